@@ -1,0 +1,32 @@
+"""Zero-shot image translation with pretrained text-to-image diffusion models."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zeroshift.editor import Editor, load
+    from zeroshift.image import Source, load_image, save_image
+    from zeroshift.methods import Pix2PixZero
+    from zeroshift.translate import Progress, Result
+
+__version__ = "0.1.0"
+__all__ = ["Editor", "Pix2PixZero", "Progress", "Result", "Source", "load", "load_image", "save_image"]
+
+_HOME = {
+    "Editor": "editor",
+    "load": "editor",
+    "Source": "image",
+    "load_image": "image",
+    "save_image": "image",
+    "Pix2PixZero": "methods",
+    "Progress": "translate",
+    "Result": "translate",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used: torch takes seconds, and help texts do not need it."""
+    if name not in _HOME:
+        raise AttributeError(f"zeroshift has no attribute {name}")
+    from importlib import import_module
+
+    return getattr(import_module(f"zeroshift.{_HOME[name]}"), name)

@@ -1,0 +1,28 @@
+"""Loading checkpoints."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zeroshift.backbones.base import Backbone, Identity, Unsupported
+from zeroshift.backbones.locate import Device, Precision, find_checkpoint
+
+if TYPE_CHECKING:
+    from zeroshift.backbones.stable_diffusion import StableDiffusion
+
+
+def load_backbone(
+    model: str | Path | None = None,
+    *,
+    revision: str | None = None,
+    cache_dir: str | Path | None = None,
+    device: Device = "auto",
+    precision: Precision = "auto",
+) -> "StableDiffusion":
+    """Load a Stable Diffusion 1.x or 2.x checkpoint in diffusers format; see ``zeroshift.load``."""
+    checkpoint = find_checkpoint(model, revision, cache_dir)
+    from zeroshift.backbones.read import read_stable_diffusion  # diffusers takes seconds to import
+
+    return read_stable_diffusion(checkpoint, device, precision)
+
+
+__all__ = ["Backbone", "Identity", "Unsupported", "load_backbone"]

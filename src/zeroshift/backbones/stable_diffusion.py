@@ -1,0 +1,126 @@
+"""Stable Diffusion 1.x and 2.x, and every checkpoint of their layout, in diffusers format."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from torch import Tensor
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from zeroshift.backbones.base import Identity, Unsupported
+from zeroshift.backbones.unet import find_sites, tap
+from zeroshift.embedding import Embedding
+from zeroshift.schedule import Schedule, leading
+from zeroshift.sites import Site, Taps
+
+_PRECISIONS = {torch.float16: "fp16", torch.bfloat16: "bf16", torch.float32: "fp32", torch.float64: "fp64"}
+
+
+@dataclass(frozen=True, eq=False)
+class StableDiffusion:
+    """A latent diffusion model with a CLIP text encoder; every parameter is frozen.
+
+    The network runs in its own precision, everything outside it in float32 (float64 where the latents are).
+    """
+
+    identity: Identity
+    unet: UNet2DConditionModel
+    vae: AutoencoderKL
+    text_encoder: CLIPTextModel
+    tokenizer: CLIPTokenizer
+    scheduler: DDIMScheduler
+
+    def __post_init__(self) -> None:
+        for network in (self.unet, self.vae, self.text_encoder):
+            network.requires_grad_(False).eval()
+
+    @property
+    def size(self) -> int:
+        side = self.unet.config.sample_size
+        return (side if isinstance(side, int) else max(side)) * self.factor
+
+    @property
+    def factor(self) -> int:
+        return 2 ** (len(self.vae.config.block_out_channels) - 1)
+
+    @property
+    def multiple(self) -> int:
+        return self.factor * 2 ** (len(self.unet.config.block_out_channels) - 1)
+
+    @property
+    def latent_channels(self) -> int:
+        return int(self.unet.config.in_channels)
+
+    @property
+    def device(self) -> torch.device:
+        return self.unet.device
+
+    @property
+    def precision(self) -> str:
+        return _PRECISIONS[self.unet.dtype]
+
+    @cached_property
+    def sites(self) -> tuple[Site, ...]:
+        return find_sites(self.unet)
+
+    def tap(self, site: Site, taps: Taps) -> AbstractContextManager[None]:
+        return tap(self.unet, site, taps)
+
+    def schedule(self, steps: int) -> Schedule:
+        """Return the grid of ``steps`` steps on the checkpoint's own noise schedule ("leading" spacing, offset 1).
+
+        Raises:
+            ValueError: the number of steps does not fit the training schedule.
+            Unsupported: the checkpoint predicts neither noise nor v.
+        """
+        config = self.scheduler.config
+        if config.prediction_type not in ("epsilon", "v_prediction"):
+            raise Unsupported(
+                f"This checkpoint predicts {config.prediction_type}; zeroshift edits with epsilon- and v-prediction."
+            )
+        alphas = self.scheduler.alphas_cumprod.double()
+        return Schedule(
+            # offset 1 whatever the file says, as StableDiffusionPipeline sets it
+            timesteps=leading(config.num_train_timesteps, steps, 1),
+            alphas_cumprod=alphas,
+            final_alpha_cumprod=float(alphas[0]),
+            prediction=config.prediction_type,
+        )
+
+    @torch.no_grad()
+    def encode(self, pictures: Tensor) -> Tensor:
+        """Return scaled latents, the mean of the encoder's distribution, so that the same picture gives the same edit."""
+        x = pictures.to(self.device, self.vae.dtype)
+        latents: Tensor = self.vae.encode(x).latent_dist.mean * self.vae.config.scaling_factor
+        return latents if latents.dtype == torch.float64 else latents.float()
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor) -> Tensor:
+        """Return pictures, unclamped."""
+        decoded: Tensor = self.vae.decode(latents.to(self.vae.dtype) / self.vae.config.scaling_factor).sample
+        return decoded if decoded.dtype == torch.float64 else decoded.float()
+
+    @torch.no_grad()
+    def embed(self, prompts: Sequence[str]) -> Embedding:
+        """Encode prompts as Stable Diffusion does: last hidden state, padded to the full length, no mask.
+
+        Longer prompts are cut at the encoder's length.
+        """
+        ids = self.tokenizer(
+            list(prompts),
+            padding="max_length",
+            max_length=self.tokenizer.model_max_length,
+            truncation=True,
+            return_tensors="pt",
+        ).input_ids
+        tokens: Tensor = self.text_encoder(ids.to(self.device)).last_hidden_state
+        return Embedding(tokens if tokens.dtype == torch.float64 else tokens.float())
+
+    def predict(self, x: Tensor, timestep: int, tokens: Tensor) -> Tensor:
+        """Return the network's output in the precision of ``x``."""
+        half = x.to(self.unet.dtype), tokens.to(self.unet.dtype)
+        out: Tensor = self.unet(half[0], timestep, half[1], return_dict=False)[0]
+        return out.to(x.dtype)

@@ -1,0 +1,118 @@
+"""Taps into diffusers' UNet2DConditionModel: attention through processors, convolutions through forward hooks."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from diffusers import UNet2DConditionModel
+from diffusers.models.attention_processor import Attention, AttnProcessor, AttnProcessor2_0
+from torch import Tensor, nn
+
+from zeroshift.backbones.base import Unsupported
+from zeroshift.sites import Site, Taps
+
+
+def find_sites(unet: UNet2DConditionModel) -> tuple[Site, ...]:
+    """List self- and cross-attention layers and the last convolution of every residual block, in running order."""
+    found: list[Site] = []
+    depth = len(unet.down_blocks)
+    for index, block in enumerate(unet.down_blocks):
+        found += _block_sites(block, f"down_blocks.{index}", "down", 2**index, len(found))
+    if unet.mid_block is not None:
+        found += _block_sites(unet.mid_block, "mid_block", "mid", 2 ** (depth - 1), len(found))
+    for index, block in enumerate(unet.up_blocks):
+        found += _block_sites(block, f"up_blocks.{index}", "up", 2 ** (depth - 1 - index), len(found))
+    return tuple(found)
+
+
+def _block_sites(
+    block: nn.Module, path: str, stage: Literal["down", "mid", "up"], scale: int, first: int
+) -> list[Site]:
+    names: list[tuple[str, Literal["self", "cross", "conv"]]] = []
+    resnets, attentions = list(getattr(block, "resnets", [])), list(getattr(block, "attentions", []))
+    lead = len(resnets) - len(attentions) if stage == "mid" else 0  # the middle begins with a residual block
+    for k, _ in enumerate(resnets):
+        names.append((f"{path}.resnets.{k}.conv2", "conv"))
+        if lead <= k + 1 and k < len(attentions):
+            names += _attention_names(attentions[k], f"{path}.attentions.{k}")
+    return [Site(name, kind, stage, scale, first + n) for n, (name, kind) in enumerate(names)]
+
+
+def _attention_names(module: nn.Module, path: str) -> list[tuple[str, Literal["self", "cross", "conv"]]]:
+    layers = [(name, m) for name, m in module.named_modules() if isinstance(m, Attention)]
+    return [(f"{path}.{name}", "cross" if m.is_cross_attention else "self") for name, m in layers]
+
+
+@contextmanager
+def tap(unet: UNet2DConditionModel, site: Site, taps: Taps) -> Iterator[None]:
+    """Install ``taps`` at one site; put the layer back as it was on exit.
+
+    Raises:
+        Unsupported: the layer's processor holds weights of its own (IP-Adapter), which a tap would silently drop.
+    """
+    module = unet.get_submodule(site.name)
+    if site.kind == "conv":
+        handle = module.register_forward_hook(lambda _module, _args, out: taps(site, "feature", out))
+        try:
+            yield
+        finally:
+            handle.remove()
+        return
+    assert isinstance(module, Attention)
+    before = module.processor
+    if not isinstance(before, (AttnProcessor, AttnProcessor2_0)):
+        raise Unsupported(
+            f"The attention layer {site.name} runs {type(before).__name__}, which this edit would drop; "
+            "load the checkpoint without adapters."
+        )
+    module.set_processor(TappedAttention(site, taps))
+    try:
+        yield
+    finally:
+        module.set_processor(before)
+
+
+class TappedAttention:
+    """Plain Stable Diffusion attention with q, k, v and probabilities open to taps.
+
+    Fused attention stays the path unless probabilities are asked for; those are computed in float32 at least.
+    """
+
+    def __init__(self, site: Site, taps: Taps) -> None:
+        self.site, self.taps = site, taps
+
+    def __call__(
+        self,
+        attn: Attention,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        temb: Tensor | None = None,
+        **_: Any,  # noqa: ANN401 - diffusers' signature
+    ) -> Tensor:
+        context = hidden_states if encoder_hidden_states is None else encoder_hidden_states
+        q = self.taps(self.site, "q", self.heads(attn, attn.to_q(hidden_states)))  # (N, heads, S, d)
+        k = self.taps(self.site, "k", self.heads(attn, attn.to_k(context)))
+        v = self.taps(self.site, "v", self.heads(attn, attn.to_v(context)))
+        if self.taps.wants(self.site, "probs"):
+            probs = self.taps(self.site, "probs", probabilities(q, k, attn.scale))  # (N, heads, S, L)
+            mixed = probs.to(v.dtype) @ v
+        else:
+            mixed = F.scaled_dot_product_attention(q, k, v, scale=attn.scale)
+        merged = mixed.transpose(1, 2).flatten(2)  # (N, S, heads * d)
+        out: Tensor = attn.to_out[1](attn.to_out[0](merged))
+        return out
+
+    @staticmethod
+    def heads(attn: Attention, x: Tensor) -> Tensor:
+        """Split (N, S, heads * d) into (N, heads, S, d)."""
+        return x.unflatten(2, (attn.heads, -1)).transpose(1, 2)
+
+
+def probabilities(q: Tensor, k: Tensor, scale: float) -> Tensor:
+    """Return softmax(q k^T * scale), (N, heads, S, L), in float32 for half-precision inputs."""
+    if q.dtype in (torch.float16, torch.bfloat16):
+        q, k = q.float(), k.float()
+    return (q @ k.transpose(-1, -2) * scale).softmax(-1)

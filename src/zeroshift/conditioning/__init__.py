@@ -1,0 +1,1 @@
+"""What the two branches are told at every step."""

@@ -1,0 +1,123 @@
+"""Edit directions: the mean difference of two sets of encoded sentences (pix2pix-zero, section 3.1)."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
+from torch import Tensor
+
+from zeroshift.backbones.base import Backbone
+from zeroshift.files import write_atomically
+from zeroshift.sentences import template_sentences
+
+
+@dataclass(frozen=True, eq=False)
+class Direction:
+    """An edit direction and where it came from."""
+
+    delta: Tensor
+    """target mean minus source mean, token position by token position, neither normalised nor pooled: (1, L, D)"""
+    provenance: dict[str, str]
+    """source and target names, sentence counts and hashes, model"""
+
+    @property
+    def sha256(self) -> str:
+        """Return the hash of the values."""
+        return hashlib.sha256(self.delta.contiguous().cpu().numpy().tobytes()).hexdigest()
+
+
+def mean_embedding(backbone: Backbone, sentences: Sequence[str], batch: int = 64) -> Iterator[Tensor]:
+    """Yield, after every batch, the mean so far of the encoded sentences, position by position (1, L, D), in float64."""
+    total, count = torch.zeros(()), 0
+    for first in range(0, len(sentences), batch):
+        part = sentences[first : first + batch]
+        total, count = total + backbone.embed(part).tokens.double().sum(0, keepdim=True).cpu(), count + len(part)
+        yield total / count
+
+
+def make_direction(
+    backbone: Backbone, source: Sequence[str], target: Sequence[str], names: tuple[str, str], origin: str
+) -> Direction:
+    """Return the direction from the sentences ``source`` to the sentences ``target``.
+
+    Raises:
+        ValueError: a set is empty.
+    """
+    for name, sentences in zip(names, (source, target), strict=True):
+        if not sentences:
+            raise ValueError(f'There are no sentences for "{name}"; give at least one, better hundreds.')
+    *_, before = mean_embedding(backbone, source)
+    *_, after = mean_embedding(backbone, target)
+    provenance = {
+        "source": names[0],
+        "target": names[1],
+        "origin": origin,
+        "source_sentences": str(len(source)),
+        "target_sentences": str(len(target)),
+        "sentences_sha256": hashlib.sha256("\n".join([*source, "", *target]).encode()).hexdigest(),
+        "model": backbone.identity.name,
+        "model_sha256": backbone.identity.sha256,
+    }
+    return Direction((after - before).float(), provenance)
+
+
+def direction_of_words(backbone: Backbone, source: str, target: str, count: int) -> Direction:
+    """Return the direction between two words through the template bank, ``count`` sentences each."""
+    banks = template_sentences(source, count), template_sentences(target, count)
+    return make_direction(backbone, *banks, (source, target), "template bank")
+
+
+def direction_of_prompts(backbone: Backbone, source: str, target: str) -> Direction:
+    """Return the word-swap direction, one prompt each (the paper's baseline "word direction")."""
+    return make_direction(backbone, [source], [target], (source, target), "prompts")
+
+
+def save_direction(direction: Direction, path: Path) -> None:
+    """Write ``path`` (.safetensors) with its provenance; nothing half-written remains.
+
+    Raises:
+        ValueError: the name has another extension, or the file cannot be written.
+    """
+    if path.suffix != ".safetensors":
+        raise ValueError(f"Edit directions are saved as .safetensors; give such a name instead of {path.name}.")
+    metadata = {"format": "zeroshift.direction", "provenance": json.dumps(direction.provenance, sort_keys=True)}
+    data = to_bytes({"delta": direction.delta.contiguous()}, metadata)
+    try:
+        write_atomically(path, data)
+    except OSError as error:
+        raise ValueError(f"{path} cannot be written ({error.strerror}); choose another place.") from error
+
+
+def load_direction(path: Path) -> Direction:
+    """Read a saved direction.
+
+    Raises:
+        ValueError: the file is missing or is not an edit direction.
+    """
+    if not path.is_file():
+        raise ValueError(f"There is no edit direction {path}; make one with: zeroshift direction make.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            delta = file.get_tensor("delta")
+            return Direction(delta, json.loads(metadata["provenance"]))
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise ValueError(f"{path} is not an edit direction; make one with: zeroshift direction make.") from error
+
+
+def check_direction(direction: Direction, tokens: Tensor, path: Path) -> None:
+    """Refuse a direction of another text encoder's shape.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    if direction.delta.shape[1:] != tokens.shape[1:]:
+        raise ValueError(
+            f"The edit direction {path} is {tuple(direction.delta.shape[1:])} and this model's prompts are "
+            f"{tuple(tokens.shape[1:])} (tokens, width); make the direction with this model."
+        )

@@ -1,0 +1,66 @@
+"""What is asked for: from what, to what."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from zeroshift.sentences import contains_word, swap_word, with_article
+
+_ARTICLE = re.compile(r"^(?:an?|the)\s", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One edit in words. ``source`` and ``target`` are as the user gave them; the prompts are whole sentences."""
+
+    source: str
+    target: str
+    source_prompt: str
+    target_prompt: str
+    words: tuple[str, str] | None
+    """the swapped words, if both were given as words"""
+    direction: Path | None = None
+    """a saved edit direction to use instead of one made from the words"""
+
+
+def is_prompt(text: str) -> bool:
+    """Tell whether ``text`` is a whole prompt: it begins with an article or has more than three words."""
+    return bool(_ARTICLE.match(text.strip())) or len(text.split()) > 3
+
+
+def make_task(source: str, target: str, prompt: str | None = None, direction: Path | None = None) -> Task:
+    """Complete words to prompts.
+
+    A word ``source`` stands in ``prompt`` (default: "a photo of a SOURCE"), and a word ``target`` is swapped in for
+    it there, the article corrected. A whole prompt is taken as it is.
+
+    Raises:
+        ValueError: a text is empty, both are equal, ``source`` does not stand in ``prompt``, or a target word has no
+            source word to take the place of.
+    """
+    source, target = source.strip(), target.strip()
+    for name, text in (("source", source), ("target", target)):
+        if not text:
+            raise ValueError(f"The {name} is empty; give a word such as cat, or a whole prompt.")
+    if source.casefold() == target.casefold():
+        raise ValueError(f'Source and target are both "{source}"; give two different ones, or nothing would change.')
+    if is_prompt(source):
+        if prompt is not None:
+            raise ValueError("Give the source either as a whole prompt or as a word with a prompt, not both.")
+        return _from_prompt(source, target, direction)
+    source_prompt = f"a photo of {with_article(source)}" if prompt is None else prompt.strip()
+    if not contains_word(source_prompt, source):
+        raise ValueError(f'The word "{source}" does not stand in the prompt "{source_prompt}"; name a word that does.')
+    if is_prompt(target):
+        return Task(source, target, source_prompt, target, None, direction)
+    swapped = swap_word(source_prompt, source, target)
+    return Task(source, target, source_prompt, swapped, (source, target), direction)
+
+
+def _from_prompt(source: str, target: str, direction: Path | None) -> Task:
+    if not is_prompt(target):
+        raise ValueError(
+            f'The source is a whole prompt and the target "{target}" is a word; give the target as a whole prompt too, '
+            "or the source as the word that it replaces together with the prompt."
+        )
+    return Task(source, target, source, target, None, direction)

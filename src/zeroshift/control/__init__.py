@@ -1,0 +1,1 @@
+"""What is read from the source branch and done to the target branch."""

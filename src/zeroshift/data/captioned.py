@@ -1,0 +1,103 @@
+"""A folder with a ``captions.csv`` and its pictures, loose or in uncompressed zip files beside it."""
+
+import csv
+import io
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class CaptionedPicture:
+    """One row of ``captions.csv``."""
+
+    file: str
+    caption: str
+    split: str
+    labels: dict[str, str]
+    """the row's other columns, such as species or coat"""
+
+
+@dataclass(frozen=True)
+class CaptionedFolder:
+    """The rows of one folder; pictures are read on demand by ``read``."""
+
+    root: Path
+    pictures: tuple[CaptionedPicture, ...]
+
+    @classmethod
+    def open(cls, root: str | Path) -> "CaptionedFolder":
+        """Read ``root/captions.csv`` (columns file, caption; optional split, default train; others kept as labels).
+
+        Raises:
+            ValueError: there is no such file, a column is missing, or it has no rows.
+        """
+        table = Path(root) / "captions.csv"
+        if not table.is_file():
+            raise ValueError(f"{root} has no captions.csv; the trainer needs one with the columns file and caption.")
+        with table.open(newline="", encoding="utf-8") as lines:
+            reader = csv.DictReader(lines)
+            missing = {"file", "caption"} - set(reader.fieldnames or ())
+            if missing:
+                raise ValueError(f"{table} lacks the column {', '.join(sorted(missing))}; it needs file and caption.")
+            rows = tuple(_row(row) for row in reader)
+        if not rows:
+            raise ValueError(f"{table} lists no pictures; add a row per picture.")
+        return cls(Path(root), rows)
+
+    def split(self, *names: str) -> tuple[CaptionedPicture, ...]:
+        """Return the rows of the named splits, in file order."""
+        return tuple(p for p in self.pictures if p.split in names)
+
+    def read(self, pictures: Iterable[CaptionedPicture], size: int) -> Tensor:
+        """Return the pictures as uint8 (N, 3, size, size), centre-cropped to a square and resized with Lanczos.
+
+        Raises:
+            ValueError: a picture is missing or cannot be read.
+        """
+        archives = [zipfile.ZipFile(path) for path in sorted(self.root.glob("*.zip"))]
+        members = {name: archive for archive in archives for name in archive.namelist()}
+        try:
+            return torch.stack([self._read(picture, size, members) for picture in pictures])
+        finally:
+            for archive in archives:
+                archive.close()
+
+    def _read(self, picture: CaptionedPicture, size: int, members: dict[str, zipfile.ZipFile]) -> Tensor:
+        loose = self.root / picture.file
+        try:
+            data = loose.read_bytes() if picture.file not in members else members[picture.file].read(picture.file)
+            image = Image.open(io.BytesIO(data)).convert("RGB")
+        except OSError as error:
+            raise ValueError(f"The picture {picture.file} of {self.root} cannot be read: {error}.") from error
+        return torch.from_numpy(_square(image, size).copy()).permute(2, 0, 1)
+
+
+def load_pictures(folder: CaptionedFolder, split: str, size: int) -> tuple[Tensor, list[CaptionedPicture]]:
+    """Return one split's pictures, uint8 (N, 3, size, size), and their rows.
+
+    Raises:
+        ValueError: the split is empty or a picture cannot be read.
+    """
+    rows = list(folder.split(split))
+    if not rows:
+        raise ValueError(f"{folder.root} has no pictures in the split {split}; mark some in the column split.")
+    return folder.read(rows, size), rows
+
+
+def _row(row: dict[str, str]) -> CaptionedPicture:
+    labels = {k: v or "" for k, v in row.items() if k not in ("file", "caption", "split")}
+    return CaptionedPicture(row["file"], row["caption"], row.get("split") or "train", labels)
+
+
+def _square(image: Image.Image, size: int) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    crop = image.crop((left, top, left + side, top + side))
+    return np.asarray(crop.resize((size, size), Image.Resampling.LANCZOS), dtype=np.uint8)

@@ -1,0 +1,179 @@
+"""The Python interface: a loaded model that edits."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias, overload
+
+from PIL import Image
+
+from zeroshift.backbones import load_backbone
+from zeroshift.backbones.base import Backbone
+from zeroshift.backbones.locate import SHIPPED, Device, Precision
+from zeroshift.conditioning.task import make_task
+from zeroshift.image import Fit, Source, load_image
+from zeroshift.methods import Pix2PixZero
+from zeroshift.presets import Options, build_method, read_presets
+from zeroshift.translate import Progress, Request, Result, generate, to_pictures, translate, translate_generated
+
+Picture: TypeAlias = str | Path | Image.Image | Source
+
+
+@dataclass(frozen=True, eq=False)
+class Editor:
+    """A loaded model and the options that it recommends."""
+
+    backbone: Backbone
+    presets: dict[str, Options]
+
+    @property
+    def default_fit(self) -> Fit:
+        """Return "crop" for a small model, whose training pictures were square crops, else "aspect"."""
+        return "crop" if self.backbone.size < 256 else "aspect"
+
+    def method(self, name: str = "pix2pix-zero", options: Options | None = None, paper: bool = False) -> Pix2PixZero:
+        """Return a method with this model's presets (not with ``paper``), overlaid by nested ``options``.
+
+        Raises:
+            ValueError: there is no such method or option, or a value is out of range.
+        """
+        return build_method(name, {} if paper else self.presets.get(name, {}), options or {})
+
+    @overload
+    def edit(
+        self,
+        image: Picture,
+        source: str,
+        target: str,
+        *,
+        prompt: str | None = None,
+        direction: Path | None = None,
+        method: Pix2PixZero | None = None,
+        seed: int = 0,
+        fit: Fit | None = None,
+    ) -> Result: ...
+
+    @overload
+    def edit(
+        self,
+        image: Sequence[Picture],
+        source: str,
+        target: str,
+        *,
+        prompt: str | None = None,
+        direction: Path | None = None,
+        method: Pix2PixZero | None = None,
+        seed: int = 0,
+        fit: Fit | None = None,
+    ) -> list[Result]: ...
+
+    def edit(
+        self,
+        image: Picture | Sequence[Picture],
+        source: str,
+        target: str,
+        *,
+        prompt: str | None = None,
+        direction: Path | None = None,
+        method: Pix2PixZero | None = None,
+        seed: int = 0,
+        fit: Fit | None = None,
+    ) -> Result | list[Result]:
+        """Translate a photograph, or a list of them as one batch, from ``source`` to ``target``.
+
+        Args:
+            image: path or Pillow picture; a list gives a list of results.
+            source: what the picture shows: a word that stands in ``prompt``, or a whole prompt.
+            target: what it shall show: a word that takes the source's place, or a whole prompt.
+            prompt: description of the picture that has the word ``source`` in it; default "a photo of a SOURCE".
+            direction: a saved edit direction to use instead of one made from the words.
+            method: default pix2pix-zero with this model's presets.
+            seed: seed of everything random.
+            fit: how the picture meets the model's frame.
+
+        Raises:
+            ValueError: a picture, word or option is unusable; the sentence says why.
+        """
+        single = isinstance(image, (str, Path, Image.Image, Source))
+        pictures: Sequence[Picture] = [image] if single else image  # type: ignore[assignment,list-item]
+        request = Request(make_task(source, target, prompt, direction), method or self.method())
+        *_, last = self.run([_open(p) for p in pictures], [request], seed=seed, fit=fit)
+        results = [row[0] for row in last.results]
+        return results[0] if single else results
+
+    def stream(
+        self,
+        image: Picture,
+        source: str,
+        target: str,
+        *,
+        prompt: str | None = None,
+        direction: Path | None = None,
+        method: Pix2PixZero | None = None,
+        seed: int = 0,
+        fit: Fit | None = None,
+    ) -> Iterator[Progress]:
+        """Do what ``edit`` does step by step; ``preview`` turns a step into a picture, the last step has the result."""
+        request = Request(make_task(source, target, prompt, direction), method or self.method())
+        return self.run([_open(image)], [request], seed=seed, fit=fit)
+
+    def run(
+        self,
+        pictures: Sequence[Source],
+        requests: Sequence[Request],
+        *,
+        seed: int = 0,
+        fit: Fit | None = None,
+        reconstruct: bool = False,
+    ) -> Iterator[Progress]:
+        """Do several edits of several pictures; edits of one run share inversion and source branch."""
+        fit = fit or self.default_fit
+        return translate(self.backbone, pictures, requests, seed=seed, fit=fit, reconstruct=reconstruct)
+
+    def run_generated(self, requests: Sequence[Request], *, seed: int = 0) -> Iterator[Progress]:
+        """Do several edits of a picture that the model generates from the source prompt and ``seed``."""
+        return translate_generated(self.backbone, requests, seed=seed)
+
+    def generate(self, prompt: str, *, seed: int = 0, steps: int = 50, guidance_scale: float = 5.0) -> Image.Image:
+        """Sample a picture from a prompt, at the model's own size.
+
+        Raises:
+            ValueError: the prompt is empty, or the number of steps does not fit.
+        """
+        *_, last = generate(self.backbone, [prompt], seed=seed, steps=steps, guidance_scale=guidance_scale)
+        return last.results[0][0].image
+
+    def preview(self, step: Progress) -> list[Image.Image]:
+        """Decode a step's estimate of the finished pictures, at the model's size; empty while inverting."""
+        return [] if step.latents is None else to_pictures(self.backbone.decode(step.latents))
+
+
+def _open(picture: Picture) -> Source:
+    if isinstance(picture, Source):
+        return picture
+    return Source.of(picture) if isinstance(picture, Image.Image) else load_image(picture)
+
+
+def load(
+    model: str | Path | None = None,
+    *,
+    revision: str | None = None,
+    cache_dir: str | Path | None = None,
+    device: Device = "auto",
+    precision: Precision = "auto",
+) -> Editor:
+    """Load a model: the shipped one, a Stable Diffusion 1.x/2.x folder in diffusers format, or a hub id.
+
+    Args:
+        model: folder or hub id; None is the model that comes with the package.
+        revision: hub revision.
+        cache_dir: where hub downloads are kept.
+        device: "auto" takes CUDA, else MPS, else the CPU.
+        precision: "auto" is fp16 on CUDA, else fp32.
+
+    Raises:
+        ValueError: the model cannot be found or loaded; the sentence says why.
+    """
+    backbone = load_backbone(model, revision=revision, cache_dir=cache_dir, device=device, precision=precision)
+    folder = SHIPPED if model is None else Path(model)
+    return Editor(backbone, read_presets(folder))

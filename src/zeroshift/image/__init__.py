@@ -1,0 +1,24 @@
+"""Pictures in and out: load, frame for the model, put back, save with the recipe in the file's metadata."""
+
+from zeroshift.image.errors import ImageError
+from zeroshift.image.framing import FITS, Fit, Framing, frame
+from zeroshift.image.load import Source, load_image
+from zeroshift.image.pixels import before_after, flatten
+from zeroshift.image.recipe import canonical_json, read_recipe
+from zeroshift.image.save import check_output, save_image
+
+__all__ = [
+    "FITS",
+    "Fit",
+    "Framing",
+    "ImageError",
+    "Source",
+    "before_after",
+    "canonical_json",
+    "check_output",
+    "flatten",
+    "frame",
+    "load_image",
+    "read_recipe",
+    "save_image",
+]

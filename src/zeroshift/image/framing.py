@@ -1,0 +1,131 @@
+"""A picture of any size to the size a model works at, and the way back."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from PIL import Image
+
+from zeroshift.image.errors import ImageError
+
+Fit = Literal["crop", "pad", "stretch", "aspect"]
+"""crop: the centred square; pad: all of it in a square; stretch: squeezed to a square; aspect: proportions kept"""
+FITS: tuple[Fit, ...] = get_args(Fit)
+
+Size = tuple[int, int]  # width, height
+Box = tuple[int, int, int, int]  # left, top, right, bottom
+
+_FEATHER = 16  # a pasted square fades over this fraction of its side
+
+
+@dataclass(frozen=True)
+class Framing:
+    """Which part of a picture the model saw, and where in the model's frame that part lies. All in pixels."""
+
+    source_size: Size
+    frame_size: Size
+    box: Box
+    """the part of the source that was framed"""
+    inner: Box
+    """where it lies in the frame; all of the frame unless padded"""
+
+    def restore(self, edited: Image.Image, original: Image.Image) -> Image.Image:
+        """Return the original with the framed part replaced by the edit; pixels outside that part are untouched.
+
+        The edit fades into the original along the borders of the part that lie inside the picture.
+
+        Args:
+            edited: the model's picture, of ``frame_size``.
+            original: the picture that was framed, of ``source_size`` and of the same mode.
+
+        Raises:
+            ImageError: a picture has another size.
+        """
+        for picture, size in ((edited, self.frame_size), (original, self.source_size)):
+            if picture.size != size:
+                raise ImageError(f"A picture of {picture.size} px cannot be put back, expected {size} px.")
+        patch = edited.crop(self.inner).resize(_extent(self.box), Image.Resampling.LANCZOS)
+        restored = original.copy()
+        restored.paste(patch, self.box[:2], _feather(self.box, self.source_size))
+        return restored
+
+
+def frame(image: Image.Image, fit: Fit, *, size: int, multiple: int) -> tuple[Image.Image, Framing]:
+    """Return the picture at the model's size, and the way back.
+
+    Args:
+        image: an 8-bit picture of any mode, such as colours or an alpha.
+        fit: how the picture meets the frame, see ``Fit``. ``pad`` repeats the edge pixels.
+        size: the model's square side in pixels; ``aspect`` gives 0.6 to 1.5 times size² pixels.
+        multiple: every side of the frame is a multiple of this.
+
+    Raises:
+        ImageError: there is no such fit, or ``size`` is no multiple of ``multiple``.
+    """
+    framing = _plan(image.size, fit, size, multiple)
+    picture = image.resize(_extent(framing.inner), Image.Resampling.LANCZOS, box=framing.box)
+    return _pad(picture, framing), framing
+
+
+def _plan(source: Size, fit: Fit, size: int, multiple: int) -> Framing:
+    if size < multiple or size % multiple:
+        raise ImageError(f"The size {size} does not suit this model: use a multiple of {multiple}.")
+    whole, square = (0, 0, *source), (size, size)
+    match fit:
+        case "crop":
+            return Framing(source, square, _centred(source, (min(source), min(source))), (0, 0, *square))
+        case "pad":
+            scale = size / max(source)
+            scaled = (max(1, round(source[0] * scale)), max(1, round(source[1] * scale)))
+            return Framing(source, square, whole, _centred(square, scaled))
+        case "stretch":
+            return Framing(source, square, whole, (0, 0, *square))
+        case "aspect":
+            scaled = _aspect(source, size, multiple)
+            return Framing(source, scaled, whole, (0, 0, *scaled))
+        case _:
+            raise ImageError(f"There is no fit {fit!r}: use one of {', '.join(FITS)}.")
+
+
+def _aspect(source: Size, size: int, multiple: int) -> Size:
+    """Return the size of about size² pixels nearest to the source's proportions, both sides multiples."""
+    scale = size / math.sqrt(source[0] * source[1])
+    longest = size * size // multiple**2  # in multiples: a very long picture is squeezed, not given more pixels
+    width, height = (min(longest, max(1, round(side * scale / multiple))) * multiple for side in source)
+    return width, height
+
+
+def _centred(outer: Size, inner: Size) -> Box:
+    left, top = (outer[0] - inner[0]) // 2, (outer[1] - inner[1]) // 2
+    return left, top, left + inner[0], top + inner[1]
+
+
+def _extent(box: Box) -> Size:
+    return box[2] - box[0], box[3] - box[1]
+
+
+def _pad(picture: Image.Image, framing: Framing) -> Image.Image:
+    if picture.size == framing.frame_size:
+        return picture
+    left, top, right, bottom = framing.inner
+    width, height = framing.frame_size
+    pixels = np.asarray(picture)  # (h, w) or (h, w, channels)
+    sides = ((top, height - bottom), (left, width - right), (0, 0))
+    return Image.fromarray(np.pad(pixels, sides[: pixels.ndim], mode="edge"))
+
+
+def _feather(box: Box, size: Size) -> Image.Image:
+    """Return the weight of the edit over ``box`` as L: 255, falling to 0 at borders inside a picture of ``size``."""
+    left, top, right, bottom = box
+    width = max(1, min(_extent(box)) // _FEATHER)
+    across = _ramp(right - left, width, rises=left > 0, falls=right < size[0])
+    down = _ramp(bottom - top, width, rises=top > 0, falls=bottom < size[1])
+    weights = np.minimum(down[:, None], across[None, :])  # (h, w)
+    return Image.fromarray(np.rint(255 * weights).astype(np.uint8))
+
+
+def _ramp(length: int, width: int, *, rises: bool, falls: bool) -> np.ndarray:
+    near = np.minimum(1.0, (np.arange(length) + 0.5) / width)
+    weights = near if rises else np.ones(length)
+    return np.minimum(weights, near[::-1]) if falls else weights

@@ -1,0 +1,57 @@
+"""Identify a picture file from its header, by Pillow's readers but with this package's own size limit."""
+
+import io
+from pathlib import Path
+
+from PIL import Image, ImageFile
+
+from zeroshift.image.errors import ImageError
+
+READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "AVIF")
+"""the formats tried; a closed list, since some of Pillow's other readers start programs (EPS) or hold no pixels"""
+
+_PREFIX = 16  # bytes that Pillow's readers look at to recognise their format
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """Return the file's bytes.
+
+    Raises:
+        ImageError: it does not exist, is a folder, is empty, or cannot be read.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError as error:
+        raise ImageError(f"{path} does not exist: check the path of the picture.") from error
+    except IsADirectoryError as error:
+        raise ImageError(f"{path} is a folder, expected a picture file: name the pictures in it.") from error
+    except OSError as error:
+        raise ImageError(f"{path} cannot be read ({error.strerror}): check the path and its permissions.") from error
+    if not data:
+        raise ImageError(f"{path} is an empty file, expected a picture: fetch or export it again.")
+    return data
+
+
+def open_header(data: bytes, name: str) -> ImageFile.ImageFile:
+    """Return the undecoded picture in ``data``; ``name`` is what errors call it.
+
+    This stands in for ``Image.open``, whose size limit is a process-wide setting that warns instead of refusing.
+
+    Raises:
+        ImageError: the bytes are no picture of a readable format, or its header is damaged.
+    """
+    Image.init()
+    for kind in READABLE:
+        factory, accepts = Image.OPEN[kind]
+        if accepts is None or accepts(data[:_PREFIX]) is not True:
+            continue
+        try:
+            return factory(io.BytesIO(data), "")
+        except Exception as error:  # Pillow's readers raise almost any type on damaged bytes
+            raise damaged(name, kind) from error
+    raise ImageError(f"{name} is not a picture that can be read: expected one of {', '.join(READABLE)}.")
+
+
+def damaged(name: str, kind: str | None) -> ImageError:
+    """Return the error of a file that begins as a picture and does not go on as one."""
+    return ImageError(f"{name} is a damaged or truncated {kind} file: fetch or export the picture again.")

@@ -1,0 +1,69 @@
+"""The recipe of an edit as canonical JSON in a picture's metadata: a PNG text chunk, or EXIF's UserComment."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from PIL import ExifTags, Image, PngImagePlugin
+
+from zeroshift.image.errors import ImageError
+from zeroshift.image.reader import open_header, read_bytes
+
+CHUNK = "zeroshift"
+"""the keyword of the PNG text chunk"""
+
+_ASCII = b"ASCII\0\0\0"  # EXIF's mark of the character code that a UserComment opens with
+
+
+def canonical_json(recipe: Mapping[str, object]) -> str:
+    """Return the one spelling of a recipe: ASCII, sorted keys, no spaces. NaN and infinity are refused (ValueError)."""
+    return json.dumps(dict(recipe), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def png_chunk(recipe: Mapping[str, object]) -> PngImagePlugin.PngInfo:
+    """Return the text chunk that holds the recipe."""
+    info = PngImagePlugin.PngInfo()
+    info.add_text(CHUNK, canonical_json(recipe))
+    return info
+
+
+def exif_block(recipe: Mapping[str, object]) -> bytes:
+    """Return an EXIF block whose UserComment holds the recipe."""
+    exif = Image.Exif()
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = _ASCII + canonical_json(recipe).encode("ascii")
+    return exif.tobytes()
+
+
+def read_recipe(path: str | Path) -> dict[str, object]:
+    """Return the recipe that ``save_image`` wrote into a picture.
+
+    Raises:
+        ImageError: the file is no readable picture, or carries no valid recipe.
+    """
+    text = _stored_text(path)
+    if text is None:
+        raise ImageError(f"{path} carries no recipe: expected a picture that zeroshift wrote, with its metadata kept.")
+    try:
+        recipe = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise _invalid(path) from error
+    if not isinstance(recipe, dict):
+        raise _invalid(path)
+    return recipe
+
+
+def _stored_text(path: str | Path) -> str | bytes | None:
+    image = open_header(read_bytes(path), str(path))
+    if CHUNK in image.info:
+        return str(image.info[CHUNK])
+    try:
+        comment = image.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment)
+    except Exception as error:  # Pillow raises almost any type on a damaged EXIF block
+        raise _invalid(path) from error
+    if not isinstance(comment, bytes) or not comment.startswith(_ASCII):
+        return None
+    return comment.removeprefix(_ASCII)
+
+
+def _invalid(path: str | Path) -> ImageError:
+    return ImageError(f"{path} carries metadata that is no valid recipe: use the file as zeroshift wrote it.")

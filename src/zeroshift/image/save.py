@@ -1,0 +1,97 @@
+"""Write an edited picture with its recipe: whole or not at all, and the same bytes for the same inputs."""
+
+import io
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+from PIL import Image
+
+from zeroshift.files import write_atomically
+from zeroshift.image.errors import ImageError
+from zeroshift.image.pixels import flatten, without_metadata
+from zeroshift.image.recipe import exif_block, png_chunk
+
+FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+"""the format that each extension stands for"""
+
+_LONGEST_SIDE = {"PNG": 2**31 - 1, "JPEG": 65500, "WEBP": 16383}  # pixels that the format or its library can hold
+_JPEG_EXIF = 65533  # bytes of EXIF that one JPEG marker can hold
+
+
+def check_output(path: str | Path) -> None:
+    """Create the missing parent folders and try to write there, so that a long edit does not fail at its end.
+
+    Raises:
+        ImageError: the extension is none of .png, .jpg, .jpeg and .webp, or no file can be written there.
+    """
+    path = Path(path)
+    _format_of(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            raise ImageError(f"{path} is a folder, expected a file to write: add a file name.")
+        temporary = _temporary(path)
+        temporary.touch(exist_ok=False)
+        temporary.unlink()
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def save_image(image: Image.Image, path: str | Path, *, recipe: Mapping[str, object]) -> None:
+    """Write a picture in the format of the extension, with the recipe in its metadata and nothing else.
+
+    JPEG has quality 95 and 4:4:4 colours, alpha laid over white; PNG and WebP are lossless and keep alpha. The file
+    appears under its name only when complete. The same inputs give the same bytes with the same Pillow.
+
+    Raises:
+        ImageError: the extension is unknown, the picture or the recipe does not fit the format, or the folder cannot
+            be written.
+    """
+    path = Path(path)
+    data = _encode(image, _format_of(path), recipe)
+    try:
+        write_atomically(path, data)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".zeroshift-{secrets.token_hex(8)}.tmp")
+
+
+def _format_of(path: Path) -> str:
+    kind = FORMATS.get(path.suffix.lower())
+    if kind is None:
+        expected = ", ".join(FORMATS)
+        raise ImageError(f"{path} has no extension that a picture can be written as: use one of {expected}.")
+    return kind
+
+
+def _encode(image: Image.Image, kind: str, recipe: Mapping[str, object]) -> bytes:
+    longest = _LONGEST_SIDE[kind]
+    if max(image.size) > longest:
+        raise ImageError(f"{kind} holds at most {longest} px a side, the picture has {max(image.size)}: write a PNG.")
+    file = io.BytesIO()
+    match kind:
+        case "PNG":
+            without_metadata(image).save(file, kind, pnginfo=png_chunk(recipe))
+        case "WEBP":
+            without_metadata(image).save(file, kind, lossless=True, exact=True, exif=exif_block(recipe))
+        case "JPEG":
+            exif = _jpeg_exif(recipe)
+            without_metadata(flatten(image)).save(file, kind, quality=95, subsampling=0, exif=exif)
+    return file.getvalue()
+
+
+def _jpeg_exif(recipe: Mapping[str, object]) -> bytes:
+    exif = exif_block(recipe)
+    if len(exif) > _JPEG_EXIF:
+        raise ImageError(
+            f"The recipe takes {len(exif)} bytes and a JPEG holds at most {_JPEG_EXIF}: write a PNG or a WebP."
+        )
+    return exif
+
+
+def _unwritable(path: Path, error: OSError) -> ImageError:
+    return ImageError(f"{path} cannot be written ({error.strerror}): choose a folder with space that you may write in.")

@@ -1,0 +1,1 @@
+"""Ways from a clean latent to the noise that it comes from."""

@@ -1,0 +1,103 @@
+"""Regularisation of predicted noise towards white noise (pix2pix-zero, section 3.1, Eq. 3 and 4), in closed form."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Regulariser = Callable[[Tensor], Tensor]
+
+
+def regularise(eps: Tensor, rolls: Tensor, lambda_ac: float, lambda_kl: float) -> Tensor:
+    """Take alternating gradient steps on the autocorrelation and the KL loss of ``eps`` (B, C, H, W), picture by picture.
+
+    ``rolls`` is (outer, inner, levels, C): the offset of every pooling level and channel at each of the ``inner``
+    autocorrelation steps that precede one KL step, ``outer`` times.
+    """
+    for offsets in rolls:
+        if lambda_ac:
+            for offset in offsets:
+                eps = eps - lambda_ac / len(offsets) * autocorrelation_gradient(eps, offset)
+        if lambda_kl:
+            eps = eps - lambda_kl * kl_gradient(eps)
+    return eps
+
+
+def pooling_levels(height: int) -> list[int]:
+    """Return the heights that the autocorrelation loss looks at: halved until one is at most 8."""
+    levels = [height]
+    while levels[-1] > 8:
+        levels.append(levels[-1] // 2)
+    return levels
+
+
+def draw_rolls(outer: int, inner: int, height: int, channels: int, generator: torch.Generator) -> Tensor:
+    """Draw offsets from 1 to half the level's height (exclusive), the same for every picture: (outer, inner, levels, C).
+
+    Offset 0 is left out, as in pix2pix-zero's current code: it would penalise the variance, not the correlation.
+    """
+    per_level = [
+        torch.randint(1, max(size // 2, 2), (outer, inner, channels), generator=generator)
+        for size in pooling_levels(height)
+    ]
+    return torch.stack(per_level, 2)
+
+
+def autocorrelation_loss(eps: Tensor, offset: Tensor) -> Tensor:
+    """Return per picture (B,) the squared mean products with the rolled copy, over levels, channels and both axes."""
+    total = eps.new_zeros(len(eps))
+    for k, size in enumerate(pooling_levels(eps.shape[2])):
+        eps = eps if size == eps.shape[2] else F.avg_pool2d(eps, 2)
+        for axis in (2, 3):
+            total = total + (eps * rolled(eps, offset[k], axis)).mean((2, 3)).square().sum(1)
+    return total
+
+
+def autocorrelation_gradient(eps: Tensor, offset: Tensor) -> Tensor:
+    """Return the gradient of ``autocorrelation_loss``, (B, C, H, W), without a graph.
+
+    Per level and axis it is ``2 mu (roll(n, r) + roll(n, -r)) / N`` with mu = mean(n roll(n, r)); pooling is undone
+    by spreading the coarser level's gradient evenly.
+    """
+    levels = [eps]
+    for _ in pooling_levels(eps.shape[2])[1:]:
+        levels.append(F.avg_pool2d(levels[-1], 2))
+    gradient = torch.zeros_like(levels[-1])
+    for k, n in reversed(list(enumerate(levels))):
+        if gradient.shape != n.shape:
+            gradient = _spread(gradient, n)
+        for axis in (2, 3):
+            forward = rolled(n, offset[k], axis)
+            mu = (n * forward).mean((2, 3), keepdim=True)
+            gradient = gradient + 2 / n[0, 0].numel() * mu * (forward + rolled(n, -offset[k], axis))
+    return gradient
+
+
+def rolled(x: Tensor, offset: Tensor, axis: int) -> Tensor:
+    """Roll each channel of ``x`` (B, C, H, W) by its own ``offset`` (C,) along ``axis``."""
+    size = x.shape[axis]
+    index = (torch.arange(size) - offset[:, None]).remainder(size).to(x.device)  # (C, size)
+    shape = (1, x.shape[1], size, 1) if axis == 2 else (1, x.shape[1], 1, size)
+    return x.gather(axis, index.view(shape).expand(x.shape))
+
+
+def kl_loss(eps: Tensor) -> Tensor:
+    """Return per picture (B,) the divergence from a standard normal, over all values together."""
+    flat = eps.flatten(1)
+    variance, mean = flat.var(1), flat.mean(1)
+    return variance + mean.square() - 1 - (variance + 1e-7).log()
+
+
+def kl_gradient(eps: Tensor) -> Tensor:
+    """Return the gradient of ``kl_loss``, (B, C, H, W)."""
+    count = eps[0].numel()
+    flat = eps.flatten(1)
+    variance, mean = (s.view(-1, 1, 1, 1) for s in (flat.var(1), flat.mean(1)))
+    return 2 / (count - 1) * (1 - 1 / (variance + 1e-7)) * (eps - mean) + 2 / count * mean
+
+
+def _spread(coarse: Tensor, fine: Tensor) -> Tensor:
+    spread = coarse.repeat_interleave(2, 2).repeat_interleave(2, 3) / 4
+    # pooling drops the last row or column of an odd side, so no gradient reaches it
+    return F.pad(spread, (0, fine.shape[3] - spread.shape[3], 0, fine.shape[2] - spread.shape[2]))

@@ -1,0 +1,88 @@
+"""Noise levels: how a latent splits into clean part and noise, and how it moves between levels (DDIM, eta = 0).
+
+At level ``i`` a latent is ``x = alpha_i * x0 + sigma_i * eps``. Level 0 is the noisiest of the grid, level ``steps``
+the cleanest. Step ``i`` asks the network at ``timesteps[i]`` and goes from level ``i`` to ``i + 1``; inversion is the
+same move with the levels swapped.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Prediction = Literal["epsilon", "v_prediction"]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A grid of noise levels over a checkpoint's training schedule."""
+
+    timesteps: tuple[int, ...]
+    """the timestep of each step, noisiest first, length T"""
+    alphas_cumprod: Tensor
+    """the training schedule's cumulative products, float64 (train_steps,)"""
+    final_alpha_cumprod: float
+    """the product at the cleanest level, which lies before the first training step"""
+    prediction: Prediction
+    """what the network was trained to predict"""
+
+    @property
+    def steps(self) -> int:
+        """Return the number of sampling steps T."""
+        return len(self.timesteps)
+
+    @property
+    def stride(self) -> int:
+        """Return the number of training steps between two levels."""
+        return len(self.alphas_cumprod) // self.steps
+
+    def alpha_bar(self, timestep: int) -> float:
+        """Return the cumulative product at ``timestep``; below 0 the final one."""
+        return float(self.alphas_cumprod[timestep]) if timestep >= 0 else self.final_alpha_cumprod
+
+    def level(self, i: int) -> float:
+        """Return the cumulative product of level ``i`` (0 to T)."""
+        return self.alpha_bar(self.timesteps[i] if i < self.steps else self.timesteps[-1] - self.stride)
+
+    def split(self, x: Tensor, out: Tensor, alpha_bar: float) -> tuple[Tensor, Tensor]:
+        """Split ``x`` at the level ``alpha_bar`` into (x0, eps) by the network's output ``out`` (shapes as ``x``)."""
+        alpha, sigma = alpha_bar**0.5, (1 - alpha_bar) ** 0.5
+        if self.prediction == "v_prediction":
+            return alpha * x - sigma * out, alpha * out + sigma * x
+        return (x - sigma * out) / alpha, out
+
+    def advance(self, x: Tensor, out: Tensor, i: int) -> Tensor:
+        """Move ``x`` from level ``i`` to level ``i + 1`` (Song et al. 2021, DDIM, Eq. 12 with eta = 0)."""
+        x0, eps = self.split(x, out, self.level(i))
+        return self.join_at(x0, eps, i + 1)
+
+    def join_at(self, x0: Tensor, eps: Tensor, i: int) -> Tensor:
+        """Return the latent at level ``i`` made of clean part ``x0`` and noise ``eps``."""
+        return join(x0, eps, self.level(i))
+
+
+def join(x0: Tensor, eps: Tensor, alpha_bar: float) -> Tensor:
+    """Return the latent at the level ``alpha_bar`` made of clean part ``x0`` and noise ``eps``."""
+    return alpha_bar**0.5 * x0 + (1 - alpha_bar) ** 0.5 * eps
+
+
+def leading(train_steps: int, steps: int, offset: int) -> tuple[int, ...]:
+    """Return Stable Diffusion's "leading" timesteps, noisiest first: 981, 961, ..., 1 for 1000, 50, 1.
+
+    Raises:
+        ValueError: ``steps`` is below 1 or above what the training schedule holds.
+    """
+    stride = train_steps // steps if steps > 0 else 0
+    if stride == 0 or offset + stride * (steps - 1) >= train_steps:
+        raise ValueError(f"The number of steps must lie between 1 and {train_steps - offset}, not {steps}.")
+    return tuple(offset + stride * k for k in reversed(range(steps)))
+
+
+def random_start(shape: tuple[int, ...], seed: int) -> Tensor:
+    """Return standard normal noise of ``shape`` (B, C, H, W): the same latent for every picture of the batch.
+
+    Drawn on the CPU, one picture at a time, so that neither device nor batch size changes it.
+    """
+    one = torch.randn((1, *shape[1:]), generator=torch.Generator().manual_seed(seed))
+    return one.expand(shape).clone()

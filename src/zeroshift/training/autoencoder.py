@@ -1,0 +1,92 @@
+"""The first stage: an AutoencoderKL that maps pictures to latents of unit variance (Rombach et al. 2022, section 3.1)."""
+
+from typing import Any
+
+import lightning
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderKL
+from torch import Tensor
+
+from zeroshift.training.loop import StageOptions, adamw
+
+
+def build(size: int, channels: tuple[int, ...] = (32, 64, 96), latent_channels: int = 4) -> AutoencoderKL:
+    """Return an untrained autoencoder that halves the sides once per channel count after the first."""
+    return AutoencoderKL(
+        sample_size=size,
+        block_out_channels=channels,
+        down_block_types=("DownEncoderBlock2D",) * len(channels),
+        up_block_types=("UpDecoderBlock2D",) * len(channels),
+        layers_per_block=1,
+        latent_channels=latent_channels,
+        norm_num_groups=8,
+        mid_block_add_attention=False,
+        scaling_factor=1.0,
+    )
+
+
+class AutoencoderStage(lightning.LightningModule):
+    """Squared error plus a small KL term. No adversary: fidelity is what inversion needs, and PSNR what is asked."""
+
+    kl_weight = 1e-5
+
+    def __init__(self, model: AutoencoderKL, pictures: Tensor, options: StageOptions) -> None:
+        super().__init__()
+        self.model, self.pictures, self.options = model, pictures, options  # pictures: uint8 (N, 3, S, S)
+
+    def training_step(self, indices: Tensor, _: int) -> Tensor:
+        x = augment(self.pictures[indices.cpu()].to(self.device))
+        posterior = self.model.encode(x).latent_dist
+        decoded = self.model.decode(posterior.sample()).sample
+        error = F.mse_loss(decoded.float(), x)
+        self.log_dict({"mse": error, "psnr": 10 * torch.log10(4 / error.detach())}, prog_bar=True)
+        return error + self.kl_weight * posterior.kl().mean() / posterior.mean[0].numel()
+
+    def configure_optimizers(self) -> Any:
+        return adamw(self, self.options, decay=1e-4)
+
+
+def augment(pictures: Tensor) -> Tensor:
+    """Turn uint8 pictures into [-1, 1], half of them mirrored."""
+    x = pictures.float() / 127.5 - 1
+    mirrored = torch.rand(len(x), 1, 1, 1, device=x.device) < 0.5
+    return torch.where(mirrored, x.flip(-1), x)
+
+
+@torch.no_grad()
+def standardise(model: AutoencoderKL, pictures: Tensor) -> None:
+    """Shift and scale each latent channel to mean 0, variance 1, inside the two 1x1 convolutions around the latent.
+
+    Reconstructions are unchanged. ``scaling_factor`` stays 1, so pipelines that know only a factor see unit variance.
+    """
+    latents = encode(model, pictures)
+    mean, std = latents.mean((0, 2, 3)), latents.std((0, 2, 3))
+    count = len(mean)
+    into, out = model.quant_conv, model.post_quant_conv
+    out.bias += torch.einsum("oi,i->o", out.weight[:, :, 0, 0], mean)
+    out.weight *= std[None, :, None, None]
+    into.bias[:count] = (into.bias[:count] - mean) / std
+    into.weight[:count] /= std[:, None, None, None]
+    into.bias[count:] -= 2 * std.log()  # the second half of the moments is the log-variance
+
+
+@torch.no_grad()
+def encode(model: AutoencoderKL, pictures: Tensor, batch: int = 64) -> Tensor:
+    """Return the posterior means of uint8 pictures, unmirrored."""
+    device = next(model.parameters()).device
+    parts = [model.encode(p.to(device).float() / 127.5 - 1).latent_dist.mean for p in pictures.split(batch)]
+    return torch.cat(parts).cpu()
+
+
+@torch.no_grad()
+def reconstruction_psnr(model: AutoencoderKL, pictures: Tensor, batch: int = 64) -> float:
+    """Return the mean of per-picture PSNRs in dB after rounding to eight bits."""
+    device = next(model.parameters()).device
+    values = []
+    for part in pictures.split(batch):
+        x = part.to(device).float()
+        z = model.encode(x / 127.5 - 1).latent_dist.mean
+        y = ((model.decode(z).sample + 1) * 127.5).round().clamp(0, 255)
+        values.append(10 * torch.log10(255**2 / (y - x).square().mean((1, 2, 3))))
+    return float(torch.cat(values).mean())

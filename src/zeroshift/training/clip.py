@@ -1,0 +1,95 @@
+"""The second stage: a small CLIP (Radford et al. 2021). Its text tower conditions the denoiser.
+
+Both towers have one width: StyleDiffusion scales text tokens by image tokens.
+"""
+
+import random
+from typing import Any
+
+import lightning
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
+
+from zeroshift.training.autoencoder import augment
+from zeroshift.training.captions import vary
+from zeroshift.training.loop import StageOptions, adamw
+
+
+def build(tokenizer: CLIPTokenizer, size: int, width: int = 128, layers: int = 4) -> CLIPModel:
+    """Return an untrained CLIP for pictures of ``size`` pixels (a multiple of 8)."""
+    tower = {
+        "hidden_size": width,
+        "intermediate_size": 4 * width,
+        "num_hidden_layers": layers,
+        "num_attention_heads": 4,
+    }
+    text = {
+        **tower,
+        "vocab_size": len(tokenizer),
+        "max_position_embeddings": tokenizer.model_max_length,
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+        "projection_dim": width,
+    }
+    vision = {**tower, "image_size": size, "patch_size": size // 8, "projection_dim": width}
+    return CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=width))
+
+
+def tokenize(tokenizer: CLIPTokenizer, sentences: list[str]) -> Tensor:
+    """Return token ids (N, L), cut or padded to the tokenizer's length."""
+    ids: Tensor = tokenizer(
+        sentences, padding="max_length", max_length=tokenizer.model_max_length, truncation=True, return_tensors="pt"
+    ).input_ids
+    return ids
+
+
+class ClipStage(lightning.LightningModule):
+    """Symmetric contrastive loss; pictures of one caption are each other's positives, since captions repeat."""
+
+    def __init__(
+        self, model: CLIPModel, tokenizer: CLIPTokenizer, pictures: Tensor, captions: list[str], options: StageOptions
+    ) -> None:
+        super().__init__()
+        self.model, self.tokenizer, self.pictures = model, tokenizer, pictures
+        self.captions, self.options = captions, options
+
+    def training_step(self, indices: Tensor, step: int) -> Tensor:
+        choice = random.Random(int(torch.randint(2**31, ())))
+        chosen = [self.captions[k] for k in indices.tolist()]
+        ids = tokenize(self.tokenizer, [vary(c, choice, bare=0.0) for c in chosen]).to(self.device)
+        x = shifted(augment(self.pictures[indices.cpu()].to(self.device)))
+        logits = self.model(input_ids=ids, pixel_values=x).logits_per_image.float()
+        same = torch.tensor([[a == b for b in chosen] for a in chosen], device=self.device, dtype=torch.float32)
+        wanted = same / same.sum(1, keepdim=True)
+        loss = (F.cross_entropy(logits, wanted) + F.cross_entropy(logits.T, wanted)) / 2
+        self.log_dict({"loss": loss}, prog_bar=True)
+        return loss
+
+    def configure_optimizers(self) -> Any:
+        return adamw(self, self.options, decay=0.05)
+
+
+def shifted(x: Tensor, share: float = 0.08) -> Tensor:
+    """Zoom each picture (B, 3, S, S) by up to ``2 * share`` and move it by up to ``share`` of its side."""
+    zoom = 1 - share * 2 * torch.rand(len(x), device=x.device)
+    move = (torch.rand(len(x), 2, device=x.device) * 2 - 1) * share * 2
+    theta = torch.zeros(len(x), 2, 3, device=x.device)
+    theta[:, 0, 0] = theta[:, 1, 1] = zoom
+    theta[:, :, 2] = move
+    grid = F.affine_grid(theta, list(x.shape), align_corners=False)
+    return F.grid_sample(x, grid, padding_mode="reflection", align_corners=False)
+
+
+@torch.no_grad()
+def zero_shot_accuracy(
+    model: CLIPModel, tokenizer: CLIPTokenizer, pictures: Tensor, words: list[str], truth: Tensor
+) -> float:
+    """Return the share of uint8 pictures whose nearest "a photo of a WORD" is their own word's."""
+    ids = tokenize(tokenizer, [f"a photo of a {word}" for word in words])
+    text = F.normalize(model.get_text_features(input_ids=ids).pooler_output, dim=-1)
+    parts = [model.get_image_features(pixel_values=p.float() / 127.5 - 1).pooler_output for p in pictures.split(128)]
+    best = (F.normalize(torch.cat(parts), dim=-1) @ text.T).argmax(1)
+    return float((best == truth).float().mean())

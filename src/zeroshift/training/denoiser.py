@@ -1,0 +1,95 @@
+"""The third stage: the text-conditioned UNet in latent space, on cached latents."""
+
+import random
+from typing import Any
+
+import lightning
+import torch
+from diffusers import DDIMScheduler, UNet2DConditionModel
+from torch import Tensor
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from zeroshift.training.captions import vary
+from zeroshift.training.clip import tokenize
+from zeroshift.training.loop import StageOptions, adamw
+
+
+def build(
+    sample_size: int, latent_channels: int, text_width: int, channels: tuple[int, int, int] = (64, 128, 224)
+) -> UNet2DConditionModel:
+    """Return an untrained UNet laid out as Stable Diffusion's: attention at every level but the lowest, and in the middle."""
+    return UNet2DConditionModel(
+        sample_size=sample_size,
+        in_channels=latent_channels,
+        out_channels=latent_channels,
+        block_out_channels=channels,
+        down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
+        layers_per_block=1,
+        cross_attention_dim=text_width,
+        attention_head_dim=4,
+        norm_num_groups=16,
+    )
+
+
+def scheduler() -> DDIMScheduler:
+    """Return the noise schedule of Stable Diffusion, for v-prediction (Salimans and Ho 2022)."""
+    return DDIMScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        clip_sample=False,
+        set_alpha_to_one=False,
+        steps_offset=1,
+        prediction_type="v_prediction",
+    )
+
+
+class DenoiserStage(lightning.LightningModule):
+    """v-prediction with min-SNR weights (Hang et al. 2023, Eq. 6; gamma 5): few samples suffice for shapes."""
+
+    gamma = 5.0
+    unconditional = 0.1
+
+    def __init__(
+        self,
+        model: UNet2DConditionModel,
+        text: CLIPTextModel,
+        tokenizer: CLIPTokenizer,
+        latents: Tensor,
+        captions: list[str],
+        options: StageOptions,
+    ) -> None:
+        """``latents`` is (2, N, C, H, W): the pictures and their mirror images."""
+        super().__init__()
+        self.model, self.options = model, options
+        self.frozen = [text.requires_grad_(False).eval()]  # in a list: neither averaged nor saved with the stage
+        self.tokenizer, self.latents, self.captions = tokenizer, latents, captions
+        self.register_buffer("alphas_cumprod", scheduler().alphas_cumprod, persistent=False)
+
+    def training_step(self, indices: Tensor, step: int) -> Tensor:
+        x0 = self.latents[torch.randint(2, indices.shape), indices.cpu()].to(self.device)
+        noise = torch.randn_like(x0)
+        t = torch.randint(len(self.alphas_cumprod), (len(x0),), device=self.device)
+        alpha_bar = self.alphas_cumprod[t][:, None, None, None]
+        alpha, sigma = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
+        v = self.model(alpha * x0 + sigma * noise, t, self.text(indices)).sample.float()
+        snr = alpha_bar / (1 - alpha_bar)
+        weight = snr.clamp(max=self.gamma) / (snr + 1)
+        loss = (weight * (v - (alpha * noise - sigma * x0)).square()).mean()
+        self.log_dict({"loss": loss}, prog_bar=True)
+        return loss
+
+    @torch.no_grad()
+    def text(self, indices: Tensor) -> Tensor:
+        """Return encoded varied captions (B, L, D), a tenth of them empty."""
+        choice = random.Random(int(torch.randint(2**31, ())))
+        chosen = [
+            "" if choice.random() < self.unconditional else vary(self.captions[k], choice) for k in indices.tolist()
+        ]
+        tower = self.frozen[0].to(self.device)
+        encoded: Tensor = tower(tokenize(self.tokenizer, chosen).to(self.device)).last_hidden_state
+        return encoded
+
+    def configure_optimizers(self) -> Any:
+        return adamw(self, self.options)

@@ -1,0 +1,61 @@
+"""Saving what was trained as an ordinary diffusers folder that StableDiffusionPipeline loads."""
+
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from transformers import CLIPConfig, CLIPModel, CLIPTextModel, CLIPTokenizer, CLIPVisionModelWithProjection
+
+
+def save(
+    out: Path,
+    vae: AutoencoderKL,
+    tokenizer: CLIPTokenizer,
+    towers: CLIPModel,
+    unet: UNet2DConditionModel,
+    scheduler: DDIMScheduler,
+) -> None:
+    """Write the model in half precision: vae, unet, text_encoder, tokenizer, scheduler, and image_encoder beside them.
+
+    The text tower's projection is the identity, so the image encoder's ``image_embeds`` compare with the text
+    encoder's ``pooler_output`` by cosine.
+    """
+    text = CLIPTextModel(towers.config.text_config)
+    text.load_state_dict(towers.text_model.state_dict())
+    image = CLIPVisionModelWithProjection(towers.config.vision_config)
+    image.load_state_dict(_image_tower(towers))
+    pipeline = StableDiffusionPipeline(
+        vae=vae,
+        text_encoder=text,
+        tokenizer=tokenizer,
+        unet=unet,
+        scheduler=scheduler,
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    pipeline.to(dtype=torch.float16).save_pretrained(out)
+    image.half().save_pretrained(out / "image_encoder")
+
+
+def load_towers(model: Path) -> CLIPModel:
+    """Put a saved model's text and image encoders back together for further training.
+
+    Raises:
+        ValueError: the folder has no image_encoder.
+    """
+    if not (model / "image_encoder").is_dir():
+        raise ValueError(f"{model} has no image_encoder; start from a model that this trainer saved.")
+    text = CLIPTextModel.from_pretrained(model / "text_encoder").float()
+    image = CLIPVisionModelWithProjection.from_pretrained(model / "image_encoder").float()
+    width = text.config.hidden_size
+    config = CLIPConfig(text_config=text.config.to_dict(), vision_config=image.config.to_dict(), projection_dim=width)
+    towers = CLIPModel(config)
+    towers.text_model.load_state_dict(text.state_dict())
+    towers.load_state_dict(image.state_dict(), strict=False)
+    towers.text_projection.weight.data.copy_(torch.eye(width))
+    return towers.eval()
+
+
+def _image_tower(towers: CLIPModel) -> dict[str, torch.Tensor]:
+    return {k: v for k, v in towers.state_dict().items() if k.startswith(("vision_model.", "visual_projection."))}

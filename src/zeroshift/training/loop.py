@@ -1,0 +1,131 @@
+"""What every training stage shares: budget, learning rate, averaging, checkpoints, resumption (on Lightning)."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar, Timer, WeightAveraging
+from lightning.pytorch.loggers import CSVLogger
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True))
+class StageOptions:
+    """How long and how fast one stage trains."""
+
+    steps: Annotated[int, Field(ge=1)] = 20_000
+    """optimiser steps at most"""
+    minutes: Annotated[float, Field(gt=0)] | None = None
+    """time limit; whichever of the two limits comes first ends the stage"""
+    batch: Annotated[int, Field(ge=1)] = 32
+    """pictures per step"""
+    lr: Annotated[float, Field(gt=0)] = 5e-4
+    """peak learning rate of AdamW"""
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    """decay of the weights' moving average; the averaged weights are the ones saved"""
+    warmup: Annotated[int, Field(ge=0)] = 200
+    """steps over which the learning rate rises"""
+    cooldown: Annotated[float, Field(ge=0, le=1)] = 0.3
+    """share of the budget, at its end, over which the learning rate falls to a hundredth"""
+
+
+class Batches(IterableDataset[Tensor]):
+    """Endless batches of picture indices; batch ``n`` depends on the seed and ``n`` alone, so a resumed run goes on.
+
+    ``weights`` balances classes (drawn with replacement).
+    """
+
+    def __init__(self, weights: Tensor, batch: int, seed: int, start: int = 0) -> None:
+        self.weights, self.batch, self.seed, self.start = weights, batch, seed, start
+
+    def __iter__(self) -> Iterator[Tensor]:
+        step = self.start
+        while True:
+            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+            yield torch.multinomial(self.weights, self.batch, replacement=True, generator=generator)
+            step += 1
+
+
+class Pace(Callback):
+    """Set the learning rate from the share of the budget that is used, whichever limit is nearer."""
+
+    def __init__(self, options: StageOptions, timer: Timer | None) -> None:
+        self.options, self.timer = options, timer
+
+    def progress(self, step: int) -> float:
+        used = step / self.options.steps
+        if self.timer is not None and self.options.minutes:
+            used = max(used, self.timer.time_elapsed() / (60 * self.options.minutes))
+        return min(used, 1.0)
+
+    def on_train_batch_start(self, trainer: Any, module: Any, batch: Any, batch_idx: int) -> None:
+        options, left = self.options, 1 - self.progress(trainer.global_step)
+        rise = min(1.0, (trainer.global_step + 1) / max(options.warmup, 1))
+        fall = max(0.01, left / options.cooldown) if left < options.cooldown else 1.0
+        for group in trainer.optimizers[0].param_groups:
+            group["lr"] = options.lr * rise * fall
+
+
+def fit(
+    module: lightning.LightningModule,
+    weights: Tensor,
+    options: StageOptions,
+    folder: Path,
+    seed: int,
+    precision: Literal["fp32", "bf16"],
+    save_every: timedelta = timedelta(minutes=3),
+) -> None:
+    """Train ``module`` within its budget, going on from ``folder/last.ckpt`` if that is there.
+
+    On return ``module`` holds the averaged weights. A run that is killed loses at most ``save_every``.
+    """
+    last = folder / "last.ckpt"
+    step = torch.load(last, weights_only=True, mmap=True)["global_step"] if last.exists() else 0
+    limit = timedelta(minutes=options.minutes) if options.minutes else None
+    timer = Timer(duration=limit) if limit else None
+    average = WeightAveraging(avg_fn=ramped_average(options.ema))
+    keep = ModelCheckpoint(
+        folder, filename="last", save_top_k=1, train_time_interval=save_every, enable_version_counter=False
+    )
+    callbacks: list[Callback] = [average, keep, Pace(options, timer), RichProgressBar(refresh_rate=20)]
+    trainer = lightning.Trainer(
+        accelerator="auto",
+        devices=1,
+        precision="bf16-mixed" if precision == "bf16" else "32-true",
+        max_steps=options.steps,
+        max_epochs=-1,
+        callbacks=callbacks + ([timer] if timer else []),
+        logger=CSVLogger(folder, name=None, version="log", flush_logs_every_n_steps=100),
+        log_every_n_steps=50,
+        gradient_clip_val=1.0,
+        enable_model_summary=False,
+    )
+    lightning.seed_everything(seed + step, verbose=False)
+    loader = DataLoader(Batches(weights, options.batch, seed, step), batch_size=None)
+    trainer.fit(module, loader, ckpt_path=last if last.exists() else None, weights_only=True)
+    trainer.save_checkpoint(last)
+
+
+def ramped_average(decay: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """Return a moving average whose memory grows with the run, so that the untrained weights are soon forgotten."""
+
+    def average(averaged: Tensor, current: Tensor, count: Tensor) -> Tensor:
+        weight = 1 - torch.minimum(torch.as_tensor(decay), (1 + count) / (10 + count))
+        return averaged + weight.to(averaged) * (current - averaged)
+
+    return average
+
+
+def adamw(module: torch.nn.Module, options: StageOptions, decay: float = 0.01) -> torch.optim.AdamW:
+    """Return AdamW over what ``module`` trains."""
+    trained = [p for p in module.parameters() if p.requires_grad]
+    return torch.optim.AdamW(trained, lr=options.lr, betas=(0.9, 0.99), weight_decay=decay)
+
+
+Report = Callable[[str], None]

@@ -1,0 +1,37 @@
+"""A CLIP tokenizer for a small vocabulary, trained on the captions and on the sentence bank's words."""
+
+from collections.abc import Iterable
+
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
+from transformers import CLIPTokenizer
+
+START, END = "<|startoftext|>", "<|endoftext|>"
+_WORDS = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+
+
+def train_tokenizer(sentences: Iterable[str], vocabulary: int = 1500, length: int = 32) -> CLIPTokenizer:
+    """Return a tokenizer of at most ``vocabulary`` pieces that pads with the end token to ``length``, as CLIP's does."""
+    bpe = Tokenizer(models.BPE(end_of_word_suffix="</w>", unk_token=END))
+    bpe.normalizer = normalizers.Sequence(
+        [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
+    )
+    bpe.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Split(Regex(_WORDS), "removed", invert=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=[START, END],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        end_of_word_suffix="</w>",
+        show_progress=False,
+    )
+    bpe.train_from_iterator(sentences, trainer)
+    merges = [tuple(pair) for pair in _merges(bpe)]
+    return CLIPTokenizer(vocab=bpe.get_vocab(), merges=merges, model_max_length=length, pad_token=END)
+
+
+def _merges(bpe: Tokenizer) -> list[list[str]]:
+    import json
+
+    pairs: list[list[str]] = json.loads(bpe.to_str())["model"]["merges"]
+    return pairs

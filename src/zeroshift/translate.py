@@ -1,0 +1,247 @@
+"""One edit, from picture to picture: the core behind Python, command line and everything else."""
+
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+
+import numpy as np
+import torch
+from PIL import Image
+from pydantic import TypeAdapter
+from torch import Tensor
+
+from zeroshift.backbones.base import Backbone
+from zeroshift.conditioning.prompts import FixedPrompts
+from zeroshift.conditioning.task import Task
+from zeroshift.control.base import Control
+from zeroshift.embedding import guidance_rows
+from zeroshift.image import Fit, Framing, Source, frame
+from zeroshift.methods import Pix2PixZero
+from zeroshift.methods.base import Planned
+from zeroshift.sampling import Edit, Step, sample
+from zeroshift.schedule import random_start
+from zeroshift.trajectory import Trajectory
+
+
+@dataclass(frozen=True)
+class Request:
+    """One thing to do to the pictures of a run."""
+
+    task: Task
+    method: Pix2PixZero
+
+
+@dataclass(frozen=True)
+class Result:
+    """An edited picture."""
+
+    image: Image.Image
+    """the edit, of the source picture's size, with its alpha"""
+    native: Image.Image
+    """the edit at the model's own size"""
+    reconstruction: Image.Image | None
+    """the source branch at the model's own size, if it was asked for and walked; the source of a generated edit"""
+    recipe: dict[str, object]
+    """everything that is needed to make it again"""
+
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """How far a run is."""
+
+    stage: str
+    """invert or edit"""
+    done: int
+    total: int
+    """network steps of the stage"""
+    latents: Tensor | None
+    """estimate of the clean latents: requests x pictures along the first axis; None while inverting"""
+    results: tuple[tuple[Result, ...], ...] = ()
+    """after the last step: one tuple per picture, one result per request"""
+
+
+def to_tensor(pictures: Sequence[Image.Image]) -> Tensor:
+    """Return RGB pictures of one size as (N, 3, H, W) in [-1, 1]."""
+    stacked = np.stack([np.asarray(picture, dtype=np.float32) for picture in pictures])
+    return torch.from_numpy(stacked).permute(0, 3, 1, 2) / 127.5 - 1
+
+
+def to_pictures(x: Tensor) -> list[Image.Image]:
+    """Return (N, 3, H, W) in [-1, 1], rounded and clamped to eight bits, as RGB pictures.
+
+    Raises:
+        ValueError: a value is NaN or infinite.
+    """
+    if not torch.isfinite(x).all():
+        raise ValueError(
+            "The model returned values that are not numbers; use --precision fp32 (or bf16), or a lower guidance weight."
+        )
+    rounded = ((x.detach().float().cpu() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    return [Image.fromarray(picture) for picture in rounded.permute(0, 2, 3, 1).numpy()]
+
+
+def translate(
+    backbone: Backbone,
+    sources: Sequence[Source],
+    requests: Sequence[Request],
+    *,
+    seed: int,
+    fit: Fit,
+    reconstruct: bool = False,
+) -> Iterator[Progress]:
+    """Edit pictures that frame to one size, all requests on the same inversion; yield after every network step.
+
+    The requests share source prompt, inversion and steps: those of the first. ``reconstruct`` also decodes the
+    source branch.
+
+    Raises:
+        ValueError: the pictures frame to different sizes, or the requests cannot share one inversion.
+    """
+    _check_shared(requests)
+    lead = requests[0]
+    framed = [frame(s.image, fit, size=backbone.size, multiple=backbone.multiple) for s in sources]
+    if len({picture.size for picture, _ in framed}) > 1:
+        raise ValueError("These pictures frame to different sizes; edit them in groups of one size.")
+    x0 = backbone.encode(to_tensor([picture for picture, _ in framed]))
+    prompt = backbone.embed([lead.task.source_prompt]).repeat(len(sources))
+    planned = [r.method.edit(backbone, r.task, prompt, photograph=True) for r in requests]
+    latents: list[Tensor] = []
+    for latent in lead.method.inversion.steps(backbone, x0, prompt, lead.method.steps, seed):
+        latents.append(latent)
+        yield Progress("invert", len(latents), lead.method.steps, None)
+    trajectory = lead.method.inversion.trajectory(backbone, latents, lead.method.steps)
+    step = yield from _walk(backbone, trajectory, planned)
+    facts = [{**describe(backbone, r), **p.facts, "seed": seed} for r, p in zip(requests, planned, strict=True)]
+    recipes = [{**fact, "fit": fit, "rows": len(sources)} for fact in facts]
+    natives = _decode(backbone, step, reconstruct)
+    yield replace(_progress(step, trajectory), results=_put_back(natives, sources, framed, recipes))
+
+
+def translate_generated(backbone: Backbone, requests: Sequence[Request], *, seed: int) -> Iterator[Progress]:
+    """Edit a picture that the model generates itself from the source prompt and ``seed`` (pix2pix-zero, section 4.1).
+
+    The results' ``reconstruction`` is the generated source.
+
+    Raises:
+        ValueError: the requests do not share source prompt and steps.
+    """
+    _check_shared(requests)
+    lead = requests[0]
+    prompt = backbone.embed([lead.task.source_prompt])
+    planned = [r.method.edit(backbone, r.task, prompt, photograph=False) for r in requests]
+    start = random_start(latent_shape(backbone), seed).to(prompt.tokens)
+    trajectory = Trajectory(backbone.schedule(lead.method.steps), (start,))
+    step = yield from _walk(backbone, trajectory, planned)
+    natives = _decode(backbone, step, reconstruct=True)
+    facts = [{**describe(backbone, r), **p.facts, "seed": seed} for r, p in zip(requests, planned, strict=True)]
+    row = tuple(Result(n[0][0], n[0][0], n[1][0], f) for n, f in zip(natives, facts, strict=True))
+    yield replace(_progress(step, trajectory), results=(row,))
+
+
+def generate(
+    backbone: Backbone, prompts: Sequence[str], *, seed: int, steps: int, guidance_scale: float
+) -> Iterator[Progress]:
+    """Sample one picture per prompt, all from the same noise; yield after every network step.
+
+    Raises:
+        ValueError: a prompt is empty.
+    """
+    if any(not prompt.strip() for prompt in prompts):
+        raise ValueError("The prompt is empty; describe the picture, as in: a photo of a cat.")
+    rows = guidance_rows(backbone.embed([""]).repeat(len(prompts)), backbone.embed(prompts), guidance_scale)
+    start = random_start((len(prompts), *latent_shape(backbone)[1:]), seed).to(rows.tokens)
+    trajectory = Trajectory(backbone.schedule(steps), (start,))
+    plan = Planned(Edit(FixedPrompts(rows, rows), Control()), {})
+    step = yield from _walk(backbone, trajectory, [plan])
+    pictures = to_pictures(backbone.decode(step.targets[0]))
+    recipe = {
+        "command": "generate",
+        "seed": seed,
+        "steps": steps,
+        "guidance_scale": guidance_scale,
+        **made_by(backbone),
+    }
+    results = tuple((Result(p, p, None, {**recipe, "prompt": t}),) for p, t in zip(pictures, prompts, strict=True))
+    yield replace(_progress(step, trajectory), results=results)
+
+
+def latent_shape(backbone: Backbone) -> tuple[int, int, int, int]:
+    """Return the shape of one latent at the model's own size."""
+    side = backbone.size // backbone.factor
+    return (1, backbone.latent_channels, side, side)
+
+
+def _walk(backbone: Backbone, trajectory: Trajectory, planned: Sequence[Planned]) -> Generator[Progress, None, Step]:
+    for step in sample(backbone, trajectory, [plan.branch for plan in planned]):
+        yield _progress(step, trajectory)
+    return step
+
+
+def _check_shared(requests: Sequence[Request]) -> None:
+    lead = requests[0]
+    for other in requests[1:]:
+        same = (other.method.inversion, other.method.steps) == (lead.method.inversion, lead.method.steps)
+        if not same or other.task.source_prompt != lead.task.source_prompt:
+            raise ValueError("Edits of one run share source prompt, inversion and steps; run the others on their own.")
+
+
+def _progress(step: Step, trajectory: Trajectory) -> Progress:
+    return Progress("edit", step.i + 1, trajectory.schedule.steps, torch.cat(step.previews))
+
+
+Natives = list[tuple[list[Image.Image], list[Image.Image] | list[None]]]
+
+
+def _decode(backbone: Backbone, step: Step, reconstruct: bool) -> Natives:
+    """Return each request's edited pictures, and beside them the source branch's if wanted and walked."""
+    count = len(step.targets[0])
+    source: list[Image.Image] | list[None] = [None] * count
+    if reconstruct and step.source is not None:
+        source = to_pictures(backbone.decode(step.source))
+    return [(to_pictures(backbone.decode(target)), source) for target in step.targets]
+
+
+def _put_back(
+    natives: Natives,
+    sources: Sequence[Source],
+    framed: Sequence[tuple[Image.Image, Framing]],
+    recipes: Sequence[dict[str, object]],
+) -> tuple[tuple[Result, ...], ...]:
+    table = []
+    for row, (source, (_, framing)) in enumerate(zip(sources, framed, strict=True)):
+        results = []
+        for (edited, reconstructed), recipe in zip(natives, recipes, strict=True):
+            image = source.with_alpha(framing.restore(edited[row], source.image))
+            facts = {**recipe, "row": row, "source_sha256": source.sha256}
+            results.append(Result(image, edited[row], reconstructed[row], facts))
+        table.append(tuple(results))
+    return tuple(table)
+
+
+def describe(backbone: Backbone, request: Request) -> dict[str, object]:
+    """Return the part of a recipe that says what was asked for and by what it was done."""
+    task = request.task
+    options = TypeAdapter(type(request.method)).dump_python(request.method, mode="json")
+    return {
+        "command": "edit",
+        "method": request.method.name,
+        "options": options,
+        "source": task.source,
+        "target": task.target,
+        "source_prompt": task.source_prompt,
+        "target_prompt": task.target_prompt,
+        **made_by(backbone),
+    }
+
+
+def made_by(backbone: Backbone) -> dict[str, object]:
+    """Return what ran: model, versions, threads, device, precision."""
+    identity = backbone.identity
+    return {
+        "zeroshift": version("zeroshift"),
+        "model": {"name": identity.name, "sha256": identity.sha256, "revision": identity.revision},
+        "versions": {name: version(name) for name in ("torch", "diffusers", "transformers", "pillow", "numpy")},
+        "threads": torch.get_num_threads(),
+        "device": backbone.device.type,
+        "precision": backbone.precision,
+    }
