@@ -62,14 +62,14 @@ PATTERNS = (
     "the {adj} {word} is {verb} {background}",
     "a picture of {a_word} that looks {adj}, {verb} {background}",
     "{a_word} {background}, {adj} and {verb}",
-    "a close-up photo of {a_adj_word} {verb}",
+    "a snapshot of {a_adj_word} {verb}",
     "portrait of {a_adj_word} {background}",
 )
 PLAIN = (
     "a photo of {a_word}",
     "a picture of {a_word}",
     "{a_word}",
-    "a close-up photo of {a_word}",
+    "a snapshot of {a_word}",
     "portrait of {a_word}",
 )
 

@@ -8,7 +8,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from zeroshift.control.base import Control, Here
-from zeroshift.sites import NOTHING, Handler, Part, Site, select
+from zeroshift.sites import NOTHING, Part, Site, select
 
 SD_512_PIXELS = 26_944
 """grid cells summed over Stable Diffusion 1's 16 cross-attention layers at 512 x 512 pixels"""
@@ -54,11 +54,7 @@ def loss_gradient(x: Tensor, here: Here) -> Tensor:
     with torch.enable_grad():
         # the gradient is taken at the repeated rows, which do not interact inside the network
         repeated = x.detach().requires_grad_().repeat(rows, 1, 1, 1)
-        with here.taps.listening(_as_handler(measure), select("cross", "probs"), stop=True):
+        with here.taps.listening(measure, select("cross", "probs"), stop=True):
             here.backbone.predict(repeated, here.timestep, here.text.tokens)
         (gradient,) = torch.autograd.grad(torch.stack(losses).sum(), repeated)
     return gradient
-
-
-def _as_handler(handler: Handler) -> Handler:
-    return handler

@@ -2,7 +2,7 @@
 
 import random
 
-from zeroshift.sentences import ADJECTIVES, BACKGROUNDS, PATTERNS, PLAIN, VERBS, noun_phrase, sentence
+from zeroshift.sentences import ADJECTIVES, BACKGROUNDS, PATTERNS, PLAIN, VERBS, noun_phrase, sentence, with_article
 
 
 def vary(caption: str, choice: random.Random, as_written: float = 0.3, plain: float = 0.3, bare: float = 0.15) -> str:
@@ -24,3 +24,9 @@ def vary(caption: str, choice: random.Random, as_written: float = 0.3, plain: fl
     patterns = PLAIN if kind < as_written + plain else PATTERNS
     parts = (choice.choice(BACKGROUNDS), choice.choice(VERBS), choice.choice(ADJECTIVES))
     return sentence(choice.choice(patterns), phrase, *parts)
+
+
+def close_up(caption: str) -> str:
+    """Return the caption of an enlarged detail, which ``vary`` leaves alone: closeness then has words of its own."""
+    phrase = noun_phrase(caption)
+    return f"a close-up photo of {with_article(phrase)}" if phrase else f"{caption}, close-up"

@@ -1,0 +1,29 @@
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test check bench help
+.DEFAULT_GOAL := help
+
+demo: .venv/ready  ## edit examples/cat.png into a dog, offline, on the CPU; pictures in out/
+	$(BIN)/zeroshift edit examples/cat.png --source cat --target dog --native -o out/cat-dog.png --before-after out/before-after.png
+
+test: .venv/ready-dev  ## set up and run the fast tests
+	$(BIN)/python -m pytest
+
+check: .venv/ready-dev  ## formatting, lint, types, tests
+	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/python -m pytest
+
+bench: .venv/ready-dev  ## compare with the official procedures in one run
+	$(BIN)/python benchmarks/pix2pix_zero.py
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+.venv/ready: pyproject.toml constraints.txt
+	test -d .venv || $(PYTHON) -m venv .venv
+	$(BIN)/pip install -q -e . -c constraints.txt
+	touch $@
+
+.venv/ready-dev: .venv/ready
+	$(BIN)/pip install -q -e ".[dev]" -c constraints.txt
+	touch $@

@@ -1,0 +1,40 @@
+"""Checkpoints without weights: every network on the meta device, where shapes flow and nothing is computed."""
+
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from zeroshift.backbones.base import Identity
+from zeroshift.backbones.stable_diffusion import StableDiffusion
+
+
+def outline_of(root: Path) -> StableDiffusion:
+    """Build a checkpoint in diffusers format from its configurations; weights are not read."""
+    with torch.device("meta"):
+        unet = UNet2DConditionModel.from_config(UNet2DConditionModel.load_config(root / "unet"))
+        vae = AutoencoderKL.from_config(AutoencoderKL.load_config(root / "vae"))
+        text_encoder = CLIPTextModel(CLIPTextConfig.from_pretrained(root / "text_encoder"))
+    tokenizer = CLIPTokenizer.from_pretrained(root / "tokenizer", local_files_only=True)
+    scheduler = DDIMScheduler.from_pretrained(root / "scheduler", local_files_only=True)
+    identity = Identity(root.resolve().name, "0" * 64)
+    return StableDiffusion(identity, unet, vae, text_encoder, tokenizer, scheduler)
+
+
+def outline_of_sd15() -> StableDiffusion:
+    """Build Stable Diffusion 1.5 (512 x 512, 859.5 M parameters in the UNet) with no file; its tokenizer knows no word."""
+    with torch.device("meta"):
+        unet = UNet2DConditionModel(sample_size=64, cross_attention_dim=768)
+        vae = AutoencoderKL(
+            block_out_channels=(128, 256, 512, 512),
+            down_block_types=("DownEncoderBlock2D",) * 4,
+            up_block_types=("UpDecoderBlock2D",) * 4,
+            layers_per_block=2,
+        )
+        text_encoder = CLIPTextModel(CLIPTextConfig(hidden_size=768, intermediate_size=3072, num_attention_heads=12))
+    tokenizer = CLIPTokenizer(vocab={"<|startoftext|>": 0, "<|endoftext|>": 1}, merges=[], model_max_length=77)
+    scheduler = DDIMScheduler(
+        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", set_alpha_to_one=False, steps_offset=1
+    )
+    return StableDiffusion(Identity("sd15", "0" * 64), unet, vae, text_encoder, tokenizer, scheduler)
