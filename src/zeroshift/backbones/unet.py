@@ -100,7 +100,7 @@ class TappedAttention:
             probs = self.taps(self.site, "probs", probabilities(q, k, attn.scale))  # (N, heads, S, L)
             mixed = probs.to(v.dtype) @ v
         else:
-            mixed = F.scaled_dot_product_attention(q, k, v, scale=attn.scale)
+            mixed = F.scaled_dot_product_attention(q, k, v)  # default scale, as the processor replaced: equal bits
         merged = mixed.transpose(1, 2).flatten(2)  # (N, S, heads * d)
         out: Tensor = attn.to_out[1](attn.to_out[0](merged))
         return out

@@ -1,4 +1,4 @@
-"""The first stage: an AutoencoderKL that maps pictures to latents of unit variance (Rombach et al. 2022, section 3.1)."""
+"""The first stage: an AutoencoderKL with latents of unit variance (Rombach et al. 2022, section 3.1)."""
 
 from typing import Any
 

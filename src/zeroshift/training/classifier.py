@@ -19,15 +19,19 @@ from zeroshift.evaluation.classifier import (
     load_classifier,
     save_classifier,
 )
-from zeroshift.training.augmentation import augmented, mixed
+from zeroshift.training.augmentation import augmented, erased, mixed
 from zeroshift.training.loop import StageOptions, adamw, fit
 
 WIDTHS, BLOCKS = (32, 64, 128, 192), (2, 2, 2, 1)
-SIZES = (48, 56, 64)
+SIZE = 96
+"""sides at which pictures are judged; smaller ones are enlarged, which spares the network an early loss of detail"""
+SIZES = (64, 80, 96)
 """sides of the training batches; random crops enlarge what they show, smaller batches make up for that"""
-SOURCE_SIZE = 96
+SOURCE_SIZE = 128
 """sides of the pictures that crops are taken from"""
 SMOOTHING = 0.1
+PLAIN_BELOW = 0.15
+"""share of the peak learning rate under which pictures are no longer mixed or covered"""
 
 
 class ClassifierStage(lightning.LightningModule):
@@ -51,7 +55,8 @@ class ClassifierStage(lightning.LightningModule):
         size = SIZES[int(torch.randint(0, len(SIZES), ()))]
         x = augmented(self.pictures[chosen].to(self.device), size)
         target = self.truth[chosen].to(self.device).float() * (1 - SMOOTHING) + SMOOTHING / 2
-        x, target = mixed(x, target)
+        if self.trainer.optimizers[0].param_groups[0]["lr"] > PLAIN_BELOW * self.options.lr:
+            x, target = mixed(erased(x), target)
         logits = self.network(x.contiguous(memory_format=torch.channels_last))
         loss = F.binary_cross_entropy_with_logits(logits.float(), target)
         self.log("loss", loss, prog_bar=True)
@@ -72,15 +77,18 @@ def train_classifier(
     out: Path,
     work: Path,
     options: StageOptions,
+    *,
+    init: Path | None = None,
     seed: int = 0,
     precision: Literal["fp32", "bf16"] = "bf16",
 ) -> Classifier:
     """Train on ``train``, choose the threshold on ``val`` and ``bench-val``, write ``out``; checkpoints go to ``work``.
 
-    The label column is ``species`` with the values cat and dog.
+    The label column is ``species`` with the values cat and dog. ``init`` is a saved classifier to go on from.
     """
     pictures, truth = labelled(data, ("train",), SOURCE_SIZE)
-    classifier = build_classifier(WIDTHS, BLOCKS)
+    classifier = replace(load_classifier(init), size=SIZE) if init else build_classifier(WIDTHS, BLOCKS, SIZE)
+    classifier.network.requires_grad_(True)
     classifier.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     held_out = labelled(data, ("val", "bench-val"), classifier.size)
     weights = torch.where(truth, 1 / truth.sum(), 1 / (~truth).sum())

@@ -15,9 +15,9 @@ from zeroshift.training.loop import StageOptions, adamw
 
 
 def build(
-    sample_size: int, latent_channels: int, text_width: int, channels: tuple[int, int, int] = (64, 128, 224)
+    sample_size: int, latent_channels: int, text_width: int, channels: tuple[int, int, int] = (48, 96, 224)
 ) -> UNet2DConditionModel:
-    """Return an untrained UNet laid out as Stable Diffusion's: attention at every level but the lowest, and in the middle."""
+    """Return an untrained UNet laid out as Stable Diffusion's: attention everywhere but at the lowest level."""
     return UNet2DConditionModel(
         sample_size=sample_size,
         in_channels=latent_channels,

@@ -1,5 +1,6 @@
 """Saving what was trained as an ordinary diffusers folder that StableDiffusionPipeline loads."""
 
+import json
 from pathlib import Path
 
 import torch
@@ -36,6 +37,14 @@ def save(
     )
     pipeline.to(dtype=torch.float16).save_pretrained(out)
     image.half().save_pretrained(out / "image_encoder")
+    for part in ("text_encoder", "image_encoder"):
+        _load_as_float32(out / part / "config.json")
+
+
+def _load_as_float32(config: Path) -> None:
+    """Make transformers load half-precision files in float32 unless told otherwise, as diffusers does with its own."""
+    facts = json.loads(config.read_text(encoding="utf-8"))
+    config.write_text(json.dumps({**facts, "dtype": "float32"}, indent=2) + "\n", encoding="utf-8")
 
 
 def load_towers(model: Path) -> CLIPModel:

@@ -1,6 +1,9 @@
 """What every training stage shares: budget, learning rate, averaging, checkpoints, resumption (on Lightning)."""
 
+import logging
+import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,6 +16,13 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
+
+REMARKS = (
+    ".*exists and is not empty.*",
+    ".*does not have many workers.*",
+    ".*isinstance\\(treespec, LeafSpec\\).*",
+    ".*weights_only.*",
+)
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True))
@@ -89,11 +99,12 @@ def fit(
     step = torch.load(last, weights_only=True, mmap=True)["global_step"] if last.exists() else 0
     limit = timedelta(minutes=options.minutes) if options.minutes else None
     timer = Timer(duration=limit) if limit else None
-    average = WeightAveraging(avg_fn=ramped_average(options.ema))
+    average = WeightAveraging(use_buffers=False, multi_avg_fn=ramped_average(options.ema))
     keep = ModelCheckpoint(
         folder, filename="last", save_top_k=1, train_time_interval=save_every, enable_version_counter=False
     )
     callbacks: list[Callback] = [average, keep, Pace(options, timer), RichProgressBar(refresh_rate=20)]
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     trainer = lightning.Trainer(
         accelerator="auto",
         devices=1,
@@ -108,16 +119,26 @@ def fit(
     )
     lightning.seed_everything(seed + step, verbose=False)
     loader = DataLoader(Batches(weights, options.batch, seed, step), batch_size=None)
-    trainer.fit(module, loader, ckpt_path=last if last.exists() else None, weights_only=True)
-    trainer.save_checkpoint(last)
+    with quiet():
+        trainer.fit(module, loader, ckpt_path=last if last.exists() else None, weights_only=True)
+        trainer.save_checkpoint(last, weights_only=False)
 
 
-def ramped_average(decay: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Leave out Lightning's remarks about what is meant here: used folders, one process, no validation."""
+    with warnings.catch_warnings():
+        for remark in REMARKS:
+            warnings.filterwarnings("ignore", message=remark)
+        yield
+
+
+def ramped_average(decay: float) -> Callable[[list[Tensor], list[Tensor], Tensor], None]:
     """Return a moving average whose memory grows with the run, so that the untrained weights are soon forgotten."""
 
-    def average(averaged: Tensor, current: Tensor, count: Tensor) -> Tensor:
-        weight = 1 - torch.minimum(torch.as_tensor(decay), (1 + count) / (10 + count))
-        return averaged + weight.to(averaged) * (current - averaged)
+    def average(averaged: list[Tensor], current: list[Tensor], count: Tensor) -> None:
+        weight = 1 - min(decay, (1 + float(count)) / (10 + float(count)))
+        torch._foreach_lerp_(averaged, current, weight)
 
     return average
 
@@ -125,7 +146,7 @@ def ramped_average(decay: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
 def adamw(module: torch.nn.Module, options: StageOptions, decay: float = 0.01) -> torch.optim.AdamW:
     """Return AdamW over what ``module`` trains."""
     trained = [p for p in module.parameters() if p.requires_grad]
-    return torch.optim.AdamW(trained, lr=options.lr, betas=(0.9, 0.99), weight_decay=decay)
+    return torch.optim.AdamW(trained, lr=options.lr, betas=(0.9, 0.99), weight_decay=decay, foreach=True)
 
 
 Report = Callable[[str], None]

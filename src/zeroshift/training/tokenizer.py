@@ -10,7 +10,7 @@ _WORDS = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\
 
 
 def train_tokenizer(sentences: Iterable[str], vocabulary: int = 1500, length: int = 32) -> CLIPTokenizer:
-    """Return a tokenizer of at most ``vocabulary`` pieces that pads with the end token to ``length``, as CLIP's does."""
+    """Return a tokenizer of at most ``vocabulary`` pieces; like CLIP's, it pads with the end token to ``length``."""
     bpe = Tokenizer(models.BPE(end_of_word_suffix="</w>", unk_token=END))
     bpe.normalizer = normalizers.Sequence(
         [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]

@@ -42,9 +42,9 @@ class TrainOptions:
     """steps of the denoiser at half the picture size, where shapes are learned cheaply"""
     denoiser_steps: Annotated[int, Field(ge=1)] = 30_000
     """steps of the denoiser at full size"""
-    lr: Annotated[float, Field(gt=0)] = 6e-4
+    lr: Annotated[float, Field(gt=0)] = 5e-4
     """peak learning rate of the denoiser"""
-    batch: Annotated[int, Field(ge=1)] = 32
+    batch: Annotated[int, Field(ge=1)] = 16
     """pictures per step of the denoiser"""
     seed: Annotated[int, Field(ge=0)] = 0
     """seed of weights, batches, noise and captions"""
@@ -60,8 +60,8 @@ class TrainOptions:
         stages = {
             "autoencoder": (0.12, StageOptions(steps=self.autoencoder_steps, batch=16, lr=1.2e-3, ema=0.998)),
             "clip": (0.05, StageOptions(steps=self.clip_steps, batch=64, lr=6e-4, ema=0.995)),
-            "half": (0.13, StageOptions(steps=max(self.half_steps, 1), batch=2 * self.batch, lr=self.lr)),
-            "denoiser": (0.70, StageOptions(steps=self.denoiser_steps, batch=self.batch, lr=self.lr)),
+            "half": (0.08, StageOptions(steps=max(self.half_steps, 1), batch=2 * self.batch, lr=self.lr)),
+            "denoiser": (0.75, StageOptions(steps=self.denoiser_steps, batch=self.batch, lr=self.lr)),
         }
         share, options = stages[name]
         return replace(options, minutes=self.minutes * share if self.minutes else None)
@@ -190,8 +190,8 @@ def trained_denoiser(
     vae: AutoencoderKL, tokenizer: CLIPTokenizer, text: CLIPTextModel, material: Material, job: Job
 ) -> UNet2DConditionModel:
     """Train the UNet, first at half size (not when starting from saved weights)."""
-    latents = cached_latents(vae, material.pictures, job.run / "latents.safetensors")
-    unet = denoiser.build(latents.shape[-1], latents.shape[2], text.config.hidden_size)
+    factor = 2 ** (len(vae.config.block_out_channels) - 1)
+    unet = denoiser.build(job.options.size // factor, vae.config.latent_channels, text.config.hidden_size)
     if job.init:
         unet = UNet2DConditionModel.from_pretrained(job.init / "unet").float()
     names = ["half"] if job.options.half_steps and not job.init else []
@@ -199,12 +199,9 @@ def trained_denoiser(
         if job.done(name).exists():
             unet.load_state_dict(UNet2DConditionModel.from_pretrained(job.done(name)).state_dict())
             continue
-        grid = (
-            cached_latents(vae, halved(material.pictures), job.run / "latents-half.safetensors")
-            if name == "half"
-            else latents
-        )
-        module = denoiser.DenoiserStage(unet, text, tokenizer, grid, material.captions, job.options.stage(name))
+        pictures = halved(material.pictures) if name == "half" else material.pictures
+        latents = cached_latents(vae, pictures, job.run / f"{name}.safetensors")
+        module = denoiser.DenoiserStage(unet, text, tokenizer, latents, material.captions, job.options.stage(name))
         job.fit(name, module, material.weights)
         unet.save_pretrained(job.done(name))
     return unet.eval()

@@ -1,0 +1,105 @@
+"""Captioned folders, and rebuilding one from archives."""
+
+import csv
+import io
+import tarfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from zeroshift.data import CaptionedFolder, load_pictures
+from zeroshift.data.pets import build, crop
+
+
+def picture(seed: int, size: tuple[int, int] = (40, 30)) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8))
+
+
+def encoded(image: Image.Image, kind: str = "PNG") -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind)
+    return file.getvalue()
+
+
+def write_table(folder: Path, rows: list[list[str]]) -> None:
+    with (folder / "captions.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+
+
+def test_reads_loose_and_zipped_pictures_alike(tmp_path):
+    image = picture(0)
+    (tmp_path / "a.png").write_bytes(encoded(image))
+    with zipfile.ZipFile(tmp_path / "pack.zip", "w") as archive:
+        archive.writestr("b.png", encoded(image))
+    write_table(tmp_path, [["file", "caption", "coat"], ["a.png", "a cat", "black"], ["b.png", "a dog", ""]])
+    pictures, rows = load_pictures(CaptionedFolder.open(tmp_path), "train", 16)
+    assert pictures.shape == (2, 3, 16, 16)
+    assert pictures[0].equal(pictures[1])
+    assert rows[0].labels == {"coat": "black"} and rows[1].caption == "a dog"
+    square = np.asarray(image.crop((5, 0, 35, 30)).resize((16, 16), Image.Resampling.LANCZOS))
+    assert np.array_equal(pictures[0].permute(1, 2, 0).numpy(), square)
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        ([["name", "text"], ["a.png", "a cat"]], "lacks the column"),
+        ([["file", "caption"]], "lists no pictures"),
+    ],
+)
+def test_refuses_other_tables(tmp_path, rows, sentence):
+    write_table(tmp_path, rows)
+    with pytest.raises(ValueError, match=sentence):
+        CaptionedFolder.open(tmp_path)
+
+
+def test_refuses_missing_tables_pictures_and_splits(tmp_path):
+    with pytest.raises(ValueError, match="no captions.csv"):
+        CaptionedFolder.open(tmp_path)
+    write_table(tmp_path, [["file", "caption"], ["a.png", "a cat"]])
+    folder = CaptionedFolder.open(tmp_path)
+    with pytest.raises(ValueError, match=r"a\.png .* cannot be read"):
+        load_pictures(folder, "train", 16)
+    with pytest.raises(ValueError, match="no pictures in the split test"):
+        load_pictures(folder, "test", 16)
+
+
+def add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(data)
+    tar.addfile(member, io.BytesIO(data))
+
+
+def test_rebuilds_a_folder_from_the_archives(tmp_path):
+    corners = b"<xmin>10</xmin><ymin>5</ymin><xmax>20</xmax><ymax>15</ymax>"
+    box = b"<annotation><object><bndbox>" + corners + b"</bndbox></object></annotation>"
+    with tarfile.open(tmp_path / "annotations.tar.gz", "w:gz") as tar:
+        add(
+            tar,
+            "annotations/list.txt",
+            b"#Image CLASS-ID SPECIES BREED ID\nAbyssinian_1 1 1 1\nbeagle_2 5 2 1\npug_3 6 2 2\n",
+        )
+        add(tar, "annotations/xmls/Abyssinian_1.xml", box)
+        add(tar, "annotations/xmls/beagle_2.xml", box)
+    with tarfile.open(tmp_path / "images.tar.gz", "w:gz") as tar:
+        for name in ("Abyssinian_1", "beagle_2", "pug_3"):
+            add(tar, f"images/{name}.jpg", encoded(picture(1), "JPEG"))
+    assert build(tmp_path / "images.tar.gz", tmp_path / "annotations.tar.gz", tmp_path / "pets", size=24) == 2
+    folder = CaptionedFolder.open(tmp_path / "pets")
+    assert [p.caption for p in folder.pictures] == ["a photo of an abyssinian cat", "a photo of a beagle dog"]
+    assert folder.read(folder.pictures, 24).shape == (2, 3, 24, 24)
+
+
+def test_crops_stay_inside_the_picture():
+    white = Image.new("RGB", (100, 60), "white")
+    assert np.asarray(crop(white, (90, 0, 100, 10), 16)).min() == 255
+    assert crop(white, (0, 0, 100, 60), 16).size == (16, 16)
+
+
+def test_refuses_another_archive(tmp_path):
+    (tmp_path / "a.tar.gz").write_bytes(b"not a tar")
+    with pytest.raises(ValueError, match="not a tar archive"):
+        build(tmp_path / "a.tar.gz", tmp_path / "a.tar.gz", tmp_path)

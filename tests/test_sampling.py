@@ -1,0 +1,190 @@
+"""The loop: who walks when, what is held meanwhile, and that nothing stays behind."""
+
+import gc
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.runs import STEPS, apart, clean, inverted, last, method, plan, prompts
+from tests.watch import calls, installed
+from zeroshift.conditioning.prompts import FixedPrompts
+from zeroshift.conditioning.shift import EditDirection
+from zeroshift.control.base import Control, Here, Recorded
+from zeroshift.control.guidance import AttentionGuidance
+from zeroshift.embedding import TextRows, guidance_rows
+from zeroshift.inversion.ddim import DDIMInversion
+from zeroshift.sampling import Edit, guided, sample, sliding
+from zeroshift.sites import Part, Site, Taps, select
+from zeroshift.trajectory import Trajectory
+
+PLAIN = method(inversion=DDIMInversion())
+UNGUIDED = replace(PLAIN, control=AttentionGuidance(lambda_xa=0))
+NOTHING_RECORDED: dict[tuple[Site, Part], Tensor] = {}
+
+
+def steps_up_to(count: int) -> Iterator[Recorded]:
+    nothing = torch.zeros(())
+    return (Recorded(i, nothing, nothing, NOTHING_RECORDED) for i in range(count))
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 5])
+@pytest.mark.parametrize(("before", "after"), [(0, 0), (1, 0), (0, 1), (2, 1), (1, 3), (9, 9)])
+def test_sliding_window(count: int, before: int, after: int):
+    seen = [(i, [r.i for r in held]) for i, held in sliding(steps_up_to(count), before, after)]
+    assert seen == [(i, [k for k in range(count) if i - before <= k <= i + after]) for i in range(count)]
+
+
+def test_sliding_takes_no_more_steps_than_it_needs():
+    taken: list[int] = []
+    source = (taken.append(r.i) or r for r in steps_up_to(9))
+    for i, _ in sliding(source, 1, 2):
+        assert taken == list(range(min(i + 3, 9)))
+
+
+def start(backbone) -> Trajectory:
+    return Trajectory(backbone.schedule(STEPS), (clean(1),))
+
+
+def test_source_branch_is_left_out_when_nobody_needs_it(tiny):
+    with calls(tiny.unet) as rows:
+        step = last(tiny, start(tiny), [plan(tiny, UNGUIDED).branch])
+    assert step.source is None and rows == [2] * STEPS  # two prompts in one call per step
+
+
+def test_source_branch_is_one_row_for_a_photograph(tiny):
+    """Negative and source prompt are the same there; the pass with the gradient and the prediction have two rows."""
+    with calls(tiny.unet) as rows:
+        step = last(tiny, start(tiny), [plan(tiny, PLAIN).branch])
+    assert step.source is not None and rows == [1, 2, 2] * STEPS
+
+
+def test_source_branch_has_both_rows_for_a_generated_picture(tiny):
+    with calls(tiny.unet) as rows:
+        last(tiny, start(tiny), [plan(tiny, PLAIN, photograph=False).branch])
+    assert rows == [2, 2, 2] * STEPS
+
+
+def test_edits_share_one_source_walk(tiny):
+    edits = [plan(tiny, replace(PLAIN, conditioning=EditDirection(sentences=5, strength=s))).branch for s in (1, 2, 3)]
+    with calls(tiny.unet) as rows:
+        step = last(tiny, start(tiny), edits)
+    assert rows == [1, *[2, 2] * 3] * STEPS
+    for edit, together in zip(edits, step.targets, strict=True):
+        assert apart(last(tiny, start(tiny), [edit]).targets[0], together) <= 1e-10
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_an_edit_that_needs_no_source_may_share_a_run(tiny, order: int):
+    edits = [plan(tiny, chosen).branch for chosen in (UNGUIDED, PLAIN)][::order]
+    step = last(tiny, start(tiny), edits)
+    for edit, together in zip(edits, step.targets, strict=True):
+        assert apart(last(tiny, start(tiny), [edit]).targets[0], together) <= 1e-10
+    assert apart(*step.targets) > 1e-4
+
+
+class Following(Control):
+    """Needs the source's latents, records nothing, and notes which of its neighbours it was shown."""
+
+    window = (1, 2)
+    follows_source = True
+
+    def __init__(self) -> None:
+        self.shown: list[list[int]] = []
+
+    def blend(self, x: Tensor, here: Here) -> Tensor:
+        self.shown.append([r.i for r in here.recorded])
+        return here.source.following
+
+
+def test_a_control_may_follow_the_source_and_see_its_neighbours(tiny):
+    control = Following()
+    branch = Edit(plan(tiny, PLAIN).branch.conditioning, control)
+    for step in sample(tiny, start(tiny), [branch]):
+        assert torch.equal(step.targets[0], step.source)
+    assert control.shown == [[0, 1, 2], [0, 1, 2, 3], [1, 2, 3], [2, 3]]
+
+
+class Steering(Control):
+    """Touches every point of a step that needs no network, in a way that can be told apart."""
+
+    def correct(self, x: Tensor, here: Here) -> tuple[Tensor, ...]:
+        return (x + 1,)
+
+    def steer(self, out: Tensor, x: Tensor, here: Here) -> Tensor:
+        return out * 0 + x
+
+    def blend(self, x: Tensor, here: Here) -> Tensor:
+        return x * 2
+
+
+def test_order_of_the_points_of_a_step(tiny):
+    trajectory = start(tiny)
+    conditioning = plan(tiny, PLAIN).branch.conditioning
+    first = next(iter(sample(tiny, trajectory, [Edit(conditioning, Steering())])))
+    moved = trajectory.start + 1
+    assert torch.equal(first.targets[0], trajectory.schedule.advance(moved, moved, 0) * 2)
+
+
+def test_a_generator_left_alone_leaves_the_network_clean(tiny):
+    before = installed(tiny.unet)
+    steps = sample(tiny, start(tiny), [plan(tiny, PLAIN).branch])
+    next(steps)
+    assert installed(tiny.unet) != before
+    steps.close()
+    assert installed(tiny.unet) == before
+    steps = sample(tiny, start(tiny), [plan(tiny, PLAIN).branch])
+    next(steps)
+    del steps
+    gc.collect()
+    assert installed(tiny.unet) == before
+
+
+def test_an_error_inside_leaves_the_network_clean(tiny):
+    class Failing(Control):
+        def records(self, site: Site) -> frozenset[Part]:
+            return select("cross", "probs")(site)
+
+        def blend(self, x: Tensor, here: Here) -> Tensor:
+            raise KeyboardInterrupt
+
+    before = installed(tiny.unet)
+    with pytest.raises(KeyboardInterrupt):
+        last(tiny, start(tiny), [Edit(plan(tiny, PLAIN).branch.conditioning, Failing())])
+    assert installed(tiny.unet) == before
+
+
+def test_gradients_are_off_between_steps_and_on_outside(tiny):
+    trajectory = inverted(tiny, PLAIN, clean(1))
+    for step in sample(tiny, trajectory, [plan(tiny, PLAIN).branch]):
+        assert torch.is_grad_enabled() and not step.targets[0].requires_grad
+    assert all(p.grad is None and not p.requires_grad for p in tiny.unet.parameters())
+
+
+def test_the_same_prompt_gives_the_source(tiny):
+    """An edit that does nothing is the source branch."""
+    rows = guidance_rows(tiny.embed([""]), prompts(tiny), 5.0)
+    step = last(tiny, start(tiny), [Edit(FixedPrompts(rows, rows), Following())])
+    unrelated = last(tiny, start(tiny), [Edit(FixedPrompts(rows, rows), Control())])
+    assert torch.equal(step.source, unrelated.targets[0])
+
+
+def test_guided_mixes_any_number_of_weighted_rows(tiny):
+    texts = [tiny.embed([text]) for text in ("", "a photo of a cat", "a dog")]
+    x = clean(1)
+    alone = [tiny.predict(x, 401, text.tokens) for text in texts]
+    mixed = guided(tiny, (x,), 401, TextRows(tuple(texts), (0.5, 2.0, -1.5)))
+    assert apart(mixed, 0.5 * alone[0] + 2.0 * alone[1] - 1.5 * alone[2]) <= 1e-12
+
+
+def test_previews_are_the_clean_estimate(tiny):
+    trajectory = start(tiny)
+    step = next(iter(sample(tiny, trajectory, [plan(tiny, UNGUIDED).branch])))
+    schedule, taps = trajectory.schedule, Taps(())
+    here = Here(tiny, schedule, taps, 0, plan(tiny, UNGUIDED).branch.conditioning.target(0), ())
+    out = guided(tiny, (trajectory.start,), here.timestep, here.text)
+    x0, eps = schedule.split(trajectory.start, out, schedule.level(0))
+    assert apart(step.previews[0], x0) <= 1e-12
+    assert apart(step.targets[0], schedule.join_at(x0, eps, 1)) <= 1e-12
