@@ -93,7 +93,7 @@ def fit(
 ) -> None:
     """Train ``module`` within its budget, going on from ``folder/last.ckpt`` if that is there.
 
-    On return ``module`` holds the averaged weights. A run that is killed loses at most ``save_every``.
+    On return ``module`` holds the averaged weights, in eval mode. A run that is killed loses at most ``save_every``.
     """
     last = folder / "last.ckpt"
     step = torch.load(last, weights_only=True, mmap=True)["global_step"] if last.exists() else 0
@@ -119,9 +119,11 @@ def fit(
     )
     lightning.seed_everything(seed + step, verbose=False)
     loader = DataLoader(Batches(weights, options.batch, seed, step), batch_size=None)
+    module.train()
     with quiet():
         trainer.fit(module, loader, ckpt_path=last if last.exists() else None, weights_only=True)
         trainer.save_checkpoint(last, weights_only=False)
+    module.eval()
 
 
 @contextmanager

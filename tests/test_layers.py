@@ -1,0 +1,108 @@
+"""Who may import whom."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import zeroshift
+
+ROOT = Path(zeroshift.__file__).parent
+FILES = sorted(path for path in ROOT.rglob("*.py") if "shipped" not in path.relative_to(ROOT).parts)
+SHELLS = {"cli", "ui", "serve", "data", "training", "evaluation", "distill", "batch"}
+CORE_IMPORTS = {"torch", "numpy", "PIL", "pydantic", "safetensors", "huggingface_hub"}
+BACKBONE_IMPORTS = CORE_IMPORTS | {"diffusers", "transformers"}
+ALLOWED_BETWEEN_SHELLS = {
+    ("training", "evaluation")  # the classifier's trainer trains the network that the evaluation defines
+}
+
+
+def imported(tree: ast.AST) -> set[str]:
+    """Return the dotted names of all modules that a file imports, wherever in it."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            # a name may be a module of the package itself
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def at_import_time(tree: ast.Module) -> ast.Module:
+    """Return the file without its functions' bodies and without what only type checkers read."""
+    kept: list[ast.stmt] = []
+    for node in tree.body:
+        checked = isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        if not checked and not isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            kept.append(node)
+    return ast.Module(kept, [])
+
+
+def part_of(path: Path) -> str:
+    """Return the folder or module at the top of the package that ``path`` lies in."""
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def own(names: set[str]) -> set[str]:
+    """Return which top-level parts of the package are imported."""
+    return {name.split(".")[1] for name in names if name.startswith("zeroshift.")}
+
+
+def foreign(names: set[str]) -> set[str]:
+    tops = {name.split(".")[0] for name in names}
+    return tops - {"zeroshift"} - set(sys.stdlib_module_names)
+
+
+def named(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def test_there_are_files_to_look_at():
+    assert {"schedule.py", "backbones/unet.py", "methods/pix2pix_zero.py"} <= {named(path) for path in FILES}
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if part_of(p) not in SHELLS], ids=named)
+def test_core_imports(path: Path):
+    """The core knows a handful of libraries, diffusers only in ``backbones/``, and no shell."""
+    names = imported(ast.parse(path.read_text(encoding="utf-8")))
+    assert foreign(names) <= (BACKBONE_IMPORTS if part_of(path) == "backbones" else CORE_IMPORTS)
+    assert not own(names) & SHELLS
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if part_of(p) in SHELLS], ids=named)
+def test_shells_do_not_import_each_other(path: Path):
+    """Except ``data``, and except the command line, whose commands import what they run when they run it."""
+    shell, tree = part_of(path), ast.parse(path.read_text(encoding="utf-8"))
+    names = imported(at_import_time(tree) if shell == "cli" else tree)
+    others = (own(names) & SHELLS) - {shell, "data"}
+    assert {other for other in others if (shell, other) not in ALLOWED_BETWEEN_SHELLS} == set()
+
+
+def loaded_by(statement: str) -> set[str]:
+    """Return the modules that a fresh interpreter has after ``statement``."""
+    script = f"import sys\n{statement}\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    loaded = loaded_by("import zeroshift")
+    assert "zeroshift" in loaded
+    assert not loaded & {"torch", "numpy", "PIL", "pydantic", "diffusers", "transformers", "rich", "cyclopts"}
+    assert not loaded & {f"zeroshift.{shell}" for shell in SHELLS}
+
+
+def test_the_core_loads_no_shell():
+    loaded = loaded_by("import zeroshift; zeroshift.load")
+    assert "zeroshift.translate" in loaded
+    assert not loaded & {f"zeroshift.{shell}" for shell in SHELLS}
+    assert not loaded & {"cyclopts", "lightning", "gradio", "ray", "torchmetrics", "diffusers", "torchvision"}
+
+
+def test_torchvision_is_nowhere():
+    for path in FILES:
+        assert "torchvision" not in foreign(imported(ast.parse(path.read_text(encoding="utf-8")))), named(path)
