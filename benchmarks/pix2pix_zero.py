@@ -59,9 +59,8 @@ def main() -> None:
     medians = {name: statistics.median(values) for name, values in times.items()}
     for name, values in times.items():
         print(f"{name:10s} median {medians[name]:.2f} s of {len(values)}: {', '.join(f'{v:.2f}' for v in values)}")
-    print(
-        f"ratio {medians['diffusers'] / medians['zeroshift']:.2f} ({given.steps} steps, {given.threads} thread(s), {side} px)"
-    )
+    ratio = medians["diffusers"] / medians["zeroshift"]
+    print(f"ratio {ratio:.2f} ({given.steps} steps, {given.threads} thread(s), {side} px)")
 
 
 def timed(run: Callable[[], object]) -> float:

@@ -13,8 +13,10 @@ from zeroshift.backbones.locate import SHIPPED, Device, Precision
 from zeroshift.conditioning.task import make_task
 from zeroshift.image import Fit, Source, load_image
 from zeroshift.methods import Pix2PixZero
+from zeroshift.pictures import to_pictures
 from zeroshift.presets import Options, build_method, read_presets
-from zeroshift.translate import Progress, Request, Result, generate, to_pictures, translate, translate_generated
+from zeroshift.trajectory import Trajectory
+from zeroshift.translate import Progress, Request, Result, generate, invert, translate, translate_generated
 
 Picture: TypeAlias = str | Path | Image.Image | Source
 
@@ -40,7 +42,7 @@ class Editor:
         return build_method(name, {} if paper else self.presets.get(name, {}), options or {})
 
     @overload
-    def edit(
+    def edit(  # type: ignore[overload-overlap]  # a str is a sequence of str, and means one path
         self,
         image: Picture,
         source: str,
@@ -125,10 +127,27 @@ class Editor:
         seed: int = 0,
         fit: Fit | None = None,
         reconstruct: bool = False,
+        trajectory: Trajectory | None = None,
     ) -> Iterator[Progress]:
-        """Do several edits of several pictures; edits of one run share inversion and source branch."""
-        fit = fit or self.default_fit
-        return translate(self.backbone, pictures, requests, seed=seed, fit=fit, reconstruct=reconstruct)
+        """Do several edits of several pictures; edits of one run share inversion and source branch.
+
+        A ``trajectory`` that ``invert`` made of the same pictures and prompt saves the inversion.
+        """
+        return translate(
+            self.backbone,
+            pictures,
+            requests,
+            seed=seed,
+            fit=fit or self.default_fit,
+            reconstruct=reconstruct,
+            trajectory=trajectory,
+        )
+
+    def invert(
+        self, pictures: Sequence[Source], request: Request, *, seed: int = 0, fit: Fit | None = None
+    ) -> Iterator[Progress]:
+        """Only invert; the last step has the trajectory."""
+        return invert(self.backbone, pictures, request, seed=seed, fit=fit or self.default_fit)
 
     def run_generated(self, requests: Sequence[Request], *, seed: int = 0) -> Iterator[Progress]:
         """Do several edits of a picture that the model generates from the source prompt and ``seed``."""

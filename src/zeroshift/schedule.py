@@ -6,6 +6,7 @@ same move with the levels swapped.
 """
 
 from dataclasses import dataclass
+from math import sqrt
 from typing import Literal
 
 import torch
@@ -47,7 +48,7 @@ class Schedule:
 
     def split(self, x: Tensor, out: Tensor, alpha_bar: float) -> tuple[Tensor, Tensor]:
         """Split ``x`` at the level ``alpha_bar`` into (x0, eps) by the network's output ``out`` (shapes as ``x``)."""
-        alpha, sigma = alpha_bar**0.5, (1 - alpha_bar) ** 0.5
+        alpha, sigma = sqrt(alpha_bar), sqrt(1 - alpha_bar)
         if self.prediction == "v_prediction":
             return alpha * x - sigma * out, alpha * out + sigma * x
         return (x - sigma * out) / alpha, out
@@ -64,7 +65,8 @@ class Schedule:
 
 def join(x0: Tensor, eps: Tensor, alpha_bar: float) -> Tensor:
     """Return the latent at the level ``alpha_bar`` made of clean part ``x0`` and noise ``eps``."""
-    return alpha_bar**0.5 * x0 + (1 - alpha_bar) ** 0.5 * eps
+    alpha, sigma = sqrt(alpha_bar), sqrt(1 - alpha_bar)
+    return alpha * x0 + sigma * eps
 
 
 def leading(train_steps: int, steps: int, offset: int) -> tuple[int, ...]:

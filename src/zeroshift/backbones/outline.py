@@ -23,7 +23,7 @@ def outline_of(root: Path) -> StableDiffusion:
 
 
 def outline_of_sd15() -> StableDiffusion:
-    """Build Stable Diffusion 1.5 (512 x 512, 859.5 M parameters in the UNet) with no file; its tokenizer knows no word."""
+    """Build Stable Diffusion 1.5 (UNet of 859.5 M parameters, 512 x 512) with no file; its tokenizer knows no word."""
     with torch.device("meta"):
         unet = UNet2DConditionModel(sample_size=64, cross_attention_dim=768)
         vae = AutoencoderKL(

@@ -40,15 +40,15 @@ class StableDiffusion:
     @property
     def size(self) -> int:
         side = self.unet.config.sample_size
-        return (side if isinstance(side, int) else max(side)) * self.factor
+        return int(side if isinstance(side, int) else max(side)) * self.factor
 
     @property
     def factor(self) -> int:
-        return 2 ** (len(self.vae.config.block_out_channels) - 1)
+        return 1 << (len(self.vae.config.block_out_channels) - 1)
 
     @property
     def multiple(self) -> int:
-        return self.factor * 2 ** (len(self.unet.config.block_out_channels) - 1)
+        return self.factor << (len(self.unet.config.block_out_channels) - 1)
 
     @property
     def latent_channels(self) -> int:
@@ -56,7 +56,8 @@ class StableDiffusion:
 
     @property
     def device(self) -> torch.device:
-        return self.unet.device
+        device: torch.device = self.unet.device
+        return device
 
     @property
     def precision(self) -> str:

@@ -108,7 +108,8 @@ class TappedAttention:
     @staticmethod
     def heads(attn: Attention, x: Tensor) -> Tensor:
         """Split (N, S, heads * d) into (N, heads, S, d)."""
-        return x.unflatten(2, (attn.heads, -1)).transpose(1, 2)
+        split: Tensor = x.unflatten(2, (attn.heads, -1))
+        return split.transpose(1, 2)
 
 
 def probabilities(q: Tensor, k: Tensor, scale: float) -> Tensor:

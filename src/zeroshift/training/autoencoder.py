@@ -41,7 +41,8 @@ class AutoencoderStage(lightning.LightningModule):
         decoded = self.model.decode(posterior.sample()).sample
         error = F.mse_loss(decoded.float(), x)
         self.log_dict({"mse": error, "psnr": 10 * torch.log10(4 / error.detach())}, prog_bar=True)
-        return error + self.kl_weight * posterior.kl().mean() / posterior.mean[0].numel()
+        divergence: Tensor = posterior.kl().mean() / posterior.mean[0].numel()
+        return error + self.kl_weight * divergence
 
     def configure_optimizers(self) -> Any:
         return adamw(self, self.options, decay=1e-4)

@@ -25,6 +25,8 @@ from zeroshift.training.loop import StageOptions, adamw, fit
 WIDTHS, BLOCKS = (32, 64, 128, 192), (2, 2, 2, 1)
 SIZE = 96
 """sides at which pictures are judged; smaller ones are enlarged, which spares the network an early loss of detail"""
+JUDGED_SIZE = 64
+"""sides of the pictures to be judged: the threshold is chosen, and the figures are taken, on photographs of this size"""
 SIZES = (64, 80, 96)
 """sides of the training batches; random crops enlarge what they show, smaller batches make up for that"""
 SOURCE_SIZE = 128
@@ -90,7 +92,7 @@ def train_classifier(
     classifier = replace(load_classifier(init), size=SIZE) if init else build_classifier(WIDTHS, BLOCKS, SIZE)
     classifier.network.requires_grad_(True)
     classifier.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    held_out = labelled(data, ("val", "bench-val"), classifier.size)
+    held_out = labelled(data, ("val", "bench-val"), JUDGED_SIZE)
     weights = torch.where(truth, 1 / truth.sum(), 1 / (~truth).sum())
     fit(ClassifierStage(classifier, pictures, truth, held_out, options), weights, options, work, seed, precision)
     classifier.network.cpu().eval()
@@ -98,7 +100,7 @@ def train_classifier(
     trained = load_classifier(out)  # judged as it ships: in half precision
     trained = replace(trained, threshold=choose_threshold(trained.probabilities(held_out[0]), held_out[1]))
     splits = {"val": ("val",), "bench_val": ("bench-val",), "test": ("test",)}
-    found = {f"{k}_balanced_accuracy": accuracy(trained, *labelled(data, v, trained.size)) for k, v in splits.items()}
+    found = {f"{k}_balanced_accuracy": accuracy(trained, *labelled(data, v, JUDGED_SIZE)) for k, v in splits.items()}
     trained = replace(trained, figures=found)
     save_classifier(trained, out)
     return trained

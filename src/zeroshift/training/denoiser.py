@@ -76,7 +76,7 @@ class DenoiserStage(lightning.LightningModule):
         v = self.model(alpha * x0 + sigma * noise, t, self.text(indices)).sample.float()
         snr = alpha_bar / (1 - alpha_bar)
         weight = snr.clamp(max=self.gamma) / (snr + 1)
-        loss = (weight * (v - (alpha * noise - sigma * x0)).square()).mean()
+        loss: Tensor = (weight * (v - (alpha * noise - sigma * x0)).square()).mean()
         self.log_dict({"loss": loss}, prog_bar=True)
         return loss
 
