@@ -22,7 +22,9 @@ class Exposed:
     def __init__(self) -> None:
         self.probs = torch.empty(0)
 
-    def __call__(self, attn: Attention, hidden_states: Tensor, encoder_hidden_states: Tensor) -> Tensor:
+    def __call__(
+        self, attn: Attention, hidden_states: Tensor, encoder_hidden_states: Tensor, attention_mask: None = None
+    ) -> Tensor:
         q = attn.head_to_batch_dim(attn.to_q(hidden_states))
         k, v = (attn.head_to_batch_dim(to(encoder_hidden_states)) for to in (attn.to_k, attn.to_v))
         self.probs = attn.get_attention_scores(q, k)
@@ -94,7 +96,14 @@ def descend(eps: Tensor, loss, weight: float) -> Tensor:
 
 
 def invert(
-    net: Network, x0: Tensor, c: Tensor, steps: int, grid: str, rolls: Sequence[Tensor], lambda_ac: float, lambda_kl: float
+    net: Network,
+    x0: Tensor,
+    c: Tensor,
+    steps: int,
+    grid: str,
+    rolls: Sequence[Tensor],
+    lambda_ac: float,
+    lambda_kl: float,
 ) -> list[Tensor]:
     """Return the latents after every inversion step; ``rolls`` holds (outer, inner, levels, C) for each of them."""
     stride = 1000 // steps
@@ -126,7 +135,7 @@ def edit(
     guidance: float,
     strength: float,
 ) -> tuple[Tensor, Tensor]:
-    """Return (reconstruction, edit); ``shifts`` is what is added to the prompt at each step, ``strength`` is lambda_xa."""
+    """Return (reconstruction, edit); ``shifts`` is added to the prompt step by step, ``strength`` is lambda_xa."""
     steps, x = len(shifts), start
     timesteps = [1 + 1000 // steps * k for k in reversed(range(steps))]
     kept: list[list[Tensor]] = []

@@ -113,7 +113,7 @@ def test_missing_file(tmp_path):
 
 
 def bad_files() -> dict[str, bytes | dict[str, object]]:
-    good = {"format": "zeroshift.direction", "provenance": json.dumps({})}
+    good = {"provenance": json.dumps({})}
     zeros = torch.zeros(1, LENGTH, WIDTH)
     return {
         "empty": b"",

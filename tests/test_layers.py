@@ -11,11 +11,12 @@ import zeroshift
 
 ROOT = Path(zeroshift.__file__).parent
 FILES = sorted(path for path in ROOT.rglob("*.py") if "shipped" not in path.relative_to(ROOT).parts)
-SHELLS = {"cli", "ui", "serve", "data", "training", "evaluation", "distill", "batch"}
+SHELLS = {"__main__", "cli", "ui", "serve", "data", "training", "evaluation", "distill", "batch"}
 CORE_IMPORTS = {"torch", "numpy", "PIL", "pydantic", "safetensors", "huggingface_hub"}
 BACKBONE_IMPORTS = CORE_IMPORTS | {"diffusers", "transformers"}
 ALLOWED_BETWEEN_SHELLS = {
-    ("training", "evaluation")  # the classifier's trainer trains the network that the evaluation defines
+    ("__main__", "cli"),  # python -m zeroshift
+    ("training", "evaluation"),  # the classifier's trainer trains the network that the evaluation defines
 }
 
 

@@ -26,6 +26,11 @@ AN = (
     "hourglass",
     "honest man",
     "heir",
+    "honour",
+    "usher",
+    "urban fox",
+    "onerous task",
+    "egg",
     "old house",
     "Airedale",
     "unimportant thing",
@@ -48,7 +53,10 @@ A = (
     "one-eyed cat",
     "house with an owl",
     "yacht",
-    "heirloom"[4:],
+    "loom",
+    "urinal",
+    "usual day",
+    "UFO",
 )
 
 

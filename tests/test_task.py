@@ -60,7 +60,7 @@ def test_words(text: str):
         ("cat", "dog", "a photo of a horse", 'The word "cat" does not stand in the prompt "a photo of a horse"'),
         ("cat", "dog", "", 'The word "cat" does not stand in the prompt'),
         ("cat", "a dog on grass", "a photo of a horse", 'The word "cat" does not stand in the prompt'),
-        ("a photo of a cat", "dog", None, "the target \"dog\" is a word; give the target as a whole prompt too"),
+        ("a photo of a cat", "dog", None, 'the target "dog" is a word; give the target as a whole prompt too'),
         ("a photo of a cat", "a dog", "a photo", "either as a whole prompt or as a word with a prompt, not both"),
     ],
 )

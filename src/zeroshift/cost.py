@@ -88,7 +88,7 @@ class Flops:
 
 
 def measure(
-    method: Pix2PixZero, *, model: str | Path = SD15, size: int | None = None, at: tuple[int, int] = (3, 5)
+    method: Pix2PixZero, *, model: str | Path = SD15, size: int | None = None, at: tuple[int, int] = (3, 4)
 ) -> Cost:
     """Count an edit of one picture by ``method``, without weights.
 
@@ -149,7 +149,7 @@ def forward_flops(backbone: Backbone, x0: Tensor) -> int:
 
 @torch.no_grad()
 def maps_held(backbone: Backbone, method: Pix2PixZero, x0: Tensor) -> tuple[int, int]:
-    """Walk the source branch as sampling does; return the most steps of recordings alive at once, and their fp32 bytes."""
+    """Walk the source branch as sampling does; return the most steps recorded and held at once, and the fp32 bytes."""
     edit = _planned(backbone, method, _prompt(backbone, x0))
     trajectory = Trajectory(backbone.schedule(method.steps), (x0,))
     recordings: list[list[weakref.ref[Tensor]]] = []
@@ -191,7 +191,8 @@ def _planned(backbone: Backbone, method: Pix2PixZero, prompt: Embedding) -> Edit
 def flops_of(run: Callable[[], object]) -> int:
     """Count the floating-point operations of ``run()``."""
     # written-out attention everywhere, so that every device and fused kernel counts the same
-    with sdpa_kernel(SDPBackend.MATH), _Counter() as counter:
+    counter = _Counter()
+    with sdpa_kernel(SDPBackend.MATH), counter:
         run()
     return counter.flops
 
@@ -200,11 +201,15 @@ class _Counter(TorchDispatchMode):
     """torch's formulas, without the module tracker of ``FlopCounterMode``, which a pass that ends early confuses."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it without types
         self.flops = 0
 
     def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None  # noqa: ANN401
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401 - torch's signature
         out = func(*args, **(kwargs or {}))
         formula = flop_registry.get(func.overloadpacket)

@@ -77,13 +77,13 @@ def record(
 def sample(backbone: Backbone, trajectory: Trajectory, edits: Sequence[Edit]) -> Iterator[Step]:
     """Translate: walk the source branch once and every edit's target branch beside it.
 
-    The source branch takes the first edit's source prompts and recordings: the edits of one run share them. It is
-    left out when no control needs it.
+    The source branch takes source prompts and recordings of the first edit that needs it: the edits of one run share
+    them. It is left out when no control needs it.
     """
-    schedule, lead = trajectory.schedule, edits[0]
+    schedule = trajectory.schedule
     targets = [trajectory.start] * len(edits)
     with tapped(backbone, lambda site: frozenset().union(*(e.control.wanted(site) for e in edits))) as taps:
-        for i, recorded in _source_steps(backbone, taps, trajectory, lead):
+        for i, recorded in _source_steps(backbone, taps, trajectory, edits):
             previews = []
             for n, edit in enumerate(edits):
                 here = Here(backbone, schedule, taps, i, edit.conditioning.target(i), recorded)
@@ -104,9 +104,11 @@ def _step(here: Here, x: Tensor, control: Control) -> tuple[Tensor, Tensor]:
 
 
 def _source_steps(
-    backbone: Backbone, taps: Taps, trajectory: Trajectory, lead: Edit
+    backbone: Backbone, taps: Taps, trajectory: Trajectory, edits: Sequence[Edit]
 ) -> Iterator[tuple[int, tuple[Recorded, ...]]]:
-    if not (lead.control.follows_source or any(lead.control.records(site) for site in taps.sites)):
+    needing = (e for e in edits if e.control.follows_source or any(e.control.records(site) for site in taps.sites))
+    lead = next(needing, None)
+    if lead is None:
         yield from ((i, ()) for i in range(trajectory.schedule.steps))
         return
     source = record(backbone, taps, trajectory, lead.conditioning, lead.control)

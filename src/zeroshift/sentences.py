@@ -7,7 +7,8 @@ difference of two banks is a direction its text encoder knows.
 """
 
 import re
-from itertools import product
+from collections.abc import Iterator
+from itertools import islice, product
 
 BACKGROUNDS = (
     "in the grass",
@@ -73,7 +74,11 @@ PLAIN = (
     "portrait of {a_word}",
 )
 
-_VOWEL_SOUND = re.compile(r"^(?:[aeio]|u(?!ni|se|ti|ro|ku)|hour|honest|heir)", re.IGNORECASE)
+_VOWEL_SOUND = re.compile(
+    # but: European, ewe, one-eyed, once; unicorn (not unimportant), used, utensil, uranium, ukulele, UFO
+    r"^(?:[ai]|e(?![uw])|o(?!ne\b|nce\b)|u(?!ni(?![dmn])|s[eu]|t[eio]|r[aeiou]|k|fo)|hour|honest|honou?r|heir)",
+    re.IGNORECASE,
+)
 _PHOTO_OF = re.compile(
     r"^(?:an?|the)?\s*(?:photo|picture|image|painting|drawing|sketch)\s+of\s+(?:an?|the)\s+(.+)$", re.I
 )
@@ -123,12 +128,27 @@ def template_sentences(word: str, count: int = 1000) -> list[str]:
     """
     if not word.strip():
         raise ValueError("The word to make sentences about is empty; give a noun such as cat.")
+    combinations = len(BACKGROUNDS) * len(VERBS) * len(ADJECTIVES)
+    if not 1 <= count <= combinations:
+        raise ValueError(f"The template bank holds 1 to {combinations} sentences, not {count}.")
+    return [sentence(pattern, word, *parts) for pattern, parts in islice(_different(), count)]
+
+
+def _different() -> Iterator[tuple[str, tuple[str, str, str]]]:
+    """Walk through patterns and (background, verb, adjective), leaving out what gives a sentence a second time.
+
+    Repetitions come from patterns without a slot for every part.
+    """
     combinations = list(product(BACKGROUNDS, VERBS, ADJECTIVES))
-    if not 1 <= count <= len(combinations):
-        raise ValueError(f"The template bank holds 1 to {len(combinations)} sentences, not {count}.")
-    # 787 is prime to 2000: every prefix of the walk mixes backgrounds, verbs, adjectives and patterns.
-    chosen = (combinations[(k * 787) % len(combinations)] for k in range(count))
-    return [sentence(PATTERNS[k % len(PATTERNS)], word, *parts) for k, parts in enumerate(chosen)]
+    size, seen = len(combinations), set()
+    for k in range(size * len(PATTERNS)):
+        # 787 is prime to 2000: every prefix of the walk mixes backgrounds, verbs, adjectives and patterns.
+        # Each lap begins one pattern later, since the number of patterns divides 2000.
+        pattern, parts = PATTERNS[(k + k // size) % len(PATTERNS)], combinations[(k * 787) % size]
+        filled = sentence(pattern, "", *parts)
+        if filled not in seen:
+            seen.add(filled)
+            yield pattern, parts
 
 
 def sentence(pattern: str, word: str, background: str, verb: str, adjective: str) -> str:

@@ -30,11 +30,12 @@ class Trajectory:
     @property
     def start(self) -> Tensor:
         """Return the noisiest latent."""
-        return self.latents[0]
+        # the memory layout changes a convolution's last bits; a saved trajectory shall edit as a fresh one
+        return self.latents[0].contiguous()
 
     def replay(self, i: int, x: Tensor, out: Tensor) -> Tensor:
-        """Return the source at level ``i``: the stored latent, or the step taken from ``x`` by the prediction ``out``."""
-        return self.latents[i] if self.replayed else self.schedule.advance(x, out, i - 1)
+        """Return the source at level ``i``: the stored latent, or the step from ``x`` by the prediction ``out``."""
+        return self.latents[i].contiguous() if self.replayed else self.schedule.advance(x, out, i - 1)
 
 
 def save_trajectory(trajectory: Trajectory, path: Path, facts: Mapping[str, str]) -> None:
@@ -53,7 +54,7 @@ def save_trajectory(trajectory: Trajectory, path: Path, facts: Mapping[str, str]
         "replayed": json.dumps(trajectory.replayed),
         "facts": json.dumps(dict(facts), sort_keys=True),
     }
-    data = to_bytes({"latents": torch.stack(trajectory.latents).cpu()}, metadata)  # (levels, B, C, h, w)
+    data = to_bytes({"latents": torch.stack(trajectory.latents).cpu().contiguous()}, metadata)  # (levels, B, C, h, w)
     try:
         write_atomically(path, data)
     except OSError as error:

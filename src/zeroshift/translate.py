@@ -1,10 +1,10 @@
 """One edit, from picture to picture: the core behind Python, command line and everything else."""
 
+import json
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 
-import numpy as np
 import torch
 from PIL import Image
 from pydantic import TypeAdapter
@@ -14,10 +14,11 @@ from zeroshift.backbones.base import Backbone
 from zeroshift.conditioning.prompts import FixedPrompts
 from zeroshift.conditioning.task import Task
 from zeroshift.control.base import Control
-from zeroshift.embedding import guidance_rows
+from zeroshift.embedding import Embedding, guidance_rows
 from zeroshift.image import Fit, Framing, Source, frame
 from zeroshift.methods import Pix2PixZero
 from zeroshift.methods.base import Planned
+from zeroshift.pictures import to_pictures, to_tensor
 from zeroshift.sampling import Edit, Step, sample
 from zeroshift.schedule import random_start
 from zeroshift.trajectory import Trajectory
@@ -58,26 +59,11 @@ class Progress:
     """estimate of the clean latents: requests x pictures along the first axis; None while inverting"""
     results: tuple[tuple[Result, ...], ...] = ()
     """after the last step: one tuple per picture, one result per request"""
+    trajectory: Trajectory | None = None
+    """after the last step of inverting: what ``translate`` can start from next time"""
 
 
-def to_tensor(pictures: Sequence[Image.Image]) -> Tensor:
-    """Return RGB pictures of one size as (N, 3, H, W) in [-1, 1]."""
-    stacked = np.stack([np.asarray(picture, dtype=np.float32) for picture in pictures])
-    return torch.from_numpy(stacked).permute(0, 3, 1, 2) / 127.5 - 1
-
-
-def to_pictures(x: Tensor) -> list[Image.Image]:
-    """Return (N, 3, H, W) in [-1, 1], rounded and clamped to eight bits, as RGB pictures.
-
-    Raises:
-        ValueError: a value is NaN or infinite.
-    """
-    if not torch.isfinite(x).all():
-        raise ValueError(
-            "The model returned values that are not numbers; use --precision fp32 (or bf16), or a lower guidance weight."
-        )
-    rounded = ((x.detach().float().cpu() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
-    return [Image.fromarray(picture) for picture in rounded.permute(0, 2, 3, 1).numpy()]
+Framed = list[tuple[Image.Image, Framing]]
 
 
 def translate(
@@ -88,33 +74,57 @@ def translate(
     seed: int,
     fit: Fit,
     reconstruct: bool = False,
+    trajectory: Trajectory | None = None,
 ) -> Iterator[Progress]:
     """Edit pictures that frame to one size, all requests on the same inversion; yield after every network step.
 
     The requests share source prompt, inversion and steps: those of the first. ``reconstruct`` also decodes the
-    source branch.
+    source branch. With the ``trajectory`` of an earlier run of the same ``inversion_facts`` nothing is inverted.
 
     Raises:
         ValueError: the pictures frame to different sizes, or the requests cannot share one inversion.
     """
-    _check_shared(requests)
+    _check_shared(requests, photograph=True)
     lead = requests[0]
-    framed = [frame(s.image, fit, size=backbone.size, multiple=backbone.multiple) for s in sources]
-    if len({picture.size for picture, _ in framed}) > 1:
-        raise ValueError("These pictures frame to different sizes; edit them in groups of one size.")
-    x0 = backbone.encode(to_tensor([picture for picture, _ in framed]))
+    framed = _framed(backbone, sources, fit)
     prompt = backbone.embed([lead.task.source_prompt]).repeat(len(sources))
     planned = [r.method.edit(backbone, r.task, prompt, photograph=True) for r in requests]
-    latents: list[Tensor] = []
-    for latent in lead.method.inversion.steps(backbone, x0, prompt, lead.method.steps, seed):
-        latents.append(latent)
-        yield Progress("invert", len(latents), lead.method.steps, None)
-    trajectory = lead.method.inversion.trajectory(backbone, latents, lead.method.steps)
+    if trajectory is None:
+        trajectory = yield from _inverted(backbone, framed, lead, prompt, seed)
     step = yield from _walk(backbone, trajectory, planned)
     facts = [{**describe(backbone, r), **p.facts, "seed": seed} for r, p in zip(requests, planned, strict=True)]
     recipes = [{**fact, "fit": fit, "rows": len(sources)} for fact in facts]
     natives = _decode(backbone, step, reconstruct)
     yield replace(_progress(step, trajectory), results=_put_back(natives, sources, framed, recipes))
+
+
+def invert(
+    backbone: Backbone, sources: Sequence[Source], request: Request, *, seed: int, fit: Fit
+) -> Iterator[Progress]:
+    """Only invert pictures as ``translate`` does; the last step has the trajectory.
+
+    Raises:
+        ValueError: the pictures frame to different sizes.
+    """
+    framed = _framed(backbone, sources, fit)
+    prompt = backbone.embed([request.task.source_prompt]).repeat(len(sources))
+    yield from _inverted(backbone, framed, request, prompt, seed)
+
+
+def inversion_facts(
+    backbone: Backbone, sources: Sequence[Source], request: Request, *, seed: int, fit: Fit
+) -> dict[str, str]:
+    """Return all that an inversion depends on: what is saved with it, what a file is checked by, a cache's key."""
+    options = TypeAdapter(type(request.method.inversion)).dump_python(request.method.inversion, mode="json")
+    return {
+        "model_sha256": backbone.identity.sha256,
+        "source_sha256": " ".join(source.sha256 for source in sources),
+        "prompt": request.task.source_prompt,
+        "inversion": json.dumps(options, sort_keys=True),
+        "steps": str(request.method.steps),
+        "seed": str(seed),
+        "fit": fit,
+    }
 
 
 def translate_generated(backbone: Backbone, requests: Sequence[Request], *, seed: int) -> Iterator[Progress]:
@@ -125,7 +135,7 @@ def translate_generated(backbone: Backbone, requests: Sequence[Request], *, seed
     Raises:
         ValueError: the requests do not share source prompt and steps.
     """
-    _check_shared(requests)
+    _check_shared(requests, photograph=False)
     lead = requests[0]
     prompt = backbone.embed([lead.task.source_prompt])
     planned = [r.method.edit(backbone, r.task, prompt, photograph=False) for r in requests]
@@ -171,18 +181,47 @@ def latent_shape(backbone: Backbone) -> tuple[int, int, int, int]:
     return (1, backbone.latent_channels, side, side)
 
 
+def _framed(backbone: Backbone, sources: Sequence[Source], fit: Fit) -> Framed:
+    framed = [frame(s.image, fit, size=backbone.size, multiple=backbone.multiple) for s in sources]
+    if len({picture.size for picture, _ in framed}) > 1:
+        raise ValueError("These pictures frame to different sizes; edit them in groups of one size.")
+    return framed
+
+
+def _inverted(
+    backbone: Backbone, framed: Framed, request: Request, prompt: Embedding, seed: int
+) -> Generator[Progress, None, Trajectory]:
+    x0 = backbone.encode(to_tensor([picture for picture, _ in framed]))
+    inversion, steps = request.method.inversion, request.method.steps
+    latents: list[Tensor] = []
+    for latent in inversion.steps(backbone, x0, prompt, steps, seed):
+        latents.append(latent)
+        yield Progress("invert", len(latents), steps, None)
+    trajectory = inversion.trajectory(backbone, latents, steps)
+    yield Progress("invert", steps, steps, None, trajectory=trajectory)
+    return trajectory
+
+
 def _walk(backbone: Backbone, trajectory: Trajectory, planned: Sequence[Planned]) -> Generator[Progress, None, Step]:
     for step in sample(backbone, trajectory, [plan.branch for plan in planned]):
         yield _progress(step, trajectory)
     return step
 
 
-def _check_shared(requests: Sequence[Request]) -> None:
-    lead = requests[0]
-    for other in requests[1:]:
-        same = (other.method.inversion, other.method.steps) == (lead.method.inversion, lead.method.steps)
-        if not same or other.task.source_prompt != lead.task.source_prompt:
-            raise ValueError("Edits of one run share source prompt, inversion and steps; run the others on their own.")
+def _check_shared(requests: Sequence[Request], photograph: bool) -> None:
+    if any(_source_of(other, photograph) != _source_of(requests[0], photograph) for other in requests[1:]):
+        raise ValueError(
+            "Edits of one run share source prompt, inversion, steps and whatever guides the source (negative prompt, "
+            "guidance scale); run the others on their own."
+        )
+
+
+def _source_of(request: Request, photograph: bool) -> tuple[object, ...]:
+    """Return what the source branch depends on; a photograph's own prompt as negative leaves it unguided."""
+    method = request.method
+    unguided = photograph and method.conditioning.negative is None
+    guidance = None if unguided else (method.conditioning.negative or "", method.guidance_scale)
+    return request.task.source_prompt, method.inversion, method.steps, guidance
 
 
 def _progress(step: Step, trajectory: Trajectory) -> Progress:
@@ -204,7 +243,7 @@ def _decode(backbone: Backbone, step: Step, reconstruct: bool) -> Natives:
 def _put_back(
     natives: Natives,
     sources: Sequence[Source],
-    framed: Sequence[tuple[Image.Image, Framing]],
+    framed: Framed,
     recipes: Sequence[dict[str, object]],
 ) -> tuple[tuple[Result, ...], ...]:
     table = []

@@ -32,7 +32,7 @@ class Direction:
 
 
 def mean_embedding(backbone: Backbone, sentences: Sequence[str], batch: int = 64) -> Iterator[Tensor]:
-    """Yield, after every batch, the mean so far of the encoded sentences, position by position (1, L, D), in float64."""
+    """Yield, after every batch, the mean so far of the encoded sentences per position, (1, L, D) in float64."""
     total, count = torch.zeros(()), 0
     for first in range(0, len(sentences), batch):
         part = sentences[first : first + batch]
@@ -85,7 +85,8 @@ def save_direction(direction: Direction, path: Path) -> None:
     """
     if path.suffix != ".safetensors":
         raise ValueError(f"Edit directions are saved as .safetensors; give such a name instead of {path.name}.")
-    metadata = {"format": "zeroshift.direction", "provenance": json.dumps(direction.provenance, sort_keys=True)}
+    # one entry alone: safetensors writes several in no fixed order, and equal directions shall be equal files
+    metadata = {"provenance": json.dumps(direction.provenance, sort_keys=True)}
     data = to_bytes({"delta": direction.delta.contiguous()}, metadata)
     try:
         write_atomically(path, data)
@@ -104,10 +105,13 @@ def load_direction(path: Path) -> Direction:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            delta = file.get_tensor("delta")
-            return Direction(delta, json.loads(metadata["provenance"]))
+            direction = Direction(file.get_tensor("delta"), json.loads(metadata["provenance"]))
     except (SafetensorError, KeyError, ValueError) as error:
         raise ValueError(f"{path} is not an edit direction; make one with: zeroshift direction make.") from error
+    delta = direction.delta
+    if not (delta.ndim == 3 and len(delta) == 1 and delta.is_floating_point() and delta.isfinite().all()):
+        raise ValueError(f"{path} is not an edit direction; make one with: zeroshift direction make.")
+    return direction
 
 
 def check_direction(direction: Direction, tokens: Tensor, path: Path) -> None:

@@ -38,29 +38,36 @@ def make_task(source: str, target: str, prompt: str | None = None, direction: Pa
         ValueError: a text is empty, both are equal, ``source`` does not stand in ``prompt``, or a target word has no
             source word to take the place of.
     """
+    source_prompt = complete_source(source, prompt)
     source, target = source.strip(), target.strip()
-    for name, text in (("source", source), ("target", target)):
-        if not text:
-            raise ValueError(f"The {name} is empty; give a word such as cat, or a whole prompt.")
+    if not target:
+        raise ValueError("The target is empty; give a word such as dog, or a whole prompt.")
     if source.casefold() == target.casefold():
         raise ValueError(f'Source and target are both "{source}"; give two different ones, or nothing would change.')
-    if is_prompt(source):
-        if prompt is not None:
-            raise ValueError("Give the source either as a whole prompt or as a word with a prompt, not both.")
-        return _from_prompt(source, target, direction)
-    source_prompt = f"a photo of {with_article(source)}" if prompt is None else prompt.strip()
-    if not contains_word(source_prompt, source):
-        raise ValueError(f'The word "{source}" does not stand in the prompt "{source_prompt}"; name a word that does.')
     if is_prompt(target):
         return Task(source, target, source_prompt, target, None, direction)
-    swapped = swap_word(source_prompt, source, target)
-    return Task(source, target, source_prompt, swapped, (source, target), direction)
-
-
-def _from_prompt(source: str, target: str, direction: Path | None) -> Task:
-    if not is_prompt(target):
+    if is_prompt(source):
         raise ValueError(
             f'The source is a whole prompt and the target "{target}" is a word; give the target as a whole prompt too, '
             "or the source as the word that it replaces together with the prompt."
         )
-    return Task(source, target, source, target, None, direction)
+    return Task(source, target, source_prompt, swap_word(source_prompt, source, target), (source, target), direction)
+
+
+def complete_source(source: str, prompt: str | None = None) -> str:
+    """Return the source prompt: ``source`` if it is a whole prompt, else ``prompt``, in which it stands.
+
+    Raises:
+        ValueError: ``source`` is empty, does not stand in ``prompt``, or is a whole prompt beside ``prompt``.
+    """
+    source = source.strip()
+    if not source:
+        raise ValueError("The source is empty; give a word such as cat, or a whole prompt.")
+    if is_prompt(source):
+        if prompt is not None:
+            raise ValueError("Give the source either as a whole prompt or as a word with a prompt, not both.")
+        return source
+    source_prompt = f"a photo of {with_article(source)}" if prompt is None else prompt.strip()
+    if not contains_word(source_prompt, source):
+        raise ValueError(f'The word "{source}" does not stand in the prompt "{source_prompt}"; name a word that does.')
+    return source_prompt

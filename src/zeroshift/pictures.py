@@ -1,0 +1,29 @@
+"""Pictures as tensors and back."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+
+def to_tensor(pictures: Sequence[Image.Image]) -> Tensor:
+    """Return RGB pictures of one size as (N, 3, H, W) in [-1, 1]."""
+    stacked = np.stack([np.asarray(picture, dtype=np.float32) for picture in pictures])
+    return torch.from_numpy(stacked).permute(0, 3, 1, 2) / 127.5 - 1
+
+
+def to_pictures(x: Tensor) -> list[Image.Image]:
+    """Return (N, 3, H, W) in [-1, 1], rounded and clamped to eight bits, as RGB pictures.
+
+    Raises:
+        ValueError: a value is NaN or infinite.
+    """
+    if not torch.isfinite(x).all():
+        raise ValueError(
+            "The model returned values that are not numbers; use --precision fp32 (or bf16), "
+            "or a lower guidance weight."
+        )
+    rounded = ((x.detach().float().cpu() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    return [Image.fromarray(picture) for picture in rounded.permute(0, 2, 3, 1).numpy()]

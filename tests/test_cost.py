@@ -1,0 +1,78 @@
+"""Costs: what shapes alone count is what a real run does, and what pix2pix-zero costs stays below its bars."""
+
+import json
+
+import pytest
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from zeroshift.control.guidance import AttentionGuidance
+from zeroshift.cost import count, flops_of, forward_flops, maps_held, measure
+from zeroshift.inversion.ddim import DDIMInversion, NoisedStart
+from zeroshift.inversion.regularised import RegularisedInversion
+from zeroshift.methods import Pix2PixZero
+
+UNGUIDED = Pix2PixZero(steps=50, inversion=DDIMInversion(), control=AttentionGuidance(lambda_xa=0))
+# regularisation has no matrix product; its many small operations would only take time
+METHODS = {
+    "default grid": Pix2PixZero(steps=5, inversion=RegularisedInversion(reg_steps=1, ac_rolls=1)),
+    "official grid": Pix2PixZero(steps=5, inversion=RegularisedInversion(reg_steps=1, ac_rolls=1, grid="official")),
+    "noised, one row": Pix2PixZero(steps=5, guidance_scale=1, inversion=NoisedStart()),
+}
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS.keys())
+def test_extended_counts_equal_a_real_run_of_every_step(tiny, checkpoint, method):
+    cost = measure(method, model=checkpoint)
+    x0 = torch.randn(1, 4, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    real, unit = count(tiny, method, x0), forward_flops(tiny, x0)
+    assert cost.unet_forward_tflop * 1e12 == pytest.approx(unit, rel=1e-12)
+    assert cost.first_edit_sf == pytest.approx((real.inversion + real.one_target) / unit, rel=1e-12)
+    assert cost.further_edit_sf == pytest.approx(real.one_target / unit, rel=1e-12)
+    assert cost.further_target_sf == pytest.approx((real.two_targets - real.one_target) / unit, rel=1e-12)
+
+
+def test_without_guidance_a_step_is_one_pass_to_invert_and_two_rows_to_sample(tiny, checkpoint):
+    cost = measure(UNGUIDED, model=checkpoint, size=64)
+    assert cost.unet_forward_tflop * 1e12 == pytest.approx(forward_flops(tiny, torch.zeros(1, 4, 16, 16).double()))
+    assert (cost.first_edit_sf, cost.further_edit_sf, cost.further_target_sf) == pytest.approx((150, 100, 100))
+    assert (cost.size, cost.maps_held_steps, cost.maps_held_mb) == (64, 0, 0)
+
+
+def test_the_counter_agrees_with_torchs_own_forward_and_backward(tiny):
+    tokens = tiny.embed(["a cat"]).tokens
+
+    def run():
+        # torch's counter refuses gradients at a leaf
+        x = torch.ones(1, 4, 8, 8, dtype=torch.float64, requires_grad=True).repeat(1, 1, 1, 1)
+        torch.autograd.grad(tiny.predict(x, 1, tokens).sum(), x)
+
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as theirs:
+        run()
+    assert flops_of(run) == theirs.get_total_flops() > 1.9 * forward_flops(tiny, torch.ones(1, 4, 8, 8).double())
+
+
+def test_maps_of_two_steps_are_held_and_no_more(tiny):
+    heads, tokens = 2, 16
+    values = sum(heads * (8 // site.scale) ** 2 * tokens for site in tiny.sites if site.kind == "cross")
+    x0 = torch.zeros(1, 4, 8, 8, dtype=torch.float64)
+    assert maps_held(tiny, Pix2PixZero(steps=5), x0) == (2, 2 * 4 * values)
+
+
+def test_a_size_that_the_network_cannot_take_is_refused(checkpoint):
+    with pytest.raises(ValueError, match="multiple of 16 for this model, not 40"):
+        measure(UNGUIDED, model=checkpoint, size=40)
+
+
+def test_pix2pix_zero_on_stable_diffusion_stays_below_its_bars():
+    cost = measure(Pix2PixZero(steps=50))
+    assert cost.unet_forward_tflop == pytest.approx(0.803, abs=5e-4)
+    assert cost.first_edit_sf == pytest.approx(411.88, abs=0.5) and cost.first_edit_sf <= 420
+    assert cost.further_edit_sf == pytest.approx(361.88, abs=0.5) and cost.further_edit_sf <= 370
+    assert cost.further_target_sf == pytest.approx(311.88, abs=0.5) and cost.further_target_sf <= 320
+    assert (cost.official_first_edit_sf, cost.diffusers_first_edit_sf) == pytest.approx((465, 540))
+    # 8 heads x 26,944 pixels x 77 tokens x 4 bytes, one row, two steps
+    assert (cost.maps_held_steps, cost.maps_held_mb) == (2, pytest.approx(132.78, abs=0.01))
+    table = json.loads(json.dumps(cost.as_dict()))
+    assert (table["model"], table["size"], table["first_edit_sf"]) == ("sd15", 512, cost.first_edit_sf)

@@ -1,0 +1,206 @@
+"""Identities of pix2pix-zero on a tiny random network in float64."""
+
+import weakref
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.runs import STEPS, TASK, apart, clean, inverted, last, method, plan, translated
+from tests.watch import calls
+from zeroshift.backbones import unet
+from zeroshift.conditioning.shift import EditDirection
+from zeroshift.control.base import Here
+from zeroshift.control.guidance import AttentionGuidance, loss_gradient
+from zeroshift.embedding import TextRows
+from zeroshift.inversion.ddim import DDIMInversion, NoisedStart
+from zeroshift.inversion.noise import draw_rolls
+from zeroshift.inversion.regularised import RegularisedInversion
+from zeroshift.methods.pix2pix_zero import Pix2PixZero
+from zeroshift.sampling import record, sample
+from zeroshift.sites import select, tapped
+from zeroshift.trajectory import Trajectory
+
+EQUAL = 1e-10
+STILL = EditDirection(sentences=20, strength=0.0)
+
+
+def start(backbone, count: int = 1) -> Trajectory:
+    return Trajectory(backbone.schedule(STEPS), (clean(count),))
+
+
+@pytest.fixture(params=["epsilon", "v_prediction"])
+def backbone(request, tiny, tiny_v):
+    return tiny if request.param == "epsilon" else tiny_v
+
+
+def test_defaults_are_the_papers():
+    default = Pix2PixZero()
+    assert (default.steps, default.guidance_scale, default.control.lambda_xa) == (50, 5.0, 0.1)
+    assert default.inversion == RegularisedInversion(lambda_ac=20, lambda_kl=20, reg_steps=5, ac_rolls=5)
+    assert default.inversion.grid == "aligned"
+    assert default.conditioning == EditDirection(strength=1.0, strength_schedule="constant", negative=None)
+
+
+@pytest.mark.parametrize("photograph", [True, False])
+def test_strength_zero_is_the_reconstruction(backbone, photograph: bool):
+    """No short cut is taken: the passes run, and the gradient of equal maps is zero."""
+    with calls(backbone.unet) as rows:
+        branch = plan(backbone, method(conditioning=STILL), photograph=photograph).branch
+        step = last(backbone, start(backbone), [branch])
+    assert rows == [1 if photograph else 2, 2, 2] * STEPS and apart(step.targets[0], step.source) <= EQUAL
+
+
+def test_strength_moves_the_edit_away(tiny):
+    def moved(strength: float) -> float:
+        conditioning = EditDirection(sentences=20, strength=strength)
+        step = last(tiny, start(tiny), [plan(tiny, method(conditioning=conditioning)).branch])
+        return apart(step.targets[0], step.source)
+
+    assert 1e-3 < moved(0.25) < moved(1.0) < moved(2.0)
+
+
+def test_guidance_scale_one_still_edits(tiny):
+    with calls(tiny.unet) as rows:
+        step = last(tiny, start(tiny), [plan(tiny, method(guidance_scale=1.0)).branch])
+    assert rows == [1] * 3 * STEPS  # the negative row is not computed where it cannot matter
+    assert apart(step.targets[0], step.source) > 1e-3
+
+
+def attention_distance(backbone, trajectory: Trajectory, branch, x: Tensor, i: int) -> float:
+    """Return the guidance loss of ``x`` at step ``i``, from the definition."""
+    wanted, maps = select("cross", "probs"), []
+    with tapped(backbone, wanted) as taps, torch.no_grad():
+        steps = list(record(backbone, taps, trajectory, branch.conditioning, AttentionGuidance()))
+        with taps.listening(lambda s, p, v: maps.append((s, v)) or v, wanted):
+            text = branch.conditioning.target(i)
+            backbone.predict(x.repeat(len(text), 1, 1, 1), trajectory.schedule.timesteps[i], text.tokens)
+    return sum(float((v - steps[i].seen[s, "probs"]).square().sum()) / (2 * v.shape[1]) for s, v in maps)
+
+
+def here_at(backbone, taps, trajectory: Trajectory, branch, text: TextRows) -> Here:
+    recorded = next(record(backbone, taps, trajectory, branch.conditioning, AttentionGuidance()))
+    return Here(backbone, trajectory.schedule, taps, 0, text, (recorded,))
+
+
+def test_gradient_is_the_numerical_derivative(backbone):
+    trajectory, branch = start(backbone), plan(backbone, method()).branch
+    text, x = branch.conditioning.target(0), clean(2)[1:]
+    with tapped(backbone, select("cross", "probs")) as taps, torch.no_grad():
+        gradient = loss_gradient(x, here_at(backbone, taps, trajectory, branch, text))
+    assert len(gradient) == 2
+    along, h = clean(3)[2:], 1e-5
+    slope = (
+        attention_distance(backbone, trajectory, branch, x + h * along, 0)
+        - attention_distance(backbone, trajectory, branch, x - h * along, 0)
+    ) / (2 * h)
+    assert float((gradient * along).sum()) == pytest.approx(slope, rel=1e-5) and abs(slope) > 1e-6
+
+
+def test_weight_is_in_units_of_stable_diffusion(backbone):
+    """One step per row, of the weight times 26,944 over this network's own number of map pixels at this size."""
+    x, wide = clean(1, 16, 12), Trajectory(backbone.schedule(STEPS), (clean(2, 16, 12)[1:],))
+    branch = plan(backbone, method()).branch
+    text = branch.conditioning.target(0)
+    with tapped(backbone, select("cross", "probs")) as taps, torch.no_grad():
+        here = here_at(backbone, taps, wide, branch, text)
+        gradient = loss_gradient(x, here)
+        rows = AttentionGuidance(lambda_xa=0.3).correct(x, here)
+    pixels = sum((16 // s.scale) * (12 // s.scale) for s in backbone.sites if s.kind == "cross")
+    for row, slope in zip(rows, gradient.chunk(2), strict=True):
+        assert apart(row, x - 0.3 * 26_944 / pixels * slope) <= EQUAL < 1e-4 < apart(row, x)
+
+
+def test_rows_do_not_see_each_other(tiny):
+    """A row's gradient is the same whichever other rows and pictures are computed with it."""
+    trajectory, branch = start(tiny, 2), plan(tiny, method(), count=2).branch
+    text, x = branch.conditioning.target(0), clean(4)[2:]
+    with tapped(tiny, select("cross", "probs")) as taps, torch.no_grad():
+        both = loss_gradient(x, here_at(tiny, taps, trajectory, branch, text)).unflatten(0, (2, 2))
+        for row, embedding in enumerate(text.embeddings):
+            alone = TextRows((embedding,), (1.0,))
+            assert apart(loss_gradient(x, here_at(tiny, taps, trajectory, branch, alone)), both[row]) <= EQUAL
+        for n in range(2):
+            single = Trajectory(trajectory.schedule, (trajectory.start[n : n + 1],))
+            branch_one = plan(tiny, method()).branch
+            here = here_at(tiny, taps, single, branch_one, branch_one.conditioning.target(0))
+            assert apart(loss_gradient(x[n : n + 1], here), both[:, n]) <= EQUAL
+
+
+def test_negative_row_of_a_photograph_is_not_moved_at_first(tiny):
+    trajectory, branch = start(tiny), plan(tiny, method()).branch
+    with tapped(tiny, select("cross", "probs")) as taps, torch.no_grad():
+        here = here_at(tiny, taps, trajectory, branch, branch.conditioning.target(0))
+        negative, prompt = AttentionGuidance().correct(trajectory.start, here)
+    assert apart(negative, trajectory.start) <= EQUAL < 1e-4 < apart(prompt, trajectory.start)
+
+
+@pytest.mark.parametrize("inversion", [RegularisedInversion(), RegularisedInversion(grid="official"), DDIMInversion()])
+def test_batch_of_pictures_is_single_pictures(backbone, inversion):
+    chosen = method(inversion=inversion)
+    together = translated(backbone, chosen, clean(3, 16, 8))
+    for n in range(3):
+        alone = translated(backbone, chosen, clean(3, 16, 8)[n : n + 1])
+        assert apart(together.targets[0][n : n + 1], alone.targets[0]) <= EQUAL
+        assert apart(together.source[n : n + 1], alone.source) <= EQUAL
+
+
+def test_batch_of_pictures_is_single_pictures_for_a_noised_start(tiny):
+    chosen = method(inversion=NoisedStart())
+    together = translated(tiny, chosen, clean(2)).targets[0]
+    assert apart(together[1:], translated(tiny, chosen, clean(2)[1:]).targets[0]) <= EQUAL
+
+
+def test_replayed_trajectory_returns_the_source_exactly(tiny):
+    chosen, x0 = method(), clean(1)
+    integrated = inverted(tiny, chosen, x0)
+    replayed = Trajectory(integrated.schedule, (*integrated.latents, x0), replayed=True)
+    steps = list(sample(tiny, replayed, [plan(tiny, chosen).branch]))
+    assert all(torch.equal(step.source, replayed.latents[step.i + 1]) for step in steps)
+    assert torch.equal(steps[-1].source, x0)
+    assert apart(steps[-1].targets[0], translated(tiny, chosen, x0).targets[0]) > 1e-6
+
+
+def test_negative_prompt(tiny):
+    def edited(negative: str | None) -> Tensor:
+        conditioning = EditDirection(sentences=20, negative=negative)
+        return last(tiny, start(tiny), [plan(tiny, method(conditioning=conditioning)).branch]).targets[0]
+
+    assert apart(edited(TASK.source_prompt), edited(None)) <= EQUAL  # a photograph's default is its own prompt
+    assert apart(edited("a drawing"), edited(None)) > 1e-3 < apart(edited(""), edited(None))
+
+
+def test_switches_of_the_regularisation(tiny):
+    off = RegularisedInversion(lambda_ac=0, lambda_kl=0)
+    plain = inverted(tiny, method(inversion=DDIMInversion()), clean(1))
+    for same in (off, RegularisedInversion(reg_steps=0)):
+        assert apart(inverted(tiny, method(inversion=same), clean(1)).start, plain.start) <= EQUAL
+    for other in (RegularisedInversion(lambda_ac=0), RegularisedInversion(lambda_kl=0), RegularisedInversion()):
+        assert apart(inverted(tiny, method(inversion=other), clean(1)).start, plain.start) > 1e-6
+
+
+def test_seed_chooses_the_offsets_alone(tiny):
+    first, again, other = (inverted(tiny, method(), clean(1, 16, 16), seed).start for seed in (3, 3, 4))
+    assert torch.equal(first, again) and not torch.equal(first, other)
+    rolls = draw_rolls(5, 5, 16, 4, torch.Generator().manual_seed(3))
+    assert not torch.equal(rolls, draw_rolls(5, 5, 16, 4, torch.Generator().manual_seed(4)))
+
+
+def test_no_more_than_two_steps_of_maps_are_held(tiny, monkeypatch):
+    """Source maps are the only probabilities made without a gradient; most are gone when new ones come."""
+    made: list[weakref.ref] = []
+    held: list[int] = []
+    computed = unet.probabilities
+
+    def watched(q: Tensor, k: Tensor, scale: float) -> Tensor:
+        probs = computed(q, k, scale)
+        if not torch.is_grad_enabled():
+            made.append(weakref.ref(probs))
+            held.append(sum(ref() is not None for ref in made))
+        return probs
+
+    monkeypatch.setattr(unet, "probabilities", watched)
+    chosen = method(steps=8)
+    last(tiny, Trajectory(tiny.schedule(8), (clean(1),)), [plan(tiny, chosen).branch])
+    layers = sum(site.kind == "cross" for site in tiny.sites)
+    assert len(made) == 8 * layers and layers < max(held) <= 2 * layers

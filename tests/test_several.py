@@ -1,0 +1,90 @@
+"""Several pictures and several requests in one run are what they are alone: on pictures, in float32."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import zeroshift
+from tests.runs import STEPS, TASK, method
+from zeroshift.conditioning.shift import EditDirection
+from zeroshift.conditioning.task import make_task
+from zeroshift.control.guidance import AttentionGuidance
+from zeroshift.image import Source
+from zeroshift.inversion.ddim import DDIMInversion
+from zeroshift.methods.pix2pix_zero import Pix2PixZero
+from zeroshift.translate import Request
+
+
+def pictures(count: int) -> list[Source]:
+    """Return smooth pictures of 32 x 32 pixels."""
+    y, x = np.mgrid[:32, :32] / 31
+    made = []
+    for k in range(count):
+        planes = [np.sin((c + 2) * x + k) * np.cos((k + 1) * y - c) for c in range(3)]
+        made.append(Source.of(Image.fromarray(np.uint8(127.5 * (np.stack(planes, -1) + 1)))))
+    return made
+
+
+@pytest.fixture(scope="module")
+def editor(checkpoint) -> zeroshift.Editor:
+    return zeroshift.load(checkpoint, device="cpu", precision="fp32")
+
+
+def grey_levels(a: Image.Image, b: Image.Image) -> int:
+    return int(np.abs(np.asarray(a, dtype=int) - np.asarray(b, dtype=int)).max())
+
+
+def test_batch_is_singles_to_one_grey_level(editor):
+    sources = pictures(3)
+    together = editor.edit(sources, "cat", "dog", method=method())
+    for source, result in zip(sources, together, strict=True):
+        alone = editor.edit(source, "cat", "dog", method=method())
+        assert grey_levels(result.image, alone.image) <= 1 and grey_levels(result.native, alone.native) <= 1
+    assert grey_levels(together[0].image, together[1].image) > 1
+
+
+def test_several_requests_of_one_run_are_separate_runs(editor):
+    """Strengths, targets and an unguided one; the shared source walk is the one each would have had."""
+    unguided = method(control=AttentionGuidance(lambda_xa=0))
+    strong = method(conditioning=EditDirection(sentences=20, strength=2.0))
+    requests = [Request(TASK, unguided), Request(TASK, strong), Request(make_task("cat", "horse"), method())]
+    *_, together = editor.run(pictures(2), requests, seed=1)
+    for n, request in enumerate(requests):
+        *_, alone = editor.run(pictures(2), [request], seed=1)
+        for row in range(2):
+            assert grey_levels(together.results[row][n].native, alone.results[row][0].native) == 0
+            assert together.results[row][n].recipe == alone.results[row][0].recipe
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        method(steps=STEPS + 1),
+        method(inversion=DDIMInversion()),
+        method(conditioning=EditDirection(sentences=20, negative="a drawing")),
+    ],
+)
+def test_requests_that_cannot_share_a_source_are_refused(editor, other: Pix2PixZero):
+    with pytest.raises(ValueError, match="Edits of one run share source prompt"):
+        list(editor.run(pictures(1), [Request(TASK, method()), Request(TASK, other)]))
+
+
+def test_guidance_scale_of_requests_on_a_generated_source(editor):
+    """There the source branch itself is guided, so it has to be the same; a photograph's source is not."""
+    requests = [Request(TASK, method()), Request(TASK, replace(method(), guidance_scale=3.0))]
+    with pytest.raises(ValueError, match="Edits of one run share source prompt"):
+        list(editor.run_generated(requests))
+    *_, together = editor.run(pictures(1), requests)
+    *_, alone = editor.run(pictures(1), requests[1:])
+    assert grey_levels(together.results[0][1].native, alone.results[0][0].native) == 0
+
+
+def test_generated_source(editor):
+    *_, done = editor.run_generated(
+        [Request(TASK, method(conditioning=EditDirection(sentences=20, strength=0.0)))], seed=2
+    )
+    (result,) = done.results[0]
+    assert grey_levels(result.image, result.reconstruction) <= 1
+    assert grey_levels(result.reconstruction, editor.generate(TASK.source_prompt, seed=2, steps=STEPS)) <= 1

@@ -1,0 +1,147 @@
+"""Saved inversions: bit-exact, tied to their model and facts, and as good as fresh ones."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from zeroshift.backbones.base import Identity
+from zeroshift.conditioning.direction import Direction, save_direction
+from zeroshift.conditioning.shift import EditDirection
+from zeroshift.conditioning.task import make_task
+from zeroshift.image import Source
+from zeroshift.inversion.ddim import DDIMInversion
+from zeroshift.methods import Pix2PixZero
+from zeroshift.trajectory import Trajectory, check_facts, load_trajectory, save_trajectory
+from zeroshift.translate import Request, inversion_facts, invert, translate
+
+METHOD = Pix2PixZero(steps=3, conditioning=EditDirection(words="swap"))
+REQUEST = Request(make_task("cat", "dog"), METHOD)
+FACTS = {"model_sha256": "0" * 64, "prompt": "a photo of a cat"}
+
+
+def picture(seed: int) -> Source:
+    pixels = np.random.default_rng(seed).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    return Source.of(Image.fromarray(pixels))
+
+
+def random_trajectory(backbone, dtype: torch.dtype, replayed: bool) -> Trajectory:
+    generator = torch.Generator().manual_seed(0)
+    latents = tuple(torch.randn(2, 4, 8, 8, dtype=dtype, generator=generator) for _ in range(5))
+    return Trajectory(backbone.schedule(5), latents, replayed)
+
+
+@pytest.mark.parametrize(("dtype", "replayed"), [(torch.float32, False), (torch.float64, True)])
+def test_a_round_trip_changes_no_bit(tiny, tmp_path, dtype, replayed):
+    trajectory = random_trajectory(tiny, dtype, replayed)
+    save_trajectory(trajectory, tmp_path / "x.safetensors", FACTS)
+    loaded, facts = load_trajectory(tmp_path / "x.safetensors", tiny)
+    assert facts == FACTS
+    assert loaded.replayed is replayed
+    assert loaded.schedule.timesteps == trajectory.schedule.timesteps
+    assert len(loaded.latents) == 5
+    assert all(
+        a.dtype == b.dtype and torch.equal(a, b) for a, b in zip(loaded.latents, trajectory.latents, strict=True)
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["x.safetensors"]
+
+
+def test_an_edit_from_a_loaded_inversion_equals_a_fresh_one(tiny, tmp_path):
+    sources, path = [picture(0), picture(1)], tmp_path / "x.safetensors"
+    fresh = list(translate(tiny, sources, [REQUEST], seed=0, fit="stretch"))
+    *_, inverted = invert(tiny, sources, REQUEST, seed=0, fit="stretch")
+    save_trajectory(inverted.trajectory, path, inversion_facts(tiny, sources, REQUEST, seed=0, fit="stretch"))
+    loaded, _ = load_trajectory(path, tiny)
+    again = list(translate(tiny, sources, [REQUEST], seed=0, fit="stretch", trajectory=loaded))
+    edits = [step for step in fresh if step.stage == "edit"]
+    assert len(again) == len(edits)
+    assert all(torch.equal(a.latents, b.latents) for a, b in zip(again, edits, strict=True))
+    for (a,), (b,) in zip(again[-1].results, edits[-1].results, strict=True):
+        assert a.image.tobytes() == b.image.tobytes()
+        assert a.recipe == b.recipe
+
+
+def test_a_run_hands_out_its_inversion_for_the_next_one(tiny):
+    steps = list(translate(tiny, [picture(0)], [REQUEST], seed=0, fit="stretch"))
+    handed = [step.trajectory for step in steps if step.trajectory is not None]
+    *_, inverted = invert(tiny, [picture(0)], REQUEST, seed=0, fit="stretch")
+    assert len(handed) == 1
+    assert torch.equal(handed[0].start, inverted.trajectory.start)
+
+
+def test_another_models_inversion_is_refused(tiny, tmp_path):
+    save_trajectory(random_trajectory(tiny, torch.float32, False), tmp_path / "x.safetensors", FACTS)
+    other = replace(tiny, identity=Identity("other", "1" * 64))
+    with pytest.raises(ValueError, match="made with another model; load that model, or invert anew"):
+        load_trajectory(tmp_path / "x.safetensors", other)
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def text(path: Path) -> None:
+    path.write_text("not an inversion, but long enough to hold a header length")
+
+
+def direction(path: Path) -> None:
+    save_direction(Direction(torch.zeros(1, 16, 16), {}), path)
+
+
+@pytest.mark.parametrize("write", [empty, text, direction])
+def test_other_files_are_refused(tiny, tmp_path, write):
+    write(tmp_path / "x.safetensors")
+    with pytest.raises(ValueError, match=r"x\.safetensors is not an inversion; make one with"):
+        load_trajectory(tmp_path / "x.safetensors", tiny)
+
+
+def test_a_truncated_file_is_refused(tiny, tmp_path):
+    path = tmp_path / "x.safetensors"
+    save_trajectory(random_trajectory(tiny, torch.float32, False), path, FACTS)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ValueError, match="is not an inversion"):
+        load_trajectory(path, tiny)
+
+
+def test_a_missing_file_is_refused(tiny, tmp_path):
+    with pytest.raises(ValueError, match="There is no inversion"):
+        load_trajectory(tmp_path / "x.safetensors", tiny)
+
+
+def test_another_extension_is_refused(tiny, tmp_path):
+    with pytest.raises(ValueError, match=r"give such a name instead of x\.pt"):
+        save_trajectory(random_trajectory(tiny, torch.float32, False), tmp_path / "x.pt", FACTS)
+
+
+def test_a_place_that_cannot_be_written_is_refused(tiny, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="cannot be written .*; choose another place"):
+        save_trajectory(random_trajectory(tiny, torch.float32, False), tmp_path / "file" / "x.safetensors", FACTS)
+
+
+CHANGED = {
+    "source sha256": ([picture(1)], REQUEST, 0, "stretch"),
+    "prompt": ([picture(0)], Request(make_task("cat", "dog", "a cat on grass"), METHOD), 0, "stretch"),
+    "inversion": ([picture(0)], replace(REQUEST, method=replace(METHOD, inversion=DDIMInversion())), 0, "stretch"),
+    "steps": ([picture(0)], replace(REQUEST, method=replace(METHOD, steps=4)), 0, "stretch"),
+    "seed": ([picture(0)], REQUEST, 1, "stretch"),
+    "fit": ([picture(0)], REQUEST, 0, "crop"),
+}
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_an_inversion_serves_only_edits_that_would_make_the_same(tiny, name):
+    found = inversion_facts(tiny, [picture(0)], REQUEST, seed=0, fit="stretch")
+    sources, request, seed, fit = CHANGED[name]
+    with pytest.raises(ValueError, match=f"^The inversion x has another {name} "):
+        check_facts(Path("x"), found, inversion_facts(tiny, sources, request, seed=seed, fit=fit))
+
+
+def test_target_words_and_strength_do_not_matter_to_an_inversion(tiny):
+    found = inversion_facts(tiny, [picture(0)], REQUEST, seed=0, fit="stretch")
+    stronger = replace(METHOD, conditioning=EditDirection(strength=2.0))
+    request = Request(make_task("cat", "tiger"), stronger)
+    check_facts(Path("x"), found, inversion_facts(tiny, [picture(0)], request, seed=0, fit="stretch"))
