@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from zeroshift.evaluation.classifier import (
+from zeroshift.classifier import (
     Classifier,
     balanced_accuracy,
     build_classifier,
@@ -118,6 +118,18 @@ def test_rectangles_have_about_the_area_asked_for() -> None:
     masks = augmentation.rectangles(torch.full((200,), 0.2), 64, 64)
     assert masks.shape == (200, 1, 64, 64)
     torch.testing.assert_close(masks.float().mean((1, 2, 3)), torch.full((200,), 0.2), rtol=0.1, atol=0)
+
+
+def test_erasing_covers_a_share_of_the_pictures_with_flat_rectangles() -> None:
+    torch.manual_seed(0)
+    x = torch.zeros(400, 3, 16, 16)
+    y = augmentation.erased(x, share=0.5)
+    touched = (y != x).any(1)
+    assert 0.4 < touched.any((1, 2)).float().mean() < 0.6
+    assert all(
+        picture[:, mask].unique(dim=1).shape[1] == 1 for picture, mask in zip(y, touched, strict=True) if mask.any()
+    )
+    assert torch.equal(augmentation.erased(x, share=0.0), x)
 
 
 def test_augmented_pictures_differ_and_stay_in_range() -> None:

@@ -16,7 +16,6 @@ CORE_IMPORTS = {"torch", "numpy", "PIL", "pydantic", "safetensors", "huggingface
 BACKBONE_IMPORTS = CORE_IMPORTS | {"diffusers", "transformers"}
 ALLOWED_BETWEEN_SHELLS = {
     ("__main__", "cli"),  # python -m zeroshift
-    ("training", "evaluation"),  # the classifier's trainer trains the network that the evaluation defines
 }
 
 

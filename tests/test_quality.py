@@ -13,9 +13,9 @@ from rich.console import Console
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from zeroshift.classifier import build_classifier, save_classifier
 from zeroshift.data import CaptionedFolder
 from zeroshift.evaluation.agreement import Order, agreement, generated, grid, interleaved, open_pipeline, orders
-from zeroshift.evaluation.classifier import build_classifier, save_classifier
 from zeroshift.evaluation.quality import print_report, report
 from zeroshift.evaluation.reconstruction import fit_patch_pca, psnr, reconstructed, to_bytes
 

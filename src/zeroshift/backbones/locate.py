@@ -85,8 +85,8 @@ def _check_channels(root: Path, name: str) -> None:
             raise Unsupported(f"The {part} of {name} has no readable config.json with {key}; get it anew.") from error
     if channels["unet"] != channels["vae"]:
         raise Unsupported(
-            f"The UNet of {name} takes {channels['unet']} channels and its VAE gives {channels['vae']}: an inpainting or "
-            "depth model; use a plain text-to-image checkpoint."
+            f"The UNet of {name} takes {channels['unet']} channels and its VAE gives {channels['vae']}: an inpainting "
+            "or depth model; use a plain text-to-image checkpoint."
         )
 
 

@@ -93,7 +93,7 @@ class StableDiffusion:
 
     @torch.no_grad()
     def encode(self, pictures: Tensor) -> Tensor:
-        """Return scaled latents, the mean of the encoder's distribution, so that the same picture gives the same edit."""
+        """Return scaled latents: the mean of the encoder's distribution, so that an edit is reproducible."""
         x = pictures.to(self.device, self.vae.dtype)
         latents: Tensor = self.vae.encode(x).latent_dist.mean * self.vae.config.scaling_factor
         return latents if latents.dtype == torch.float64 else latents.float()

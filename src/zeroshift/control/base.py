@@ -36,7 +36,7 @@ class Here:
     text: TextRows
     """the target's prompts at this step"""
     recorded: tuple[Recorded, ...]
-    """the source branch's steps from ``i - before`` to ``i + after`` that exist, in order; empty if it was not needed"""
+    """the source branch's steps from ``i - before`` to ``i + after`` that exist, in order; empty if none was needed"""
 
     @property
     def timestep(self) -> int:

@@ -17,7 +17,7 @@ SD_512_PIXELS = 26_944
 @final
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True))
 class AttentionGuidance(Control):
-    """One gradient step per prompt row on x_t lowers the squared distance of all cross-attention maps to the source's."""
+    """One gradient step per prompt row on x_t brings all cross-attention maps closer to the source's."""
 
     lambda_xa: Annotated[float, Field(ge=0, le=10)] = 0.1
     """weight of cross-attention guidance, in units of Stable Diffusion at 512 x 512 whatever the model; 0 is off"""

@@ -1,5 +1,5 @@
 """Folders of captioned pictures."""
 
-from zeroshift.data.captioned import CaptionedFolder, CaptionedPicture, load_pictures
+from zeroshift.data.captioned import CaptionedFolder, CaptionedPicture, labelled, load_pictures
 
-__all__ = ["CaptionedFolder", "CaptionedPicture", "load_pictures"]
+__all__ = ["CaptionedFolder", "CaptionedPicture", "labelled", "load_pictures"]

@@ -91,6 +91,24 @@ def load_pictures(folder: CaptionedFolder, split: str, size: int) -> tuple[Tenso
     return folder.read(rows, size), rows
 
 
+def labelled(
+    data: CaptionedFolder, splits: tuple[str, ...], size: int, classes: tuple[str, str] = ("cat", "dog")
+) -> tuple[Tensor, Tensor]:
+    """Return the splits' pictures, uint8 (N, 3, size, size), and whether each is of the second class, bool (N,).
+
+    The column ``species`` names the class; pictures of other classes are left out.
+
+    Raises:
+        ValueError: no picture of the splits has one of the classes.
+    """
+    rows = [p for p in data.split(*splits) if p.labels.get("species") in classes]
+    if not rows:
+        raise ValueError(
+            f"{data.root} has no {' or '.join(classes)} in {', '.join(splits)}; name it in column species."
+        )
+    return data.read(rows, size), torch.tensor([p.labels["species"] == classes[1] for p in rows])
+
+
 def _row(row: dict[str, str]) -> CaptionedPicture:
     labels = {k: v or "" for k, v in row.items() if k not in ("file", "caption", "split")}
     return CaptionedPicture(row["file"], row["caption"], row.get("split") or "train", labels)

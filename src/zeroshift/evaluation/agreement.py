@@ -12,8 +12,8 @@ from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from PIL import Image
 from torch import Tensor
 
+from zeroshift.classifier import Classifier
 from zeroshift.data import CaptionedFolder
-from zeroshift.evaluation.classifier import Classifier
 from zeroshift.evaluation.reconstruction import to_bytes
 
 

@@ -7,9 +7,9 @@ from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import Stabl
 from rich.console import Console
 from rich.table import Table
 
-from zeroshift.data import CaptionedFolder, load_pictures
+from zeroshift.classifier import Classifier, accuracy, load_classifier
+from zeroshift.data import CaptionedFolder, labelled, load_pictures
 from zeroshift.evaluation.agreement import agreement, generated, grid, interleaved, open_pipeline, orders
-from zeroshift.evaluation.classifier import Classifier, accuracy, labelled, load_classifier
 from zeroshift.evaluation.reconstruction import fit_patch_pca, psnr, reconstructed
 
 
@@ -30,17 +30,21 @@ def report(
     pipeline = open_pipeline(model)
     figures = {
         **reconstruction_figures(pipeline, folder),
-        **classifier_figures(classifier, folder, bench_test),
+        **classifier_figures(classifier, folder, picture_size(pipeline), bench_test),
         **agreement_figures(pipeline, classifier, folder, out / "samples.png", guidance_scale, per_class),
     }
     (out / "quality.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     return figures
 
 
+def picture_size(pipeline: StableDiffusionPipeline) -> int:
+    """Return the sides in pixels of the pictures that the model generates by default."""
+    return int(pipeline.vae_scale_factor * pipeline.unet.config.sample_size)
+
+
 def reconstruction_figures(pipeline: StableDiffusionPipeline, data: CaptionedFolder) -> dict[str, float]:
     """Return the mean PSNR in dB on ``test``, of the autoencoder and of patch PCA with as many values."""
-    vae, factor = pipeline.vae, pipeline.vae_scale_factor
-    size = factor * pipeline.unet.config.sample_size
+    vae, factor, size = pipeline.vae, pipeline.vae_scale_factor, picture_size(pipeline)
     pictures, _ = load_pictures(data, "test", size)
     pca = fit_patch_pca(load_pictures(data, "train", size)[0], factor, vae.config.latent_channels)
     return {
@@ -49,12 +53,14 @@ def reconstruction_figures(pipeline: StableDiffusionPipeline, data: CaptionedFol
     }
 
 
-def classifier_figures(classifier: Classifier, data: CaptionedFolder, bench_test: bool) -> dict[str, float]:
-    """Return the judge's balanced accuracy on ``test`` and, if asked, on bench-test."""
+def classifier_figures(
+    classifier: Classifier, data: CaptionedFolder, size: int, bench_test: bool = False
+) -> dict[str, float]:
+    """Return the judge's balanced accuracy on ``test`` and, if asked, on bench-test, on pictures of ``size`` pixels."""
     splits = ("test", "bench-test") if bench_test else ("test",)
     return {
         f"classifier_{split.replace('-', '_')}_balanced_accuracy": accuracy(
-            classifier, *labelled(data, (split,), classifier.size, classifier.classes)
+            classifier, *labelled(data, (split,), size, classifier.classes)
         )
         for split in splits
     }

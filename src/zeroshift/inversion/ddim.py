@@ -1,6 +1,7 @@
 """DDIM inversion: sampling backwards (Song et al. 2021, section 4.3; Dhariwal and Nichol 2021, appendix F)."""
 
 from collections.abc import Iterator
+from math import sqrt
 from typing import Literal, final
 
 import torch
@@ -58,7 +59,7 @@ def invert(
         clean, eps = schedule.split(x, out, left)
         if regulariser is not None:
             eps = regulariser(eps)
-            clean = (x - (1 - left) ** 0.5 * eps) / left**0.5
+            clean = (x - sqrt(1 - left) * eps) / sqrt(left)
         x = join(clean, eps, reached)
         yield x
 
@@ -66,7 +67,7 @@ def invert(
 @final
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True))
 class NoisedStart:
-    """No inversion: the picture under fresh noise at the noisiest level (pix2pix-zero's ablation A, stochastic DDPM)."""
+    """No inversion: the picture under fresh noise at the noisiest level (pix2pix-zero's ablation A)."""
 
     kind: Literal["noised"] = "noised"
     """name of this start"""

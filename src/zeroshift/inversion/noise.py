@@ -10,7 +10,7 @@ Regulariser = Callable[[Tensor], Tensor]
 
 
 def regularise(eps: Tensor, rolls: Tensor, lambda_ac: float, lambda_kl: float) -> Tensor:
-    """Take alternating gradient steps on the autocorrelation and the KL loss of ``eps`` (B, C, H, W), picture by picture.
+    """Take alternating gradient steps on the autocorrelation and KL losses of each picture of ``eps`` (B, C, H, W).
 
     ``rolls`` is (outer, inner, levels, C): the offset of every pooling level and channel at each of the ``inner``
     autocorrelation steps that precede one KL step, ``outer`` times.
@@ -33,7 +33,7 @@ def pooling_levels(height: int) -> list[int]:
 
 
 def draw_rolls(outer: int, inner: int, height: int, channels: int, generator: torch.Generator) -> Tensor:
-    """Draw offsets from 1 to half the level's height (exclusive), the same for every picture: (outer, inner, levels, C).
+    """Draw offsets from 1 to half the level's height (exclusive), shared by all pictures: (outer, inner, levels, C).
 
     Offset 0 is left out, as in pix2pix-zero's current code: it would penalise the variance, not the correlation.
     """

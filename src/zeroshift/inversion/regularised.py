@@ -1,4 +1,4 @@
-"""pix2pix-zero's inversion: DDIM with every predicted noise pushed towards white noise (Parmar et al. 2023, section 3.1)."""
+"""pix2pix-zero's inversion: DDIM, every predicted noise pushed towards white (Parmar et al. 2023, section 3.1)."""
 
 from collections.abc import Iterator
 from typing import Annotated, Literal, final

@@ -9,16 +9,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zeroshift.data import CaptionedFolder
-from zeroshift.evaluation.classifier import (
+from zeroshift.classifier import (
     Classifier,
     accuracy,
     build_classifier,
     choose_threshold,
-    labelled,
     load_classifier,
     save_classifier,
 )
+from zeroshift.data import CaptionedFolder, labelled
 from zeroshift.training.augmentation import augmented, erased, mixed
 from zeroshift.training.loop import StageOptions, adamw, fit
 
@@ -26,7 +25,7 @@ WIDTHS, BLOCKS = (32, 64, 128, 192), (2, 2, 2, 1)
 SIZE = 96
 """sides at which pictures are judged; smaller ones are enlarged, which spares the network an early loss of detail"""
 JUDGED_SIZE = 64
-"""sides of the pictures to be judged: the threshold is chosen, and the figures are taken, on photographs of this size"""
+"""sides of the pictures to be judged; the threshold and the figures come from photographs of this size"""
 SIZES = (64, 80, 96)
 """sides of the training batches; random crops enlarge what they show, smaller batches make up for that"""
 SOURCE_SIZE = 128

@@ -70,7 +70,9 @@ class DenoiserStage(lightning.LightningModule):
     def training_step(self, indices: Tensor, step: int) -> Tensor:
         x0 = self.latents[torch.randint(2, indices.shape), indices.cpu()].to(self.device)
         noise = torch.randn_like(x0)
-        t = torch.randint(len(self.alphas_cumprod), (len(x0),), device=self.device)
+        # middle noise levels decide shapes and get more draws (logit-normal, Esser et al. 2024, section 3.1)
+        at = torch.sigmoid(0.3 + 1.3 * torch.randn(len(x0), device=self.device))
+        t = (at * len(self.alphas_cumprod)).long()
         alpha_bar = self.alphas_cumprod[t][:, None, None, None]
         alpha, sigma = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
         v = self.model(alpha * x0 + sigma * noise, t, self.text(indices)).sample.float()

@@ -58,10 +58,10 @@ class TrainOptions:
     def stage(self, name: str) -> StageOptions:
         """Return one stage's share of the budget."""
         stages = {
-            "autoencoder": (0.12, StageOptions(steps=self.autoencoder_steps, batch=16, lr=1.2e-3, ema=0.998)),
-            "clip": (0.05, StageOptions(steps=self.clip_steps, batch=64, lr=6e-4, ema=0.995)),
-            "half": (0.08, StageOptions(steps=max(self.half_steps, 1), batch=2 * self.batch, lr=self.lr)),
-            "denoiser": (0.75, StageOptions(steps=self.denoiser_steps, batch=self.batch, lr=self.lr)),
+            "autoencoder": (0.10, StageOptions(steps=self.autoencoder_steps, batch=16, lr=1.2e-3, ema=0.998)),
+            "clip": (0.04, StageOptions(steps=self.clip_steps, batch=64, lr=6e-4, ema=0.995)),
+            "half": (0.20, StageOptions(steps=max(self.half_steps, 1), batch=2 * self.batch, lr=self.lr)),
+            "denoiser": (0.66, StageOptions(steps=self.denoiser_steps, batch=self.batch, lr=self.lr)),
         }
         share, options = stages[name]
         return replace(options, minutes=self.minutes * share if self.minutes else None)

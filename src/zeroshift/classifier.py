@@ -9,8 +9,6 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from zeroshift.data import CaptionedFolder
-
 
 class Residual(nn.Module):
     """Two 3x3 convolutions and a squeeze-and-excitation gate (Hu et al. 2018) around a skip connection."""
@@ -118,24 +116,6 @@ def choose_threshold(probabilities: Tensor, truth: Tensor) -> float:
     values = probabilities.double().sort().values
     candidates: list[float] = [0.5, *((values[1:] + values[:-1]) / 2).tolist()]
     return max(candidates, key=lambda t: (balanced_accuracy(probabilities >= t, truth), -abs(t - 0.5)))
-
-
-def labelled(
-    data: CaptionedFolder, splits: tuple[str, ...], size: int, classes: tuple[str, str] = ("cat", "dog")
-) -> tuple[Tensor, Tensor]:
-    """Return the splits' pictures, uint8 (N, 3, size, size), and whether each is of the second class, bool (N,).
-
-    The column ``species`` names the class; pictures of other classes are left out.
-
-    Raises:
-        ValueError: no picture of the splits has one of the classes.
-    """
-    rows = [p for p in data.split(*splits) if p.labels.get("species") in classes]
-    if not rows:
-        raise ValueError(
-            f"{data.root} has no {' or '.join(classes)} in {', '.join(splits)}; name it in column species."
-        )
-    return data.read(rows, size), torch.tensor([p.labels["species"] == classes[1] for p in rows])
 
 
 def accuracy(classifier: Classifier, pictures: Tensor, truth: Tensor) -> float:
