@@ -28,9 +28,9 @@ from zeroshift.control.guidance import AttentionGuidance
 from zeroshift.image import load_image
 from zeroshift.inversion.regularised import RegularisedInversion
 from zeroshift.methods.pix2pix_zero import Pix2PixZero
+from zeroshift.pictures import to_pictures, to_tensor
 from zeroshift.sampling import Edit, sample
 from zeroshift.sentences import template_sentences
-from zeroshift.translate import to_pictures, to_tensor
 
 PROMPT = "a photo of a cat"
 

@@ -14,7 +14,7 @@ from zeroshift.control.guidance import AttentionGuidance
 from zeroshift.image import Source
 from zeroshift.inversion.ddim import DDIMInversion
 from zeroshift.methods.pix2pix_zero import Pix2PixZero
-from zeroshift.translate import Request
+from zeroshift.request import Request
 
 
 def pictures(count: int) -> list[Source]:

@@ -15,8 +15,9 @@ from zeroshift.conditioning.task import make_task
 from zeroshift.image import Source
 from zeroshift.inversion.ddim import DDIMInversion
 from zeroshift.methods import Pix2PixZero
+from zeroshift.request import Request, inversion_facts
 from zeroshift.trajectory import Trajectory, check_facts, load_trajectory, save_trajectory
-from zeroshift.translate import Request, inversion_facts, invert, translate
+from zeroshift.translate import invert, translate
 
 METHOD = Pix2PixZero(steps=3, conditioning=EditDirection(words="swap"))
 REQUEST = Request(make_task("cat", "dog"), METHOD)

@@ -15,8 +15,9 @@ from zeroshift.image import Fit, Source, load_image
 from zeroshift.methods import Pix2PixZero
 from zeroshift.pictures import to_pictures
 from zeroshift.presets import Options, build_method, read_presets
+from zeroshift.request import Request
 from zeroshift.trajectory import Trajectory
-from zeroshift.translate import Progress, Request, Result, generate, invert, translate, translate_generated
+from zeroshift.translate import Progress, Result, generate, invert, translate, translate_generated
 
 Picture: TypeAlias = str | Path | Image.Image | Source
 

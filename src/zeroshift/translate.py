@@ -1,35 +1,23 @@
 """One edit, from picture to picture: the core behind Python, command line and everything else."""
 
-import json
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 
 import torch
 from PIL import Image
-from pydantic import TypeAdapter
 from torch import Tensor
 
 from zeroshift.backbones.base import Backbone
 from zeroshift.conditioning.prompts import FixedPrompts
-from zeroshift.conditioning.task import Task
 from zeroshift.control.base import Control
 from zeroshift.embedding import Embedding, guidance_rows
 from zeroshift.image import Fit, Framing, Source, frame
-from zeroshift.methods import Pix2PixZero
 from zeroshift.methods.base import Planned
 from zeroshift.pictures import to_pictures, to_tensor
+from zeroshift.request import Request, check_shared, describe, made_by
 from zeroshift.sampling import Edit, Step, sample
 from zeroshift.schedule import random_start
 from zeroshift.trajectory import Trajectory
-
-
-@dataclass(frozen=True)
-class Request:
-    """One thing to do to the pictures of a run."""
-
-    task: Task
-    method: Pix2PixZero
 
 
 @dataclass(frozen=True)
@@ -84,7 +72,7 @@ def translate(
     Raises:
         ValueError: the pictures frame to different sizes, or the requests cannot share one inversion.
     """
-    _check_shared(requests, photograph=True)
+    check_shared(requests, photograph=True)
     lead = requests[0]
     framed = _framed(backbone, sources, fit)
     prompt = backbone.embed([lead.task.source_prompt]).repeat(len(sources))
@@ -111,22 +99,6 @@ def invert(
     yield from _inverted(backbone, framed, request, prompt, seed)
 
 
-def inversion_facts(
-    backbone: Backbone, sources: Sequence[Source], request: Request, *, seed: int, fit: Fit
-) -> dict[str, str]:
-    """Return all that an inversion depends on: what is saved with it, what a file is checked by, a cache's key."""
-    options = TypeAdapter(type(request.method.inversion)).dump_python(request.method.inversion, mode="json")
-    return {
-        "model_sha256": backbone.identity.sha256,
-        "source_sha256": " ".join(source.sha256 for source in sources),
-        "prompt": request.task.source_prompt,
-        "inversion": json.dumps(options, sort_keys=True),
-        "steps": str(request.method.steps),
-        "seed": str(seed),
-        "fit": fit,
-    }
-
-
 def translate_generated(backbone: Backbone, requests: Sequence[Request], *, seed: int) -> Iterator[Progress]:
     """Edit a picture that the model generates itself from the source prompt and ``seed`` (pix2pix-zero, section 4.1).
 
@@ -135,7 +107,7 @@ def translate_generated(backbone: Backbone, requests: Sequence[Request], *, seed
     Raises:
         ValueError: the requests do not share source prompt and steps.
     """
-    _check_shared(requests, photograph=False)
+    check_shared(requests, photograph=False)
     lead = requests[0]
     prompt = backbone.embed([lead.task.source_prompt])
     planned = [r.method.edit(backbone, r.task, prompt, photograph=False) for r in requests]
@@ -208,22 +180,6 @@ def _walk(backbone: Backbone, trajectory: Trajectory, planned: Sequence[Planned]
     return step
 
 
-def _check_shared(requests: Sequence[Request], photograph: bool) -> None:
-    if any(_source_of(other, photograph) != _source_of(requests[0], photograph) for other in requests[1:]):
-        raise ValueError(
-            "Edits of one run share source prompt, inversion, steps and whatever guides the source (negative prompt, "
-            "guidance scale); run the others on their own."
-        )
-
-
-def _source_of(request: Request, photograph: bool) -> tuple[object, ...]:
-    """Return what the source branch depends on; a photograph's own prompt as negative leaves it unguided."""
-    method = request.method
-    unguided = photograph and method.conditioning.negative is None
-    guidance = None if unguided else (method.conditioning.negative or "", method.guidance_scale)
-    return request.task.source_prompt, method.inversion, method.steps, guidance
-
-
 def _progress(step: Step, trajectory: Trajectory) -> Progress:
     return Progress("edit", step.i + 1, trajectory.schedule.steps, torch.cat(step.previews))
 
@@ -255,32 +211,3 @@ def _put_back(
             results.append(Result(image, edited[row], reconstructed[row], facts))
         table.append(tuple(results))
     return tuple(table)
-
-
-def describe(backbone: Backbone, request: Request) -> dict[str, object]:
-    """Return the part of a recipe that says what was asked for and by what it was done."""
-    task = request.task
-    options = TypeAdapter(type(request.method)).dump_python(request.method, mode="json")
-    return {
-        "command": "edit",
-        "method": request.method.name,
-        "options": options,
-        "source": task.source,
-        "target": task.target,
-        "source_prompt": task.source_prompt,
-        "target_prompt": task.target_prompt,
-        **made_by(backbone),
-    }
-
-
-def made_by(backbone: Backbone) -> dict[str, object]:
-    """Return what ran: model, versions, threads, device, precision."""
-    identity = backbone.identity
-    return {
-        "zeroshift": version("zeroshift"),
-        "model": {"name": identity.name, "sha256": identity.sha256, "revision": identity.revision},
-        "versions": {name: version(name) for name in ("torch", "diffusers", "transformers", "pillow", "numpy")},
-        "threads": torch.get_num_threads(),
-        "device": backbone.device.type,
-        "precision": backbone.precision,
-    }
