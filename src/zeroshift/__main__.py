@@ -1,0 +1,5 @@
+"""``python -m zeroshift``."""
+
+from zeroshift.cli.main import main
+
+main()

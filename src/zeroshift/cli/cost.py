@@ -1,0 +1,54 @@
+"""``zeroshift cost``."""
+
+import json as as_json
+from collections.abc import Sequence
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from zeroshift.cli.flags import Given, flags_of, with_flags
+from zeroshift.cli.progress import waiting
+from zeroshift.cli.shared import (
+    SHIPPED_METHOD,
+    Text,
+    as_app,
+    checked_method,
+    hush_libraries,
+    method_class,
+    method_named,
+)
+
+
+def command(tokens: Sequence[str]) -> App:
+    """Return the verb with the options of the method that ``tokens`` name."""
+    method = method_class(method_named(tokens))
+    verb = with_flags(cost, flags_of(method), f"Options of {method.name}")
+    return as_app(verb, "cost", "cost [--method NAME] [--steps N] [OPTIONS]")
+
+
+def cost(
+    *,
+    method: Annotated[str, Parameter(help="see: zeroshift methods", metavar="NAME")] = SHIPPED_METHOD,
+    model: Annotated[Text, Parameter(help="sd15, or folder or hub id whose configuration is read")] = "sd15",
+    size: Annotated[int | None, Parameter(help="side in pixels [default the model's]", metavar="N")] = None,
+    json: Annotated[bool, Parameter(help="print one JSON object")] = False,
+    given: Given,
+) -> None:
+    """Count what an edit costs by running the method's own code on shapes alone.
+
+    SF is one forward pass of the UNet on one sample; backward passes are counted in the same unit.
+    """
+    built = checked_method(method, given)
+    hush_libraries()
+    from zeroshift.cost import measure
+
+    with waiting("counting", json):
+        figures = measure(built, model=model, size=size).as_dict()
+    print(as_json.dumps(figures) if json else "\n".join(f"{name:25} {spelled(v)}" for name, v in figures.items()))
+
+
+def spelled(figure: str | int | float | None) -> str:
+    """Return a figure with one decimal, a missing one as a dash."""
+    if figure is None:
+        return "-"
+    return f"{figure:.1f}" if isinstance(figure, float) else str(figure)

@@ -1,0 +1,52 @@
+"""``zeroshift generate``."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
+from cyclopts.validators import Number
+
+from zeroshift.cli.output import places, slug, tell
+from zeroshift.cli.progress import follow
+from zeroshift.cli.shared import DEFAULT_LOUDNESS, DEFAULT_MODEL, Loudness, ModelFlags, Output, Seed, Text, as_app
+from zeroshift.cli.wrong import Wrong
+
+if TYPE_CHECKING:
+    from zeroshift.translate import Result
+
+
+def command(tokens: Sequence[str]) -> App:
+    """Return the verb."""
+    return as_app(generate, "generate", "generate PROMPT... [OPTIONS]")
+
+
+def generate(
+    *prompts: Annotated[Text, Parameter(help="descriptions, one picture each")],
+    seed: Seed = 0,
+    steps: Annotated[int, Parameter(help="sampling steps", metavar="N", validator=Number(gte=1, lte=999))] = 50,
+    guidance_scale: Annotated[
+        float, Parameter(help="classifier-free guidance; 1 is off", metavar="X", validator=Number(gte=1, lte=50))
+    ] = 5.0,
+    output: Annotated[Output, Parameter(help="file, or folder of several [default out/PROMPT-SEED.png]")] = None,
+    model: ModelFlags = DEFAULT_MODEL,
+    loud: Loudness = DEFAULT_LOUDNESS,
+) -> None:
+    """Sample pictures from prompts, at the model's own size, all from the same noise."""
+    if not prompts or not all(prompt.strip() for prompt in prompts):
+        raise Wrong("Give one prompt or more, none of them empty, as in: a photo of a cat.")
+    files = places([f"{slug(prompt)}-{seed}" for prompt in prompts], output)
+    editor, _ = model.opened(loud)
+    from zeroshift.image import save_image
+    from zeroshift.translate import generate as sampled
+
+    steps_taken = sampled(editor.backbone, prompts, seed=seed, steps=steps, guidance_scale=guidance_scale)
+    last, seconds = follow(steps_taken, loud.silent)
+    for k, (path, (result,)) in enumerate(zip(files, last.results, strict=True)):
+        recipe = place_in_batch(result, len(files), k)
+        save_image(result.image, path, recipe=recipe)
+        tell(path, seconds, {"prompt": recipe["prompt"], "recipe": recipe}, loud)
+
+
+def place_in_batch(result: "Result", rows: int, row: int) -> dict[str, object]:
+    """Return the recipe with its place in the batch: the network's last bits depend on how many run together."""
+    return {**result.recipe, "rows": rows, "row": row}

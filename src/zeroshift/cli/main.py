@@ -1,0 +1,137 @@
+"""The entry point: finds the verb, runs it, and turns what goes wrong into one sentence and an exit code."""
+
+import os
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+from importlib import import_module
+from typing import NoReturn
+
+from cyclopts import App, CycloptsError, Group, MissingArgumentError, UnknownOptionError
+
+from zeroshift import __version__
+from zeroshift.cli.help import PlainHelp
+from zeroshift.cli.wrong import Wrong
+
+VERBS = {
+    "edit": "Translate photographs, or a picture that the model generates: a cat becomes a dog.",
+    "invert": "Save a photograph's inversion, for several edits later.",
+    "direction": "Make edit directions from words or sentences, and show saved ones.",
+    "generate": "Sample pictures from prompts.",
+    "redo": "Make an edited picture again from the recipe in its file.",
+    "methods": "List the editing methods.",
+    "cost": "Count what an edit costs, without running it.",
+    "train": "Train a model on a folder of captioned pictures.",
+    "quality": "Measure a model on a folder of captioned pictures.",
+}
+EXTRAS = {"lightning": "train", "torchmetrics": "eval", "scipy": "eval", "matplotlib": "eval"}
+"""the extra that each optional library comes with"""
+EPILOGUE = "zeroshift VERB --help tells more.  --debug shows the full traceback of an error."
+
+
+def main(tokens: Sequence[str] | None = None) -> NoReturn:
+    """Run one command line (default: the process's own) and exit.
+
+    Exit codes: 0 done, 1 the work failed, 2 wrong usage, 130 stopped by Ctrl-C.
+    """
+    given = list(sys.argv[1:] if tokens is None else tokens)
+    sys.exit(run([token for token in given if token != "--debug"], debug="--debug" in given))
+
+
+def run(tokens: list[str], debug: bool) -> int:
+    """Run one command line and return its exit code."""
+    try:
+        hush()
+        app_for(tokens)(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+        return 0
+    except KeyboardInterrupt:
+        return complain("stopped; what was not finished was not written.", 130)
+    except CycloptsError as error:
+        return complain(misread(error), 2)
+    except Wrong as error:
+        return complain(str(error), 2)
+    except Exception as error:
+        if debug:
+            raise
+        return complain(sentence(error), 1)
+
+
+def app_for(tokens: list[str]) -> App:
+    """Return the application with the verb that ``tokens`` name imported, the others by their names alone.
+
+    Raises:
+        Wrong: there is no such verb.
+    """
+    app = App(
+        name="zeroshift",
+        help="Zero-shot image translation with pretrained text-to-image diffusion models.",
+        help_epilogue=EPILOGUE,
+        version=__version__,
+        help_flags=["--help", "-h"],
+        help_formatter=PlainHelp(),
+        help_format="plaintext",
+        usage="zeroshift VERB [OPTIONS]",
+        group_commands=Group("Verbs", sort_key=0),
+        suppress_keyboard_interrupt=False,
+    )
+    options = Group("Options", sort_key=1)
+    for flag in (*app.help_flags, *app.version_flags):
+        app[flag].group = (options,)
+    chosen = tokens[0] if tokens else "--help"
+    if not chosen.startswith("-") and chosen not in VERBS:
+        raise Wrong(f'There is no verb "{chosen}"; {guess(chosen)}')
+    for order, (verb, line) in enumerate(VERBS.items()):
+        if verb == chosen:
+            app.command(import_module(f"zeroshift.cli.{verb}").command(tokens[1:]))
+        else:
+            app.command(f"zeroshift.cli.{verb}:command", name=verb, help=line, sort_key=order)
+    return app
+
+
+def guess(verb: str) -> str:
+    """Return the verb that was meant, or all of them."""
+    near = get_close_matches(verb, VERBS, n=1)
+    return f"did you mean {near[0]}?" if near else f"choose one of: {', '.join(VERBS)}."
+
+
+def hush() -> None:
+    """Keep libraries from talking over the command."""
+    import logging
+    import warnings
+
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
+    warnings.filterwarnings("ignore", module=r"(PIL|torch|diffusers|transformers|huggingface_hub)\.")
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
+
+
+def misread(error: CycloptsError) -> str:
+    """Return what is wrong with a command line in one sentence."""
+    verb = " ".join(error.command_chain or ())
+    if isinstance(error, UnknownOptionError):
+        return f"{verb} has no option {error.token.keyword or error.token.value}; see: zeroshift {verb} --help."
+    if isinstance(error, MissingArgumentError) and error.argument is not None:
+        given = error.keyword or next((token.keyword for token in error.argument.tokens if token.keyword), None)
+        name = error.argument.name
+        return f"{given} needs a value." if given else f"{verb} needs {name}; see: zeroshift {verb} --help."
+    return str(error)
+
+
+def sentence(error: Exception) -> str:
+    """Return what went wrong in one sentence."""
+    if isinstance(error, ValueError):
+        return str(error)
+    if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
+        return f"This needs {error.name}, which is not installed; install zeroshift[{EXTRAS[error.name]}]."
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}." if error.filename else f"{error.strerror}."
+    first = next(iter(str(error).strip().splitlines()), "no more is known")
+    return f"unexpected {type(error).__name__}: {first} (--debug shows where)."
+
+
+def complain(text: str, code: int) -> int:
+    """Say ``text`` on stderr in one line and return ``code``."""
+    print("zeroshift: error:", " ".join(text.split()), file=sys.stderr)
+    return code

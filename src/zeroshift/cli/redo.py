@@ -1,0 +1,48 @@
+"""``zeroshift redo``."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from zeroshift.cli.output import tell
+from zeroshift.cli.progress import follow, waiting
+from zeroshift.cli.recipes import Recipe, original, saved_direction, steps_of
+from zeroshift.cli.shared import DEFAULT_LOUDNESS, Loudness, Output, Text, as_app
+from zeroshift.image import check_output, save_image
+
+
+def command(tokens: Sequence[str]) -> App:
+    """Return the verb."""
+    return as_app(redo, "redo", "redo EDITED [OPTIONS]")
+
+
+def redo(
+    edited: Annotated[Path, Parameter(help="picture that zeroshift wrote")],
+    /,
+    *,
+    image: Annotated[Path | None, Parameter(help="its source [default where the recipe says, or here]")] = None,
+    direction: Annotated[Path | None, Parameter(help="its saved edit direction, if it moved")] = None,
+    model: Annotated[Text | None, Parameter(help="its model, if that was a folder")] = None,
+    cache_dir: Annotated[Path | None, Parameter(help="where hub downloads are kept")] = None,
+    output: Annotated[Output, Parameter(help="file to write [default NAME-redo beside EDITED]")] = None,
+    loud: Loudness = DEFAULT_LOUDNESS,
+) -> None:
+    """Make an edited picture again from the recipe in its file: the same bytes on the same machine."""
+    recipe = Recipe.read(edited)
+    path = output or edited.with_stem(f"{edited.stem}-redo")
+    check_output(path)
+    source = original(recipe, edited, image) if recipe.photograph else None
+    told = saved_direction(recipe, edited, direction)
+    with waiting("loading the model", loud.silent):
+        editor = recipe.model_flags(model, cache_dir).open()
+    recipe.check_model(editor.backbone.identity)
+    before = edited.read_bytes()
+    last, seconds = follow(steps_of(recipe, editor, source, told), loud.silent)
+    result = last.results[recipe.row][0]
+    picture = result.native if recipe.facts.get("native") else result.image
+    save_image(picture, path, recipe=recipe.with_own(result.recipe))
+    same = path.read_bytes() == before
+    remark = "the same bytes" if same else recipe.why_different()
+    tell(path, seconds, {"same_bytes": same}, loud, f"; {remark}")

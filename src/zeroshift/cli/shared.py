@@ -1,0 +1,151 @@
+"""What several verbs have in common: which model, how loud, which method."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+from cyclopts import App, Group, Parameter
+from cyclopts.validators import Number
+
+from zeroshift.backbones.locate import Device, Precision
+from zeroshift.cli.progress import waiting
+from zeroshift.cli.wrong import usage
+
+if TYPE_CHECKING:
+    from zeroshift.editor import Editor
+    from zeroshift.methods import Pix2PixZero
+
+MODEL = Group("Model", sort_key=20)
+OUTPUT = Group("Output", sort_key=30)
+Seed: TypeAlias = Annotated[
+    int, Parameter(help="seed of everything random", metavar="N", validator=Number(gte=0, lt=2**63))
+]
+Output: TypeAlias = Annotated[
+    Path | None,
+    Parameter(name=["--output", "-o"], group=OUTPUT, metavar="PATH"),
+]
+Text: TypeAlias = Annotated[str, Parameter(metavar="TEXT")]
+SHIPPED_METHOD = "pix2pix-zero"
+REMARK = "A model may recommend other values than these, which are the paper's; see --paper-defaults."
+
+
+@Parameter(name="*", group=MODEL)
+@dataclass(frozen=True, kw_only=True)
+class ModelFlags:
+    """Which model runs where."""
+
+    model: Annotated[Text | None, Parameter(help="folder in diffusers format, or hub id [default the shipped one]")] = (
+        None
+    )
+    revision: Annotated[Text | None, Parameter(help="hub revision")] = None
+    cache_dir: Annotated[Path | None, Parameter(help="where hub downloads are kept")] = None
+    device: Annotated[Device, Parameter(help="where it runs")] = "auto"
+    precision: Annotated[Precision, Parameter(help="auto is fp16 on CUDA, else fp32")] = "auto"
+    threads: Annotated[int | None, Parameter(help="CPU threads", metavar="N", validator=Number(gte=1))] = None
+
+    def opened(self, loud: "Loudness") -> "tuple[Editor, float]":
+        """Load the model, saying so, and return it with the seconds that took."""
+        begun = time.perf_counter()
+        with waiting("loading the model", loud.silent):
+            editor = self.open()
+        return editor, time.perf_counter() - begun
+
+    def open(self) -> "Editor":
+        """Load the model.
+
+        Raises:
+            ValueError: the model cannot be loaded.
+        """
+        import torch
+
+        from zeroshift.editor import load
+
+        hush_libraries()
+        if self.threads is not None:
+            torch.set_num_threads(self.threads)
+        return load(
+            self.model,
+            revision=self.revision,
+            cache_dir=self.cache_dir,
+            device=self.device,
+            precision=self.precision,
+        )
+
+
+@Parameter(name="*", group=OUTPUT)
+@dataclass(frozen=True, kw_only=True)
+class Loudness:
+    """How much a command says."""
+
+    json: Annotated[bool, Parameter(help="print one JSON object per result and nothing else")] = False
+    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], help="print errors only")] = False
+
+    @property
+    def silent(self) -> bool:
+        """Tell whether progress is off."""
+        return self.json or self.quiet
+
+
+DEFAULT_MODEL = ModelFlags()
+DEFAULT_LOUDNESS = Loudness()
+
+
+def as_app(verb: Callable[..., None], name: str, usage: str) -> App:
+    """Wrap a function as a verb; its docstring is the help, ``usage`` what follows the name."""
+    app = App(
+        name=name,
+        help=verb.__doc__,
+        help_epilogue="",
+        usage=f"zeroshift {usage}",
+        default_parameter=Parameter(negative=()),
+        group_arguments=Group("Arguments", sort_key=0),
+        group_parameters=Group("Options", sort_key=10),
+    )
+    app.default(verb)
+    return app
+
+
+def method_named(tokens: Sequence[str]) -> str:
+    """Return the method that a command line names; what follows depends on it, so it is looked for before parsing."""
+    for token, following in zip(tokens, [*tokens[1:], ""], strict=True):
+        if token == "--method":
+            return following
+        if token.startswith("--method="):
+            return token.removeprefix("--method=")
+    return SHIPPED_METHOD
+
+
+def method_class(name: str) -> "type[Pix2PixZero]":
+    """Return the method of that name.
+
+    Raises:
+        Wrong: there is none.
+    """
+    from zeroshift.methods import by_name
+
+    with usage():
+        return by_name(name)
+
+
+def checked_method(name: str, *layers: Mapping[str, object]) -> "Pix2PixZero":
+    """Return a method with nested options.
+
+    Raises:
+        Wrong: there is no such option, or a value is out of range.
+    """
+    from zeroshift.presets import build_method
+
+    with usage():
+        return build_method(name, *layers)
+
+
+def hush_libraries() -> None:
+    """Keep diffusers and transformers from warning and drawing bars; called where they are about to be imported."""
+    from diffusers.utils import logging as of_diffusers
+    from transformers.utils import logging as of_transformers
+
+    for library in (of_diffusers, of_transformers):
+        library.set_verbosity_error()
+        library.disable_progress_bar()

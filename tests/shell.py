@@ -1,0 +1,59 @@
+"""The command line in this process, on a tiny model."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from zeroshift.cli.main import main
+
+FEW = ("--steps", "2", "--sentences", "10")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+
+def call(capsys, *tokens) -> Outcome:
+    """Run one command line; what earlier ones printed is dropped."""
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as ended:
+        main([str(token) for token in tokens])
+    said = capsys.readouterr()
+    return Outcome(ended.value.code, said.out, said.err)
+
+
+def edit(capsys, checkpoint: Path, *tokens) -> Outcome:
+    """Edit with the tiny model from cat to dog in two steps."""
+    words = () if "--source" in tokens else ("--source", "cat")
+    words += () if "--target" in tokens else ("--target", "dog")
+    return call(capsys, "edit", *words, *tokens, "--model", checkpoint, "--threads", "1", *FEW)
+
+
+def photograph(path: Path, width: int = 40, height: int = 30, seed: int = 0) -> Path:
+    """Write a picture of coloured noise; only its size and bytes matter here."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def altered(checkpoint: Path, folder: Path, value: float) -> Path:
+    """Copy a checkpoint and set every weight of its UNet."""
+    shutil.copytree(checkpoint, folder)
+    weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    named = {name: torch.full_like(tensor, value) for name, tensor in load_file(weights).items()}
+    save_file(named, weights, metadata={"format": "pt"})
+    return folder
+
+
+def files(folder: Path) -> list[str]:
+    """Return every file under a folder."""
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())

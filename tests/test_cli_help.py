@@ -1,0 +1,82 @@
+"""Help texts: those committed under docs/help are the ones printed, and they come quickly.
+
+``python -m tests.test_cli_help`` writes them anew.
+"""
+
+import io
+import subprocess
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import pytest
+
+from zeroshift.cli.help import WIDTH
+from zeroshift.cli.main import VERBS, run
+from zeroshift.methods import METHODS
+
+FOLDER = Path(__file__).parent.parent / "docs" / "help"
+
+
+def command_lines() -> dict[str, list[str]]:
+    """Return every help text's file name and the command line that prints it."""
+    lines = {"zeroshift": ["--help"], **{verb: [verb, "--help"] for verb in VERBS if verb != "edit"}}
+    lines |= {f"edit-{method.name}": ["edit", "--method", method.name, "--help"] for method in METHODS}
+    return lines | {f"direction-{part}": ["direction", part, "--help"] for part in ("make", "show")}
+
+
+def printed(tokens: list[str]) -> str:
+    with redirect_stdout(io.StringIO()) as out:
+        assert run(tokens, debug=True) == 0
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("name", command_lines())
+def test_committed_help_is_what_is_printed(name):
+    if name == "train":
+        pytest.importorskip("lightning")
+    text = printed(command_lines()[name])
+    assert text == (FOLDER / f"{name}.txt").read_text(encoding="utf-8")
+    assert max(map(len, text.splitlines())) <= WIDTH
+    assert " object at 0x" not in text
+
+
+def test_no_help_is_left_over():
+    assert {path.stem for path in FOLDER.glob("*.txt")} == set(command_lines())
+
+
+def test_edit_without_a_method_shows_the_default_ones_options():
+    assert printed(["edit", "--help"]) == printed(["edit", "--method=pix2pix-zero", "--help"])
+
+
+def loaded_by(*tokens: str) -> tuple[set[str], float]:
+    """Return the packages that a command line imports in a fresh process, and its seconds of CPU."""
+    code = (
+        "import sys, time; from zeroshift.cli.main import run; "
+        f"assert run({list(tokens)}, debug=True) == 0; "
+        "print(*{name.partition('.')[0] for name in sys.modules}, time.process_time(), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    *names, seconds = done.stderr.split()
+    return set(names), float(seconds)
+
+
+def test_help_is_quick():
+    names, seconds = loaded_by("--help")
+    assert not {"torch", "numpy", "pydantic", "PIL", "diffusers"} & names
+    assert seconds < 0.5
+
+
+def test_help_of_a_method_loads_no_model_library():
+    names, _ = loaded_by("edit", "--method", "pix2pix-zero", "--help")
+    assert not {"diffusers", "transformers", "huggingface_hub", "lightning", "gradio"} & names
+
+
+def test_version():
+    assert printed(["--version"]).strip() == __import__("zeroshift").__version__
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, tokens in command_lines().items():
+        (FOLDER / f"{name}.txt").write_text(printed(tokens), encoding="utf-8")

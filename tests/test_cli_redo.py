@@ -1,0 +1,116 @@
+"""``zeroshift redo``: the same bytes from the recipe in a file, and what it refuses."""
+
+import shutil
+
+import pytest
+
+from tests.shell import altered, call, edit, files, photograph
+from zeroshift.backbones.locate import SHIPPED
+from zeroshift.image import read_recipe
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    photograph(tmp_path / "cat.png")
+    photograph(tmp_path / "tom.png", seed=1)
+
+
+def redo(capsys, checkpoint, *tokens):
+    return call(capsys, "redo", *tokens, "--model", checkpoint)
+
+
+CASES = {
+    "png": (["cat.png", "-o", "made/a.png"], ["made/a.png"]),
+    "jpg": (["cat.png", "-o", "made/a.jpg"], ["made/a.jpg"]),
+    "webp": (["cat.png", "-o", "made/a.webp"], ["made/a.webp"]),
+    "batch": (["cat.png", "tom.png", "-o", "made"], ["made/cat-dog.png", "made/tom-dog.png"]),
+    "native": (["cat.png", "-o", "made/a.png", "--native"], ["made/a.png"]),
+    "strengths": (["cat.png", "-o", "made", "--strengths", "0.5,1"], ["made/cat-dog-0.5.png", "made/cat-dog-1.png"]),
+    "prompts": (["cat.png", "-o", "made/a.png", "--target", "a drawing of a fox"], ["made/a.png"]),
+    "seed and fit": (["cat.png", "-o", "made/a.png", "--seed", "7", "--fit", "pad"], ["made/a.png"]),
+    "noised": (["cat.png", "tom.png", "-o", "made", "--inversion", "noised"], ["made/tom-dog.png"]),
+    "generated source": (["--seed", "5", "-o", "made/a.png"], ["made/a.png"]),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_same_bytes(capsys, checkpoint, tmp_path, case):
+    tokens, made = CASES[case]
+    assert edit(capsys, checkpoint, *tokens).code == 0
+    for name in made:
+        edited = tmp_path / name
+        done = redo(capsys, checkpoint, edited)
+        again = edited.with_stem(f"{edited.stem}-redo")
+        assert done.code == 0, done.err
+        assert "the same bytes" in done.out
+        assert again.read_bytes() == edited.read_bytes()
+
+
+def test_same_bytes_of_generated_pictures(capsys, checkpoint, tmp_path):
+    assert call(capsys, "generate", "a cat", "a dog", "--steps", "2", "--model", checkpoint, "--threads", "1").code == 0
+    assert redo(capsys, checkpoint, "out/a-dog-0.png", "-o", "again.png").code == 0
+    assert (tmp_path / "again.png").read_bytes() == (tmp_path / "out/a-dog-0.png").read_bytes()
+
+
+def test_same_bytes_with_a_saved_direction(capsys, checkpoint, tmp_path):
+    words = ("--source", "cat", "--target", "fox", "--model", checkpoint, "-o", "fox.safetensors")
+    assert call(capsys, "direction", "make", *words, "--count", "10").code == 0
+    edit(capsys, checkpoint, "cat.png", "--direction", "fox.safetensors", "-o", "made/a.png")
+    assert redo(capsys, checkpoint, "made/a.png", "-o", "elsewhere/b.png").code == 0
+    assert (tmp_path / "elsewhere/b.png").read_bytes() == (tmp_path / "made/a.png").read_bytes()
+    assert call(capsys, "direction", "make", *words, "--count", "11").code == 0
+    assert "is not the edit direction" in redo(capsys, checkpoint, "made/a.png").err
+
+
+@pytest.mark.parametrize("place", ["beside", "here", "named"])
+def test_the_source_may_have_moved(capsys, checkpoint, tmp_path, place):
+    (tmp_path / "pictures").mkdir()
+    shutil.move("cat.png", "pictures/cat.png")
+    edit(capsys, checkpoint, "pictures/cat.png", "-o", "made/a.png")
+    target = {"beside": "made/cat.png", "here": "cat.png", "named": "other.png"}[place]
+    shutil.move("pictures/cat.png", target)
+    named = ("--image", "other.png") if place == "named" else ()
+    assert redo(capsys, checkpoint, "made/a.png", *named).code == 0
+
+
+def test_the_recipe_keeps_the_path_when_written_elsewhere(capsys, checkpoint):
+    edit(capsys, checkpoint, "cat.png", "-o", "made/a.png")
+    redo(capsys, checkpoint, "made/a.png", "-o", "some/where/else.png")
+    assert read_recipe("some/where/else.png")["source_path"] == "../cat.png"
+
+
+def test_another_source_is_refused(capsys, checkpoint, tmp_path):
+    edit(capsys, checkpoint, "cat.png", "-o", "made/a.png")
+    shutil.copy("tom.png", "cat.png")
+    for tokens in ((), ("--image", "tom.png")):
+        done = redo(capsys, checkpoint, "made/a.png", *tokens)
+        assert done.code == 1
+        assert "is not the picture that made/a.png was made from" in done.err
+    (tmp_path / "cat.png").unlink()
+    assert "give it with --image" in redo(capsys, checkpoint, "made/a.png").err
+    assert files(tmp_path / "made") == ["a.png"]
+
+
+def test_another_model_is_refused(capsys, checkpoint, tmp_path):
+    edit(capsys, checkpoint, "cat.png", "-o", "made/a.png")
+    done = redo(capsys, altered(checkpoint, tmp_path / "other", 0.0), "made/a.png")
+    assert done.code == 1
+    assert "was made with another model" in done.err
+    assert "say where that is with --model" in call(capsys, "redo", "made/a.png").err
+    assert files(tmp_path / "made") == ["a.png"]
+
+
+def test_pictures_without_an_edit_are_refused(capsys, checkpoint):
+    edit(capsys, checkpoint, "cat.png", "-o", "a.png", "--before-after", "both.png")
+    assert "is no edited or generated picture" in redo(capsys, checkpoint, "both.png").err
+    assert "carries no recipe" in redo(capsys, checkpoint, "cat.png").err
+
+
+@pytest.mark.skipif(not (SHIPPED / "unet").is_dir(), reason="the shipped model is not there")
+def test_same_bytes_with_the_shipped_model(capsys, tmp_path):
+    few = ("--steps", "2", "--sentences", "10", "--threads", "1")
+    assert call(capsys, "edit", "cat.png", "--source", "cat", "--target", "dog", *few).code == 0
+    assert read_recipe("out/cat-dog.png")["model"]["name"] == "shipped"
+    assert "the same bytes" in call(capsys, "redo", "out/cat-dog.png").out
+    assert (tmp_path / "out/cat-dog-redo.png").read_bytes() == (tmp_path / "out/cat-dog.png").read_bytes()

@@ -1,0 +1,205 @@
+"""Bad input: one clear sentence on stderr, a non-zero exit code, and nothing half-written."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+
+import pytest
+from PIL import Image
+
+from tests.shell import altered, call, edit, files, photograph
+from zeroshift.cli.main import main
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    photograph(tmp_path / "cat.png")
+
+
+def refused(done, code, *words):
+    """See that a command failed with one sentence that has these words."""
+    assert done.code == code, done
+    assert done.out == ""
+    (line,) = done.err.splitlines()
+    assert line.startswith("zeroshift: error: ")
+    assert line.endswith((".", ")", "?"))
+    for word in words:
+        assert word in line
+
+
+def test_not_an_image(capsys, checkpoint, tmp_path):
+    (tmp_path / "cat.txt").write_text("not a picture")
+    refused(edit(capsys, checkpoint, "cat.txt"), 1, "cat.txt is not a picture")
+    refused(edit(capsys, checkpoint, "nowhere.png"), 1, "nowhere.png does not exist")
+
+
+def test_truncated_and_empty(capsys, checkpoint, tmp_path):
+    (tmp_path / "half.png").write_bytes((tmp_path / "cat.png").read_bytes()[:500])
+    (tmp_path / "empty.png").touch()
+    refused(edit(capsys, checkpoint, "half.png"), 1, "half.png is a damaged or truncated PNG")
+    refused(edit(capsys, checkpoint, "empty.png"), 1, "empty.png is an empty file")
+
+
+def test_too_small_and_too_large(capsys, checkpoint, tmp_path):
+    photograph(tmp_path / "thin.png", 40, 15)
+    refused(edit(capsys, checkpoint, "thin.png"), 1, "40x15 px", "at least 16 px")
+    refused(
+        edit(capsys, checkpoint, "cat.png", "--max-megapixels", "0.001"), 1, "0.0012 megapixels", "--max-megapixels"
+    )
+
+
+def test_animated_gif(capsys, checkpoint, tmp_path):
+    frames = [Image.new("RGB", (40, 30), colour) for colour in ("red", "blue")]
+    frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
+    refused(edit(capsys, checkpoint, "moving.gif"), 1, "holds 2 frames")
+
+
+def test_folder_instead_of_a_file(capsys, checkpoint, tmp_path):
+    (tmp_path / "cats").mkdir()
+    refused(edit(capsys, checkpoint, "cats"), 1, "cats is a folder")
+
+
+@pytest.mark.parametrize(
+    ("tokens", "words"),
+    [
+        (["--method", "nope"], ['no method "nope"', "pix2pix-zero"]),
+        (["--window", "3"], ["edit has no option --window"]),
+        (["--steps", "0"], ["--steps of pix2pix-zero", "greater than or equal to 1", "not 0"]),
+        (["--guidance-scale", "51"], ["--guidance-scale", "less than or equal to 50"]),
+        (["--steps", "many"], ["--steps", "many"]),
+        (["--inversion", "backwards"], ["backwards", "regularised"]),
+        (["--inversion", "ddim", "--lambda-ac", "3"], ["--lambda-ac is an option of --inversion regularised"]),
+        (["--fit", "squash"], ["squash", "aspect"]),
+        (["--seed", "-1"], ["--seed", ">= 0"]),
+        (["--threads", "0"], ["--threads", ">= 1"]),
+        (["--strengths", "1,much"], ["--strengths takes numbers"]),
+        (["--strengths", "1,11"], ["--strength of pix2pix-zero", "11"]),
+        (["--target", ""], ["target is empty"]),
+        (["--source", " "], ["source is empty"]),
+        (["--target", "Cat"], ['Source and target are both "cat"']),
+        (["--source", "cat", "--prompt", "a photo of a dog"], ['word "cat" does not stand in the prompt']),
+        (["--target"], ["--target needs a value"]),
+        (["-o", "cat.png"], ["cat.png is the photograph itself"]),
+        (["--target", "fox", "--target", "dog", "--before-after", "both.png"], ["--before-after shows one result"]),
+        (["cat.png"], ["Two results would both be called"]),
+    ],
+)
+def test_wrong_usage(capsys, tmp_path, tokens, words):
+    own = [] if "--source" in tokens else ["--source", "cat"]
+    own += [] if "--target" in tokens else ["--target", "dog"]
+    refused(call(capsys, "edit", "cat.png", *own, *tokens), 2, *words)
+    assert files(tmp_path) == ["cat.png"]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "words"),
+    [
+        (["frobnicate"], ['no verb "frobnicate"', "choose one of: edit, invert"]),
+        (["edti"], ["did you mean edit?"]),
+        (["edit", "cat.png", "--source", "cat"], ["edit needs --target", "zeroshift edit --help"]),
+        (["generate", ""], ["Give one prompt or more"]),
+        (["generate", "a cat", "--steps", "1000"], ["--steps"]),
+        (["invert", "cat.png", "--source", "cat", "-o", "x.png"], ["x.png must end in .safetensors"]),
+        (["direction", "make", "--source", "cat", "--target", "cat", "-o", "x.safetensors"], ["are both"]),
+        (["direction", "make", "--source", "", "--target", "cat", "-o", "x.safetensors"], ["is empty"]),
+        (["direction", "swap"], ["swap"]),
+        (["cost", "--steps", "-3"], ["--steps of pix2pix-zero"]),
+    ],
+)
+def test_wrong_usage_of_other_verbs(capsys, tmp_path, tokens, words):
+    refused(call(capsys, *tokens), 2, *words)
+    assert files(tmp_path) == ["cat.png"]
+
+
+def test_files_that_are_not_what_they_are_given_as(capsys, checkpoint, tmp_path):
+    (tmp_path / "junk.safetensors").write_bytes(b"junk")
+    refused(call(capsys, "direction", "show", "junk.safetensors"), 1, "is not an edit direction")
+    refused(edit(capsys, checkpoint, "cat.png", "--direction", "junk.safetensors"), 1, "is not an edit direction")
+    refused(edit(capsys, checkpoint, "cat.png", "--inversion-file", "junk.safetensors"), 1, "is not an inversion")
+    refused(call(capsys, "quality", "cat.png", "-o", "q"), 1)
+
+
+def test_checkpoints_that_cannot_be_used(capsys, checkpoint, tmp_path):
+    shutil.copytree(checkpoint, tmp_path / "headless")
+    shutil.rmtree(tmp_path / "headless/unet")
+    refused(edit(capsys, tmp_path / "headless", "cat.png"), 1, "has no unet folder")
+    shutil.copytree(checkpoint, tmp_path / "pickled")
+    weights = tmp_path / "pickled/unet/diffusion_pytorch_model.safetensors"
+    weights.rename(weights.with_suffix(".bin"))
+    refused(edit(capsys, tmp_path / "pickled", "cat.png"), 1, "pickled weights", ".safetensors only")
+    refused(edit(capsys, tmp_path / "nowhere", "cat.png"), 1, "no folder")
+    assert "out" not in {name.split("/")[0] for name in files(tmp_path)}
+
+
+def test_numbers_that_are_none(capsys, checkpoint, tmp_path):
+    broken = altered(checkpoint, tmp_path / "broken", float("nan"))
+    refused(edit(capsys, broken, "cat.png"), 1, "values that are not numbers")
+    assert not files(tmp_path / "out")
+
+
+def test_output_that_cannot_be_written(capsys, checkpoint, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    refused(edit(capsys, checkpoint, "cat.png", "-o", "file/dog.png"), 1, "file/dog.png cannot be written")
+    refused(edit(capsys, checkpoint, "cat.png", "-o", "dog.tiff"), 1, "dog.tiff", ".png")
+    assert files(tmp_path) == ["cat.png", "file"]
+
+
+def test_read_only_folder(capsys, checkpoint, tmp_path):
+    (tmp_path / "locked").mkdir(mode=0o500)
+    if os.access(tmp_path / "locked", os.W_OK):
+        pytest.skip("this user may write everywhere")
+    refused(edit(capsys, checkpoint, "cat.png", "-o", "locked/dog.png"), 1, "Permission denied")
+
+
+def test_full_disk(capsys, checkpoint, tmp_path):
+    (tmp_path / "small").mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", tmp_path / "small"]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("mounting a small disk needs root")
+    try:
+        photograph(tmp_path / "large.png", 300, 300)
+        refused(edit(capsys, checkpoint, "large.png", "-o", "small/dog.png"), 1, "No space left")
+        assert not files(tmp_path / "small")
+    finally:
+        subprocess.run(["umount", tmp_path / "small"], check=True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_ctrl_c(checkpoint, tmp_path):
+    words = ("--source", "cat", "--target", "dog", "--model", str(checkpoint), "--steps", "999")
+    command = [sys.executable, "-m", "zeroshift", "edit", "cat.png", *words]
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a background shell has children ignore it
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard)
+    while not (tmp_path / "out").is_dir():  # made just before the model is loaded
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate()
+    assert (process.returncode, out) == (130, "")
+    assert err == "zeroshift: error: stopped; what was not finished was not written.\n"
+    assert files(tmp_path) == ["cat.png"]
+
+
+def test_training(capsys, tmp_path):
+    pytest.importorskip("lightning")
+    refused(call(capsys, "train", "cats", "--size", "40"), 2, "--size of train", "multiple of 32")
+    refused(call(capsys, "train", "cats"), 1, "cats")
+    assert files(tmp_path) == ["cat.png"]
+
+
+def test_a_missing_extra(capsys, monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("zeroshift.training")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "lightning", None)
+    refused(call(capsys, "train", "cats"), 1, "needs lightning", "install zeroshift[train]")
+
+
+def test_debug_shows_where():
+    with pytest.raises(ValueError, match="does not exist"):
+        main(["edit", "nowhere.png", "--source", "cat", "--target", "dog", "--debug"])
