@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -48,18 +49,16 @@ class StageOptions:
 class Batches(IterableDataset[Tensor]):
     """Endless batches of picture indices; batch ``n`` depends on the seed and ``n`` alone, so a resumed run goes on.
 
-    ``weights`` balances classes (drawn with replacement).
+    ``weights`` balances classes (drawn with replacement); of several processes each takes every ``stride``-th batch.
     """
 
-    def __init__(self, weights: Tensor, batch: int, seed: int, start: int = 0) -> None:
-        self.weights, self.batch, self.seed, self.start = weights, batch, seed, start
+    def __init__(self, weights: Tensor, batch: int, seed: int, start: int = 0, stride: int = 1) -> None:
+        self.weights, self.batch, self.seed, self.start, self.stride = weights, batch, seed, start, stride
 
     def __iter__(self) -> Iterator[Tensor]:
-        step = self.start
-        while True:
-            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+        for number in count(self.start, self.stride):
+            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + number)
             yield torch.multinomial(self.weights, self.batch, replacement=True, generator=generator)
-            step += 1
 
 
 class Pace(Callback):
@@ -89,6 +88,7 @@ def fit(
     folder: Path,
     seed: int,
     precision: Literal["fp32", "bf16"],
+    processes: int = 1,
     save_every: timedelta = timedelta(minutes=3),
 ) -> None:
     """Train ``module`` within its budget, going on from ``folder/last.ckpt`` if that is there.
@@ -107,7 +107,8 @@ def fit(
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     trainer = lightning.Trainer(
         accelerator="auto",
-        devices=1,
+        devices=processes,
+        strategy="ddp" if processes > 1 else "auto",
         precision="bf16-mixed" if precision == "bf16" else "32-true",
         max_steps=options.steps,
         max_epochs=-1,
@@ -117,8 +118,9 @@ def fit(
         gradient_clip_val=1.0,
         enable_model_summary=False,
     )
-    lightning.seed_everything(seed + step, verbose=False)
-    loader = DataLoader(Batches(weights, options.batch, seed, step), batch_size=None)
+    first = step * processes + trainer.global_rank
+    lightning.seed_everything(seed * 1_000_003 + first, verbose=False)
+    loader = DataLoader(Batches(weights, options.batch, seed, first, processes), batch_size=None)
     module.train()
     with quiet():
         trainer.fit(module, loader, ckpt_path=last if last.exists() else None, weights_only=True)

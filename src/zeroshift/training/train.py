@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import lightning
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
+from lightning.pytorch.utilities import rank_zero_only as once
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from safetensors.torch import load_file, save_file
@@ -50,6 +51,9 @@ class TrainOptions:
     """seed of weights, batches, noise and captions"""
     precision: Literal["fp32", "bf16"] = "bf16"
     """arithmetic of the training passes"""
+    processes: Annotated[int, Field(ge=1, le=64)] = 1
+    """processes (CPU) or devices that train together, each on batches of its own; several single-threaded processes
+    are faster than several threads"""
     close_ups: Annotated[float, Field(ge=0, le=1)] = 0.2
     """share of the denoiser's draws that are enlarged details, captioned "a close-up photo of ..." """
     balance: str | None = "species"
@@ -93,8 +97,8 @@ class Job:
 
     def fit(self, name: str, module: lightning.LightningModule, weights: Tensor) -> None:
         """Train one stage within its share of the budget."""
-        stage = self.options.stage(name)
-        fit(module, weights, stage, self.run / name, self.options.seed, self.options.precision)
+        options = self.options
+        fit(module, weights, options.stage(name), self.run / name, options.seed, options.precision, options.processes)
         self.say(f"{name}: trained")
 
 
@@ -116,7 +120,7 @@ def train(folder: Path, out: Path, job: Job) -> None:
     tokenizer, towers = trained_clip(plain, job)
     material = with_close_ups(plain, table.read(rows, round(size * ZOOM)), job.options.close_ups)
     unet = trained_denoiser(vae, tokenizer, towers.text_model, material, job)
-    export.save(out, vae, tokenizer, towers, unet, denoiser.scheduler())
+    once(export.save)(out, vae, tokenizer, towers, unet, denoiser.scheduler())
     job.say(f"saved {out}")
 
 
@@ -157,7 +161,7 @@ def trained_autoencoder(material: Material, job: Job) -> AutoencoderKL:
     job.fit("autoencoder", autoencoder.AutoencoderStage(model, pictures, stage), material.weights)
     autoencoder.standardise(model.eval(), pictures[:: max(1, len(pictures) // 1000)])
     job.say(f"autoencoder: {autoencoder.reconstruction_psnr(model, pictures[:200]):.2f} dB on training pictures")
-    model.save_pretrained(done)
+    once(model.save_pretrained)(done)
     return model
 
 
@@ -175,8 +179,8 @@ def trained_clip(material: Material, job: Job) -> tuple[CLIPTokenizer, CLIPModel
     model.text_projection.weight.data.copy_(torch.eye(model.config.projection_dim)).requires_grad_(False)
     towers = clip.ClipStage(model, tokenizer, material.pictures, captions, job.options.stage("clip"))
     job.fit("clip", towers, material.weights)
-    model.eval().save_pretrained(done)
-    tokenizer.save_pretrained(done)
+    once(model.eval().save_pretrained)(done)
+    once(tokenizer.save_pretrained)(done)
     return tokenizer, model
 
 
@@ -203,7 +207,7 @@ def trained_denoiser(
         latents = cached_latents(vae, pictures, job.run / f"{name}.safetensors")
         module = denoiser.DenoiserStage(unet, text, tokenizer, latents, material.captions, job.options.stage(name))
         job.fit(name, module, material.weights)
-        unet.save_pretrained(job.done(name))
+        once(unet.save_pretrained)(job.done(name))
     return unet.eval()
 
 
@@ -212,7 +216,7 @@ def cached_latents(vae: AutoencoderKL, pictures: Tensor, path: Path) -> Tensor:
     if path.exists() and (kept := load_file(path)["latents"]).shape[1] == len(pictures):
         return kept
     latents = torch.stack([autoencoder.encode(vae, pictures), autoencoder.encode(vae, pictures.flip(-1))])
-    save_file({"latents": latents}, path)
+    once(save_file)({"latents": latents}, path)
     return latents
 
 
