@@ -5,13 +5,13 @@ BIN := .venv/bin
 .DEFAULT_GOAL := help
 
 demo: .venv/ready  ## edit examples/cat.png into a dog, offline, on the CPU; pictures in out/
-	$(BIN)/zeroshift edit examples/cat.png --source cat --target dog --native -o out/cat-dog.png --before-after out/before-after.png
+	$(BIN)/zeroshift edit examples/cat.png --source cat --target dog -o out/cat-dog.png --before-after out/before-after.png
 
 test: .venv/ready-dev  ## set up and run the fast tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 check: .venv/ready-dev  ## formatting, lint, types, tests
-	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/python -m pytest
+	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/python -m pytest -n 2
 
 bench: .venv/ready-dev  ## compare with the official procedures in one run
 	$(BIN)/python benchmarks/pix2pix_zero.py

@@ -5,8 +5,8 @@ sampled again under c + delta, where delta is the mean difference of target and 
 cross-attention maps of the reconstruction are the reference that a gradient step on x_t keeps those of the edit
 close to (section 3.2, Alg. 1).
 
-Ablations of the paper: A ``noised`` start, B ``ddim`` inversion, C without sentence direction (``words="swap"``),
-D without guidance (``lambda_xa=0``), E everything.
+The paper's ablation: A ``noised`` start with ``words="swap"`` and ``lambda_xa=0``; B with ``ddim`` inversion;
+C with ``regularised`` inversion; D with ``words="sentences"``; E everything.
 """
 
 from typing import Annotated, ClassVar, final
