@@ -35,7 +35,8 @@ def edit(capsys, checkpoint: Path, *tokens) -> Outcome:
     """Edit with the tiny model from cat to dog in two steps."""
     words = () if "--source" in tokens else ("--source", "cat")
     words += () if "--target" in tokens else ("--target", "dog")
-    return call(capsys, "edit", *words, *tokens, "--model", checkpoint, "--threads", "1", *FEW)
+    few = FEW[:2] if "--direction" in tokens else FEW
+    return call(capsys, "edit", *words, *tokens, "--model", checkpoint, "--threads", "1", *few)
 
 
 def photograph(path: Path, width: int = 40, height: int = 30, seed: int = 0) -> Path:

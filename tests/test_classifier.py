@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from zeroshift.classifier import (
@@ -159,3 +160,34 @@ def test_a_tiny_classifier_learns_colours(tmp_path) -> None:
     fit(stage, torch.ones(40), options, tmp_path, 0, "fp32")
     classifier.network.eval()
     assert balanced_accuracy(classifier.probabilities(pictures) >= 0.5, truth) > 0.95
+
+
+@pytest.mark.parametrize("held_out", [(), ("val", "test")])
+def test_the_command_trains_and_measures_the_splits_that_are_there(tmp_path, capsys, held_out) -> None:
+    pytest.importorskip("lightning")
+    from zeroshift.training.classifier import SIZE, main
+
+    lines = ["file,caption,split,species"]
+    for split in ("train", *held_out):
+        for k, species in enumerate(("cat", "dog", "cat", "dog")):
+            name = f"{split}-{k}.png"
+            Image.new("RGB", (24, 24), "red" if species == "cat" else "blue").save(tmp_path / name)
+            lines.append(f"{name},a photo of a {species},{split},{species}")
+    (tmp_path / "captions.csv").write_text("\n".join(lines))
+    main([str(tmp_path), str(tmp_path / "judge"), "--run", str(tmp_path / "run"), "--steps", "1"])
+    trained = load_classifier(tmp_path / "judge")
+    assert trained.size == SIZE == 64
+    assert set(trained.figures) == {f"{split}_balanced_accuracy" for split in held_out}
+    assert all(f"{name} {value:.4f}" in capsys.readouterr().out for name, value in list(trained.figures.items())[:1])
+    assert held_out or trained.threshold == 0.5
+
+
+def test_the_command_refuses_a_folder_without_dogs(tmp_path) -> None:
+    pytest.importorskip("lightning")
+    from zeroshift.training.classifier import main
+
+    (tmp_path / "captions.csv").write_text("file,caption,species\na.png,a photo of a cat,cat\n")
+    with pytest.raises(SystemExit, match="needs pictures of a cat and of a dog in train"):
+        main([str(tmp_path), str(tmp_path / "judge")])
+    with pytest.raises(SystemExit, match="--minutes of the classifier"):
+        main([str(tmp_path), str(tmp_path / "judge"), "--minutes", "0"])

@@ -68,8 +68,9 @@ def test_help_is_quick():
 
 
 def test_help_of_a_method_loads_no_model_library():
-    names, _ = loaded_by("edit", "--method", "pix2pix-zero", "--help")
+    names, seconds = loaded_by("edit", "--method", "pix2pix-zero", "--help")
     assert not {"diffusers", "transformers", "huggingface_hub", "lightning", "gradio"} & names
+    assert seconds < 2.5
 
 
 def test_version():

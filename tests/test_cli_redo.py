@@ -3,10 +3,11 @@
 import shutil
 
 import pytest
+from PIL import Image
 
 from tests.shell import altered, call, edit, files, photograph
 from zeroshift.backbones.locate import SHIPPED
-from zeroshift.image import read_recipe
+from zeroshift.image import read_recipe, save_image
 
 
 @pytest.fixture(autouse=True)
@@ -105,6 +106,41 @@ def test_pictures_without_an_edit_are_refused(capsys, checkpoint):
     edit(capsys, checkpoint, "cat.png", "-o", "a.png", "--before-after", "both.png")
     assert "is no edited or generated picture" in redo(capsys, checkpoint, "both.png").err
     assert "carries no recipe" in redo(capsys, checkpoint, "cat.png").err
+
+
+@pytest.mark.parametrize(
+    ("damage", "where"),
+    [
+        ({"model": None}, "model"),
+        ({"model": {"name": "tiny", "revision": None}}, "model.sha256"),
+        ({"threads": 0}, "threads"),
+        ({"seed": "x"}, "seed"),
+        ({"fit": "squash"}, "fit"),
+        ({"row": 3}, "row 3 of 1"),
+    ],
+)
+def test_damaged_recipes_are_refused(capsys, checkpoint, tmp_path, damage, where):
+    edit(capsys, checkpoint, "cat.png", "-o", "a.png")
+    with Image.open("a.png") as picture:
+        save_image(picture, "damaged.png", recipe={**read_recipe("a.png"), **damage})
+    done = redo(capsys, checkpoint, "damaged.png")
+    assert (done.code, len(done.err.splitlines())) == (1, 1)
+    assert f"The recipe in damaged.png is damaged ({where}" in done.err
+
+
+@pytest.mark.parametrize("output", ["a.png", "link.png", "cat.png", "sub/../cat.png", "fox.safetensors.png"])
+def test_what_is_read_is_never_written(capsys, checkpoint, tmp_path, output):
+    (tmp_path / "sub").mkdir()
+    words = ("--source", "cat", "--target", "fox", "--model", checkpoint, "-o", "fox.safetensors")
+    assert call(capsys, "direction", "make", *words, "--count", "10").code == 0
+    edit(capsys, checkpoint, "cat.png", "--direction", "fox.safetensors", "-o", "a.png")
+    (tmp_path / "link.png").hardlink_to(tmp_path / "a.png")
+    (tmp_path / "fox.safetensors.png").symlink_to("fox.safetensors")
+    before = {name: (tmp_path / name).read_bytes() for name in files(tmp_path)}
+    done = redo(capsys, checkpoint, "a.png", "-o", output)
+    assert (done.code, done.out) == (2, "")
+    assert " itself; give the result another name." in done.err
+    assert {name: (tmp_path / name).read_bytes() for name in files(tmp_path)} == before
 
 
 @pytest.mark.skipif(not (SHIPPED / "unet").is_dir(), reason="the shipped model is not there")

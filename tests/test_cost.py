@@ -1,6 +1,7 @@
 """Costs: what shapes alone count is what a real run does, and what pix2pix-zero costs stays below its bars."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -8,8 +9,9 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from tests.tiny import hub_cache
 from zeroshift.control.guidance import AttentionGuidance
-from zeroshift.cost import count, flops_of, forward_flops, maps_held, measure
+from zeroshift.cost import DIFFUSERS, OFFICIAL, count, flops_of, forward_flops, maps_held, measure, published
 from zeroshift.inversion.ddim import DDIMInversion, NoisedStart
 from zeroshift.inversion.regularised import RegularisedInversion
 from zeroshift.methods import Pix2PixZero
@@ -66,6 +68,37 @@ def test_maps_of_two_steps_are_held_and_no_more(tiny):
 def test_a_size_that_the_network_cannot_take_is_refused(checkpoint):
     with pytest.raises(ValueError, match="multiple of 16 for this model, not 40"):
         measure(UNGUIDED, model=checkpoint, size=40)
+
+
+def test_other_code_has_no_figure_for_what_it_cannot_do():
+    """Both run inversion, guidance and both rows whatever the options say."""
+    whole = Pix2PixZero(steps=20)
+    assert (published(OFFICIAL, whole), published(DIFFUSERS, whole)) == pytest.approx((184.8, 216))
+    for partly in (
+        replace(whole, guidance_scale=1.0),
+        replace(whole, control=AttentionGuidance(lambda_xa=0)),
+        replace(whole, inversion=DDIMInversion()),
+        replace(whole, inversion=NoisedStart()),
+    ):
+        assert published(OFFICIAL, partly) is None and published(DIFFUSERS, partly) is None
+
+
+def test_weights_need_not_be_there(checkpoint, tmp_path):
+    shutil.copytree(checkpoint, tmp_path / "tiny", ignore=shutil.ignore_patterns("*.safetensors"))
+    bare, whole = (measure(UNGUIDED, model=folder, at=(1, 2)) for folder in (tmp_path / "tiny", checkpoint))
+    assert bare == whole
+    (tmp_path / "tiny/vae/config.json").unlink()
+    with pytest.raises(ValueError, match=r"The vae of tiny has no config\.json"):
+        measure(UNGUIDED, model=tmp_path / "tiny")
+
+
+def test_configurations_of_the_hub(checkpoint, tmp_path):
+    bare = shutil.ignore_patterns("*.safetensors")
+    hub_cache(checkpoint, tmp_path, ignore=bare)
+    cost = measure(UNGUIDED, model="owner/name", cache_dir=tmp_path, at=(1, 2))
+    assert cost == replace(measure(UNGUIDED, model=checkpoint, at=(1, 2)), model="owner/name")
+    with pytest.raises(ValueError, match="owner/other is not in the cache and cannot be downloaded"):
+        measure(UNGUIDED, model="owner/other", cache_dir=tmp_path)
 
 
 def test_pix2pix_zero_on_stable_diffusion_stays_below_its_bars():

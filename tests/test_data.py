@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from zeroshift.data import CaptionedFolder, load_pictures
-from zeroshift.data.pets import build, crop
+from zeroshift.data.pets import build, crop, main
 
 
 def picture(seed: int, size: tuple[int, int] = (40, 30)) -> Image.Image:
@@ -48,12 +48,55 @@ def test_reads_loose_and_zipped_pictures_alike(tmp_path):
     [
         ([["name", "text"], ["a.png", "a cat"]], "lacks the column"),
         ([["file", "caption"]], "lists no pictures"),
+        ([["file", "caption"], ["a.png", "a cat"], ["b.png"]], r"Line 3 of .* has no caption; fill it in"),
+        ([["file", "caption"], ["a.png", "  "]], "Line 2 of .* has no caption"),
+        ([["file", "caption"], ["", "a cat"]], "Line 2 of .* has no file"),
+        ([["file", "caption"], ["a.png", "a cat", " black"]], "Line 2 of .* more cells .* in quotes"),
     ],
 )
 def test_refuses_other_tables(tmp_path, rows, sentence):
     write_table(tmp_path, rows)
     with pytest.raises(ValueError, match=sentence):
         CaptionedFolder.open(tmp_path)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path):
+    (tmp_path / "captions.csv").write_text("file,caption\na.png,a cat\n", encoding="utf-8-sig")
+    assert CaptionedFolder.open(tmp_path).pictures[0].file == "a.png"
+
+
+def test_pictures_are_turned_upright_and_laid_over_white(tmp_path):
+    image = picture(0, (24, 24))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # what is stored lies on its left side
+    image.rotate(90).save(tmp_path / "turned.png", exif=exif)
+    clear = image.convert("RGBA")
+    clear.putalpha(Image.new("L", image.size, 0))
+    clear.save(tmp_path / "clear.png")
+    image.save(tmp_path / "plain.png")
+    write_table(tmp_path, [["file", "caption"], *([f"{name}.png", "a cat"] for name in ("plain", "turned", "clear"))])
+    (plain, turned, clear), _ = load_pictures(CaptionedFolder.open(tmp_path), "train", 24)
+    assert np.array_equal(plain.permute(1, 2, 0).numpy(), np.asarray(image))
+    assert turned.equal(plain)
+    assert clear.unique().tolist() == [255]
+
+
+def test_refuses_what_is_no_zip_file_and_pictures_that_are_cut_short(tmp_path):
+    write_table(tmp_path, [["file", "caption"], ["a.png", "a cat"]])
+    folder = CaptionedFolder.open(tmp_path)
+    (tmp_path / "a.png").write_bytes(encoded(picture(0))[:500])
+    with pytest.raises(ValueError, match=r"a\.png .* cannot be read"):
+        load_pictures(folder, "train", 16)
+    (tmp_path / "pack.zip").write_bytes(b"PK, but no zip")
+    with pytest.raises(ValueError, match=r"pack\.zip cannot be read as a zip file"):
+        load_pictures(folder, "train", 16)
+    with zipfile.ZipFile(tmp_path / "pack.zip", "w") as archive:
+        archive.writestr("a.png", encoded(picture(0)))
+    damaged = bytearray((tmp_path / "pack.zip").read_bytes())
+    damaged[300] ^= 255
+    (tmp_path / "pack.zip").write_bytes(damaged)
+    with pytest.raises(ValueError, match=r"a\.png .* cannot be read"):
+        load_pictures(folder, "train", 16)
 
 
 def test_refuses_missing_tables_pictures_and_splits(tmp_path):
@@ -101,5 +144,14 @@ def test_crops_stay_inside_the_picture():
 
 def test_refuses_another_archive(tmp_path):
     (tmp_path / "a.tar.gz").write_bytes(b"not a tar")
-    with pytest.raises(ValueError, match="not a tar archive"):
+    with pytest.raises(ValueError, match="not a whole tar archive"):
         build(tmp_path / "a.tar.gz", tmp_path / "a.tar.gz", tmp_path)
+
+
+def test_the_command_line_says_what_is_wrong_in_one_sentence(tmp_path, capsys):
+    (tmp_path / "a.tar.gz").write_bytes(b"not a tar")
+    for annotations in ("a.tar.gz", "nowhere.tar.gz"):
+        with pytest.raises(SystemExit) as stopped:
+            main([str(tmp_path / "a.tar.gz"), str(tmp_path / annotations), str(tmp_path / "pets")])
+        assert str(stopped.value).startswith("error: ") and annotations in str(stopped.value)
+    assert not (tmp_path / "pets").exists()

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.runs import STEPS, TASK, apart, clean, inverted, last, method, plan, translated
+from tests.runs import STEPS, TASK, apart, clean, inverted, last, method, plan, prompts, translated
 from tests.watch import calls
 from zeroshift.backbones import unet
 from zeroshift.conditioning.shift import EditDirection
@@ -133,6 +133,18 @@ def test_negative_row_of_a_photograph_is_not_moved_at_first(tiny):
         here = here_at(tiny, taps, trajectory, branch, branch.conditioning.target(0))
         negative, prompt = AttentionGuidance().correct(trajectory.start, here)
     assert apart(negative, trajectory.start) <= EQUAL < 1e-4 < apart(prompt, trajectory.start)
+
+
+@pytest.mark.parametrize("inversion", [RegularisedInversion(grid="official"), DDIMInversion(grid="official")])
+def test_official_grid_needs_three_steps(tiny, inversion):
+    for steps in (1, 2):
+        with pytest.raises(ValueError, match=f"needs at least 3 steps, not {steps}; take more steps, or the aligned"):
+            Pix2PixZero(steps=steps, inversion=inversion)
+        with pytest.raises(ValueError, match="needs at least 3 steps"):
+            list(inversion.steps(tiny, clean(1), prompts(tiny), steps, 0))
+    assert len(inverted(tiny, method(steps=3, inversion=inversion), clean(1)).latents) == 1
+    for few in (DDIMInversion(), NoisedStart()):
+        assert len(inverted(tiny, method(steps=1, inversion=few), clean(1)).latents) == 1
 
 
 @pytest.mark.parametrize("inversion", [RegularisedInversion(), RegularisedInversion(grid="official"), DDIMInversion()])

@@ -16,8 +16,9 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from zeroshift.classifier import build_classifier, save_classifier
 from zeroshift.data import CaptionedFolder
 from zeroshift.evaluation.agreement import Order, agreement, generated, grid, interleaved, open_pipeline, orders
-from zeroshift.evaluation.quality import print_report, report
-from zeroshift.evaluation.reconstruction import fit_patch_pca, psnr, reconstructed, to_bytes
+from zeroshift.evaluation.quality import print_report, recommended_guidance, report
+from zeroshift.evaluation.reconstruction import fit_patch_pca, reconstructed
+from zeroshift.pictures import psnr, to_bytes
 
 
 @pytest.fixture(scope="module")
@@ -174,16 +175,27 @@ def test_the_grid_shows_both_classes_in_turn() -> None:
 
 
 def test_the_report_is_written_and_repeats(model: Path, data: Path, tmp_path: Path) -> None:
-    figures = report(model, data, tmp_path / "a", bench_test=True, per_class=2)
+    figures = report(model, data, tmp_path / "a", bench_test=True, guidance_scale=2.0, per_class=2)
+    assert figures["guidance_scale"] == 2.0
     assert json.loads((tmp_path / "a" / "quality.json").read_text()) == figures
     with Image.open(tmp_path / "a" / "samples.png") as samples:
         assert samples.size == (8 * 16, 16)
     assert figures["prompt_agreement"] == (figures["prompt_agreement_cat"] + figures["prompt_agreement_dog"]) / 2
     assert 5 < figures["vae_psnr_db"] < figures["patch_pca_psnr_db"] < 20
     assert "classifier_bench_test_balanced_accuracy" in figures
-    again = report(model, data, tmp_path / "b", per_class=2)
+    again = report(model, data, tmp_path / "b", guidance_scale=2.0, per_class=2)
     assert again.items() < figures.items()
     assert (tmp_path / "a" / "samples.png").read_bytes() == (tmp_path / "b" / "samples.png").read_bytes()
+
+
+def test_the_guidance_scale_is_the_presets_unless_given(model: Path, data: Path, tmp_path: Path) -> None:
+    assert recommended_guidance(model) == 5.0
+    preset = model / "presets.json"
+    preset.write_text(json.dumps({"pix2pix-zero": {"options": {"guidance_scale": 3}}}))
+    try:
+        assert report(model, data, tmp_path, per_class=1)["guidance_scale"] == 3.0
+    finally:
+        preset.unlink()
 
 
 def test_the_table_names_every_figure() -> None:

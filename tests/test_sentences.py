@@ -35,6 +35,10 @@ AN = (
     "Airedale",
     "unimportant thing",
     "uninvited guest",
+    "x-ray",
+    "SUV",
+    "RV",
+    "MP3 player",
 )
 A = (
     "cat",
@@ -57,6 +61,14 @@ A = (
     "urinal",
     "usual day",
     "UFO",
+    "ubiquitous thing",
+    "unanimous vote",
+    "U-turn",
+    "USB stick",
+    "T-shirt",
+    "TV",
+    "FOX",
+    "sly fox",
 )
 
 

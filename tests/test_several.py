@@ -45,6 +45,29 @@ def test_batch_is_singles_to_one_grey_level(editor):
     assert grey_levels(together[0].image, together[1].image) > 1
 
 
+def of_size(source: Source, width: int, height: int) -> Source:
+    return Source.of(source.image.resize((width, height)))
+
+
+def test_pictures_of_different_framed_sizes(editor):
+    """Each framed size is a batch of its own; results come in the order of the pictures."""
+    small, wide, tall = pictures(3)
+    sources = [small, of_size(wide, 64, 32), of_size(tall, 40, 40)]
+    results = editor.edit(sources, "cat", "dog", method=method(), fit="aspect")
+    assert [result.image.size for result in results] == [(32, 32), (64, 32), (40, 40)]
+    assert [(r.recipe["rows"], r.recipe["row"]) for r in results] == [(2, 0), (1, 0), (2, 1)]
+    for source, result in zip(sources, results, strict=True):
+        assert result.recipe["source_sha256"] == source.sha256
+        alone = editor.edit(source, "cat", "dog", method=method(), fit="aspect")
+        assert grey_levels(result.image, alone.image) <= 1
+    with pytest.raises(ValueError, match="frame to different sizes; edit them in groups of one size"):
+        list(editor.run(sources, [Request(TASK, method())], fit="aspect"))
+
+
+def test_no_pictures_are_no_results(editor):
+    assert editor.edit([], "cat", "dog", method=method()) == []
+
+
 def test_several_requests_of_one_run_are_separate_runs(editor):
     """Strengths, targets and an unguided one; the shared source walk is the one each would have had."""
     unguided = method(control=AttentionGuidance(lambda_xa=0))

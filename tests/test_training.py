@@ -1,21 +1,43 @@
 """The trainer: a whole run at tiny size, resumption, and the parts it is made of."""
 
 import csv
+import json
 import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from datetime import timedelta
+from itertools import islice
 
 import numpy as np
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline
+from diffusers.training_utils import compute_snr
 from PIL import Image
 from torch.optim.swa_utils import AveragedModel
 
 from zeroshift.backbones import load_backbone
 from zeroshift.training import autoencoder, clip, denoiser
 from zeroshift.training.captions import close_up, vary
+from zeroshift.training.job import SHARES, Job, TrainOptions
 from zeroshift.training.loop import Batches, Pace, StageOptions, ramped_average
 from zeroshift.training.tokenizer import train_tokenizer
-from zeroshift.training.train import Job, Material, TrainOptions, balanced, train, with_close_ups
+from zeroshift.training.train import Material, balanced, cached_latents, train, with_close_ups
+
+TINY = TrainOptions(
+    size=32,
+    autoencoder_steps=1,
+    clip_steps=1,
+    half_steps=1,
+    denoiser_steps=2,
+    batch=2,
+    seed=2**31 - 1,
+    precision="fp32",
+)
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +81,33 @@ def test_batches_depend_on_seed_and_step_alone():
     first, second = next(walk), next(walk)
     assert next(iter(Batches(weights, 64, 7, start=1))).equal(second) and not first.equal(second)
     assert 2 not in first
+
+
+def test_processes_share_the_batches_of_one():
+    weights = torch.ones(1000)
+    (one,) = walks(weights, 1, 6)
+    first, second = walks(weights, 2, 3)
+    assert all(a.equal(b) for a, b in zip(one[::2] + one[1::2], first + second, strict=True))
+    assert not any(a.equal(b) for a in first for b in second)
+
+
+def walks(weights, processes, count):
+    return [list(islice(Batches(weights, 8, 7, rank, processes), count)) for rank in range(processes)]
+
+
+@pytest.mark.parametrize("init", [None, "model"])
+@pytest.mark.parametrize("half_steps", [0, 5])
+def test_the_stages_that_run_share_all_of_the_time(tmp_path, init, half_steps):
+    job = Job(TrainOptions(minutes=10, half_steps=half_steps), tmp_path, init and tmp_path / init, print)
+    minutes = {name: job.stage(name).minutes for name in job.stages}
+    assert sum(minutes.values()) == pytest.approx(10)
+    assert minutes["denoiser"] / minutes["autoencoder"] == pytest.approx(SHARES["denoiser"] / SHARES["autoencoder"])
+
+
+@pytest.mark.parametrize("seed", [-1, 2**31])
+def test_seeds_out_of_range_are_refused(seed):
+    with pytest.raises(ValueError, match="seed"):
+        TrainOptions(seed=seed)
 
 
 def test_pace_rises_stays_and_falls():
@@ -115,40 +164,135 @@ def test_classes_are_balanced_and_close_ups_share_the_draws():
     assert (more.weights[4:].sum() / more.weights.sum()).item() == pytest.approx(0.25)
 
 
-def test_velocity_target_is_the_schedulers():
-    schedule = denoiser.scheduler()
-    x0, noise = torch.randn(2, 4, 8, 8), torch.randn(2, 4, 8, 8)
-    t = torch.tensor([10, 900])
-    alpha, sigma = (
-        (schedule.alphas_cumprod[t] ** 0.5).view(-1, 1, 1, 1),
-        ((1 - schedule.alphas_cumprod[t]) ** 0.5).view(-1, 1, 1, 1),
-    )
-    torch.testing.assert_close(schedule.get_velocity(x0, noise, t), alpha * noise - sigma * x0)
+@pytest.mark.filterwarnings("ignore:You are trying to `self.log")
+def test_denoiser_loss_is_the_schedulers_velocity_with_min_snr_weights():
+    """Against diffusers' add_noise, get_velocity and compute_snr, for the same draws in the same order."""
+    torch.manual_seed(0)
+    captions = ["a photo of a cat", "a photo of a dog", "a photo of a tabby cat"]
+    tokenizer = train_tokenizer(captions, 300, 12)
+    text = clip.build(tokenizer, 32, width=32, layers=1).text_model
+    model, latents = denoiser.build(8, 4, 32, (16, 32, 32)), torch.randn(2, 3, 4, 8, 8)
+    stage = denoiser.DenoiserStage(model, text, tokenizer, latents, captions, StageOptions())
+    indices, schedule = torch.tensor([2, 0, 0, 1]), denoiser.scheduler()
+    torch.manual_seed(1)
+    loss = stage.training_step(indices, 0)
+    torch.manual_seed(1)
+    x0 = latents[torch.randint(2, (4,)), indices]
+    noise = torch.randn(4, 4, 8, 8)
+    t = (torch.sigmoid(0.3 + 1.3 * torch.randn(4)) * 1000).long()
+    v = model(schedule.add_noise(x0, noise, t), t, stage.text(indices)).sample
+    snr = compute_snr(schedule, t)
+    error = (v - schedule.get_velocity(x0, noise, t)).square().mean((1, 2, 3))
+    torch.testing.assert_close(loss, (error * snr.clamp(max=5) / (snr + 1)).mean())
+
+
+def test_kept_latents_are_those_of_the_pictures_and_the_autoencoder(tmp_path):
+    torch.manual_seed(0)
+    first, second = (autoencoder.build(32, (8, 8, 8)).eval() for _ in range(2))
+    pictures, path = torch.randint(0, 256, (3, 3, 32, 32), dtype=torch.uint8), tmp_path / "half.safetensors"
+    made = cached_latents(first, pictures, path)
+    written = path.stat().st_mtime_ns
+    assert made.shape == (2, 3, 4, 8, 8) and cached_latents(first, pictures, path).equal(made)
+    assert path.stat().st_mtime_ns == written
+    assert not cached_latents(second, pictures, path).equal(made)
+    assert cached_latents(first, pictures.flip(0), path)[:, 0].allclose(made[:, 2], atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def trained(folder, tmp_path_factory):
+    """A folder with a finished run and its model, and what was said."""
+    root, said = tmp_path_factory.mktemp("trained"), []
+    train(folder, root / "model", Job(TINY, root / "run", None, said.append))
+    return root, said
+
+
+def test_a_whole_training_makes_a_model_that_loads(trained):
+    root, said = trained
+    assert [line for line in said if line.endswith(": trained")] == [f"{name}: trained" for name in SHARES]
+    pipeline = StableDiffusionPipeline.from_pretrained(root / "model", local_files_only=True)
+    assert pipeline("a cat", num_inference_steps=2, output_type="np").images.shape == (1, 32, 32, 3)
+    backbone = load_backbone(root / "model")
+    assert backbone.size == 32 and backbone.schedule(10).prediction == "v_prediction"
+
+
+def test_a_training_goes_on_after_a_kill_between_saving_and_renaming(folder, trained, tmp_path):
+    run, said = tmp_path / "run", []
+    shutil.copytree(trained[0] / "run", run)
+    for done, left in ((run / "denoiser/done", ".done.part"), (tmp_path / "model", ".model.part")):
+        shutil.rmtree(done, ignore_errors=True)
+        (done.parent / left).mkdir()
+        (done.parent / left / "config.json").write_text("{")
+    train(folder, tmp_path / "model", Job(replace(TINY, denoiser_steps=3), run, None, said.append))
+    assert [line for line in said if line.endswith(": trained")] == ["denoiser: trained"]
+    assert torch.load(run / "denoiser/last.ckpt", weights_only=True)["global_step"] == 3
+    assert not list(tmp_path.rglob("*.part"))
+    assert (tmp_path / "model/model_index.json").is_file() and (run / "denoiser/done/config.json").is_file()
+
+
+def test_another_training_is_not_taken_for_this_one(folder, trained, tmp_path):
+    run, out = trained[0] / "run", tmp_path / "out"
+
+    def refused(sentence, options=TINY, pictures=folder, **changes):
+        with pytest.raises(ValueError, match=sentence):
+            train(pictures, out, Job(options, **{"run": run, "init": None, "say": print, **changes}))
+        assert not out.exists()
+
+    refused("holds a training that differs in size, seed; name another --run", replace(TINY, size=64, seed=1))
+    refused("differs in init", init=trained[0] / "model")
+    other = tmp_path / "pictures"
+    shutil.copytree(folder, other)
+    with (other / "captions.csv").open("a") as file:
+        file.write("0.png,a photo of a fox,fox\n")
+    refused("differs in captions", pictures=other)
+    (tmp_path / "old/autoencoder").mkdir(parents=True)
+    refused("no job.json describes", run=tmp_path / "old")
+    refused("nowhere has no vae; start from the folder", run=tmp_path / "new", init=tmp_path / "nowhere")
+    assert not (tmp_path / "new").exists()
+    with pytest.raises(ValueError, match="model is not empty; name another folder with --output"):
+        train(folder, trained[0] / "model", Job(TINY, run, None, print))
+    assert json.loads((run / "job.json").read_text())["size"] == 32
 
 
 @pytest.mark.slow
-def test_a_whole_training_makes_a_model_that_loads_and_goes_on_after_a_kill(folder, tmp_path):
-    options = TrainOptions(
-        size=32, autoencoder_steps=3, clip_steps=3, half_steps=3, denoiser_steps=3, batch=2, precision="fp32"
-    )
-    said: list[str] = []
-    train(folder, tmp_path / "model", Job(options, tmp_path / "run", None, said.append))
-    pipeline = StableDiffusionPipeline.from_pretrained(tmp_path / "model", local_files_only=True)
-    assert pipeline("a cat", num_inference_steps=2, output_type="np").images.shape == (1, 32, 32, 3)
-    backbone = load_backbone(tmp_path / "model")
-    assert backbone.size == 32 and backbone.schedule(10).prediction == "v_prediction"
+def test_saved_weights_keep_their_text_tower_and_take_another_size(folder, trained, tmp_path):
+    options = replace(TINY, size=64, denoiser_steps=1, close_ups=0)
+    train(folder, tmp_path / "model", Job(options, tmp_path / "run", trained[0] / "model", print))
+    first, second = load_backbone(trained[0] / "model"), load_backbone(tmp_path / "model")
+    towers = [backbone.text_encoder.state_dict() for backbone in (first, second)]
+    assert all(towers[0][key].equal(towers[1][key]) for key in towers[0])
+    assert (first.size, second.size) == (32, 64)
 
-    # as if it had been killed in the last stage: finished stages are kept, the last one goes on
-    (tmp_path / "run/denoiser/done/config.json").unlink()
-    (tmp_path / "run/denoiser/done/diffusion_pytorch_model.safetensors").unlink()
-    (tmp_path / "run/denoiser/done").rmdir()
-    longer = TrainOptions(**{**options.__dict__, "denoiser_steps": 5})
-    train(folder, tmp_path / "longer", Job(longer, tmp_path / "run", None, said.append))
-    kept = torch.load(tmp_path / "run/denoiser/last.ckpt", weights_only=True)
-    assert kept["global_step"] == 5
-    assert sum("autoencoder: trained" in line for line in said) == 1
 
-    # starting from saved weights keeps the text tower
-    train(folder, tmp_path / "again", Job(options, tmp_path / "run2", tmp_path / "longer", said.append))
-    first, again = (load_backbone(tmp_path / name).text_encoder.state_dict() for name in ("longer", "again"))
-    assert all(first[key].equal(again[key]) for key in first)
+ENDLESS = """
+import sys
+from datetime import timedelta
+from pathlib import Path
+import torch
+from tests.test_training import TINY, Job, replace, train
+
+torch.set_num_threads(1)
+folder, root = map(Path, sys.argv[1:])
+options = replace(TINY, denoiser_steps=10_000)
+train(folder, root / "model", Job(options, root / "run", None, print, timedelta(seconds=1)))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_a_killed_training_goes_on_from_its_last_checkpoint(folder, tmp_path):
+    last = tmp_path / "run/denoiser/last.ckpt"
+    process = subprocess.Popen([sys.executable, "-c", ENDLESS, folder, tmp_path])
+    try:
+        while not last.exists():
+            assert process.poll() is None
+            time.sleep(0.05)
+    finally:
+        process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    step = torch.load(last, weights_only=True)["global_step"]
+    assert 0 < step < 10_000 and not (tmp_path / "model").exists()
+    options, said = replace(TINY, denoiser_steps=step + 2), []
+    train(folder, tmp_path / "model", Job(options, tmp_path / "run", None, said.append, timedelta(seconds=1)))
+    assert [line for line in said if line.endswith(": trained")] == ["denoiser: trained"]
+    assert torch.load(last, weights_only=True)["global_step"] == step + 2
+    StableDiffusionPipeline.from_pretrained(tmp_path / "model", local_files_only=True)

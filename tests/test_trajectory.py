@@ -29,10 +29,10 @@ def picture(seed: int) -> Source:
     return Source.of(Image.fromarray(pixels))
 
 
-def random_trajectory(backbone, dtype: torch.dtype, replayed: bool) -> Trajectory:
+def random_trajectory(backbone, dtype: torch.dtype, replayed: bool, steps: int = 5) -> Trajectory:
     generator = torch.Generator().manual_seed(0)
-    latents = tuple(torch.randn(2, 4, 8, 8, dtype=dtype, generator=generator) for _ in range(5))
-    return Trajectory(backbone.schedule(5), latents, replayed)
+    latents = tuple(torch.randn(2, 4, 8, 8, dtype=dtype, generator=generator) for _ in range(steps))
+    return Trajectory(backbone.schedule(steps), latents, replayed)
 
 
 @pytest.mark.parametrize(("dtype", "replayed"), [(torch.float32, False), (torch.float64, True)])
@@ -131,6 +131,35 @@ CHANGED = {
     "seed": ([picture(0)], REQUEST, 1, "stretch"),
     "fit": ([picture(0)], REQUEST, 0, "crop"),
 }
+
+
+@pytest.mark.parametrize("name", ["device", "precision", "threads", "torch version", "zeroshift version"])
+def test_an_inversion_of_another_machine_is_refused(tiny, name):
+    found = inversion_facts(tiny, [picture(0)], REQUEST, seed=0, fit="stretch")
+    changed = {**found, name.replace(" ", "_"): "other"}
+    with pytest.raises(ValueError, match=rf"^The inversion x has another {name} \(other\) than this edit \("):
+        check_facts(Path("x"), changed, found)
+
+
+def test_a_recipe_knows_its_inversion(tiny):
+    def recipes(trajectory: Trajectory | None) -> list[dict[str, object]]:
+        *_, done = translate(tiny, sources, [REQUEST], seed=0, fit="stretch", trajectory=trajectory)
+        return [row[0].recipe for row in done.results]
+
+    sources = [picture(0), picture(1)]
+    fresh, other = recipes(None), recipes(random_trajectory(tiny, torch.float64, False, steps=3))
+    hashes = {recipe["inversion_sha256"] for recipe in [*fresh, *other]}
+    assert len(hashes) == 4
+    *_, inverted = invert(tiny, sources, REQUEST, seed=0, fit="stretch")
+    assert [recipe["inversion_sha256"] for recipe in fresh] == [inverted.trajectory.sha256(row) for row in range(2)]
+
+
+def test_the_hash_is_of_what_is_used(tiny):
+    """The start alone, or every latent if they are replayed; of one picture."""
+    plain, replayed = (random_trajectory(tiny, torch.float32, replayed) for replayed in (False, True))
+    later = replace(plain, latents=(plain.latents[0], *(x + 1 for x in plain.latents[1:])))
+    assert plain.sha256(0) == later.sha256(0) != plain.sha256(1)
+    assert replayed.sha256(0) != replace(later, replayed=True).sha256(0)
 
 
 @pytest.mark.parametrize("name", CHANGED)

@@ -1,5 +1,7 @@
 """Builders of tiny random Stable Diffusion models."""
 
+import shutil
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -79,6 +81,17 @@ def scheduler(prediction: str = "epsilon") -> DDIMScheduler:
 def tiny_backbone(dtype: torch.dtype, prediction: str = "epsilon") -> StableDiffusion:
     parts = (unet().to(dtype), vae().to(dtype), text_encoder().to(dtype))
     return StableDiffusion(Identity("tiny", "0" * 64), *parts, tokenizer(), scheduler(prediction))
+
+
+COMMIT = "0123456789" * 4
+
+
+def hub_cache(checkpoint: Path, cache: Path, ignore: Callable[..., set[str]] | None = None) -> Path:
+    """Lay a checkpoint out as the hub's cache holds "owner/name"; return its folder, which the commit names."""
+    repository = cache / "models--owner--name"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs/main").write_text(COMMIT)
+    return Path(shutil.copytree(checkpoint, repository / "snapshots" / COMMIT, ignore=ignore))
 
 
 def tiny_checkpoint(folder: Path) -> Path:

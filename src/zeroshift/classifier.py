@@ -6,8 +6,10 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
+
+from zeroshift.files import write_atomically
 
 
 class Residual(nn.Module):
@@ -145,11 +147,10 @@ def load_classifier(folder: str | Path) -> Classifier:
 def save_classifier(classifier: Classifier, folder: str | Path) -> None:
     """Write ``config.json`` and ``model.safetensors`` (float16) into ``folder``."""
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     state = classifier.network.state_dict()
     # The step counters of batch normalisation serve training alone, but strict loading asks for them.
     weights = {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in state.items()}
-    save_file(weights, folder / "model.safetensors")
+    write_atomically(folder / "model.safetensors", save(weights))
     config = {
         "architecture": {"widths": classifier.widths, "blocks": classifier.blocks},
         "size": classifier.size,
@@ -157,4 +158,4 @@ def save_classifier(classifier: Classifier, folder: str | Path) -> None:
         "threshold": classifier.threshold,
         "figures": classifier.figures,
     }
-    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    write_atomically(folder / "config.json", (json.dumps(config, indent=2) + "\n").encode())

@@ -7,26 +7,26 @@ fused kernel that recomputes does more in its backward pass). Text encoder and V
 
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from zeroshift.backbones.base import Backbone
-from zeroshift.backbones.locate import find_checkpoint
+from zeroshift.backbones.locate import find_configs
 from zeroshift.backbones.outline import outline_of, outline_of_sd15
-from zeroshift.conditioning.direction import Direction, save_direction
+from zeroshift.conditioning.direction import Direction
 from zeroshift.conditioning.task import Task
 from zeroshift.control.base import Recorded
 from zeroshift.embedding import Embedding
-from zeroshift.methods import Pix2PixZero
+from zeroshift.methods import Method
 from zeroshift.sampling import Edit, record, sample, sliding
 from zeroshift.sites import tapped
 from zeroshift.trajectory import Trajectory
@@ -38,6 +38,14 @@ OFFICIAL: dict[str, Callable[[int], float]] = {"pix2pix-zero": lambda steps: 7 *
 per step; parameter gradients that nobody uses make a backward pass 1.17 forward passes on SD 1.5"""
 DIFFUSERS: dict[str, Callable[[int], float]] = {"pix2pix-zero": lambda steps: 7 * steps + 2 * steps * 1.90}
 """SF of a first edit by diffusers' pipeline, which computes the gradient of nearly every parameter"""
+WHOLE: dict[str, Callable[[Mapping[str, Any]], bool]] = {
+    "pix2pix-zero": lambda options: (
+        options["guidance_scale"] > 1
+        and options["control"]["lambda_xa"] > 0
+        and options["inversion"]["kind"] == "regularised"
+    )
+}
+"""whether a method's options are those of an edit that the formulas are for: other code always runs every part"""
 
 
 @dataclass(frozen=True)
@@ -58,9 +66,9 @@ class Cost:
     further_target_sf: float
     """another target or strength in the same run, which shares inversion and source branch"""
     official_first_edit_sf: float | None
-    """the same first edit by the authors' published code, if known"""
+    """the same first edit by the authors' published code, if that is known and can do it"""
     diffusers_first_edit_sf: float | None
-    """the same first edit by diffusers, if it has the method"""
+    """the same first edit by diffusers, if that has the method and can do it"""
     maps_held_steps: int
     """the most source steps whose recordings are held at once"""
     maps_held_mb: float
@@ -88,20 +96,28 @@ class Flops:
 
 
 def measure(
-    method: Pix2PixZero, *, model: str | Path = SD15, size: int | None = None, at: tuple[int, int] = (3, 4)
+    method: Method,
+    *,
+    model: str | Path = SD15,
+    revision: str | None = None,
+    cache_dir: str | Path | None = None,
+    size: int | None = None,
+    at: tuple[int, int] = (3, 4),
 ) -> Cost:
     """Count an edit of one picture by ``method``, without weights.
 
     Args:
         method: with its own number of steps.
-        model: "sd15", or a checkpoint (folder or hub id) of which only the configurations are read.
+        model: "sd15", or a checkpoint (folder or hub id) of which only the configurations are there or downloaded.
+        revision: hub revision.
+        cache_dir: where hub downloads are kept.
         size: side of the picture in pixels; default the model's own.
         at: two step counts that are run; the line through them is extended to the method's steps.
 
     Raises:
         ValueError: the model cannot be found, or its network cannot take pictures of ``size``.
     """
-    backbone = outline_of_sd15() if model == SD15 else outline_of(find_checkpoint(model, None, None).root)
+    backbone = outline_of_sd15() if model == SD15 else outline_of(find_configs(model, revision, cache_dir))
     size = size or backbone.size
     if size % backbone.multiple:
         raise ValueError(f"The size must be a multiple of {backbone.multiple} for this model, not {size}.")
@@ -119,14 +135,22 @@ def measure(
         first_edit_sf=(flops.inversion + flops.one_target) / unit,
         further_edit_sf=flops.one_target / unit,
         further_target_sf=(flops.two_targets - flops.one_target) / unit,
-        official_first_edit_sf=OFFICIAL[method.name](method.steps) if method.name in OFFICIAL else None,
-        diffusers_first_edit_sf=DIFFUSERS[method.name](method.steps) if method.name in DIFFUSERS else None,
+        official_first_edit_sf=published(OFFICIAL, method),
+        diffusers_first_edit_sf=published(DIFFUSERS, method),
         maps_held_steps=held,
         maps_held_mb=held_bytes / 1e6,
     )
 
 
-def count(backbone: Backbone, method: Pix2PixZero, x0: Tensor) -> Flops:
+def published(formulas: Mapping[str, Callable[[int], float]], method: Method) -> float | None:
+    """Return what other code needs for the same first edit; None if it is unknown or ``method`` leaves a part out."""
+    options = TypeAdapter(type(method)).dump_python(method)
+    if method.name not in formulas or not WHOLE[method.name](options):
+        return None
+    return formulas[method.name](method.steps)
+
+
+def count(backbone: Backbone, method: Method, x0: Tensor) -> Flops:
     """Run inversion and sampling from the clean latent ``x0`` (B, C, h, w) under the counter, on whatever device."""
     prompt = _prompt(backbone, x0)
     latents: list[Tensor] = []
@@ -148,7 +172,7 @@ def forward_flops(backbone: Backbone, x0: Tensor) -> int:
 
 
 @torch.no_grad()
-def maps_held(backbone: Backbone, method: Pix2PixZero, x0: Tensor) -> tuple[int, int]:
+def maps_held(backbone: Backbone, method: Method, x0: Tensor) -> tuple[int, int]:
     """Walk the source branch as sampling does; return the most steps recorded and held at once, and the fp32 bytes."""
     edit = _planned(backbone, method, _prompt(backbone, x0))
     trajectory = Trajectory(backbone.schedule(method.steps), (x0,))
@@ -179,13 +203,11 @@ def _prompt(backbone: Backbone, x0: Tensor) -> Embedding:
     return backbone.embed(["a photo"]).repeat(len(x0))
 
 
-def _planned(backbone: Backbone, method: Pix2PixZero, prompt: Embedding) -> Edit:
-    """Plan an edit along a saved direction of zeros: making one is work for the text encoder, which is not counted."""
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "direction.safetensors"
-        save_direction(Direction(torch.zeros(prompt.tokens[:1].shape), {}), path)
-        task = Task("a photo", "a picture", "a photo", "a picture", None, path)
-        return method.edit(backbone, task, prompt, photograph=True).branch
+def _planned(backbone: Backbone, method: Method, prompt: Embedding) -> Edit:
+    """Plan an edit along a direction of zeros: making one is work for the text encoder, which is not counted."""
+    task = Task("a photo", "a picture", "a photo", "a picture", None)
+    direction = Direction(torch.zeros(prompt.tokens[:1].shape), {})
+    return method.edit(backbone, task, prompt, photograph=True, direction=direction).branch
 
 
 def flops_of(run: Callable[[], object]) -> int:

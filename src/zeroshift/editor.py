@@ -12,12 +12,12 @@ from zeroshift.backbones.base import Backbone
 from zeroshift.backbones.locate import SHIPPED, Device, Precision
 from zeroshift.conditioning.task import make_task
 from zeroshift.image import Fit, Source, load_image
-from zeroshift.methods import Pix2PixZero
+from zeroshift.methods import Method
 from zeroshift.pictures import to_pictures
 from zeroshift.presets import Options, build_method, read_presets
 from zeroshift.request import Request
 from zeroshift.trajectory import Trajectory
-from zeroshift.translate import Progress, Result, generate, invert, translate, translate_generated
+from zeroshift.translate import Progress, Result, batches, generate, invert, translate, translate_generated
 
 Picture: TypeAlias = str | Path | Image.Image | Source
 
@@ -34,7 +34,7 @@ class Editor:
         """Return "crop" for a small model, whose training pictures were square crops, else "aspect"."""
         return "crop" if self.backbone.size < 256 else "aspect"
 
-    def method(self, name: str = "pix2pix-zero", options: Options | None = None, paper: bool = False) -> Pix2PixZero:
+    def method(self, name: str = "pix2pix-zero", options: Options | None = None, paper: bool = False) -> Method:
         """Return a method with this model's presets (not with ``paper``), overlaid by nested ``options``.
 
         Raises:
@@ -51,7 +51,7 @@ class Editor:
         *,
         prompt: str | None = None,
         direction: Path | None = None,
-        method: Pix2PixZero | None = None,
+        method: Method | None = None,
         seed: int = 0,
         fit: Fit | None = None,
     ) -> Result: ...
@@ -65,7 +65,7 @@ class Editor:
         *,
         prompt: str | None = None,
         direction: Path | None = None,
-        method: Pix2PixZero | None = None,
+        method: Method | None = None,
         seed: int = 0,
         fit: Fit | None = None,
     ) -> list[Result]: ...
@@ -78,14 +78,16 @@ class Editor:
         *,
         prompt: str | None = None,
         direction: Path | None = None,
-        method: Pix2PixZero | None = None,
+        method: Method | None = None,
         seed: int = 0,
         fit: Fit | None = None,
     ) -> Result | list[Result]:
-        """Translate a photograph, or a list of them as one batch, from ``source`` to ``target``.
+        """Translate a photograph, or a list of them, from ``source`` to ``target``.
+
+        Pictures of one framed size run as one batch; a batch's size changes the last bits of its results.
 
         Args:
-            image: path or Pillow picture; a list gives a list of results.
+            image: path or Pillow picture; a list gives a list of results in its order.
             source: what the picture shows: a word that stands in ``prompt``, or a whole prompt.
             target: what it shall show: a word that takes the source's place, or a whole prompt.
             prompt: description of the picture that has the word ``source`` in it; default "a photo of a SOURCE".
@@ -100,9 +102,12 @@ class Editor:
         single = isinstance(image, (str, Path, Image.Image, Source))
         pictures: Sequence[Picture] = [image] if single else image  # type: ignore[assignment,list-item]
         request = Request(make_task(source, target, prompt, direction), method or self.method())
-        *_, last = self.run([_open(p) for p in pictures], [request], seed=seed, fit=fit)
-        results = [row[0] for row in last.results]
-        return results[0] if single else results
+        sources = [_open(p) for p in pictures]
+        results: dict[int, Result] = {}
+        for members in self.batches(sources, fit=fit):
+            *_, last = self.run([sources[k] for k in members], [request], seed=seed, fit=fit)
+            results |= {k: row[0] for k, row in zip(members, last.results, strict=True)}
+        return results[0] if single else [results[k] for k in range(len(sources))]
 
     def stream(
         self,
@@ -112,13 +117,25 @@ class Editor:
         *,
         prompt: str | None = None,
         direction: Path | None = None,
-        method: Pix2PixZero | None = None,
+        method: Method | None = None,
         seed: int = 0,
         fit: Fit | None = None,
     ) -> Iterator[Progress]:
-        """Do what ``edit`` does step by step; ``preview`` turns a step into a picture, the last step has the result."""
+        """Do what ``edit`` does step by step; ``preview`` turns a step into a picture, the last step has the result.
+
+        Raises:
+            ValueError: the picture, a word or an option is unusable; the sentence says why.
+        """
         request = Request(make_task(source, target, prompt, direction), method or self.method())
         return self.run([_open(image)], [request], seed=seed, fit=fit)
+
+    def batches(self, pictures: Sequence[Source], *, fit: Fit | None = None) -> list[list[int]]:
+        """Return which pictures, by index, ``run`` takes together: those of one framed size.
+
+        Raises:
+            ValueError: a picture cannot be framed.
+        """
+        return batches(self.backbone, pictures, fit or self.default_fit)
 
     def run(
         self,
@@ -130,9 +147,12 @@ class Editor:
         reconstruct: bool = False,
         trajectory: Trajectory | None = None,
     ) -> Iterator[Progress]:
-        """Do several edits of several pictures; edits of one run share inversion and source branch.
+        """Do several edits of several pictures of one framed size; the edits share inversion and source branch.
 
         A ``trajectory`` that ``invert`` made of the same pictures and prompt saves the inversion.
+
+        Raises:
+            ValueError: the pictures frame to different sizes (see ``batches``), or the edits cannot share a source.
         """
         return translate(
             self.backbone,
@@ -147,11 +167,19 @@ class Editor:
     def invert(
         self, pictures: Sequence[Source], request: Request, *, seed: int = 0, fit: Fit | None = None
     ) -> Iterator[Progress]:
-        """Only invert; the last step has the trajectory."""
+        """Only invert; the last step has the trajectory.
+
+        Raises:
+            ValueError: the pictures frame to different sizes (see ``batches``).
+        """
         return invert(self.backbone, pictures, request, seed=seed, fit=fit or self.default_fit)
 
     def run_generated(self, requests: Sequence[Request], *, seed: int = 0) -> Iterator[Progress]:
-        """Do several edits of a picture that the model generates from the source prompt and ``seed``."""
+        """Do several edits of a picture that the model generates from the source prompt and ``seed``.
+
+        Raises:
+            ValueError: the edits cannot share a source.
+        """
         return translate_generated(self.backbone, requests, seed=seed)
 
     def generate(self, prompt: str, *, seed: int = 0, steps: int = 50, guidance_scale: float = 5.0) -> Image.Image:
@@ -164,7 +192,11 @@ class Editor:
         return last.results[0][0].image
 
     def preview(self, step: Progress) -> list[Image.Image]:
-        """Decode a step's estimate of the finished pictures, at the model's size; empty while inverting."""
+        """Decode a step's estimate of the finished pictures, at the model's size; empty while inverting.
+
+        Raises:
+            ValueError: the model returned values that are not numbers.
+        """
         return [] if step.latents is None else to_pictures(self.backbone.decode(step.latents))
 
 

@@ -1,6 +1,5 @@
 """Text as the network takes it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -48,8 +47,3 @@ def guidance_rows(negative: Embedding, prompt: Embedding, scale: float) -> TextR
     if scale == 1 or negative is prompt:
         return TextRows((prompt,), (1.0,))
     return TextRows((negative, prompt), (1 - scale, scale))
-
-
-def stack(embeddings: Sequence[Embedding]) -> Embedding:
-    """Join embeddings along the picture axis."""
-    return Embedding(torch.cat([e.tokens for e in embeddings]))

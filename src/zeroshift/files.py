@@ -1,9 +1,11 @@
-"""Files that are either whole or not there, and hashes of what was read."""
+"""Files and folders that are either whole or not there, and hashes of what was read."""
 
 import hashlib
 import os
 import secrets
-from collections.abc import Iterable
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -16,13 +18,54 @@ def write_atomically(path: Path, data: bytes) -> None:
         OSError: the folder cannot be made, is read-only or full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".zeroshift-{secrets.token_hex(8)}.tmp")
+    temporary = temporary_beside(path)
     try:
         with temporary.open("xb") as file:
             file.write(data)
         os.replace(temporary, path)
     finally:  # also after Ctrl-C; after the rename there is nothing left to remove
         temporary.unlink(missing_ok=True)
+
+
+def temporary_beside(path: Path) -> Path:
+    """Return a name in the folder of ``path`` that no file has."""
+    return path.with_name(f".zeroshift-{secrets.token_hex(8)}.tmp")
+
+
+def write_safetensors(path: Path, data: bytes, what: str) -> None:
+    """Write ``data`` atomically; ``what`` is what errors call such files, in the plural.
+
+    Raises:
+        ValueError: the name has another extension, or the file cannot be written.
+    """
+    if path.suffix != ".safetensors":
+        raise ValueError(f"{what} are saved as .safetensors; give such a name instead of {path.name}.")
+    try:
+        write_atomically(path, data)
+    except OSError as error:
+        raise ValueError(f"{path} cannot be written ({error.strerror}); choose another place.") from error
+
+
+@contextmanager
+def folder_atomically(path: Path) -> Iterator[Path]:
+    """Fill a temporary folder beside ``path``, which must be absent or empty, and rename it at the end.
+
+    Its name is always the same, so that what a killed process left of it is removed by the next.
+
+    Raises:
+        OSError: ``path`` holds something, or the folder cannot be made, is read-only or full.
+    """
+    path = path.resolve()
+    temporary = path.with_name(f".{path.name}.part")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        if path.is_dir():
+            path.rmdir()
+        os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def sha256_of(paths: Iterable[Path], root: Path) -> str:

@@ -14,6 +14,17 @@ def to_tensor(pictures: Sequence[Image.Image]) -> Tensor:
     return torch.from_numpy(stacked).permute(0, 3, 1, 2) / 127.5 - 1
 
 
+def psnr(pictures: Tensor, others: Tensor) -> Tensor:
+    """Return each pair's peak signal-to-noise ratio (N,) in dB; both are 0 to 255, (N, 3, H, W)."""
+    error = (pictures.double() - others.double()).square().mean((1, 2, 3))
+    return 10 * torch.log10(255**2 / error)
+
+
+def to_bytes(values: Tensor) -> Tensor:
+    """Round values on the scale 0 to 255 to uint8."""
+    return values.round().clamp(0, 255).to(torch.uint8)
+
+
 def to_pictures(x: Tensor) -> list[Image.Image]:
     """Return (N, 3, H, W) in [-1, 1], rounded and clamped to eight bits, as RGB pictures.
 
@@ -25,5 +36,5 @@ def to_pictures(x: Tensor) -> list[Image.Image]:
             "The model returned values that are not numbers; use --precision fp32 (or bf16), "
             "or a lower guidance weight."
         )
-    rounded = ((x.detach().float().cpu() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    rounded = to_bytes((x.detach().float().cpu() + 1) * 127.5)
     return [Image.fromarray(picture) for picture in rounded.permute(0, 2, 3, 1).numpy()]

@@ -6,21 +6,31 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from zeroshift.methods import Pix2PixZero, by_name
+from zeroshift.methods import Method, by_name
 
 Options = Mapping[str, object]
+_TABLE = TypeAdapter(dict[str, object])
 
 
 def read_presets(model_root: Path) -> dict[str, Options]:
-    """Return the options that a model's folder recommends, by method; empty if it recommends none."""
+    """Return the options that a model's folder recommends, by method; empty if it recommends none.
+
+    Raises:
+        ValueError: its presets are not as they should be.
+    """
     path = model_root / "presets.json"
     if not path.is_file():
         return {}
-    table: dict[str, dict[str, Options]] = json.loads(path.read_text(encoding="utf-8"))
-    return {name: entry["options"] for name, entry in table.items()}
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+        return {name: _TABLE.validate_python(entry["options"]) for name, entry in table.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f'{path} is not a table such as {{"pix2pix-zero": {{"options": {{}}}}}}; mend it or take it away.'
+        ) from error
 
 
-def build_method(name: str, *layers: Options) -> Pix2PixZero:
+def build_method(name: str, *layers: Options) -> Method:
     """Return the method ``name`` with its paper's defaults, overlaid by ``layers`` of nested options, last wins.
 
     Raises:
@@ -53,6 +63,8 @@ def overlay(below: Options, above: Options) -> dict[str, object]:
 def one_sentence(name: str, error: ValidationError) -> str:
     """Say what is wrong with the first bad option."""
     first = error.errors()[0]
+    if first["type"] == "value_error":  # options that do not go together; the method's own sentence
+        return str(first["ctx"]["error"])
     option = str(first["loc"][-1]).replace("_", "-")
     if first["type"] == "unexpected_keyword_argument":
         return f"{name} has no option --{option}; see: zeroshift edit --method {name} --help."
@@ -60,7 +72,7 @@ def one_sentence(name: str, error: ValidationError) -> str:
     return f"--{option} of {name}: {message}, not {first['input']!r}."
 
 
-def _with_kinds(method: type[Pix2PixZero], options: Options) -> dict[str, object]:
+def _with_kinds(method: type[Method], options: Options) -> dict[str, object]:
     """Name the default kind of every part whose kind the options leave open."""
     named = dict(options)
     for key, value in options.items():

@@ -11,7 +11,9 @@ from pydantic import TypeAdapter
 from zeroshift.backbones.base import Backbone
 from zeroshift.conditioning.task import Task
 from zeroshift.image import Fit, Source
-from zeroshift.methods import Pix2PixZero
+from zeroshift.methods import Method
+
+_LIBRARIES = ("torch", "diffusers", "transformers", "pillow", "numpy")
 
 
 @dataclass(frozen=True)
@@ -19,10 +21,15 @@ class Request:
     """One thing to do to the pictures of a run."""
 
     task: Task
-    method: Pix2PixZero
+    method: Method
 
 
 def check_shared(requests: Sequence[Request], photograph: bool) -> None:
+    """Refuse requests of which one run cannot share the source branch.
+
+    Raises:
+        ValueError: source prompts differ, or what the methods do to the source.
+    """
     if any(_source_of(other, photograph) != _source_of(requests[0], photograph) for other in requests[1:]):
         raise ValueError(
             "Edits of one run share source prompt, inversion, steps and whatever guides the source (negative prompt, "
@@ -31,17 +38,13 @@ def check_shared(requests: Sequence[Request], photograph: bool) -> None:
 
 
 def _source_of(request: Request, photograph: bool) -> tuple[object, ...]:
-    """Return what the source branch depends on; a photograph's own prompt as negative leaves it unguided."""
-    method = request.method
-    unguided = photograph and method.conditioning.negative is None
-    guidance = None if unguided else (method.conditioning.negative or "", method.guidance_scale)
-    return request.task.source_prompt, method.inversion, method.steps, guidance
+    return request.task.source_prompt, *request.method.source_key(photograph)
 
 
 def inversion_facts(
     backbone: Backbone, sources: Sequence[Source], request: Request, *, seed: int, fit: Fit
 ) -> dict[str, str]:
-    """Return all that an inversion depends on: what is saved with it, what a file is checked by, a cache's key."""
+    """Return all that an inversion's bits depend on: saved with it, what a file is checked by, a cache's key."""
     options = TypeAdapter(type(request.method.inversion)).dump_python(request.method.inversion, mode="json")
     return {
         "model_sha256": backbone.identity.sha256,
@@ -51,6 +54,10 @@ def inversion_facts(
         "steps": str(request.method.steps),
         "seed": str(seed),
         "fit": fit,
+        "device": backbone.device.type,
+        "precision": backbone.precision,
+        "threads": str(torch.get_num_threads()),
+        **{f"{name}_version": version(name) for name in ("zeroshift", *_LIBRARIES)},
     }
 
 
@@ -76,7 +83,7 @@ def made_by(backbone: Backbone) -> dict[str, object]:
     return {
         "zeroshift": version("zeroshift"),
         "model": {"name": identity.name, "sha256": identity.sha256, "revision": identity.revision},
-        "versions": {name: version(name) for name in ("torch", "diffusers", "transformers", "pillow", "numpy")},
+        "versions": {name: version(name) for name in _LIBRARIES},
         "threads": torch.get_num_threads(),
         "device": backbone.device.type,
         "precision": backbone.precision,

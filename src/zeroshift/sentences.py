@@ -75,8 +75,10 @@ PLAIN = (
 )
 
 _VOWEL_SOUND = re.compile(
-    # but: European, ewe, one-eyed, once; unicorn (not unimportant), used, utensil, uranium, ukulele, UFO
-    r"^(?:[ai]|e(?![uw])|o(?!ne\b|nce\b)|u(?!ni(?![dmn])|s[eu]|t[eio]|r[aeiou]|k|fo)|hour|honest|honou?r|heir)",
+    # but: European, ewe, one-eyed, once; unicorn (not unimportant), unanimous, used, USA, utensil, uranium, ukulele,
+    # UFO, ubiquitous, U-turn; and letters that are read out: x-ray, RV, SUV
+    r"^(?:[ai]|e(?![uw])|o(?!ne\b|nce\b)|u(?!\b|ni(?![dmn])|nan|s[abeu]|t[eio]|r[aeiou]|k|fo|biq)"
+    r"|hour|honest|honou?r|heir|[fhlmnrsx]\b|(?-i:SUV|[FHLMNRSX][B-DF-HJ-NP-TV-Z0-9]+)\b)",
     re.IGNORECASE,
 )
 _PHOTO_OF = re.compile(

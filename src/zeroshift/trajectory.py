@@ -1,5 +1,6 @@
 """What an inversion returns: where sampling starts, and the exact latents to replay where a method wants them."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from zeroshift.backbones.base import Backbone
-from zeroshift.files import write_atomically
+from zeroshift.files import write_safetensors
 from zeroshift.schedule import Schedule
 
 _FORMAT = "zeroshift.trajectory"
@@ -33,6 +34,11 @@ class Trajectory:
         # the memory layout changes a convolution's last bits; a saved trajectory shall edit as a fresh one
         return self.latents[0].contiguous()
 
+    def sha256(self, row: int) -> str:
+        """Return the hash of all that an edit of picture ``row`` takes from here."""
+        used = self.latents if self.replayed else self.latents[:1]
+        return hashlib.sha256(b"".join(x[row].contiguous().cpu().numpy().tobytes() for x in used)).hexdigest()
+
     def replay(self, i: int, x: Tensor, out: Tensor) -> Tensor:
         """Return the source at level ``i``: the stored latent, or the step from ``x`` by the prediction ``out``."""
         return self.latents[i].contiguous() if self.replayed else self.schedule.advance(x, out, i - 1)
@@ -46,8 +52,6 @@ def save_trajectory(trajectory: Trajectory, path: Path, facts: Mapping[str, str]
     Raises:
         ValueError: the name has another extension, or the file cannot be written.
     """
-    if path.suffix != ".safetensors":
-        raise ValueError(f"Inversions are saved as .safetensors; give such a name instead of {path.name}.")
     metadata = {
         "format": _FORMAT,
         "steps": str(trajectory.schedule.steps),
@@ -55,10 +59,7 @@ def save_trajectory(trajectory: Trajectory, path: Path, facts: Mapping[str, str]
         "facts": json.dumps(dict(facts), sort_keys=True),
     }
     data = to_bytes({"latents": torch.stack(trajectory.latents).cpu().contiguous()}, metadata)  # (levels, B, C, h, w)
-    try:
-        write_atomically(path, data)
-    except OSError as error:
-        raise ValueError(f"{path} cannot be written ({error.strerror}); choose another place.") from error
+    write_safetensors(path, data, "Inversions")
 
 
 def load_trajectory(path: Path, backbone: Backbone) -> tuple[Trajectory, dict[str, str]]:

@@ -54,6 +54,19 @@ class Progress:
 Framed = list[tuple[Image.Image, Framing]]
 
 
+def batches(backbone: Backbone, sources: Sequence[Source], fit: Fit) -> list[list[int]]:
+    """Return the pictures, by index, in groups of one framed size, in the order of each group's first.
+
+    Raises:
+        ValueError: a picture cannot be framed.
+    """
+    groups: dict[tuple[int, int], list[int]] = {}
+    for k, source in enumerate(sources):
+        _, framing = frame(source.image, fit, size=backbone.size, multiple=backbone.multiple)
+        groups.setdefault(framing.frame_size, []).append(k)
+    return list(groups.values())
+
+
 def translate(
     backbone: Backbone,
     sources: Sequence[Source],
@@ -70,7 +83,7 @@ def translate(
     source branch. With the ``trajectory`` of an earlier run of the same ``inversion_facts`` nothing is inverted.
 
     Raises:
-        ValueError: the pictures frame to different sizes, or the requests cannot share one inversion.
+        ValueError: the pictures frame to different sizes (see ``batches``), or the requests cannot share one inversion.
     """
     check_shared(requests, photograph=True)
     lead = requests[0]
@@ -83,7 +96,11 @@ def translate(
     facts = [{**describe(backbone, r), **p.facts, "seed": seed} for r, p in zip(requests, planned, strict=True)]
     recipes = [{**fact, "fit": fit, "rows": len(sources)} for fact in facts]
     natives = _decode(backbone, step, reconstruct)
-    yield replace(_progress(step, trajectory), results=_put_back(natives, sources, framed, recipes))
+    origins = [
+        {"row": row, "source_sha256": source.sha256, "inversion_sha256": trajectory.sha256(row)}
+        for row, source in enumerate(sources)
+    ]
+    yield replace(_progress(step, trajectory), results=_put_back(natives, sources, framed, recipes, origins))
 
 
 def invert(
@@ -201,13 +218,13 @@ def _put_back(
     sources: Sequence[Source],
     framed: Framed,
     recipes: Sequence[dict[str, object]],
+    origins: Sequence[dict[str, object]],
 ) -> tuple[tuple[Result, ...], ...]:
     table = []
-    for row, (source, (_, framing)) in enumerate(zip(sources, framed, strict=True)):
+    for row, (source, (_, framing), origin) in enumerate(zip(sources, framed, origins, strict=True)):
         results = []
         for (edited, reconstructed), recipe in zip(natives, recipes, strict=True):
             image = source.with_alpha(framing.restore(edited[row], source.image))
-            facts = {**recipe, "row": row, "source_sha256": source.sha256}
-            results.append(Result(image, edited[row], reconstructed[row], facts))
+            results.append(Result(image, edited[row], reconstructed[row], {**recipe, **origin}))
         table.append(tuple(results))
     return tuple(table)

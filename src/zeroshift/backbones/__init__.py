@@ -18,7 +18,12 @@ def load_backbone(
     device: Device = "auto",
     precision: Precision = "auto",
 ) -> "StableDiffusion":
-    """Load a Stable Diffusion 1.x or 2.x checkpoint in diffusers format; see ``zeroshift.load``."""
+    """Load a Stable Diffusion 1.x or 2.x checkpoint in diffusers format; see ``zeroshift.load``.
+
+    Raises:
+        ValueError: there is no such folder, repository or device.
+        Unsupported: a part is missing or damaged, weights are pickled, or the layout is another.
+    """
     checkpoint = find_checkpoint(model, revision, cache_dir)
     from zeroshift.backbones.read import read_stable_diffusion  # diffusers takes seconds to import
 

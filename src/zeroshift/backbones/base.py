@@ -26,7 +26,7 @@ class Identity:
     sha256: str
     """hash of every weight and configuration file, or of their names where nothing is loaded"""
     revision: str | None = None
-    """hub revision that was asked for"""
+    """commit of a hub checkpoint"""
 
 
 class Backbone(Protocol):

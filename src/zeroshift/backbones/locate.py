@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,7 +15,11 @@ Precision = Literal["auto", "fp32", "fp16", "bf16"]
 SHIPPED = Path(__file__).parent.parent / "shipped"
 """the model that comes with the package"""
 PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
-_WEIGHTS = ("unet", "vae", "text_encoder")
+_WEIGHTS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
+"""the parts that are networks, with the name that their weight files begin with"""
+_CONFIGS = {part: "config.json" for part in _WEIGHTS} | {"scheduler": "scheduler_config.json"}
+_TEXTS = [f"{part}/*{end}" for part in PARTS for end in (".json", ".txt")]
+_NOT_LOADED = ("*.fp16*", "*.non_ema*", "*flax*", "*openvino*", "*onnx*")
 _HUB_ID = re.compile(r"^[\w.-]+/[\w.-]+$")
 
 
@@ -25,8 +30,16 @@ class Checkpoint:
     root: Path
     name: str
     revision: str | None
-    variant: str | None
-    """"fp16" where only half-precision weight files are there"""
+    """commit of a hub checkpoint"""
+    variants: Mapping[str, str | None]
+    """by network: "fp16" where only half-precision weight files are there"""
+
+    def files(self) -> list[Path]:
+        """Return every file that is loaded."""
+        configs = [self.root / part / name for part, name in _CONFIGS.items()]
+        words = [path for path in (self.root / "tokenizer").iterdir() if path.suffix in {".json", ".txt"}]
+        weights = [path for part, kind in self.variants.items() for path in _weights(self.root, part, kind)]
+        return [*configs, *words, *weights]
 
 
 def find_checkpoint(model: str | Path | None, revision: str | None, cache_dir: str | Path | None) -> Checkpoint:
@@ -38,14 +51,38 @@ def find_checkpoint(model: str | Path | None, revision: str | None, cache_dir: s
     """
     if model is None:
         return check(SHIPPED, "shipped", None)
+    if is_folder(model):
+        return check(Path(model), Path(model).resolve().name, None)
+    root = _download(str(model), revision, cache_dir)
+    return check(root, str(model), root.name)
+
+
+def find_configs(model: str | Path, revision: str | None, cache_dir: str | Path | None) -> Checkpoint:
+    """Return a checkpoint of which only configurations and words need be there, or are downloaded.
+
+    Raises:
+        ValueError: there is no such folder or repository.
+        Unsupported: a part is missing, or the layout is not Stable Diffusion 1.x or 2.x.
+    """
+    folder = is_folder(model)
+    root = Path(model) if folder else _snapshot(str(model), revision, cache_dir, _TEXTS)
+    name, commit = (root.resolve().name, None) if folder else (str(model), root.name)
+    check_parts(root, name)
+    return Checkpoint(root, name, commit, {})
+
+
+def is_folder(model: str | Path) -> bool:
+    """Tell a folder from a hub id.
+
+    Raises:
+        ValueError: it is neither.
+    """
     folder = Path(model)
-    if folder.is_dir():
-        return check(folder, folder.resolve().name, None)
     if folder.is_file():
         raise ValueError(f"{model} is a file; give the folder of a checkpoint in diffusers format, or a hub id.")
-    if not _HUB_ID.match(str(model)):
+    if not folder.is_dir() and not _HUB_ID.match(str(model)):
         raise ValueError(f"There is no folder {model}, and it is not a hub id such as owner/name; check the name.")
-    return check(_download(str(model), revision, cache_dir), str(model), revision)
+    return folder.is_dir()
 
 
 def check(root: Path, name: str, revision: str | None) -> Checkpoint:
@@ -53,6 +90,16 @@ def check(root: Path, name: str, revision: str | None) -> Checkpoint:
 
     Raises:
         Unsupported: a part is missing, weights are pickled, or the layout is another.
+    """
+    check_parts(root, name)
+    return Checkpoint(root, name, revision, {part: _variant(root, name, part) for part in _WEIGHTS})
+
+
+def check_parts(root: Path, name: str) -> None:
+    """Refuse another layout.
+
+    Raises:
+        Unsupported: a part or its configuration is missing, or there is a second text encoder.
     """
     for part in PARTS:
         if not (root / part).is_dir():
@@ -62,18 +109,26 @@ def check(root: Path, name: str, revision: str | None) -> Checkpoint:
             )
     if (root / "text_encoder_2").is_dir():
         raise Unsupported(f"The checkpoint {name} has two text encoders; zeroshift loads Stable Diffusion 1.x and 2.x.")
-    variants = [_variant(root, name, part) for part in _WEIGHTS]
+    for part, file in _CONFIGS.items():
+        if not (root / part / file).is_file():
+            raise Unsupported(f"The {part} of {name} has no {file}; get it anew.")
     _check_channels(root, name)
-    return Checkpoint(root, name, revision, "fp16" if "fp16" in variants else None)
 
 
 def _variant(root: Path, name: str, part: str) -> str | None:
-    weights = [path.name for path in (root / part).glob("*.safetensors")]
-    if not weights:
-        pickled = any((root / part).glob("*.bin")) or any((root / part).glob("*.ckpt"))
-        what = "only pickled weights, which can run code when opened" if pickled else "no weights"
-        raise Unsupported(f"The {part} of {name} has {what}; zeroshift loads .safetensors only, so convert it first.")
-    return "fp16" if all(".fp16" in weight for weight in weights) else None
+    for variant in (None, "fp16"):
+        if _weights(root, part, variant):
+            return variant
+    pickled = any((root / part).glob("*.bin")) or any((root / part).glob("*.ckpt"))
+    what = "only pickled weights, which can run code when opened" if pickled else "no weights"
+    raise Unsupported(f"The {part} of {name} has {what}; zeroshift loads .safetensors only, so convert it first.")
+
+
+def _weights(root: Path, part: str, variant: str | None) -> list[Path]:
+    """Return the files of one variant: whole, or split (with their index)."""
+    mark, split = f"\\.{variant}" if variant else "", r"-\d+-of-\d+"
+    name = re.compile(rf"{_WEIGHTS[part]}({mark}({split})?|{split}{mark})\.safetensors(\.index{mark}\.json)?")
+    return [path for path in (root / part).glob("*.safetensors*") if name.fullmatch(path.name)]
 
 
 def _check_channels(root: Path, name: str) -> None:
@@ -91,18 +146,27 @@ def _check_channels(root: Path, name: str) -> None:
 
 
 def _download(model: str, revision: str | None, cache_dir: str | Path | None) -> Path:
+    """Get a repository's plain weights, and half-precision ones for the networks that have no others."""
+    root = _snapshot(model, revision, cache_dir, [*_TEXTS, *(f"{part}/*.safetensors" for part in _WEIGHTS)])
+    lacking = [part for part in _WEIGHTS if not _weights(root, part, None)]
+    halves = [f"{part}/{name}" for part in lacking for name in ("*.fp16*.safetensors", "*.index.fp16.json")]
+    return _snapshot(model, root.name, cache_dir, halves, skipped=()) if halves else root
+
+
+def _snapshot(
+    model: str,
+    revision: str | None,
+    cache_dir: str | Path | None,
+    wanted: Sequence[str],
+    skipped: Sequence[str] = _NOT_LOADED,
+) -> Path:
+    """Return the folder, named by the commit, that has the ``wanted`` files of a hub repository's parts."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    wanted = [f"{part}/*{end}" for part in PARTS for end in (".json", ".txt", ".safetensors")]
-    skipped = ["*.fp16.*", "*.non_ema.*", "*flax*", "*openvino*", "*onnx*"]
     try:
         folder = snapshot_download(
-            model,
-            revision=revision,
-            cache_dir=cache_dir,
-            allow_patterns=[*wanted, "model_index.json"],
-            ignore_patterns=skipped,
+            model, revision=revision, cache_dir=cache_dir, allow_patterns=list(wanted), ignore_patterns=list(skipped)
         )
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]

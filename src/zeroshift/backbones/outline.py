@@ -1,24 +1,24 @@
 """Checkpoints without weights: every network on the meta device, where shapes flow and nothing is computed."""
 
-from pathlib import Path
-
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from zeroshift.backbones.base import Identity
+from zeroshift.backbones.locate import Checkpoint
 from zeroshift.backbones.stable_diffusion import StableDiffusion
 
 
-def outline_of(root: Path) -> StableDiffusion:
-    """Build a checkpoint in diffusers format from its configurations; weights are not read."""
+def outline_of(checkpoint: Checkpoint) -> StableDiffusion:
+    """Build a checkpoint from its configurations; weights are not read."""
+    root = checkpoint.root
     with torch.device("meta"):
         unet = UNet2DConditionModel.from_config(UNet2DConditionModel.load_config(root / "unet"))
         vae = AutoencoderKL.from_config(AutoencoderKL.load_config(root / "vae"))
         text_encoder = CLIPTextModel(CLIPTextConfig.from_pretrained(root / "text_encoder"))
     tokenizer = CLIPTokenizer.from_pretrained(root / "tokenizer", local_files_only=True)
     scheduler = DDIMScheduler.from_pretrained(root / "scheduler", local_files_only=True)
-    identity = Identity(root.resolve().name, "0" * 64)
+    identity = Identity(checkpoint.name, "0" * 64, checkpoint.revision)
     return StableDiffusion(identity, unet, vae, text_encoder, tokenizer, scheduler)
 
 

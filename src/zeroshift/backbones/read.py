@@ -1,14 +1,12 @@
 """Reading a Stable Diffusion checkpoint from safetensors, frozen, onto a device."""
 
-from pathlib import Path
-
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from safetensors import SafetensorError
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from zeroshift.backbones.base import Identity, Unsupported
-from zeroshift.backbones.locate import PARTS, Checkpoint, Device, Precision
+from zeroshift.backbones.locate import Checkpoint, Device, Precision
 from zeroshift.backbones.stable_diffusion import StableDiffusion
 from zeroshift.files import sha256_of
 
@@ -22,15 +20,21 @@ def read_stable_diffusion(checkpoint: Checkpoint, device: Device, precision: Pre
         Unsupported: a file is damaged or of another architecture.
         ValueError: the device is not there.
     """
-    root, place = checkpoint.root, pick_device(device)
+    root, variants, place = checkpoint.root, checkpoint.variants, pick_device(device)
     dtype = pick_dtype(precision, place)
     weights = {"use_safetensors": True, "local_files_only": True, "torch_dtype": dtype}
     try:
         backbone = StableDiffusion(
-            identity=Identity(checkpoint.name, sha256_of(_files(root), root), checkpoint.revision),
-            unet=UNet2DConditionModel.from_pretrained(root / "unet", variant=checkpoint.variant, **weights),
-            vae=AutoencoderKL.from_pretrained(root / "vae", variant=checkpoint.variant, **weights),
-            text_encoder=_text_encoder(root / "text_encoder", checkpoint.variant, dtype),
+            identity=Identity(checkpoint.name, sha256_of(checkpoint.files(), root), checkpoint.revision),
+            unet=UNet2DConditionModel.from_pretrained(root / "unet", variant=variants["unet"], **weights),
+            vae=AutoencoderKL.from_pretrained(root / "vae", variant=variants["vae"], **weights),
+            text_encoder=CLIPTextModel.from_pretrained(
+                root / "text_encoder",
+                variant=variants["text_encoder"],
+                use_safetensors=True,
+                local_files_only=True,
+                dtype=dtype,
+            ),
             tokenizer=CLIPTokenizer.from_pretrained(root / "tokenizer", local_files_only=True),
             scheduler=DDIMScheduler.from_pretrained(root / "scheduler", local_files_only=True),
         )
@@ -63,15 +67,3 @@ def pick_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     if precision == "auto":
         return torch.float16 if device.type == "cuda" else torch.float32
     return _DTYPES[precision]
-
-
-def _text_encoder(folder: Path, variant: str | None, dtype: torch.dtype) -> CLIPTextModel:
-    return CLIPTextModel.from_pretrained(
-        folder, variant=variant, use_safetensors=True, local_files_only=True, dtype=dtype
-    )
-
-
-def _files(root: Path) -> list[Path]:
-    return [
-        path for part in PARTS for path in (root / part).rglob("*") if path.suffix in {".json", ".txt", ".safetensors"}
-    ]

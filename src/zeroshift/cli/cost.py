@@ -2,6 +2,7 @@
 
 import json as as_json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -12,6 +13,7 @@ from zeroshift.cli.shared import (
     SHIPPED_METHOD,
     Text,
     as_app,
+    check_hub,
     checked_method,
     hush_libraries,
     method_class,
@@ -30,6 +32,8 @@ def cost(
     *,
     method: Annotated[str, Parameter(help="see: zeroshift methods", metavar="NAME")] = SHIPPED_METHOD,
     model: Annotated[Text, Parameter(help="sd15, or folder or hub id whose configuration is read")] = "sd15",
+    revision: Annotated[Text | None, Parameter(help="hub revision")] = None,
+    cache_dir: Annotated[Path | None, Parameter(help="where hub downloads are kept")] = None,
     size: Annotated[int | None, Parameter(help="side in pixels [default the model's]", metavar="N")] = None,
     json: Annotated[bool, Parameter(help="print one JSON object")] = False,
     given: Given,
@@ -39,11 +43,12 @@ def cost(
     SF is one forward pass of the UNet on one sample; backward passes are counted in the same unit.
     """
     built = checked_method(method, given)
+    check_hub(None if model == "sd15" else model, revision, cache_dir)
     hush_libraries()
     from zeroshift.cost import measure
 
     with waiting("counting", json):
-        figures = measure(built, model=model, size=size).as_dict()
+        figures = measure(built, model=model, revision=revision, cache_dir=cache_dir, size=size).as_dict()
     print(as_json.dumps(figures) if json else "\n".join(f"{name:25} {spelled(v)}" for name, v in figures.items()))
 
 

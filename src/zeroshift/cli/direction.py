@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from zeroshift.cli.output import check_writable, tell
+from zeroshift.cli.output import check_apart, check_writable, tell
 from zeroshift.cli.progress import waiting
 from zeroshift.cli.shared import DEFAULT_LOUDNESS, DEFAULT_MODEL, OUTPUT, Loudness, ModelFlags, Text, as_app
 from zeroshift.cli.wrong import Wrong, usage
@@ -56,6 +56,7 @@ def make(
         raise Wrong("Give sentences for both words, --source-sentences and --target-sentences, or for none.")
     if source.strip().casefold() == target.strip().casefold():
         raise Wrong(f'Source and target are both "{source}"; give two different ones.')
+    check_apart([("the file of sentences", file) for file in (source_sentences, target_sentences)], [output])
     check_writable(output, ".safetensors")
     if source_sentences is not None and target_sentences is not None:
         sets, origin = (lines_of(source_sentences), lines_of(target_sentences)), "files"

@@ -7,9 +7,9 @@ from typing import Annotated
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from zeroshift.cli.editing import Delivery, asked_for, deliver, named, read_pictures, runs
+from zeroshift.cli.editing import Delivery, asked_for, check_beside, check_used, deliver, named, runs, seen
 from zeroshift.cli.flags import Given, flags_of, with_flags
-from zeroshift.cli.output import places
+from zeroshift.cli.output import check_apart, places
 from zeroshift.cli.progress import follow
 from zeroshift.cli.shared import (
     DEFAULT_LOUDNESS,
@@ -27,7 +27,7 @@ from zeroshift.cli.shared import (
     method_named,
 )
 from zeroshift.cli.wrong import Wrong
-from zeroshift.image import Fit
+from zeroshift.image import Fit, load_image
 from zeroshift.request import Request
 
 
@@ -65,17 +65,22 @@ def edit(
     Words are swapped in the prompt, the article corrected; whole prompts are taken as they are. Pictures of one framed
     size run as one batch; targets and strengths share the work on the source.
     """
+    also = [name for name, option in (("--fit", fit), ("--inversion-file", inversion_file)) if option is not None]
+    check_used(given, photographs=bool(images), words=direction is None, strengths=strengths is not None, also=also)
     wanted = asked_for(source, target, prompt, direction, method, given, strengths)
     files = places(named(images, source, wanted), output)
+    read = [*(("the photograph", image) for image in images), ("the edit direction", direction)]
+    check_apart([*read, ("the inversion", inversion_file)], [*files, before_after])
     if inversion_file is not None and len(images) != 1:
         raise Wrong("--inversion-file holds the inversion of one photograph; give that one.")
-    pictures = read_pictures(images, files, before_after, max_megapixels)
+    check_beside(files, before_after)
+    pictures = [load_image(image, max_megapixels=max_megapixels) for image in images]
     editor, loaded = model.opened(loud)
     requests = [Request(w.task, editor.method(method, w.given, paper_defaults)) for w in wanted]
     how = Delivery(native, before_after, direction, loaded, loud)
     for members, steps in runs(editor, pictures, requests, seed=seed, fit=fit, inversion=inversion_file):
         last, seconds = follow(steps, loud.silent)
         for member, row in zip(members, last.results, strict=True):
-            image, before = (images[member], pictures[member].image) if images else (None, None)
+            image, before = (images[member], seen(editor, pictures[member], fit, native)) if images else (None, None)
             for k, result in enumerate(row):
                 deliver(result, files[member * len(wanted) + k], image, before, seconds, how)

@@ -1,6 +1,6 @@
 """The parts of an edit on the command line: what is asked for, in which runs, and what becomes of the results."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from zeroshift.cli.flags import Given, flags_of, put
-from zeroshift.cli.output import relative, slug, tell
+from zeroshift.cli.output import check_picture, relative, slug, tell
 from zeroshift.cli.shared import Loudness, checked_method, method_class
 from zeroshift.cli.wrong import Wrong, usage
 from zeroshift.conditioning.task import Task, make_task
-from zeroshift.image import Fit, Source, before_after, check_output, frame, load_image, save_image
+from zeroshift.image import Fit, Source, before_after, frame, save_image
 
 if TYPE_CHECKING:
     from zeroshift.editor import Editor
     from zeroshift.request import Request
     from zeroshift.translate import Progress, Result
+
+
+SHOWN = 256
+"""height in pixels that before and after have at least: a small model's pictures are hard to look at"""
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,32 @@ def asked_for(
     return [Wanted(task, options, slug(task.target) + ending) for task in tasks for ending, options in spread]
 
 
+def check_used(given: Given, *, photographs: bool, words: bool, strengths: bool, also: Collection[str]) -> None:
+    """Refuse options that would do nothing.
+
+    ``words``: the direction comes from the words, not from a file. ``also`` are those of the verb itself that were
+    given and need a photograph.
+
+    Raises:
+        Wrong: there is one.
+    """
+    conditioning = parts(given, "conditioning")
+    if not photographs and (idle := [*also, *({"--inversion"} if "inversion" in given else ())]):
+        raise Wrong(
+            f"{' and '.join(idle)} say what becomes of a photograph, and none is given; give one, or leave it out."
+        )
+    if not words and (idle := [f"--{name}" for name in ("words", "sentences") if name in conditioning]):
+        raise Wrong(f"{' and '.join(idle)} say how a direction is made, and --direction gives a saved one; choose one.")
+    if strengths and "strength" in conditioning:
+        raise Wrong("--strength and --strengths say the same thing; give one of them.")
+
+
+def parts(given: Given, name: str) -> Mapping[str, object]:
+    """Return the options of one part that were given."""
+    found = given.get(name, {})
+    return found if isinstance(found, Mapping) else {}
+
+
 def spread_out(method: str, given: Given, strengths: str) -> list[tuple[str, Given]]:
     """Return the options at each of several strengths, with the ending of their file names.
 
@@ -91,21 +121,17 @@ def named(images: Sequence[Path], source: str, wanted: Sequence[Wanted]) -> list
     return [f"{stem}-{edit.label}" for stem in stems for edit in wanted]
 
 
-def read_pictures(images: Sequence[Path], files: Sequence[Path], extra: Path | None, most: float) -> list[Source]:
-    """Read the photographs, of at most ``most`` megapixels, after seeing that no result would replace one of them.
+def check_beside(files: Sequence[Path], extra: Path | None) -> None:
+    """See that a picture of before and after can be written.
 
     Raises:
-        Wrong: a result would replace a photograph, or there are several results to put beside one source.
-        ValueError: a photograph cannot be read.
+        Wrong: there are several results to put beside one source, or its name has no picture's extension.
+        ValueError: it cannot be written.
     """
-    for file in [*files, *([extra] if extra else [])]:
-        if any(file.resolve() == image.resolve() for image in images):
-            raise Wrong(f"{file} is the photograph itself; give the result another name.")
     if extra is not None:
         if len(files) > 1:
             raise Wrong("--before-after shows one result beside its source; ask for one picture and one target.")
-        check_output(extra)
-    return [load_image(image, max_megapixels=most) for image in images]
+        check_picture(extra)
 
 
 def runs(
@@ -126,11 +152,7 @@ def runs(
         yield [0], editor.run_generated(requests, seed=seed)
         return
     fit, backbone = fit or editor.default_fit, editor.backbone
-    groups: dict[tuple[int, int], list[int]] = {}
-    for k, picture in enumerate(pictures):
-        _, framing = frame(picture.image, fit, size=backbone.size, multiple=backbone.multiple)
-        groups.setdefault(framing.frame_size, []).append(k)
-    for members in groups.values():
+    for members in editor.batches(pictures, fit=fit):
         batch = [pictures[k] for k in members]
         trajectory = None
         if inversion is not None:
@@ -140,6 +162,14 @@ def runs(
             trajectory, facts = load_trajectory(inversion, backbone)
             check_facts(inversion, facts, inversion_facts(backbone, batch, requests[0], seed=seed, fit=fit))
         yield members, editor.run(batch, requests, seed=seed, fit=fit, trajectory=trajectory)
+
+
+def seen(editor: "Editor", picture: Source, fit: Fit | None, native: bool) -> Image.Image:
+    """Return what an edit is compared with: the photograph, or what the model saw of it if that is what is written."""
+    if not native:
+        return picture.image
+    backbone = editor.backbone
+    return frame(picture.image, fit or editor.default_fit, size=backbone.size, multiple=backbone.multiple)[0]
 
 
 def deliver(
@@ -155,8 +185,16 @@ def deliver(
     save_image(picture, path, recipe=recipe)
     shown = before or result.reconstruction
     if how.before_after is not None and shown is not None:
-        save_image(before_after(shown, picture), how.before_after, recipe={**recipe, "command": "before-after"})
+        both = before_after(enlarged(shown), enlarged(picture))
+        save_image(both, how.before_after, recipe={**recipe, "command": "before-after"})
     beside = str(how.before_after) if how.before_after else None
     facts = {"target": recipe["target"], "source": str(image) if image else None, "before_after": beside}
     remark = f"; the model took {how.loaded:.1f} s to load{f'; before and after: {beside}' if beside else ''}"
     tell(path, seconds, {**facts, "recipe": recipe}, how.loud, remark)
+
+
+def enlarged(picture: Image.Image) -> Image.Image:
+    """Return the picture at ``SHOWN`` pixels of height if it has less."""
+    if picture.height >= SHOWN:
+        return picture
+    return picture.resize((round(picture.width * SHOWN / picture.height), SHOWN), Image.Resampling.LANCZOS)

@@ -8,7 +8,7 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
 from zeroshift.cli.flags import Given, flags_of, with_flags
-from zeroshift.cli.output import check_writable, tell
+from zeroshift.cli.output import check_apart, check_writable, tell
 from zeroshift.cli.progress import follow
 from zeroshift.cli.shared import (
     DEFAULT_LOUDNESS,
@@ -60,6 +60,7 @@ def invert(
     with usage():
         task = Task(source, "", complete_source(source, prompt), "", None)  # the target plays no part
     checked_method(method, given)
+    check_apart([("the photograph", image)], [output])
     check_writable(output, ".safetensors")
     picture = load_image(image, max_megapixels=max_megapixels)
     editor, _ = model.opened(loud)

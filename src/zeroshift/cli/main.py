@@ -1,6 +1,5 @@
 """The entry point: finds the verb, runs it, and turns what goes wrong into one sentence and an exit code."""
 
-import os
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -41,7 +40,7 @@ def main(tokens: Sequence[str] | None = None) -> NoReturn:
 def run(tokens: list[str], debug: bool) -> int:
     """Run one command line and return its exit code."""
     try:
-        hush()
+        hush_warnings()
         app_for(tokens)(tokens, exit_on_error=False, print_error=False, result_action="return_value")
         return 0
     except KeyboardInterrupt:
@@ -94,15 +93,11 @@ def guess(verb: str) -> str:
     return f"did you mean {near[0]}?" if near else f"choose one of: {', '.join(VERBS)}."
 
 
-def hush() -> None:
-    """Keep libraries from talking over the command."""
+def hush_warnings() -> None:
+    """Keep libraries from warning; of what is imported later, ``hush_libraries`` quiets the rest."""
     import logging
     import warnings
 
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
     warnings.filterwarnings("ignore", module=r"(PIL|torch|diffusers|transformers|huggingface_hub)\.")
     logging.getLogger("PIL").addHandler(logging.NullHandler())
 

@@ -8,7 +8,7 @@ from cyclopts import App, Parameter
 
 from zeroshift.cli.flags import flags_of
 from zeroshift.cli.shared import as_app
-from zeroshift.methods import METHODS, Pix2PixZero
+from zeroshift.methods import METHODS, Method
 
 
 def command(tokens: Sequence[str]) -> App:
@@ -27,7 +27,7 @@ def methods(*, json: Annotated[bool, Parameter(help="print one JSON list")] = Fa
     print("\nzeroshift edit --method NAME --help explains the options of one.")
 
 
-def row_of(method: type[Pix2PixZero]) -> dict[str, Any]:
+def row_of(method: type[Method]) -> dict[str, Any]:
     """Return what the table says of a method."""
     return {
         "name": method.name,

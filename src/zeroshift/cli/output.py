@@ -4,8 +4,10 @@ import json
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import combinations
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from zeroshift.cli.wrong import Wrong
@@ -22,11 +24,9 @@ def places(names: Sequence[str], output: Path | None) -> list[Path]:
     ``output`` is a file for one result and a folder for several (or if it is a folder, or has no extension).
 
     Raises:
-        Wrong: two results would have one name.
+        Wrong: two results would have one name, or a name has no picture's extension.
         ValueError: a file cannot be written there.
     """
-    from zeroshift.image import check_output
-
     if output is not None and len(names) == 1 and output.suffix and not output.is_dir():
         found = [output]
     else:
@@ -35,8 +35,59 @@ def places(names: Sequence[str], output: Path | None) -> list[Path]:
     if doubled:
         raise Wrong(f"Two results would both be called {doubled[0]}; give pictures and targets of different names.")
     for path in found:
-        check_output(path)
+        check_picture(path)
     return found
+
+
+def check_apart(read: Iterable[tuple[str, Path | None]], written: Sequence[Path | None]) -> None:
+    """Refuse to write over what is read, and to write one file twice.
+
+    ``read`` has what each file is, such as "the photograph"; None stands for files that play no part.
+
+    Raises:
+        Wrong: two of them are the same file.
+    """
+    results = [path for path in written if path is not None]
+    for what, path in read:
+        for result in results:
+            if path is not None and same_file(path, result):
+                raise Wrong(f"{result} is {what} itself; give the result another name.")
+    for one, other in combinations(results, 2):
+        if same_file(one, other):
+            raise Wrong(f"{other} would be written twice; give the results different names.")
+
+
+def same_file(one: Path, other: Path) -> bool:
+    """Tell whether two names mean one file, also by a link or on a disk that ignores case."""
+    return one.resolve() == other.resolve() or (one.exists() and other.exists() and one.samefile(other))
+
+
+def check_picture(path: Path) -> None:
+    """See that a picture can be written, before the work begins.
+
+    Raises:
+        Wrong: its name has no picture's extension.
+        ValueError: no file can be written there.
+    """
+    from zeroshift.image import check_output
+    from zeroshift.image.save import FORMATS
+
+    if path.suffix.lower() not in FORMATS:
+        raise Wrong(f"{path} is no name of a picture; let it end in one of {', '.join(FORMATS)}.")
+    check_output(path)
+
+
+def check_folder(path: Path) -> None:
+    """See that files can be written into a folder, which is made if it is missing.
+
+    Raises:
+        ValueError: they cannot.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=path).close()
+    except OSError as error:
+        raise ValueError(f"{path} cannot be written into ({error.strerror}); choose another folder.") from error
 
 
 def check_writable(path: Path, extension: str) -> None:
@@ -46,11 +97,11 @@ def check_writable(path: Path, extension: str) -> None:
         Wrong: it has another extension.
         ValueError: no file can be written there.
     """
-    from zeroshift.image import check_output
-
     if path.suffix != extension:
         raise Wrong(f"{path} must end in {extension}; give such a name.")
-    check_output(path.with_name(f"{path.name}.png"))
+    if path.is_dir():
+        raise Wrong(f"{path} is a folder; add a file name.")
+    check_folder(path.parent)
 
 
 def slug(text: str) -> str:

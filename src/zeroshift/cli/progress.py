@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,40 @@ def waiting(for_what: str, silent: bool) -> Iterator[None]:
         yield
 
 
+def with_lines(
+    steps: "Iterator[Progress]", clock: Callable[[], float], pause: float
+) -> "Iterator[tuple[Progress, str | None]]":
+    """Yield every step, with a line about it where ``pause`` seconds of ``clock`` went by since the last one.
+
+    The pace is measured from a stage's first step on, which itself includes the work between two stages: a stage's
+    first line has no time. Nothing is said of later stages, whose pace is not known.
+    """
+    said_at, said, first, since = clock(), ("", 0), ("", 0), 0.0
+    for step in steps:
+        now, here = clock(), (step.stage, step.done)
+        if step.stage != first[0]:
+            first, since = here, now
+        line = None
+        if now - said_at > pause and here != said:
+            line, said_at, said = spelled(step, step.done - first[1], now - since), now, here
+        yield step, line
+
+
+def spelled(step: "Progress", steps: int, seconds: float) -> str:
+    """Return how far a run is, and how long the rest of its stage takes at a pace of ``steps`` in ``seconds``."""
+    line = f"{step.stage} {step.done}/{step.total}"
+    if steps == 0 or step.done == step.total:
+        return line
+    return f"{line}, about {seconds / steps * (step.total - step.done):.0f} s left of this stage"
+
+
+def _told(steps: "Iterator[Progress]") -> "Iterator[Progress]":
+    for step, line in with_lines(steps, time.monotonic, PAUSE):
+        if line is not None:
+            print(line, file=sys.stderr)
+        yield step
+
+
 def _drawn(steps: "Iterator[Progress]") -> "Iterator[Progress]":
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -49,16 +83,3 @@ def _drawn(steps: "Iterator[Progress]") -> "Iterator[Progress]":
                 shown[step.stage] = bars.add_task(step.stage, total=step.total)
             bars.update(shown[step.stage], completed=step.done)
             yield step
-
-
-def _told(steps: "Iterator[Progress]") -> "Iterator[Progress]":
-    told, stage, began = time.monotonic(), "", time.monotonic()
-    for step in steps:
-        now = time.monotonic()
-        if step.stage != stage:
-            stage, began = step.stage, now
-        left = (now - began) * (step.total - step.done) / max(step.done - 1, 1)
-        if now - told > PAUSE:
-            print(f"{step.stage} {step.done}/{step.total}, about {left:.0f} s left", file=sys.stderr)
-            told = now
-        yield step

@@ -6,11 +6,11 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from zeroshift.cli.output import tell
+from zeroshift.cli.output import check_apart, check_picture, tell
 from zeroshift.cli.progress import follow, waiting
 from zeroshift.cli.recipes import Recipe, original, saved_direction, steps_of
 from zeroshift.cli.shared import DEFAULT_LOUDNESS, Loudness, Output, Text, as_app
-from zeroshift.image import check_output, save_image
+from zeroshift.image import save_image
 
 
 def command(tokens: Sequence[str]) -> App:
@@ -32,17 +32,18 @@ def redo(
     """Make an edited picture again from the recipe in its file: the same bytes on the same machine."""
     recipe = Recipe.read(edited)
     path = output or edited.with_stem(f"{edited.stem}-redo")
-    check_output(path)
-    source = original(recipe, edited, image) if recipe.photograph else None
-    told = saved_direction(recipe, edited, direction)
+    source, told = original(recipe, edited, image), saved_direction(recipe, edited, direction)
+    read = [("the edited picture", edited), ("the photograph", source), ("the photograph", image)]
+    check_apart([*read, ("the edit direction", told)], [path])
+    check_picture(path)
     with waiting("loading the model", loud.silent):
         editor = recipe.model_flags(model, cache_dir).open()
     recipe.check_model(editor.backbone.identity)
     before = edited.read_bytes()
     last, seconds = follow(steps_of(recipe, editor, source, told), loud.silent)
-    result = last.results[recipe.row][0]
-    picture = result.native if recipe.facts.get("native") else result.image
+    result = last.results[recipe.facts.row][0]
+    picture = result.native if recipe.facts.native else result.image
     save_image(picture, path, recipe=recipe.with_own(result.recipe))
     same = path.read_bytes() == before
-    remark = "the same bytes" if same else recipe.why_different()
+    remark = "the same bytes" if same else recipe.why_different(result.recipe)
     tell(path, seconds, {"same_bytes": same}, loud, f"; {remark}")

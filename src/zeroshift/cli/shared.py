@@ -11,11 +11,11 @@ from cyclopts.validators import Number
 
 from zeroshift.backbones.locate import Device, Precision
 from zeroshift.cli.progress import waiting
-from zeroshift.cli.wrong import usage
+from zeroshift.cli.wrong import Wrong, usage
 
 if TYPE_CHECKING:
     from zeroshift.editor import Editor
-    from zeroshift.methods import Pix2PixZero
+    from zeroshift.methods import Method
 
 MODEL = Group("Model", sort_key=20)
 OUTPUT = Group("Output", sort_key=30)
@@ -46,7 +46,12 @@ class ModelFlags:
     threads: Annotated[int | None, Parameter(help="CPU threads", metavar="N", validator=Number(gte=1))] = None
 
     def opened(self, loud: "Loudness") -> "tuple[Editor, float]":
-        """Load the model, saying so, and return it with the seconds that took."""
+        """Load the model, saying so, and return it with the seconds that took.
+
+        Raises:
+            Wrong: an option is about downloads, and the model is not downloaded.
+            ValueError: the model cannot be loaded.
+        """
         begun = time.perf_counter()
         with waiting("loading the model", loud.silent):
             editor = self.open()
@@ -56,8 +61,10 @@ class ModelFlags:
         """Load the model.
 
         Raises:
+            Wrong: an option is about downloads, and the model is not downloaded.
             ValueError: the model cannot be loaded.
         """
+        check_hub(self.model, self.revision, self.cache_dir)
         import torch
 
         from zeroshift.editor import load
@@ -92,6 +99,20 @@ DEFAULT_MODEL = ModelFlags()
 DEFAULT_LOUDNESS = Loudness()
 
 
+def check_hub(model: str | None, revision: str | None, cache_dir: Path | None) -> None:
+    """Refuse options of hub downloads for a model that is not downloaded (None: the shipped one; or a folder).
+
+    Raises:
+        Wrong: there is one.
+    """
+    idle = [name for name, option in (("--revision", revision), ("--cache-dir", cache_dir)) if option is not None]
+    if idle and (model is None or Path(model).exists()):
+        raise Wrong(
+            f"{' and '.join(idle)} say how a model is downloaded, and this one is not; leave that out, or name "
+            "a hub id with --model."
+        )
+
+
 def as_app(verb: Callable[..., None], name: str, usage: str) -> App:
     """Wrap a function as a verb; its docstring is the help, ``usage`` what follows the name."""
     app = App(
@@ -117,7 +138,7 @@ def method_named(tokens: Sequence[str]) -> str:
     return SHIPPED_METHOD
 
 
-def method_class(name: str) -> "type[Pix2PixZero]":
+def method_class(name: str) -> "type[Method]":
     """Return the method of that name.
 
     Raises:
@@ -129,7 +150,7 @@ def method_class(name: str) -> "type[Pix2PixZero]":
         return by_name(name)
 
 
-def checked_method(name: str, *layers: Mapping[str, object]) -> "Pix2PixZero":
+def checked_method(name: str, *layers: Mapping[str, object]) -> "Method":
     """Return a method with nested options.
 
     Raises:

@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 from pydantic import TypeAdapter, ValidationError
 
 from zeroshift.cli.flags import Given, flags_of, with_flags
+from zeroshift.cli.output import check_apart, check_folder
 from zeroshift.cli.shared import as_app, hush_libraries
 from zeroshift.cli.wrong import Wrong
 from zeroshift.presets import one_sentence
@@ -17,7 +18,7 @@ from zeroshift.presets import one_sentence
 
 def command(tokens: Sequence[str]) -> App:
     """Return the verb with the trainer's options."""
-    from zeroshift.training.train import TrainOptions
+    from zeroshift.training.job import TrainOptions
 
     verb = with_flags(train, flags_of(TrainOptions), "Options of the training")
     return as_app(verb, "train", "train FOLDER [OPTIONS]")
@@ -33,14 +34,21 @@ def train(
     given: Given,
 ) -> None:
     """Train a miniature text-to-image model on a folder of captioned pictures, in diffusers format."""
-    from zeroshift.training import train as trainer
+    from zeroshift.training.job import Job, TrainOptions
+    from zeroshift.training.train import train as run_training
 
     try:
-        options = TypeAdapter(trainer.TrainOptions).validate_python(given)
+        options = TypeAdapter(TrainOptions).validate_python(given)
     except ValidationError as error:
         raise Wrong(one_sentence("train", error)) from error
+    check_apart([("the folder of pictures", folder), ("the model to start from", init)], [run, output])
+    for place in (run, output.resolve().parent):
+        check_folder(place)
     hush_libraries()
-    job = trainer.Job(options, run, init, lambda line: print(line, file=sys.stderr, flush=True))
-    with redirect_stdout(sys.stderr):  # Lightning draws its bars on stdout
-        trainer.train(folder, output, job)
+    job = Job(options, run, init, lambda line: print(line, file=sys.stderr, flush=True))
+    try:
+        with redirect_stdout(sys.stderr):  # Lightning draws its bars on stdout
+            run_training(folder, output, job)
+    except SystemExit as ended:  # what Lightning makes of Ctrl-C
+        raise KeyboardInterrupt from ended
     print(output)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from zeroshift.backbones.base import Backbone
-from zeroshift.files import write_atomically
+from zeroshift.files import write_safetensors
 from zeroshift.sentences import template_sentences
 
 
@@ -31,13 +31,12 @@ class Direction:
         return hashlib.sha256(self.delta.contiguous().cpu().numpy().tobytes()).hexdigest()
 
 
-def mean_embedding(backbone: Backbone, sentences: Sequence[str], batch: int = 64) -> Iterator[Tensor]:
-    """Yield, after every batch, the mean so far of the encoded sentences per position, (1, L, D) in float64."""
-    total, count = torch.zeros(()), 0
-    for first in range(0, len(sentences), batch):
-        part = sentences[first : first + batch]
-        total, count = total + backbone.embed(part).tokens.double().sum(0, keepdim=True).cpu(), count + len(part)
-        yield total / count
+def mean_embedding(backbone: Backbone, sentences: Sequence[str], batch: int = 64) -> Tensor:
+    """Return the mean of the encoded sentences per position, (1, L, D) in float64 on the CPU."""
+    batches = (sentences[first : first + batch] for first in range(0, len(sentences), batch))
+    # to the CPU first: MPS has no float64
+    sums = [backbone.embed(part).tokens.cpu().double().sum(0, keepdim=True) for part in batches]
+    return torch.stack(sums).sum(0) / len(sentences)
 
 
 def make_direction(
@@ -51,8 +50,6 @@ def make_direction(
     for name, sentences in zip(names, (source, target), strict=True):
         if not sentences:
             raise ValueError(f'There are no sentences for "{name}"; give at least one, better hundreds.')
-    *_, before = mean_embedding(backbone, source)
-    *_, after = mean_embedding(backbone, target)
     provenance = {
         "source": names[0],
         "target": names[1],
@@ -63,7 +60,8 @@ def make_direction(
         "model": backbone.identity.name,
         "model_sha256": backbone.identity.sha256,
     }
-    return Direction((after - before).float(), provenance)
+    delta = mean_embedding(backbone, target) - mean_embedding(backbone, source)
+    return Direction(delta.float(), provenance)
 
 
 def direction_of_words(backbone: Backbone, source: str, target: str, count: int) -> Direction:
@@ -83,15 +81,9 @@ def save_direction(direction: Direction, path: Path) -> None:
     Raises:
         ValueError: the name has another extension, or the file cannot be written.
     """
-    if path.suffix != ".safetensors":
-        raise ValueError(f"Edit directions are saved as .safetensors; give such a name instead of {path.name}.")
     # one entry alone: safetensors writes several in no fixed order, and equal directions shall be equal files
     metadata = {"provenance": json.dumps(direction.provenance, sort_keys=True)}
-    data = to_bytes({"delta": direction.delta.contiguous()}, metadata)
-    try:
-        write_atomically(path, data)
-    except OSError as error:
-        raise ValueError(f"{path} cannot be written ({error.strerror}); choose another place.") from error
+    write_safetensors(path, to_bytes({"delta": direction.delta.contiguous()}, metadata), "Edit directions")
 
 
 def load_direction(path: Path) -> Direction:

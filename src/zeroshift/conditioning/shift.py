@@ -22,7 +22,7 @@ Shape = Literal["constant", "rising", "falling", "cosine"]
 
 
 @final
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True))
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
 class EditDirection:
     """The source prompt plus an edit direction."""
 
@@ -31,7 +31,7 @@ class EditDirection:
     sentences: Annotated[int, Field(ge=1, le=2000)] = 1000
     """template sentences per word"""
     strength: Annotated[float, Field(ge=-10, le=10)] = 1.0
-    """edit multiplier: how far to go along the direction; 0 leaves the picture as it is"""
+    """edit multiplier: how far to go along the direction; 0 gives the reconstruction"""
     strength_schedule: Shape = "constant"
     """course of the strength over the steps, from noisy to clean"""
     negative: str | None = None

@@ -15,7 +15,7 @@ SD_512_PIXELS = 26_944
 
 
 @final
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True))
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
 class AttentionGuidance(Control):
     """One gradient step per prompt row on x_t brings all cross-attention maps closer to the source's."""
 

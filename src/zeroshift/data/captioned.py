@@ -3,14 +3,16 @@
 import csv
 import io
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
+
+from zeroshift.image import flatten
 
 
 @dataclass(frozen=True)
@@ -36,17 +38,17 @@ class CaptionedFolder:
         """Read ``root/captions.csv`` (columns file, caption; optional split, default train; others kept as labels).
 
         Raises:
-            ValueError: there is no such file, a column is missing, or it has no rows.
+            ValueError: there is no such file, a column is missing, a row has no file or caption, or there are no rows.
         """
         table = Path(root) / "captions.csv"
         if not table.is_file():
             raise ValueError(f"{root} has no captions.csv; the trainer needs one with the columns file and caption.")
-        with table.open(newline="", encoding="utf-8") as lines:
+        with table.open(newline="", encoding="utf-8-sig") as lines:
             reader = csv.DictReader(lines)
             missing = {"file", "caption"} - set(reader.fieldnames or ())
             if missing:
                 raise ValueError(f"{table} lacks the column {', '.join(sorted(missing))}; it needs file and caption.")
-            rows = tuple(_row(row) for row in reader)
+            rows = tuple(_row(row, f"Line {reader.line_num} of {table}") for row in reader)
         if not rows:
             raise ValueError(f"{table} lists no pictures; add a row per picture.")
         return cls(Path(root), rows)
@@ -58,10 +60,12 @@ class CaptionedFolder:
     def read(self, pictures: Iterable[CaptionedPicture], size: int) -> Tensor:
         """Return the pictures as uint8 (N, 3, size, size), centre-cropped to a square and resized with Lanczos.
 
+        They are turned as their metadata say and laid over white where they are transparent.
+
         Raises:
-            ValueError: a picture is missing or cannot be read.
+            ValueError: a picture or a zip file is missing or cannot be read.
         """
-        archives = [zipfile.ZipFile(path) for path in sorted(self.root.glob("*.zip"))]
+        archives = [_archive(path) for path in sorted(self.root.glob("*.zip"))]
         members = {name: archive for archive in archives for name in archive.namelist()}
         try:
             return torch.stack([self._read(picture, size, members) for picture in pictures])
@@ -73,8 +77,8 @@ class CaptionedFolder:
         loose = self.root / picture.file
         try:
             data = loose.read_bytes() if picture.file not in members else members[picture.file].read(picture.file)
-            image = Image.open(io.BytesIO(data)).convert("RGB")
-        except OSError as error:
+            image = flatten(ImageOps.exif_transpose(Image.open(io.BytesIO(data))))
+        except (OSError, SyntaxError, ValueError, zipfile.BadZipFile, Image.DecompressionBombError) as error:
             raise ValueError(f"The picture {picture.file} of {self.root} cannot be read: {error}.") from error
         return torch.from_numpy(_square(image, size).copy()).permute(2, 0, 1)
 
@@ -109,9 +113,22 @@ def labelled(
     return data.read(rows, size), torch.tensor([p.labels["species"] == classes[1] for p in rows])
 
 
-def _row(row: dict[str, str]) -> CaptionedPicture:
-    labels = {k: v or "" for k, v in row.items() if k not in ("file", "caption", "split")}
-    return CaptionedPicture(row["file"], row["caption"], row.get("split") or "train", labels)
+def _archive(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} cannot be read as a zip file: {error}; copy it again or take it away.") from error
+
+
+def _row(row: Mapping[str | None, str | None], place: str) -> CaptionedPicture:
+    """Return one row; the csv module gives None for cells that are missing and as the name of cells too many."""
+    if None in row:
+        raise ValueError(f"{place} has more cells than the first line; put captions with commas in quotes.")
+    for column in ("file", "caption"):
+        if not (row[column] or "").strip():
+            raise ValueError(f"{place} has no {column}; fill it in or remove the line.")
+    labels = {k: v or "" for k, v in row.items() if k and k not in ("file", "caption", "split")}
+    return CaptionedPicture(row["file"] or "", row["caption"] or "", row.get("split") or "train", labels)
 
 
 def _square(image: Image.Image, size: int) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":

@@ -10,14 +10,17 @@ import argparse
 import csv
 import hashlib
 import io
+import sys
 import tarfile
 import xml.etree.ElementTree as ElementTree
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
+from zeroshift.files import write_atomically
 from zeroshift.sentences import with_article
 
 Box = tuple[float, float, float, float]
@@ -59,36 +62,49 @@ def read_pets(annotations: Path) -> list[Pet]:
                 species = {row[0]: "cat" if row[2] == "1" else "dog" for row in rows}
             elif path.suffix == ".xml" and not path.name.startswith("."):
                 heads[path.stem] = _head(data)
-    except tarfile.TarError as error:
-        raise ValueError(f"{annotations} is not a tar archive: {error}; download annotations.tar.gz again.") from error
+    except (tarfile.TarError, EOFError, ElementTree.ParseError, zlib.error) as error:
+        raise ValueError(
+            f"{annotations} is not a whole tar archive: {error}; download annotations.tar.gz again."
+        ) from error
     if not species or not heads:
         raise ValueError(f"{annotations} has no list.txt or no head boxes; give the archive annotations.tar.gz.")
     return [Pet(name, species[name], head) for name, head in sorted(heads.items()) if name in species]
 
 
 def build(images: Path, annotations: Path, folder: Path, size: int = 128) -> int:
-    """Write WebP crops of ``size`` pixels and ``captions.csv``; return how many.
+    """Write WebP crops of ``size`` pixels and, once they are all there, ``captions.csv``; return how many.
 
     Raises:
-        ValueError: an archive is another file.
+        ValueError: an archive is another file or damaged.
     """
     pets = {pet.name: pet for pet in read_pets(annotations)}
-    folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for path, data in _members(images):
-        pet = pets.get(path.stem)
-        if pet and path.suffix == ".jpg":
-            crop(Image.open(io.BytesIO(data)).convert("RGB"), pet.head, size).save(
-                folder / f"{pet.name}.webp", quality=90
-            )
-            written.append(pet)
-    with (folder / "captions.csv").open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
-        table.writerow(["file", "split", "species", "breed", "caption"])
-        for pet in sorted(written, key=lambda p: p.name):
-            caption = f"a photo of {with_article(f'{pet.breed} {pet.species}')}"
-            table.writerow([f"{pet.name}.webp", pet.split, pet.species, pet.breed, caption])
+    try:
+        for path, data in _members(images):
+            pet = pets.get(path.stem)
+            if pet and path.suffix == ".jpg":
+                square = io.BytesIO()
+                crop(Image.open(io.BytesIO(data)).convert("RGB"), pet.head, size).save(square, "WEBP", quality=90)
+                write_atomically(folder / f"{pet.name}.webp", square.getvalue())
+                written.append(pet)
+    except (tarfile.TarError, EOFError, UnidentifiedImageError, zlib.error) as error:
+        raise ValueError(f"{images} cannot be read: {error}; download images.tar.gz again.") from error
+    if not written:
+        raise ValueError(
+            f"{images} holds none of the pictures that {annotations} lists; give the archive images.tar.gz."
+        )
+    write_atomically(folder / "captions.csv", _table(written).encode())
     return len(written)
+
+
+def _table(pets: list[Pet]) -> str:
+    file = io.StringIO(newline="")
+    table = csv.writer(file)
+    table.writerow(["file", "split", "species", "breed", "caption"])
+    for pet in sorted(pets, key=lambda p: p.name):
+        caption = f"a photo of {with_article(f'{pet.breed} {pet.species}')}"
+        table.writerow([f"{pet.name}.webp", pet.split, pet.species, pet.breed, caption])
+    return file.getvalue()
 
 
 def crop(image: Image.Image, head: Box, size: int) -> Image.Image:
@@ -116,13 +132,17 @@ def _members(archive: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
                 yield PurePosixPath(member.name), file.read()
 
 
-def main() -> None:
+def main(words: list[str] | None = None) -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description="Build a captioned folder from the Oxford-IIIT Pet archives.")
     for name in ("images", "annotations", "folder"):
         parser.add_argument(name, type=Path)
-    given = parser.parse_args()
-    print(f"{build(given.images, given.annotations, given.folder)} pictures in {given.folder}")
+    given = parser.parse_args(words)
+    try:
+        count = build(given.images, given.annotations, given.folder)
+    except (OSError, ValueError) as error:
+        sys.exit(f"error: {error}")
+    print(f"{count} pictures in {given.folder}")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from zeroshift.classifier import Classifier
 from zeroshift.data import CaptionedFolder
-from zeroshift.evaluation.reconstruction import to_bytes
+from zeroshift.pictures import to_bytes
 
 
 @dataclass(frozen=True)

@@ -1,25 +1,37 @@
 """The figures of a shipped text-to-image model: reconstruction, its judge, and agreement with prompts."""
 
+import io
 import json
 from pathlib import Path
 
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
+from pydantic import TypeAdapter
 from rich.console import Console
 from rich.table import Table
 
 from zeroshift.classifier import Classifier, accuracy, load_classifier
 from zeroshift.data import CaptionedFolder, labelled, load_pictures
 from zeroshift.evaluation.agreement import agreement, generated, grid, interleaved, open_pipeline, orders
-from zeroshift.evaluation.reconstruction import fit_patch_pca, psnr, reconstructed
+from zeroshift.evaluation.reconstruction import fit_patch_pca, reconstructed
+from zeroshift.files import write_atomically
+from zeroshift.methods import Pix2PixZero
+from zeroshift.pictures import psnr
+from zeroshift.presets import read_presets
 
 
 def report(
-    model: Path, data: Path, out: Path, *, bench_test: bool = False, guidance_scale: float = 5.0, per_class: int = 100
+    model: Path,
+    data: Path,
+    out: Path,
+    *,
+    bench_test: bool = False,
+    guidance_scale: float | None = None,
+    per_class: int = 100,
 ) -> dict[str, float]:
     """Measure a model on a folder of captioned pictures; write ``quality.json`` and ``samples.png`` to ``out``.
 
-    ``bench_test`` also reads the split bench-test, which nobody may tune on. ``guidance_scale`` 1 is off.
-    ``per_class`` prompts of each animal are drawn, with 50 DDIM steps.
+    ``bench_test`` also reads the split bench-test, which nobody may tune on. ``guidance_scale`` None is
+    ``recommended_guidance``; 1 is off. ``per_class`` prompts of each animal are drawn, with 50 DDIM steps.
 
     Raises:
         ValueError: the data lacks a split or a class, or the model folder lacks its classifier.
@@ -28,13 +40,20 @@ def report(
     folder = CaptionedFolder.open(data)
     classifier = load_classifier(model / "classifier")
     pipeline = open_pipeline(model)
+    scale = recommended_guidance(model) if guidance_scale is None else guidance_scale
     figures = {
         **reconstruction_figures(pipeline, folder),
         **classifier_figures(classifier, folder, picture_size(pipeline), bench_test),
-        **agreement_figures(pipeline, classifier, folder, out / "samples.png", guidance_scale, per_class),
+        **agreement_figures(pipeline, classifier, folder, out / "samples.png", scale, per_class),
     }
-    (out / "quality.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    write_atomically(out / "quality.json", (json.dumps(figures, indent=2) + "\n").encode())
     return figures
+
+
+def recommended_guidance(model: Path) -> float:
+    """Return the guidance scale of the model's preset for pix2pix-zero, or the method's own where it has none."""
+    options = read_presets(model).get("pix2pix-zero", {})
+    return TypeAdapter(float).validate_python(options.get("guidance_scale", Pix2PixZero.guidance_scale))
 
 
 def picture_size(pipeline: StableDiffusionPipeline) -> int:
@@ -81,7 +100,9 @@ def agreement_figures(
     wanted = orders(data, classifier.classes, per_class)
     pictures = generated(pipeline, wanted, guidance_scale=guidance_scale)
     shown = interleaved(wanted, classifier.classes)
-    grid(pictures[shown]).save(samples)
+    file = io.BytesIO()
+    grid(pictures[shown]).save(file, "PNG")
+    write_atomically(samples, file.getvalue())
     shares = agreement(classifier, pictures, wanted)
     named = {"prompt_agreement" if k == "all" else f"prompt_agreement_{k}": v for k, v in shares.items()}
     return {**named, "prompts": float(len(wanted)), "guidance_scale": guidance_scale}

@@ -7,11 +7,7 @@ import torch.nn.functional as F
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from torch import Tensor
 
-
-def psnr(pictures: Tensor, others: Tensor) -> Tensor:
-    """Return each pair's peak signal-to-noise ratio (N,) in dB; both are 0 to 255, (N, 3, H, W)."""
-    error = (pictures.double() - others.double()).square().mean((1, 2, 3))
-    return 10 * torch.log10(255**2 / error)
+from zeroshift.pictures import to_bytes
 
 
 @torch.no_grad()
@@ -22,11 +18,6 @@ def reconstructed(model: AutoencoderKL, pictures: Tensor, batch: int = 32) -> Te
         latents = model.encode(part.float() / 127.5 - 1).latent_dist.mean
         parts.append(to_bytes((model.decode(latents).sample + 1) * 127.5))
     return torch.cat(parts)
-
-
-def to_bytes(values: Tensor) -> Tensor:
-    """Round values on the scale 0 to 255 to uint8."""
-    return values.round().clamp(0, 255).to(torch.uint8)
 
 
 @dataclass(frozen=True)

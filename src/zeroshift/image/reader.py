@@ -41,7 +41,7 @@ def open_header(data: bytes, name: str) -> ImageFile.ImageFile:
         ImageError: the bytes are no picture of a readable format, or its header is damaged.
     """
     Image.init()
-    for kind in READABLE:
+    for kind in (kind for kind in READABLE if kind in Image.OPEN):  # not every Pillow has AVIF
         factory, accepts = Image.OPEN[kind]
         if accepts is None or accepts(data[:_PREFIX]) is not True:
             continue

@@ -1,13 +1,12 @@
 """Write an edited picture with its recipe: whole or not at all, and the same bytes for the same inputs."""
 
 import io
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
 from PIL import Image
 
-from zeroshift.files import write_atomically
+from zeroshift.files import temporary_beside, write_atomically
 from zeroshift.image.errors import ImageError
 from zeroshift.image.pixels import flatten, without_metadata
 from zeroshift.image.recipe import exif_block, png_chunk
@@ -31,7 +30,7 @@ def check_output(path: str | Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
             raise ImageError(f"{path} is a folder, expected a file to write: add a file name.")
-        temporary = _temporary(path)
+        temporary = temporary_beside(path)
         temporary.touch(exist_ok=False)
         temporary.unlink()
     except OSError as error:
@@ -54,10 +53,6 @@ def save_image(image: Image.Image, path: str | Path, *, recipe: Mapping[str, obj
         write_atomically(path, data)
     except OSError as error:
         raise _unwritable(path, error) from error
-
-
-def _temporary(path: Path) -> Path:
-    return path.with_name(f".zeroshift-{secrets.token_hex(8)}.tmp")
 
 
 def _format_of(path: Path) -> str:

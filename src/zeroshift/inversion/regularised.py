@@ -10,13 +10,13 @@ from torch import Tensor
 
 from zeroshift.backbones.base import Backbone
 from zeroshift.embedding import Embedding
-from zeroshift.inversion.ddim import Grid, invert
+from zeroshift.inversion.ddim import Grid, check_grid, invert
 from zeroshift.inversion.noise import draw_rolls, regularise
 from zeroshift.trajectory import Trajectory
 
 
 @final
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True))
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
 class RegularisedInversion:
     """DDIM inversion whose predicted noise is regularised by autocorrelation and KL divergence at every step."""
 
@@ -32,6 +32,9 @@ class RegularisedInversion:
     """rounds of regularisation per inversion step"""
     ac_rolls: Annotated[int, Field(ge=1, le=100)] = 5
     """autocorrelation steps per round, each with fresh random offsets"""
+
+    def check(self, steps: int) -> None:
+        check_grid(self.grid, steps)
 
     def steps(self, backbone: Backbone, x0: Tensor, source: Embedding, steps: int, seed: int) -> Iterator[Tensor]:
         generator = torch.Generator().manual_seed(seed)

@@ -3,10 +3,10 @@
 from zeroshift.methods.base import Method
 from zeroshift.methods.pix2pix_zero import Pix2PixZero
 
-METHODS: tuple[type[Pix2PixZero], ...] = (Pix2PixZero,)
+METHODS: tuple[type[Method], ...] = (Pix2PixZero,)
 
 
-def by_name(name: str) -> type[Pix2PixZero]:
+def by_name(name: str) -> type[Method]:
     """Return the method of that name.
 
     Raises:

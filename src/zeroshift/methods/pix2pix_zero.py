@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from zeroshift.backbones.base import Backbone
+from zeroshift.conditioning.direction import Direction
 from zeroshift.conditioning.shift import EditDirection
 from zeroshift.conditioning.task import Task
 from zeroshift.control.guidance import AttentionGuidance
@@ -26,7 +27,7 @@ from zeroshift.sampling import Edit
 
 
 @final
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True))
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
 class Pix2PixZero:
     """pix2pix-zero: regularised inversion, edit direction, cross-attention guidance (arXiv:2302.03027)."""
 
@@ -46,8 +47,25 @@ class Pix2PixZero:
     control: AttentionGuidance = AttentionGuidance()
     """how the picture's structure is kept"""
 
-    def edit(self, backbone: Backbone, task: Task, prompt: Embedding, photograph: bool) -> Planned:
-        direction = self.conditioning.direction(backbone, task)
+    def __post_init__(self) -> None:
+        self.inversion.check(self.steps)
+
+    def source_key(self, photograph: bool) -> tuple[object, ...]:
+        negative = self.conditioning.negative
+        if negative is None and photograph:  # its own prompt is the negative one: guidance cancels out
+            return self.inversion, self.steps
+        return self.inversion, self.steps, negative or "", self.guidance_scale
+
+    def edit(
+        self,
+        backbone: Backbone,
+        task: Task,
+        prompt: Embedding,
+        *,
+        photograph: bool,
+        direction: Direction | None = None,
+    ) -> Planned:
+        direction = direction or self.conditioning.direction(backbone, task)
         prompts = self.conditioning.bind(
             backbone,
             prompt,

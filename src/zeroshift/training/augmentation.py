@@ -14,7 +14,7 @@ GREY = (0.299, 0.587, 0.114)
 
 def augmented(pictures: Tensor, size: int) -> Tensor:
     """Turn uint8 pictures (N, 3, S, S) into strongly changed ones (N, 3, size, size) in about [-1, 1]."""
-    return roughened(recoloured(cropped(pictures.float() / 127.5 - 1, size)))
+    return erased(roughened(recoloured(cropped(pictures.float() / 127.5 - 1, size))))
 
 
 def cropped(
@@ -49,15 +49,16 @@ def recoloured(x: Tensor) -> Tensor:
     return (x * tint[:, :, None, None] + shift[:, :, None, None]).clamp(-1, 1)
 
 
-def roughened(x: Tensor, blurred: float = 0.4, noised: float = 0.2) -> Tensor:
-    """Blur a share of the pictures by a smaller size and back, and add noise to another share."""
-    size, order = x.shape[-1], torch.randperm(len(x), device=x.device)
-    soft, noisy = order[: round(blurred * len(x))], order[len(x) - round(noised * len(x)) :]
+def roughened(x: Tensor, share: float = 0.25) -> Tensor:
+    """Blur a ``share`` of the pictures by a smaller size and back, and add noise to another."""
+    size, count = x.shape[-1], round(share * len(x))
+    order = torch.randperm(len(x), device=x.device)
+    soft, noisy = order[:count], order[count : 2 * count]
     small = int(torch.randint(round(0.4 * size), round(0.85 * size), ()))
     x = x.clone()
     less = F.interpolate(x[soft], (small, small), mode="bilinear", antialias=True)
     x[soft] = F.interpolate(less, (size, size), mode="bilinear")
-    level = uniform(len(noisy), (0.0, 0.15), x.device)[:, None, None, None]
+    level = uniform(count, (0.0, 0.15), x.device)[:, None, None, None]
     x[noisy] += level * torch.randn_like(x[noisy])
     return x
 

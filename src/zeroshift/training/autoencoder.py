@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from diffusers import AutoencoderKL
 from torch import Tensor
 
+from zeroshift.pictures import psnr, to_bytes
 from zeroshift.training.loop import StageOptions, adamw
 
 
@@ -84,10 +85,5 @@ def encode(model: AutoencoderKL, pictures: Tensor, batch: int = 64) -> Tensor:
 def reconstruction_psnr(model: AutoencoderKL, pictures: Tensor, batch: int = 64) -> float:
     """Return the mean of per-picture PSNRs in dB after rounding to eight bits."""
     device = next(model.parameters()).device
-    values = []
-    for part in pictures.split(batch):
-        x = part.to(device).float()
-        z = model.encode(x / 127.5 - 1).latent_dist.mean
-        y = ((model.decode(z).sample + 1) * 127.5).round().clamp(0, 255)
-        values.append(10 * torch.log10(255**2 / (y - x).square().mean((1, 2, 3))))
-    return float(torch.cat(values).mean())
+    parts = [model.decode(z.to(device)).sample.cpu() for z in encode(model, pictures, batch).split(batch)]
+    return float(psnr(to_bytes((torch.cat(parts) + 1) * 127.5), pictures).mean())

@@ -81,15 +81,3 @@ def shifted(x: Tensor, share: float = 0.08) -> Tensor:
     theta[:, :, 2] = move
     grid = F.affine_grid(theta, list(x.shape), align_corners=False)
     return F.grid_sample(x, grid, padding_mode="reflection", align_corners=False)
-
-
-@torch.no_grad()
-def zero_shot_accuracy(
-    model: CLIPModel, tokenizer: CLIPTokenizer, pictures: Tensor, words: list[str], truth: Tensor
-) -> float:
-    """Return the share of uint8 pictures whose nearest "a photo of a WORD" is their own word's."""
-    ids = tokenize(tokenizer, [f"a photo of a {word}" for word in words])
-    text = F.normalize(model.get_text_features(input_ids=ids).pooler_output, dim=-1)
-    parts = [model.get_image_features(pixel_values=p.float() / 127.5 - 1).pooler_output for p in pictures.split(128)]
-    best = (F.normalize(torch.cat(parts), dim=-1) @ text.T).argmax(1)
-    return float((best == truth).float().mean())

@@ -7,6 +7,8 @@ import torch
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPConfig, CLIPModel, CLIPTextModel, CLIPTokenizer, CLIPVisionModelWithProjection
 
+from zeroshift.files import folder_atomically
+
 
 def save(
     out: Path,
@@ -16,7 +18,7 @@ def save(
     unet: UNet2DConditionModel,
     scheduler: DDIMScheduler,
 ) -> None:
-    """Write the model in half precision: vae, unet, text_encoder, tokenizer, scheduler, and image_encoder beside them.
+    """Write a new folder ``out`` in half precision: the parts of a pipeline, and image_encoder beside them.
 
     The text tower's projection is the identity, so the image encoder's ``image_embeds`` compare with the text
     encoder's ``pooler_output`` by cosine.
@@ -35,10 +37,11 @@ def save(
         feature_extractor=None,
         requires_safety_checker=False,
     )
-    pipeline.to(dtype=torch.float16).save_pretrained(out)
-    image.half().save_pretrained(out / "image_encoder")
-    for part in ("text_encoder", "image_encoder"):
-        _load_as_float32(out / part / "config.json")
+    with folder_atomically(out) as folder:
+        pipeline.to(dtype=torch.float16).save_pretrained(folder)
+        image.half().save_pretrained(folder / "image_encoder")
+        for part in ("text_encoder", "image_encoder"):
+            _load_as_float32(folder / part / "config.json")
 
 
 def _load_as_float32(config: Path) -> None:
@@ -47,16 +50,21 @@ def _load_as_float32(config: Path) -> None:
     config.write_text(json.dumps({**facts, "dtype": "float32"}, indent=2) + "\n", encoding="utf-8")
 
 
-def load_towers(model: Path) -> CLIPModel:
-    """Put a saved model's text and image encoders back together for further training.
+def check_model(model: Path) -> None:
+    """Refuse a folder that training cannot start from.
 
     Raises:
-        ValueError: the folder has no image_encoder.
+        ValueError: a part is missing.
     """
-    if not (model / "image_encoder").is_dir():
-        raise ValueError(f"{model} has no image_encoder; start from a model that this trainer saved.")
-    text = CLIPTextModel.from_pretrained(model / "text_encoder").float()
-    image = CLIPVisionModelWithProjection.from_pretrained(model / "image_encoder").float()
+    for part in ("vae", "unet", "text_encoder", "image_encoder", "tokenizer"):
+        if not (model / part / "config.json").is_file() and not (model / part / "tokenizer_config.json").is_file():
+            raise ValueError(f"{model} has no {part}; start from the folder of a model that this trainer saved.")
+
+
+def load_towers(model: Path) -> CLIPModel:
+    """Put a saved model's text and image encoders back together for further training."""
+    text = CLIPTextModel.from_pretrained(model / "text_encoder", local_files_only=True).float()
+    image = CLIPVisionModelWithProjection.from_pretrained(model / "image_encoder", local_files_only=True).float()
     width = text.config.hidden_size
     config = CLIPConfig(text_config=text.config.to_dict(), vision_config=image.config.to_dict(), projection_dim=width)
     towers = CLIPModel(config)

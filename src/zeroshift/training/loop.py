@@ -1,5 +1,6 @@
 """What every training stage shares: budget, learning rate, averaging, checkpoints, resumption (on Lightning)."""
 
+import io
 import logging
 import warnings
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 import lightning
 import torch
+from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar, Timer, WeightAveraging
 from lightning.pytorch.loggers import CSVLogger
 from pydantic import ConfigDict, Field
@@ -18,11 +20,14 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
+from zeroshift.files import write_atomically
+
 REMARKS = (
     ".*exists and is not empty.*",
     ".*does not have many workers.*",
     ".*isinstance\\(treespec, LeafSpec\\).*",
     ".*weights_only.*",
+    ".*dirpath has changed.*",
 )
 
 
@@ -81,6 +86,15 @@ class Pace(Callback):
             group["lr"] = options.lr * rise * fall
 
 
+class WholeCheckpoints(TorchCheckpointIO):
+    """Write checkpoints beside their place and rename them: Lightning's way by another disk can leave half a file."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        data = io.BytesIO()
+        torch.save(checkpoint, data)
+        write_atomically(Path(path), data.getvalue())
+
+
 def fit(
     module: lightning.LightningModule,
     weights: Tensor,
@@ -117,9 +131,10 @@ def fit(
         log_every_n_steps=50,
         gradient_clip_val=1.0,
         enable_model_summary=False,
+        plugins=[WholeCheckpoints()],
     )
     first = step * processes + trainer.global_rank
-    lightning.seed_everything(seed * 1_000_003 + first, verbose=False)
+    lightning.seed_everything((seed * 1_000_003 + first) % 2**32, verbose=False)
     loader = DataLoader(Batches(weights, options.batch, seed, first, processes), batch_size=None)
     module.train()
     with quiet():
@@ -130,7 +145,7 @@ def fit(
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Leave out Lightning's remarks about what is meant here: used folders, one process, no validation."""
+    """Leave out Lightning's remarks about what is meant here: used and moved folders, one process, no validation."""
     with warnings.catch_warnings():
         for remark in REMARKS:
             warnings.filterwarnings("ignore", message=remark)

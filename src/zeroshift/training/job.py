@@ -1,0 +1,133 @@
+"""One training: its options, how its time is shared out, and where on the disk it is remembered."""
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+import lightning
+from lightning.pytorch.utilities import rank_zero_only as once
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+from zeroshift.files import sha256_of, write_atomically
+from zeroshift.training.export import check_model
+from zeroshift.training.loop import Report, StageOptions, fit
+
+SHARES = {"autoencoder": 0.10, "clip": 0.04, "half": 0.20, "denoiser": 0.66}
+"""the stages in their order, and how a time limit is shared out if all of them run"""
+BUDGET = {"minutes", "autoencoder_steps", "clip_steps", "half_steps", "denoiser_steps", "processes"}
+"""options that may change when a training goes on"""
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True))
+class TrainOptions:
+    """What is trained, how large and how long."""
+
+    size: Annotated[int, Field(ge=32, le=512, multiple_of=32)] = 64
+    """side of the pictures in pixels"""
+    minutes: Annotated[float, Field(gt=0)] | None = None
+    """time limit for everything, shared out among the stages; without it the step counts alone decide"""
+    autoencoder_steps: Annotated[int, Field(ge=1)] = 8_000
+    """steps of the autoencoder"""
+    clip_steps: Annotated[int, Field(ge=1)] = 3_000
+    """steps of the contrastive text and image towers"""
+    half_steps: Annotated[int, Field(ge=0)] = 6_000
+    """steps of the denoiser at half the picture size, where shapes are learned cheaply"""
+    denoiser_steps: Annotated[int, Field(ge=1)] = 30_000
+    """steps of the denoiser at full size"""
+    lr: Annotated[float, Field(gt=0)] = 5e-4
+    """peak learning rate of the denoiser"""
+    batch: Annotated[int, Field(ge=1)] = 16
+    """pictures per step of the denoiser"""
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    """seed of weights, batches, noise and captions"""
+    precision: Literal["fp32", "bf16"] = "bf16"
+    """arithmetic of the training passes"""
+    processes: Annotated[int, Field(ge=1, le=64)] = 1
+    """processes (CPU) or devices that train together, each on batches of its own; several single-threaded processes
+    are faster than several threads"""
+    close_ups: Annotated[float, Field(ge=0, le=1)] = 0.2
+    """share of the denoiser's draws that are enlarged details, captioned "a close-up photo of ..." """
+    balance: str | None = "species"
+    """the column of captions.csv whose values are drawn equally often, if the table has it"""
+
+    def stage(self, name: str, running: tuple[str, ...]) -> StageOptions:
+        """Return one stage's share of the budget when the stages ``running`` are those that run."""
+        options = {
+            "autoencoder": StageOptions(steps=self.autoencoder_steps, batch=16, lr=1.2e-3, ema=0.998),
+            "clip": StageOptions(steps=self.clip_steps, batch=64, lr=6e-4, ema=0.995),
+            "half": StageOptions(steps=max(self.half_steps, 1), batch=2 * self.batch, lr=self.lr),
+            "denoiser": StageOptions(steps=self.denoiser_steps, batch=self.batch, lr=self.lr),
+        }
+        share = SHARES[name] / sum(SHARES[stage] for stage in running)
+        return replace(options[name], minutes=self.minutes * share if self.minutes else None)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Job:
+    """One training: what from, where to, how long."""
+
+    options: TrainOptions
+    run: Path
+    init: Path | None
+    say: Report
+    save_every: timedelta = timedelta(minutes=3)
+    """how much a kill loses at most"""
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Return the stages that run: saved weights bring their text tower and know shapes already."""
+        if self.init:
+            return ("autoencoder", "denoiser")
+        return tuple(name for name in SHARES if name != "half" or self.options.half_steps)
+
+    def stage(self, name: str) -> StageOptions:
+        """Return one stage's share of the budget."""
+        return self.options.stage(name, self.stages)
+
+    def done(self, stage: str) -> Path:
+        """Return the folder that a finished stage leaves behind."""
+        return self.run / stage / "done"
+
+    def fit(self, name: str, module: lightning.LightningModule, weights: Tensor) -> None:
+        """Train one stage within its share of the budget."""
+        options, folder = self.options, self.run / name
+        stage = self.stage(name)
+        fit(module, weights, stage, folder, options.seed, options.precision, options.processes, self.save_every)
+        self.say(f"{name}: trained")
+
+
+def claim(job: Job, folder: Path, out: Path) -> None:
+    """Check what ``job`` starts from and writes to; remember in ``job.run`` what is trained there.
+
+    Raises:
+        ValueError: ``job.init`` is no saved model, ``out`` holds something, or ``job.run`` belongs to another training.
+    """
+    if job.init:
+        check_model(job.init)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ValueError(f"{out} is not empty; name another folder with --output, or remove it.")
+    facts, kept = described(job, folder), job.run / "job.json"
+    before = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else None
+    if before is None and (job.run / "autoencoder").exists():
+        raise ValueError(f"{job.run} holds a training that no job.json describes; name another --run, or remove it.")
+    if before not in (None, facts):
+        what = ", ".join(key.replace("_", "-") for key in {**before, **facts} if before.get(key) != facts.get(key))
+        raise ValueError(f"{job.run} holds a training that differs in {what}; name another --run, or remove it.")
+    once(write_atomically)(kept, (json.dumps(facts, indent=2) + "\n").encode())
+
+
+def described(job: Job, folder: Path) -> dict[str, object]:
+    """Return what shapes the result: options, captions and saved weights, but not how long it trains."""
+    options = {k: v for k, v in dataclasses.asdict(job.options).items() if k not in BUDGET}
+    weights = sorted(job.init.glob("*/*.safetensors")) if job.init else []
+    return {
+        **options,
+        "captions": hashlib.sha256((folder / "captions.csv").read_bytes()).hexdigest(),
+        "init": sha256_of(weights, job.init) if job.init else None,
+    }
