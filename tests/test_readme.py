@@ -32,4 +32,4 @@ def test_links_lead_somewhere():
 
 def test_commands_of_the_makefile_exist():
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    assert set(re.findall(r"`?make ([a-z]+)", README)) <= targets
+    assert set(re.findall(r"(?m)(?:^|`)make ([a-z]+)", README)) <= targets
