@@ -1,5 +1,6 @@
 """The entry point: finds the verb, runs it, and turns what goes wrong into one sentence and an exit code."""
 
+import os
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -25,6 +26,8 @@ VERBS = {
 }
 EXTRAS = {"lightning": "train", "torchmetrics": "eval", "scipy": "eval", "matplotlib": "eval"}
 """the extra that each optional library comes with"""
+INTERRUPTED = 130
+"""exit code after Ctrl-C"""
 EPILOGUE = "zeroshift VERB --help tells more.  --debug shows the full traceback of an error."
 
 
@@ -34,7 +37,13 @@ def main(tokens: Sequence[str] | None = None) -> NoReturn:
     Exit codes: 0 done, 1 the work failed, 2 wrong usage, 130 stopped by Ctrl-C.
     """
     given = list(sys.argv[1:] if tokens is None else tokens)
-    sys.exit(run([token for token in given if token != "--debug"], debug="--debug" in given))
+    code = run([token for token in given if token != "--debug"], debug="--debug" in given)
+    if code == INTERRUPTED:
+        # an interrupt that C code saw first (an import of torch) would make the interpreter end itself by the signal
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def run(tokens: list[str], debug: bool) -> int:
@@ -44,7 +53,7 @@ def run(tokens: list[str], debug: bool) -> int:
         app_for(tokens)(tokens, exit_on_error=False, print_error=False, result_action="return_value")
         return 0
     except KeyboardInterrupt:
-        return complain("stopped; what was not finished was not written.", 130)
+        return complain("stopped; what was not finished was not written.", INTERRUPTED)
     except CycloptsError as error:
         return complain(misread(error), 2)
     except Wrong as error:
