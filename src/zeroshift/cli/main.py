@@ -49,6 +49,8 @@ def main(tokens: Sequence[str] | None = None) -> NoReturn:
 def run(tokens: list[str], debug: bool) -> int:
     """Run one command line and return its exit code."""
     try:
+        # threads that wait actively slow each other down many times beside any other busy process
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         hush_warnings()
         app_for(tokens)(tokens, exit_on_error=False, print_error=False, result_action="return_value")
         return 0
