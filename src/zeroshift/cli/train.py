@@ -34,6 +34,9 @@ def train(
     given: Given,
 ) -> None:
     """Train a miniature text-to-image model on a folder of captioned pictures, in diffusers format."""
+    hush_libraries()
+    from lightning.pytorch.utilities import rank_zero_only as once
+
     from zeroshift.training.job import Job, TrainOptions
     from zeroshift.training.train import train as run_training
 
@@ -44,11 +47,10 @@ def train(
     check_apart([("the folder of pictures", folder), ("the model to start from", init)], [run, output])
     for place in (run, output.resolve().parent):
         check_folder(place)
-    hush_libraries()
-    job = Job(options, run, init, lambda line: print(line, file=sys.stderr, flush=True))
+    job = Job(options, run, init, once(lambda line: print(line, file=sys.stderr, flush=True)))
     try:
         with redirect_stdout(sys.stderr):  # Lightning draws its bars on stdout
             run_training(folder, output, job)
     except SystemExit as ended:  # what Lightning makes of Ctrl-C
         raise KeyboardInterrupt from ended
-    print(output)
+    once(print)(output)
