@@ -27,11 +27,11 @@ from zeroshift.training.augmentation import augmented, mixed
 from zeroshift.training.loop import StageOptions, adamw, fit
 
 WIDTHS, BLOCKS = (32, 64, 128, 192), (2, 2, 2, 1)
-SIZE = 64
+SIZE = 96
 """sides at which pictures are judged"""
-SIZES = (48, 56, 64)
+SIZES = (64, 80, 96)
 """sides of the training batches; random crops enlarge what they show, smaller batches make up for that"""
-SOURCE_SIZE = 96
+SOURCE_SIZE = 128
 """sides of the pictures that crops are taken from"""
 SMOOTHING = 0.1
 HELD_OUT = ("val", "bench-val")
@@ -81,10 +81,13 @@ def train_classifier(
     work: Path,
     options: StageOptions,
     *,
+    init: Path | None = None,
     seed: int = 0,
     precision: Literal["fp32", "bf16"] = "bf16",
 ) -> Classifier:
     """Train on ``train``, choose the threshold on ``val`` and ``bench-val``, write ``out``; checkpoints go to ``work``.
+
+    ``init`` is the folder of a trained classifier to go on from.
 
     The label column is ``species`` with the values cat and dog. Splits that lack one of the two choose and measure
     nothing; without any to choose by, the threshold is a half.
@@ -96,6 +99,8 @@ def train_classifier(
         raise ValueError(f"{data.root} needs pictures of a cat and of a dog in train; name them in column species.")
     pictures, truth = labelled(data, ("train",), SOURCE_SIZE)
     classifier = build_classifier(WIDTHS, BLOCKS, SIZE)
+    if init:
+        classifier.network.load_state_dict(load_classifier(init).network.state_dict())
     classifier.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     chosen_by = present(data, HELD_OUT)
     held_out = labelled(data, chosen_by, SIZE) if chosen_by else None
@@ -135,13 +140,15 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("folder", type=Path, help="captioned pictures with the column species")
     parser.add_argument("out", type=Path, help="folder of the finished classifier")
     parser.add_argument("--run", type=Path, default=Path("run-classifier"), help="where checkpoints lie")
+    parser.add_argument("--init", type=Path, help="folder of a trained classifier to go on from")
     parser.add_argument("--minutes", type=float, default=30, help="time limit")
     parser.add_argument("--steps", type=int, default=200_000, help="steps at most")
     parser.add_argument("--seed", type=int, default=0, help="seed of weights, batches and changes")
     given = parser.parse_args(words)
     try:
         options = StageOptions(minutes=given.minutes, steps=given.steps, batch=64, lr=1.5e-3, warmup=300, cooldown=0.9)
-        trained = train_classifier(CaptionedFolder.open(given.folder), given.out, given.run, options, seed=given.seed)
+        data = CaptionedFolder.open(given.folder)
+        trained = train_classifier(data, given.out, given.run, options, init=given.init, seed=given.seed)
     except ValidationError as error:
         sys.exit(f"error: {one_sentence('the classifier', error)}")
     except ValueError as error:
