@@ -207,12 +207,14 @@ def trained(folder, tmp_path_factory):
 
 
 def test_a_whole_training_makes_a_model_that_loads(trained):
-    root, said = trained
-    assert [line for line in said if line.endswith(": trained")] == [f"{name}: trained" for name in SHARES]
+    root, lines = trained
+    assert [line for line in lines if line.endswith(": trained")] == [f"{name}: trained" for name in SHARES]
     pipeline = StableDiffusionPipeline.from_pretrained(root / "model", local_files_only=True)
     assert pipeline("a cat", num_inference_steps=2, output_type="np").images.shape == (1, 32, 32, 3)
     backbone = load_backbone(root / "model")
     assert backbone.size == 32 and backbone.schedule(10).prediction == "v_prediction"
+    seen, said = backbone.clip.image_features(torch.zeros(1, 3, 32, 32)), backbone.clip.text_features(["a cat"])
+    assert seen.shape == said.shape and (backbone.clip.mean, backbone.clip.deviation) == ((0.5, 0.5, 0.5),) * 2
 
 
 def test_a_training_goes_on_after_a_kill_between_saving_and_renaming(folder, trained, tmp_path):

@@ -1,5 +1,6 @@
 """Builders of tiny random Stable Diffusion models."""
 
+import json
 import shutil
 from collections.abc import Callable
 from functools import cache
@@ -7,9 +8,18 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers import (
+    CLIPConfig,
+    CLIPModel,
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTokenizer,
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
+)
 
 from zeroshift.backbones.base import Identity
+from zeroshift.backbones.clip import Towers
 from zeroshift.backbones.stable_diffusion import StableDiffusion
 from zeroshift.sentences import template_sentences
 from zeroshift.training.tokenizer import train_tokenizer
@@ -66,6 +76,30 @@ def text_encoder() -> CLIPTextModel:
     return CLIPTextModel(config)
 
 
+def image_encoder() -> CLIPVisionModelWithProjection:
+    torch.manual_seed(3)
+    config = CLIPVisionConfig(
+        hidden_size=WIDTH,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        image_size=16,
+        patch_size=8,
+        projection_dim=WIDTH,
+    )
+    return CLIPVisionModelWithProjection(config)
+
+
+COLOURS = (0.4, 0.5, 0.6), (0.2, 0.3, 0.25)
+"""mean and deviation of pixels that the image encoder takes"""
+
+
+def towers(text: CLIPTextModel) -> Towers:
+    image = image_encoder().to(text.dtype)
+    weight = image.visual_projection.weight.detach()
+    return Towers(image.vision_model, weight, text, torch.eye(WIDTH, dtype=text.dtype), tokenizer(), *COLOURS)
+
+
 def scheduler(prediction: str = "epsilon") -> DDIMScheduler:
     return DDIMScheduler(
         beta_start=0.00085,
@@ -80,7 +114,8 @@ def scheduler(prediction: str = "epsilon") -> DDIMScheduler:
 
 def tiny_backbone(dtype: torch.dtype, prediction: str = "epsilon") -> StableDiffusion:
     parts = (unet().to(dtype), vae().to(dtype), text_encoder().to(dtype))
-    return StableDiffusion(Identity("tiny", "0" * 64), *parts, tokenizer(), scheduler(prediction))
+    words, levels = tokenizer(), scheduler(prediction)
+    return StableDiffusion(Identity("tiny", "0" * 64), *parts, words, levels, lambda: towers(parts[2]))
 
 
 COMMIT = "0123456789" * 4
@@ -94,7 +129,8 @@ def hub_cache(checkpoint: Path, cache: Path, ignore: Callable[..., set[str]] | N
     return Path(shutil.copytree(checkpoint, repository / "snapshots" / COMMIT, ignore=ignore))
 
 
-def tiny_checkpoint(folder: Path) -> Path:
+def tiny_checkpoint(folder: Path, *, sees: bool = True) -> Path:
+    """Save a checkpoint, with or without an image encoder."""
     pipeline = StableDiffusionPipeline(
         vae=vae(),
         text_encoder=text_encoder(),
@@ -106,4 +142,21 @@ def tiny_checkpoint(folder: Path) -> Path:
         requires_safety_checker=False,
     )
     pipeline.save_pretrained(folder)
+    if sees:
+        image_encoder().save_pretrained(folder / "image_encoder")
+        preparation = {"image_mean": COLOURS[0], "image_std": COLOURS[1]}
+        (folder / "image_encoder/preprocessor_config.json").write_text(json.dumps(preparation))
+        config = folder / "text_encoder/config.json"
+        config.write_text(json.dumps({**json.loads(config.read_text()), "text_projection": "identity"}))
+    return folder
+
+
+def tiny_clip(folder: Path) -> Path:
+    """Save a whole CLIP as transformers does, of another width than the checkpoint's."""
+    torch.manual_seed(9)
+    text, vision = text_encoder().config.to_dict(), image_encoder().config.to_dict()
+    config = CLIPConfig(text_config=text, vision_config={**vision, "image_size": 24}, projection_dim=12)
+    CLIPModel(config).save_pretrained(folder)
+    tokenizer().save_pretrained(folder)
+    (folder / "preprocessor_config.json").write_text(json.dumps({"image_mean": COLOURS[0], "image_std": COLOURS[1]}))
     return folder

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zeroshift.backbones.base import Backbone, Identity, Unsupported
-from zeroshift.backbones.locate import Device, Precision, find_checkpoint
+from zeroshift.backbones.locate import Device, Precision, find_checkpoint, find_clip
 
 if TYPE_CHECKING:
     from zeroshift.backbones.stable_diffusion import StableDiffusion
@@ -17,6 +17,7 @@ def load_backbone(
     cache_dir: str | Path | None = None,
     device: Device = "auto",
     precision: Precision = "auto",
+    clip: str | Path | None = None,
 ) -> "StableDiffusion":
     """Load a Stable Diffusion 1.x or 2.x checkpoint in diffusers format; see ``zeroshift.load``.
 
@@ -25,9 +26,10 @@ def load_backbone(
         Unsupported: a part is missing or damaged, weights are pickled, or the layout is another.
     """
     checkpoint = find_checkpoint(model, revision, cache_dir)
+    apart = None if clip is None else find_clip(clip, cache_dir)
     from zeroshift.backbones.read import read_stable_diffusion  # diffusers takes seconds to import
 
-    return read_stable_diffusion(checkpoint, device, precision)
+    return read_stable_diffusion(checkpoint, device, precision, apart)
 
 
 __all__ = ["Backbone", "Identity", "Unsupported", "load_backbone"]

@@ -18,7 +18,10 @@ PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 _WEIGHTS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
 """the parts that are networks, with the name that their weight files begin with"""
 _CONFIGS = {part: "config.json" for part in _WEIGHTS} | {"scheduler": "scheduler_config.json"}
-_TEXTS = [f"{part}/*{end}" for part in PARTS for end in (".json", ".txt")]
+IMAGE_ENCODER = "image_encoder"
+"""the part that only some methods need: CLIP's other tower"""
+_PREPARATION = (IMAGE_ENCODER, "feature_extractor")
+_TEXTS = [f"{part}/*{end}" for part in (*PARTS, *_PREPARATION) for end in (".json", ".txt")]
 _NOT_LOADED = ("*.fp16*", "*.non_ema*", "*flax*", "*openvino*", "*onnx*")
 _HUB_ID = re.compile(r"^[\w.-]+/[\w.-]+$")
 
@@ -39,7 +42,36 @@ class Checkpoint:
         configs = [self.root / part / name for part, name in _CONFIGS.items()]
         words = [path for path in (self.root / "tokenizer").iterdir() if path.suffix in {".json", ".txt"}]
         weights = [path for part, kind in self.variants.items() for path in _weights(self.root, part, kind)]
-        return [*configs, *words, *weights]
+        return [*configs, *words, *weights, *self._of_image_encoder()]
+
+    @property
+    def sees(self) -> bool:
+        """Tell whether there is an image encoder."""
+        return (self.root / IMAGE_ENCODER / "config.json").is_file()
+
+    def _of_image_encoder(self) -> list[Path]:
+        if not self.sees:
+            return []
+        own = self.root / IMAGE_ENCODER
+        preparation = (self.root / part / "preprocessor_config.json" for part in _PREPARATION)
+        return [own / "config.json", *own.glob("*.safetensors"), *(path for path in preparation if path.is_file())]
+
+
+@dataclass(frozen=True)
+class ClipFolder:
+    """A CLIP on this machine, both towers in one folder."""
+
+    root: Path
+    name: str
+    revision: str | None
+    """commit of a hub repository"""
+    variant: str | None
+    """ "fp16" where only half-precision weight files are there"""
+
+    def files(self) -> list[Path]:
+        """Return every file that is loaded."""
+        words = [path for path in self.root.iterdir() if path.suffix in {".json", ".txt"}]
+        return [*words, *(p for p in weights_in(self.root, "model", self.variant) if p.suffix == ".safetensors")]
 
 
 def find_checkpoint(model: str | Path | None, revision: str | None, cache_dir: str | Path | None) -> Checkpoint:
@@ -71,7 +103,22 @@ def find_configs(model: str | Path, revision: str | None, cache_dir: str | Path 
     return Checkpoint(root, name, commit, {})
 
 
-def is_folder(model: str | Path) -> bool:
+def find_clip(clip: str | Path, cache_dir: str | Path | None) -> ClipFolder:
+    """Return the CLIP in a folder as transformers saves it, or of a hub id, downloaded if need be.
+
+    Raises:
+        ValueError: there is no such folder or repository.
+        Unsupported: it has no configuration, no words or no plain weights.
+    """
+    folder = is_folder(clip, "a CLIP as transformers saves it")
+    root = Path(clip) if folder else _snapshot(str(clip), None, cache_dir, ["*.json", "*.txt", "*.safetensors"])
+    name, commit = (root.resolve().name, None) if folder else (str(clip), root.name)
+    if not (root / "config.json").is_file():
+        raise Unsupported(f"The CLIP {name} has no config.json; give the folder of a CLIP as transformers saves it.")
+    return ClipFolder(root, name, commit, variant_in(root, "model", f"The CLIP {name}"))
+
+
+def is_folder(model: str | Path, what: str = "a checkpoint in diffusers format") -> bool:
     """Tell a folder from a hub id.
 
     Raises:
@@ -79,7 +126,7 @@ def is_folder(model: str | Path) -> bool:
     """
     folder = Path(model)
     if folder.is_file():
-        raise ValueError(f"{model} is a file; give the folder of a checkpoint in diffusers format, or a hub id.")
+        raise ValueError(f"{model} is a file; give the folder of {what}, or a hub id.")
     if not folder.is_dir() and not _HUB_ID.match(str(model)):
         raise ValueError(f"There is no folder {model}, and it is not a hub id such as owner/name; check the name.")
     return folder.is_dir()
@@ -116,19 +163,32 @@ def check_parts(root: Path, name: str) -> None:
 
 
 def _variant(root: Path, name: str, part: str) -> str | None:
+    return variant_in(root / part, _WEIGHTS[part], f"The {part} of {name}")
+
+
+def variant_in(folder: Path, stem: str, what: str) -> str | None:
+    """Return which weights a folder has: None, the plain ones, or "fp16".
+
+    Raises:
+        Unsupported: neither; ``what`` is what the sentence calls the folder.
+    """
     for variant in (None, "fp16"):
-        if _weights(root, part, variant):
+        if weights_in(folder, stem, variant):
             return variant
-    pickled = any((root / part).glob("*.bin")) or any((root / part).glob("*.ckpt"))
-    what = "only pickled weights, which can run code when opened" if pickled else "no weights"
-    raise Unsupported(f"The {part} of {name} has {what}; zeroshift loads .safetensors only, so convert it first.")
+    pickled = any(folder.glob("*.bin")) or any(folder.glob("*.ckpt"))
+    lacking = "only pickled weights, which can run code when opened" if pickled else "no weights"
+    raise Unsupported(f"{what} has {lacking}; zeroshift loads .safetensors only, so convert it first.")
 
 
 def _weights(root: Path, part: str, variant: str | None) -> list[Path]:
-    """Return the files of one variant: whole, or split (with their index)."""
+    return weights_in(root / part, _WEIGHTS[part], variant)
+
+
+def weights_in(folder: Path, stem: str, variant: str | None) -> list[Path]:
+    """Return the files of one variant whose names begin with ``stem``: whole, or split (with their index)."""
     mark, split = f"\\.{variant}" if variant else "", r"-\d+-of-\d+"
-    name = re.compile(rf"{_WEIGHTS[part]}({mark}({split})?|{split}{mark})\.safetensors(\.index{mark}\.json)?")
-    return [path for path in (root / part).glob("*.safetensors*") if name.fullmatch(path.name)]
+    name = re.compile(rf"{stem}({mark}({split})?|{split}{mark})\.safetensors(\.index{mark}\.json)?")
+    return [path for path in folder.glob("*.safetensors*") if name.fullmatch(path.name)]
 
 
 def _check_channels(root: Path, name: str) -> None:
@@ -147,7 +207,8 @@ def _check_channels(root: Path, name: str) -> None:
 
 def _download(model: str, revision: str | None, cache_dir: str | Path | None) -> Path:
     """Get a repository's plain weights, and half-precision ones for the networks that have no others."""
-    root = _snapshot(model, revision, cache_dir, [*_TEXTS, *(f"{part}/*.safetensors" for part in _WEIGHTS)])
+    networks = (*_WEIGHTS, IMAGE_ENCODER)
+    root = _snapshot(model, revision, cache_dir, [*_TEXTS, *(f"{part}/*.safetensors" for part in networks)])
     lacking = [part for part in _WEIGHTS if not _weights(root, part, None)]
     halves = [f"{part}/{name}" for part in lacking for name in ("*.fp16*.safetensors", "*.index.fp16.json")]
     return _snapshot(model, root.name, cache_dir, halves, skipped=()) if halves else root

@@ -1,20 +1,26 @@
 """Reading a Stable Diffusion checkpoint from safetensors, frozen, onto a device."""
 
+import hashlib
+from collections.abc import Callable
+
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from safetensors import SafetensorError
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from zeroshift.backbones.base import Identity, Unsupported
-from zeroshift.backbones.locate import Checkpoint, Device, Precision
+from zeroshift.backbones.base import Clip, Identity, Unsupported
+from zeroshift.backbones.clip import read_own_towers, read_towers
+from zeroshift.backbones.locate import Checkpoint, ClipFolder, Device, Precision
 from zeroshift.backbones.stable_diffusion import StableDiffusion
 from zeroshift.files import sha256_of
 
 _DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
-def read_stable_diffusion(checkpoint: Checkpoint, device: Device, precision: Precision) -> StableDiffusion:
-    """Load every part.
+def read_stable_diffusion(
+    checkpoint: Checkpoint, device: Device, precision: Precision, clip: ClipFolder | None = None
+) -> StableDiffusion:
+    """Load every part but the image encoder, which is loaded when it is first needed.
 
     Raises:
         Unsupported: a file is damaged or of another architecture.
@@ -24,19 +30,22 @@ def read_stable_diffusion(checkpoint: Checkpoint, device: Device, precision: Pre
     dtype = pick_dtype(precision, place)
     weights = {"use_safetensors": True, "local_files_only": True, "torch_dtype": dtype}
     try:
+        text_encoder = CLIPTextModel.from_pretrained(
+            root / "text_encoder",
+            variant=variants["text_encoder"],
+            use_safetensors=True,
+            local_files_only=True,
+            dtype=dtype,
+        )
+        tokenizer = CLIPTokenizer.from_pretrained(root / "tokenizer", local_files_only=True)
         backbone = StableDiffusion(
-            identity=Identity(checkpoint.name, sha256_of(checkpoint.files(), root), checkpoint.revision),
+            identity=identity_of(checkpoint, clip),
             unet=UNet2DConditionModel.from_pretrained(root / "unet", variant=variants["unet"], **weights),
             vae=AutoencoderKL.from_pretrained(root / "vae", variant=variants["vae"], **weights),
-            text_encoder=CLIPTextModel.from_pretrained(
-                root / "text_encoder",
-                variant=variants["text_encoder"],
-                use_safetensors=True,
-                local_files_only=True,
-                dtype=dtype,
-            ),
-            tokenizer=CLIPTokenizer.from_pretrained(root / "tokenizer", local_files_only=True),
+            text_encoder=text_encoder,
+            tokenizer=tokenizer,
             scheduler=DDIMScheduler.from_pretrained(root / "scheduler", local_files_only=True),
+            open_clip=clip_opener(checkpoint, clip, text_encoder, tokenizer, place),
         )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
@@ -44,6 +53,24 @@ def read_stable_diffusion(checkpoint: Checkpoint, device: Device, precision: Pre
     for network in (backbone.unet, backbone.vae, backbone.text_encoder):
         network.to(place)
     return backbone
+
+
+def identity_of(checkpoint: Checkpoint, clip: ClipFolder | None) -> Identity:
+    """Return the identity of a checkpoint, with the CLIP that was given apart."""
+    own = sha256_of(checkpoint.files(), checkpoint.root)
+    if clip is None:
+        return Identity(checkpoint.name, own, checkpoint.revision)
+    both = hashlib.sha256(f"{own} {sha256_of(clip.files(), clip.root)}".encode()).hexdigest()
+    return Identity(checkpoint.name, both, checkpoint.revision, clip.name)
+
+
+def clip_opener(
+    checkpoint: Checkpoint, clip: ClipFolder | None, text: CLIPTextModel, words: CLIPTokenizer, place: torch.device
+) -> Callable[[], Clip] | None:
+    """Return what loads the CLIP that was given apart, else the checkpoint's own; None where there is neither."""
+    if clip is not None:
+        return lambda: read_towers(clip, text.dtype, place)
+    return (lambda: read_own_towers(checkpoint, text, words)) if checkpoint.sees else None
 
 
 def pick_device(device: Device) -> torch.device:

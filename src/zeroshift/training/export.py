@@ -1,6 +1,7 @@
 """Saving what was trained as an ordinary diffusers folder that StableDiffusionPipeline loads."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -40,14 +41,22 @@ def save(
     with folder_atomically(out) as folder:
         pipeline.to(dtype=torch.float16).save_pretrained(folder)
         image.half().save_pretrained(folder / "image_encoder")
-        for part in ("text_encoder", "image_encoder"):
-            _load_as_float32(folder / part / "config.json")
+        # transformers then loads half-precision files in float32 unless told otherwise, as diffusers does with its own
+        _add(folder / "image_encoder/config.json", {"dtype": "float32"})
+        _add(folder / "text_encoder/config.json", {"dtype": "float32", "text_projection": "identity"})
+        for part in ("unet", "vae"):
+            _add(folder / part / "config.json", {})
+        side = towers.config.vision_config.image_size
+        half = [0.5, 0.5, 0.5]  # the towers were trained on pictures in [-1, 1]
+        preparation = {"image_mean": half, "image_std": half, "size": {"height": side, "width": side}}
+        _add(folder / "image_encoder/preprocessor_config.json", preparation)
 
 
-def _load_as_float32(config: Path) -> None:
-    """Make transformers load half-precision files in float32 unless told otherwise, as diffusers does with its own."""
-    facts = json.loads(config.read_text(encoding="utf-8"))
-    config.write_text(json.dumps({**facts, "dtype": "float32"}, indent=2) + "\n", encoding="utf-8")
+def _add(file: Path, facts: Mapping[str, object]) -> None:
+    """Put facts into a JSON file, which need not be there yet; where a part was loaded from is nobody's business."""
+    before = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    before.pop("_name_or_path", None)
+    file.write_text(json.dumps({**before, **facts}, indent=2) + "\n", encoding="utf-8")
 
 
 def check_model(model: Path) -> None:

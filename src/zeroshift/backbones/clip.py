@@ -1,0 +1,164 @@
+"""CLIP (Radford et al. 2021): what a picture shows and what a prompt says in one space."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer, CLIPVisionModel, CLIPVisionModelWithProjection
+
+from zeroshift.backbones.base import Unsupported
+from zeroshift.backbones.locate import IMAGE_ENCODER, Checkpoint, ClipFolder, variant_in, weights_in
+
+Colour: TypeAlias = tuple[float, float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Towers:
+    """An image encoder, and the text encoder it was trained with if there is one; every parameter is frozen."""
+
+    vision: CLIPVisionModel
+    vision_projection: Tensor
+    """(P, D)"""
+    text: CLIPTextModel
+    text_projection: Tensor | None
+    """(P, L); None where the text encoder has no way into the image encoder's space"""
+    tokenizer: CLIPTokenizer
+    mean: Colour
+    """what is taken from pixels in [0, 1]"""
+    deviation: Colour
+    """what they are divided by then"""
+
+    def __post_init__(self) -> None:
+        for network in (self.vision, self.text):
+            network.requires_grad_(False).eval()
+
+    @torch.no_grad()
+    def image_tokens(self, pictures: Tensor) -> Tensor:
+        """Return all tokens after the last norm, without projection, (B, N, D) (StyleDiffusion's image encoding).
+
+        Pictures (B, 3, H, W) in [-1, 1] are resampled bicubically without antialiasing, as its authors do.
+        """
+        hidden = self.vision(pixel_values=self._prepared(pictures, antialias=False)).last_hidden_state
+        tokens: Tensor = self.vision.post_layernorm(hidden)
+        return widened(tokens)
+
+    def image_features(self, pictures: Tensor) -> Tensor:
+        """Return unit vectors (B, P), differentiable with respect to the pictures (B, 3, H, W) in [-1, 1].
+
+        Pictures are resampled bicubically with antialiasing; one that is not square is squeezed.
+        """
+        pooled = self.vision(pixel_values=self._prepared(pictures, antialias=True)).pooler_output
+        return F.normalize(widened(pooled @ self.vision_projection.T), dim=-1)
+
+    @torch.no_grad()
+    def text_features(self, prompts: Sequence[str]) -> Tensor:
+        """Return unit vectors (B, P); longer prompts are cut at the encoder's length.
+
+        Raises:
+            Unsupported: the text encoder has no way into the image encoder's space.
+        """
+        if self.text_projection is None:
+            raise Unsupported(
+                "This checkpoint's text encoder has no projection into the space of its image encoder, so pictures "
+                "cannot be compared with prompts; give a whole CLIP with --clip FOLDER (clip= in Python)."
+            )
+        length = self.text.config.max_position_embeddings
+        ids = self.tokenizer(list(prompts), padding="max_length", max_length=length, truncation=True).input_ids
+        pooled = self.text(torch.tensor(ids, device=self.text.device)).pooler_output
+        return F.normalize(widened(pooled @ self.text_projection.T), dim=-1)
+
+    def _prepared(self, pictures: Tensor, *, antialias: bool) -> Tensor:
+        side, x = int(self.vision.config.image_size), pictures.to(self.vision.device)
+        if x.shape[-2:] != (side, side):
+            x = F.interpolate(x, (side, side), mode="bicubic", antialias=antialias)
+        mean, deviation = (x.new_tensor(colour)[:, None, None] for colour in (self.mean, self.deviation))
+        return (((x + 1) / 2 - mean) / deviation).to(self.vision.dtype)
+
+
+def widened(x: Tensor) -> Tensor:
+    """Return half precision in float32, anything else as it is."""
+    return x if x.dtype == torch.float64 else x.float()
+
+
+def read_own_towers(checkpoint: Checkpoint, text: CLIPTextModel, tokenizer: CLIPTokenizer) -> Towers:
+    """Load the checkpoint's image encoder to stand beside its text encoder, on the same device in its precision.
+
+    Raises:
+        Unsupported: a file is missing or damaged, or weights are pickled.
+    """
+    root, name = checkpoint.root, checkpoint.name
+    variant = variant_in(root / IMAGE_ENCODER, "model", f"The {IMAGE_ENCODER} of {name}")
+    try:
+        image = CLIPVisionModelWithProjection.from_pretrained(
+            root / IMAGE_ENCODER, variant=variant, use_safetensors=True, local_files_only=True, dtype=text.dtype
+        ).to(text.device)
+        projection = own_text_projection(checkpoint, text)
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise Unsupported(f"The {IMAGE_ENCODER} of {name} cannot be loaded: {first_line(error)}") from error
+    colours = read_colours([root / IMAGE_ENCODER, root / "feature_extractor"], name)
+    weight = image.visual_projection.weight.detach()
+    return Towers(image.vision_model, weight, text, projection, tokenizer, *colours)
+
+
+def own_text_projection(checkpoint: Checkpoint, text: CLIPTextModel) -> Tensor | None:
+    """Return what leads from a checkpoint's text encoder into its image encoder's space, if that is known.
+
+    It is among the text encoder's weights, or its configuration says that both were trained without one.
+    """
+    if getattr(text.config, "text_projection", None) == "identity":
+        return torch.eye(text.config.hidden_size, dtype=text.dtype, device=text.device)
+    files = weights_in(checkpoint.root / "text_encoder", "model", checkpoint.variants["text_encoder"])
+    for path in (path for path in files if path.suffix == ".safetensors"):
+        with safe_open(path, "pt") as file:
+            if "text_projection.weight" in file.keys():  # noqa: SIM118 - safetensors has no iterator
+                found: Tensor = file.get_tensor("text_projection.weight").to(text.device, text.dtype)
+                return found
+    return None
+
+
+def read_towers(clip: ClipFolder, dtype: torch.dtype, place: torch.device) -> Towers:
+    """Load a CLIP that was given apart.
+
+    Raises:
+        Unsupported: a file is missing or damaged, or it is another architecture.
+    """
+    try:
+        model = CLIPModel.from_pretrained(
+            clip.root, variant=clip.variant, use_safetensors=True, local_files_only=True, dtype=dtype
+        ).to(place)
+        tokenizer = CLIPTokenizer.from_pretrained(clip.root, local_files_only=True)
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise Unsupported(f"The CLIP {clip.name} cannot be loaded: {first_line(error)}") from error
+    image, text = model.visual_projection.weight.detach(), model.text_projection.weight.detach()
+    return Towers(model.vision_model, image, model.text_model, text, tokenizer, *read_colours([clip.root], clip.name))
+
+
+def read_colours(folders: Sequence[Path], name: str) -> tuple[Colour, Colour]:
+    """Return mean and deviation of pixels that an image encoder was trained with, from the first folder that says.
+
+    Raises:
+        Unsupported: no folder does.
+    """
+    for path in (folder / "preprocessor_config.json" for folder in folders):
+        if path.is_file():
+            try:
+                facts = json.loads(path.read_text(encoding="utf-8"))
+                (a, b, c), (d, e, f) = facts["image_mean"], facts["image_std"]
+                return (float(a), float(b), float(c)), (float(d), float(e), float(f))
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                raise Unsupported(f"{path.name} of {name} has no image_mean and image_std; get it anew.") from error
+    raise Unsupported(
+        f"The image encoder of {name} has no preprocessor_config.json, so what it takes pictures as is unknown; "
+        "add that file."
+    )
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's text."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
