@@ -1,5 +1,6 @@
 """Text as the network takes it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,10 +13,24 @@ class Embedding:
 
     tokens: Tensor
     """last hidden states of the text encoder, (B, L, D), padding included"""
+    values: Tensor | None = None
+    """what the value projections of cross-attention see instead of the tokens, (B, L, D) (StyleDiffusion, Eq. 5)"""
 
     def shift(self, direction: Tensor, scale: float) -> "Embedding":
         """Add ``scale * direction`` (1, L, D), token position by token position (pix2pix-zero, section 3.1)."""
         return Embedding(self.tokens + scale * direction.to(self.tokens))
+
+    def towards(self, other: "Embedding", share: float) -> "Embedding":
+        """Return what lies between this (``share`` 0) and ``other`` (1)."""
+        tokens = torch.lerp(self.tokens, other.tokens, share)
+        if self.values is None and other.values is None:
+            return Embedding(tokens)
+        return Embedding(tokens, torch.lerp(self.for_values, other.for_values, share))
+
+    @property
+    def for_values(self) -> Tensor:
+        """Return what the value projections see, (B, L, D)."""
+        return self.tokens if self.values is None else self.values
 
     def repeat(self, count: int) -> "Embedding":
         """Give each of ``count`` pictures the one prompt (1, L, D)."""
@@ -24,7 +39,10 @@ class Embedding:
 
 @dataclass(frozen=True, eq=False)
 class TextRows:
-    """The prompts that one noise prediction is mixed from: ``sum(weight * prediction)`` over one to three rows."""
+    """The prompts that one noise prediction is mixed from: ``sum(weight * prediction)`` over one to four rows.
+
+    The last row is the prompt's; rows before it are what it is held against.
+    """
 
     embeddings: tuple[Embedding, ...]
     weights: tuple[float, ...]
@@ -33,6 +51,18 @@ class TextRows:
     def tokens(self) -> Tensor:
         """Return all rows, row by row: (R * B, L, D)."""
         return torch.cat([e.tokens for e in self.embeddings])
+
+    @property
+    def values(self) -> Tensor | None:
+        """Return what value projections see, (R * B, L, D); None where that is the tokens in every row."""
+        if all(e.values is None for e in self.embeddings):
+            return None
+        return torch.cat([e.for_values for e in self.embeddings])
+
+    @property
+    def prompt(self) -> "TextRows":
+        """Return the prompt's row alone."""
+        return TextRows(self.embeddings[-1:], (1.0,))
 
     def __len__(self) -> int:
         return len(self.embeddings)
@@ -47,3 +77,27 @@ def guidance_rows(negative: Embedding, prompt: Embedding, scale: float) -> TextR
     if scale == 1 or negative is prompt:
         return TextRows((prompt,), (1.0,))
     return TextRows((negative, prompt), (1 - scale, scale))
+
+
+def guidance_with_empty(
+    empty: Embedding, negative: Embedding, prompt: Embedding, scale: float, share: float
+) -> TextRows:
+    """Classifier-free guidance away from ``share * empty + (1 - share) * negative``, as in Plug-and-Play's first code.
+
+    Rows of weight 0 are left out.
+    """
+    if share in (0, 1) or scale == 1:
+        return guidance_rows(empty if share == 1 else negative, prompt, scale)
+    return TextRows((empty, negative, prompt), ((1 - scale) * share, (1 - scale) * (1 - share), scale))
+
+
+def between(source: TextRows, target: TextRows, share: float) -> TextRows:
+    """Return the target's rows moved towards the source's: at ``share`` 0 they predict as the source's do.
+
+    Rows are paired from the last, which is the prompt's; the source's first stands for those that it lacks.
+    """
+    if share == 1:
+        return target
+    missing = len(target) - len(source)
+    rows: Sequence[Embedding] = (*source.embeddings[:1] * missing, *source.embeddings)[-len(target) :]
+    return TextRows(tuple(s.towards(t, share) for s, t in zip(rows, target.embeddings, strict=True)), target.weights)

@@ -1,11 +1,16 @@
-"""Options tuned for one model; they lie in ``presets.json`` in its folder, each with what it was chosen by."""
+"""Options tuned for one model; they lie in ``presets.json`` in its folder, each with what it was chosen by.
+
+They tune the options of a method's own parts and never exchange a part for one of another kind.
+"""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, TypeGuard
 
 from pydantic import TypeAdapter, ValidationError
 
+from zeroshift import methods
 from zeroshift.methods import Method, by_name
 
 Options = Mapping[str, object]
@@ -16,18 +21,43 @@ def read_presets(model_root: Path) -> dict[str, Options]:
     """Return the options that a model's folder recommends, by method; empty if it recommends none.
 
     Raises:
-        ValueError: its presets are not as they should be.
+        ValueError: its presets are not as they should be, or exchange a part for one of another kind.
     """
     path = model_root / "presets.json"
     if not path.is_file():
         return {}
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
-        return {name: _TABLE.validate_python(entry["options"]) for name, entry in table.items()}
+        found: dict[str, Options] = {name: _TABLE.validate_python(entry["options"]) for name, entry in table.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f'{path} is not a table such as {{"pix2pix-zero": {{"options": {{}}}}}}; mend it or take it away.'
         ) from error
+    for method in methods.METHODS:
+        check_kinds(method, found.get(method.name, {}), path)
+    return found
+
+
+def check_kinds(method: type[Method], preset: Options, path: Path) -> None:
+    """Refuse a preset that is for a part of another kind than the method's own.
+
+    Raises:
+        ValueError: there is one.
+    """
+    for name, own in defaults_of(method).items():
+        given = preset.get(name)
+        kind = given.get("kind") if isinstance(given, Mapping) else None
+        if kind is not None and isinstance(own, Mapping) and kind != own.get("kind"):
+            raise ValueError(
+                f"{path} gives {method.name} the {name} {kind} instead of {own.get('kind')}, and presets only tune "
+                "the options of a method's own parts; take that away."
+            )
+
+
+def defaults_of(method: type[Method]) -> dict[str, object]:
+    """Return a method's paper defaults as nested options."""
+    options: dict[str, object] = TypeAdapter(method).dump_python(method())
+    return options
 
 
 def build_method(name: str, *layers: Options) -> Method:
@@ -36,28 +66,46 @@ def build_method(name: str, *layers: Options) -> Method:
     Raises:
         ValueError: there is no such method or option, or a value is out of range.
     """
-    merged: dict[str, object] = {}
+    method = by_name(name)
+    merged = defaults_of(method)
     for layer in layers:
         merged = overlay(merged, layer)
-    method = by_name(name)
     try:
-        return TypeAdapter(method).validate_python(_with_kinds(method, merged))
+        return TypeAdapter(method).validate_python(merged)
     except ValidationError as error:
         raise ValueError(one_sentence(name, error)) from error
 
 
 def overlay(below: Options, above: Options) -> dict[str, object]:
-    """Merge two levels of nested options; a part of another kind replaces the part below instead of mixing with it."""
+    """Merge two levels of nested options: a part of the same kind is merged, one of another kind replaces the part.
+
+    A list of parts (``extras``) replaces the list below, except that each part keeps what ``below`` says of its kind.
+    """
     merged = dict(below)
     for key, value in above.items():
         old = merged.get(key)
-        mix = (
-            isinstance(old, Mapping)
-            and isinstance(value, Mapping)
-            and value.get("kind", old.get("kind")) == old.get("kind")
-        )
-        merged[key] = overlay(old, value) if mix else value  # type: ignore[arg-type]
+        if is_list(value) and is_list(old):
+            merged[key] = [_over(_same_kind(old, part), part) for part in value]
+        else:
+            merged[key] = _over(old, value)
     return merged
+
+
+def is_list(value: object) -> TypeGuard[Sequence[object]]:
+    return isinstance(value, Sequence) and not isinstance(value, str)
+
+
+def _over(old: object, value: object) -> object:
+    if not (isinstance(old, Mapping) and isinstance(value, Mapping)):
+        return value
+    return overlay(old, value) if value.get("kind", old.get("kind")) == old.get("kind") else value
+
+
+def _same_kind(parts: Sequence[object], wanted: object) -> object:
+    """Return the part of the kind of ``wanted``, or nothing."""
+    if not isinstance(wanted, Mapping):
+        return None
+    return next((p for p in parts if isinstance(p, Mapping) and p.get("kind") == wanted.get("kind")), None)
 
 
 def one_sentence(name: str, error: ValidationError) -> str:
@@ -65,19 +113,16 @@ def one_sentence(name: str, error: ValidationError) -> str:
     first = error.errors()[0]
     if first["type"] == "value_error":  # options that do not go together; the method's own sentence
         return str(first["ctx"]["error"])
-    option = str(first["loc"][-1]).replace("_", "-")
+    words = [part for part in first["loc"] if isinstance(part, str) and part != "kind"]
+    option = words[-1].replace("_", "-")
     if first["type"] == "unexpected_keyword_argument":
         return f"{name} has no option --{option}; see: zeroshift edit --method {name} --help."
+    if first["type"] == "union_tag_invalid":
+        return f'--{option} has no kind "{first["ctx"]["tag"]}"; choose one of: {kinds_in(first["ctx"])}.'
     message = first["msg"][0].lower() + first["msg"][1:]
     return f"--{option} of {name}: {message}, not {first['input']!r}."
 
 
-def _with_kinds(method: type[Method], options: Options) -> dict[str, object]:
-    """Name the default kind of every part whose kind the options leave open."""
-    named = dict(options)
-    for key, value in options.items():
-        if isinstance(value, Mapping) and "kind" not in value:
-            default = getattr(method(), key)
-            if hasattr(default, "kind"):
-                named[key] = {"kind": default.kind, **value}
-    return named
+def kinds_in(context: Mapping[str, Any]) -> str:
+    """Return the kinds that there are, from pydantic's account of them."""
+    return str(context["expected_tags"]).replace("'", "")

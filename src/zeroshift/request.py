@@ -10,18 +10,29 @@ from pydantic import TypeAdapter
 
 from zeroshift.backbones.base import Backbone
 from zeroshift.conditioning.task import Task
+from zeroshift.control.base import Worded
 from zeroshift.image import Fit, Source
 from zeroshift.methods import Method
+from zeroshift.methods.base import source_key
 
 _LIBRARIES = ("torch", "diffusers", "transformers", "pillow", "numpy")
 
 
 @dataclass(frozen=True)
 class Request:
-    """One thing to do to the pictures of a run."""
+    """One thing to do to the pictures of a run.
+
+    Raises:
+        ValueError: the method speaks of words that the task's prompts do not have.
+    """
 
     task: Task
     method: Method
+
+    def __post_init__(self) -> None:
+        for part in (self.method.control, *self.method.extras):
+            if isinstance(part, Worded):
+                part.check_task(self.task)
 
 
 def check_shared(requests: Sequence[Request], photograph: bool) -> None:
@@ -38,15 +49,20 @@ def check_shared(requests: Sequence[Request], photograph: bool) -> None:
 
 
 def _source_of(request: Request, photograph: bool) -> tuple[object, ...]:
-    return request.task.source_prompt, *request.method.source_key(photograph)
+    # rich prompts bring the edit into the source branch, where the target is otherwise unknown
+    target = (request.task,) if request.method.conditioning.kind == "rich" else ()
+    return request.task.source_prompt, *target, *source_key(request.method, photograph)
 
 
 def inversion_facts(
     backbone: Backbone, sources: Sequence[Source], request: Request, *, seed: int, fit: Fit
 ) -> dict[str, str]:
     """Return all that an inversion's bits depend on: saved with it, what a file is checked by, a cache's key."""
-    options = TypeAdapter(type(request.method.inversion)).dump_python(request.method.inversion, mode="json")
+    inversion = request.method.inversion
+    options = TypeAdapter(type(inversion)).dump_python(inversion, mode="json")
+    guidance = {"guidance_scale": str(request.method.guidance_scale)} if inversion.guided else {}
     return {
+        **guidance,
         "model_sha256": backbone.identity.sha256,
         "source_sha256": " ".join(source.sha256 for source in sources),
         "prompt": request.task.source_prompt,
@@ -80,9 +96,10 @@ def describe(backbone: Backbone, request: Request) -> dict[str, object]:
 def made_by(backbone: Backbone) -> dict[str, object]:
     """Return what ran: model, versions, threads, device, precision."""
     identity = backbone.identity
+    apart = {} if identity.clip is None else {"clip": identity.clip}
     return {
         "zeroshift": version("zeroshift"),
-        "model": {"name": identity.name, "sha256": identity.sha256, "revision": identity.revision},
+        "model": {"name": identity.name, "sha256": identity.sha256, "revision": identity.revision, **apart},
         "versions": {name: version(name) for name in _LIBRARIES},
         "threads": torch.get_num_threads(),
         "device": backbone.device.type,

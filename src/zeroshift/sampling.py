@@ -1,27 +1,18 @@
 """The only loop: source and target branches advance in lockstep, so that one step of recordings is held, not all."""
 
-from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from zeroshift.backbones.base import Backbone
-from zeroshift.control.base import Control, Here, Recorded, Recording
-from zeroshift.embedding import TextRows
-from zeroshift.sites import Part, Site, Taps, tapped
+from zeroshift.control.base import Control, Here, Rows, Stack
+from zeroshift.network import guided
+from zeroshift.sites import Part, Site, Taps, Wanted, select, tapped
+from zeroshift.source import Conditioning, Recorded, Source, sliding
 from zeroshift.trajectory import Trajectory
-
-
-class Conditioning(Protocol):
-    """The prompts of both branches at every step."""
-
-    def source(self, i: int) -> TextRows: ...
-
-    def target(self, i: int) -> TextRows: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,89 +36,82 @@ class Step:
     """the source branch's latent after the step, if that branch was needed"""
 
 
-def guided(backbone: Backbone, rows: tuple[Tensor, ...], timestep: int, text: TextRows) -> Tensor:
-    """Return the weighted prediction; ``rows`` holds one latent for all prompts or one per prompt."""
-    latents = rows if len(rows) == len(text) else rows * len(text)
-    out = backbone.predict(torch.cat(latents), timestep, text.tokens)
-    parts = out.chunk(len(text))
-    return sum((w * p for w, p in zip(text.weights[1:], parts[1:], strict=True)), text.weights[0] * parts[0])
-
-
-def record(
-    backbone: Backbone, taps: Taps, trajectory: Trajectory, conditioning: Conditioning, control: Control
-) -> Iterator[Recorded]:
-    """Walk the source branch from its noisiest latent, keeping what ``control`` asks for."""
-    x = trajectory.start
-    recording = any(control.records(site) for site in taps.sites)
-    for i, timestep in enumerate(trajectory.schedule.timesteps):
-        seen: Recording = {}
-
-        def keep(site: Site, part: Part, value: Tensor, seen: Recording = seen) -> Tensor:
-            seen[site, part] = value
-            return value
-
-        with taps.listening(keep, control.records) if recording else nullcontext():
-            out = guided(backbone, (x,), timestep, conditioning.source(i))
-        following = trajectory.replay(i + 1, x, out)
-        yield Recorded(i, x, following, seen)
-        x = following
-
-
 @torch.no_grad()
-def sample(backbone: Backbone, trajectory: Trajectory, edits: Sequence[Edit]) -> Iterator[Step]:
+def sample(
+    backbone: Backbone, trajectory: Trajectory, edits: Sequence[Edit], *, reconstruct: bool = False
+) -> Iterator[Step]:
     """Translate: walk the source branch once and every edit's target branch beside it.
 
-    The source branch takes source prompts and recordings of the first edit that needs it: the edits of one run share
-    them. It is left out when no control needs it.
+    The source branch takes the source prompts of the first edit that needs it: the edits of one run share them. It is
+    left out where no control needs it, unless ``reconstruct`` asks for all of it.
     """
-    schedule = trajectory.schedule
     targets = [trajectory.start] * len(edits)
-    with tapped(backbone, lambda site: frozenset().union(*(e.control.wanted(site) for e in edits))) as taps:
-        for i, recorded in _source_steps(backbone, taps, trajectory, edits):
+    with tapped(backbone, touched(trajectory, edits)) as taps:
+        for i, recorded in source_steps(backbone, taps, trajectory, edits, reconstruct):
             previews = []
             for n, edit in enumerate(edits):
-                here = Here(backbone, schedule, taps, i, edit.conditioning.target(i), recorded)
-                targets[n], x0 = _step(here, targets[n], edit.control)
+                here = Here(backbone, trajectory, taps, i, edit.conditioning.target(i), recorded)
+                targets[n], x0 = step(here, targets[n], edit.control)
                 previews.append(x0)
             following = next((r.following for r in recorded if r.i == i), None)
             yield Step(i, tuple(targets), tuple(previews), following)
 
 
-def _step(here: Here, x: Tensor, control: Control) -> tuple[Tensor, Tensor]:
+def touched(trajectory: Trajectory, edits: Sequence[Edit]) -> Wanted:
+    """Return every part that a run reads or writes: where taps are installed."""
+    learned = select("cross", "v") if trajectory.learned.values else None
+
+    def parts(site: Site) -> frozenset[Part]:
+        own = (e.control.records(site, i) | e.control.applies(site, i) for e in edits for i in trajectory.steps)
+        return (learned(site) if learned else frozenset[Part]()).union(*own)
+
+    return parts
+
+
+def step(here: Here, x: Tensor, control: Control) -> tuple[Tensor, Tensor]:
+    """Take one step of a target branch from ``x``; return the next latent and the estimate of the clean one."""
     rows = control.correct(x, here)
+    with torch.set_grad_enabled(control.differentiates(here.i)):
+        rows = followed(rows) if torch.is_grad_enabled() else rows
+        out = ask(here, rows.latents, control) if rows.out is None else rows.out
+        x0, eps = here.schedule.split(rows.latents[0], out, here.schedule.level(here.i))
+        x0, eps = control.steer(x0, eps, rows.latents[0], here)
+    x0, eps = x0.detach(), eps.detach()
+    return control.blend(here.trajectory.advance(x0, eps, here.i), here), x0
+
+
+def followed(rows: Rows) -> Rows:
+    """Return the same rows, of which gradients reach the first: the others move with it. All are predicted from."""
+    first = rows.latents[0].detach().requires_grad_()
+    nothing = first - first.detach()
+    return Rows((first, *(row + nothing for row in rows.latents[1:])))
+
+
+def ask(here: Here, latents: tuple[Tensor, ...], control: Control) -> Tensor:
+    """Return the target's guided prediction, with what ``control`` does inside the network."""
     handler = control.apply(here)
-    with here.taps.listening(handler, control.applies) if handler else nullcontext():
-        out = guided(here.backbone, rows, here.timestep, here.text)
-    out = control.steer(out, rows[0], here)
-    x0, eps = here.schedule.split(rows[0], out, here.schedule.level(here.i))
-    return control.blend(here.schedule.join_at(x0, eps, here.i + 1), here), x0
+    with here.taps.listening(handler, lambda site: control.applies(site, here.i)) if handler else nullcontext():
+        return guided(here.backbone, here.taps, latents, here.timestep, here.text)
 
 
-def _source_steps(
-    backbone: Backbone, taps: Taps, trajectory: Trajectory, edits: Sequence[Edit]
+def source_steps(
+    backbone: Backbone, taps: Taps, trajectory: Trajectory, edits: Sequence[Edit], reconstruct: bool
 ) -> Iterator[tuple[int, tuple[Recorded, ...]]]:
-    needing = (e for e in edits if e.control.follows_source or any(e.control.records(site) for site in taps.sites))
-    lead = next(needing, None)
-    if lead is None:
-        yield from ((i, ()) for i in range(trajectory.schedule.steps))
-        return
-    source = record(backbone, taps, trajectory, lead.conditioning, lead.control)
-    yield from sliding(source, *lead.control.window)
+    """Yield every step with what is known of the source branch there, walked as far as anybody needs it."""
+    everyone = Stack([edit.control for edit in edits])
+    until = trajectory.steps[-1] if reconstruct else source_until(taps.sites, trajectory, everyone)
+    if until >= 0:
+        lead = next((e for e in edits if source_until(taps.sites, trajectory, e.control) >= 0), edits[0])
+        source = Source(backbone, taps, trajectory, lead.conditioning, everyone.records, everyone.prompt_only)
+        for i, recorded in sliding(everyone.walk(source), *everyone.window):
+            yield i, recorded
+            if i == until:
+                break
+    yield from ((i, ()) for i in trajectory.steps if i > until)
 
 
-def sliding(source: Iterator[Recorded], before: int, after: int) -> Iterator[tuple[int, tuple[Recorded, ...]]]:
-    """Yield every step with the recordings from ``before`` steps earlier to ``after`` steps later, where they exist."""
-    held: deque[Recorded] = deque()
-    i = 0
-    for recorded in source:
-        held.append(recorded)
-        if recorded.i >= i + after:
-            yield i, tuple(held)
-            i += 1
-            while held and held[0].i < i - before:
-                held.popleft()
-    while held and i <= held[-1].i:
-        yield i, tuple(held)
-        i += 1
-        while held and held[0].i < i - before:
-            held.popleft()
+def source_until(sites: Sequence[Site], trajectory: Trajectory, control: Control) -> int:
+    """Return the last step at which ``control`` needs the source branch; -1 if it never does."""
+    if control.follows_source:
+        return trajectory.steps[-1]
+    return max((i for i in trajectory.steps if any(control.records(site, i) for site in sites)), default=-1)

@@ -58,6 +58,16 @@ class Schedule:
         x0, eps = self.split(x, out, self.level(i))
         return self.join_at(x0, eps, i + 1)
 
+    def deviation(self, i: int) -> float:
+        """Return the standard deviation of step ``i`` of ancestral sampling (Song et al. 2021, Eq. 16, eta = 1)."""
+        left, reached = self.level(i), self.level(i + 1)
+        return sqrt((1 - reached) / (1 - left) * (1 - left / reached))
+
+    def ancestral_mean(self, x0: Tensor, eps: Tensor, i: int) -> Tensor:
+        """Return what step ``i`` of ancestral sampling adds noise to (Song et al. 2021, Eq. 12, eta = 1)."""
+        level, sigma = self.level(i + 1), self.deviation(i)
+        return sqrt(level) * x0 + sqrt(1 - level - sigma**2) * eps
+
     def join_at(self, x0: Tensor, eps: Tensor, i: int) -> Tensor:
         """Return the latent at level ``i`` made of clean part ``x0`` and noise ``eps``."""
         return join(x0, eps, self.level(i))

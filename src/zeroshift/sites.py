@@ -3,14 +3,14 @@
 What is installed is removed when the ``with`` block ends, whatever happens; a network at rest is untouched.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from torch import Tensor
 
-Part = Literal["q", "k", "v", "probs", "feature"]
+Part = Literal["q", "k", "v", "probs", "output", "feature"]
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,11 @@ class Site:
     """position among the network's sites, in the order in which they run"""
 
 
-Handler = Callable[[Site, Part, Tensor], Tensor]
+Compute = Callable[[], Tensor]
+"""what a layer would compute itself; not called, not computed"""
+Handler = Callable[[Site, Part, Compute], Tensor]
 Wanted = Callable[[Site], frozenset[Part]]
+Recording = dict[tuple[Site, Part], Tensor]
 NOTHING: frozenset[Part] = frozenset()
 
 
@@ -45,20 +48,37 @@ class Taps:
     _wanted: Mapping[Site, frozenset[Part]] = field(default_factory=dict)
     _left: dict[tuple[Site, Part], int] = field(default_factory=dict)
     _stop: bool = False
+    values: Tensor | None = None
+    """what value projections see during this pass instead of the tokens, (N, L, D)"""
 
     def wants(self, site: Site, part: Part) -> bool:
         """Tell whether the listener asked for ``part`` of ``site``."""
         return part in self._wanted.get(site, NOTHING)
 
-    def __call__(self, site: Site, part: Part, x: Tensor) -> Tensor:
-        """Pass ``x`` through the listener if it asked for it; called by the installed layers."""
+    def __call__(self, site: Site, part: Part, compute: Compute) -> Tensor:
+        """Pass a part through the listener if it asked for it; called by the installed layers."""
         if self._handler is None or not self.wants(site, part):
-            return x
-        x = self._handler(site, part, x)
+            return compute()
+        x = self._handler(site, part, compute)
         self._left.pop((site, part), None)
         if self._stop and not self._left:
             raise StopForward
         return x
+
+    @contextmanager
+    def seeing(self, values: Tensor | None) -> Iterator[None]:
+        """Give the value projections of every cross-attention layer ``values`` (N, L, D) for one pass.
+
+        Raises:
+            RuntimeError: no cross-attention layer is tapped, so the values would silently do nothing.
+        """
+        if values is not None and not any(site.kind == "cross" for site in self.sites):
+            raise RuntimeError("Learned values need taps at the cross-attention layers; install them first.")
+        self.values = values
+        try:
+            yield
+        finally:
+            self.values = None
 
     @contextmanager
     def listening(self, handler: Handler, wanted: Wanted, stop: bool = False) -> Iterator[None]:
@@ -101,6 +121,32 @@ def tapped(backbone: Tappable, wanted: Wanted) -> Iterator[Taps]:
         for site in chosen:
             installed.enter_context(backbone.tap(site, taps))
         yield taps
+
+
+def recorder(seen: Recording) -> Handler:
+    """Return a handler that keeps every part it is called for in ``seen`` and changes nothing."""
+
+    def keep(site: Site, part: Part, compute: Compute) -> Tensor:
+        seen[site, part] = compute()
+        return seen[site, part]
+
+    return keep
+
+
+def nowhere(site: Site) -> frozenset[Part]:
+    """Select nothing."""
+    return NOTHING
+
+
+def quarter_cross(sites: Iterable[Site]) -> frozenset[Site]:
+    """Return the cross-attention layers at a quarter of the latent's side, on the way down and up: 5 in SD 1.
+
+    Where there are none, those of the coarsest side that both ways have; nothing if they have none in common.
+    """
+    cross = [site for site in sites if site.kind == "cross" and site.stage != "mid"]
+    both = {s.scale for s in cross if s.stage == "down"} & {s.scale for s in cross if s.stage == "up"}
+    scale = 4 if 4 in both else max(both, default=0)
+    return frozenset(site for site in cross if site.scale == scale)
 
 
 def select(kind: str, *parts: Part) -> Wanted:

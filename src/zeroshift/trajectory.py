@@ -1,9 +1,9 @@
-"""What an inversion returns: where sampling starts, and the exact latents to replay where a method wants them."""
+"""What an inversion returns: where sampling starts, and whatever it found that sampling shall use again."""
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -14,8 +14,30 @@ from torch import Tensor
 from zeroshift.backbones.base import Backbone
 from zeroshift.files import write_safetensors
 from zeroshift.schedule import Schedule
+from zeroshift.sites import Recording
 
 _FORMAT = "zeroshift.trajectory"
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """What an inversion learned for every sampling step, noisiest first; empty where it learned nothing."""
+
+    prompts: Sequence[Tensor] = ()
+    """the source prompt's embedding, (B, L, D) (MirrorDiffusion)"""
+    negatives: Sequence[Tensor] = ()
+    """the negative prompt's embedding, (B, L, D) (null-text inversion)"""
+    prompt_as_negative: bool = False
+    """whether the source prompt is the negative one too (negative-prompt inversion)"""
+    scales: Sequence[Tensor] = ()
+    """what a prompt's tokens are multiplied by before value projections, (B, L, D) (StyleDiffusion)"""
+    shifts: Sequence[Tensor] = ()
+    """what is added to them after that, (B, L, D)"""
+
+    @property
+    def values(self) -> bool:
+        """Tell whether value projections see something learned."""
+        return bool(self.scales)
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,10 +45,19 @@ class Trajectory:
     """The source's latents on a schedule, noisiest first."""
 
     schedule: Schedule
-    latents: tuple[Tensor, ...]
+    latents: Sequence[Tensor]
     """(B, C, h, w) each; the first is where sampling starts, the others may be absent"""
     replayed: bool = False
     """whether the source branch runs through ``latents`` exactly (direct inversion) instead of being integrated"""
+    first: int = 0
+    """the step that sampling begins with; ``latents[0]`` lies at that level"""
+    noise: Sequence[Tensor] = ()
+    """noise that every step from ``first`` on adds, (B, C, h, w) each (edit-friendly inversion)"""
+    residuals: Sequence[Tensor] = ()
+    """what every step of every branch adds, (B, C, h, w) each (direct inversion of both branches)"""
+    learned: Learned = field(default_factory=Learned)
+    maps: Sequence[Recording] = ()
+    """what was recorded while inverting, by sampling step; not saved with the rest"""
 
     @property
     def start(self) -> Tensor:
@@ -34,14 +65,50 @@ class Trajectory:
         # the memory layout changes a convolution's last bits; a saved trajectory shall edit as a fresh one
         return self.latents[0].contiguous()
 
+    @property
+    def steps(self) -> range:
+        """Return the steps that sampling takes."""
+        return range(self.first, self.schedule.steps)
+
+    def at(self, i: int) -> Tensor:
+        """Return the stored latent at level ``i``."""
+        return self.latents[i - self.first].contiguous()
+
+    def advance(self, x0: Tensor, eps: Tensor, i: int) -> Tensor:
+        """Return the latent that step ``i`` reaches from clean part ``x0`` and noise ``eps``: one at level ``i + 1``.
+
+        With stored noise the step is the ancestral one, eta = 1 (Song et al. 2021, Eq. 12).
+        """
+        if not self.noise:
+            reached = self.schedule.join_at(x0, eps, i + 1)
+        else:
+            mean, sigma = self.schedule.ancestral_mean(x0, eps, i), self.schedule.deviation(i)
+            reached = mean + sigma * self.noise[i - self.first]
+        return reached + self.residuals[i - self.first] if self.residuals else reached
+
+    def tensors(self) -> Iterator[tuple[str, Sequence[Tensor]]]:
+        """Yield every list of tensors that a file holds, by name, empty ones left out."""
+        lists = {
+            "latents": self.latents,
+            "noise": self.noise,
+            "residuals": self.residuals,
+            "learned.prompts": self.learned.prompts,
+            "learned.negatives": self.learned.negatives,
+            "learned.scales": self.learned.scales,
+            "learned.shifts": self.learned.shifts,
+        }
+        return ((name, tensors) for name, tensors in lists.items() if tensors)
+
     def sha256(self, row: int) -> str:
         """Return the hash of all that an edit of picture ``row`` takes from here."""
-        used = self.latents if self.replayed else self.latents[:1]
-        return hashlib.sha256(b"".join(x[row].contiguous().cpu().numpy().tobytes() for x in used)).hexdigest()
-
-    def replay(self, i: int, x: Tensor, out: Tensor) -> Tensor:
-        """Return the source at level ``i``: the stored latent, or the step from ``x`` by the prediction ``out``."""
-        return self.latents[i].contiguous() if self.replayed else self.schedule.advance(x, out, i - 1)
+        digest = hashlib.sha256()
+        for name, tensors in self.tensors():
+            used = tensors[:1] if name == "latents" and not self.replayed else tensors
+            for x in used:
+                digest.update(x[row].contiguous().cpu().numpy().tobytes())
+        if self.learned.prompt_as_negative:
+            digest.update(b"prompt as negative")
+        return digest.hexdigest()
 
 
 def save_trajectory(trajectory: Trajectory, path: Path, facts: Mapping[str, str]) -> None:
@@ -55,11 +122,13 @@ def save_trajectory(trajectory: Trajectory, path: Path, facts: Mapping[str, str]
     metadata = {
         "format": _FORMAT,
         "steps": str(trajectory.schedule.steps),
+        "first": str(trajectory.first),
         "replayed": json.dumps(trajectory.replayed),
+        "prompt_as_negative": json.dumps(trajectory.learned.prompt_as_negative),
         "facts": json.dumps(dict(facts), sort_keys=True),
     }
-    data = to_bytes({"latents": torch.stack(trajectory.latents).cpu().contiguous()}, metadata)  # (levels, B, C, h, w)
-    write_safetensors(path, data, "Inversions")
+    stacked = {name: torch.stack(list(tensors)).cpu().contiguous() for name, tensors in trajectory.tensors()}
+    write_safetensors(path, to_bytes(stacked, metadata), "Inversions")
 
 
 def load_trajectory(path: Path, backbone: Backbone) -> tuple[Trajectory, dict[str, str]]:
@@ -75,15 +144,21 @@ def load_trajectory(path: Path, backbone: Backbone) -> tuple[Trajectory, dict[st
             metadata = file.metadata() or {}
             if metadata["format"] != _FORMAT:
                 raise KeyError(_FORMAT)
-            latents = file.get_tensor("latents").to(backbone.device)
-        steps, replayed = int(metadata["steps"]), bool(json.loads(metadata["replayed"]))
+            names = [name for name in file.keys() if name != "latents"]  # noqa: SIM118 - safetensors has no iterator
+            latents = file.get_tensor("latents").to(backbone.device).unbind()
+            found = {name: file.get_tensor(name).to(backbone.device).unbind() for name in names}
         facts: dict[str, str] = json.loads(metadata["facts"])
-        model = facts["model_sha256"]
+        model, first = facts["model_sha256"], int(metadata["first"])
+        steps, replayed = int(metadata["steps"]), bool(json.loads(metadata["replayed"]))
+        as_negative = bool(json.loads(metadata["prompt_as_negative"]))
     except (SafetensorError, KeyError, ValueError) as error:
         raise ValueError(f"{path} is not an inversion; make one with: zeroshift invert.") from error
     if model != backbone.identity.sha256:
         raise ValueError(f"The inversion {path} was made with another model; load that model, or invert anew.")
-    return Trajectory(backbone.schedule(steps), latents.unbind(), replayed), facts
+    rows = {name.split(".")[1]: tensors for name, tensors in found.items() if name.startswith("learned.")}
+    learned = Learned(**rows, prompt_as_negative=as_negative)
+    noise, residuals = found.get("noise", ()), found.get("residuals", ())
+    return Trajectory(backbone.schedule(steps), latents, replayed, first, noise, residuals, learned), facts
 
 
 def check_facts(path: Path, found: Mapping[str, str], wanted: Mapping[str, str]) -> None:

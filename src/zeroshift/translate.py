@@ -8,11 +8,14 @@ from PIL import Image
 from torch import Tensor
 
 from zeroshift.backbones.base import Backbone
+from zeroshift.conditioning.base import Run
+from zeroshift.conditioning.direction import Direction
 from zeroshift.conditioning.prompts import FixedPrompts
 from zeroshift.control.base import Control
 from zeroshift.embedding import Embedding, guidance_rows
 from zeroshift.image import Fit, Framing, Source, frame
-from zeroshift.methods.base import Planned
+from zeroshift.inversion.base import Photograph
+from zeroshift.methods.base import Planned, direction_of, inversion_plan, plan
 from zeroshift.pictures import to_pictures, to_tensor
 from zeroshift.request import Request, check_shared, describe, made_by
 from zeroshift.sampling import Edit, Step, sample
@@ -89,10 +92,12 @@ def translate(
     lead = requests[0]
     framed = _framed(backbone, sources, fit)
     prompt = backbone.embed([lead.task.source_prompt]).repeat(len(sources))
-    planned = [r.method.edit(backbone, r.task, prompt, photograph=True) for r in requests]
+    directions = [direction_of(r.method, backbone, r.task) for r in requests]  # read before the long work
     if trajectory is None:
         trajectory = yield from _inverted(backbone, framed, lead, prompt, seed)
-    step = yield from _walk(backbone, trajectory, planned)
+    pictures = to_tensor([picture for picture, _ in framed])
+    planned = _planned(backbone, requests, directions, prompt, trajectory, pictures)
+    step = yield from _walk(backbone, trajectory, planned, reconstruct)
     facts = [{**describe(backbone, r), **p.facts, "seed": seed} for r, p in zip(requests, planned, strict=True)]
     recipes = [{**fact, "fit": fit, "rows": len(sources)} for fact in facts]
     natives = _decode(backbone, step, reconstruct)
@@ -127,10 +132,11 @@ def translate_generated(backbone: Backbone, requests: Sequence[Request], *, seed
     check_shared(requests, photograph=False)
     lead = requests[0]
     prompt = backbone.embed([lead.task.source_prompt])
-    planned = [r.method.edit(backbone, r.task, prompt, photograph=False) for r in requests]
+    directions = [direction_of(r.method, backbone, r.task) for r in requests]
     start = random_start(latent_shape(backbone), seed).to(prompt.tokens)
     trajectory = Trajectory(backbone.schedule(lead.method.steps), (start,))
-    step = yield from _walk(backbone, trajectory, planned)
+    planned = _planned(backbone, requests, directions, prompt, trajectory, None)
+    step = yield from _walk(backbone, trajectory, planned, reconstruct=True)
     natives = _decode(backbone, step, reconstruct=True)
     facts = [{**describe(backbone, r), **p.facts, "seed": seed} for r, p in zip(requests, planned, strict=True)]
     row = tuple(Result(n[0][0], n[0][0], n[1][0], f) for n, f in zip(natives, facts, strict=True))
@@ -150,8 +156,8 @@ def generate(
     rows = guidance_rows(backbone.embed([""]).repeat(len(prompts)), backbone.embed(prompts), guidance_scale)
     start = random_start((len(prompts), *latent_shape(backbone)[1:]), seed).to(rows.tokens)
     trajectory = Trajectory(backbone.schedule(steps), (start,))
-    plan = Planned(Edit(FixedPrompts(rows, rows), Control()), {})
-    step = yield from _walk(backbone, trajectory, [plan])
+    only = Planned(Edit(FixedPrompts(rows, rows), Control()), {})
+    step = yield from _walk(backbone, trajectory, [only], reconstruct=False)
     pictures = to_pictures(backbone.decode(step.targets[0]))
     recipe = {
         "command": "generate",
@@ -180,25 +186,48 @@ def _framed(backbone: Backbone, sources: Sequence[Source], fit: Fit) -> Framed:
 def _inverted(
     backbone: Backbone, framed: Framed, request: Request, prompt: Embedding, seed: int
 ) -> Generator[Progress, None, Trajectory]:
-    x0 = backbone.encode(to_tensor([picture for picture, _ in framed]))
-    inversion, steps = request.method.inversion, request.method.steps
-    latents: list[Tensor] = []
-    for latent in inversion.steps(backbone, x0, prompt, steps, seed):
-        latents.append(latent)
-        yield Progress("invert", len(latents), steps, None)
-    trajectory = inversion.trajectory(backbone, latents, steps)
-    yield Progress("invert", steps, steps, None, trajectory=trajectory)
-    return trajectory
+    pictures = to_tensor([picture for picture, _ in framed])
+    photograph = Photograph(pictures, backbone.encode(pictures), prompt)
+    method = request.method
+    stages, done = method.inversion.stages(method.steps), 0
+    steps = method.inversion.invert(backbone, photograph, inversion_plan(method, backbone, seed))
+    while True:
+        try:
+            next(steps)
+        except StopIteration as finished:
+            trajectory: Trajectory = finished.value
+            yield Progress("invert", stages, stages, None, trajectory=trajectory)
+            return trajectory
+        done += 1
+        yield Progress("invert", done, stages, None)
 
 
-def _walk(backbone: Backbone, trajectory: Trajectory, planned: Sequence[Planned]) -> Generator[Progress, None, Step]:
-    for step in sample(backbone, trajectory, [plan.branch for plan in planned]):
+def _planned(
+    backbone: Backbone,
+    requests: Sequence[Request],
+    directions: Sequence[Direction | None],
+    prompt: Embedding,
+    trajectory: Trajectory,
+    pictures: Tensor | None,
+) -> list[Planned]:
+    def run_of(request: Request, direction: Direction | None) -> Run:
+        scale, photograph = request.method.guidance_scale, pictures is not None
+        return Run(backbone, request.task, prompt, trajectory, scale, photograph, direction, pictures=pictures)
+
+    return [plan(r.method, run_of(r, direction)) for r, direction in zip(requests, directions, strict=True)]
+
+
+def _walk(
+    backbone: Backbone, trajectory: Trajectory, planned: Sequence[Planned], reconstruct: bool
+) -> Generator[Progress, None, Step]:
+    for step in sample(backbone, trajectory, [p.branch for p in planned], reconstruct=reconstruct):
         yield _progress(step, trajectory)
     return step
 
 
 def _progress(step: Step, trajectory: Trajectory) -> Progress:
-    return Progress("edit", step.i + 1, trajectory.schedule.steps, torch.cat(step.previews))
+    done, total = step.i + 1 - trajectory.first, len(trajectory.steps)
+    return Progress("edit", done, total, torch.cat(step.previews))
 
 
 Natives = list[tuple[list[Image.Image], list[Image.Image] | list[None]]]

@@ -27,6 +27,39 @@ class Identity:
     """hash of every weight and configuration file, or of their names where nothing is loaded"""
     revision: str | None = None
     """commit of a hub checkpoint"""
+    clip: str | None = None
+    """hub id or name of the folder of a CLIP that was given apart"""
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A prompt as the text encoder reads it."""
+
+    ids: tuple[int, ...]
+    """begin token, the words' tokens, end token, padding up to the encoder's length L"""
+    used: int
+    """how many of them are not padding"""
+    words: tuple[str, ...]
+    """what stands between blanks, punctuation attached"""
+    spans: tuple[tuple[int, ...], ...]
+    """each word's positions in ``ids``; empty for one that is cut off"""
+
+
+class Clip(Protocol):
+    """What a picture shows and what a prompt says in one space. Pictures are (B, 3, H, W) in [-1, 1]."""
+
+    def image_tokens(self, pictures: Tensor) -> Tensor:
+        """Return all tokens of the image encoder after its last norm, without projection, (B, N, D)."""
+
+    def image_features(self, pictures: Tensor) -> Tensor:
+        """Return unit vectors (B, P), differentiable with respect to the pictures."""
+
+    def text_features(self, prompts: Sequence[str]) -> Tensor:
+        """Return unit vectors (B, P).
+
+        Raises:
+            Unsupported: the text encoder has no way into the image encoder's space.
+        """
 
 
 class Backbone(Protocol):
@@ -58,6 +91,14 @@ class Backbone(Protocol):
         """Return the networks' precision: fp32, fp16, bf16 or fp64."""
 
     @property
+    def clip(self) -> Clip:
+        """Return the checkpoint's CLIP, or the one given in its place.
+
+        Raises:
+            Unsupported: there is none.
+        """
+
+    @property
     def sites(self) -> tuple[Site, ...]: ...
 
     def tap(self, site: Site, taps: Taps) -> AbstractContextManager[None]: ...
@@ -66,9 +107,20 @@ class Backbone(Protocol):
 
     def encode(self, pictures: Tensor) -> Tensor: ...
 
-    def decode(self, latents: Tensor) -> Tensor: ...
+    def decode(self, latents: Tensor) -> Tensor:
+        """Return pictures, unclamped, differentiable with respect to the latents."""
+
+    def image_tokens(self, pictures: Tensor) -> Tensor:
+        """Return what ``clip`` sees, token by token, (B, N, D).
+
+        Raises:
+            Unsupported: there is no CLIP.
+        """
 
     def embed(self, prompts: Sequence[str]) -> Embedding: ...
 
-    def predict(self, x: Tensor, timestep: int, tokens: Tensor) -> Tensor:
-        """Return the network's raw output for latents (N, C, h, w) and prompts (N, L, D)."""
+    def tokens(self, prompt: str) -> Tokens:
+        """Return the tokens that ``embed`` encodes, and which of them belong to which word."""
+
+    def predict(self, x: Tensor, timestep: int | Tensor, tokens: Tensor) -> Tensor:
+        """Return the network's raw output for latents (N, C, h, w) and prompts (N, L, D); one timestep, or (N,)."""

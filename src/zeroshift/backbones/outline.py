@@ -2,10 +2,11 @@
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer, CLIPVisionConfig, CLIPVisionModel
 
 from zeroshift.backbones.base import Identity
-from zeroshift.backbones.locate import Checkpoint
+from zeroshift.backbones.clip import Towers
+from zeroshift.backbones.locate import IMAGE_ENCODER, Checkpoint
 from zeroshift.backbones.stable_diffusion import StableDiffusion
 
 
@@ -19,7 +20,10 @@ def outline_of(checkpoint: Checkpoint) -> StableDiffusion:
     tokenizer = CLIPTokenizer.from_pretrained(root / "tokenizer", local_files_only=True)
     scheduler = DDIMScheduler.from_pretrained(root / "scheduler", local_files_only=True)
     identity = Identity(checkpoint.name, "0" * 64, checkpoint.revision)
-    return StableDiffusion(identity, unet, vae, text_encoder, tokenizer, scheduler)
+    vision = CLIPVisionConfig.from_pretrained(root / IMAGE_ENCODER) if checkpoint.sees else vit_b16()
+    return StableDiffusion(
+        identity, unet, vae, text_encoder, tokenizer, scheduler, lambda: towers_of(vision, text_encoder, tokenizer)
+    )
 
 
 def outline_of_sd15() -> StableDiffusion:
@@ -37,4 +41,21 @@ def outline_of_sd15() -> StableDiffusion:
     scheduler = DDIMScheduler(
         beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", set_alpha_to_one=False, steps_offset=1
     )
-    return StableDiffusion(Identity("sd15", "0" * 64), unet, vae, text_encoder, tokenizer, scheduler)
+    vision, identity = vit_b16(), Identity("sd15", "0" * 64)
+    return StableDiffusion(
+        identity, unet, vae, text_encoder, tokenizer, scheduler, lambda: towers_of(vision, text_encoder, tokenizer)
+    )
+
+
+def vit_b16() -> CLIPVisionConfig:
+    """Return CLIP ViT-B/16: what a checkpoint that has no image encoder is most often given."""
+    return CLIPVisionConfig(patch_size=16, projection_dim=512)
+
+
+def towers_of(vision: CLIPVisionConfig, text: CLIPTextModel, tokenizer: CLIPTokenizer) -> Towers:
+    """Build an image encoder beside a text encoder."""
+    width, images, words = vision.projection_dim, vision.hidden_size, text.config.hidden_size
+    with torch.device("meta"):
+        projections = torch.zeros(width, images), torch.zeros(width, words)
+        tower = CLIPVisionModel(vision)
+    return Towers(tower, projections[0], text, projections[1], tokenizer, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))

@@ -1,6 +1,6 @@
 """Stable Diffusion 1.x and 2.x, and every checkpoint of their layout, in diffusers format."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +10,7 @@ from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from zeroshift.backbones.base import Identity, Unsupported
+from zeroshift.backbones.base import Clip, Identity, Tokens, Unsupported
 from zeroshift.backbones.unet import find_sites, tap
 from zeroshift.embedding import Embedding
 from zeroshift.schedule import Schedule, leading
@@ -32,6 +32,8 @@ class StableDiffusion:
     text_encoder: CLIPTextModel
     tokenizer: CLIPTokenizer
     scheduler: DDIMScheduler
+    open_clip: Callable[[], Clip] | None = None
+    """loads the image encoder, which few edits need, and what belongs to it"""
 
     def __post_init__(self) -> None:
         for network in (self.unet, self.vae, self.text_encoder):
@@ -62,6 +64,20 @@ class StableDiffusion:
     @property
     def precision(self) -> str:
         return _PRECISIONS[self.unet.dtype]
+
+    @cached_property
+    def clip(self) -> Clip:
+        """Return the CLIP, loaded at the first call.
+
+        Raises:
+            Unsupported: there is none, or it cannot be loaded.
+        """
+        if self.open_clip is None:
+            raise Unsupported(
+                f"The checkpoint {self.identity.name} has no CLIP image encoder; give one with --clip FOLDER or hub id "
+                "(clip= in Python), or leave out what compares pictures."
+            )
+        return self.open_clip()
 
     @cached_property
     def sites(self) -> tuple[Site, ...]:
@@ -98,11 +114,13 @@ class StableDiffusion:
         latents: Tensor = self.vae.encode(x).latent_dist.mean * self.vae.config.scaling_factor
         return latents if latents.dtype == torch.float64 else latents.float()
 
-    @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
-        """Return pictures, unclamped."""
+        """Return pictures, unclamped; weights are frozen, so a graph is built only for latents that ask for one."""
         decoded: Tensor = self.vae.decode(latents.to(self.vae.dtype) / self.vae.config.scaling_factor).sample
         return decoded if decoded.dtype == torch.float64 else decoded.float()
+
+    def image_tokens(self, pictures: Tensor) -> Tensor:
+        return self.clip.image_tokens(pictures)
 
     @torch.no_grad()
     def embed(self, prompts: Sequence[str]) -> Embedding:
@@ -110,17 +128,29 @@ class StableDiffusion:
 
         Longer prompts are cut at the encoder's length.
         """
-        ids = self.tokenizer(
-            list(prompts),
-            padding="max_length",
-            max_length=self.tokenizer.model_max_length,
-            truncation=True,
-            return_tensors="pt",
-        ).input_ids
-        tokens: Tensor = self.text_encoder(ids.to(self.device)).last_hidden_state
+        ids = torch.tensor(self._ids(prompts), device=self.device)
+        tokens: Tensor = self.text_encoder(ids).last_hidden_state
         return Embedding(tokens if tokens.dtype == torch.float64 else tokens.float())
 
-    def predict(self, x: Tensor, timestep: int, tokens: Tensor) -> Tensor:
+    def tokens(self, prompt: str) -> Tokens:
+        """Return the tokens that ``embed`` encodes, and which of them belong to which word."""
+        words = tuple(prompt.split())
+        last = self.tokenizer.model_max_length - 1  # the end token's place in a prompt that is cut
+        spans, at = list[tuple[int, ...]](), 1
+        for word in words:  # blanks part tokens, so a word's are the same on its own
+            length = len(self.tokenizer(word, add_special_tokens=False).input_ids)
+            spans.append(tuple(range(min(at, last), min(at + length, last))))
+            at += length
+        return Tokens(tuple(self._ids([prompt])[0]), min(at, last) + 1, words, tuple(spans))
+
+    def _ids(self, prompts: Sequence[str]) -> list[list[int]]:
+        length = self.tokenizer.model_max_length
+        ids: list[list[int]] = self.tokenizer(
+            list(prompts), padding="max_length", max_length=length, truncation=True
+        ).input_ids
+        return ids
+
+    def predict(self, x: Tensor, timestep: int | Tensor, tokens: Tensor) -> Tensor:
         """Return the network's output in the precision of ``x``."""
         half = x.to(self.unet.dtype), tokens.to(self.unet.dtype)
         out: Tensor = self.unet(half[0], timestep, half[1], return_dict=False)[0]

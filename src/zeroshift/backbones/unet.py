@@ -1,4 +1,4 @@
-"""Taps into diffusers' UNet2DConditionModel: attention through processors, convolutions through forward hooks."""
+"""Taps into diffusers' UNet2DConditionModel: attention through processors, residual blocks by standing in for them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from diffusers import UNet2DConditionModel
 from diffusers.models.attention_processor import Attention, AttnProcessor, AttnProcessor2_0
+from diffusers.models.resnet import ResnetBlock2D
 from torch import Tensor, nn
 
 from zeroshift.backbones.base import Unsupported
@@ -50,16 +51,14 @@ def tap(unet: UNet2DConditionModel, site: Site, taps: Taps) -> Iterator[None]:
     """Install ``taps`` at one site; put the layer back as it was on exit.
 
     Raises:
-        Unsupported: the layer's processor holds weights of its own (IP-Adapter), which a tap would silently drop.
+        Unsupported: the layer's processor holds weights of its own (IP-Adapter), which a tap would silently drop, or
+            the residual block is not Stable Diffusion's.
     """
-    module = unet.get_submodule(site.name)
     if site.kind == "conv":
-        handle = module.register_forward_hook(lambda _module, _args, out: taps(site, "feature", out))
-        try:
+        with _tapped_block(unet, site, taps):
             yield
-        finally:
-            handle.remove()
         return
+    module = unet.get_submodule(site.name)
     assert isinstance(module, Attention)
     before = module.processor
     if not isinstance(before, (AttnProcessor, AttnProcessor2_0)):
@@ -74,8 +73,52 @@ def tap(unet: UNet2DConditionModel, site: Site, taps: Taps) -> Iterator[None]:
         module.set_processor(before)
 
 
+@contextmanager
+def _tapped_block(unet: UNet2DConditionModel, site: Site, taps: Taps) -> Iterator[None]:
+    path, index = site.name.removesuffix(".conv2").rsplit(".", 1)
+    blocks = unet.get_submodule(path)
+    assert isinstance(blocks, nn.ModuleList)
+    before = blocks[int(index)]
+    if not isinstance(before, ResnetBlock2D) or not _is_plain(before):
+        raise Unsupported(
+            f"The residual block {path}.{index} is not built as Stable Diffusion's; load another checkpoint."
+        )
+    blocks[int(index)] = TappedResidual(before, site, taps)
+    try:
+        yield
+    finally:
+        blocks[int(index)] = before
+
+
+def _is_plain(block: ResnetBlock2D) -> bool:
+    timed = block.time_embedding_norm == "default" and block.time_emb_proj is not None and not block.skip_time_act
+    return timed and not block.up and not block.down
+
+
+class TappedResidual(nn.Module):
+    """A residual block whose output before the shortcut is open to taps; replaced, neither convolution is run."""
+
+    def __init__(self, block: ResnetBlock2D, site: Site, taps: Taps) -> None:
+        super().__init__()
+        self.block, self.site, self.taps = block, site, taps
+
+    def forward(self, x: Tensor, temb: Tensor) -> Tensor:
+        feature = self.taps(self.site, "feature", lambda: residual(self.block, x, temb))
+        shortcut = x if self.block.conv_shortcut is None else self.block.conv_shortcut(x)
+        out: Tensor = (shortcut + feature) / self.block.output_scale_factor
+        return out
+
+
+def residual(block: ResnetBlock2D, x: Tensor, temb: Tensor) -> Tensor:
+    """Return what the block adds to its shortcut, operation by operation as it does."""
+    hidden = block.conv1(block.nonlinearity(block.norm1(x)))
+    hidden = block.norm2(hidden + block.time_emb_proj(block.nonlinearity(temb))[:, :, None, None])
+    out: Tensor = block.conv2(block.dropout(block.nonlinearity(hidden)))
+    return out
+
+
 class TappedAttention:
-    """Plain Stable Diffusion attention with q, k, v and probabilities open to taps.
+    """Plain Stable Diffusion attention with q, k, v, probabilities and output (per head) open to taps.
 
     Fused attention stays the path unless probabilities are asked for; those are computed in float32 at least.
     """
@@ -93,17 +136,21 @@ class TappedAttention:
         **_: Any,  # noqa: ANN401 - diffusers' signature
     ) -> Tensor:
         context = hidden_states if encoder_hidden_states is None else encoder_hidden_states
-        q = self.taps(self.site, "q", self.heads(attn, attn.to_q(hidden_states)))  # (N, heads, S, d)
-        k = self.taps(self.site, "k", self.heads(attn, attn.to_k(context)))
-        v = self.taps(self.site, "v", self.heads(attn, attn.to_v(context)))
-        if self.taps.wants(self.site, "probs"):
-            probs = self.taps(self.site, "probs", probabilities(q, k, attn.scale))  # (N, heads, S, L)
-            mixed = probs.to(v.dtype) @ v
-        else:
-            mixed = F.scaled_dot_product_attention(q, k, v)  # default scale, as the processor replaced: equal bits
+        seen = context if self.taps.values is None or self.site.kind == "self" else self.taps.values
+        q = self.taps(self.site, "q", lambda: self.heads(attn, attn.to_q(hidden_states)))  # (N, heads, S, d)
+        k = self.taps(self.site, "k", lambda: self.heads(attn, attn.to_k(context)))
+        v = self.taps(self.site, "v", lambda: self.heads(attn, attn.to_v(seen)))
+        mixed = self.taps(self.site, "output", lambda: self.mix(attn, q, k, v))  # (N, heads, S, d)
         merged = mixed.transpose(1, 2).flatten(2)  # (N, S, heads * d)
         out: Tensor = attn.to_out[1](attn.to_out[0](merged))
         return out
+
+    def mix(self, attn: Attention, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Return the values mixed by attention, (N, heads, S, d)."""
+        if not self.taps.wants(self.site, "probs"):
+            return F.scaled_dot_product_attention(q, k, v)  # default scale, as the processor replaced: equal bits
+        probs = self.taps(self.site, "probs", lambda: probabilities(q, k, attn.scale))  # (N, heads, S, L)
+        return probs.to(v.dtype) @ v
 
     @staticmethod
     def heads(attn: Attention, x: Tensor) -> Tensor:

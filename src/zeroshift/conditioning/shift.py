@@ -1,12 +1,16 @@
 """Options of the edit-direction conditioning (pix2pix-zero, section 3.1 and Alg. 1)."""
 
+from collections.abc import Callable
 from math import cos, pi
 from typing import Annotated, Literal, final
 
+import torch.nn.functional as F
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
+from torch import Tensor
 
 from zeroshift.backbones.base import Backbone
+from zeroshift.conditioning.base import Run
 from zeroshift.conditioning.direction import (
     Direction,
     check_direction,
@@ -14,11 +18,12 @@ from zeroshift.conditioning.direction import (
     direction_of_words,
     load_direction,
 )
-from zeroshift.conditioning.prompts import ShiftedPrompt
+from zeroshift.conditioning.prompts import StepPrompts, negative_at, prompt_at, with_values
 from zeroshift.conditioning.task import Task
-from zeroshift.embedding import Embedding
+from zeroshift.embedding import TextRows, guidance_rows
 
-Shape = Literal["constant", "rising", "falling", "cosine"]
+Words = Literal["sentences", "swap"]
+Shape = Literal["constant", "rising", "falling", "cosine", "mirror"]
 
 
 @final
@@ -26,7 +31,9 @@ Shape = Literal["constant", "rising", "falling", "cosine"]
 class EditDirection:
     """The source prompt plus an edit direction."""
 
-    words: Literal["sentences", "swap"] = "sentences"
+    kind: Literal["direction"] = "direction"
+    """name of this conditioning"""
+    words: Words = "sentences"
     """direction of two words: from two sets of template sentences, or from the prompt with the word swapped"""
     sentences: Annotated[int, Field(ge=1, le=2000)] = 1000
     """template sentences per word"""
@@ -37,43 +44,91 @@ class EditDirection:
     negative: str | None = None
     """negative prompt; by default the source prompt for a photograph and empty for a generated source"""
 
+    normalise: bool = False
+    """scale the direction to unit length before the strength applies"""
+
     def direction(self, backbone: Backbone, task: Task) -> Direction:
         """Load or make the direction of ``task``.
 
         Raises:
             ValueError: the saved direction is unreadable or of another text encoder.
         """
-        if task.direction is not None:
-            direction = load_direction(task.direction)
-            check_direction(direction, backbone.embed([task.source_prompt]).tokens, task.direction)
-            return direction
-        if task.words is not None and self.words == "sentences":
-            return direction_of_words(backbone, *task.words, self.sentences)
-        return direction_of_prompts(backbone, task.source_prompt, task.target_prompt)
+        return direction_of_task(backbone, task, self.words, self.sentences)
 
     def strengths(self, steps: int) -> tuple[float, ...]:
         """Return the strength of every step."""
-        return tuple(self.strength * _course(self.strength_schedule, (i + 0.5) / steps) for i in range(steps))
+        return strengths_of(self.strength, self.strength_schedule, steps)
 
-    def bind(
-        self,
-        backbone: Backbone,
-        prompt: Embedding,
-        direction: Direction,
-        *,
-        steps: int,
-        guidance_scale: float,
-        photograph: bool,
-    ) -> ShiftedPrompt:
-        """Return the text rows of a run; ``prompt`` is the encoded source prompt, one per picture."""
-        if self.negative is None and photograph:
-            negative = prompt  # the same object: the source branch then needs one row, not two equal ones
-        else:
-            negative = backbone.embed([self.negative or ""]).repeat(len(prompt.tokens))
-        return ShiftedPrompt(negative, prompt, direction.delta, self.strengths(steps), guidance_scale)
+    def source_key(self, photograph: bool, guidance_scale: float) -> tuple[object, ...]:
+        return key_of(self.kind, self.negative, photograph, guidance_scale)
+
+    def bind(self, run: Run) -> StepPrompts:
+        rows, strengths = rows_along(run, self.negative, self.normalise), self.strengths(run.steps)
+        return StepPrompts(lambda i: rows(i, None), lambda i: rows(i, strengths[i]))
 
 
-def _course(shape: Shape, at: float) -> float:
-    """Return the share of the strength at ``at`` (0 noisy, 1 clean); every course but the constant has mean 1/2."""
+def direction_of_task(backbone: Backbone, task: Task, words: Words, sentences: int) -> Direction:
+    """Load or make the direction of ``task``.
+
+    Raises:
+        ValueError: the saved direction is unreadable or of another text encoder.
+    """
+    if task.direction is not None:
+        direction = load_direction(task.direction)
+        check_direction(direction, backbone.embed([task.source_prompt]).tokens, task.direction)
+        return direction
+    if task.words is not None and words == "sentences":
+        return direction_of_words(backbone, *task.words, sentences)
+    return direction_of_prompts(backbone, task.source_prompt, task.target_prompt)
+
+
+def rows_along(run: Run, negative: str | None, normalise: bool) -> Callable[[int, float | None], TextRows]:
+    """Return the prompts at step ``i`` for any strength along the run's direction; for None the source's own.
+
+    Raises:
+        ValueError: the run has no direction.
+    """
+    if run.direction is None:
+        raise ValueError("An edit along a direction needs one; give two words, or --direction.")
+    delta = unit(run.direction.delta) if normalise else run.direction.delta
+    given = None if negative is None and run.photograph else run.embed(negative or "")
+
+    def rows(i: int, strength: float | None) -> TextRows:
+        prompt = prompt_at(run, i)
+        # the same object: the source branch of a photograph then needs one row, not two equal ones
+        seen = with_values(run, i, prompt)
+        against = negative_at(run, i, given or seen, seen)
+        moved = seen if strength is None else with_values(run, i, prompt.shift(delta, strength))
+        return guidance_rows(against, moved, run.guidance_scale)
+
+    return rows
+
+
+def key_of(kind: str, negative: str | None, photograph: bool, guidance_scale: float) -> tuple[object, ...]:
+    """Return what the source's own prompts depend on besides the source prompt."""
+    if negative is None and photograph:  # its own prompt is the negative one: guidance cancels out
+        return (kind,)
+    return kind, negative or "", guidance_scale
+
+
+def unit(delta: Tensor) -> Tensor:
+    """Return ``delta`` at length 1 over all its values; zeros stay zeros."""
+    return F.normalize(delta.flatten(), dim=0).view_as(delta)
+
+
+def strengths_of(strength: float, shape: Shape, steps: int) -> tuple[float, ...]:
+    """Return the strength of every step."""
+    return tuple(strength * course(shape, i, steps) for i in range(steps))
+
+
+def course(shape: Shape, i: int, steps: int) -> float:
+    """Return the share of the strength at step ``i``; "rising", "falling" and "cosine" have the mean 1/2.
+
+    "mirror" is MirrorDiffusion's: from 0.65 up by 1.2 per whole run during two thirds of it, then 0.65 again; its code
+    has 60 steps.
+    """
+    at = (i + 0.5) / steps
     courses = {"constant": 1.0, "rising": at, "falling": 1 - at, "cosine": (1 + cos(pi * at)) / 2}
+    if shape == "mirror":
+        return 0.65 + 1.2 * i / steps if 3 * i < 2 * steps else 0.65
     return courses[shape]

@@ -1,28 +1,20 @@
 """What may be done to the target branch, at five points of every step."""
 
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
 from zeroshift.backbones.base import Backbone
+from zeroshift.conditioning.base import Run
+from zeroshift.conditioning.task import Task
 from zeroshift.embedding import TextRows
 from zeroshift.schedule import Schedule
-from zeroshift.sites import NOTHING, Handler, Part, Site, Taps
-
-Recording = dict[tuple[Site, Part], Tensor]
-
-
-@dataclass(frozen=True, eq=False)
-class Recorded:
-    """One step of the source branch."""
-
-    i: int
-    x: Tensor
-    """the source latent before the step"""
-    following: Tensor
-    """the source latent after it"""
-    seen: Recording
-    """what the control asked to record, rows x pictures along the first axis"""
+from zeroshift.sites import NOTHING, Compute, Handler, Part, Site, Taps
+from zeroshift.source import Recorded, Walk, record
+from zeroshift.trajectory import Trajectory
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,13 +22,17 @@ class Here:
     """Where a step stands: everything that a control may look at."""
 
     backbone: Backbone
-    schedule: Schedule
+    trajectory: Trajectory
     taps: Taps
     i: int
     text: TextRows
     """the target's prompts at this step"""
     recorded: tuple[Recorded, ...]
     """the source branch's steps from ``i - before`` to ``i + after`` that exist, in order; empty if none was needed"""
+
+    @property
+    def schedule(self) -> Schedule:
+        return self.trajectory.schedule
 
     @property
     def timestep(self) -> int:
@@ -48,41 +44,160 @@ class Here:
         return next(r for r in self.recorded if r.i == self.i)
 
 
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """What the network is asked about at a step."""
+
+    latents: tuple[Tensor, ...]
+    """one latent for all prompt rows, or one per row; the first is the one that goes on to the next level"""
+    out: Tensor | None = None
+    """the guided prediction, where a control has it already and the network need not be asked again"""
+
+
 class Control:
     """A control that does nothing; leaves override the points they need. One instance serves one run."""
 
     window: tuple[int, int] = (0, 0)
     """how many neighbouring source steps are needed (before, after)"""
     follows_source: bool = False
-    """whether the control needs the source branch although it records nothing"""
+    """whether the control needs the source's latents although it records nothing"""
+    prompt_only: bool = False
+    """whether, of the source's rows, it reads the prompt's alone"""
+    walk: Walk = staticmethod(record)
+    """how the source branch is walked"""
 
-    def wanted(self, site: Site) -> frozenset[Part]:
-        """Return every part that any point touches at ``site``: where taps are installed."""
-        return self.records(site)
+    def phase(self, i: int) -> Hashable:
+        """Return what makes step ``i`` cost other than others, besides the parts that are recorded and applied."""
+        return None
 
-    def records(self, site: Site) -> frozenset[Part]:
-        """Point 1, record: return what is kept of the source branch."""
+    def differentiates(self, i: int) -> bool:
+        """Tell whether ``steer`` takes gradients through the network at step ``i``; x0 and eps then have a graph."""
+        return False
+
+    def records(self, site: Site, i: int) -> frozenset[Part]:
+        """Point 1, record: return what is kept of the source branch at step ``i``."""
         return NOTHING
 
-    def correct(self, x: Tensor, here: Here) -> tuple[Tensor, ...]:
-        """Point 2, correct: return the latent to predict from, one for all prompt rows or one per row.
-
-        The first of them is the latent that goes on to the next level.
-        """
-        return (x,)
+    def correct(self, x: Tensor, here: Here) -> Rows:
+        """Point 2, correct: return the latents to predict from."""
+        return Rows((x,))
 
     def apply(self, here: Here) -> Handler | None:
         """Point 3, apply: return what is done inside the network while the target's noise is predicted."""
         return None
 
-    def applies(self, site: Site) -> frozenset[Part]:
-        """Return the parts that the handler of ``apply`` is called for."""
+    def applies(self, site: Site, i: int) -> frozenset[Part]:
+        """Return the parts that the handler of ``apply`` is called for at step ``i``."""
         return NOTHING
 
-    def steer(self, out: Tensor, x: Tensor, here: Here) -> Tensor:
-        """Point 4, steer: change the guided prediction ``out`` at the latent ``x`` before the step is taken."""
-        return out
+    def steer(self, x0: Tensor, eps: Tensor, x: Tensor, here: Here) -> tuple[Tensor, Tensor]:
+        """Point 4, steer: change clean part and noise, into which ``x`` was split, before the step is taken."""
+        return x0, eps
 
     def blend(self, x: Tensor, here: Here) -> Tensor:
         """Point 5, blend: change the latent after the step."""
         return x
+
+
+class ControlOptions(Protocol):
+    """Frozen options of a control."""
+
+    @property
+    def kind(self) -> str: ...
+
+    def bind(self, run: Run) -> Control:
+        """Return the control of one run.
+
+        Raises:
+            Unsupported: the network has no layer that it could work on.
+            ValueError: the task's words do not fit the options.
+        """
+
+
+@runtime_checkable
+class Worded(Protocol):
+    """Options of a control that speak of words of the prompts."""
+
+    def check_task(self, task: Task) -> None:
+        """Refuse words that the prompts do not have.
+
+        Raises:
+            ValueError: a word does not stand in its prompt.
+        """
+
+
+@dataclass(frozen=True, eq=False)
+class Stack(Control):
+    """Several controls at once, in order: each sees what those before it left.
+
+    Of two that replace one part of a layer, the later gets what the earlier returned. Of two that correct, the later
+    starts from the earlier's first row, and moves the other rows by as much.
+    """
+
+    controls: Sequence[Control]
+    window: tuple[int, int] = field(init=False)
+    follows_source: bool = field(init=False)
+    prompt_only: bool = field(init=False)
+    walk: Walk = field(init=False)
+
+    def __post_init__(self) -> None:
+        windows = [(0, 0), *(c.window for c in self.controls)]
+        walks = [c.walk for c in self.controls if c.walk is not record]
+        own = {
+            "window": (max(before for before, _ in windows), max(after for _, after in windows)),
+            "follows_source": any(c.follows_source for c in self.controls),
+            # who keeps the inherited ``records`` reads no row at all
+            "prompt_only": all(c.prompt_only or type(c).records is Control.records for c in self.controls),
+            "walk": walks[0] if walks else record,
+        }
+        for name, value in own.items():
+            object.__setattr__(self, name, value)
+
+    def phase(self, i: int) -> Hashable:
+        return tuple(c.phase(i) for c in self.controls)
+
+    def differentiates(self, i: int) -> bool:
+        return any(c.differentiates(i) for c in self.controls)
+
+    def records(self, site: Site, i: int) -> frozenset[Part]:
+        return NOTHING.union(*(c.records(site, i) for c in self.controls))
+
+    def correct(self, x: Tensor, here: Here) -> Rows:
+        return reduce(lambda rows, control: _corrected(control, rows, here), self.controls, Rows((x,)))
+
+    def apply(self, here: Here) -> Handler | None:
+        handlers = [(c, handler) for c in self.controls if (handler := c.apply(here)) is not None]
+
+        def each(site: Site, part: Part, compute: Compute) -> Tensor:
+            for control, handler in handlers:
+                if part in control.applies(site, here.i):
+                    compute = _later(handler, site, part, compute)
+            return compute()
+
+        return each if handlers else None
+
+    def applies(self, site: Site, i: int) -> frozenset[Part]:
+        return NOTHING.union(*(c.applies(site, i) for c in self.controls))
+
+    def steer(self, x0: Tensor, eps: Tensor, x: Tensor, here: Here) -> tuple[Tensor, Tensor]:
+        for control in self.controls:
+            x0, eps = control.steer(x0, eps, x, here)
+        return x0, eps
+
+    def blend(self, x: Tensor, here: Here) -> Tensor:
+        return reduce(lambda latent, control: control.blend(latent, here), self.controls, x)
+
+
+def _corrected(control: Control, rows: Rows, here: Here) -> Rows:
+    first = rows.latents[0]
+    moved = control.correct(first, here)
+    if len(moved.latents) == 1 and moved.latents[0] is first:
+        return rows if moved.out is None else Rows(rows.latents, moved.out)
+    if len(rows.latents) == 1:
+        return moved
+    steps = moved.latents * len(rows.latents) if len(moved.latents) == 1 else moved.latents
+    return Rows(tuple(row + (new - first) for row, new in zip(rows.latents, steps, strict=True)), moved.out)
+
+
+def _later(handler: Handler, site: Site, part: Part, compute: Compute) -> Compute:
+    return lambda: handler(site, part, compute)

@@ -1,60 +1,173 @@
 """Cross-attention guidance: the target's attention maps are kept close to the source's (pix2pix-zero, section 3.2)."""
 
-from typing import Annotated, final
+from collections.abc import Sequence
+from dataclasses import dataclass as plain_dataclass
+from math import ceil
+from typing import Annotated, Literal, final
 
 import torch
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from zeroshift.control.base import Control, Here
-from zeroshift.sites import NOTHING, Part, Site, select
+from zeroshift.backbones.base import Unsupported
+from zeroshift.conditioning.base import Run
+from zeroshift.control.base import Control, Here, Rows
+from zeroshift.embedding import TextRows
+from zeroshift.network import mixed, predict
+from zeroshift.sites import NOTHING, Compute, Part, Recording, Site, Wanted
 
 SD_512_PIXELS = 26_944
 """grid cells summed over Stable Diffusion 1's 16 cross-attention layers at 512 x 512 pixels"""
+PROBS: frozenset[Part] = frozenset({"probs"})
 
 
 @final
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
-class AttentionGuidance(Control):
+class AttentionGuidance:
     """One gradient step per prompt row on x_t brings all cross-attention maps closer to the source's."""
 
+    kind: Literal["attention-guidance"] = "attention-guidance"
+    """name of this control"""
     lambda_xa: Annotated[float, Field(ge=0, le=10)] = 0.1
     """weight of cross-attention guidance, in units of Stable Diffusion at 512 x 512 whatever the model; 0 is off"""
+    guidance_until: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """share of the steps that are guided; approximate below 1"""
+    guided_layers: Literal["all", "coarse"] = "all"
+    """which layers' maps are compared; coarse leaves out those on the finest grid (approximate)"""
+    guided_rows: Literal["both", "prompt"] = "both"
+    """prompt rows that are moved; prompt leaves the negative one where it is (approximate)"""
+    shared_gradient: bool = False
+    """move one latent by the sum of the rows' gradients instead of each row by its own (approximate)"""
+    reuse_noise: bool = False
+    """step with the noise that the gradient's pass predicted, before the move: no second pass (approximate)"""
+    maps_from: Literal["reconstruction", "inversion"] = "reconstruction"
+    """where the source's maps are seen; in the inversion, the source need not be sampled again (approximate)"""
 
-    def records(self, site: Site) -> frozenset[Part]:
-        return select("cross", "probs")(site) if self.lambda_xa else NOTHING
+    def bind(self, run: Run) -> Control:
+        if not (self.lambda_xa and self.guidance_until):
+            return Control()
+        if self.maps_from == "inversion" and not run.trajectory.maps:
+            raise ValueError(
+                "There are no maps of an inversion: a generated source has none, and a saved inversion does not keep "
+                "them; take --maps-from reconstruction, or invert anew."
+            )
+        until, alone = ceil(self.guidance_until * run.steps), self.guided_rows == "prompt"
+        return BoundGuidance(self, self.compared(run.backbone.sites), until, alone)
 
-    def correct(self, x: Tensor, here: Here) -> tuple[Tensor, ...]:
+    def compared(self, sites: Sequence[Site]) -> frozenset[Site]:
+        """Return the layers whose maps are compared.
+
+        Raises:
+            Unsupported: none is coarser than the others.
+        """
+        cross = [site for site in sites if site.kind == "cross"]
+        if self.guided_layers == "all":
+            return frozenset(cross)
+        coarse = frozenset(site for site in cross if site.scale > min(s.scale for s in cross))
+        if not coarse:
+            raise Unsupported("This network's cross-attention has one grid, none coarser; take --guided-layers all.")
+        return coarse
+
+    def kept(self, sites: Sequence[Site]) -> Wanted:
+        """Return what an inversion has to record."""
+        wanted = self.maps_from == "inversion" and self.lambda_xa and self.guidance_until
+        layers = self.compared(sites) if wanted else frozenset[Site]()
+        return lambda site: PROBS if site in layers else NOTHING
+
+
+@plain_dataclass(frozen=True, eq=False)
+class BoundGuidance(Control):
+    """Cross-attention guidance in one run."""
+
+    options: AttentionGuidance
+    layers: frozenset[Site]
+    until: int
+    """how many steps are guided"""
+    prompt_only: bool
+
+    def records(self, site: Site, i: int) -> frozenset[Part]:
+        return self._compared(site, i) if self.options.maps_from == "reconstruction" else NOTHING
+
+    def applies(self, site: Site, i: int) -> frozenset[Part]:
+        # nothing is changed inside the network; this keeps the layers open for the gradient's pass
+        return self._compared(site, i) if self.options.maps_from == "inversion" else NOTHING
+
+    def _compared(self, site: Site, i: int) -> frozenset[Part]:
+        return PROBS if site in self.layers and i < self.until else NOTHING
+
+    def correct(self, x: Tensor, here: Here) -> Rows:
         """Return x_t - lambda dL/dx_t for each row on its own (pix2pix-zero, Alg. 1; L is the squared norm)."""
-        if not self.lambda_xa:
-            return (x,)
-        reference = here.source.seen
-        pixels = sum(probs.shape[-2] for probs in reference.values())
-        gradient = loss_gradient(x, here)
-        moved = x.repeat(len(here.text), 1, 1, 1) - self.lambda_xa * SD_512_PIXELS / pixels * gradient
-        return moved.chunk(len(here.text))
+        if here.i >= self.until:
+            return Rows((x,))
+        rows, asked = len(here.text), here.text.prompt if self.prompt_only else here.text
+        reference = self.reference(here)
+        weight = in_units(self.options.lambda_xa, x, here.backbone.sites)
+        gradient, out = gradient_and_output((x,), here, reference, asked, whole=self.options.reuse_noise)
+        if self.options.shared_gradient:
+            latents: tuple[Tensor, ...] = (x - weight * gradient.unflatten(0, (-1, len(x))).sum(0),)
+        else:
+            moved = x.repeat(len(asked), 1, 1, 1) - weight * gradient
+            latents = (*(x,) * (rows - len(asked)), *moved.chunk(len(asked)))
+        return Rows(latents, None if out is None else self._mixed(out, x, here))
+
+    def reference(self, here: Here) -> Recording:
+        """Return the maps of the rows that are moved, or of one that stands for all."""
+        inverted = self.options.maps_from == "inversion"
+        seen = here.trajectory.maps[here.i] if inverted else here.source.seen
+        count = len(here.trajectory.start)
+        own = {key: maps for key, maps in seen.items() if key[1] in self._compared(key[0], here.i)}
+        return {key: maps[-count:] for key, maps in own.items()} if self.prompt_only else own
+
+    def _mixed(self, out: Tensor, x: Tensor, here: Here) -> Tensor:
+        """Return the guided prediction at ``x``, with the negative row that had no gradient's pass."""
+        if len(out) < len(here.text) * len(x):
+            negative = predict(here.backbone, here.taps, x, here.timestep, here.text.embeddings[0])
+            out = torch.cat([negative, out])
+        return mixed(out, here.text)
 
 
-def loss_gradient(x: Tensor, here: Here) -> Tensor:
-    """Return dL/dx for every row of ``here.text`` at ``x`` (B, C, h, w): (rows * B, C, h, w).
+def in_units(lambda_xa: float, x: Tensor, sites: Sequence[Site]) -> float:
+    """Return the weight in this model's units: the loss sums over grid cells, so it grows with their number.
 
-    L sums (M - M_ref)^2 over layers, pixels and tokens and averages over two rows and the heads, per picture; two
-    rows whatever their number, so that a row's gradient does not depend on which others are computed.
+    All cross-attention layers count, whichever are compared.
     """
-    rows, losses = len(here.text), []
+    cells = sum((x.shape[2] // s.scale) * (x.shape[3] // s.scale) for s in sites if s.kind == "cross")
+    return lambda_xa * SD_512_PIXELS / cells
 
-    def measure(site: Site, part: Part, probs: Tensor) -> Tensor:
-        # recorded rows: as many as the target's, or one that stands for both
-        wanted = here.source.seen[site, part].unflatten(0, (-1, len(x)))
-        distance = probs.unflatten(0, (rows, len(x))) - wanted
+
+def gradient_of_rows(latents: tuple[Tensor, ...], here: Here, reference: Recording, text: TextRows) -> Tensor:
+    """Return dL/dx for every row of ``text`` at its own latent (B, C, h, w), or at one for all: (rows * B, C, h, w)."""
+    return gradient_and_output(latents, here, reference, text)[0]
+
+
+def gradient_and_output(
+    latents: tuple[Tensor, ...], here: Here, reference: Recording, text: TextRows, *, whole: bool = False
+) -> tuple[Tensor, Tensor | None]:
+    """Return dL/dx for every row of ``text`` and, of a ``whole`` pass, the output, (rows * B, C, h, w) both.
+
+    ``latents`` are one for all rows or one per row. L sums (M - M_ref)^2 over layers, pixels and tokens and averages
+    over two rows and the heads, per picture; two rows whatever their number, so that a row's gradient does not depend
+    on which others are computed. ``reference`` has as many rows as ``text``, or one that stands for all.
+    """
+    rows, count, losses = len(text), len(latents[0]), []
+    out: Tensor | None = None
+
+    def measure(site: Site, part: Part, compute: Compute) -> Tensor:
+        probs = compute()
+        wanted = reference[site, part].unflatten(0, (-1, count))
+        distance = probs.unflatten(0, (rows, count)) - wanted
         losses.append(distance.square().sum() / (2 * probs.shape[1]))
         return probs
 
     with torch.enable_grad():
         # the gradient is taken at the repeated rows, which do not interact inside the network
-        repeated = x.detach().requires_grad_().repeat(rows, 1, 1, 1)
-        with here.taps.listening(measure, select("cross", "probs"), stop=True):
-            here.backbone.predict(repeated, here.timestep, here.text.tokens)
+        repeated = torch.cat(latents if len(latents) == rows else latents * rows).detach().requires_grad_()
+        with here.taps.listening(measure, lambda site: _parts(reference, site), stop=not whole):
+            out = predict(here.backbone, here.taps, repeated, here.timestep, text).detach()
         (gradient,) = torch.autograd.grad(torch.stack(losses).sum(), repeated)
-    return gradient
+    return gradient, out
+
+
+def _parts(reference: Recording, site: Site) -> frozenset[Part]:
+    return PROBS if (site, "probs") in reference else NOTHING

@@ -1,1 +1,47 @@
-"""Ways from a clean latent to the noise that it comes from."""
+"""Ways from a photograph to the noise that it comes from."""
+
+from typing import Annotated, TypeAlias
+
+from pydantic import Field
+
+from zeroshift.inversion.base import Inversion, Photograph, Plan
+from zeroshift.inversion.ddim import DDIMInversion
+from zeroshift.inversion.direct import DirectInversion
+from zeroshift.inversion.edit_friendly import EditFriendlyInversion
+from zeroshift.inversion.negative_prompt import NegativePromptInversion
+from zeroshift.inversion.noised import NoisedStart, RandomStart
+from zeroshift.inversion.null_text import NullTextInversion
+from zeroshift.inversion.redescription import Redescription
+from zeroshift.inversion.regularised import RegularisedInversion
+from zeroshift.inversion.value_embedding import ValueEmbedding
+
+AnyInversion: TypeAlias = Annotated[
+    DDIMInversion
+    | RegularisedInversion
+    | DirectInversion
+    | EditFriendlyInversion
+    | NegativePromptInversion
+    | NullTextInversion
+    | ValueEmbedding
+    | NoisedStart
+    | RandomStart
+    | Redescription,
+    Field(discriminator="kind"),
+]
+
+__all__ = [
+    "AnyInversion",
+    "DDIMInversion",
+    "DirectInversion",
+    "EditFriendlyInversion",
+    "Inversion",
+    "NegativePromptInversion",
+    "NoisedStart",
+    "NullTextInversion",
+    "Photograph",
+    "Plan",
+    "RandomStart",
+    "Redescription",
+    "RegularisedInversion",
+    "ValueEmbedding",
+]

@@ -1,17 +1,52 @@
-"""From a clean latent to a trajectory."""
+"""From a photograph to a trajectory."""
 
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import ClassVar, Self, TypeVar
 
 from torch import Tensor
 
 from zeroshift.backbones.base import Backbone
 from zeroshift.embedding import Embedding
+from zeroshift.sites import Wanted, nowhere
 from zeroshift.trajectory import Trajectory
 
+T = TypeVar("T")
 
-class Inversion(Protocol):
-    """A way to find latents from which sampling returns a given picture."""
+
+@dataclass(frozen=True, eq=False)
+class Photograph:
+    """What is inverted."""
+
+    pictures: Tensor
+    """(B, 3, H, W) in [-1, 1]"""
+    x0: Tensor
+    """their clean latents, (B, C, h, w)"""
+    prompt: Embedding
+    """the encoded source prompt, one per picture"""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How an inversion is to be used."""
+
+    steps: int
+    """sampling steps of the edit"""
+    guidance_scale: float
+    """of the edit; an inversion that learns what makes guidance return the photograph needs it"""
+    seed: int
+    keep: Wanted = nowhere
+    """what a control wants recorded on the way; inversions that walk DDIM's steps do it"""
+
+
+class Inversion:
+    """A way to find latents from which sampling returns a given picture; leaves are frozen options.
+
+    What is optional does nothing by default.
+    """
+
+    guided: ClassVar[bool] = False
+    """whether the result depends on the guidance scale"""
 
     def check(self, steps: int) -> None:
         """Refuse a number of steps that it cannot walk.
@@ -20,8 +55,39 @@ class Inversion(Protocol):
             ValueError: it cannot.
         """
 
-    def steps(self, backbone: Backbone, x0: Tensor, source: Embedding, steps: int, seed: int) -> Iterator[Tensor]:
-        """Yield the latents (B, C, h, w) from the cleanest level to the noisiest, one per network call."""
+    def stages(self, steps: int) -> int:
+        """Return how many times ``invert`` yields."""
+        return steps
 
-    def trajectory(self, backbone: Backbone, latents: list[Tensor], steps: int) -> Trajectory:
-        """Return the trajectory made of what ``steps`` yielded."""
+    def first(self, steps: int) -> int:
+        """Return the step that sampling begins with."""
+        return 0
+
+    def iterations(self, steps: int) -> int:
+        """Return how many optimisation steps there are in all if none stops early; 0 where nothing is optimised."""
+        return 0
+
+    def with_iterations(self, each: int) -> Self:
+        """Return the same with ``each`` optimisation steps at every sampling step, for counting what one costs."""
+        return self
+
+    def short(self) -> Self:
+        """Return one that few sampling steps are enough for, whose result has the same shapes, for counting."""
+        return self.with_iterations(1)
+
+    def invert(self, backbone: Backbone, photograph: Photograph, plan: Plan) -> Generator[Tensor, None, Trajectory]:
+        """Yield latents (B, C, h, w) as the work goes on, and return the trajectory.
+
+        Raises:
+            Unsupported: the checkpoint lacks what it needs.
+        """
+        raise NotImplementedError
+
+
+def finished(work: Generator[object, None, T]) -> T:
+    """Run a generator to its end and return what it returns."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]

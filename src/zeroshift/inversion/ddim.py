@@ -1,21 +1,27 @@
 """DDIM inversion: sampling backwards (Song et al. 2021, section 4.3; Dhariwal and Nichol 2021, appendix F)."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass as plain_dataclass
+from dataclasses import replace
 from math import sqrt
-from typing import Literal, final
+from typing import Annotated, Literal, Self, final
 
 import torch
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from zeroshift.backbones.base import Backbone
 from zeroshift.embedding import Embedding
+from zeroshift.inversion.base import Inversion, Photograph, Plan
 from zeroshift.inversion.noise import Regulariser
-from zeroshift.schedule import Schedule, join, random_start
+from zeroshift.schedule import Schedule, join
+from zeroshift.sites import Recording, Wanted, nowhere, recorder, tapped
 from zeroshift.trajectory import Trajectory
 
-Grid = Literal["aligned", "official"]
+Grid = Literal["aligned", "official", "source"]
+Transition = tuple[int, float, float]
+"""timestep asked, level left, level reached"""
 
 
 def check_grid(grid: Grid, steps: int) -> None:
@@ -31,73 +37,152 @@ def check_grid(grid: Grid, steps: int) -> None:
         )
 
 
-def transitions(schedule: Schedule, grid: Grid) -> list[tuple[int, float, float]]:
+def transitions(schedule: Schedule, grid: Grid) -> list[Transition]:
     """Return (timestep asked, level left, level reached) of every inversion step, cleanest first.
 
     ``aligned`` visits the sampler's own levels and asks the network at the level reached, as diffusers'
-    DDIMInverseScheduler does: T calls. ``official`` is pix2pix-zero's script: the first and last timesteps are
-    dropped, levels are one index off, and the network is asked at the level the latent is at: T - 2 calls.
+    DDIMInverseScheduler does: T calls. ``source`` visits the same levels and asks at the level left, as the first
+    Plug-and-Play code does. ``official`` is pix2pix-zero's script: the first and last timesteps are dropped, levels
+    are one index off, and the network is asked at the level the latent is at: T - 2 calls.
 
     Raises:
         ValueError: the official grid has fewer than 3 steps.
     """
     check_grid(grid, schedule.steps)
     ascending, stride = schedule.timesteps[::-1], schedule.stride
-    if grid == "aligned":
-        return [(t, schedule.alpha_bar(t - stride), schedule.alpha_bar(t)) for t in ascending]
-    return [(t, schedule.alpha_bar(t - 1), schedule.alpha_bar(t - 1 + stride)) for t in ascending[1:-1]]
+    if grid == "official":
+        return [(t, schedule.alpha_bar(t - 1), schedule.alpha_bar(t - 1 + stride)) for t in ascending[1:-1]]
+    asked = [max(t - stride, 0) if grid == "source" else t for t in ascending]
+    levels = [(schedule.alpha_bar(t - stride), schedule.alpha_bar(t)) for t in ascending]
+    return [(t, left, reached) for t, (left, reached) in zip(asked, levels, strict=True)]
+
+
+def check_finer(inversion_steps: int | None, steps: int, grid: Grid) -> None:
+    """Refuse inversion steps that do not pass through every sampling level.
+
+    Raises:
+        ValueError: they do not.
+    """
+    if inversion_steps is None:
+        return
+    if grid == "official":
+        raise ValueError("The official grid has its own number of steps; leave --inversion-steps out.")
+    if not _passes(inversion_steps, steps):
+        largest = {1000 // n: n for n in range(steps, 1000) if _passes(n, steps)}  # one per stride
+        raise ValueError(
+            f"{inversion_steps} inversion steps do not pass through the levels of {steps} sampling steps; take one of: "
+            f"{', '.join(str(n) for n in largest.values())}."
+        )
+
+
+def _passes(inversion_steps: int, steps: int) -> bool:
+    fine, coarse = 1000 // inversion_steps, 1000 // steps
+    return coarse % fine == 0 and coarse * (steps - 1) <= fine * (inversion_steps - 1)
 
 
 @final
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
-class DDIMInversion:
+class DDIMInversion(Inversion):
     """Plain DDIM inversion under the source prompt, guidance scale 1."""
 
     kind: Literal["ddim"] = "ddim"
     """name of this inversion"""
     grid: Grid = "aligned"
-    """noise levels of the inversion: the sampler's own, or those of pix2pix-zero's script (T - 2 steps)"""
+    """levels and timesteps: the sampler's, pix2pix-zero's script's (T - 2 steps), or the sampler's asked one earlier"""
+    inversion_steps: Annotated[int, Field(ge=1, le=999)] | None = None
+    """steps of the inversion where they are more than the sampling steps: 50, 100, 200 or 999 for 50"""
 
     def check(self, steps: int) -> None:
         check_grid(self.grid, steps)
+        check_finer(self.inversion_steps, steps, self.grid)
 
-    def steps(self, backbone: Backbone, x0: Tensor, source: Embedding, steps: int, seed: int) -> Iterator[Tensor]:
-        return invert(backbone, x0, source, backbone.schedule(steps), self.grid, None)
+    def stages(self, steps: int) -> int:
+        return calls(self.grid, self.inversion_steps, steps)
 
-    def trajectory(self, backbone: Backbone, latents: list[Tensor], steps: int) -> Trajectory:
-        return Trajectory(backbone.schedule(steps), tuple(reversed(latents)))
+    def short(self) -> Self:
+        return replace(self, inversion_steps=None)
+
+    def invert(self, backbone: Backbone, photograph: Photograph, plan: Plan) -> Generator[Tensor, None, Trajectory]:
+        schedule = backbone.schedule(plan.steps)
+        levels = yield from walk_up(
+            backbone,
+            photograph.x0,
+            photograph.prompt,
+            schedule,
+            self.grid,
+            inversion_steps=self.inversion_steps,
+            keep=plan.keep,
+        )
+        return Trajectory(schedule, levels.latents, maps=levels.kept)
+
+
+@plain_dataclass(frozen=True, eq=False)
+class Levels:
+    """What an inversion passed through."""
+
+    latents: Sequence[Tensor]
+    """at every sampling level, noisiest first: T + 1, or T - 1 on the official grid, the clean latent last"""
+    maps: Sequence[Recording]
+    """what was recorded on the way to each of them but the last, same order"""
+
+    @property
+    def kept(self) -> Sequence[Recording]:
+        """Return what was recorded; nothing where nothing was asked for."""
+        return self.maps if any(self.maps) else ()
+
+
+def calls(grid: Grid, inversion_steps: int | None, steps: int) -> int:
+    """Return how many network calls ``walk_up`` makes."""
+    if grid == "official":
+        return steps - 2
+    fine, coarse = 1000 // (inversion_steps or steps), 1000 // steps
+    return 1 + coarse * (steps - 1) // fine
 
 
 @torch.no_grad()
-def invert(
-    backbone: Backbone, x0: Tensor, source: Embedding, schedule: Schedule, grid: Grid, regulariser: Regulariser | None
-) -> Iterator[Tensor]:
-    """Yield the latent after each inversion step; ``regulariser`` reshapes the predicted noise of every step."""
-    x = x0
-    for timestep, left, reached in transitions(schedule, grid):
-        out = backbone.predict(x, timestep, source.tokens)
-        clean, eps = schedule.split(x, out, left)
-        if regulariser is not None:
-            eps = regulariser(eps)
-            clean = (x - sqrt(1 - left) * eps) / sqrt(left)
-        x = join(clean, eps, reached)
+def walk_up(
+    backbone: Backbone,
+    x0: Tensor,
+    source: Embedding,
+    schedule: Schedule,
+    grid: Grid = "aligned",
+    *,
+    inversion_steps: int | None = None,
+    regulariser: Regulariser | None = None,
+    keep: Wanted = nowhere,
+) -> Generator[Tensor, None, Levels]:
+    """Invert ``x0`` under the prompt ``source``, guidance scale 1; yield the latent after every network call.
+
+    ``regulariser`` reshapes the predicted noise of every step; what ``keep`` selects is recorded.
+    """
+    fine = schedule if inversion_steps is None else backbone.schedule(inversion_steps)
+    moves = [move for move in transitions(fine, grid) if move[2] >= schedule.level(0) or grid == "official"]
+    wanted_levels = {schedule.level(i) for i in range(schedule.steps)}
+    x, latents, maps = x0, [x0], list[Recording]()
+    for move in moves:
+        x, seen = _step_up(backbone, x, source, schedule, move, regulariser, keep)
+        if grid == "official" or move[2] in wanted_levels:
+            latents.append(x)
+            maps.append(seen)
         yield x
+    return Levels(tuple(reversed(latents)), tuple(reversed(maps)))
 
 
-@final
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
-class NoisedStart:
-    """No inversion: the picture under fresh noise at the noisiest level (pix2pix-zero's ablation A)."""
-
-    kind: Literal["noised"] = "noised"
-    """name of this start"""
-
-    def check(self, steps: int) -> None:
-        """Accept every number."""
-
-    def steps(self, backbone: Backbone, x0: Tensor, source: Embedding, steps: int, seed: int) -> Iterator[Tensor]:
-        noise = random_start(tuple(x0.shape), seed).to(x0)
-        yield join(x0, noise, backbone.schedule(steps).level(0))
-
-    def trajectory(self, backbone: Backbone, latents: list[Tensor], steps: int) -> Trajectory:
-        return Trajectory(backbone.schedule(steps), (latents[-1],))
+def _step_up(
+    backbone: Backbone,
+    x: Tensor,
+    source: Embedding,
+    schedule: Schedule,
+    move: Transition,
+    regulariser: Regulariser | None,
+    keep: Wanted,
+) -> tuple[Tensor, Recording]:
+    timestep, left, reached = move
+    seen: Recording = {}
+    with tapped(backbone, keep) as taps, taps.listening(recorder(seen), keep):
+        out = backbone.predict(x, timestep, source.tokens)
+    clean, eps = schedule.split(x, out, left)
+    if regulariser is not None:
+        eps = regulariser(eps)
+        clean = (x - sqrt(1 - left) * eps) / sqrt(left)
+    return join(clean, eps, reached), seen

@@ -1,9 +1,25 @@
 """Every method under its name."""
 
 from zeroshift.methods.base import Method
+from zeroshift.methods.ddim import DDIM
+from zeroshift.methods.mirror_diffusion import MirrorDiffusion
 from zeroshift.methods.pix2pix_zero import Pix2PixZero
+from zeroshift.methods.plug_and_play import PlugAndPlay
+from zeroshift.methods.prompt_to_prompt import PromptToPrompt
+from zeroshift.methods.rediffuser import ReDiffuser
+from zeroshift.methods.sdedit import SDEdit
+from zeroshift.methods.style_diffusion import StyleDiffusion
 
-METHODS: tuple[type[Method], ...] = (Pix2PixZero,)
+METHODS: tuple[type[Method], ...] = (
+    Pix2PixZero,
+    DDIM,
+    MirrorDiffusion,
+    PlugAndPlay,
+    PromptToPrompt,
+    ReDiffuser,
+    SDEdit,
+    StyleDiffusion,
+)
 
 
 def by_name(name: str) -> type[Method]:
@@ -18,4 +34,16 @@ def by_name(name: str) -> type[Method]:
     raise ValueError(f'There is no method "{name}"; choose one of: {", ".join(m.name for m in METHODS)}.')
 
 
-__all__ = ["METHODS", "Method", "Pix2PixZero", "by_name"]
+__all__ = [
+    "DDIM",
+    "METHODS",
+    "Method",
+    "MirrorDiffusion",
+    "Pix2PixZero",
+    "PlugAndPlay",
+    "PromptToPrompt",
+    "ReDiffuser",
+    "SDEdit",
+    "StyleDiffusion",
+    "by_name",
+]

@@ -9,21 +9,23 @@ The paper's ablation: A ``noised`` start with ``words="swap"`` and ``lambda_xa=0
 C with ``regularised`` inversion; D with ``words="sentences"``; E everything.
 """
 
-from typing import Annotated, ClassVar, final
+from typing import ClassVar, final
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from zeroshift.backbones.base import Backbone
-from zeroshift.conditioning.direction import Direction
-from zeroshift.conditioning.shift import EditDirection
-from zeroshift.conditioning.task import Task
-from zeroshift.control.guidance import AttentionGuidance
-from zeroshift.embedding import Embedding
-from zeroshift.inversion.ddim import DDIMInversion, NoisedStart
-from zeroshift.inversion.regularised import RegularisedInversion
-from zeroshift.methods.base import Planned
-from zeroshift.sampling import Edit
+from zeroshift.conditioning import EditDirection
+from zeroshift.control import AttentionGuidance
+from zeroshift.inversion import RegularisedInversion
+from zeroshift.methods.base import (
+    ConditioningPart,
+    ControlPart,
+    Extras,
+    GuidanceScale,
+    InversionPart,
+    Steps,
+    check,
+)
 
 
 @final
@@ -34,44 +36,12 @@ class Pix2PixZero:
     name: ClassVar[str] = "pix2pix-zero"
     title: ClassVar[str] = "pix2pix-zero (Parmar et al., SIGGRAPH 2023, arXiv:2302.03027)"
 
-    steps: Annotated[int, Field(ge=1, le=999)] = 50
-    """sampling steps, and as many inversion steps"""
-    guidance_scale: Annotated[float, Field(ge=1, le=50)] = 5.0
-    """classifier-free guidance, negative + scale * (prompt - negative); 1 is off"""
-    inversion: Annotated[RegularisedInversion | DDIMInversion | NoisedStart, Field(discriminator="kind")] = (
-        RegularisedInversion()
-    )
-    """how the photograph becomes noise"""
-    conditioning: EditDirection = EditDirection()
-    """where the target lies"""
-    control: AttentionGuidance = AttentionGuidance()
-    """how the picture's structure is kept"""
+    steps: Steps = 50
+    guidance_scale: GuidanceScale = 5.0
+    inversion: InversionPart = RegularisedInversion()
+    conditioning: ConditioningPart = EditDirection()
+    control: ControlPart = AttentionGuidance()
+    extras: Extras = ()
 
     def __post_init__(self) -> None:
-        self.inversion.check(self.steps)
-
-    def source_key(self, photograph: bool) -> tuple[object, ...]:
-        negative = self.conditioning.negative
-        if negative is None and photograph:  # its own prompt is the negative one: guidance cancels out
-            return self.inversion, self.steps
-        return self.inversion, self.steps, negative or "", self.guidance_scale
-
-    def edit(
-        self,
-        backbone: Backbone,
-        task: Task,
-        prompt: Embedding,
-        *,
-        photograph: bool,
-        direction: Direction | None = None,
-    ) -> Planned:
-        direction = direction or self.conditioning.direction(backbone, task)
-        prompts = self.conditioning.bind(
-            backbone,
-            prompt,
-            direction,
-            steps=self.steps,
-            guidance_scale=self.guidance_scale,
-            photograph=photograph,
-        )
-        return Planned(Edit(prompts, self.control), {"direction_sha256": direction.sha256})
+        check(self)

@@ -1,0 +1,67 @@
+"""What a method's parts are bound to, and what a conditioning is before that."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+from zeroshift.backbones.base import Backbone
+from zeroshift.conditioning.direction import Direction
+from zeroshift.conditioning.task import Task
+from zeroshift.embedding import Embedding
+from zeroshift.source import Conditioning
+from zeroshift.trajectory import Trajectory
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One target branch to come: everything that its conditioning and its control may look at."""
+
+    backbone: Backbone
+    task: Task
+    prompt: Embedding
+    """the encoded source prompt, one per picture"""
+    trajectory: Trajectory
+    guidance_scale: float
+    photograph: bool
+    """whether the source is an inverted photograph, not a generated picture"""
+    direction: Direction | None = None
+    """the edit direction, where the conditioning has one"""
+    pictures: Tensor | None = None
+    """the photographs as the model sees them, (B, 3, H, W) in [-1, 1]; None for a generated source"""
+    conditioning: Conditioning | None = None
+    """the prompts of both branches, for controls: those are bound after them"""
+
+    @property
+    def steps(self) -> int:
+        """Return the number of sampling steps of the whole grid."""
+        return self.trajectory.schedule.steps
+
+    @property
+    def count(self) -> int:
+        """Return the number of pictures."""
+        return len(self.prompt.tokens)
+
+    def embed(self, text: str) -> Embedding:
+        """Encode one prompt for every picture."""
+        return self.backbone.embed([text]).repeat(self.count)
+
+
+class ConditioningOptions(Protocol):
+    """Frozen options of a conditioning."""
+
+    @property
+    def kind(self) -> str: ...
+
+    def direction(self, backbone: Backbone, task: Task) -> Direction | None:
+        """Load or make the edit direction of ``task``; None for a conditioning without.
+
+        Raises:
+            ValueError: the saved direction is unreadable or of another text encoder, or the task has one in vain.
+        """
+
+    def bind(self, run: Run) -> Conditioning:
+        """Return the prompts of both branches."""
+
+    def source_key(self, photograph: bool, guidance_scale: float) -> tuple[object, ...]:
+        """Return what the source branch's prompts depend on besides the source prompt: edits of one run agree in it."""

@@ -1,0 +1,241 @@
+"""Fused guidance: the reference maps come from the source and from its regenerations under rich prompts (ReDiffuser).
+
+No code of the paper (arXiv:2305.04651) is published and its figures name no number: whatever they leave open is marked
+here with "open in the paper".
+"""
+
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass as plain_dataclass
+from dataclasses import field, replace
+from math import isclose
+from typing import Annotated, Literal, TypeAlias, final
+
+import torch
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+from zeroshift.conditioning.base import Run
+from zeroshift.conditioning.prompts import StepPrompts
+from zeroshift.conditioning.rich import RichRows
+from zeroshift.control.base import Control, Here, Rows
+from zeroshift.control.guidance import PROBS, gradient_of_rows, in_units
+from zeroshift.control.mirror_guidance import cycle_weights, moved
+from zeroshift.embedding import TextRows
+from zeroshift.network import guided
+from zeroshift.sites import NOTHING, Compute, Handler, Part, Recording, Site, recorder, select
+from zeroshift.source import Recorded, Source, record, step_of
+
+Weights: TypeAlias = tuple[float, float, float]
+"""of the maps of source, prompts in between, and edited prompt"""
+PRESETS: dict[str, Weights] = {
+    "pairwise": (1 / 4, 1 / 4, 1 / 2),
+    "equal": (1 / 3, 1 / 3, 1 / 3),
+    "source-heavy": (0.6, 0.2, 0.2),
+}
+"""readings of the figure's operator, which is open in the paper: the mean of two, taken in the order drawn; the mean of
+the six maps drawn; and one that keeps most of the source"""
+
+
+@final
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
+class FusedGuidance:
+    """Cross-attention guidance towards the source's maps, fused with regenerated maps of the steps before and after."""
+
+    kind: Literal["fused-guidance"] = "fused-guidance"
+    """name of this control"""
+    lambda_xa: Annotated[float, Field(ge=0, le=10)] = 0.1
+    """weight of cross-attention guidance, in units of Stable Diffusion at 512 x 512 whatever the model; 0 is off"""
+    fusion: Literal["pairwise", "equal", "source-heavy"] = "pairwise"
+    """weights of source, in-between and edited maps: 1/4, 1/4, 1/2; 1/3 each; or 0.6, 0.2, 0.2"""
+    fusion_weights: tuple[Annotated[float, Field(ge=0, le=1)], ...] = ()
+    """three weights of your own that sum to 1; 1,0,0 is pix2pix-zero"""
+    fused_rows: Literal["both", "prompt"] = "both"
+    """prompt rows that follow the fused maps; with prompt, the negative row follows the source's"""
+    regeneration: Literal["shared", "chain"] = "shared"
+    """all prompts on the source's latents, or a guided run for each prompt, guided to the maps of the one before"""
+    cooperative: Literal["none", "two-gradient", "latent-blend"] = "none"
+    """cooperative update: a weaker step under the source prompt first, or regeneration on latents near the edit's"""
+    regenerated_share: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """latent-blend: what a regenerated latent keeps of itself at the last step, falling from 1 at the first"""
+    map_update: Literal["none", "multiply", "multiply-normalised"] = "none"
+    """multiply the edit's maps by the mean of source and regenerated ones; normalised: to sum to 1 again"""
+
+    def __post_init__(self) -> None:
+        # weights that sum to 1 keep fused maps distributions over the tokens
+        if self.fusion_weights and (len(self.fusion_weights) != 3 or not isclose(sum(self.fusion_weights), 1)):
+            given = ",".join(f"{w:g}" for w in self.fusion_weights)
+            raise ValueError(f"--fusion-weights are three numbers that sum to 1, such as 0.6,0.2,0.2, not {given}.")
+
+    @property
+    def weights(self) -> Weights:
+        """Return the weights of source, in-between and edited maps."""
+        w_source, w_between, w_edited = self.fusion_weights or PRESETS[self.fusion]
+        return w_source, w_between, w_edited
+
+    @property
+    def own_source(self) -> bool:
+        """Tell whether the source branch is walked for one edit alone."""
+        return self.regeneration == "chain" or self.cooperative == "latent-blend"
+
+    def bind(self, run: Run) -> Control:
+        if not isinstance(run.conditioning, RichRows):
+            raise ValueError("Fused guidance needs rich prompts; take --conditioning rich.")
+        if not self.lambda_xa and self.map_update == "none":
+            return Control()
+        # which steps take two, and the first's weight, is open in the paper: here as in the author's MirrorDiffusion
+        two = cycle_weights(4, run.steps) if self.cooperative == "two-gradient" else {}
+        return BoundFusion(self, run.conditioning, two)
+
+
+@plain_dataclass(frozen=True, eq=False)
+class BoundFusion(Control):
+    """Fused guidance in one run."""
+
+    options: FusedGuidance
+    rich: RichRows
+    two: dict[int, float]
+    """weight of the first of two gradient steps, by step"""
+    latest: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+    """clean part and noise of the edit's latest prediction, for latent-blend"""
+    window = (1, 1)
+
+    def phase(self, i: int) -> Hashable:
+        return i in self.two
+
+    def records(self, site: Site, i: int) -> frozenset[Part]:
+        return PROBS if site.kind == "cross" else NOTHING
+
+    def walk(self, source: Source) -> Iterator[Recorded]:
+        """Walk the source branch and regenerate beside it; each step's maps begin with the regenerated ones."""
+        if self.options.regeneration == "chain":
+            return chain(source, self.rich, self.options.lambda_xa, self.followed)
+        return shared(source, self.rich, self.followed) if self.options.own_source else record(source)
+
+    def followed(self, x: Tensor, i: int, source: Source) -> Tensor:
+        """Return a regenerated latent ``x`` at step ``i``, with latent-blend moved towards the edit.
+
+        Open in the paper. The edit stands two steps back when the source is walked one step ahead, so that its latest
+        prediction is carried to this level; the share that stays falls linearly.
+        """
+        if self.options.cooperative != "latent-blend" or not self.latest:
+            return x
+        share = 1 - (1 - self.options.regenerated_share) * i / source.trajectory.schedule.steps
+        return share * x + (1 - share) * source.trajectory.schedule.join_at(*self.latest[0], i)
+
+    def correct(self, x: Tensor, here: Here) -> Rows:
+        """Return x_t - lambda dL/dx_t per row, L against the fused maps; with two gradients, the first under c."""
+        if not self.options.lambda_xa:
+            return Rows((x,))
+        latents: tuple[Tensor, ...] = (x,)
+        reference = self.reference(here)
+        weight = in_units(self.options.lambda_xa, x, here.backbone.sites)
+        if here.i in self.two:
+            prompt = self.rich.own(here.i).embeddings[-1]
+            plain = TextRows((*here.text.embeddings[:-1], prompt), here.text.weights)
+            latents = moved(latents, weight * self.two[here.i] * gradient_of_rows(latents, here, reference, plain))
+        return Rows(moved(latents, weight * gradient_of_rows(latents, here, reference, here.text)))
+
+    def reference(self, here: Here) -> Recording:
+        """Return the fused maps of every layer."""
+        return {key: self.fused(here, key) for key in here.source.seen if key[1] == "probs"}
+
+    def fused(self, here: Here, key: tuple[Site, Part]) -> Tensor:
+        """Return w_X M^X_t + w_Y' mean(M^Y'_t+1, M^Y'_t-1) + w_Y mean(M^Y_t+1, M^Y_t-1) of one layer.
+
+        At the first and the last step there is one neighbour, and its map is the mean (open in the paper).
+        """
+        own, _ = self.sorted(here.source.seen[key], here)
+        around = [r for r in here.recorded if abs(r.i - here.i) == 1] or [here.source]
+        regenerated = torch.stack([self.sorted(r.seen[key], here)[1] for r in around]).mean(0)
+        w_source, w_between, w_edited = self.weights(here.i)
+        # several prompts in between share their weight equally: their number is open in the paper
+        fused = w_source * own + w_between * regenerated[:-1].mean(0) + w_edited * regenerated[-1]
+        if self.options.fused_rows == "prompt" and len(here.text) > 1:
+            fused = torch.stack([own[0], fused[-1]])
+        joined: Tensor = fused.flatten(0, 1)
+        return joined
+
+    def sorted(self, maps: Tensor, here: Here) -> tuple[Tensor, Tensor]:
+        """Return the source's own maps and the regenerated ones, (rows, B, heads, S, L) each."""
+        rows = maps.unflatten(0, (-1, len(here.trajectory.start)))
+        return rows[len(self.rich.shares) :], rows[: len(self.rich.shares)]
+
+    def weights(self, i: int) -> Weights:
+        """Return the fusion's weights at step ``i``.
+
+        The paper has one strength, 1, and these are its weights. Below, the regenerated maps count for less, so that
+        an edit of no strength is guided to the source alone and stays the reconstruction; above, they stay.
+        """
+        share = min(max(self.rich.strengths[i], 0.0), 1.0)
+        w_source, w_between, w_edited = self.options.weights
+        return 1 - share * (1 - w_source), share * w_between, share * w_edited
+
+    def applies(self, site: Site, i: int) -> frozenset[Part]:
+        return self.records(site, i) if self.options.map_update != "none" else NOTHING
+
+    def apply(self, here: Here) -> Handler | None:
+        if self.options.map_update == "none":
+            return None
+
+        def multiply(site: Site, part: Part, compute: Compute) -> Tensor:
+            own, regenerated = self.sorted(here.source.seen[site, part], here)
+            mean = torch.cat([regenerated, own[-1:]]).mean(0)
+            probs = compute().unflatten(0, (len(here.text), -1)) * mean
+            whole = probs / probs.sum(-1, keepdim=True) if self.options.map_update == "multiply-normalised" else probs
+            joined: Tensor = whole.flatten(0, 1)
+            return joined
+
+        return multiply
+
+    def steer(self, x0: Tensor, eps: Tensor, x: Tensor, here: Here) -> tuple[Tensor, Tensor]:
+        self.latest[:] = [(x0, eps)] if self.options.cooperative == "latent-blend" else []
+        return x0, eps
+
+
+Followed: TypeAlias = Callable[[Tensor, int, Source], Tensor]
+
+
+def shared(source: Source, rich: RichRows, followed: Followed) -> Iterator[Recorded]:
+    """Walk the source branch; its regenerated rows look at latents of their own."""
+    x = source.trajectory.start
+    for i in source.trajectory.steps:
+        beside = followed(x, i, source)
+        rows = (*(beside for _ in rich.shares), *(x for _ in rich.own(i).embeddings))
+        following, seen = step_of(source, i, x, rows)
+        yield Recorded(i, x, following, seen)
+        x = following
+
+
+def chain(source: Source, rich: RichRows, lambda_xa: float, followed: Followed) -> Iterator[Recorded]:
+    """Walk the source branch and beside it a run for every regenerated prompt, each guided to the one before.
+
+    How they are guided is open in the paper; here as the edit is, with its weight and guidance scale.
+    """
+    plain = replace(source, conditioning=StepPrompts(rich.own, rich.target))
+    x = source.trajectory.start
+    latents = [x for _ in rich.shares]
+    for i in source.trajectory.steps:
+        following, seen = step_of(plain, i, x)
+        maps = [seen]
+        for n, share in enumerate(rich.shares):
+            text = rich.along(i, share)
+            here = Here(source.backbone, source.trajectory, source.taps, i, text, ())
+            latents[n], regenerated = regenerate(here, followed(latents[n], i, source), maps[-1], lambda_xa)
+            maps.append(regenerated)
+        joined = {key: torch.cat([*(m[key][-len(x) :] for m in maps[1:]), seen[key]]) for key in maps[-1]}
+        yield Recorded(i, x, following, {**seen, **joined})
+        x = following
+
+
+def regenerate(here: Here, x: Tensor, reference: Recording, lambda_xa: float) -> tuple[Tensor, Recording]:
+    """Take a step guided to the maps ``reference``; return the next latent and the maps of every row on the way."""
+    seen: Recording = {}
+    rows: tuple[Tensor, ...] = (x,)
+    if lambda_xa:
+        weight = in_units(lambda_xa, x, here.backbone.sites)
+        rows = moved(rows, weight * gradient_of_rows(rows, here, reference, here.text))
+    with here.taps.listening(recorder(seen), select("cross", "probs")):
+        out = guided(here.backbone, here.taps, rows, here.timestep, here.text)
+    x0, eps = here.schedule.split(rows[0], out, here.schedule.level(here.i))
+    return here.trajectory.advance(x0, eps, here.i), seen

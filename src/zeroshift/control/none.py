@@ -1,0 +1,21 @@
+"""Nothing is done to the target branch."""
+
+from typing import Literal, final
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from zeroshift.conditioning.base import Run
+from zeroshift.control.base import Control
+
+
+@final
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
+class NoControl:
+    """The target prompt alone."""
+
+    kind: Literal["none"] = "none"
+    """name of this control"""
+
+    def bind(self, run: Run) -> Control:
+        return Control()

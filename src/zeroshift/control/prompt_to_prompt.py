@@ -1,0 +1,228 @@
+"""Prompt-to-Prompt: the target attends as the source does (Hertz et al., arXiv:2208.01626, Alg. 1)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass as plain_dataclass
+from typing import Annotated, Literal, final
+
+import torch
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+from zeroshift.backbones.base import Tokens, Unsupported
+from zeroshift.conditioning.base import Run
+from zeroshift.conditioning.task import Task
+from zeroshift.control.alignment import (
+    Alignment,
+    Mapper,
+    check_counts,
+    positions,
+    refinement,
+    replacement,
+)
+from zeroshift.control.base import Control, Here
+from zeroshift.control.blend import LocalBlend, blend_sites
+from zeroshift.control.features import for_rows
+from zeroshift.control.words import check_pair, check_words, parse_factors, parse_pair, parse_windows
+from zeroshift.sites import NOTHING, Compute, Handler, Part, Site
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Window = tuple[int, int]
+"""first step and the one after the last, counted from the first step that sampling takes"""
+
+
+@final
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
+class PromptToPrompt:
+    """Cross-attention maps of the words kept, and self-attention maps, come from the source for part of the steps."""
+
+    kind: Literal["prompt-to-prompt"] = "prompt-to-prompt"
+    """name of this control"""
+    cross_until: Share = 0.8
+    """share of the steps, from the first on, in which cross-attention maps come from the source"""
+    self_until: Share = 0.4
+    """share of the steps, from the first on, in which self-attention maps come from the source"""
+    edit: Literal["auto", "replace", "refine"] = "auto"
+    """how prompts are aligned: word by word, by the tokens they share, or by the first if word counts are equal"""
+    mapper: Mapper = "fixed"
+    """alignment behind a word that changes its number of tokens: with it, or as in the authors' code"""
+    amplify: str | None = None
+    """factors on the maps of words of the target, such as "fluffy=2,dog=0.5" """
+    word_windows: str | None = None
+    """shares of the steps between which words of the target take the source's maps, such as "dog=0-0.4" """
+    self_scale: Annotated[int, Field(ge=1, le=64)] = 2
+    """finest layers whose self-attention is replaced: how many times smaller than the latent, per side"""
+    uncond_self_until: Share = 0.0
+    """share of the steps in which the negative row's self-attention comes from the source's (P2Plus)"""
+    blend_words: str | None = None
+    """words outside of which nothing changes: of source and target, such as "cat,dog", several with blanks between"""
+    blend_subtract: str | None = None
+    """words that are taken out of that again, in the same form"""
+    blend_threshold: Share = 0.3
+    """share of its maximum that a word's map exceeds where the word looks"""
+    blend_start: Share = 0.2
+    """share of the steps before anything is blended"""
+
+    def __post_init__(self) -> None:
+        for parse, text in (
+            (parse_factors, self.amplify),
+            (parse_windows, self.word_windows),
+            (parse_pair, self.blend_words),
+            (parse_pair, self.blend_subtract),
+        ):
+            parse(text)
+        if self.blend_subtract is not None and self.blend_words is None:
+            raise ValueError("--blend-subtract takes something out of --blend-words; give those too.")
+
+    def check_task(self, task: Task) -> None:
+        """Refuse words that the prompts do not have.
+
+        Raises:
+            ValueError: a word does not stand in its prompt, or words are to be replaced that are not equally many.
+        """
+        if self.edit == "replace":
+            check_counts(task.source_prompt.split(), task.target_prompt.split())
+        check_words((word for word, _ in parse_factors(self.amplify)), task.target_prompt)
+        check_words((word for word, _ in parse_windows(self.word_windows)), task.target_prompt)
+        check_pair(self.blend_words, task)
+        check_pair(self.blend_subtract, task)
+
+    def bind(self, run: Run) -> Control:
+        """Return the control of one run.
+
+        Raises:
+            Unsupported: the network has no layer that an option speaks of.
+            ValueError: words are to be replaced that are not equally many.
+        """
+        replaces = max(self.self_until, self.uncond_self_until) > 0
+        if replaces and not any(s.kind == "self" and s.scale >= self.self_scale for s in run.backbone.sites):
+            raise Unsupported(
+                f"No self-attention layer is {self.self_scale} times smaller than the latent or more; "
+                "take a smaller --self-scale, or --self-until 0."
+            )
+        source, target = (run.backbone.tokens(p) for p in (run.task.source_prompt, run.task.target_prompt))
+        blend = self._blend(run, source, target)
+        return BoundPromptToPrompt(
+            cross=self._cross(run, source, target),
+            self_steps=int(self.self_until * run.steps),
+            uncond_steps=int(self.uncond_self_until * run.steps),
+            self_scale=self.self_scale,
+            blender=blend,
+            first=run.trajectory.first,
+            pictures=run.count,
+            follows_source=blend is not None,
+            prompt_only=self.uncond_self_until == 0,
+        )
+
+    def _cross(self, run: Run, source: Tokens, target: Tokens) -> "CrossEdit":
+        replaces = len(source.words) == len(target.words) if self.edit == "auto" else self.edit == "replace"
+        alignment = replacement(source, target, self.mapper) if replaces else refinement(source, target)
+        factors = torch.ones_like(alignment.share)
+        rows = run.steps + 1  # the authors' table of schedules has one row more than there are steps
+        windows: list[Window] = [(0, int(self.cross_until * rows))] * len(target.ids)
+        for word, factor in parse_factors(self.amplify):
+            factors[positions(target, word)] = factor
+        for word, (begin, end) in parse_windows(self.word_windows):
+            for at in positions(target, word):
+                windows[at] = (int(begin * rows), int(end * rows))
+        # the device and precision that the maps have
+        return CrossEdit(alignment, factors, tuple(windows), lambda x: x.to(run.prompt.tokens))
+
+    def _blend(self, run: Run, source: Tokens, target: Tokens) -> LocalBlend | None:
+        if self.blend_words is None:
+            return None
+        chosen = [parse_pair(self.blend_words), parse_pair(self.blend_subtract)]
+        words = []
+        for n, tokens in enumerate((source, target)):
+            columns = torch.zeros(len(tokens.ids), 2)
+            for column, pair in enumerate(chosen):
+                columns[[at for word in pair[n] for at in positions(tokens, word)], column] = 1
+            words.append(columns.to(run.prompt.tokens))
+        start, subtracts = int(self.blend_start * run.steps), self.blend_subtract is not None
+        sites = blend_sites(run.backbone.sites)
+        return LocalBlend(sites, (words[0], words[1]), self.blend_threshold, start, subtracts)
+
+
+@plain_dataclass(frozen=True, eq=False)
+class CrossEdit:
+    """What becomes of a cross-attention map at every step."""
+
+    alignment: Alignment
+    factors: Tensor
+    """what each target token's map is multiplied by, without normalising again, (L,)"""
+    windows: tuple[Window, ...]
+    """the steps in which each target token's map is edited"""
+    placed: Callable[[Tensor], Tensor]
+    """brings a tensor to the maps' device and precision"""
+
+    def active(self, step: int) -> bool:
+        """Tell whether any token's map is edited."""
+        return any(begin <= step < end for begin, end in self.windows)
+
+    def at(self, step: int) -> tuple[Tensor, Tensor]:
+        """Return (taken, kept) of a step: the edited map is ``source @ taken + target * kept``, (L, L) and (L,)."""
+        on = torch.tensor([float(begin <= step < end) for begin, end in self.windows]).to(self.factors)
+        taken = self.alignment.matrix * (on * self.factors * self.alignment.share)
+        kept = on * self.factors * (1 - self.alignment.share) + (1 - on)
+        return self.placed(taken), self.placed(kept)
+
+
+@plain_dataclass(frozen=True, eq=False)
+class BoundPromptToPrompt(Control):
+    """Prompt-to-Prompt in one run."""
+
+    cross: CrossEdit
+    self_steps: int
+    uncond_steps: int
+    self_scale: int
+    blender: LocalBlend | None
+    first: int
+    pictures: int
+    follows_source: bool
+    prompt_only: bool
+
+    def records(self, site: Site, i: int) -> frozenset[Part]:
+        step = i - self.first
+        if site.kind == "self" and site.scale >= self.self_scale and step < max(self.self_steps, self.uncond_steps):
+            # a map is a function of q and k, which are smaller
+            return frozenset[Part](("q", "k"))
+        looked_at = self.blender is not None and site in self.blender.sites
+        if site.kind == "cross" and (looked_at or self.cross.active(step)):
+            return frozenset[Part](("probs",))
+        return NOTHING
+
+    def applies(self, site: Site, i: int) -> frozenset[Part]:
+        return self.records(site, i)
+
+    def apply(self, here: Here) -> Handler | None:
+        step = here.i - self.first
+        edit = self.cross.at(step) if self.cross.active(step) else None
+
+        def handle(site: Site, part: Part, compute: Compute) -> Tensor:
+            source = here.source.seen[site, part]
+            if part == "probs":
+                return self._cross(site, source, compute().chunk(len(here.text)), edit)
+            return self._shared(source, len(here.text), step, compute)
+
+        return handle
+
+    def blend(self, x: Tensor, here: Here) -> Tensor:
+        return x if self.blender is None else self.blender(x, here.source.following, here.i - self.first)
+
+    def _cross(self, site: Site, source: Tensor, own: tuple[Tensor, ...], edit: tuple[Tensor, Tensor] | None) -> Tensor:
+        """Edit the maps of the prompt's row (B, heads, S, L), the last of ``own``; rows before it stay."""
+        prompt, source = own[-1], source[-len(own[-1]) :]
+        if edit is not None:
+            prompt = source @ edit[0] + prompt * edit[1]
+        if self.blender is not None and site in self.blender.sites:
+            self.blender.look(source, prompt)
+        return torch.cat((*own[:-1], prompt))
+
+    def _shared(self, source: Tensor, count: int, step: int, compute: Compute) -> Tensor:
+        """Return q or k of all ``count`` rows: of those replaced at this step the source's, else the target's."""
+        replaced = [step < self.uncond_steps] * (count - 1) + [step < self.self_steps]
+        theirs = for_rows(source, count, self.pictures)
+        if all(replaced):
+            return theirs
+        pairs = zip(theirs.chunk(count), compute().chunk(count), replaced, strict=True)
+        return torch.cat([other if swap else own for other, own, swap in pairs])

@@ -1,0 +1,44 @@
+"""Fresh noise at every step: ancestral instead of deterministic sampling (Song et al. 2021, Eq. 12)."""
+
+from dataclasses import dataclass as plain_dataclass
+from math import sqrt
+from typing import Annotated, Literal, final
+
+import torch
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+from zeroshift.conditioning.base import Run
+from zeroshift.control.base import Control, Here
+
+
+@final
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
+class SamplingNoise:
+    """Part of the predicted noise is replaced by fresh noise, the same for every picture."""
+
+    kind: Literal["sampling-noise"] = "sampling-noise"
+    """name of this extra"""
+    eta: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """how much: 0 is DDIM, 1 ancestral sampling"""
+    noise_seed: Annotated[int, Field(ge=0)] = 0
+    """seed of the fresh noise"""
+
+    def bind(self, run: Run) -> Control:
+        return FreshNoise(self.eta, torch.Generator().manual_seed(self.noise_seed))
+
+
+@plain_dataclass(frozen=True, eq=False)
+class FreshNoise(Control):
+    """Fresh noise in one run."""
+
+    eta: float
+    generator: torch.Generator
+
+    def steer(self, x0: Tensor, eps: Tensor, x: Tensor, here: Here) -> tuple[Tensor, Tensor]:
+        """Return the same clean part, and noise of the same variance of which eta's share is new."""
+        sigma = self.eta * here.schedule.deviation(here.i)
+        left = 1 - here.schedule.level(here.i + 1)
+        fresh = torch.randn(eps.shape[1:], generator=self.generator).to(eps)
+        return x0, (sqrt(left - sigma**2) * eps + sigma * fresh) / sqrt(left)

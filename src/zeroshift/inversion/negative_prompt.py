@@ -1,0 +1,35 @@
+"""Negative-prompt inversion (Miyake et al., arXiv:2305.16807): null-text inversion without the optimisation."""
+
+from collections.abc import Generator
+from typing import Literal, final
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+from zeroshift.backbones.base import Backbone
+from zeroshift.inversion.base import Inversion, Photograph, Plan
+from zeroshift.inversion.ddim import Grid, calls, check_grid, walk_up
+from zeroshift.trajectory import Learned, Trajectory
+
+
+@final
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
+class NegativePromptInversion(Inversion):
+    """DDIM inversion; the source prompt takes the negative prompt's place, so that guidance leaves the source alone."""
+
+    kind: Literal["negative-prompt"] = "negative-prompt"
+    """name of this inversion"""
+    grid: Grid = "aligned"
+    """levels and timesteps: the sampler's, pix2pix-zero's script's (T - 2 steps), or the sampler's asked one earlier"""
+
+    def check(self, steps: int) -> None:
+        check_grid(self.grid, steps)
+
+    def stages(self, steps: int) -> int:
+        return calls(self.grid, None, steps)
+
+    def invert(self, backbone: Backbone, photograph: Photograph, plan: Plan) -> Generator[Tensor, None, Trajectory]:
+        schedule = backbone.schedule(plan.steps)
+        levels = yield from walk_up(backbone, photograph.x0, photograph.prompt, schedule, self.grid, keep=plan.keep)
+        return Trajectory(schedule, levels.latents, learned=Learned(prompt_as_negative=True), maps=levels.kept)

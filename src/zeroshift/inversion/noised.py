@@ -1,0 +1,66 @@
+"""No inversion: the photograph under fresh noise (SDEdit, Meng et al. 2022; pix2pix-zero's ablation A)."""
+
+from collections.abc import Generator
+from dataclasses import replace
+from typing import Annotated, Literal, Self, final
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+from zeroshift.backbones.base import Backbone
+from zeroshift.inversion.base import Inversion, Photograph, Plan
+from zeroshift.schedule import join, random_start
+from zeroshift.trajectory import Trajectory
+
+
+@final
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
+class NoisedStart(Inversion):
+    """The photograph under fresh noise at the level where sampling begins; the same noise for every picture."""
+
+    kind: Literal["noised"] = "noised"
+    """name of this start"""
+    noise_strength: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """share of the sampling steps that are taken; the fewer, the more of the photograph stays"""
+
+    def check(self, steps: int) -> None:
+        if int(steps * self.noise_strength) < 1:
+            raise ValueError(
+                f"A noise strength of {self.noise_strength:g} leaves none of {steps} steps; take a larger one, "
+                "or more steps."
+            )
+
+    def stages(self, steps: int) -> int:
+        return 1
+
+    def first(self, steps: int) -> int:
+        return steps - int(steps * self.noise_strength)
+
+    def short(self) -> Self:
+        return replace(self, noise_strength=1.0)
+
+    def invert(self, backbone: Backbone, photograph: Photograph, plan: Plan) -> Generator[Tensor, None, Trajectory]:
+        schedule = backbone.schedule(plan.steps)
+        first = self.first(plan.steps)
+        noise = random_start(tuple(photograph.x0.shape), plan.seed).to(photograph.x0)
+        x = join(photograph.x0, noise, schedule.level(first))
+        yield x
+        return Trajectory(schedule, (x,), first=first)
+
+
+@final
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
+class RandomStart(Inversion):
+    """Pure noise: nothing of the photograph but what refinement, an extra, brings in."""
+
+    kind: Literal["random"] = "random"
+    """name of this start"""
+
+    def stages(self, steps: int) -> int:
+        return 1
+
+    def invert(self, backbone: Backbone, photograph: Photograph, plan: Plan) -> Generator[Tensor, None, Trajectory]:
+        noise = random_start(tuple(photograph.x0.shape), plan.seed).to(photograph.x0)
+        yield noise
+        return Trajectory(backbone.schedule(plan.steps), (noise,))

@@ -1,0 +1,94 @@
+"""Null-text inversion (Mokady et al., arXiv:2211.09794): a negative prompt for every step.
+
+The photograph is inverted by DDIM without guidance. With guidance the way back leaves that path; at every step the
+negative prompt's embedding is optimised until the guided step reaches it again (Alg. 1).
+"""
+
+from collections.abc import Generator
+from dataclasses import replace
+from typing import Annotated, ClassVar, Literal, Self, final
+
+import torch
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+from zeroshift.backbones.base import Backbone
+from zeroshift.inversion.base import Inversion, Photograph, Plan
+from zeroshift.inversion.ddim import walk_up
+from zeroshift.inversion.optimising import (
+    Adam,
+    Aim,
+    Params,
+    check_length,
+    check_precision,
+    enough,
+    learning_rate,
+    minimise,
+    per_picture,
+)
+from zeroshift.trajectory import Learned, Trajectory
+
+
+@final
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
+class NullTextInversion(Inversion):
+    """DDIM inversion, then an optimised embedding per step with which guided sampling returns the photograph."""
+
+    guided: ClassVar[bool] = True
+
+    kind: Literal["null-text"] = "null-text"
+    """name of this inversion"""
+    optimise: Literal["negative", "prompt"] = "negative"
+    """what is learned: the negative prompt, or (text inversion) the source prompt against an empty negative one"""
+    inner_steps: Annotated[int, Field(ge=1, le=1000)] = 10
+    """most optimisation steps at a sampling step (the first one, where they become fewer)"""
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-2
+    """learning rate of Adam at the first sampling step; it falls to 0 at step 100"""
+    stop_loss: Annotated[float, Field(ge=0)] = 1e-5
+    """loss at which optimisation ends at the first sampling step; twice as much is added at each later one"""
+
+    def check(self, steps: int) -> None:
+        check_length(steps)
+
+    def stages(self, steps: int) -> int:
+        return 2 * steps
+
+    def iterations(self, steps: int) -> int:
+        return self.inner_steps * steps
+
+    def with_iterations(self, each: int) -> Self:
+        return replace(self, inner_steps=each)
+
+    def invert(self, backbone: Backbone, photograph: Photograph, plan: Plan) -> Generator[Tensor, None, Trajectory]:
+        check_precision(backbone)
+        schedule = backbone.schedule(plan.steps)
+        levels = yield from walk_up(backbone, photograph.x0, photograph.prompt, schedule)
+        prompt, empty = photograph.prompt.tokens, backbone.embed([""]).repeat(len(photograph.x0)).tokens
+        learned, fixed = (empty, prompt) if self.optimise == "negative" else (prompt, empty)
+        weight = 1 - plan.guidance_scale if self.optimise == "negative" else plan.guidance_scale
+        x, latents, embeddings = levels.latents[0], [levels.latents[0]], list[Tensor]()
+        for i, timestep in enumerate(schedule.timesteps):
+            with torch.no_grad():
+                other = backbone.predict(x, timestep, fixed)
+            aim = Aim(schedule, i, x, levels.latents[i + 1], weight, other)
+            learned = self._learned(backbone, aim, learned)
+            with torch.no_grad():
+                x = aim.reached(backbone.predict(x, timestep, learned))[1]
+            latents.append(x)
+            embeddings.append(learned)
+            yield x
+        own = [fixed] * schedule.steps
+        prompts, negatives = ((), embeddings) if self.optimise == "negative" else (embeddings, own)
+        return Trajectory(schedule, latents, replayed=True, learned=Learned(prompts, negatives))
+
+    def _learned(self, backbone: Backbone, aim: Aim, start: Tensor) -> Tensor:
+        """Return the embedding (B, L, D) with which the step comes close to where it shall, begun at the last one."""
+
+        def losses(params: Params, rows: Tensor) -> Tensor:
+            out = backbone.predict(aim.x[rows], aim.timestep, params[0])
+            return per_picture((aim.reached(out, rows)[1] - aim.wanted[rows]).square())
+
+        adam, stop = Adam((start,), learning_rate(self.learning_rate, aim.i)), enough(self.stop_loss, aim.i)
+        (found,), _ = minimise((start,), losses, adam, steps=self.inner_steps, stop=stop)
+        return found

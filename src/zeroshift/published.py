@@ -1,0 +1,149 @@
+"""What other code needs for the same edit in SF, as formulas of the number of steps T.
+
+They are what the code runs, whatever of it is needed; plain implementations of each procedure that are counted as
+zeroshift is lie in ``benchmarks/official``. Optimisation is taken to use all its iterations, text encoder and VAE are
+left out, and the parts of SF are those of Stable Diffusion 1.5 at 512 x 512.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TypeAlias
+
+from zeroshift.control import Replay
+from zeroshift.methods import Method
+
+GUIDED = 1.17
+"""backward pass of one row of cross-attention guidance, with gradients of the layers' weights, which nobody uses"""
+REDESCRIBED = 1.11
+"""the same of MirrorDiffusion's prompt"""
+NEARLY_ALL = 1.90
+"""backward pass that computes the gradient of nearly every weight"""
+TRAINED = 3.0
+"""forward and backward pass with every weight's gradient"""
+CLIP = 0.0437
+"""forward pass of CLIP ViT-B/16"""
+LAYERS = 16
+"""cross-attention layers"""
+NOISIEST = 999
+"""steps of Plug-and-Play's inversion"""
+
+Parts: TypeAlias = tuple[str, str, str]
+"""kinds of inversion, conditioning and control"""
+
+
+@dataclass(frozen=True)
+class Code:
+    """What one published procedure costs, and which edits it is for."""
+
+    sf: Callable[[Method], float]
+    fixed: Mapping[str, object] = field(default_factory=dict)
+    """options that it has with one value only"""
+    needed: tuple[str, ...] = ()
+    """options without which the edit would leave out a part that it always runs"""
+
+
+def published(formulas: Mapping[Parts, Code], method: Method) -> float | None:
+    """Return what other code needs for the same first edit; None if it is unknown or ``method`` is another edit."""
+    parts = method.inversion, method.conditioning, method.control
+    code = formulas.get((parts[0].kind, parts[1].kind, parts[2].kind))
+    # option names are unique within a method
+    options = {name: value for part in parts for name, value in asdict(part).items()}
+    if code is None or method.extras or method.guidance_scale == 1:
+        return None
+    same = all(options[name] == value for name, value in code.fixed.items())
+    return code.sf(method) if same and all(options[name] for name in code.needed) else None
+
+
+def of_guidance(backward: float, inversion: int) -> Callable[[Method], float]:
+    """Two rows reconstructed, measured, predicted again: six forward and two backward passes per step."""
+    return lambda method: 7 * method.steps + inversion + 2 * backward * method.steps
+
+
+def of_mirror(method: Method) -> float:
+    """T - 2 steps of inversion; per step three passes of two rows and one backward pass; four cycle steps."""
+    step, rewriting = 2 + 2 * GUIDED, method.inversion.iterations(method.steps)
+    return method.steps - 2 + (4 + step) * method.steps + 4 * step + (1 + REDESCRIBED) * rewriting
+
+
+def of_replay(method: Method) -> float:
+    """Inversion and reconstruction in 999 steps, then three rows; the first code has two rows there, and then four."""
+    first = isinstance(method.control, Replay) and method.control.inclusive
+    return 3 * NOISIEST + 4 * method.steps if first else 2 * NOISIEST + 3 * method.steps
+
+
+def of_null_text(method: Method) -> float:
+    """The prompt's prediction is made twice per step, and no weight is frozen."""
+    return 8 * method.steps + TRAINED * method.inversion.iterations(method.steps)
+
+
+def of_style(method: Method) -> float:
+    """Two inversions; CLIP runs in every cross-attention layer for every row, and no weight is frozen."""
+    steps, iterations = method.steps, method.inversion.iterations(method.steps)
+    return 9 * steps + TRAINED * iterations + LAYERS * CLIP * 3 * (steps + iterations)
+
+
+def sampled(rows: int) -> Callable[[Method], float]:
+    """``rows`` in every step that sampling takes."""
+    return lambda method: rows * (method.steps - method.inversion.first(method.steps))
+
+
+def noised(rows: int) -> Callable[[Method], float]:
+    """Two rows for the noise of every step, then ``rows`` in those that sampling takes."""
+    return lambda method: 2 * method.steps + sampled(rows)(method)
+
+
+GUIDANCE: Mapping[str, object] = {
+    "guidance_until": 1.0,
+    "guided_layers": "all",
+    "guided_rows": "both",
+    "shared_gradient": False,
+    "reuse_noise": False,
+    "maps_from": "reconstruction",
+    "regularise_final": False,
+    "normalise": False,
+}
+HARD: Mapping[str, object] = {
+    "mixing": "hard",
+    "feature_mix": 1.0,
+    "attention_mix": 1.0,
+    "extra_features": 0,
+    "encoder_features": False,
+    "match_features": "off",
+    "target_start": "inverted",
+    "strength": 1.0,
+}
+NETWORK: Mapping[str, object] = {
+    "learn": "network",
+    "mapping": "affine",
+    "attention_loss": "mse",
+    "entropy_weight": 0.0,
+    "clean_weight": 0.0,
+    "clip_weight": 0.0,
+    "strength": 1.0,
+}
+ALIGNED: Mapping[str, object] = {"grid": "aligned", "inversion_steps": None, "strength": 1.0}
+MIRROR: Mapping[str, object] = {
+    "optimiser": "adam",
+    "strength_schedule": "mirror",
+    "cycle_steps": 4,
+    "normalise": False,
+}
+OFFICIAL: Mapping[Parts, Code] = {
+    ("regularised", "direction", "attention-guidance"): Code(of_guidance(GUIDED, -2), GUIDANCE, ("lambda_xa",)),
+    ("redescription", "direction", "mirror-guidance"): Code(of_mirror, MIRROR, ("lambda_xa", "inner_steps")),
+    ("direct", "prompts", "replay"): Code(of_replay, HARD),
+    ("value-embedding", "prompts", "prompt-to-prompt"): Code(of_style, NETWORK),
+    ("ddim", "prompts", "prompt-to-prompt"): Code(lambda method: 5 * method.steps, ALIGNED),
+    # inversion, offsets of both branches, a reconstruction, the edit
+    ("direct", "prompts", "prompt-to-prompt"): Code(lambda method: 13 * method.steps, ALIGNED),
+    ("null-text", "prompts", "prompt-to-prompt"): Code(of_null_text, {"optimise": "negative", "strength": 1.0}),
+    ("edit-friendly", "prompts", "prompt-to-prompt"): Code(noised(4), {"strength": 1.0}),
+    ("edit-friendly", "prompts", "none"): Code(noised(2), {"strength": 1.0}),
+    ("noised", "prompts", "none"): Code(sampled(2), {"strength": 1.0}),
+}
+"""The authors' code; for SDEdit Stable Diffusion's own img2img. ReDiffuser has none."""
+DIFFUSERS: Mapping[Parts, Code] = {
+    ("regularised", "direction", "attention-guidance"): Code(of_guidance(NEARLY_ALL, 0), GUIDANCE, ("lambda_xa",)),
+    ("noised", "prompts", "none"): Code(sampled(2), {"strength": 1.0}),
+}
+"""diffusers' pipelines."""

@@ -1,0 +1,106 @@
+"""The source branch: walked once, beside it every edit's target branch; it yields what controls asked to keep."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from zeroshift.backbones.base import Backbone
+from zeroshift.embedding import TextRows
+from zeroshift.network import guided, predict
+from zeroshift.sites import Part, Recording, Site, Taps, recorder
+from zeroshift.trajectory import Trajectory
+
+
+class Conditioning(Protocol):
+    """The prompts of both branches at every step."""
+
+    def source(self, i: int) -> TextRows: ...
+
+    def target(self, i: int) -> TextRows: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Recorded:
+    """One step of the source branch."""
+
+    i: int
+    x: Tensor
+    """the source latent before the step"""
+    following: Tensor
+    """the source latent after it"""
+    seen: Recording
+    """what the control asked to record, rows x pictures along the first axis"""
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """All that a walk along the source branch needs."""
+
+    backbone: Backbone
+    taps: Taps
+    trajectory: Trajectory
+    conditioning: Conditioning
+    records: Callable[[Site, int], frozenset[Part]]
+    """what is kept at which step"""
+    prompt_only: bool = False
+    """whether only the prompt's row is recorded, so that others need not be computed on a replayed branch"""
+
+
+Walk = Callable[[Source], Iterator[Recorded]]
+
+
+def record(source: Source) -> Iterator[Recorded]:
+    """Walk the source branch from its start, keeping what is asked for.
+
+    A replayed branch predicts only where something is recorded, and stops after the last wanted layer.
+    """
+    x = source.trajectory.start
+    for i in source.trajectory.steps:
+        following, seen = step_of(source, i, x)
+        yield Recorded(i, x, following, seen)
+        x = following
+
+
+def step_of(source: Source, i: int, x: Tensor, latents: tuple[Tensor, ...] | None = None) -> tuple[Tensor, Recording]:
+    """Take step ``i`` from ``x``; return the next latent and what was recorded on the way.
+
+    ``latents`` are what each prompt's row looks at where that is not ``x``.
+    """
+    trajectory, taps = source.trajectory, source.taps
+    seen: Recording = {}
+    text, timestep = source.conditioning.source(i), trajectory.schedule.timesteps[i]
+    wanted = {site: parts for site in taps.sites if (parts := source.records(site, i))}
+    if not trajectory.replayed:
+        with taps.listening(recorder(seen), lambda site: source.records(site, i)) if wanted else nullcontext():
+            out = guided(source.backbone, taps, latents or (x,), timestep, text)
+        return trajectory.advance(*trajectory.schedule.split(x, out, trajectory.schedule.level(i)), i), seen
+    if wanted:
+        rows = text.prompt if source.prompt_only else text
+        asked = (latents or (x,) * len(text))[-len(rows) :]
+        with taps.listening(recorder(seen), lambda site: source.records(site, i), stop=True):
+            predict(source.backbone, taps, torch.cat(asked), timestep, rows)
+    return trajectory.at(i + 1), seen
+
+
+def sliding(source: Iterator[Recorded], before: int, after: int) -> Iterator[tuple[int, tuple[Recorded, ...]]]:
+    """Yield every step with the recordings from ``before`` steps earlier to ``after`` steps later, where they exist."""
+    held: deque[Recorded] = deque()
+    i: int | None = None
+    for recorded in source:
+        i = recorded.i if i is None else i
+        held.append(recorded)
+        if recorded.i >= i + after:
+            yield i, tuple(held)
+            i += 1
+            while held and held[0].i < i - before:
+                held.popleft()
+    while held and i is not None and i <= held[-1].i:
+        yield i, tuple(held)
+        i += 1
+        while held and held[0].i < i - before:
+            held.popleft()
