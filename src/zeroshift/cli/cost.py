@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from zeroshift.cli.flags import Given, flags_of, with_flags
+from zeroshift.cli.flags import Given, with_flags
 from zeroshift.cli.progress import waiting
 from zeroshift.cli.shared import (
     SHIPPED_METHOD,
@@ -16,15 +16,14 @@ from zeroshift.cli.shared import (
     check_hub,
     checked_method,
     hush_libraries,
-    method_class,
-    method_named,
+    method_flags,
 )
 
 
 def command(tokens: Sequence[str]) -> App:
-    """Return the verb with the options of the method that ``tokens`` name."""
-    method = method_class(method_named(tokens))
-    verb = with_flags(cost, flags_of(method), f"Options of {method.name}")
+    """Return the verb with the options of the method and of the kinds of parts that ``tokens`` name."""
+    method, flags = method_flags(tokens)
+    verb = with_flags(cost, flags, f"Options of {method.name}")
     return as_app(verb, "cost", "cost [--method NAME] [--steps N] [OPTIONS]")
 
 

@@ -5,36 +5,31 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
-from cyclopts.validators import Number
 
-from zeroshift.cli.editing import Delivery, asked_for, check_beside, check_used, deliver, named, runs, seen
-from zeroshift.cli.flags import Given, flags_of, with_flags
-from zeroshift.cli.output import check_apart, places
-from zeroshift.cli.progress import follow
+from zeroshift.cli.editing import asked_for, check_used, result_files
+from zeroshift.cli.files import DEFAULT_PHOTOGRAPHS, DEFAULT_RESULTS, PhotographFlags, ResultFlags
+from zeroshift.cli.flags import Given, with_flags
+from zeroshift.cli.job import Job, carry_out
 from zeroshift.cli.shared import (
     DEFAULT_LOUDNESS,
     DEFAULT_MODEL,
-    OUTPUT,
     REMARK,
     SHIPPED_METHOD,
     Loudness,
     ModelFlags,
-    Output,
     Seed,
     Text,
     as_app,
-    method_class,
-    method_named,
+    method_flags,
 )
-from zeroshift.cli.wrong import Wrong
-from zeroshift.image import Fit, load_image
+from zeroshift.image import load_image
 from zeroshift.request import Request
 
 
 def command(tokens: Sequence[str]) -> App:
-    """Return the verb with the options of the method that ``tokens`` name."""
-    method = method_class(method_named(tokens))
-    verb = with_flags(edit, flags_of(method), f"Options of {method.name}", REMARK)
+    """Return the verb with the options of the method and of the kinds of parts that ``tokens`` name."""
+    method, flags = method_flags(tokens)
+    verb = with_flags(edit, flags, f"Options of {method.name}", REMARK)
     return as_app(verb, "edit", "edit [IMAGE...] --source TEXT --target TEXT [OPTIONS]")
 
 
@@ -50,13 +45,9 @@ def edit(
     strengths: Annotated[Text | None, Parameter(help="several strengths in one run, as in 0.5,1")] = None,
     paper_defaults: Annotated[bool, Parameter(help="ignore what the model recommends")] = False,
     seed: Seed = 0,
-    fit: Annotated[Fit | None, Parameter(help="how it meets the model's frame [default the model's]")] = None,
-    max_megapixels: Annotated[float, Parameter(help="refuse larger ones", metavar="X", validator=Number(gt=0))] = 100,
-    output: Annotated[Output, Parameter(help="file, or folder of several [default out/NAME-TARGET.png]")] = None,
-    native: Annotated[bool, Parameter(help="write the model's own size", group=OUTPUT)] = False,
-    before_after: Annotated[Path | None, Parameter(help="also write both, side by side", group=OUTPUT)] = None,
-    inversion_file: Annotated[Path | None, Parameter(help="saved inversion (zeroshift invert) to start from")] = None,
+    photographs: PhotographFlags = DEFAULT_PHOTOGRAPHS,
     model: ModelFlags = DEFAULT_MODEL,
+    results: ResultFlags = DEFAULT_RESULTS,
     loud: Loudness = DEFAULT_LOUDNESS,
     given: Given,
 ) -> None:
@@ -65,22 +56,12 @@ def edit(
     Words are swapped in the prompt, the article corrected; whole prompts are taken as they are. Pictures of one framed
     size run as one batch; targets and strengths share the work on the source.
     """
-    also = [name for name, option in (("--fit", fit), ("--inversion-file", inversion_file)) if option is not None]
-    check_used(given, photographs=bool(images), words=direction is None, strengths=strengths is not None, also=also)
+    photographs.check(len(images))
+    results.check()
+    check_used(given, photographs=bool(images), words=direction is None, strengths=strengths is not None)
     wanted = asked_for(source, target, prompt, direction, method, given, strengths)
-    files = places(named(images, source, wanted), output)
-    read = [*(("the photograph", image) for image in images), ("the edit direction", direction)]
-    check_apart([*read, ("the inversion", inversion_file)], [*files, before_after])
-    if inversion_file is not None and len(images) != 1:
-        raise Wrong("--inversion-file holds the inversion of one photograph; give that one.")
-    check_beside(files, before_after)
-    pictures = [load_image(image, max_megapixels=max_megapixels) for image in images]
+    files = result_files(images, source, wanted, direction, photographs, results)
+    pictures = [load_image(image, max_megapixels=photographs.megapixels) for image in images]
     editor, loaded = model.opened(loud)
     requests = [Request(w.task, editor.method(method, w.given, paper_defaults)) for w in wanted]
-    how = Delivery(native, before_after, direction, loaded, loud)
-    for members, steps in runs(editor, pictures, requests, seed=seed, fit=fit, inversion=inversion_file):
-        last, seconds = follow(steps, loud.silent)
-        for member, row in zip(members, last.results, strict=True):
-            image, before = (images[member], seen(editor, pictures[member], fit, native)) if images else (None, None)
-            for k, result in enumerate(row):
-                deliver(result, files[member * len(wanted) + k], image, before, seconds, how)
+    carry_out(Job(images, pictures, files, requests, direction, seed, photographs, results, loaded, loud), editor)

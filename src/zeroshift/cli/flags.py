@@ -1,18 +1,19 @@
-"""Options dataclasses to flags: every field of a method and of its parts becomes one, with its range in the help.
+"""Options dataclasses to flags: every field of a method and of its chosen kinds becomes one, its range in the help.
 
-A part that comes in kinds (``inversion``) becomes a flag that names the kind, and one flag per field of any kind.
+A part that comes in kinds (``inversion``) becomes a flag that names the kind, and one flag per field of that kind.
 """
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import wraps
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
 
 from cyclopts import Group, Parameter
 from pydantic.fields import FieldInfo
 
-from zeroshift.cli.wrong import Wrong
+from zeroshift.cli.parts import Chosen, Part, fields_of, parts_of, summary, unmarked
 
 Given: TypeAlias = dict[str, object]
 """nested options that stood on the command line"""
@@ -32,115 +33,132 @@ class Flag:
     """One option on the command line."""
 
     path: tuple[str, ...]
-    """its place in the nested options: (name,) or (part, name)"""
+    """its place in the nested options: (name,) or (part, name); (part, kind, name) in a part of several kinds"""
     name: str
     """the flag without dashes, with underscores"""
     hint: Any
     """what its text is read as"""
+    metavar: str
+    """what stands for its text in a help text"""
     help: str
-    kinds: tuple[str, ...] = ()
-    """the kinds of the part that have it; empty if the part has one kind"""
+    home: str = ""
+    """the choice that it is an option of, such as "--inversion ddim"; empty for the method's own"""
+    about: str = ""
+    """what that choice is"""
+    several: tuple[str, ...] | None = None
+    """of a flag that names several kinds: those that are chosen"""
+
+    @property
+    def spelled(self) -> str:
+        """Return the flag as it is written."""
+        return f"--{self.name.replace('_', '-')}"
 
 
-def flags_of(options: type) -> list[Flag]:
-    """Return the flags of an options dataclass, in the order of its fields, its own before its parts'."""
-    own: list[Flag] = []
-    parts: list[Flag] = []
+def flags_of(options: type, chosen: Chosen | None = None) -> list[Flag]:
+    """Return the flags of an options dataclass whose parts are of the kinds ``chosen`` (default: the usual ones).
+
+    Its own come first, in the order of its fields, then the choices of kinds, then the parts'.
+    """
+    parts = parts_of(options)
+    kinds = {part.name: tuple(part.usual) for part in parts} | dict(chosen or {})
+    own = [leaf((name,), info, info.default) for name, info in fields_of(options).items() if name not in kinds]
+    choices = [choice(part, tuple(kinds[part.name])) for part in parts if part.open]
+    once = [(part, kind) for part in parts for kind in dict.fromkeys(kinds[part.name])]
+    return own + choices + [flag for part, kind in once for flag in of_kind(part, kind)]
+
+
+def of_kind(part: Part, kind: str) -> Iterator[Flag]:
+    """Yield the flags of one kind of a part, with the defaults of the part where it is of that kind by default."""
+    usual, options = part.usual.get(kind), part.kinds[kind]
+    home = f"--{part.name} {kind}" if part.open else ""
     for name, info in fields_of(options).items():
-        kinds = parts_in(info.annotation)
-        if not kinds:
-            own.append(leaf((name,), info))
-            continue
-        if len(kinds) > 1:
-            own.append(choice(name, info, kinds))
-        parts.extend(merged(name, kinds))
-    return own + parts
+        if name != "kind":
+            path = (part.name, kind, name) if part.several else (part.name, name)
+            flag = leaf(path, info, info.default if usual is None else getattr(usual, name))
+            yield replace(flag, home=home, about=summary(options))
 
 
-def merged(part: str, kinds: Sequence[type]) -> Iterator[Flag]:
-    """Yield the flags of a part, each once, however many of its kinds have it."""
-    names = {name: info for kind in kinds for name, info in fields_of(kind).items() if name != "kind"}
-    for name, info in names.items():
-        having = tuple(kind_of(kind) for kind in kinds if name in fields_of(kind)) if len(kinds) > 1 else ()
-        flag = leaf((part, name), info)
-        yield Flag(flag.path, flag.name, flag.hint, flag.help, having)
+def choice(part: Part, kinds: tuple[str, ...]) -> Flag:
+    """Return the flag that names a part's kind or kinds."""
+    usual = f" [default {','.join(part.usual)}]" if part.usual else ""
+    text = f"{part.about}: {', '.join(part.kinds)}{usual}"
+    if part.several:
+        return Flag((part.name,), part.name, str, "KIND,KIND", text, several=kinds)
+    return Flag((part.name, "kind"), part.name, str, "KIND", text)
 
 
-def leaf(path: tuple[str, ...], info: FieldInfo) -> Flag:
+def leaf(path: tuple[str, ...], info: FieldInfo, default: object) -> Flag:
     """Return the flag of a plain field."""
     hint = bare(info.annotation)
     facts = ["|".join(map(str, get_args(hint)))] if get_origin(hint) is Literal else []
     facts += [limits(info)] if limits(info) else []
-    facts += [] if info.default is None else [f"default {shown(info.default)}"]
+    facts += [] if default in (None, ()) else [f'default "{default}"' if hint is str else f"default {shown(default)}"]
     text = " ".join((info.description or "").split())
-    return Flag(path, path[-1], hint, f"{text} [{'; '.join(facts)}]" if facts else text)
-
-
-def choice(name: str, info: FieldInfo, kinds: Sequence[type]) -> Flag:
-    """Return the flag that names a part's kind."""
-    names = tuple(kind_of(kind) for kind in kinds)
-    text = f"{info.description} [{'|'.join(names)}; default {info.default.kind}]"
-    return Flag((name, "kind"), name, Literal[names], text)
-
-
-def fields_of(options: type) -> dict[str, FieldInfo]:
-    """Return a pydantic dataclass's fields."""
-    found: dict[str, FieldInfo] = options.__pydantic_fields__  # type: ignore[attr-defined]
-    return found
-
-
-def parts_in(annotation: object) -> list[type]:
-    """Return the dataclasses that a field may hold; none for a plain field."""
-    candidates = get_args(annotation) or (annotation,)
-    return [kind for kind in candidates if isinstance(kind, type) and is_dataclass(kind)]
-
-
-def kind_of(part: type) -> str:
-    """Return the name by which a kind is chosen."""
-    return str(fields_of(part)["kind"].default)
+    return Flag(path, path[-1], hint, metavar(hint), f"{text} [{'; '.join(facts)}]" if facts else text)
 
 
 def bare(annotation: Any) -> Any:  # noqa: ANN401 - a type expression
-    """Return an annotation without None and without pydantic's marks."""
-    if get_origin(annotation) is Annotated:
-        return get_args(annotation)[0]
-    if get_origin(annotation) in (Literal, None):
-        return annotation
-    return bare(next(part for part in get_args(annotation) if part is not type(None)))
+    """Return what an annotation's text is read as: the type without None and marks, text where there are several."""
+    plain = unmarked(annotation)
+    if get_origin(plain) in (Literal, tuple, None):
+        return plain
+    kinds = [kind for kind in get_args(plain) if kind is not type(None)]
+    return bare(kinds[0]) if len(kinds) == 1 else str
+
+
+def metavar(hint: Any) -> str:  # noqa: ANN401 - a type expression
+    """Return what stands for a value in a help text."""
+    if get_origin(hint) is not tuple:
+        return {int: "N", float: "X", str: "TEXT", Path: "PATH"}.get(hint, "NAME")
+    one = bare(get_args(hint)[0])
+    return "TEXT" if one is str else f"{metavar(one)},{metavar(one)}"
 
 
 def limits(info: FieldInfo) -> str:
     """Return a field's range in words, such as "1 to 999"."""
-    marks = [*info.metadata]
-    for part in get_args(info.annotation):
-        marks += [m for field in getattr(part, "__metadata__", ()) for m in field.metadata]
+    marks = [*info.metadata, *marks_in(info.annotation)]
     found = {key: shown(value) for mark in marks for key in _SIGNS if (value := getattr(mark, key, None)) is not None}
     if {"ge", "le"} <= found.keys():
         return ", ".join([f"{found.pop('ge')} to {found.pop('le')}", *(_SIGNS[k].format(v) for k, v in found.items())])
     return ", ".join(_SIGNS[key].format(value) for key, value in found.items())
 
 
+def marks_in(annotation: Any) -> Iterator[object]:  # noqa: ANN401 - a type expression
+    """Yield the marks on an optional's type or on a tuple's."""
+    for part in get_args(annotation):
+        yield from (m for field in getattr(part, "__metadata__", ()) for m in field.metadata)
+        yield from marks_in(part)
+
+
 def shown(value: object) -> str:
     """Return a default or limit without needless digits."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, tuple):
+        return ",".join(map(shown, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def nested(flags: Sequence[Flag], values: Mapping[str, object]) -> Given:
-    """Return flat values as nested options.
-
-    Raises:
-        Wrong: an option belongs to another kind of its part than the one named.
-    """
+    """Return flat values as nested options; a part of several kinds is a list of what was given for each."""
     given: Given = {}
     for flag in flags:
-        if values.get(flag.name) is None:
-            continue
-        named = values.get(flag.path[0])
-        if flag.kinds and named is not None and named not in flag.kinds:
-            spelled, part = flag.name.replace("_", "-"), flag.path[0]
-            raise Wrong(f"--{spelled} is an option of --{part} {' and '.join(flag.kinds)}, not of --{part} {named}.")
-        put(given, flag.path, values[flag.name])
+        value = values.get(flag.name)
+        if value is not None and flag.several is None:
+            put(given, flag.path, elements(flag.hint, value) if isinstance(value, list) else value)
+    for flag in flags:
+        part = flag.path[0]
+        if flag.several is not None and (part in given or values.get(flag.name) is not None):
+            own: Any = given.get(part, {})
+            given[part] = [{"kind": kind, **own.get(kind, {})} for kind in flag.several]
     return given
+
+
+def elements(hint: Any, texts: Sequence[str]) -> tuple[str, ...]:  # noqa: ANN401 - a type expression
+    """Return the elements of a tuple option: given one by one, and other than texts also with commas between."""
+    if unmarked(get_args(hint)[0]) is str:
+        return tuple(texts)
+    return tuple(one.strip() for text in texts for one in text.split(",") if one.strip())
 
 
 def put(given: Given, path: Sequence[str], value: object) -> None:
@@ -154,26 +172,42 @@ def with_flags(verb: Callable[..., None], flags: Sequence[Flag], title: str, rem
     """Return ``verb`` with its keyword ``given`` (nested options) replaced by one keyword per flag."""
     own = inspect.signature(verb, eval_str=True)
     keep = [parameter for parameter in own.parameters.values() if parameter.name != "given"]
-    clash = {p.name for p in keep} & {flag.name for flag in flags}
+    names = [*taken(keep), *(flag.name for flag in flags)]
+    clash = sorted({name for name in names if names.count(name) > 1})
     if clash:
-        raise TypeError(f"{verb.__name__} has parameters of its own called {sorted(clash)}")
-    added = [_parameter(flag, title, remark) for flag in flags]
+        raise TypeError(f"{verb.__name__} would have two options called {clash}")
+    groups: dict[str, Group] = {"": Group(title, help=remark, sort_key=LISTED)}
+    for flag in flags:
+        at = LISTED + len(groups)
+        groups.setdefault(flag.home, Group(f"With {flag.home}", help=flag.about, sort_key=at))
+    added = [_parameter(flag, groups[flag.home]) for flag in flags]
 
     @wraps(verb)
     def called(*args: Any, **values: Any) -> None:  # noqa: ANN401 - cyclopts fills in what the signature below says
-        chosen = {flag.name: values.pop(flag.name) for flag in flags if flag.name in values}
-        verb(*args, **values, given=nested(flags, chosen))
+        given = {flag.name: values.pop(flag.name) for flag in flags if flag.name in values}
+        verb(*args, **values, given=nested(flags, given))
 
     called.__signature__ = own.replace(parameters=[*keep, *added])  # type: ignore[attr-defined]
     called.__annotations__ = {p.name: p.annotation for p in [*keep, *added]}
     return called
 
 
-def _parameter(flag: Flag, title: str, remark: str) -> inspect.Parameter:
-    kind = f"--{flag.path[0]} {' or '.join(flag.kinds)}" if flag.kinds else ""
-    group = Group(f"With {kind}" if kind else title, help="" if kind else remark, sort_key=LISTED + len(flag.kinds))
-    metavar = {int: "N", float: "X", str: "TEXT"}.get(flag.hint, "NAME")
-    mark = Parameter(help=flag.help, group=group, show_default=False, show_choices=False, metavar=metavar)
-    return inspect.Parameter(
-        flag.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[flag.hint | None, mark]
+def taken(parameters: Sequence[inspect.Parameter]) -> Iterator[str]:
+    """Yield the options of a verb itself; dataclasses among its parameters stand for their fields."""
+    for parameter in parameters:
+        plain = unmarked(parameter.annotation)
+        yield from (field.name for field in fields(plain)) if is_dataclass(plain) else (parameter.name,)
+
+
+def _parameter(flag: Flag, group: Group) -> inspect.Parameter:
+    mark = Parameter(
+        help=flag.help,
+        group=group,
+        show_default=False,
+        show_choices=False,
+        metavar=flag.metavar,
+        negative=f"--no-{flag.spelled[2:]}" if flag.hint is bool else (),
     )
+    hint = list[str] if get_origin(flag.hint) is tuple else flag.hint
+    annotation = Annotated[hint | None, mark]  # type: ignore[valid-type]
+    return inspect.Parameter(flag.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)

@@ -49,10 +49,11 @@ def rows(entry: "HelpEntry") -> list[str]:
 
 
 def label(entry: "HelpEntry") -> str:
-    """Return the names, and what follows them: ``-o, --output FILE``."""
+    """Return the names, and what follows them: ``-o, --output FILE``, ``--[no-]native``."""
     if entry.positional_label:
         return entry.positional_label
-    names = ", ".join([*entry.positive_shorts, *entry.positive_names])
+    switches = [f"--[no-]{name.removeprefix('--')}" for name in entry.positive_names if entry.negative_names]
+    names = ", ".join([*entry.positive_shorts, *(switches or entry.positive_names)])
     return f"{names} {entry.metavar}" if entry.metavar else names
 
 

@@ -7,8 +7,10 @@ from typing import Annotated, cast
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from zeroshift.cli.flags import Given, flags_of, with_flags
+from zeroshift.cli.flags import Flag, Given, with_flags
+from zeroshift.cli.invert_report import check_report, write_report
 from zeroshift.cli.output import check_apart, check_writable, tell
+from zeroshift.cli.parts import chosen, guided, parts_of
 from zeroshift.cli.progress import follow
 from zeroshift.cli.shared import (
     DEFAULT_LOUDNESS,
@@ -22,22 +24,29 @@ from zeroshift.cli.shared import (
     Text,
     as_app,
     checked_method,
-    method_class,
-    method_named,
+    method_flags,
 )
-from zeroshift.cli.wrong import usage
+from zeroshift.cli.wrong import Wrong, usage
 from zeroshift.conditioning.task import Task, complete_source
 from zeroshift.image import Fit, load_image
+from zeroshift.methods import Method
 from zeroshift.request import Request, inversion_facts
 from zeroshift.trajectory import Trajectory, save_trajectory
 
 
 def command(tokens: Sequence[str]) -> App:
-    """Return the verb with the options of the inversion of the method that ``tokens`` name."""
-    method = method_class(method_named(tokens))
-    flags = [flag for flag in flags_of(method) if flag.path[0] in ("steps", "inversion")]
-    verb = with_flags(invert, flags, f"Options of {method.name}", REMARK)
+    """Return the verb with the options of the inversion that ``tokens`` or the method that they name has."""
+    method, flags = method_flags(tokens)
+    verb = with_flags(invert, needed(method, flags, tokens), f"Options of {method.name}", REMARK)
     return as_app(verb, "invert", "invert IMAGE --source TEXT -o FILE.safetensors [OPTIONS]")
+
+
+def needed(method: type[Method], flags: Sequence[Flag], tokens: Sequence[str]) -> list[Flag]:
+    """Return the flags that an inversion depends on: its own, the steps, and the guidance scale if it is guided."""
+    (part,) = (part for part in parts_of(method) if part.name == "inversion")
+    (kind,) = chosen(method, tokens)["inversion"]
+    own = ("steps", "guidance_scale", "inversion") if guided(part.kinds[kind]) else ("steps", "inversion")
+    return [flag for flag in flags if flag.path[0] in own]
 
 
 def invert(
@@ -45,7 +54,12 @@ def invert(
     /,
     *,
     source: Annotated[Text, Parameter(help="what it shows: a word of the prompt, or a whole prompt")],
-    output: Annotated[Path, Parameter(name=["--output", "-o"], group=OUTPUT, help="file to write (.safetensors)")],
+    output: Annotated[
+        Path | None, Parameter(name=["--output", "-o"], group=OUTPUT, help="file to write (.safetensors)")
+    ] = None,
+    report: Annotated[
+        Path | None, Parameter(group=OUTPUT, help="folder for the mirror report of --inversion redescription")
+    ] = None,
     prompt: Annotated[Text | None, Parameter(help='the picture in words [default "a photo of a SOURCE"]')] = None,
     method: Annotated[str, Parameter(help="see: zeroshift methods", metavar="NAME")] = SHIPPED_METHOD,
     paper_defaults: Annotated[bool, Parameter(help="ignore what the model recommends")] = False,
@@ -59,14 +73,24 @@ def invert(
     """Save a photograph's inversion, for several edits later: zeroshift edit --inversion-file."""
     with usage():
         task = Task(source, "", complete_source(source, prompt), "", None)  # the target plays no part
-    checked_method(method, given)
+    chosen_method = checked_method(method, given)
+    if report is not None:
+        check_report(chosen_method, report)
+    if output is None and report is None:
+        raise Wrong("There is nothing to write; say where to with --output FILE.safetensors, or --report FOLDER.")
     check_apart([("the photograph", image)], [output])
-    check_writable(output, ".safetensors")
+    if output is not None:
+        check_writable(output, ".safetensors")
     picture = load_image(image, max_megapixels=max_megapixels)
     editor, _ = model.opened(loud)
     request = Request(task, editor.method(method, given, paper_defaults))
     fit = fit or editor.default_fit
-    last, seconds = follow(editor.invert([picture], request, seed=seed, fit=fit), loud.silent)
-    facts = inversion_facts(editor.backbone, [picture], request, seed=seed, fit=fit)
-    save_trajectory(cast(Trajectory, last.trajectory), output, facts)
-    tell(output, seconds, {"source": str(image), "facts": facts}, loud)
+    if report is not None:
+        trajectory, seconds = write_report(editor.backbone, picture, request, report, seed=seed, fit=fit, loud=loud)
+    else:
+        last, seconds = follow(editor.invert([picture], request, seed=seed, fit=fit), loud.silent)
+        trajectory = cast(Trajectory, last.trajectory)
+    if output is not None:
+        facts = inversion_facts(editor.backbone, [picture], request, seed=seed, fit=fit)
+        save_trajectory(trajectory, output, facts)
+        tell(output, seconds, {"source": str(image), "facts": facts}, loud)

@@ -19,13 +19,15 @@ VERBS = {
     "direction": "Make edit directions from words or sentences, and show saved ones.",
     "generate": "Sample pictures from prompts.",
     "redo": "Make an edited picture again from the recipe in its file.",
-    "methods": "List the editing methods.",
+    "methods": "List the editing methods, and the parts that each can exchange.",
     "cost": "Count what an edit costs, without running it.",
     "train": "Train a model on a folder of captioned pictures.",
     "quality": "Measure a model on a folder of captioned pictures.",
 }
 EXTRAS = {"lightning": "train", "torchmetrics": "eval", "scipy": "eval", "matplotlib": "eval"}
 """the extra that each optional library comes with"""
+CHOOSING = ("edit", "invert", "cost")
+"""verbs whose options depend on the method and on the kinds of its parts"""
 INTERRUPTED = 130
 """exit code after Ctrl-C"""
 EPILOGUE = "zeroshift VERB --help tells more.  --debug shows the full traceback of an error."
@@ -57,7 +59,7 @@ def run(tokens: list[str], debug: bool) -> int:
     except KeyboardInterrupt:
         return complain("stopped; what was not finished was not written.", INTERRUPTED)
     except CycloptsError as error:
-        return complain(misread(error), 2)
+        return complain(misread(error, tokens), 2)
     except Wrong as error:
         return complain(str(error), 2)
     except Exception as error:
@@ -113,16 +115,25 @@ def hush_warnings() -> None:
     logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
-def misread(error: CycloptsError) -> str:
+def misread(error: CycloptsError, tokens: Sequence[str]) -> str:
     """Return what is wrong with a command line in one sentence."""
     verb = " ".join(error.command_chain or ())
     if isinstance(error, UnknownOptionError):
-        return f"{verb} has no option {error.token.keyword or error.token.value}; see: zeroshift {verb} --help."
+        option = error.token.keyword or error.token.value
+        nowhere = f"{verb} has no option {option}; see: zeroshift {verb} --help."
+        return nowhere if verb not in CHOOSING else belonging(verb, option, tokens) or nowhere
     if isinstance(error, MissingArgumentError) and error.argument is not None:
         given = error.keyword or next((token.keyword for token in error.argument.tokens if token.keyword), None)
         name = error.argument.name
         return f"{given} needs a value." if given else f"{verb} needs {name}; see: zeroshift {verb} --help."
     return str(error)
+
+
+def belonging(verb: str, option: str, tokens: Sequence[str]) -> str | None:
+    """Return where an option of another method or kind of part belongs; None if there is no such option."""
+    from zeroshift.cli.shared import astray
+
+    return astray(verb, option.partition("=")[0].lstrip("-").removeprefix("no-").replace("-", "_"), tokens)
 
 
 def sentence(error: Exception) -> str:

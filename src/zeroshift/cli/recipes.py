@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from zeroshift.backbones.base import Identity
 from zeroshift.backbones.locate import Device, Precision
 from zeroshift.cli.shared import ModelFlags
+from zeroshift.cli.wrong import Wrong
 from zeroshift.conditioning.task import is_prompt, make_task
 from zeroshift.image import Fit, load_image, read_recipe
 
@@ -29,6 +30,8 @@ class MadeBy(BaseModel):
     name: str
     sha256: str
     revision: str | None
+    clip: str | None = None
+    """of a separate CLIP, if there was one"""
 
 
 class Facts(BaseModel):
@@ -112,24 +115,28 @@ class Recipe:
             raise ValueError(f"The recipe in {edited} is damaged (row {facts.row} of {facts.rows}); edit anew.")
         return Recipe(facts, written, str(edited))
 
-    def model_flags(self, model: str | None, cache_dir: Path | None) -> ModelFlags:
+    def model_flags(self, model: str | None, clip: str | None, cache_dir: Path | None) -> ModelFlags:
         """Return which model to load where.
 
         Raises:
             ValueError: it was a folder, and the recipe does not know where that is.
         """
         made_by = self.facts.model
-        name = model or (None if made_by.name == "shipped" else made_by.name)
-        if model is None and name is not None and "/" not in name and not Path(name).is_dir():
-            raise ValueError(f"{self.name} was made with the model {name}, a folder; say where that is with --model.")
+        name = model or self._findable("model", None if made_by.name == "shipped" else made_by.name)
         return ModelFlags(
             model=name,
+            clip=clip or self._findable("clip", made_by.clip),
             revision=None if name is None or Path(name).is_dir() else made_by.revision,
             cache_dir=cache_dir,
             device=self.facts.device,
             precision=self.facts.precision,
             threads=self.facts.threads,
         )
+
+    def _findable(self, kind: str, name: str | None) -> str | None:
+        if name is not None and "/" not in name and not Path(name).is_dir():
+            raise ValueError(f"{self.name} was made with the {kind} {name}, a folder; say where that is with --{kind}.")
+        return name
 
     def check_model(self, identity: Identity) -> None:
         """Refuse another model.
@@ -164,10 +171,13 @@ def original(recipe: Recipe, edited: Path, image: Path | None) -> Path | None:
     """Find the photograph, if there was one: ``image``, or where the recipe says, beside ``edited``, or here.
 
     Raises:
+        Wrong: one is given in vain.
         ValueError: there is no picture of the recipe's hash.
     """
     stored, wanted = recipe.facts.source_path, recipe.facts.source_sha256
     if wanted is None:
+        if image is not None:
+            raise Wrong(f"{edited} was made without a photograph, so --image means nothing to it; leave that out.")
         return None
     places = [image] if image else [edited.parent / stored, edited.parent / stored.name, Path(stored.name)]
     there = [place for place in places if place.is_file()]
@@ -183,10 +193,13 @@ def saved_direction(recipe: Recipe, edited: Path, direction: Path | None) -> Pat
     """Find the saved edit direction, if the recipe has one.
 
     Raises:
+        Wrong: one is given in vain.
         ValueError: it is not there, or is another one.
     """
     facts = recipe.facts
     if not isinstance(facts, EditFacts) or facts.direction_path is None:
+        if direction is not None:
+            raise Wrong(f"{edited} was made without a saved direction, so --direction means nothing to it.")
         return None
     from zeroshift.conditioning.direction import load_direction
 

@@ -25,6 +25,7 @@ def redo(
     image: Annotated[Path | None, Parameter(help="its source [default where the recipe says, or here]")] = None,
     direction: Annotated[Path | None, Parameter(help="its saved edit direction, if it moved")] = None,
     model: Annotated[Text | None, Parameter(help="its model, if that was a folder")] = None,
+    clip: Annotated[Text | None, Parameter(help="its separate CLIP, if that was a folder")] = None,
     cache_dir: Annotated[Path | None, Parameter(help="where hub downloads are kept")] = None,
     output: Annotated[Output, Parameter(help="file to write [default NAME-redo beside EDITED]")] = None,
     loud: Loudness = DEFAULT_LOUDNESS,
@@ -37,7 +38,7 @@ def redo(
     check_apart([*read, ("the edit direction", told)], [path])
     check_picture(path)
     with waiting("loading the model", loud.silent):
-        editor = recipe.model_flags(model, cache_dir).open()
+        editor = recipe.model_flags(model, clip, cache_dir).open()
     recipe.check_model(editor.backbone.identity)
     before = edited.read_bytes()
     last, seconds = follow(steps_of(recipe, editor, source, told), loud.silent)

@@ -10,6 +10,8 @@ from cyclopts import App, Group, Parameter
 from cyclopts.validators import Number
 
 from zeroshift.backbones.locate import Device, Precision
+from zeroshift.cli.flags import Flag, flags_of
+from zeroshift.cli.parts import alternatives, chosen, fields_of, guided, named_in, parts_of, where_it_belongs
 from zeroshift.cli.progress import waiting
 from zeroshift.cli.wrong import Wrong, usage
 
@@ -28,7 +30,10 @@ Output: TypeAlias = Annotated[
 ]
 Text: TypeAlias = Annotated[str, Parameter(metavar="TEXT")]
 SHIPPED_METHOD = "pix2pix-zero"
-REMARK = "A model may recommend other values than these, which are the paper's; see --paper-defaults."
+REMARK = (
+    "A model may recommend other values than these, which are the paper's; see --paper-defaults. "
+    "With another KIND, --help lists the options of that."
+)
 
 
 @Parameter(name="*", group=MODEL)
@@ -40,6 +45,9 @@ class ModelFlags:
         None
     )
     revision: Annotated[Text | None, Parameter(help="hub revision")] = None
+    clip: Annotated[
+        Text | None, Parameter(help="folder or hub id of a CLIP to see pictures with [default the model's own]")
+    ] = None
     cache_dir: Annotated[Path | None, Parameter(help="where hub downloads are kept")] = None
     device: Annotated[Device, Parameter(help="where it runs")] = "auto"
     precision: Annotated[Precision, Parameter(help="auto is fp16 on CUDA, else fp32")] = "auto"
@@ -64,7 +72,7 @@ class ModelFlags:
             Wrong: an option is about downloads, and the model is not downloaded.
             ValueError: the model cannot be loaded.
         """
-        check_hub(self.model, self.revision, self.cache_dir)
+        check_hub(self.model, self.revision, self.cache_dir, self.clip)
         import torch
 
         from zeroshift.editor import load
@@ -78,6 +86,7 @@ class ModelFlags:
             cache_dir=self.cache_dir,
             device=self.device,
             precision=self.precision,
+            clip=self.clip,
         )
 
 
@@ -99,14 +108,17 @@ DEFAULT_MODEL = ModelFlags()
 DEFAULT_LOUDNESS = Loudness()
 
 
-def check_hub(model: str | None, revision: str | None, cache_dir: Path | None) -> None:
-    """Refuse options of hub downloads for a model that is not downloaded (None: the shipped one; or a folder).
+def check_hub(model: str | None, revision: str | None, cache_dir: Path | None, clip: str | None = None) -> None:
+    """Refuse options of hub downloads where nothing is downloaded (None: the shipped model; no separate CLIP).
 
     Raises:
         Wrong: there is one.
     """
-    idle = [name for name, option in (("--revision", revision), ("--cache-dir", cache_dir)) if option is not None]
-    if idle and (model is None or Path(model).exists()):
+    local = model is None or Path(model).exists()
+    apart = clip is not None and not Path(clip).exists()
+    idle = ["--revision"] * (local and revision is not None)
+    idle += ["--cache-dir"] * (local and not apart and cache_dir is not None)
+    if idle:
         raise Wrong(
             f"{' and '.join(idle)} say how a model is downloaded, and this one is not; leave that out, or name "
             "a hub id with --model."
@@ -129,13 +141,19 @@ def as_app(verb: Callable[..., None], name: str, usage: str) -> App:
 
 
 def method_named(tokens: Sequence[str]) -> str:
-    """Return the method that a command line names; what follows depends on it, so it is looked for before parsing."""
-    for token, following in zip(tokens, [*tokens[1:], ""], strict=True):
-        if token == "--method":
-            return following
-        if token.startswith("--method="):
-            return token.removeprefix("--method=")
-    return SHIPPED_METHOD
+    """Return the method that a command line names."""
+    name = named_in(tokens, "method")
+    return SHIPPED_METHOD if name is None else name
+
+
+def method_flags(tokens: Sequence[str]) -> "tuple[type[Method], list[Flag]]":
+    """Return the method that a command line names, and its flags with those of the kinds that it names.
+
+    Raises:
+        Wrong: there is no such method or kind.
+    """
+    method = method_class(method_named(tokens))
+    return method, flags_of(method, chosen(method, tokens))
 
 
 def method_class(name: str) -> "type[Method]":
@@ -148,6 +166,23 @@ def method_class(name: str) -> "type[Method]":
 
     with usage():
         return by_name(name)
+
+
+def astray(verb: str, option: str, tokens: Sequence[str]) -> str | None:
+    """Say what has to be chosen for an option (with underscores) that the verb does not have; None if nothing helps."""
+    from zeroshift.methods import METHODS
+
+    method = method_class(method_named(tokens))
+    parts = parts_of(method)
+    if verb == "invert":
+        parts = [part for part in parts if part.name == "inversion"]
+    of_scale = verb == "invert" and option == "guidance_scale"
+    home = where_it_belongs(parts, guided if of_scale else lambda kind: option in fields_of(kind))
+    others = [m.name for m in METHODS if option in fields_of(m) and option not in fields_of(method)]
+    if not home and (not others or verb == "invert"):
+        return None
+    spelled, home = option.replace("_", "-"), home or f"--method {alternatives(others)}"
+    return f"--{spelled} is an option of {home}; add that, or leave it out."
 
 
 def checked_method(name: str, *layers: Mapping[str, object]) -> "Method":

@@ -1,0 +1,85 @@
+"""Flags about files: the photographs that an edit reads, and the pictures that it writes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Group, Parameter
+from cyclopts.validators import Number
+
+from zeroshift.cli.shared import OUTPUT, Output
+from zeroshift.cli.wrong import Wrong
+from zeroshift.image import Fit
+
+MEGAPIXELS = 100.0
+BATCH = 16
+
+
+@Parameter(name="*", group=Group("Photographs", sort_key=15))
+@dataclass(frozen=True, kw_only=True)
+class PhotographFlags:
+    """How photographs are read and taken together; each means nothing without one."""
+
+    fit: Annotated[Fit | None, Parameter(help="how it meets the model's frame [default the model's]")] = None
+    max_megapixels: Annotated[
+        float | None,
+        Parameter(help=f"refuse larger ones [default {MEGAPIXELS:g}]", metavar="X", validator=Number(gt=0)),
+    ] = None
+    batch: Annotated[
+        int | None,
+        Parameter(help=f"how many run together at most [default {BATCH}]", metavar="N", validator=Number(gte=1)),
+    ] = None
+    inversion_file: Annotated[Path | None, Parameter(help="saved inversion (zeroshift invert) to start from")] = None
+
+    @property
+    def megapixels(self) -> float:
+        """Return the size above which photographs are refused."""
+        return MEGAPIXELS if self.max_megapixels is None else self.max_megapixels
+
+    @property
+    def together(self) -> int:
+        """Return how many run together at most."""
+        return BATCH if self.batch is None else self.batch
+
+    def check(self, photographs: int) -> None:
+        """Refuse options that do not fit the number of photographs.
+
+        Raises:
+            Wrong: there is one.
+        """
+        idle = [f"--{name.replace('_', '-')}" for name, value in vars(self).items() if value is not None]
+        if idle and not photographs:
+            raise Wrong(
+                f"{' and '.join(idle)} say what becomes of a photograph, and none is given; give one, or leave it out."
+            )
+        if self.inversion_file is not None and photographs != 1:
+            raise Wrong("--inversion-file holds the inversion of one photograph; give that one.")
+
+
+@Parameter(name="*", group=OUTPUT)
+@dataclass(frozen=True, kw_only=True)
+class ResultFlags:
+    """What is written."""
+
+    output: Annotated[Output, Parameter(help="file, or folder of several [default out/NAME-TARGET.png]")] = None
+    native: Annotated[bool, Parameter(help="write the model's own size")] = False
+    before_after: Annotated[Path | None, Parameter(help="also write both, side by side")] = None
+    previews: Annotated[
+        Path | None, Parameter(help="folder for NAME-STEP.png: every step's estimate of the finished picture")
+    ] = None
+    preview_every: Annotated[
+        int | None, Parameter(help="steps from one to the next [default 1]", metavar="N", validator=Number(gte=1))
+    ] = None
+
+    def check(self) -> None:
+        """Refuse an option that means nothing without another.
+
+        Raises:
+            Wrong: there is one.
+        """
+        if self.preview_every is not None and self.previews is None:
+            raise Wrong("--preview-every says how often --previews are written; add --previews FOLDER.")
+
+
+DEFAULT_PHOTOGRAPHS = PhotographFlags()
+DEFAULT_RESULTS = ResultFlags()

@@ -1,0 +1,137 @@
+"""The mirror report of ``zeroshift invert --report``: report.json, attention.png, and a table."""
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from zeroshift.cli.output import check_folder
+from zeroshift.cli.progress import waiting
+from zeroshift.cli.shared import Loudness
+from zeroshift.cli.wrong import Wrong
+from zeroshift.image import Fit, Source
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from zeroshift.backbones.base import Backbone
+    from zeroshift.evaluation.mirror import Figures, Mirror, Spread, Way
+    from zeroshift.methods import Method
+    from zeroshift.request import Request
+    from zeroshift.trajectory import Trajectory
+
+SEEDS = 3
+"""how many are tried where something is random"""
+SHARES = (1 / 6, 1 / 2, 5 / 6)
+"""of the steps, where attention is looked at"""
+
+
+def check_report(method: "Method", folder: Path) -> None:
+    """See that a report can be made, before any work.
+
+    Raises:
+        Wrong: the method has another inversion than the one that the report is about.
+        ValueError: nothing can be written into ``folder``.
+    """
+    if method.inversion.kind != "redescription":
+        raise Wrong(
+            f"The mirror report is about prompt redescription, and the inversion is {method.inversion.kind}; "
+            "add --inversion redescription, or --method mirror-diffusion."
+        )
+    check_folder(folder)
+
+
+def write_report(
+    backbone: "Backbone",
+    picture: Source,
+    request: "Request",
+    folder: Path,
+    *,
+    seed: int,
+    fit: Fit,
+    loud: Loudness,
+) -> "tuple[Trajectory, float]":
+    """Write the mirror report of one photograph into ``folder`` and print its table.
+
+    The request's inversion is redescription; returned are what it found, and the seconds that everything took.
+    """
+    from zeroshift.evaluation.attention_figure import to_png
+    from zeroshift.evaluation.mirror import compare
+    from zeroshift.files import write_atomically
+    from zeroshift.image import frame
+    from zeroshift.inversion import Photograph, Plan, Redescription
+    from zeroshift.pictures import to_tensor
+    from zeroshift.request import inversion_facts
+
+    begun, method = time.perf_counter(), request.method
+    inversion = cast(Redescription, method.inversion)
+    framed, _ = frame(picture.image, fit, size=backbone.size, multiple=backbone.multiple)
+    pictures = to_tensor([framed])
+    photograph = Photograph(pictures, backbone.encode(pictures), backbone.embed([request.task.source_prompt]))
+    plan = Plan(method.steps, method.guidance_scale, seed)
+    with waiting("walking to noise and back", loud.silent):
+        mirror, way = compare(backbone, photograph, inversion, plan, range(seed, seed + SEEDS))
+        figure = attention(backbone, way, request.task.source_prompt)
+    facts = inversion_facts(backbone, [picture], request, seed=seed, fit=fit)
+    report = json.dumps({**mirror.as_dict(), "facts": facts}, indent=2)
+    write_atomically(folder / "report.json", (report + "\n").encode())
+    write_atomically(folder / "attention.png", to_png(figure))
+    show(mirror, loud)
+    return way.trajectory, time.perf_counter() - begun
+
+
+def attention(backbone: "Backbone", way: "Way", prompt: str) -> "Image.Image":
+    """Return the attention maps of every word at a few steps, on the way to noise and on the way back."""
+    import torch
+
+    from zeroshift.evaluation.attention_figure import Row, draw
+    from zeroshift.evaluation.mirror import word_maps
+
+    read, source = backbone.tokens(prompt), backbone.embed([prompt]).tokens
+    named = [(word, span) for word, span in zip(read.words, read.spans, strict=True) if span]
+    schedule, learned = way.trajectory.schedule, way.trajectory.learned.prompts
+    rows: list[Row] = []
+    for i in sorted({int(share * schedule.steps) for share in SHARES}):
+        pairs = ((way.up[i], source), (way.back[i], learned[i] if learned else source))
+        spans = [span for _, span in named]
+        maps = [word_maps(backbone, x, schedule.timesteps[i], tokens, spans) for x, tokens in pairs]
+        brightest = torch.maximum(*(m.amax((1, 2)) for m in maps))
+        labels = (f"step {i}\nphotograph", f"step {i}\nreconstruction")
+        rows += [Row(label, m, brightest) for label, m in zip(labels, maps, strict=True)]
+    return draw([word for word, _ in named], rows)
+
+
+def show(mirror: "Mirror", loud: Loudness) -> None:
+    """Print the report: a table, one JSON object, or nothing."""
+    if loud.json:
+        print(json.dumps(mirror.as_dict()))
+    if loud.silent:
+        return
+    from rich.console import Console
+    from rich.table import Column, Table
+
+    table = Table(Column("", no_wrap=True), "to the photograph", "to the VAE's", "displacement", "seeds")
+    table.add_row("VAE alone", f"{mirror.vae_psnr_db:.2f} dB\n{mirror.vae_ssim:.4f}", "", "", "none")
+    for arm in mirror.arms:
+        table.add_row(arm.name, *cells(arm))
+    Console().print(table)
+
+
+def cells(arm: "Figures") -> Sequence[str]:
+    """Return a line of the table: PSNR and SSIM, mean and last displacement, and how many seeds were tried."""
+    mean = sum(arm.displacement) / len(arm.displacement)
+    return [
+        f"{spelled(arm.psnr_db, 2, ' dB')}\n{spelled(arm.ssim, 4)}",
+        f"{spelled(arm.psnr_to_vae_db, 2, ' dB')}\n{spelled(arm.ssim_to_vae, 4)}",
+        f"mean {mean:.4f}\nlast {arm.displacement[-1]:.4f}",
+        str(len(arm.seeds)) if arm.seeds else "none",
+    ]
+
+
+def spelled(figure: "Spread", digits: int, unit: str = "") -> str:
+    """Return a figure with its deviation, if it has one."""
+    if figure.mean is None:
+        return "equal"
+    deviation = f" ± {figure.deviation:.{digits}f}" if figure.deviation else ""
+    return f"{figure.mean:.{digits}f}{deviation}{unit}"
