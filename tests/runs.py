@@ -6,12 +6,17 @@ import torch
 from torch import Tensor
 
 from zeroshift.backbones.stable_diffusion import StableDiffusion
+from zeroshift.conditioning.base import Run
 from zeroshift.conditioning.shift import EditDirection
 from zeroshift.conditioning.task import Task, make_task
 from zeroshift.embedding import Embedding
-from zeroshift.methods.base import Planned
+from zeroshift.inversion.base import Photograph, finished
+from zeroshift.methods.base import Method, Planned, direction_of, inversion_plan
+from zeroshift.methods.base import plan as plan_of
 from zeroshift.methods.pix2pix_zero import Pix2PixZero
 from zeroshift.sampling import Edit, Step, sample
+from zeroshift.sites import Taps
+from zeroshift.source import Source
 from zeroshift.trajectory import Trajectory
 
 TASK: Task = make_task("cat", "dog")
@@ -33,28 +38,49 @@ def prompts(backbone: StableDiffusion, count: int = 1, prompt: str = TASK.source
     return backbone.embed([prompt]).repeat(count)
 
 
-def inverted(backbone: StableDiffusion, chosen: Pix2PixZero, x0: Tensor, seed: int = 3) -> Trajectory:
-    source = prompts(backbone, len(x0))
-    latents = list(chosen.inversion.steps(backbone, x0, source, chosen.steps, seed))
-    return chosen.inversion.trajectory(backbone, latents, chosen.steps)
+def inverted(
+    backbone: StableDiffusion, chosen: Method, x0: Tensor, seed: int = 3, prompt: str = TASK.source_prompt
+) -> Trajectory:
+    height, width = (side * backbone.factor for side in x0.shape[-2:])
+    pictures = torch.zeros(len(x0), 3, height, width, dtype=x0.dtype)
+    photograph = Photograph(pictures, x0, prompts(backbone, len(x0), prompt))
+    return finished(chosen.inversion.invert(backbone, photograph, inversion_plan(chosen, backbone, seed)))
 
 
-def plan(backbone: StableDiffusion, chosen: Pix2PixZero, count: int = 1, photograph: bool = True) -> Planned:
-    return chosen.edit(backbone, TASK, prompts(backbone, count), photograph=photograph)
+def plan(
+    backbone: StableDiffusion,
+    chosen: Method,
+    trajectory: Trajectory,
+    photograph: bool = True,
+    task: Task = TASK,
+) -> Planned:
+    """Return the target branch of every picture of the trajectory."""
+    prompt = prompts(backbone, len(trajectory.start), task.source_prompt)
+    direction = direction_of(chosen, backbone, task)
+    return plan_of(chosen, Run(backbone, task, prompt, trajectory, chosen.guidance_scale, photograph, direction))
 
 
-def last(backbone: StableDiffusion, trajectory: Trajectory, edits: Sequence[Edit]) -> Step:
+def source_of(backbone: StableDiffusion, taps: Taps, trajectory: Trajectory, branch: Edit) -> Source:
+    """Return the source branch as ``branch`` has it walked."""
+    control = branch.control
+    return Source(backbone, taps, trajectory, branch.conditioning, control.records, control.prompt_only)
+
+
+def last(backbone: StableDiffusion, trajectory: Trajectory, edits: Sequence[Edit], reconstruct: bool = True) -> Step:
     """Walk to the end and return the last step."""
-    *_, step = sample(backbone, trajectory, edits)
+    *_, step = sample(backbone, trajectory, edits, reconstruct=reconstruct)
     return step
 
 
-def translated(backbone: StableDiffusion, chosen: Pix2PixZero, x0: Tensor, seed: int = 3) -> Step:
+def translated(
+    backbone: StableDiffusion, chosen: Method, x0: Tensor, seed: int = 3, task: Task = TASK, reconstruct: bool = True
+) -> Step:
     """Invert ``x0`` and edit it."""
-    trajectory = inverted(backbone, chosen, x0, seed)
-    return last(backbone, trajectory, [plan(backbone, chosen, len(x0)).branch])
+    trajectory = inverted(backbone, chosen, x0, seed, task.source_prompt)
+    branch = plan(backbone, chosen, trajectory, task=task).branch
+    return last(backbone, trajectory, [branch], reconstruct)
 
 
 def apart(a: Tensor, b: Tensor) -> float:
     """Return the largest difference."""
-    return float((a - b).abs().max())
+    return float((a - b).detach().abs().max())

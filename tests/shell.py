@@ -39,6 +39,17 @@ def edit(capsys, checkpoint: Path, *tokens) -> Outcome:
     return call(capsys, "edit", *words, *tokens, "--model", checkpoint, "--threads", "1", *few)
 
 
+def refused(done: Outcome, code: int, *words: str) -> None:
+    """See that a command failed with one sentence that has these words."""
+    assert done.code == code, done
+    assert done.out == ""
+    (line,) = done.err.splitlines()
+    assert line.startswith("zeroshift: error: ")
+    assert line.endswith((".", ")", "?"))
+    for word in words:
+        assert word in line
+
+
 def photograph(path: Path, width: int = 40, height: int = 30, seed: int = 0) -> Path:
     """Write a picture of coloured noise; only its size and bytes matter here."""
     pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.shell import FEW, call, edit, files, photograph
+from tests.shell import call, edit, files, photograph
 from zeroshift.cli import progress
 from zeroshift.conditioning.direction import load_direction
 from zeroshift.image import read_recipe
@@ -43,7 +43,7 @@ def test_flags_reach_their_parts(capsys, checkpoint):
     flags = ("--inversion", "ddim", "--grid", "official", "--lambda-xa", "0", "--strength", "-2", "--steps", "3")
     call(capsys, "edit", "cat.png", "--source", "cat", "--target", "dog", "--model", checkpoint, *flags)
     options = read_recipe("out/cat-dog.png")["options"]
-    assert options["inversion"] == {"kind": "ddim", "grid": "official"}
+    assert (options["inversion"]["kind"], options["inversion"]["grid"]) == ("ddim", "official")
     assert options["control"]["lambda_xa"] == 0
     assert options["conditioning"]["strength"] == -2
 
@@ -66,6 +66,17 @@ def test_several_pictures_of_one_framed_size_are_one_batch(capsys, checkpoint, t
     assert recipes["tom-a-red-fox.png"]["source_path"] == "../tom.png"
     assert recipes["tom-a-red-fox.png"]["target_prompt"] == "a red fox"
     assert len(done.out.splitlines()) == 6
+
+
+def test_a_group_has_no_more_pictures_than_a_batch(capsys, checkpoint, tmp_path):
+    for k in range(5):
+        photograph(tmp_path / f"{k}.png", seed=k)
+    names = [f"{k}.png" for k in range(5)]
+    edit(capsys, checkpoint, *names, "--batch", "2", "--target", "dog", "--target", "fox")
+    recipes = [read_recipe(f"out/{k}-{target}.png") for k in range(5) for target in ("dog", "fox")]
+    assert [(r["rows"], r["row"]) for r in recipes[::2]] == [(2, 0), (2, 1), (2, 0), (2, 1), (1, 0)]
+    assert [r["source_path"] for r in recipes[1::2]] == [f"../{name}" for name in names]
+    assert "the same bytes" in call(capsys, "redo", "out/3-fox.png", "--model", checkpoint).out
 
 
 def test_strengths_share_a_run(capsys, checkpoint):
@@ -130,22 +141,6 @@ def test_without_a_photograph_the_source_is_generated(capsys, checkpoint):
         assert both.size == (256 + 8 + 256, 256)
 
 
-def test_presets_lie_under_flags(capsys, checkpoint, tmp_path):
-    folder = tmp_path / "model"
-    folder.mkdir()
-    for part in checkpoint.iterdir():
-        (folder / part.name).symlink_to(part)
-    options = {"guidance_scale": 2.5, "inversion": {"kind": "ddim"}, "conditioning": {"strength": 0.25}}
-    (folder / "presets.json").write_text(json.dumps({"pix2pix-zero": {"options": options}}))
-    asked = ("cat.png", "--source", "cat", "--target", "dog", "--steps", "2", "--sentences", "10", "--model", folder)
-    call(capsys, "edit", *asked, "--strength", "0.75")
-    used = read_recipe("out/cat-dog.png")["options"]
-    assert (used["guidance_scale"], used["inversion"]["kind"], used["conditioning"]["strength"]) == (2.5, "ddim", 0.75)
-    call(capsys, "edit", *asked, "--paper-defaults")
-    used = read_recipe("out/cat-dog.png")["options"]
-    assert (used["guidance_scale"], used["inversion"]["kind"]) == (5.0, "regularised")
-
-
 def test_a_saved_inversion_gives_the_same_edit(capsys, checkpoint):
     asked = ("cat.png", "--source", "cat", "-o", "cat.safetensors", "--model", checkpoint, "--threads", "1")
     assert call(capsys, "invert", *asked, "--steps", "2").code == 0
@@ -182,13 +177,6 @@ def test_generate_and_its_names(capsys, checkpoint, tmp_path):
     assert call(capsys, "generate", "a cat", "a dog", *few).code == 0
     assert files(tmp_path / "out") == ["a-cat-3.png", "a-dog-3.png"]
     assert call(capsys, "generate", "a cat", *few, "-o", "one.jpg").out.startswith("one.jpg  (")
-
-
-def test_methods_lists_every_option(capsys):
-    (row,) = json.loads(call(capsys, "methods", "--json").out)
-    assert row["name"] == "pix2pix-zero"
-    assert {flag for flag in FEW if flag.startswith("--")} <= set(row["options"])
-    assert "--lambda-xa" in call(capsys, "methods").out
 
 
 @pytest.mark.slow  # the counting itself has its tests

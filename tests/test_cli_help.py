@@ -49,6 +49,15 @@ def test_edit_without_a_method_shows_the_default_ones_options():
     assert printed(["edit", "--help"]) == printed(["edit", "--method=pix2pix-zero", "--help"])
 
 
+def test_help_lists_the_options_of_the_chosen_kinds_alone():
+    text = printed(["edit", "--method", "ddim", "--inversion", "null-text", "--extras=sampling-noise", "--help"])
+    flags = {word for line in text.splitlines() for word in line.split()[:1] if word.startswith("--")}
+    assert {"--inner-steps", "--negative", "--eta"} <= flags
+    assert not {"--inversion-steps", "--lambda-xa", "--sentences"} & flags
+    for kind in ("negative-prompt", "attention-guidance", "direction"):  # the others are named
+        assert kind in text
+
+
 def loaded_by(*tokens: str) -> tuple[set[str], float]:
     """Return the packages that a command line imports in a fresh process, and its seconds of CPU."""
     code = (
@@ -68,7 +77,7 @@ def test_help_is_quick():
 
 
 def test_help_of_a_method_loads_no_model_library():
-    names, seconds = loaded_by("edit", "--method", "pix2pix-zero", "--help")
+    names, seconds = loaded_by("edit", "--method", "plug-and-play", "--inversion", "null-text", "--help")
     assert not {"diffusers", "transformers", "huggingface_hub", "lightning", "gradio"} & names
     assert seconds < 2.5
 

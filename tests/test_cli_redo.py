@@ -5,7 +5,8 @@ import shutil
 import pytest
 from PIL import Image
 
-from tests.shell import altered, call, edit, files, photograph
+from tests.shell import altered, call, edit, files, photograph, refused
+from tests.tiny import tiny_clip
 from zeroshift.backbones.locate import SHIPPED
 from zeroshift.image import read_recipe, save_image
 
@@ -21,6 +22,7 @@ def redo(capsys, checkpoint, *tokens):
     return call(capsys, "redo", *tokens, "--model", checkpoint)
 
 
+SWAPPED = ("--inversion", "direct", "--conditioning", "direction", "--control", "attention-guidance")
 CASES = {
     "png": (["cat.png", "-o", "made/a.png"], ["made/a.png"]),
     "jpg": (["cat.png", "-o", "made/a.jpg"], ["made/a.jpg"]),
@@ -31,6 +33,10 @@ CASES = {
     "prompts": (["cat.png", "-o", "made/a.png", "--target", "a drawing of a fox"], ["made/a.png"]),
     "seed and fit": (["cat.png", "-o", "made/a.png", "--seed", "7", "--fit", "pad"], ["made/a.png"]),
     "noised": (["cat.png", "tom.png", "-o", "made", "--inversion", "noised"], ["made/tom-dog.png"]),
+    "a method of other parts": (
+        ["cat.png", "-o", "made/a.png", "--method", "ddim", *SWAPPED, "--extras", "sampling-noise", "--eta", "1"],
+        ["made/a.png"],
+    ),
     "generated source": (["--seed", "5", "-o", "made/a.png"], ["made/a.png"]),
 }
 
@@ -62,6 +68,16 @@ def test_same_bytes_with_a_saved_direction(capsys, checkpoint, tmp_path):
     assert (tmp_path / "elsewhere/b.png").read_bytes() == (tmp_path / "made/a.png").read_bytes()
     assert call(capsys, "direction", "make", *words, "--count", "11").code == 0
     assert "is not the edit direction" in redo(capsys, checkpoint, "made/a.png").err
+
+
+def test_same_bytes_with_a_clip_given_apart(capsys, checkpoint, tmp_path):
+    clip = tiny_clip(tmp_path / "clip/seer")
+    guided = ("--extras", "clip-guidance", "--clip-from", "0", "--clip-until", "1")
+    assert edit(capsys, checkpoint, "cat.png", "-o", "made/a.png", *guided, "--clip", clip).code == 0
+    assert read_recipe(tmp_path / "made/a.png")["model"]["clip"] == "seer"
+    assert "was made with the clip seer" in redo(capsys, checkpoint, "made/a.png").err
+    assert redo(capsys, checkpoint, "made/a.png", "-o", "again.png", "--clip", clip).code == 0
+    assert (tmp_path / "again.png").read_bytes() == (tmp_path / "made/a.png").read_bytes()
 
 
 @pytest.mark.parametrize("place", ["beside", "here", "named"])
@@ -100,6 +116,14 @@ def test_another_model_is_refused(capsys, checkpoint, tmp_path):
     assert "was made with another model" in done.err
     assert "say where that is with --model" in call(capsys, "redo", "made/a.png").err
     assert files(tmp_path / "made") == ["a.png"]
+
+
+def test_what_plays_no_part_is_refused(capsys, checkpoint, tmp_path):
+    edit(capsys, checkpoint, "-o", "generated.png")
+    refused(redo(capsys, checkpoint, "generated.png", "--image", "cat.png"), 2, "--image means nothing to it")
+    edit(capsys, checkpoint, "cat.png", "-o", "words.png")
+    refused(redo(capsys, checkpoint, "words.png", "--direction", "x.safetensors"), 2, "--direction means nothing to it")
+    assert not list(tmp_path.glob("*-redo.png"))
 
 
 def test_pictures_without_an_edit_are_refused(capsys, checkpoint):

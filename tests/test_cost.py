@@ -9,37 +9,106 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from tests.runs import TASK, inverted, last, plan
 from tests.tiny import hub_cache
+from zeroshift.conditioning.shift import EditDirection
+from zeroshift.control.base import Control, Here
 from zeroshift.control.guidance import AttentionGuidance
-from zeroshift.cost import DIFFUSERS, OFFICIAL, count, flops_of, forward_flops, maps_held, measure, published
-from zeroshift.inversion.ddim import DDIMInversion, NoisedStart
-from zeroshift.inversion.regularised import RegularisedInversion
-from zeroshift.methods import Pix2PixZero
+from zeroshift.cost import (
+    DIFFUSERS,
+    OFFICIAL,
+    count,
+    counted,
+    flops_of,
+    forward_flops,
+    maps_held,
+    measure,
+    published,
+    sampling_flops,
+)
+from zeroshift.inversion import DDIMInversion, DirectInversion, NoisedStart, RegularisedInversion
+from zeroshift.methods import DDIM, Method, Pix2PixZero, SDEdit
+from zeroshift.sampling import Edit
+from zeroshift.sites import NOTHING, Part, Site
+from zeroshift.trajectory import Trajectory
 
 UNGUIDED = Pix2PixZero(steps=50, inversion=DDIMInversion(), control=AttentionGuidance(lambda_xa=0))
 # regularisation has no matrix product; its many small operations would only take time
 REGULARISED = RegularisedInversion(reg_steps=1, ac_rolls=1)
+FEW = EditDirection(sentences=5)
 METHODS = {
-    "default grid": (Pix2PixZero(steps=4, inversion=REGULARISED), (1, 2)),
-    "official grid": (Pix2PixZero(steps=5, inversion=replace(REGULARISED, grid="official")), (3, 4)),
-    "noised, one row": (Pix2PixZero(steps=4, guidance_scale=1, inversion=NoisedStart()), (1, 2)),
+    "default grid": Pix2PixZero(steps=4, inversion=REGULARISED, conditioning=FEW),
+    "many steps": Pix2PixZero(steps=10, inversion=REGULARISED, conditioning=FEW),
+    "official grid": Pix2PixZero(steps=5, inversion=replace(REGULARISED, grid="official"), conditioning=FEW),
+    "noised, one row": Pix2PixZero(steps=4, guidance_scale=1, inversion=NoisedStart(), conditioning=FEW),
+    "exact source": Pix2PixZero(steps=4, inversion=DirectInversion(), conditioning=FEW),
+    "finer inversion": DDIM(steps=5, inversion=DDIMInversion(inversion_steps=10)),
+    "finer inversion, exact source": DDIM(steps=5, inversion=DirectInversion(inversion_steps=10)),
+    "some of the steps": SDEdit(steps=10, inversion=NoisedStart(noise_strength=0.3)),
 }
 
 
+def really(backbone, method: Method, x0: torch.Tensor) -> tuple[int, int, int]:
+    """Count every step of a real inversion, and of sampling with one and with two targets."""
+    encoding = flops_of(lambda: backbone.embed([TASK.source_prompt]))  # left out of all costs
+    trajectory, inversion = counted(lambda: inverted(backbone, method, x0))
+    edits = [plan(backbone, method, trajectory).branch for _ in range(3)]
+    one, two = (
+        flops_of(lambda some=some: last(backbone, trajectory, some, reconstruct=False))
+        for some in (edits[:1], edits[1:])
+    )
+    return inversion - encoding, one, two
+
+
 @pytest.mark.parametrize("name", METHODS)
-def test_extended_counts_equal_a_real_run_of_every_step(tiny, checkpoint, name):
-    method, at = METHODS[name]
-    cost = measure(method, model=checkpoint, at=at)
+def test_extended_counts_equal_a_real_run_of_every_step(tiny, name):
     x0 = torch.randn(1, 4, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    real, unit = count(tiny, method, x0), forward_flops(tiny, x0)
+    found, real = count(tiny, METHODS[name], x0), really(tiny, METHODS[name], x0)
+    assert (found.inversion, found.one_target, found.two_targets) == real
+
+
+def test_shapes_alone_count_what_a_network_does(tiny, checkpoint):
+    method = METHODS["default grid"]
+    cost = measure(method, model=checkpoint)
+    x0 = torch.zeros(1, 4, 8, 8, dtype=torch.float64)
+    unit = forward_flops(tiny, x0)
+    inversion, one, two = really(tiny, method, x0)
     assert cost.unet_forward_tflop * 1e12 == pytest.approx(unit, rel=1e-12)
-    assert cost.first_edit_sf == pytest.approx((real.inversion + real.one_target) / unit, rel=1e-12)
-    assert cost.further_edit_sf == pytest.approx(real.one_target / unit, rel=1e-12)
-    assert cost.further_target_sf == pytest.approx((real.two_targets - real.one_target) / unit, rel=1e-12)
+    assert cost.first_edit_sf == pytest.approx((inversion + one) / unit, rel=1e-12)
+    assert cost.further_edit_sf == pytest.approx(one / unit, rel=1e-12)
+    assert cost.further_target_sf == pytest.approx((two - one) / unit, rel=1e-12)
+
+
+class Now(Control):
+    """Records at some steps, replaces at others, looks ahead."""
+
+    def __init__(self, records: set[int], applies: set[int], ahead: int) -> None:
+        self.at, self.on, self.window = records, applies, (0, ahead)
+
+    def records(self, site: Site, i: int) -> frozenset[Part]:
+        return frozenset({"v"}) if site.kind == "cross" and i in self.at else NOTHING
+
+    def applies(self, site: Site, i: int) -> frozenset[Part]:
+        return frozenset({"v"}) if site.kind == "cross" and i in self.on else NOTHING
+
+    def apply(self, here: Here):
+        return (lambda _site, _part, compute: compute()) if here.i in self.on else None
+
+
+@pytest.mark.parametrize("replayed", [False, True])
+@pytest.mark.parametrize("ahead", [0, 1])
+@pytest.mark.parametrize(("records", "applies"), [({0, 5}, {5}), ({0, 1, 2}, {0, 1, 2}), ({3}, set()), (set(), {7})])
+def test_steps_that_differ_are_counted_apart(tiny, replayed, ahead, records, applies):
+    latent = torch.zeros(1, 4, 8, 8, dtype=torch.float64)
+    trajectory = Trajectory(tiny.schedule(8), (latent,) * 9, replayed=replayed)
+    conditioning = plan(tiny, DDIM(steps=8), trajectory).branch.conditioning
+    edits = [Edit(conditioning, Now(records, applies, ahead)), Edit(conditioning, Control())]
+    real = flops_of(lambda: last(tiny, trajectory, edits, reconstruct=False))
+    assert sampling_flops(tiny, trajectory, edits) == real
 
 
 def test_without_guidance_a_step_is_one_pass_to_invert_and_two_rows_to_sample(tiny, checkpoint):
-    cost = measure(UNGUIDED, model=checkpoint, size=64, at=(1, 2))
+    cost = measure(UNGUIDED, model=checkpoint, size=64)
     assert cost.unet_forward_tflop * 1e12 == pytest.approx(forward_flops(tiny, torch.zeros(1, 4, 16, 16).double()))
     assert (cost.first_edit_sf, cost.further_edit_sf, cost.further_target_sf) == pytest.approx((150, 100, 100))
     assert (cost.size, cost.maps_held_steps, cost.maps_held_mb) == (64, 0, 0)
@@ -85,7 +154,7 @@ def test_other_code_has_no_figure_for_what_it_cannot_do():
 
 def test_weights_need_not_be_there(checkpoint, tmp_path):
     shutil.copytree(checkpoint, tmp_path / "tiny", ignore=shutil.ignore_patterns("*.safetensors"))
-    bare, whole = (measure(UNGUIDED, model=folder, at=(1, 2)) for folder in (tmp_path / "tiny", checkpoint))
+    bare, whole = (measure(UNGUIDED, model=folder) for folder in (tmp_path / "tiny", checkpoint))
     assert bare == whole
     (tmp_path / "tiny/vae/config.json").unlink()
     with pytest.raises(ValueError, match=r"The vae of tiny has no config\.json"):
@@ -95,8 +164,8 @@ def test_weights_need_not_be_there(checkpoint, tmp_path):
 def test_configurations_of_the_hub(checkpoint, tmp_path):
     bare = shutil.ignore_patterns("*.safetensors")
     hub_cache(checkpoint, tmp_path, ignore=bare)
-    cost = measure(UNGUIDED, model="owner/name", cache_dir=tmp_path, at=(1, 2))
-    assert cost == replace(measure(UNGUIDED, model=checkpoint, at=(1, 2)), model="owner/name")
+    cost = measure(UNGUIDED, model="owner/name", cache_dir=tmp_path)
+    assert cost == replace(measure(UNGUIDED, model=checkpoint), model="owner/name")
     with pytest.raises(ValueError, match="owner/other is not in the cache and cannot be downloaded"):
         measure(UNGUIDED, model="owner/other", cache_dir=tmp_path)
 

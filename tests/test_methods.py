@@ -13,20 +13,14 @@ from tests.runs import TASK
 from tests.shell import call
 from tests.test_several import grey_levels, pictures
 from zeroshift import methods
-from zeroshift.backbones.base import Backbone
-from zeroshift.conditioning.direction import Direction
-from zeroshift.conditioning.prompts import FixedPrompts
-from zeroshift.conditioning.task import Task
-from zeroshift.control.base import Control
+from zeroshift.conditioning import Prompts
+from zeroshift.control import NoControl, SamplingNoise
 from zeroshift.cost import measure
-from zeroshift.embedding import Embedding, TextRows
 from zeroshift.inversion.ddim import DDIMInversion
 from zeroshift.methods import METHODS, Method, Pix2PixZero
-from zeroshift.methods.base import Planned
 from zeroshift.pictures import to_pictures, to_tensor
 from zeroshift.presets import build_method
 from zeroshift.request import Request
-from zeroshift.sampling import Edit
 
 
 @final
@@ -39,24 +33,16 @@ class Swap:
 
     steps: Annotated[int, Field(ge=1, le=999)] = 4
     """sampling steps"""
+    guidance_scale: Annotated[float, Field(ge=1, le=50)] = 1.0
+    """classifier-free guidance; 1 is off"""
     inversion: DDIMInversion = DDIMInversion()
     """how the photograph becomes noise"""
-
-    def source_key(self, photograph: bool) -> tuple[object, ...]:
-        return self.inversion, self.steps
-
-    def edit(
-        self,
-        backbone: Backbone,
-        task: Task,
-        prompt: Embedding,
-        *,
-        photograph: bool,
-        direction: Direction | None = None,
-    ) -> Planned:
-        target = backbone.embed([task.target_prompt]).repeat(len(prompt.tokens))
-        rows = FixedPrompts(TextRows((prompt,), (1.0,)), TextRows((target,), (1.0,)))
-        return Planned(Edit(rows, Control()), {})
+    conditioning: Prompts = Prompts()
+    """where the target lies"""
+    control: NoControl = NoControl()
+    """how the picture's structure is kept"""
+    extras: tuple[SamplingNoise, ...] = ()
+    """what is done beyond the method"""
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +66,7 @@ def test_options_are_built_and_checked():
     for name in ("swap", "pix2pix-zero"):
         with pytest.raises(ValueError, match=f"{name} has no option --backwards"):
             build_method(name, {"inversion": {"kind": "ddim", "backwards": True}})
-    with pytest.raises(ValueError, match="choose one of: pix2pix-zero, swap"):
+    with pytest.raises(ValueError, match="choose one of: pix2pix-zero, .*, swap"):
         build_method("other")
 
 
@@ -127,7 +113,7 @@ def walked(backbone, x: torch.Tensor, tokens: torch.Tensor, up: bool) -> torch.T
 
 
 def test_two_methods_of_one_source_share_a_run(editor):
-    plain = Pix2PixZero(steps=4, inversion=DDIMInversion())
+    plain = Pix2PixZero(steps=4, guidance_scale=1.0, inversion=DDIMInversion(), conditioning=Prompts())
     requests = [Request(TASK, Swap()), Request(TASK, plain)]
     *_, together = editor.run(pictures(1), requests)
     for n, request in enumerate(requests):
@@ -138,6 +124,6 @@ def test_two_methods_of_one_source_share_a_run(editor):
 
 
 def test_cost_of_one_pass_down_and_one_up(checkpoint):
-    cost = measure(Swap(steps=10), model=checkpoint, at=(1, 2))
+    cost = measure(Swap(steps=10), model=checkpoint)
     assert (cost.method, cost.official_first_edit_sf, cost.maps_held_steps) == ("swap", None, 0)
     assert (cost.first_edit_sf, cost.further_edit_sf, cost.further_target_sf) == pytest.approx((20, 10, 10))

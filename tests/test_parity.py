@@ -18,13 +18,17 @@ from tests import oracles
 from tests.runs import TASK, apart, clean, inverted, last, method, plan, prompts
 from tests.tiny import LENGTH, WIDTH, scheduler
 from zeroshift.backbones.stable_diffusion import StableDiffusion
-from zeroshift.conditioning.prompts import ShiftedPrompt
+from zeroshift.conditioning.base import Run
+from zeroshift.conditioning.direction import Direction
 from zeroshift.conditioning.shift import EditDirection
 from zeroshift.control.guidance import AttentionGuidance
 from zeroshift.embedding import Embedding
-from zeroshift.inversion.ddim import invert
+from zeroshift.inversion.base import finished
+from zeroshift.inversion.ddim import walk_up
 from zeroshift.inversion.noise import draw_rolls, pooling_levels, regularise
 from zeroshift.inversion.regularised import RegularisedInversion
+from zeroshift.methods.base import direction_of
+from zeroshift.methods.pix2pix_zero import Pix2PixZero
 from zeroshift.sampling import Edit
 from zeroshift.schedule import random_start
 from zeroshift.trajectory import Trajectory
@@ -43,6 +47,12 @@ def network(backbone) -> oracles.Network:
     return oracles.expose(backbone.unet, backbone.scheduler)
 
 
+def delta_of(backbone: StableDiffusion, chosen: Pix2PixZero) -> Tensor:
+    direction = direction_of(chosen, backbone, TASK)
+    assert direction is not None
+    return direction.delta.double()
+
+
 def drawn(steps: int, height: int, seed: int) -> list[Tensor]:
     """Return the offsets that the regularised inversion draws, one tensor per inversion step."""
     generator = torch.Generator().manual_seed(seed)
@@ -57,13 +67,12 @@ def test_photograph_against_the_oracle(backbone, network, grid: str):
     trajectory = inverted(backbone, chosen, x0, seed=11)
     calls = STEPS if grid == "aligned" else STEPS - 2
     latents = oracles.invert(network, x0, c, STEPS, grid, drawn(calls, 16, 11), 20.0, 20.0)
-    assert len(trajectory.latents) == len(latents) == calls
-    for ours, theirs in zip(trajectory.latents, reversed(latents), strict=True):
+    assert len(latents) == calls and torch.equal(trajectory.latents[-1], x0)
+    for ours, theirs in zip(trajectory.latents[:-1], reversed(latents), strict=True):
         assert apart(ours, theirs) <= EQUAL
 
-    branch = plan(backbone, chosen).branch
-    step = last(backbone, trajectory, [branch])
-    shifts = [branch.conditioning.delta.double()] * STEPS
+    step = last(backbone, trajectory, [plan(backbone, chosen, trajectory).branch])
+    shifts = [delta_of(backbone, chosen)] * STEPS
     reconstruction, edited = oracles.edit(network, latents[-1], c, c, shifts, guidance=5.0, strength=0.1)
     assert apart(step.source, reconstruction) <= EQUAL and apart(step.targets[0], edited) <= EQUAL
     assert apart(edited, reconstruction) > 1e-2
@@ -73,10 +82,10 @@ def test_generated_source_against_the_oracle(backbone, network):
     """From noise, under the empty negative prompt; another guidance scale and weight."""
     chosen = method(STEPS, guidance_scale=7.5, control=AttentionGuidance(lambda_xa=0.3))
     start = random_start((1, 4, 8, 8), 0).double()
-    branch = plan(backbone, chosen, photograph=False).branch
-    step = last(backbone, Trajectory(backbone.schedule(STEPS), (start,)), [branch])
+    trajectory = Trajectory(backbone.schedule(STEPS), (start,))
+    step = last(backbone, trajectory, [plan(backbone, chosen, trajectory, photograph=False).branch])
     n, c = backbone.embed([""]).tokens, prompts(backbone).tokens
-    shifts = [branch.conditioning.delta.double()] * STEPS
+    shifts = [delta_of(backbone, chosen)] * STEPS
     reconstruction, edited = oracles.edit(network, start, n, c, shifts, guidance=7.5, strength=0.3)
     assert apart(step.source, reconstruction) <= EQUAL and apart(step.targets[0], edited) <= EQUAL
 
@@ -86,11 +95,10 @@ def test_negative_prompt_and_strength_course_against_the_oracle(backbone, networ
     conditioning = EditDirection(sentences=5, strength=1.5, strength_schedule=course, negative="a drawing")
     chosen = method(STEPS, conditioning)
     trajectory = Trajectory(backbone.schedule(STEPS), (clean(1),))
-    branch = plan(backbone, chosen).branch
-    step = last(backbone, trajectory, [branch])
+    step = last(backbone, trajectory, [plan(backbone, chosen, trajectory).branch])
     at = torch.arange(0.5, STEPS, dtype=torch.float64) / STEPS
     share = {"rising": at, "falling": 1 - at, "cosine": 0.5 + 0.5 * torch.cos(torch.pi * at)}[course]
-    shifts = [1.5 * float(s) * branch.conditioning.delta.double() for s in share]
+    shifts = [1.5 * float(s) * delta_of(backbone, chosen) for s in share]
     n, c = backbone.embed(["a drawing"]).tokens, prompts(backbone).tokens
     _, edited = oracles.edit(network, clean(1), n, c, shifts, guidance=5.0, strength=0.1)
     assert apart(step.targets[0], edited) <= EQUAL
@@ -148,8 +156,8 @@ def test_inversion_against_diffusers(tiny):
     def regulariser(eps: Tensor) -> Tensor:
         return regularise(eps, diffusers_rolls(16, generator), 20.0, 20.0)
 
-    *_, ours = invert(tiny, x0, c, tiny.schedule(STEPS), "aligned", regulariser)
-    assert apart(ours, theirs.latents) <= EQUAL
+    ours = finished(walk_up(tiny, x0, c, tiny.schedule(STEPS), regulariser=regulariser))
+    assert apart(ours.latents[0], theirs.latents) <= EQUAL
 
 
 @pytest.mark.parametrize("negative", ["a photo of a cat", ""])
@@ -172,10 +180,11 @@ def test_edit_against_diffusers(tiny, negative: str, guidance: float, amount: fl
     ).images
     delta = (dogs.mean(0) - cats.mean(0))[None]
     pixels = sum((8 // site.scale) ** 2 for site in tiny.sites if site.kind == "cross")
-    control = AttentionGuidance(lambda_xa=amount * pixels / 26_944)
-    same = c if negative == TASK.source_prompt else n
-    conditioning = ShiftedPrompt(same, c, delta, (1.0,) * STEPS, guidance)
-    step = last(tiny, Trajectory(tiny.schedule(STEPS), (start,)), [Edit(conditioning, control)])
+    trajectory = Trajectory(tiny.schedule(STEPS), (start,))
+    run = Run(tiny, TASK, c, trajectory, guidance, photograph=True, direction=Direction(delta, {}))
+    conditioning = EditDirection(negative=None if negative == TASK.source_prompt else negative).bind(run)
+    control = AttentionGuidance(lambda_xa=amount * pixels / 26_944).bind(run)
+    step = last(tiny, trajectory, [Edit(conditioning, control)])
     assert apart(step.targets[0], theirs) <= EQUAL
     assert apart(step.targets[0], step.source) > 1e-2
 
@@ -184,8 +193,8 @@ def test_edit_against_diffusers(tiny, negative: str, guidance: float, amount: fl
 def test_unguided_edit_is_plain_sampling(backbone, guidance: float):
     """Without attention guidance an edit is ordinary guided DDIM under the shifted prompt, as diffusers samples it."""
     chosen = method(STEPS, guidance_scale=guidance, control=AttentionGuidance(lambda_xa=0))
-    branch = plan(backbone, chosen, photograph=False).branch
-    step = last(backbone, Trajectory(backbone.schedule(STEPS), (clean(1),)), [branch])
+    trajectory = Trajectory(backbone.schedule(STEPS), (clean(1),))
+    step = last(backbone, trajectory, [plan(backbone, chosen, trajectory, False).branch], reconstruct=False)
     sampler = StableDiffusionPipeline(
         vae=backbone.vae,
         text_encoder=backbone.text_encoder,
@@ -198,7 +207,7 @@ def test_unguided_edit_is_plain_sampling(backbone, guidance: float):
     )
     sampler.set_progress_bar_config(disable=True)
     theirs = sampler(
-        prompt_embeds=Embedding(prompts(backbone).tokens).shift(branch.conditioning.delta, 1.0).tokens,
+        prompt_embeds=Embedding(prompts(backbone).tokens).shift(delta_of(backbone, chosen), 1.0).tokens,
         negative_prompt_embeds=backbone.embed([""]).tokens,
         latents=clean(1),
         num_inference_steps=STEPS,

@@ -1,24 +1,28 @@
 """Identities of pix2pix-zero on a tiny random network in float64."""
 
 import weakref
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor
 
-from tests.runs import STEPS, TASK, apart, clean, inverted, last, method, plan, prompts, translated
+from tests.runs import STEPS, TASK, apart, clean, inverted, last, method, plan, prompts, source_of, translated
 from tests.watch import calls
 from zeroshift.backbones import unet
 from zeroshift.conditioning.shift import EditDirection
 from zeroshift.control.base import Here
-from zeroshift.control.guidance import AttentionGuidance, loss_gradient
+from zeroshift.control.guidance import AttentionGuidance, gradient_of_rows
 from zeroshift.embedding import TextRows
-from zeroshift.inversion.ddim import DDIMInversion, NoisedStart
+from zeroshift.inversion.base import Photograph, Plan
+from zeroshift.inversion.ddim import DDIMInversion
 from zeroshift.inversion.noise import draw_rolls
+from zeroshift.inversion.noised import NoisedStart
 from zeroshift.inversion.regularised import RegularisedInversion
 from zeroshift.methods.pix2pix_zero import Pix2PixZero
-from zeroshift.sampling import record, sample
+from zeroshift.sampling import Edit, sample
 from zeroshift.sites import select, tapped
+from zeroshift.source import record
 from zeroshift.trajectory import Trajectory
 
 EQUAL = 1e-10
@@ -27,6 +31,10 @@ STILL = EditDirection(sentences=20, strength=0.0)
 
 def start(backbone, count: int = 1) -> Trajectory:
     return Trajectory(backbone.schedule(STEPS), (clean(count),))
+
+
+def branch_of(backbone, chosen: Pix2PixZero, photograph: bool = True) -> Edit:
+    return plan(backbone, chosen, start(backbone), photograph).branch
 
 
 @pytest.fixture(params=["epsilon", "v_prediction"])
@@ -46,7 +54,7 @@ def test_defaults_are_the_papers():
 def test_strength_zero_is_the_reconstruction(backbone, photograph: bool):
     """No short cut is taken: the passes run, and the gradient of equal maps is zero."""
     with calls(backbone.unet) as rows:
-        branch = plan(backbone, method(conditioning=STILL), photograph=photograph).branch
+        branch = branch_of(backbone, method(conditioning=STILL), photograph)
         step = last(backbone, start(backbone), [branch])
     assert rows == [1 if photograph else 2, 2, 2] * STEPS and apart(step.targets[0], step.source) <= EQUAL
 
@@ -54,7 +62,7 @@ def test_strength_zero_is_the_reconstruction(backbone, photograph: bool):
 def test_strength_moves_the_edit_away(tiny):
     def moved(strength: float) -> float:
         conditioning = EditDirection(sentences=20, strength=strength)
-        step = last(tiny, start(tiny), [plan(tiny, method(conditioning=conditioning)).branch])
+        step = last(tiny, start(tiny), [branch_of(tiny, method(conditioning=conditioning))])
         return apart(step.targets[0], step.source)
 
     assert 1e-3 < moved(0.25) < moved(1.0) < moved(2.0)
@@ -62,7 +70,7 @@ def test_strength_moves_the_edit_away(tiny):
 
 def test_guidance_scale_one_still_edits(tiny):
     with calls(tiny.unet) as rows:
-        step = last(tiny, start(tiny), [plan(tiny, method(guidance_scale=1.0)).branch])
+        step = last(tiny, start(tiny), [branch_of(tiny, method(guidance_scale=1.0))])
     assert rows == [1] * 3 * STEPS  # the negative row is not computed where it cannot matter
     assert apart(step.targets[0], step.source) > 1e-3
 
@@ -71,23 +79,27 @@ def attention_distance(backbone, trajectory: Trajectory, branch, x: Tensor, i: i
     """Return the guidance loss of ``x`` at step ``i``, from the definition."""
     wanted, maps = select("cross", "probs"), []
     with tapped(backbone, wanted) as taps, torch.no_grad():
-        steps = list(record(backbone, taps, trajectory, branch.conditioning, AttentionGuidance()))
-        with taps.listening(lambda s, p, v: maps.append((s, v)) or v, wanted):
+        steps = list(record(source_of(backbone, taps, trajectory, branch)))
+        with taps.listening(lambda s, p, compute: maps.append((s, compute())) or maps[-1][1], wanted):
             text = branch.conditioning.target(i)
             backbone.predict(x.repeat(len(text), 1, 1, 1), trajectory.schedule.timesteps[i], text.tokens)
     return sum(float((v - steps[i].seen[s, "probs"]).square().sum()) / (2 * v.shape[1]) for s, v in maps)
 
 
+def gradient_at(x: Tensor, here: Here) -> Tensor:
+    return gradient_of_rows((x,), here, here.source.seen, here.text)
+
+
 def here_at(backbone, taps, trajectory: Trajectory, branch, text: TextRows) -> Here:
-    recorded = next(record(backbone, taps, trajectory, branch.conditioning, AttentionGuidance()))
-    return Here(backbone, trajectory.schedule, taps, 0, text, (recorded,))
+    recorded = next(record(source_of(backbone, taps, trajectory, branch)))
+    return Here(backbone, trajectory, taps, 0, text, (recorded,))
 
 
 def test_gradient_is_the_numerical_derivative(backbone):
-    trajectory, branch = start(backbone), plan(backbone, method()).branch
+    trajectory, branch = start(backbone), branch_of(backbone, method())
     text, x = branch.conditioning.target(0), clean(2)[1:]
     with tapped(backbone, select("cross", "probs")) as taps, torch.no_grad():
-        gradient = loss_gradient(x, here_at(backbone, taps, trajectory, branch, text))
+        gradient = gradient_at(x, here_at(backbone, taps, trajectory, branch, text))
     assert len(gradient) == 2
     along, h = clean(3)[2:], 1e-5
     slope = (
@@ -100,12 +112,12 @@ def test_gradient_is_the_numerical_derivative(backbone):
 def test_weight_is_in_units_of_stable_diffusion(backbone):
     """One step per row, of the weight times 26,944 over this network's own number of map pixels at this size."""
     x, wide = clean(1, 16, 12), Trajectory(backbone.schedule(STEPS), (clean(2, 16, 12)[1:],))
-    branch = plan(backbone, method()).branch
+    branch = plan(backbone, method(control=AttentionGuidance(lambda_xa=0.3)), wide).branch
     text = branch.conditioning.target(0)
     with tapped(backbone, select("cross", "probs")) as taps, torch.no_grad():
         here = here_at(backbone, taps, wide, branch, text)
-        gradient = loss_gradient(x, here)
-        rows = AttentionGuidance(lambda_xa=0.3).correct(x, here)
+        gradient = gradient_at(x, here)
+        rows = branch.control.correct(x, here).latents
     pixels = sum((16 // s.scale) * (12 // s.scale) for s in backbone.sites if s.kind == "cross")
     for row, slope in zip(rows, gradient.chunk(2), strict=True):
         assert apart(row, x - 0.3 * 26_944 / pixels * slope) <= EQUAL < 1e-4 < apart(row, x)
@@ -113,25 +125,26 @@ def test_weight_is_in_units_of_stable_diffusion(backbone):
 
 def test_rows_do_not_see_each_other(tiny):
     """A row's gradient is the same whichever other rows and pictures are computed with it."""
-    trajectory, branch = start(tiny, 2), plan(tiny, method(), count=2).branch
+    trajectory = start(tiny, 2)
+    branch = plan(tiny, method(), trajectory).branch
     text, x = branch.conditioning.target(0), clean(4)[2:]
     with tapped(tiny, select("cross", "probs")) as taps, torch.no_grad():
-        both = loss_gradient(x, here_at(tiny, taps, trajectory, branch, text)).unflatten(0, (2, 2))
+        both = gradient_at(x, here_at(tiny, taps, trajectory, branch, text)).unflatten(0, (2, 2))
         for row, embedding in enumerate(text.embeddings):
             alone = TextRows((embedding,), (1.0,))
-            assert apart(loss_gradient(x, here_at(tiny, taps, trajectory, branch, alone)), both[row]) <= EQUAL
+            assert apart(gradient_at(x, here_at(tiny, taps, trajectory, branch, alone)), both[row]) <= EQUAL
         for n in range(2):
             single = Trajectory(trajectory.schedule, (trajectory.start[n : n + 1],))
-            branch_one = plan(tiny, method()).branch
+            branch_one = plan(tiny, method(), single).branch
             here = here_at(tiny, taps, single, branch_one, branch_one.conditioning.target(0))
-            assert apart(loss_gradient(x[n : n + 1], here), both[:, n]) <= EQUAL
+            assert apart(gradient_at(x[n : n + 1], here), both[:, n]) <= EQUAL
 
 
 def test_negative_row_of_a_photograph_is_not_moved_at_first(tiny):
-    trajectory, branch = start(tiny), plan(tiny, method()).branch
+    trajectory, branch = start(tiny), branch_of(tiny, method())
     with tapped(tiny, select("cross", "probs")) as taps, torch.no_grad():
         here = here_at(tiny, taps, trajectory, branch, branch.conditioning.target(0))
-        negative, prompt = AttentionGuidance().correct(trajectory.start, here)
+        negative, prompt = branch.control.correct(trajectory.start, here).latents
     assert apart(negative, trajectory.start) <= EQUAL < 1e-4 < apart(prompt, trajectory.start)
 
 
@@ -141,10 +154,10 @@ def test_official_grid_needs_three_steps(tiny, inversion):
         with pytest.raises(ValueError, match=f"needs at least 3 steps, not {steps}; take more steps, or the aligned"):
             Pix2PixZero(steps=steps, inversion=inversion)
         with pytest.raises(ValueError, match="needs at least 3 steps"):
-            list(inversion.steps(tiny, clean(1), prompts(tiny), steps, 0))
-    assert len(inverted(tiny, method(steps=3, inversion=inversion), clean(1)).latents) == 1
-    for few in (DDIMInversion(), NoisedStart()):
-        assert len(inverted(tiny, method(steps=1, inversion=few), clean(1)).latents) == 1
+            next(inversion.invert(tiny, Photograph(torch.zeros(()), clean(1), prompts(tiny)), Plan(steps, 5.0, 0)))
+    # one step up, and the clean latent; a noised start has no other level than its own
+    for some, steps, levels in ((inversion, 3, 2), (DDIMInversion(), 1, 2), (NoisedStart(), 1, 1)):
+        assert len(inverted(tiny, method(steps=steps, inversion=some), clean(1)).latents) == levels
 
 
 @pytest.mark.parametrize("inversion", [RegularisedInversion(), RegularisedInversion(grid="official"), DDIMInversion()])
@@ -165,9 +178,8 @@ def test_batch_of_pictures_is_single_pictures_for_a_noised_start(tiny):
 
 def test_replayed_trajectory_returns_the_source_exactly(tiny):
     chosen, x0 = method(), clean(1)
-    integrated = inverted(tiny, chosen, x0)
-    replayed = Trajectory(integrated.schedule, (*integrated.latents, x0), replayed=True)
-    steps = list(sample(tiny, replayed, [plan(tiny, chosen).branch]))
+    replayed = replace(inverted(tiny, chosen, x0), replayed=True)
+    steps = list(sample(tiny, replayed, [plan(tiny, chosen, replayed).branch]))
     assert all(torch.equal(step.source, replayed.latents[step.i + 1]) for step in steps)
     assert torch.equal(steps[-1].source, x0)
     assert apart(steps[-1].targets[0], translated(tiny, chosen, x0).targets[0]) > 1e-6
@@ -176,7 +188,7 @@ def test_replayed_trajectory_returns_the_source_exactly(tiny):
 def test_negative_prompt(tiny):
     def edited(negative: str | None) -> Tensor:
         conditioning = EditDirection(sentences=20, negative=negative)
-        return last(tiny, start(tiny), [plan(tiny, method(conditioning=conditioning)).branch]).targets[0]
+        return last(tiny, start(tiny), [branch_of(tiny, method(conditioning=conditioning))]).targets[0]
 
     assert apart(edited(TASK.source_prompt), edited(None)) <= EQUAL  # a photograph's default is its own prompt
     assert apart(edited("a drawing"), edited(None)) > 1e-3 < apart(edited(""), edited(None))
@@ -213,6 +225,7 @@ def test_no_more_than_two_steps_of_maps_are_held(tiny, monkeypatch):
 
     monkeypatch.setattr(unet, "probabilities", watched)
     chosen = method(steps=8)
-    last(tiny, Trajectory(tiny.schedule(8), (clean(1),)), [plan(tiny, chosen).branch])
+    trajectory = Trajectory(tiny.schedule(8), (clean(1),))
+    last(tiny, trajectory, [plan(tiny, chosen, trajectory).branch])
     layers = sum(site.kind == "cross" for site in tiny.sites)
     assert len(made) == 8 * layers and layers < max(held) <= 2 * layers

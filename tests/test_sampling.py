@@ -12,12 +12,14 @@ from tests.runs import STEPS, apart, clean, inverted, last, method, plan, prompt
 from tests.watch import calls, installed
 from zeroshift.conditioning.prompts import FixedPrompts
 from zeroshift.conditioning.shift import EditDirection
-from zeroshift.control.base import Control, Here, Recorded
+from zeroshift.control.base import Control, Here, Rows
 from zeroshift.control.guidance import AttentionGuidance
 from zeroshift.embedding import TextRows, guidance_rows
 from zeroshift.inversion.ddim import DDIMInversion
-from zeroshift.sampling import Edit, guided, sample, sliding
+from zeroshift.network import guided
+from zeroshift.sampling import Edit, sample
 from zeroshift.sites import Part, Site, Taps, select
+from zeroshift.source import Recorded, sliding
 from zeroshift.trajectory import Trajectory
 
 PLAIN = method(inversion=DDIMInversion())
@@ -48,27 +50,37 @@ def start(backbone) -> Trajectory:
     return Trajectory(backbone.schedule(STEPS), (clean(1),))
 
 
+def branch(backbone, chosen, photograph: bool = True) -> Edit:
+    return plan(backbone, chosen, start(backbone), photograph).branch
+
+
 def test_source_branch_is_left_out_when_nobody_needs_it(tiny):
     with calls(tiny.unet) as rows:
-        step = last(tiny, start(tiny), [plan(tiny, UNGUIDED).branch])
+        step = last(tiny, start(tiny), [branch(tiny, UNGUIDED)], reconstruct=False)
     assert step.source is None and rows == [2] * STEPS  # two prompts in one call per step
+
+
+def test_source_branch_is_walked_if_the_reconstruction_is_asked_for(tiny):
+    with calls(tiny.unet) as rows:
+        steps = list(sample(tiny, start(tiny), [branch(tiny, UNGUIDED)], reconstruct=True))
+    assert all(step.source is not None for step in steps) and rows == [1, 2] * STEPS
 
 
 def test_source_branch_is_one_row_for_a_photograph(tiny):
     """Negative and source prompt are the same there; the pass with the gradient and the prediction have two rows."""
     with calls(tiny.unet) as rows:
-        step = last(tiny, start(tiny), [plan(tiny, PLAIN).branch])
+        step = last(tiny, start(tiny), [branch(tiny, PLAIN)], reconstruct=False)
     assert step.source is not None and rows == [1, 2, 2] * STEPS
 
 
 def test_source_branch_has_both_rows_for_a_generated_picture(tiny):
     with calls(tiny.unet) as rows:
-        last(tiny, start(tiny), [plan(tiny, PLAIN, photograph=False).branch])
+        last(tiny, start(tiny), [branch(tiny, PLAIN, photograph=False)], reconstruct=False)
     assert rows == [2, 2, 2] * STEPS
 
 
 def test_edits_share_one_source_walk(tiny):
-    edits = [plan(tiny, replace(PLAIN, conditioning=EditDirection(sentences=5, strength=s))).branch for s in (1, 2, 3)]
+    edits = [branch(tiny, replace(PLAIN, conditioning=EditDirection(sentences=5, strength=s))) for s in (1, 2, 3)]
     with calls(tiny.unet) as rows:
         step = last(tiny, start(tiny), edits)
     assert rows == [1, *[2, 2] * 3] * STEPS
@@ -78,10 +90,10 @@ def test_edits_share_one_source_walk(tiny):
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_an_edit_that_needs_no_source_may_share_a_run(tiny, order: int):
-    edits = [plan(tiny, chosen).branch for chosen in (UNGUIDED, PLAIN)][::order]
-    step = last(tiny, start(tiny), edits)
+    edits = [branch(tiny, chosen) for chosen in (UNGUIDED, PLAIN)][::order]
+    step = last(tiny, start(tiny), edits, reconstruct=False)
     for edit, together in zip(edits, step.targets, strict=True):
-        assert apart(last(tiny, start(tiny), [edit]).targets[0], together) <= 1e-10
+        assert apart(last(tiny, start(tiny), [edit], reconstruct=False).targets[0], together) <= 1e-10
     assert apart(*step.targets) > 1e-4
 
 
@@ -101,8 +113,8 @@ class Following(Control):
 
 def test_a_control_may_follow_the_source_and_see_its_neighbours(tiny):
     control = Following()
-    branch = Edit(plan(tiny, PLAIN).branch.conditioning, control)
-    for step in sample(tiny, start(tiny), [branch]):
+    following = Edit(branch(tiny, PLAIN).conditioning, control)
+    for step in sample(tiny, start(tiny), [following]):
         assert torch.equal(step.targets[0], step.source)
     assert control.shown == [[0, 1, 2], [0, 1, 2, 3], [1, 2, 3], [2, 3]]
 
@@ -110,11 +122,11 @@ def test_a_control_may_follow_the_source_and_see_its_neighbours(tiny):
 class Steering(Control):
     """Touches every point of a step that needs no network, in a way that can be told apart."""
 
-    def correct(self, x: Tensor, here: Here) -> tuple[Tensor, ...]:
-        return (x + 1,)
+    def correct(self, x: Tensor, here: Here) -> Rows:
+        return Rows((x + 1,))
 
-    def steer(self, out: Tensor, x: Tensor, here: Here) -> Tensor:
-        return out * 0 + x
+    def steer(self, x0: Tensor, eps: Tensor, x: Tensor, here: Here) -> tuple[Tensor, Tensor]:
+        return x * 3, x * 5
 
     def blend(self, x: Tensor, here: Here) -> Tensor:
         return x * 2
@@ -122,20 +134,36 @@ class Steering(Control):
 
 def test_order_of_the_points_of_a_step(tiny):
     trajectory = start(tiny)
-    conditioning = plan(tiny, PLAIN).branch.conditioning
+    conditioning = branch(tiny, PLAIN).conditioning
     first = next(iter(sample(tiny, trajectory, [Edit(conditioning, Steering())])))
     moved = trajectory.start + 1
-    assert torch.equal(first.targets[0], trajectory.schedule.advance(moved, moved, 0) * 2)
+    assert torch.equal(first.targets[0], trajectory.schedule.join_at(moved * 3, moved * 5, 1) * 2)
+    assert torch.equal(first.previews[0], moved * 3)
+
+
+class Known(Control):
+    """Has the prediction already."""
+
+    def correct(self, x: Tensor, here: Here) -> Rows:
+        return Rows((x,), x * 0.5)
+
+
+def test_the_network_is_not_asked_for_what_a_control_has(tiny):
+    trajectory = start(tiny)
+    with calls(tiny.unet) as rows:
+        first = next(sample(tiny, trajectory, [Edit(branch(tiny, PLAIN).conditioning, Known())]))
+    assert rows == []
+    assert torch.equal(first.targets[0], trajectory.schedule.advance(trajectory.start, trajectory.start * 0.5, 0))
 
 
 def test_a_generator_left_alone_leaves_the_network_clean(tiny):
     before = installed(tiny.unet)
-    steps = sample(tiny, start(tiny), [plan(tiny, PLAIN).branch])
+    steps = sample(tiny, start(tiny), [branch(tiny, PLAIN)])
     next(steps)
     assert installed(tiny.unet) != before
     steps.close()
     assert installed(tiny.unet) == before
-    steps = sample(tiny, start(tiny), [plan(tiny, PLAIN).branch])
+    steps = sample(tiny, start(tiny), [branch(tiny, PLAIN)])
     next(steps)
     del steps
     gc.collect()
@@ -144,7 +172,7 @@ def test_a_generator_left_alone_leaves_the_network_clean(tiny):
 
 def test_an_error_inside_leaves_the_network_clean(tiny):
     class Failing(Control):
-        def records(self, site: Site) -> frozenset[Part]:
+        def records(self, site: Site, i: int) -> frozenset[Part]:
             return select("cross", "probs")(site)
 
         def blend(self, x: Tensor, here: Here) -> Tensor:
@@ -152,13 +180,13 @@ def test_an_error_inside_leaves_the_network_clean(tiny):
 
     before = installed(tiny.unet)
     with pytest.raises(KeyboardInterrupt):
-        last(tiny, start(tiny), [Edit(plan(tiny, PLAIN).branch.conditioning, Failing())])
+        last(tiny, start(tiny), [Edit(branch(tiny, PLAIN).conditioning, Failing())])
     assert installed(tiny.unet) == before
 
 
 def test_gradients_are_off_between_steps_and_on_outside(tiny):
     trajectory = inverted(tiny, PLAIN, clean(1))
-    for step in sample(tiny, trajectory, [plan(tiny, PLAIN).branch]):
+    for step in sample(tiny, trajectory, [plan(tiny, PLAIN, trajectory).branch]):
         assert torch.is_grad_enabled() and not step.targets[0].requires_grad
     assert all(p.grad is None and not p.requires_grad for p in tiny.unet.parameters())
 
@@ -175,16 +203,16 @@ def test_guided_mixes_any_number_of_weighted_rows(tiny):
     texts = [tiny.embed([text]) for text in ("", "a photo of a cat", "a dog")]
     x = clean(1)
     alone = [tiny.predict(x, 401, text.tokens) for text in texts]
-    mixed = guided(tiny, (x,), 401, TextRows(tuple(texts), (0.5, 2.0, -1.5)))
+    mixed = guided(tiny, Taps(()), (x,), 401, TextRows(tuple(texts), (0.5, 2.0, -1.5)))
     assert apart(mixed, 0.5 * alone[0] + 2.0 * alone[1] - 1.5 * alone[2]) <= 1e-12
 
 
 def test_previews_are_the_clean_estimate(tiny):
     trajectory = start(tiny)
-    step = next(iter(sample(tiny, trajectory, [plan(tiny, UNGUIDED).branch])))
+    step = next(iter(sample(tiny, trajectory, [branch(tiny, UNGUIDED)])))
     schedule, taps = trajectory.schedule, Taps(())
-    here = Here(tiny, schedule, taps, 0, plan(tiny, UNGUIDED).branch.conditioning.target(0), ())
-    out = guided(tiny, (trajectory.start,), here.timestep, here.text)
+    text = branch(tiny, UNGUIDED).conditioning.target(0)
+    out = guided(tiny, taps, (trajectory.start,), schedule.timesteps[0], text)
     x0, eps = schedule.split(trajectory.start, out, schedule.level(0))
     assert apart(step.previews[0], x0) <= 1e-12
     assert apart(step.targets[0], schedule.join_at(x0, eps, 1)) <= 1e-12

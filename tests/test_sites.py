@@ -14,7 +14,7 @@ from tests.watch import OpenAttention, installed, running_order
 from zeroshift.backbones.base import Unsupported
 from zeroshift.backbones.stable_diffusion import StableDiffusion
 from zeroshift.backbones.unet import find_sites
-from zeroshift.sites import NOTHING, Part, Site, Wanted, select, tapped
+from zeroshift.sites import NOTHING, Compute, Part, Site, Wanted, select, tapped
 
 WIDTHS = (320, 640, 1280, 1280)
 SD15 = {"sample_size": 64, "block_out_channels": WIDTHS, "cross_attention_dim": 768, "attention_head_dim": 8}
@@ -26,8 +26,8 @@ def inputs() -> tuple[Tensor, int, Tensor]:
     return x, 321, torch.randn(2, LENGTH, WIDTH, dtype=torch.float64, generator=generator)
 
 
-def unchanged(_site: Site, _part: Part, x: Tensor) -> Tensor:
-    return x
+def unchanged(_site: Site, _part: Part, compute: Compute) -> Tensor:
+    return compute()
 
 
 def predict_through(backbone: StableDiffusion, wanted: Wanted, handler=unchanged) -> Tensor:
@@ -38,9 +38,9 @@ def predict_through(backbone: StableDiffusion, wanted: Wanted, handler=unchanged
 def record_all(backbone: StableDiffusion, wanted: Wanted) -> list[tuple[Site, Part, Tensor]]:
     seen: list[tuple[Site, Part, Tensor]] = []
 
-    def keep(site: Site, part: Part, x: Tensor) -> Tensor:
-        seen.append((site, part, x))
-        return x
+    def keep(site: Site, part: Part, compute: Compute) -> Tensor:
+        seen.append((site, part, compute()))
+        return seen[-1][2]
 
     predict_through(backbone, wanted, keep)
     return seen
@@ -82,8 +82,22 @@ def test_probabilities_against_an_intercepted_attention(tiny, kind: str):
 def test_what_a_handler_returns_is_used(tiny):
     expected = tiny.predict(*inputs())
     for wanted in (select("cross", "probs"), select("cross", "v"), select("self", "q"), select("conv", "feature")):
-        changed = predict_through(tiny, wanted, lambda _site, _part, x: x * 0.5)
+        changed = predict_through(tiny, wanted, lambda _site, _part, compute: compute() * 0.5)
         assert (changed - expected).abs().max() > 1e-3
+
+
+@torch.no_grad()
+def test_what_a_handler_replaces_is_not_computed(tiny):
+    """Recorded queries and keys put back in their place give the same bits, without their projections."""
+    seen = {(site, part): x for site, part, x in record_all(tiny, select("self", "q", "k"))}
+    expected = tiny.predict(*inputs())
+    projections = {name: m for name, m in tiny.unet.named_modules() if name.endswith(("attn1.to_q", "attn1.to_k"))}
+    with running_order(projections) as full:
+        tiny.predict(*inputs())
+    with running_order(projections) as names:
+        replaced = predict_through(tiny, select("self", "q", "k"), lambda site, part, _compute: seen[site, part])
+    assert torch.equal(replaced, expected)
+    assert len(full) == len(projections) == len(seen) and names == []
 
 
 @torch.no_grad()
@@ -106,7 +120,7 @@ def test_restored_afterwards(tiny):
 def test_restored_after_an_exception(tiny):
     before, expected = installed(tiny.unet), tiny.predict(*inputs())
 
-    def fail(site: Site, part: Part, x: Tensor) -> Tensor:
+    def fail(site: Site, part: Part, compute: Compute) -> Tensor:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -119,7 +133,7 @@ def test_restored_after_an_exception(tiny):
 def test_taps_listen_again_after_an_exception(tiny):
     wanted = select("cross", "probs")
     with tapped(tiny, wanted) as taps:
-        with pytest.raises(ZeroDivisionError), taps.listening(lambda s, p, x: x * (1 // 0), wanted):
+        with pytest.raises(ZeroDivisionError), taps.listening(lambda s, p, compute: compute() * (1 // 0), wanted):
             tiny.predict(*inputs())
         silent = tiny.predict(*inputs())
         with taps.listening(unchanged, wanted):
@@ -206,7 +220,8 @@ def test_stable_diffusion_has_sixteen_cross_sites(tiny):
     assert sum((64 // s.scale) ** 2 for s in cross) == 26_944
     shapes: list[tuple[int, ...]] = []
 
-    def measure(site: Site, part: Part, probs: Tensor) -> Tensor:
+    def measure(site: Site, part: Part, compute: Compute) -> Tensor:
+        probs = compute()
         shapes.append(tuple(probs.shape))
         return probs
 

@@ -1,0 +1,85 @@
+"""``zeroshift edit --previews``: pictures on the way, and nothing decoded where none are asked for."""
+
+import json
+
+import pytest
+from PIL import Image
+
+from tests.shell import call, edit, files, photograph, refused
+from zeroshift.backbones.stable_diffusion import StableDiffusion
+from zeroshift.image import read_recipe
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, seed in (("cat", 0), ("tom", 1)):
+        photograph(tmp_path / f"{name}.png", seed=seed)
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """Return the number of latents of every call of the decoder."""
+    counts: list[int] = []
+    decode = StableDiffusion.decode
+
+    def counting(self, x):
+        counts.append(len(x))
+        return decode(self, x)
+
+    monkeypatch.setattr(StableDiffusion, "decode", counting)
+    return counts
+
+
+def test_nothing_is_decoded_unless_asked_for(capsys, checkpoint, decoded):
+    edit(capsys, checkpoint, "cat.png", "tom.png")
+    assert decoded == [2]
+
+
+def test_every_picture_and_target_at_every_step(capsys, checkpoint, tmp_path, decoded):
+    targets = ("--target", "dog", "--target", "fox")
+    assert edit(capsys, checkpoint, "cat.png", "tom.png", *targets, "--previews", "way").code == 0
+    names = [f"{name}-{target}-{step}.png" for name in ("cat", "tom") for target in ("dog", "fox") for step in (1, 2)]
+    assert files(tmp_path / "way") == sorted(names)
+    assert decoded == [4, 4, 2, 2]
+    recipe = read_recipe("way/tom-fox-2.png")
+    assert (recipe["command"], recipe["step"], recipe["target"]) == ("preview", 2, "fox")
+    assert (recipe["source_path"], recipe["rows"], recipe["row"]) == ("../tom.png", 2, 1)
+    assert recipe["source_sha256"] == read_recipe("out/tom-fox.png")["source_sha256"]
+    assert "is no edited or generated picture but a preview" in call(capsys, "redo", "way/tom-fox-2.png").err
+
+
+def test_the_last_step_estimates_the_finished_picture(capsys, checkpoint):
+    """The last level but one of this schedule keeps little noise, so the estimate is the result up to that."""
+    edit(capsys, checkpoint, "cat.png", "tom.png", "--native", "--previews", "way")
+    for name in ("cat", "tom"):
+        with Image.open(f"out/{name}-dog.png") as finished, Image.open(f"way/{name}-dog-2.png") as last:
+            apart = [abs(a - b) for a, b in zip(finished.tobytes(), last.tobytes(), strict=True)]
+            assert sum(apart) / len(apart) < 2
+        with Image.open(f"way/{name}-dog-1.png") as first, Image.open(f"way/{name}-dog-2.png") as last:
+            assert first.tobytes() != last.tobytes()
+
+
+def test_every_third_step(capsys, checkpoint, tmp_path, decoded):
+    words = ("cat.png", "--source", "cat", "--target", "dog", "--model", checkpoint, "--sentences", "10")
+    asked = (*words, "--steps", "10", "--lambda-xa", "0", "--inversion", "noised", "--noise-strength", "0.7")
+    done = call(capsys, "edit", *asked, "--previews", "deep/way", "--preview-every", "3", "--json")
+    assert json.loads(done.out)["recipe"]["command"] == "edit"
+    assert files(tmp_path / "deep/way") == ["cat-dog-3.png", "cat-dog-6.png"]  # of 7
+    assert decoded == [1, 1, 1]
+
+
+def test_of_a_generated_source(capsys, checkpoint, tmp_path):
+    edit(capsys, checkpoint, "--previews", "way")
+    assert files(tmp_path / "way") == ["cat-dog-1.png", "cat-dog-2.png"]
+    assert "source_path" not in read_recipe("way/cat-dog-1.png")
+
+
+def test_no_preview_lies_on_another_file(capsys, checkpoint, tmp_path):
+    photograph(tmp_path / "cat-dog-2.png")
+    before = (tmp_path / "cat-dog-2.png").read_bytes()
+    refused(
+        edit(capsys, checkpoint, "cat.png", "cat-dog-2.png", "--previews", "."), 2, "cat-dog-2.png", "another folder"
+    )
+    assert (tmp_path / "cat-dog-2.png").read_bytes() == before
+    refused(edit(capsys, checkpoint, "cat.png", "--previews", "cat.png"), 1, "cannot be written into")

@@ -1,0 +1,113 @@
+"""Wrong usage: one clear sentence on stderr, exit code 2, and nothing written or loaded."""
+
+import pytest
+
+from tests.shell import call, files, photograph, refused
+
+KEPT = ("--source", "cat", "-o", "kept.safetensors")
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    photograph(tmp_path / "cat.png")
+
+
+@pytest.mark.parametrize(
+    ("tokens", "words"),
+    [
+        (["--method", "nope"], ['no method "nope"', "pix2pix-zero"]),
+        (["--window", "3"], ["edit has no option --window"]),
+        (["--steps", "0"], ["--steps of pix2pix-zero", "greater than or equal to 1", "not 0"]),
+        (["--guidance-scale", "51"], ["--guidance-scale", "less than or equal to 50"]),
+        (["--steps", "many"], ["--steps", "many"]),
+        (["--inversion", "backwards"], ["backwards", "regularised"]),
+        (
+            ["--inversion", "ddim", "--lambda-ac", "3"],
+            ["--lambda-ac is an option of --inversion regularised; add that"],
+        ),
+        (["--eta=0.5"], ["--eta is an option of --extras sampling-noise; add that, or leave it out"]),
+        (["--control", "none", "--lambda-xa", "1"], ["--lambda-xa is an option of --control attention-guidance"]),
+        (["--inversion", "random", "--noise-strength", "1"], ["an option of --inversion noised"]),
+        (["--extras", "sampling-noise,sharper"], ['--extras has no kind "sharper"', "sampling-noise"]),
+        (["--extras", "sampling-noise,sampling-noise"], ["once"]),
+        (["--conditioning", ""], ['--conditioning has no kind ""', "direction, prompts"]),
+        (["--inversion", "noised", "--noise-strength", "0.01"], ["noise strength of 0.01 leaves none of 50 steps"]),
+        (["--conditioning", "prompts", "--sentences", "9"], ["an option of --conditioning direction"]),
+        (["--conditioning", "prompts", "--direction", "d.safetensors"], ["--direction means nothing to"]),
+        (["--method", "ddim", "--direction", "d.safetensors"], ["--direction means nothing to --conditioning prompts"]),
+        (["--control", "none", "--strengths", "1", "--conditioning", "prompts", "--strength", "1"], ["--strengths"]),
+        (["--method", "prompt-to-prompt", "--blend-words", "cow,dog"], ["cow"]),
+        (["--words", "swap", "--sentences", "9"], ["--words swap", "--sentences"]),
+        (["--preview-every", "2"], ["--preview-every", "add --previews FOLDER"]),
+        (["--batch", "0"], ["--batch", ">= 1"]),
+        (["--fit", "squash"], ["squash", "aspect"]),
+        (["--seed", "-1"], ["--seed", ">= 0"]),
+        (["--threads", "0"], ["--threads", ">= 1"]),
+        (["--strengths", "1,much"], ["--strengths takes numbers"]),
+        (["--strengths", "1,11"], ["--strength of pix2pix-zero", "11"]),
+        (["--target", ""], ["target is empty"]),
+        (["--source", " "], ["source is empty"]),
+        (["--target", "Cat"], ['Source and target are both "cat"']),
+        (["--source", "cat", "--prompt", "a photo of a dog"], ['word "cat" does not stand in the prompt']),
+        (["--target"], ["--target needs a value"]),
+        (["-o", "cat.png"], ["cat.png is the photograph itself"]),
+        (["--target", "fox", "--target", "dog", "--before-after", "both.png"], ["--before-after shows one result"]),
+        (["cat.png"], ["Two results would both be called"]),
+        (["-o", "a.png", "--before-after", "a.png"], ["a.png would be written twice"]),
+        (["-o", "a.png", "--before-after", "b/../a.png"], ["would be written twice"]),
+        (["-o", "a.png", "--before-after", "cat.png"], ["cat.png is the photograph itself"]),
+        (["-o", "a.png", "--direction", "a.png"], ["a.png is the edit direction itself"]),
+        (["-o", "a.png", "--inversion-file", "a.png"], ["a.png is the inversion itself"]),
+        (["-o", "runs.v2"], ["runs.v2 is no name of a picture", ".png"]),
+        (["-o", "dog.tiff"], ["dog.tiff is no name of a picture", ".png"]),
+        (["--before-after", "both"], ["both is no name of a picture"]),
+        (["--direction", "d.safetensors", "--words", "swap"], ["--words", "--direction"]),
+        (["--direction", "d.safetensors", "--sentences", "9"], ["--sentences", "--direction"]),
+        (["--strengths", "0.5,1", "--strength", "1"], ["--strength and --strengths"]),
+        (["--revision", "main"], ["--revision", "downloaded"]),
+        (["--cache-dir", "cache"], ["--cache-dir", "downloaded"]),
+        (["--model", ".", "--cache-dir", "cache"], ["--cache-dir", "downloaded"]),
+    ],
+)
+def test_of_edit(capsys, tmp_path, tokens, words):
+    own = [] if "--source" in tokens else ["--source", "cat"]
+    own += [] if "--target" in tokens else ["--target", "dog"]
+    refused(call(capsys, "edit", "cat.png", *own, *tokens), 2, *words)
+    assert files(tmp_path) == ["cat.png"]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "words"),
+    [
+        (["frobnicate"], ['no verb "frobnicate"', "choose one of: edit, invert"]),
+        (["edti"], ["did you mean edit?"]),
+        (["edit", "cat.png", "--source", "cat"], ["edit needs --target", "zeroshift edit --help"]),
+        (["generate", ""], ["Give one prompt or more"]),
+        (["generate", "a cat", "--steps", "1000"], ["--steps"]),
+        (["invert", "cat.png", "--source", "cat", "-o", "x.png"], ["x.png must end in .safetensors"]),
+        (["direction", "make", "--source", "cat", "--target", "cat", "-o", "x.safetensors"], ["are both"]),
+        (["direction", "make", "--source", "", "--target", "cat", "-o", "x.safetensors"], ["is empty"]),
+        (["direction", "swap"], ["swap"]),
+        (["cost", "--steps", "-3"], ["--steps of pix2pix-zero"]),
+        (["cost", "--revision", "main"], ["--revision", "downloaded"]),
+        (["edit", "--source", "cat", "--target", "dog", "--fit", "pad"], ["--fit", "none is given"]),
+        (["edit", "--source", "cat", "--target", "dog", "--lambda-ac", "1"], ["--inversion", "none is given"]),
+        (
+            ["edit", "--source", "cat", "--target", "dog", "--max-megapixels", "1"],
+            ["--max-megapixels", "none is given"],
+        ),
+        (["edit", "--source", "cat", "--target", "dog", "--batch", "2"], ["--batch", "none is given"]),
+        (["invert", "cat.png", *KEPT, "--strength", "1"], ["invert has no option --strength"]),
+        (["invert", "cat.png", *KEPT, "--guidance-scale", "2"], ["--inversion", "null-text", "add that"]),
+        (["generate", "a cat", "--eta", "1"], ["generate has no option --eta"]),
+        (["edit", "--source", "cat", "--target", "dog", "--inversion-file", "x"], ["--inversion-file"]),
+        (["invert", "x.safetensors", "--source", "cat", "-o", "x.safetensors"], ["is the photograph itself"]),
+        (["train", "cats", "-o", "cats"], ["cats is the folder of pictures itself"]),
+        (["train", "cats", "--init", "small", "-o", "small"], ["small is the model to start from itself"]),
+        (["quality", "cats", "-o", "cats"], ["cats is the folder of pictures itself"]),
+    ],
+)
+def test_of_other_verbs(capsys, tmp_path, tokens, words):
+    refused(call(capsys, *tokens), 2, *words)
+    assert files(tmp_path) == ["cat.png"]

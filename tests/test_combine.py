@@ -1,0 +1,283 @@
+"""Prompts, learned embeddings and starts in combination, against plain loops and identities."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+import torch
+from diffusers import DDIMScheduler
+from torch import Tensor
+
+from tests.runs import TASK, apart, clean, inverted, last, method, plan, prompts, source_of, translated
+from tests.test_several import pictures
+from tests.tiny import scheduler
+from tests.watch import calls
+from zeroshift.conditioning import EditDirection, Prompts
+from zeroshift.control import Refinement
+from zeroshift.control.base import Control
+from zeroshift.embedding import Embedding, TextRows, between, guidance_rows
+from zeroshift.inversion import DDIMInversion, NegativePromptInversion, NoisedStart, RandomStart
+from zeroshift.methods import DDIM, SDEdit
+from zeroshift.network import predict
+from zeroshift.request import Request
+from zeroshift.sampling import Edit, sample
+from zeroshift.schedule import random_start
+from zeroshift.sites import NOTHING, Part, Site, Taps, select, tapped
+from zeroshift.source import record
+from zeroshift.trajectory import Learned, Trajectory
+from zeroshift.translate import translate
+
+EQUAL = 1e-10
+STEPS = 4
+
+
+@pytest.fixture(params=["epsilon", "v_prediction"])
+def backbone(request, tiny, tiny_v):
+    return tiny if request.param == "epsilon" else tiny_v
+
+
+def ancestor(backbone, steps: int) -> DDIMScheduler:
+    """Return diffusers' sampler in float64."""
+    reference = scheduler(backbone.scheduler.config.prediction_type)
+    reference.alphas_cumprod = reference.alphas_cumprod.double()
+    reference.final_alpha_cumprod = reference.alphas_cumprod[0]
+    reference.set_timesteps(steps)
+    return reference
+
+
+@torch.no_grad()
+def sampled(backbone, x: Tensor, against: Tensor, wanted: Tensor, scale: float, steps: int, first: int = 0) -> Tensor:
+    """Sample in a plain loop from step ``first``, both prompts always."""
+    reference = ancestor(backbone, steps)
+    for t in reference.timesteps[first:]:
+        n, c = (backbone.predict(x, int(t), tokens) for tokens in (against, wanted))
+        x = reference.step(n + scale * (c - n), t, x).prev_sample
+    return x
+
+
+@pytest.mark.parametrize("scale", [1.0, 5.0])
+@pytest.mark.parametrize("inversion", [DDIMInversion(), NegativePromptInversion()])
+def test_strength_zero_of_prompts_is_the_reconstruction(backbone, inversion, scale: float):
+    """No short cut is taken: the target's rows are asked for all the same."""
+    chosen = DDIM(steps=STEPS, guidance_scale=scale, inversion=inversion, conditioning=Prompts(strength=0.0))
+    trajectory = inverted(backbone, chosen, clean(2))
+    with calls(backbone.unet) as rows:
+        step = last(backbone, trajectory, [plan(backbone, chosen, trajectory).branch])
+    guided = scale > 1
+    source = 4 if guided and isinstance(inversion, DDIMInversion) else 2
+    assert rows == [source, 4 if guided else 2] * STEPS
+    assert apart(step.targets[0], step.source) <= EQUAL
+
+
+@pytest.mark.parametrize("conditioning", [Prompts(strength=0.0), Prompts(strength=0.0, negative="a drawing")])
+def test_strength_zero_of_prompts_is_the_generated_source(backbone, conditioning):
+    chosen = DDIM(steps=STEPS, conditioning=conditioning)
+    trajectory = Trajectory(backbone.schedule(STEPS), (clean(1),))
+    step = last(backbone, trajectory, [plan(backbone, chosen, trajectory, photograph=False).branch])
+    assert apart(step.targets[0], step.source) <= EQUAL
+    moved = replace(chosen, conditioning=replace(conditioning, strength=1.0))
+    step = last(backbone, trajectory, [plan(backbone, moved, trajectory, photograph=False).branch])
+    assert apart(step.targets[0], step.source) > 1e-3
+
+
+@pytest.mark.parametrize("strength", [0.25, 1.0, 1.5])
+def test_strength_of_prompts_against_a_plain_loop(backbone, strength: float):
+    chosen = DDIM(steps=STEPS, guidance_scale=3.0, conditioning=Prompts(strength=strength, negative="a drawing"))
+    trajectory = inverted(backbone, chosen, clean(1))
+    step = last(backbone, trajectory, [plan(backbone, chosen, trajectory).branch])
+    n, a, b = (backbone.embed([t]).tokens for t in ("a drawing", TASK.source_prompt, TASK.target_prompt))
+    wanted = a + strength * (b - a)
+    assert apart(step.targets[0], sampled(backbone, trajectory.start, n, wanted, 3.0, STEPS)) <= EQUAL
+    assert apart(step.source, sampled(backbone, trajectory.start, n, a, 3.0, STEPS)) <= EQUAL
+
+
+def test_negative_prompt_inversion_samples_against_the_source_prompt(backbone):
+    """Its source branch is sampled without guidance, whatever the scale, and returns as DDIM's does then."""
+    chosen = DDIM(steps=STEPS, guidance_scale=6.0, inversion=NegativePromptInversion())
+    trajectory = inverted(backbone, chosen, clean(1))
+    step = last(backbone, trajectory, [plan(backbone, chosen, trajectory).branch])
+    a, b = (backbone.embed([t]).tokens for t in (TASK.source_prompt, TASK.target_prompt))
+    assert torch.equal(trajectory.start, inverted(backbone, DDIM(steps=STEPS), clean(1)).start)
+    assert apart(step.targets[0], sampled(backbone, trajectory.start, a, b, 6.0, STEPS)) <= EQUAL
+    assert apart(step.source, sampled(backbone, trajectory.start, a, a, 1.0, STEPS)) <= EQUAL
+
+
+@pytest.mark.parametrize(("steps", "share", "taken"), [(8, 0.75, 6), (5, 0.5, 2), (4, 1.0, 4), (10, 0.1, 1)])
+def test_sdedit_against_a_plain_loop(backbone, steps: int, share: float, taken: int):
+    chosen = SDEdit(steps=steps, inversion=NoisedStart(noise_strength=share))
+    with calls(backbone.unet) as rows:
+        step = translated(backbone, chosen, clean(1), seed=9, reconstruct=False)
+    assert rows == [2] * taken and step.source is None
+    a = ancestor(backbone, steps).alphas_cumprod[ancestor(backbone, steps).timesteps[steps - taken]]
+    noise = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(9)).double()
+    n, c = (backbone.embed([t]).tokens for t in ("", TASK.target_prompt))
+    x = a.sqrt() * clean(1) + (1 - a).sqrt() * noise
+    assert apart(step.targets[0], sampled(backbone, x, n, c, 7.5, steps, steps - taken)) <= EQUAL
+
+
+def test_sdedit_of_pictures_together_is_sdedit_of_each(tiny):
+    chosen = SDEdit(steps=6)
+    together = translated(tiny, chosen, clean(2)).targets[0]
+    for n in range(2):
+        assert apart(together[n : n + 1], translated(tiny, chosen, clean(2)[n : n + 1]).targets[0]) <= EQUAL
+
+
+def test_progress_of_a_run_that_begins_in_the_middle_is_whole(tiny):
+    chosen = SDEdit(steps=6, inversion=NoisedStart(noise_strength=0.5))
+    steps = list(translate(tiny, pictures(1), [Request(TASK, chosen)], seed=0, fit="stretch"))
+    assert [(s.done, s.total) for s in steps if s.stage == "edit" and not s.results] == [(1, 3), (2, 3), (3, 3)]
+    assert [s.total for s in steps if s.stage == "invert"][-1] == 1 and len(steps[-1].results) == 1
+
+
+def test_too_little_noise_is_refused():
+    with pytest.raises(ValueError, match="noise strength of 0.1 leaves none of 5 steps; take a larger one, or more"):
+        SDEdit(steps=5, inversion=NoisedStart(noise_strength=0.1))
+
+
+def test_a_random_start_has_nothing_of_the_photograph(tiny):
+    with pytest.raises(ValueError, match="A random start holds nothing of the photograph"):
+        DDIM(steps=STEPS, inversion=RandomStart())
+    chosen = DDIM(steps=STEPS, inversion=RandomStart(), extras=(Refinement(),))
+    starts = [inverted(tiny, chosen, x0, seed=4).start for x0 in clean(2).split(1)]
+    assert torch.equal(*starts) and torch.equal(starts[0], random_start((1, 4, 8, 8), 4).double())
+
+
+def embeddings(count: int) -> list[Embedding]:
+    generator = torch.Generator().manual_seed(1)
+    return [Embedding(torch.randn(2, 3, 5, dtype=torch.float64, generator=generator)) for _ in range(count)]
+
+
+def test_between_two_prompts_is_exact_at_both_ends():
+    a, b, v = embeddings(3)
+    assert torch.equal(a.towards(b, 0.0).tokens, a.tokens) and torch.equal(a.towards(b, 1.0).tokens, b.tokens)
+    assert apart(a.towards(b, 0.3).tokens, 0.7 * a.tokens + 0.3 * b.tokens) <= 1e-15
+    assert a.towards(b, 0.3).values is None
+    valued = Embedding(b.tokens, v.tokens)
+    assert torch.equal(a.towards(valued, 0.0).for_values, a.tokens)
+    assert torch.equal(a.towards(valued, 1.0).for_values, v.tokens)
+    assert torch.equal(valued.towards(a, 0.0).for_values, v.tokens)
+    assert apart(valued.towards(a, 0.25).for_values, 0.75 * v.tokens + 0.25 * a.tokens) <= 1e-15
+
+
+def test_rows_between_are_exact_at_both_ends():
+    n, s, t, m = embeddings(4)
+    source, target = guidance_rows(n, s, 3.0), guidance_rows(m, t, 3.0)
+    assert between(source, target, 1.0) is target
+    for row, expected in zip(between(source, target, 0.0).embeddings, (n, s), strict=True):
+        assert torch.equal(row.tokens, expected.tokens)
+    alone = TextRows((s,), (1.0,))
+    rows = between(alone, target, 0.0)
+    assert rows.weights == (-2.0, 3.0) and all(torch.equal(e.tokens, s.tokens) for e in rows.embeddings)
+    half = between(alone, target, 0.5).embeddings
+    assert apart(half[0].tokens, (s.tokens + m.tokens) / 2) <= 1e-15
+    assert apart(half[1].tokens, (s.tokens + t.tokens) / 2) <= 1e-15
+
+
+def learned_values(backbone, count: int = 1) -> Trajectory:
+    """Return a trajectory with a scale and a shift of the value input at every step."""
+    generator, shape = torch.Generator().manual_seed(2), (count, 16, 16)
+    scales, shifts = (
+        [torch.randn(shape, dtype=torch.float64, generator=generator) for _ in range(STEPS)] for _ in range(2)
+    )
+    return Trajectory(backbone.schedule(STEPS), (clean(count),), learned=Learned(scales=scales, shifts=shifts))
+
+
+@contextmanager
+def inputs_of(backbone, ending: str) -> Iterator[list[Tensor]]:
+    """Collect what the projections of that name are given."""
+    seen: list[Tensor] = []
+    handles = [
+        module.register_forward_pre_hook(lambda _module, args: seen.append(args[0]))
+        for name, module in backbone.unet.named_modules()
+        if name.endswith(ending)
+    ]
+    try:
+        yield seen
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@pytest.mark.parametrize("until", [0.0, 0.5, 1.0])
+def test_learned_values_reach_value_projections_alone(tiny, until: float):
+    """With no control at all, in both branches, as long as the target shall see them; keys see the prompts."""
+    trajectory = learned_values(tiny)
+    learned = trajectory.learned
+    chosen = DDIM(steps=STEPS, guidance_scale=1.0, conditioning=Prompts(values_until=until))
+    source, target = (tiny.embed([t]).tokens for t in (TASK.source_prompt, TASK.target_prompt))
+    steps = sample(tiny, trajectory, [plan(tiny, chosen, trajectory).branch], reconstruct=True)
+    layers = sum(site.kind == "cross" for site in tiny.sites)
+    for i in range(STEPS):
+        with inputs_of(tiny, "attn2.to_v") as values, inputs_of(tiny, "attn2.to_k") as keys:
+            next(steps)
+        assert len(values) == len(keys) == 2 * layers
+        moved = [c * learned.scales[i] + learned.shifts[i] for c in (source, target)]
+        expected = [moved[0], moved[1] if i < until * STEPS else target]
+        for n, (prompt, value) in enumerate(zip((source, target), expected, strict=True)):
+            assert all(torch.equal(x, prompt) for x in keys[n * layers : (n + 1) * layers])
+            assert all(apart(x, value) <= 1e-14 for x in values[n * layers : (n + 1) * layers])
+
+
+class Reading(Control):
+    """Records keys and values of cross-attention at the first step."""
+
+    def records(self, site: Site, i: int) -> frozenset[Part]:
+        return frozenset({"k", "v"}) if site.kind == "cross" and i == 0 else NOTHING
+
+
+def test_keys_are_the_same_with_and_without_learned_values(tiny):
+    chosen, found = DDIM(steps=STEPS), []
+    for trajectory in (learned_values(tiny), replace(learned_values(tiny), learned=Learned())):
+        branch = Edit(plan(tiny, chosen, trajectory).branch.conditioning, Reading())
+        with tapped(tiny, select("cross", "k", "v")) as taps, torch.no_grad():
+            found.append(next(record(source_of(tiny, taps, trajectory, branch))).seen)
+    with_values, without = found
+    assert with_values.keys() == without.keys()
+    for (site, part), x in with_values.items():
+        other = without[site, part]
+        assert torch.equal(x, other) if part == "k" else apart(x[1], other[1]) > 1e-3
+        assert apart(x[0], other[0]) <= EQUAL  # the negative row has nothing learned
+
+
+def test_an_edit_direction_shifts_what_learned_values_are_made_of(tiny):
+    """Also where the gradient of attention guidance passes through."""
+    trajectory = learned_values(tiny)
+    chosen = method(conditioning=EditDirection(sentences=5))
+    still = replace(chosen, conditioning=EditDirection(sentences=5, strength=0.0))
+    for some, equal in ((still, True), (chosen, False)):
+        step = last(tiny, trajectory, [plan(tiny, some, trajectory).branch])
+        assert (apart(step.targets[0], step.source) <= EQUAL) is equal
+    plain = replace(trajectory, learned=Learned())
+    step = last(tiny, plain, [plan(tiny, still, plain).branch])
+    assert apart(step.source, last(tiny, trajectory, [plan(tiny, still, trajectory).branch]).source) > 1e-3
+
+
+def test_learned_values_without_taps_are_an_error(tiny):
+    c = prompts(tiny)
+    valued, x = Embedding(c.tokens, c.tokens * 2), clean(1)
+    with torch.no_grad():
+        with pytest.raises(RuntimeError, match="Learned values need taps at the cross-attention layers; install them"):
+            predict(tiny, Taps(()), x, 1, valued)
+        with tapped(tiny, select("self", "q")) as taps, pytest.raises(RuntimeError, match="need taps"):
+            predict(tiny, taps, x, 1, valued)
+        with tapped(tiny, select("cross", "v")) as taps:
+            moved = predict(tiny, taps, x, 1, valued)
+            again = predict(tiny, taps, x, 1, c)
+        assert apart(again, tiny.predict(x, 1, c.tokens)) <= EQUAL < 1e-4 < apart(moved, again)
+
+
+def test_learned_prompts_and_negatives_stand_in_for_the_given_ones(tiny):
+    generator = torch.Generator().manual_seed(3)
+    a, b = ([torch.randn(1, 16, 16, dtype=torch.float64, generator=generator) for _ in range(STEPS)] for _ in range(2))
+    trajectory = Trajectory(tiny.schedule(STEPS), (clean(1),), learned=Learned(prompts=a, negatives=b))
+    direction = method(conditioning=EditDirection(sentences=5), guidance_scale=3.0)
+    for chosen in (DDIM(steps=STEPS, guidance_scale=3.0), direction):
+        conditioning = plan(tiny, chosen, trajectory).branch.conditioning
+        for i in range(STEPS):
+            source, target = conditioning.source(i), conditioning.target(i)
+            assert [e.tokens is x for e, x in zip(source.embeddings, (b[i], a[i]), strict=True)] == [True, True]
+            assert target.embeddings[0].tokens is b[i] and source.weights == target.weights == (-2.0, 3.0)
+    shifted = plan(tiny, direction, trajectory).branch.conditioning.target(1).embeddings[1].tokens - a[1]
+    other = plan(tiny, direction, trajectory).branch.conditioning.target(2).embeddings[1].tokens - a[2]
+    assert apart(shifted, other) <= 1e-14 and float(shifted.abs().max()) > 1e-3

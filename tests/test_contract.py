@@ -1,0 +1,109 @@
+"""Every method with every inversion, conditioning, control and extra, on tiny models of the real classes."""
+
+from dataclasses import replace
+from typing import get_args
+
+import pytest
+from pydantic import ValidationError
+
+from tests.runs import apart, clean, inverted, last, plan
+from zeroshift.conditioning import AnyConditioning, EditDirection
+from zeroshift.control import AnyControl
+from zeroshift.inversion import AnyInversion, DirectInversion
+from zeroshift.methods import METHODS, Method
+from zeroshift.presets import one_sentence
+
+STEPS = 4
+
+
+def kinds_of(union: object) -> list[type]:
+    """Return the options classes of one part."""
+    return list(get_args(get_args(union)[0]))
+
+
+INVERSIONS, CONDITIONINGS, CONTROLS = (kinds_of(u) for u in (AnyInversion, AnyConditioning, AnyControl))
+
+
+def named(part: type) -> str:
+    return str(part.__dataclass_fields__["kind"].default)
+
+
+def small(method: Method) -> Method:
+    """Return the method with few steps, few sentences and few optimisation steps."""
+    conditioning = method.conditioning
+    if "sentences" in conditioning.__dataclass_fields__:
+        conditioning = replace(conditioning, sentences=20)
+    inversion = method.inversion.with_iterations(2)
+    return replace(method, steps=STEPS, conditioning=conditioning, inversion=inversion)
+
+
+def combined(method: type[Method], **parts: object) -> Method:
+    """Return the method with other parts, or skip what the method itself refuses with a sentence."""
+    try:
+        return small(replace(method(), **parts))
+    except ValidationError as refusal:
+        said = one_sentence(method.name, refusal)
+        assert said.endswith(".") and "\n" not in said
+        pytest.skip(said)
+
+
+@pytest.mark.parametrize("inversion", INVERSIONS, ids=named)
+@pytest.mark.parametrize("method", METHODS, ids=lambda m: m.name)
+def test_every_method_with_every_inversion(tiny, method, inversion):
+    chosen = combined(method, inversion=inversion())
+    x0 = clean(2)
+    both = inverted(tiny, chosen, x0)
+    together = last(tiny, both, [plan(tiny, chosen, both).branch], reconstruct=False).targets[0]
+    assert together.isfinite().all()
+    for k in range(2):
+        single = inverted(tiny, chosen, x0[k : k + 1])
+        alone = last(tiny, single, [plan(tiny, chosen, single).branch], reconstruct=False).targets[0]
+        assert apart(alone[0], together[k]) <= 1e-10
+
+
+@pytest.mark.parametrize("conditioning", CONDITIONINGS, ids=named)
+@pytest.mark.parametrize("control", CONTROLS, ids=named)
+def test_every_control_under_every_conditioning(tiny, control, conditioning):
+    chosen = combined(METHODS[0], control=control(), conditioning=conditioning())
+    trajectory = inverted(tiny, chosen, clean(1))
+    assert last(tiny, trajectory, [plan(tiny, chosen, trajectory).branch]).targets[0].isfinite().all()
+
+
+@pytest.mark.parametrize("network", ["tiny", "tiny_v"])
+@pytest.mark.parametrize("method", METHODS, ids=lambda m: m.name)
+def test_direct_inversion_returns_every_source(request, network, method):
+    """Direct inversion leaves the source branch at the photograph's own latent."""
+    backbone = request.getfixturevalue(network)
+    chosen = combined(method, inversion=DirectInversion())
+    x0 = clean(1)
+    trajectory = inverted(backbone, chosen, x0)
+    assert apart(last(backbone, trajectory, [plan(backbone, chosen, trajectory).branch]).source, x0) <= 1e-10
+
+
+@pytest.mark.parametrize("network", ["tiny", "tiny_v"])
+@pytest.mark.parametrize("method", METHODS, ids=lambda m: m.name)
+def test_no_strength_is_the_reconstruction(request, network, method):
+    """With zero edit strength the target branch is the source branch, by the same steps as any edit."""
+    backbone = request.getfixturevalue(network)
+    chosen = small(method())
+    chosen = replace(chosen, conditioning=replace(chosen.conditioning, strength=0.0))
+    if isinstance(chosen.inversion, DirectInversion):  # an overwritten source has no step that a target could repeat
+        chosen = combined(method, inversion=METHODS[1]().inversion, conditioning=chosen.conditioning)
+    trajectory = inverted(backbone, chosen, clean(1))
+    step = last(backbone, trajectory, [plan(backbone, chosen, trajectory).branch])
+    assert apart(step.targets[0], step.source) <= 1e-10
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda m: m.name)
+def test_generated_sources(tiny, method):
+    chosen = small(method())
+    trajectory = inverted(tiny, replace(chosen, inversion=METHODS[1]().inversion), clean(1))
+    step = last(tiny, trajectory, [plan(tiny, chosen, trajectory, photograph=False).branch])
+    assert step.targets[0].isfinite().all()
+    assert step.source.isfinite().all()
+
+
+def test_the_lists_hold_everything():
+    assert {"ddim", "regularised", "direct", "negative-prompt"} <= {named(kind) for kind in INVERSIONS}
+    assert {"direction", "prompts"} <= {named(kind) for kind in CONDITIONINGS}
+    assert EditDirection in CONDITIONINGS

@@ -1,0 +1,135 @@
+"""The plain implementations of the authors' procedures: they do what zeroshift does, at the cost that was published."""
+
+import pytest
+import torch
+from benchmarks.count import official_sf, outline, per_unit
+from benchmarks.pairs import PAIRS
+from benchmarks.setting import Setting, ours
+
+from tests.watch import installed
+from zeroshift.conditioning.direction import direction_of_words
+from zeroshift.cost import counted
+from zeroshift.inversion.base import finished
+from zeroshift.presets import build_method
+from zeroshift.published import OFFICIAL, published
+
+SAME = [name for name in PAIRS if name not in ("plug-and-play", "plug-and-play, first code")]
+PUBLISHED = {
+    "pix2pix-zero": 465,
+    "plug-and-play, 999 inversion steps": 2148,
+    "plug-and-play, first code": 3197,
+    "style-diffusion": 5300 + 190,
+    "mirror-diffusion": 576 + 127 * 10,
+    "prompt-to-prompt": 250,
+    "prompt-to-prompt + direct": 650,
+    "prompt-to-prompt + null-text": 1900,
+    "prompt-to-prompt + edit-friendly": 552,
+    "edit-friendly": 328,
+    "sdedit": 2 * 37,
+}
+"""SF at Stable Diffusion 1.5, 512 x 512, from the authors' loops and one pass each of UNet and CLIP; 0.8 TFLOP each"""
+
+
+def setting(backbone, inner_steps: int = 2) -> Setting:
+    pictures = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(1), dtype=torch.float64) * 2 - 1
+    direction = direction_of_words(backbone, "cat", "dog", 5)
+    return Setting(backbone, pictures, direction, steps=3, inversion_steps=9, inner_steps=inner_steps)
+
+
+def check_same(at: Setting, name: str):
+    pair, x0 = PAIRS[name](at), at.backbone.encode(at.pictures)
+    own, official = ours(at, pair.method, x0), finished(pair.official(x0))
+    torch.testing.assert_close(own, official, rtol=0, atol=1e-8)
+    assert float((official - x0).abs().max()) > 0.1
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_zeroshift_and_the_authors_procedure_give_the_same_latent(tiny, name):
+    check_same(setting(tiny), name)
+
+
+@pytest.mark.parametrize("name", ["pix2pix-zero", "edit-friendly"])
+def test_so_they_do_with_a_network_that_predicts_v(tiny_v, name):
+    check_same(setting(tiny_v), name)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_units_add_up_to_a_full_run_and_nothing_is_left_behind(tiny, name):
+    at = setting(tiny, inner_steps=1)
+    pair, x0, before = PAIRS[name](at), tiny.encode(at.pictures), installed(tiny.unet)
+    whole, part = pair.official(x0), pair.official(x0)  # prompts are encoded now
+    _, flops = counted(lambda: finished(whole))
+    each = per_unit(part, pair.units)
+    assert flops == sum(count * each[label] for label, count in pair.units.items())
+    assert installed(tiny.unet) == before
+    assert not any(p.requires_grad or p.grad is not None for p in tiny.unet.parameters())
+
+
+def test_a_procedure_that_is_broken_off_leaves_nothing_behind(tiny):
+    at, before = setting(tiny), installed(tiny.unet)
+    for name in ("pix2pix-zero", "style-diffusion", "plug-and-play, first code"):
+        work = PAIRS[name](at).official(tiny.encode(at.pictures))
+        next(work)
+        assert installed(tiny.unet) != before
+        work.close()
+        assert installed(tiny.unet) == before
+        assert not any(p.requires_grad for p in tiny.unet.parameters())
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("pix2pix-zero", {"control": {"maps_from": "inversion"}}),
+        ("pix2pix-zero", {"control": {"lambda_xa": 0}}),
+        ("pix2pix-zero", {"extras": [{"kind": "sampling-noise"}]}),
+        ("plug-and-play", {"control": {"mixing": "cosine"}}),
+        ("plug-and-play", {"control": {"match_features": "nearest"}}),
+        ("mirror-diffusion", {"inversion": {"optimiser": "gradient"}}),
+        ("mirror-diffusion", {"inversion": {"inner_steps": 0}}),
+        ("style-diffusion", {"inversion": {"learn": "direct"}}),
+        ("prompt-to-prompt", {"inversion": {"kind": "ddim", "inversion_steps": 100}}),
+        ("prompt-to-prompt", {"inversion": {"kind": "null-text", "optimise": "prompt"}}),
+        ("prompt-to-prompt", {"guidance_scale": 1}),
+        ("rediffuser", {}),
+        ("ddim", {}),
+    ],
+)
+def test_there_is_no_figure_for_an_edit_that_no_code_does(name, options):
+    assert published(OFFICIAL, build_method(name, options)) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "sf"),
+    [
+        ("pix2pix-zero", {"steps": 20}, 184.8),
+        ("plug-and-play", {}, 2148),
+        ("plug-and-play", {"control": {"inclusive": True}}, 3197),
+        ("mirror-diffusion", {}, 1841.76),
+        ("prompt-to-prompt", {}, 250),
+        ("prompt-to-prompt", {"inversion": {"kind": "direct"}}, 650),
+        ("prompt-to-prompt", {"inversion": {"kind": "null-text"}}, 1900),
+        ("sdedit", {"inversion": {"noise_strength": 0.5}}, 50),
+    ],
+)
+def test_formulas(name, options, sf):
+    assert published(OFFICIAL, build_method(name, options)) == pytest.approx(sf)
+
+
+@pytest.fixture(scope="module")
+def bare() -> Setting:
+    return outline()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_procedure_costs_what_is_published_and_what_the_formula_says(bare, name):
+    found = official_sf(bare, name)
+    assert sum(found.values()) == pytest.approx(PUBLISHED[name], rel=0.02)
+    assert published(OFFICIAL, PAIRS[name](bare).method) == pytest.approx(sum(found.values()), rel=0.02)
+    if name == "style-diffusion":
+        training = sum(found[label] for label in ("fixed", "inner", "step")) + found["inversion"] / 2
+        assert training == pytest.approx(5300, rel=0.02)
+        assert found["edit"] + found["inversion"] / 2 == pytest.approx(190, rel=0.02)
+    if name == "mirror-diffusion":
+        assert found["inner"] == pytest.approx(127 * 10, rel=0.02)
+        assert sum(found.values()) - found["inner"] == pytest.approx(576, rel=0.02)
