@@ -1,0 +1,1 @@
+"""Plain implementations of what the authors' codes do, and their cost and time against zeroshift's."""

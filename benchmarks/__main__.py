@@ -1,0 +1,118 @@
+"""Compare zeroshift with the authors' procedures: same weights, steps, prompts, noise and threads.
+
+    python -m benchmarks [--methods NAME ...] [--repeats 3] [--steps T] [--inner-steps N] [--threads 1]
+
+Seconds are medians on the shipped model on the CPU, encoding and decoding of the picture included. SF, UNet forwards
+on one sample, are counted at Stable Diffusion 1.5, 512 x 512. Optimisations never stop early on either side.
+"""
+
+import argparse
+import json
+import logging
+import platform
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+from transformers.utils import logging as transformers_logging
+
+from benchmarks.count import official_sf, outline
+from benchmarks.pipeline import NAME as PIPELINE
+from benchmarks.setting import Setting
+from benchmarks.timing import ROWS, shipped, timed
+from zeroshift.cost import measure
+from zeroshift.published import DIFFUSERS, published
+
+FOLDER = Path(__file__).parent
+PAGE = FOLDER.parent / "docs/benchmarks.md"
+BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+HEADER = ("method", "ours s", "official s", "ratio", "ours SF", "official SF", "ratio", "difference", "in float64")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table."""
+
+    method: str
+    steps: int
+    ours_s: float
+    official_s: float
+    ours_sf: float
+    official_sf: float
+    difference: float | None
+    double_difference: float | None
+
+    def cells(self) -> list[str]:
+        seconds = [f"{self.ours_s:.2f}", f"{self.official_s:.2f}", f"{self.official_s / self.ours_s:.2f}"]
+        counts = [f"{self.ours_sf:.0f}", f"{self.official_sf:.0f}", f"{self.official_sf / self.ours_sf:.2f}"]
+        differences = ["" if d is None else f"{d:.0e}" for d in (self.difference, self.double_difference)]
+        return [f"{self.method}, T = {self.steps}", *seconds, *counts, *differences]
+
+
+def main() -> None:
+    given = arguments()
+    torch.set_num_threads(given.threads)
+    warnings.filterwarnings("ignore")
+    logging.disable(logging.WARNING)
+    transformers_logging.disable_progress_bar()
+    at = shipped(given.steps, given.inner_steps)
+    bare = replace(outline(), steps=given.steps, inner_steps=given.inner_steps)
+    print(line(HEADER), line(["---"] * len(HEADER)), sep="\n", flush=True)
+    rows = []
+    for name in given.methods:
+        rows.append(row_of(name, at, bare, given.repeats))
+        print(line(rows[-1].cells()), flush=True)
+    facts = {
+        "steps": given.steps,
+        "inner_steps": given.inner_steps,
+        "repeats": given.repeats,
+        "threads": given.threads,
+        "pixels": at.backbone.size,
+        "torch": torch.__version__,
+        "processor": platform.processor() or platform.machine(),
+    }
+    write(facts, rows)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description="Compare zeroshift with the authors' procedures."
+    )
+    parser.add_argument("--methods", nargs="+", choices=ROWS, default=list(ROWS), metavar="NAME", help="; ".join(ROWS))
+    parser.add_argument("--repeats", type=int, default=3, help="runs after the first, which warms up")
+    parser.add_argument("--steps", type=int, help="sampling steps; by default each method's own")
+    parser.add_argument("--inner-steps", type=int, help="most optimisation steps each; by default each method's own")
+    parser.add_argument("--threads", type=int, default=1)
+    return parser.parse_args()
+
+
+def row_of(name: str, at: Setting, bare: Setting, repeats: int) -> Row:
+    """Time a pair on the shipped model and count it on the bare one."""
+    method, times = ROWS[name](bare).method, timed(name, at, repeats)
+    # the pipeline is not run without weights
+    official = published(DIFFUSERS, method) if name == PIPELINE else sum(official_sf(bare, name).values())
+    assert official is not None
+    return Row(name, method.steps, ours_sf=measure(method).first_edit_sf, official_sf=official, **asdict(times))
+
+
+def line(texts: Sequence[str]) -> str:
+    return f"| {' | '.join(texts)} |"
+
+
+def write(facts: dict[str, object], rows: list[Row]) -> None:
+    """Write results.json and the table in docs/benchmarks.md."""
+    (FOLDER / "results.json").write_text(
+        json.dumps({**facts, "rows": [asdict(row) for row in rows]}, indent=2) + "\n", encoding="utf-8"
+    )
+    told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in facts.items() if value is not None)
+    table = [line(HEADER), line(["---"] * len(HEADER)), *(line(row.cells()) for row in rows)]
+    page = PAGE.read_text(encoding="utf-8")
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    PAGE.write_text(f"{before}{BEGIN}\n{told}\n\n" + "\n".join(table) + f"\n{END}{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""What a procedure costs at Stable Diffusion 1.5, 512 x 512, from one unit of each kind of its work."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import torch
+
+from benchmarks.official.model import Work
+from benchmarks.pairs import PAIRS
+from benchmarks.setting import Setting
+from zeroshift.backbones.outline import outline_of_sd15
+from zeroshift.conditioning.direction import Direction
+from zeroshift.cost import counted, forward_flops
+
+FEW: Mapping[str, int] = {"pix2pix-zero": 3, "mirror-diffusion": 3, "style-diffusion": 1}
+"""steps that are enough to meet every kind of work; 2 for the others"""
+
+
+def outline() -> Setting:
+    """Return Stable Diffusion 1.5 without weights, and a photograph without pixels."""
+    backbone = outline_of_sd15()
+    pictures = torch.zeros(1, 3, backbone.size, backbone.size, device="meta")
+    return Setting(backbone, pictures, Direction(torch.zeros(1, 77, 768, device="meta"), {}))
+
+
+def official_sf(at: Setting, name: str) -> dict[str, float]:
+    """Return the UNet forwards on one sample that each kind of work takes in all; text encoder and VAE are left out."""
+    side = at.pictures.shape[-1] // at.backbone.factor
+    x0 = torch.zeros(1, at.backbone.latent_channels, side, side, device=at.pictures.device)
+    few = replace(at, steps=FEW.get(name, 2), inversion_steps=2, inner_steps=1)
+    pair, unit = PAIRS[name](few), forward_flops(at.backbone, x0)
+    each = per_unit(pair.official(x0), pair.units)
+    return {label: count * each[label] / unit for label, count in PAIRS[name](at).units.items()}
+
+
+def per_unit(work: Work, units: Mapping[str, int]) -> dict[str, int]:
+    """Run until every kind of work was met; return the operations of the first of each."""
+    each: dict[str, int] = {}
+    while set(each) < set(units):
+        label, flops = counted(lambda: next(work))
+        each.setdefault(label, flops)
+    work.close()
+    return each

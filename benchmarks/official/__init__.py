@@ -1,0 +1,5 @@
+"""The authors' procedures, each written plainly from its description: what they compute, with what they waste.
+
+Every one is a generator: it yields the name of the unit of work that it has just done and returns the edited latent.
+``units`` says how many of each there are. Nothing of zeroshift is used.
+"""

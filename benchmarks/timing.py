@@ -1,0 +1,100 @@
+"""Seconds: ours and the authors' procedure in turns in one process, on the shipped model on the CPU."""
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from benchmarks.pairs import PAIRS
+from benchmarks.pipeline import NAME as PIPELINE
+from benchmarks.pipeline import of_pipeline
+from benchmarks.setting import Pair, Setting, ours
+from zeroshift.backbones import load_backbone
+from zeroshift.backbones.clip import Towers
+from zeroshift.conditioning.direction import direction_of_words
+from zeroshift.image import load_image
+from zeroshift.inversion.base import finished
+from zeroshift.pictures import to_tensor
+
+ROWS = {**PAIRS, PIPELINE: of_pipeline}
+FEW = 4
+"""sampling steps of the comparison in float64"""
+
+
+@dataclass(frozen=True)
+class Times:
+    """What one row of the table says of the shipped model."""
+
+    ours_s: float
+    """median"""
+    official_s: float
+    difference: float | None
+    """largest difference of the edited latents in fp32; None where results are not the same by design"""
+    double_difference: float | None
+    """the same in float64 after a few steps"""
+
+
+def shipped(steps: int | None, inner_steps: int | None) -> Setting:
+    """Return the shipped model and ``examples/cat.png``, squeezed to its size."""
+    backbone = load_backbone(device="cpu", precision="fp32")
+    side = backbone.size
+    image = load_image("examples/cat.png").image.resize((side, side), Image.Resampling.LANCZOS)
+    direction = direction_of_words(backbone, "cat", "dog", 200)
+    return Setting(backbone, to_tensor([image]), direction, steps, inner_steps=inner_steps)
+
+
+def timed(name: str, at: Setting, repeats: int) -> Times:
+    """Run both ``repeats`` times after one round that warms up."""
+    pair = ROWS[name](at)
+    works, seconds = works_of(pair, at), list[list[float]]()
+    for _ in range(repeats + 1):
+        results, round_ = list[Tensor](), list[float]()
+        for work in works:
+            started = time.perf_counter()
+            results.append(work())
+            round_.append(time.perf_counter() - started)
+        seconds.append(round_)
+    own, other = (statistics.median(column) for column in zip(*seconds[1:], strict=True))
+    if not pair.equal:
+        return Times(own, other, None, None)
+    return Times(own, other, apart(results), agreement(name, at))
+
+
+def works_of(pair: Pair, at: Setting) -> tuple[Callable[[], Tensor], Callable[[], Tensor]]:
+    """Return ours and the authors' edit, both from picture to picture; they return the edited latent."""
+
+    def own() -> Tensor:
+        return shown(ours(at, pair.method, at.backbone.encode(at.pictures)))
+
+    def official() -> Tensor:
+        return shown(finished(pair.official(at.backbone.encode(at.pictures))))
+
+    @torch.no_grad()
+    def shown(latent: Tensor) -> Tensor:
+        at.backbone.decode(latent)
+        return latent
+
+    return own, official
+
+
+def agreement(name: str, at: Setting) -> float:
+    """Return the largest difference of the edited latents in float64, where rounding can neither hide nor make one."""
+    towers = at.backbone.clip
+    assert isinstance(towers, Towers)
+    networks = at.backbone.unet, at.backbone.vae, at.backbone.text_encoder, towers.vision
+    for network in networks:
+        network.double()
+    steps = min(at.steps or FEW, FEW)
+    few = replace(at, pictures=at.pictures.double(), steps=steps, inversion_steps=steps, inner_steps=5)
+    found = apart([work() for work in works_of(PAIRS[name](few), few)])
+    for network in networks:
+        network.float()
+    return found
+
+
+def apart(results: Sequence[Tensor]) -> float:
+    return float((results[0] - results[1]).abs().max())
