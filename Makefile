@@ -13,8 +13,8 @@ test: .venv/ready-dev  ## set up and run the fast tests
 check: .venv/ready-dev  ## formatting, lint, types, tests
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/python -m pytest -n 2
 
-bench: .venv/ready-dev  ## compare with the official procedures in one run
-	$(BIN)/python benchmarks/pix2pix_zero.py
+bench: .venv/ready-dev  ## compare cost and time with the official procedures; writes docs/benchmarks.md
+	$(BIN)/python -m benchmarks
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'

@@ -68,6 +68,8 @@ def here(tmp_path, monkeypatch):
         (["--revision", "main"], ["--revision", "downloaded"]),
         (["--cache-dir", "cache"], ["--cache-dir", "downloaded"]),
         (["--model", ".", "--cache-dir", "cache"], ["--cache-dir", "downloaded"]),
+        (["--inversion", "random"], ["A random start holds nothing of the photograph", "add --extras refinement"]),
+        (["--maps-from", "inversion", "--inversion-file", "x.safetensors"], ["none is in this run"]),
     ],
 )
 def test_of_edit(capsys, tmp_path, tokens, words):
@@ -102,6 +104,7 @@ def test_of_edit(capsys, tmp_path, tokens, words):
         (["invert", "cat.png", *KEPT, "--guidance-scale", "2"], ["--inversion", "null-text", "add that"]),
         (["generate", "a cat", "--eta", "1"], ["generate has no option --eta"]),
         (["edit", "--source", "cat", "--target", "dog", "--inversion-file", "x"], ["--inversion-file"]),
+        (["edit", "--source", "cat", "--target", "dog", "--maps-from", "inversion"], ["none is in this run"]),
         (["invert", "x.safetensors", "--source", "cat", "-o", "x.safetensors"], ["is the photograph itself"]),
         (["train", "cats", "-o", "cats"], ["cats is the folder of pictures itself"]),
         (["train", "cats", "--init", "small", "-o", "small"], ["small is the model to start from itself"]),

@@ -14,7 +14,7 @@ from tests.shell import call
 from tests.test_several import pictures
 from zeroshift.cli.invert_report import SEEDS
 from zeroshift.evaluation.attention_figure import LINE, MARGIN, TILE, Row, draw
-from zeroshift.evaluation.mirror import Spread, arms_of, compare, displacements, pixels, spread, walked, word_maps
+from zeroshift.evaluation.mirror import Spread, arms_of, compare, displacements, pixels, spread, ssim, walked, word_maps
 from zeroshift.inversion import Photograph, Plan, Redescription
 from zeroshift.pictures import psnr, to_bytes, to_tensor
 from zeroshift.sites import select, tapped
@@ -59,7 +59,8 @@ def test_figures_against_their_definitions(tiny, photograph, found):
         [float((a - b).pow(2).mean() ** 0.5) for a, b in zip(way.up, way.back, strict=True)]
     )
     assert last.displacement[0] == 0 < last.displacement[-1] and len(last.displacement) == STEPS + 1
-    assert -1 <= last.ssim.mean < last.ssim_to_vae.mean <= 1
+    assert (last.ssim.mean, last.ssim_to_vae.mean) == pytest.approx((ssim(made, photo), ssim(made, vae)))
+    assert ssim(photo, photo) == pytest.approx(1) and ssim(photo, 255 - photo) < 0
 
 
 def test_random_inversions_are_spread_over_seeds_and_others_are_not(tiny, photograph, found):

@@ -90,8 +90,11 @@ def wrong(text: str, flags: Defaults, defaults: Mapping[str, object]) -> list[st
         if (flag := flags.get(option)) is None:
             continue
         default = defaults[option]
-        plain = isinstance(default, int | float) and not isinstance(default, bool)
-        if (plain or get_origin(flag.hint) is Literal) and said.strip("`") != shown(default):
+        if isinstance(default, int | float) and not isinstance(default, bool):
+            right = re.fullmatch(r"[\d.e-]+", said) is not None and float(said) == default
+        else:
+            right = get_origin(flag.hint) is not Literal or said.strip("`") == default
+        if not right:
             found.append(f"{option}: {said}, not {shown(default)}")
     return found
 

@@ -136,7 +136,7 @@ class TappedAttention:
         **_: Any,  # noqa: ANN401 - diffusers' signature
     ) -> Tensor:
         context = hidden_states if encoder_hidden_states is None else encoder_hidden_states
-        seen = context if self.taps.values is None or self.site.kind == "self" else self.taps.values
+        seen = context if self.taps.values is None or self.site.kind == "self" else self.taps.values.to(context.dtype)
         q = self.taps(self.site, "q", lambda: self.heads(attn, attn.to_q(hidden_states)))  # (N, heads, S, d)
         k = self.taps(self.site, "k", lambda: self.heads(attn, attn.to_k(context)))
         v = self.taps(self.site, "v", lambda: self.heads(attn, attn.to_v(seen)))

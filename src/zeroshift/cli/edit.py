@@ -58,7 +58,13 @@ def edit(
     """
     photographs.check(len(images))
     results.check()
-    check_used(given, photographs=bool(images), words=direction is None, strengths=strengths is not None)
+    check_used(
+        given,
+        photographs=bool(images),
+        inverted=bool(images) and photographs.inversion_file is None,
+        words=direction is None,
+        strengths=strengths is not None,
+    )
     wanted = asked_for(source, target, prompt, direction, method, given, strengths)
     files = result_files(images, source, wanted, direction, photographs, results)
     pictures = [load_image(image, max_megapixels=photographs.megapixels) for image in images]

@@ -50,8 +50,10 @@ def asked_for(
     return [Wanted(task, options, slug(task.target) + ending) for task in tasks for ending, options in spread]
 
 
-def check_used(given: Given, *, photographs: bool, words: bool, strengths: bool) -> None:
-    """Refuse options that would do nothing. ``words``: the direction comes from the words, not from a file.
+def check_used(given: Given, *, photographs: bool, inverted: bool, words: bool, strengths: bool) -> None:
+    """Refuse options that would do nothing.
+
+    ``inverted``: a photograph is inverted in this run. ``words``: the direction comes from the words, not from a file.
 
     Raises:
         Wrong: there is one.
@@ -59,6 +61,11 @@ def check_used(given: Given, *, photographs: bool, words: bool, strengths: bool)
     conditioning = parts(given, "conditioning")
     if not photographs and "inversion" in given:
         raise Wrong("--inversion and its options are for a photograph, and none is given; give one, or leave them out.")
+    if parts(given, "control").get("maps_from") == "inversion" and not inverted:
+        raise Wrong(
+            "--maps-from inversion takes maps while a photograph is inverted, and none is in this run; give one "
+            "without --inversion-file, or leave that out."
+        )
     if not words and (idle := [f"--{name}" for name in ("words", "sentences") if name in conditioning]):
         raise Wrong(f"{' and '.join(idle)} say how a direction is made, and --direction gives a saved one; choose one.")
     if conditioning.get("words") == "swap" and "sentences" in conditioning:

@@ -13,12 +13,13 @@ from zeroshift.control.prompt_to_prompt import PromptToPrompt
 from zeroshift.control.refinement import Refinement
 from zeroshift.control.replay import Replay
 from zeroshift.control.sampling_noise import SamplingNoise
+from zeroshift.control.second_order import SecondOrder
 
 AnyControl: TypeAlias = Annotated[
     AttentionGuidance | FusedGuidance | MirrorGuidance | NoControl | PromptToPrompt | Replay,
     Field(discriminator="kind"),
 ]
-AnyExtra: TypeAlias = Annotated[ClipGuidance | Refinement | SamplingNoise, Field(discriminator="kind")]
+AnyExtra: TypeAlias = Annotated[ClipGuidance | Refinement | SamplingNoise | SecondOrder, Field(discriminator="kind")]
 
 __all__ = [
     "AnyControl",
@@ -32,4 +33,5 @@ __all__ = [
     "Refinement",
     "Replay",
     "SamplingNoise",
+    "SecondOrder",
 ]

@@ -21,7 +21,6 @@ from zeroshift.inversion.optimising import (
     Aim,
     Params,
     check_length,
-    check_precision,
     enough,
     learning_rate,
     minimise,
@@ -61,7 +60,6 @@ class NullTextInversion(Inversion):
         return replace(self, inner_steps=each)
 
     def invert(self, backbone: Backbone, photograph: Photograph, plan: Plan) -> Generator[Tensor, None, Trajectory]:
-        check_precision(backbone)
         schedule = backbone.schedule(plan.steps)
         levels = yield from walk_up(backbone, photograph.x0, photograph.prompt, schedule)
         prompt, empty = photograph.prompt.tokens, backbone.embed([""]).repeat(len(photograph.x0)).tokens

@@ -13,7 +13,6 @@ from typing import Protocol, TypeAlias
 import torch
 from torch import Tensor
 
-from zeroshift.backbones.base import Backbone, Unsupported
 from zeroshift.schedule import Schedule
 
 Params: TypeAlias = tuple[Tensor, ...]
@@ -47,18 +46,6 @@ def check_length(steps: int) -> None:
         raise ValueError(
             f"The learning rate of this inversion falls to 0 at step {LONGEST}, so it cannot do {steps} steps; "
             f"take at most {LONGEST}, or direct inversion."
-        )
-
-
-def check_precision(backbone: Backbone) -> None:
-    """Refuse half precision, in which the gradient of a prompt vanishes.
-
-    Raises:
-        Unsupported: the network is in fp16.
-    """
-    if backbone.precision == "fp16":
-        raise Unsupported(
-            "An inversion that learns finds no gradient in fp16; load the model in fp32, or take direct inversion."
         )
 
 

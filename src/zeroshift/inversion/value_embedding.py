@@ -25,7 +25,6 @@ from zeroshift.inversion.optimising import (
     Losses,
     Params,
     check_length,
-    check_precision,
     enough,
     learning_rate,
     minimise,
@@ -86,7 +85,6 @@ class ValueEmbedding(Inversion):
         return replace(self, inner_steps=each, inner_decay=0.0)
 
     def invert(self, backbone: Backbone, photograph: Photograph, plan: Plan) -> Generator[Tensor, None, Trajectory]:
-        check_precision(backbone)
         fit, schedule = self._fit(backbone, photograph, plan.seed), backbone.schedule(plan.steps)
         keep = fit.looks if self.attention_weight else nowhere
         levels = yield from walk_up(backbone, photograph.x0, photograph.prompt, schedule, keep=keep)
