@@ -69,6 +69,7 @@ def here(tmp_path, monkeypatch):
         (["--cache-dir", "cache"], ["--cache-dir", "downloaded"]),
         (["--model", ".", "--cache-dir", "cache"], ["--cache-dir", "downloaded"]),
         (["--inversion", "random"], ["A random start holds nothing of the photograph", "add --extras refinement"]),
+        (["--control", "replay", "--target-start", "random", "--inversion", "edit-friendly"], ["all the way"]),
         (["--maps-from", "inversion", "--inversion-file", "x.safetensors"], ["none is in this run"]),
     ],
 )

@@ -62,11 +62,11 @@ def inversion_facts(
     options = TypeAdapter(type(inversion)).dump_python(inversion, mode="json")
     guidance = {"guidance_scale": str(request.method.guidance_scale)} if inversion.guided else {}
     return {
-        **guidance,
         "model_sha256": backbone.identity.sha256,
         "source_sha256": " ".join(source.sha256 for source in sources),
         "prompt": request.task.source_prompt,
         "inversion": json.dumps(options, sort_keys=True),
+        **guidance,
         "steps": str(request.method.steps),
         "seed": str(seed),
         "fit": fit,

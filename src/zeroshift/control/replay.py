@@ -65,8 +65,6 @@ class Replay:
     """seed of the fresh noise"""
 
     def bind(self, run: Run) -> Control:
-        if self.target_start == "random" and run.trajectory.first:
-            raise ValueError("A random start is pure noise; take an inversion that goes all the way, such as direct.")
         until = steps_until(self.feature_until, run.steps, self.inclusive)
         shares = feature_shares(self.mixing, self.feature_mix, until, run.trajectory.schedule)
         mapped = steps_until(self.attention_until, run.steps, self.inclusive) if self.attention_mix else 0

@@ -80,11 +80,7 @@ def check(method: Method) -> None:
     kinds = [extra.kind for extra in method.extras]
     if len(set(kinds)) < len(kinds):
         raise ValueError(f"Each extra can be taken once, and {', '.join(kinds)} has one twice; leave that out.")
-    if inversion.kind == "random" and "refinement" not in kinds:
-        raise ValueError(
-            "A random start holds nothing of the photograph, and nothing else here looks at it; take another "
-            "--inversion, or add --extras refinement."
-        )
+    _check_start(method)
     if (method.conditioning.kind == "rich") != (method.control.kind == "fused-guidance"):
         raise ValueError(
             "Rich prompts are what fused guidance fuses the maps of, and nothing else can use them; take "
@@ -98,6 +94,17 @@ def check(method: Method) -> None:
                 "Only an inversion that walks DDIM's steps has maps for every sampling step; take --inversion ddim, "
                 "regularised, direct or negative-prompt, not on the official grid, or --maps-from reconstruction."
             )
+
+
+def _check_start(method: Method) -> None:
+    inversion, control = method.inversion, method.control
+    if inversion.kind == "random" and "refinement" not in [extra.kind for extra in method.extras]:
+        raise ValueError(
+            "A random start holds nothing of the photograph, and nothing else here looks at it; take another "
+            "--inversion, or add --extras refinement."
+        )
+    if control.kind == "replay" and control.target_start == "random" and inversion.first(method.steps):
+        raise ValueError("A random start is pure noise; take an inversion that goes all the way, such as direct.")
 
 
 def source_key(method: Method, photograph: bool) -> tuple[object, ...]:
