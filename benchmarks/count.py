@@ -10,7 +10,7 @@ from benchmarks.pairs import PAIRS
 from benchmarks.setting import Setting
 from zeroshift.backbones.outline import outline_of_sd15
 from zeroshift.conditioning.direction import Direction
-from zeroshift.cost import counted, forward_flops
+from zeroshift.operations import counted, forward_flops
 
 FEW: Mapping[str, int] = {"pix2pix-zero": 3, "mirror-diffusion": 3, "style-diffusion": 1}
 """steps that are enough to meet every kind of work; 2 for the others"""

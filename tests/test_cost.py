@@ -14,20 +14,12 @@ from tests.tiny import hub_cache
 from zeroshift.conditioning.shift import EditDirection
 from zeroshift.control.base import Control, Here
 from zeroshift.control.guidance import AttentionGuidance
-from zeroshift.cost import (
-    DIFFUSERS,
-    OFFICIAL,
-    count,
-    counted,
-    flops_of,
-    forward_flops,
-    maps_held,
-    measure,
-    published,
-    sampling_flops,
-)
+from zeroshift.cost import measure
+from zeroshift.counting import count, maps_held, sampling_flops
 from zeroshift.inversion import DDIMInversion, DirectInversion, NoisedStart, RegularisedInversion
 from zeroshift.methods import DDIM, Method, Pix2PixZero, SDEdit
+from zeroshift.operations import counted, flops_of, forward_flops
+from zeroshift.published import DIFFUSERS, OFFICIAL, published
 from zeroshift.sampling import Edit
 from zeroshift.sites import NOTHING, Part, Site
 from zeroshift.trajectory import Trajectory

@@ -9,9 +9,10 @@ from torch import Tensor
 from tests.runs import apart, clean, inverted, last, plan, prompts, translated
 from tests.watch import calls
 from zeroshift.conditioning import Prompts
-from zeroshift.cost import count, flops_of, forward_flops
+from zeroshift.counting import count
 from zeroshift.inversion import EditFriendlyInversion
 from zeroshift.methods import DDIM, Pix2PixZero
+from zeroshift.operations import flops_of, forward_flops
 from zeroshift.schedule import random_start
 from zeroshift.trajectory import Trajectory, load_trajectory, save_trajectory
 

@@ -13,7 +13,7 @@ from zeroshift.backbones.base import Unsupported
 from zeroshift.conditioning import EditDirection, Prompts
 from zeroshift.conditioning.direction import direction_of_words
 from zeroshift.control import AttentionGuidance
-from zeroshift.cost import count, forward_flops
+from zeroshift.counting import count
 from zeroshift.inversion import (
     DDIMInversion,
     DirectInversion,
@@ -24,6 +24,7 @@ from zeroshift.inversion import (
 )
 from zeroshift.inversion.noise import draw_rolls, regularise
 from zeroshift.methods import Pix2PixZero
+from zeroshift.operations import forward_flops
 from zeroshift.presets import build_method
 from zeroshift.request import Request, check_shared
 from zeroshift.trajectory import Trajectory

@@ -14,9 +14,11 @@ from zeroshift.conditioning import EditDirection, Prompts
 from zeroshift.conditioning.direction import direction_of_words
 from zeroshift.control import AttentionGuidance, MirrorGuidance
 from zeroshift.control.mirror_guidance import cycle_weights
-from zeroshift.cost import forward_flops, inversion_flops, measure
+from zeroshift.cost import measure
+from zeroshift.counting import inversion_flops
 from zeroshift.inversion import Redescription, RegularisedInversion
 from zeroshift.methods import MirrorDiffusion, Pix2PixZero
+from zeroshift.operations import forward_flops
 from zeroshift.sites import select, tapped
 from zeroshift.trajectory import Trajectory, load_trajectory, save_trajectory
 

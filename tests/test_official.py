@@ -8,8 +8,8 @@ from benchmarks.setting import Setting, ours
 
 from tests.watch import installed
 from zeroshift.conditioning.direction import direction_of_words
-from zeroshift.cost import counted
 from zeroshift.inversion.base import finished
+from zeroshift.operations import counted
 from zeroshift.presets import build_method
 from zeroshift.published import OFFICIAL, published
 

@@ -14,9 +14,11 @@ from tests.watch import calls, installed, running_order
 from zeroshift.backbones.outline import outline_of_sd15
 from zeroshift.conditioning import Prompts
 from zeroshift.control import NoControl, Replay
-from zeroshift.cost import forward_flops, measure, sampling_flops
+from zeroshift.cost import measure
+from zeroshift.counting import sampling_flops
 from zeroshift.inversion import DDIMInversion, DirectInversion
 from zeroshift.methods import PlugAndPlay
+from zeroshift.operations import forward_flops
 from zeroshift.sampling import sample
 from zeroshift.schedule import random_start
 from zeroshift.trajectory import Trajectory

@@ -13,10 +13,11 @@ from zeroshift.conditioning import Prompts
 from zeroshift.conditioning.base import Run
 from zeroshift.conditioning.task import Task, make_task
 from zeroshift.control import PromptToPrompt as Control
-from zeroshift.cost import forward_flops, sampling_flops, stage_flops
+from zeroshift.counting import sampling_flops, stage_flops
 from zeroshift.inversion import DDIMInversion, DirectInversion
 from zeroshift.methods import PromptToPrompt
 from zeroshift.methods.base import edit_of
+from zeroshift.operations import forward_flops
 from zeroshift.request import Request
 from zeroshift.trajectory import Trajectory
 

@@ -17,9 +17,11 @@ from zeroshift.conditioning.direction import direction_of_words
 from zeroshift.conditioning.task import make_task
 from zeroshift.control import FusedGuidance
 from zeroshift.control.base import Here
-from zeroshift.cost import count, forward_flops, maps_held, measure
+from zeroshift.cost import measure
+from zeroshift.counting import count, maps_held
 from zeroshift.inversion import DDIMInversion, DirectInversion, RegularisedInversion
 from zeroshift.methods import Pix2PixZero, ReDiffuser
+from zeroshift.operations import forward_flops
 from zeroshift.presets import build_method
 from zeroshift.request import Request, check_shared
 from zeroshift.sampling import sample

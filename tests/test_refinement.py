@@ -17,9 +17,10 @@ from zeroshift.control.base import Control, Here, Stack
 from zeroshift.control.losses import clip_distance, gram, perceptual, squared, style
 from zeroshift.control.patch_discriminator import Discriminators, hinge, judge, levels, starting_weights
 from zeroshift.control.perceptual import load_vgg, shapes, vgg_features
-from zeroshift.cost import counted, sampling_flops
+from zeroshift.counting import sampling_flops
 from zeroshift.methods import DDIM, Method
 from zeroshift.methods.base import plan
+from zeroshift.operations import counted
 from zeroshift.sites import Taps
 from zeroshift.trajectory import Trajectory
 

@@ -13,9 +13,11 @@ from zeroshift.backbones.outline import outline_of
 from zeroshift.conditioning import Prompts
 from zeroshift.control import NoControl
 from zeroshift.control import PromptToPrompt as PromptToPromptControl
-from zeroshift.cost import counted, inversion_flops, measure
+from zeroshift.cost import measure
+from zeroshift.counting import inversion_flops
 from zeroshift.inversion import NullTextInversion, ValueEmbedding
 from zeroshift.methods import DDIM, Method, PromptToPrompt, StyleDiffusion
+from zeroshift.operations import counted
 
 STEPS = 4
 FEW = ValueEmbedding(inner_steps=2, inner_decay=0.0)

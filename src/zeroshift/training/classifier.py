@@ -2,9 +2,9 @@
 
     python -m zeroshift.training.classifier FOLDER OUT
 
-trains one on the pictures of ``train`` whose column ``species`` says cat or dog. The shipped one had half an hour on one
-core with smaller pictures (7,567 steps of 64), and then ``--init`` and 11,500 steps. How many steps fit into a time limit
-depends on the machine, so another run makes another network of about the same accuracy.
+trains one on the pictures of ``train`` whose column ``species`` says cat or dog. The shipped one had half an hour on
+one core with smaller pictures (7,567 steps of 64), and then ``--init`` and 11,500 steps. How many steps fit into a time
+limit depends on the machine, so another run makes another network of about the same accuracy.
 """
 
 import argparse
