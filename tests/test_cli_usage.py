@@ -38,6 +38,13 @@ def here(tmp_path, monkeypatch):
         (["--method", "ddim", "--direction", "d.safetensors"], ["--direction means nothing to --conditioning prompts"]),
         (["--control", "none", "--strengths", "1", "--conditioning", "prompts", "--strength", "1"], ["--strengths"]),
         (["--method", "prompt-to-prompt", "--blend-words", "cow,dog"], ["cow"]),
+        (["--method", "ddim", "--values-until", "0.3"], ["--values-until is for what --inversion value-embedding"]),
+        (
+            ["--method", "ddim", "--inversion", "null-text", "--negative", "x"],
+            ["--negative does nothing", "leave it out"],
+        ),
+        (["--method", "ddim", "--empty-schedule", "linear"], ["--empty-schedule is the course of --empty-share"]),
+        (["--method", "plug-and-play", "--start-seed", "3"], ["--start-seed is for --target-start random"]),
         (["--words", "swap", "--sentences", "9"], ["--words swap", "--sentences"]),
         (["--preview-every", "2"], ["--preview-every", "add --previews FOLDER"]),
         (["--batch", "0"], ["--batch", ">= 1"]),

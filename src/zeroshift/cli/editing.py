@@ -6,6 +6,7 @@ from pathlib import Path
 
 from zeroshift.cli.files import PhotographFlags, ResultFlags
 from zeroshift.cli.flags import Given, put
+from zeroshift.cli.idle import check_idle
 from zeroshift.cli.output import check_apart, check_picture, places, slug
 from zeroshift.cli.parts import fields_of
 from zeroshift.cli.shared import checked_method
@@ -42,6 +43,7 @@ def asked_for(
         tasks = [make_task(source, target, prompt, direction) for target in targets]
     spread = spread_out(method, given, strengths) if strengths else [("", given)]
     built = [checked_method(method, options) for _, options in spread]
+    check_idle(built[0], given)
     if direction is not None and "sentences" not in fields_of(type(built[0].conditioning)):
         raise Wrong(f"--direction means nothing to --conditioning {built[0].conditioning.kind}; leave one of them out.")
     with usage():  # a part that speaks of words looks whether they stand in the prompts
