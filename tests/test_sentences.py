@@ -100,6 +100,8 @@ def test_a(phrase: str):
         ("a cat", "cat", r"\1 dog", r"a \1 dog"),
         ("a c++ book", "c++", "rust", "a rust book"),
         ("an owl near an owlet", "owl", "cat", "a cat near an owlet"),
+        ("a photo of a cat", "cat", "two big dogs", "a photo of two big dogs"),
+        ("a photo of the cat", "cat", "2 dogs", "a photo of the 2 dogs"),
     ],
 )
 def test_swap_word(prompt: str, source: str, target: str, expected: str):
@@ -179,3 +181,7 @@ def test_counts_the_bank_does_not_hold(count: int):
 def test_empty_word(word: str):
     with pytest.raises(ValueError, match="word to make sentences about is empty; give a noun"):
         template_sentences(word, 5)
+
+
+def test_no_article_before_a_number():
+    assert with_article("three cats") == "three cats" and with_article("tench") == "a tench"

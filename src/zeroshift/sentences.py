@@ -81,6 +81,7 @@ _VOWEL_SOUND = re.compile(
     r"|hour|honest|honou?r|heir|[fhlmnrsx]\b|(?-i:SUV|[FHLMNRSX][B-DF-HJ-NP-TV-Z0-9]+)\b)",
     re.IGNORECASE,
 )
+_SEVERAL = re.compile(r"(?:two|three|four|five|six|seven|eight|nine|ten|some|several|many|\d+)\s", re.IGNORECASE)
 _PHOTO_OF = re.compile(
     r"^(?:an?|the)?\s*(?:photo|picture|image|painting|drawing|sketch)\s+of\s+(?:an?|the)\s+(.+)$", re.I
 )
@@ -92,8 +93,8 @@ def article(phrase: str) -> str:
 
 
 def with_article(phrase: str) -> str:
-    """Put the right indefinite article before ``phrase``."""
-    return f"{article(phrase)} {phrase}"
+    """Put the right indefinite article before ``phrase``; none before a number of things."""
+    return phrase if _SEVERAL.match(phrase) else f"{article(phrase)} {phrase}"
 
 
 def noun_phrase(caption: str) -> str | None:
@@ -108,7 +109,7 @@ def contains_word(prompt: str, word: str) -> bool:
 
 
 def swap_word(prompt: str, source: str, target: str) -> str:
-    """Replace every whole-word ``source`` in ``prompt`` by ``target``, correcting the article before it.
+    """Replace every whole-word ``source`` in ``prompt`` by ``target``, correcting or dropping the article before it.
 
     Raises:
         ValueError: ``source`` does not stand in ``prompt``.
@@ -117,6 +118,8 @@ def swap_word(prompt: str, source: str, target: str) -> str:
         raise ValueError(f'The word "{source}" does not stand in the prompt "{prompt}"; give a prompt that has it.')
     swapped = _whole(source).sub(lambda _: target, prompt)
     following = re.compile(rf"\b(an?)(\s+)(?={re.escape(target)}(?!\w))", re.IGNORECASE)
+    if _SEVERAL.match(target):
+        return following.sub("", swapped)
     return following.sub(lambda m: _like(m.group(1), article(target)) + m.group(2), swapped)
 
 
