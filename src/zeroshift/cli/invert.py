@@ -73,14 +73,7 @@ def invert(
     """Save a photograph's inversion, for several edits later: zeroshift edit --inversion-file."""
     with usage():
         task = Task(source, "", complete_source(source, prompt), "", None)  # the target plays no part
-    chosen_method = checked_method(method, given)
-    if report is not None:
-        check_report(chosen_method, report)
-    if output is None and report is None:
-        raise Wrong("There is nothing to write; say where to with --output FILE.safetensors, or --report FOLDER.")
-    check_apart([("the photograph", image)], [output])
-    if output is not None:
-        check_writable(output, ".safetensors")
+    check_places(checked_method(method, given), image, output, report)
     picture = load_image(image, max_megapixels=max_megapixels)
     editor, _ = model.opened(loud)
     request = Request(task, editor.method(method, given, paper_defaults))
@@ -94,3 +87,19 @@ def invert(
         facts = inversion_facts(editor.backbone, [picture], request, seed=seed, fit=fit)
         save_trajectory(trajectory, output, facts)
         tell(output, seconds, {"source": str(image), "facts": facts}, loud)
+
+
+def check_places(method: Method, image: Path, output: Path | None, report: Path | None) -> None:
+    """See that there is something to write, and that it can be written.
+
+    Raises:
+        Wrong: nothing is to be written, or the method's inversion has no report.
+        ValueError: a place cannot be written, or is the photograph.
+    """
+    if report is not None:
+        check_report(method, report)
+    if output is None and report is None:
+        raise Wrong("There is nothing to write; say where to with --output FILE.safetensors, or --report FOLDER.")
+    check_apart([("the photograph", image)], [output])
+    if output is not None:
+        check_writable(output, ".safetensors")
