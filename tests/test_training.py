@@ -21,6 +21,7 @@ from PIL import Image
 from torch.optim.swa_utils import AveragedModel
 
 from zeroshift.backbones import load_backbone
+from zeroshift.sentences import template_sentences
 from zeroshift.training import autoencoder, clip, denoiser
 from zeroshift.training.captions import close_up, vary
 from zeroshift.training.job import SHARES, Job, TrainOptions
@@ -73,6 +74,11 @@ def test_tokenizer_survives_the_disk_and_pads_with_its_end(tmp_path):
     assert ids[1].tolist() == [tokenizer.bos_token_id] + [tokenizer.eos_token_id] * 11
     tokenizer.save_pretrained(tmp_path)
     assert clip.tokenize(type(tokenizer).from_pretrained(tmp_path), ["a cat", ""]).equal(ids)
+
+
+def test_the_same_sentences_make_the_same_tokenizer():
+    sentences = template_sentences("cat", 200)
+    assert len({str(sorted(train_tokenizer(sentences, 400, 16).get_vocab().items())) for _ in range(4)}) == 1
 
 
 def test_batches_depend_on_seed_and_step_alone():

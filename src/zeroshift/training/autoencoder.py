@@ -11,8 +11,13 @@ from torch import Tensor
 from zeroshift.pictures import psnr, to_bytes
 from zeroshift.training.loop import StageOptions, adamw
 
+CHANNELS = {4: (32, 64, 96), 8: (16, 48, 96, 128)}
+"""channels of the levels, by the factor between pixels and latents; few where the sides are long"""
+CROP = 64
+"""sides of the details that it learns from: the network is convolutional, and varied details teach it most"""
 
-def build(size: int, channels: tuple[int, ...] = (32, 64, 96), latent_channels: int = 4) -> AutoencoderKL:
+
+def build(size: int, channels: tuple[int, ...] = CHANNELS[4], latent_channels: int = 4) -> AutoencoderKL:
     """Return an untrained autoencoder that halves the sides once per channel count after the first."""
     return AutoencoderKL(
         sample_size=size,
@@ -37,7 +42,7 @@ class AutoencoderStage(lightning.LightningModule):
         self.model, self.pictures, self.options = model, pictures, options  # pictures: uint8 (N, 3, S, S)
 
     def training_step(self, indices: Tensor, _: int) -> Tensor:
-        x = augment(self.pictures[indices.cpu()].to(self.device))
+        x = augment(cropped(self.pictures[indices.cpu()], CROP).to(self.device))
         posterior = self.model.encode(x).latent_dist
         decoded = self.model.decode(posterior.sample()).sample
         error = F.mse_loss(decoded.float(), x)
@@ -54,6 +59,13 @@ def augment(pictures: Tensor) -> Tensor:
     x = pictures.float() / 127.5 - 1
     mirrored = torch.rand(len(x), 1, 1, 1, device=x.device) < 0.5
     return torch.where(mirrored, x.flip(-1), x)
+
+
+def cropped(pictures: Tensor, side: int) -> Tensor:
+    """Return one random square of ``side`` pixels, the same of every picture (N, 3, S, S); smaller pictures whole."""
+    room = max(pictures.shape[-1] - side, 0)
+    y, x = torch.randint(room + 1, (2,)).tolist()
+    return pictures[..., y : y + side, x : x + side]
 
 
 @torch.no_grad()
