@@ -12,9 +12,13 @@ from torch import Tensor
 GREY = (0.299, 0.587, 0.114)
 
 
-def augmented(pictures: Tensor, size: int) -> Tensor:
-    """Turn uint8 pictures (N, 3, S, S) into strongly changed ones (N, 3, size, size) in about [-1, 1]."""
-    return erased(roughened(recoloured(cropped(pictures.float() / 127.5 - 1, size))))
+def augmented(pictures: Tensor, size: int, strength: Tensor | None = None) -> Tensor:
+    """Turn uint8 pictures (N, 3, S, S) into strongly changed ones (N, 3, size, size) in about [-1, 1].
+
+    ``strength`` (N,) says how strongly each one's colours are changed, 0 to 1; None is 1.
+    """
+    x = cropped(pictures.float() / 127.5 - 1, size)
+    return erased(roughened(recoloured(x, torch.ones(len(x), device=x.device) if strength is None else strength)))
 
 
 def cropped(
@@ -38,14 +42,18 @@ def cropped(
     return F.grid_sample(x, grid, padding_mode="reflection", align_corners=False)
 
 
-def recoloured(x: Tensor) -> Tensor:
-    """Return the pictures with other brightness, contrast, saturation and tint; a tenth of them grey."""
+def recoloured(x: Tensor, strength: Tensor) -> Tensor:
+    """Return the pictures with other brightness, contrast, saturation and tint; a tenth of them grey.
+
+    ``strength`` (N,) scales every change: at 0 there is none, at 1 a coat's colour can no longer be told.
+    """
     n, device = len(x), x.device
     grey = (x * torch.tensor(GREY, device=device)[:, None, None]).sum(1, keepdim=True)
     saturation = uniform(n, (0.4, 1.6), device) * (torch.rand(n, device=device) > 0.1)
-    x = grey + (x - grey) * saturation[:, None, None, None]
+    x = grey + (x - grey) * (1 + strength * (saturation - 1))[:, None, None, None]
     tint = uniform(n, (0.65, 1.4), device)[:, None] * (1 + 0.12 * torch.randn(n, 3, device=device))
     shift = uniform(n, (-0.35, 0.35), device)[:, None] + 0.04 * torch.randn(n, 3, device=device)
+    tint, shift = 1 + strength[:, None] * (tint - 1), strength[:, None] * shift
     return (x * tint[:, :, None, None] + shift[:, :, None, None]).clamp(-1, 1)
 
 
@@ -74,7 +82,8 @@ def erased(x: Tensor, share: float = 0.25) -> Tensor:
 def mixed(x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Mix a batch with its shuffle: in a third of the calls by mixup, in a third by cutmix, else not at all.
 
-    ``target`` (N,) is the second class's probability. (Zhang et al. 2018; Yun et al. 2019)
+    ``target`` (N, K) holds whatever is linear in the pictures, such as probabilities. (Zhang et al. 2018; Yun et al.
+    2019)
     """
     kind = int(torch.randint(0, 3, ()))
     if kind == 0:
@@ -82,12 +91,11 @@ def mixed(x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     order = torch.randperm(len(x), device=x.device)
     kept = 1 - uniform(len(x), (0.0, 0.5), x.device)
     if kind == 1:
-        share = kept
-        weight = share[:, None, None, None]
-        return x * weight + x[order] * (1 - weight), target * share + target[order] * (1 - share)
+        weight = kept[:, None, None, None]
+        return x * weight + x[order] * (1 - weight), torch.lerp(target[order], target, kept[:, None])
     boxes = rectangles(1 - kept, *x.shape[-2:])
     share = 1 - boxes.float().mean((1, 2, 3))
-    return torch.where(boxes, x[order], x), target * share + target[order] * (1 - share)
+    return torch.where(boxes, x[order], x), torch.lerp(target[order], target, share[:, None])
 
 
 def rectangles(area: Tensor, height: int, width: int) -> Tensor:

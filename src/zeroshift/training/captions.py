@@ -1,32 +1,55 @@
 """Captions as training sees them: every picture is described in many ways, by the same bank that directions use."""
 
 import random
+from dataclasses import dataclass, replace
 
-from zeroshift.sentences import ADJECTIVES, BACKGROUNDS, PATTERNS, PLAIN, VERBS, noun_phrase, sentence, with_article
+from zeroshift.sentences import ADJECTIVES, BACKGROUNDS, PATTERNS, VERBS, noun_phrase, sentence, with_article
+from zeroshift.vocabulary import BACKGROUND, COLOURS, MEDIA, Scene
 
 
-def vary(caption: str, choice: random.Random, as_written: float = 0.3, plain: float = 0.3, bare: float = 0.15) -> str:
-    """Return a random true-ish description of what ``caption`` describes.
+@dataclass(frozen=True)
+class Shares:
+    """How often captions say what; everything else is left to the template bank."""
 
-    ``as_written`` and ``plain`` are the shares of untouched captions and of patterns without adjective; the rest
-    comes from the whole bank. With probability ``bare`` the noun loses its attributes ("tabby cat" becomes "cat").
-    A caption that is not "a photo of a ..." stays as it is.
-    """
+    plain: float = 0.6
+    """a bare sentence rather than one of the bank, whose places and adjectives mean nothing"""
+    bare: float = 0.15
+    """the noun without its attributes"""
+    background: float = 0.5
+    """the background's colour where it is known"""
+    light: float = 0.5
+    """that a photograph is dark or bright"""
+
+
+SHARES = Shares()
+
+
+def scene_of(caption: str) -> Scene | str:
+    """Return what "a photo of a tabby cat" describes; any other sentence stays as it is."""
     phrase = noun_phrase(caption)
-    kind = choice.random()
-    if phrase is None:
-        return caption
-    if choice.random() < bare:
-        phrase = phrase.split()[-1]
-        caption = sentence(PLAIN[0], phrase, "", "", "")
-    if kind < as_written:
-        return caption
-    patterns = PLAIN if kind < as_written + plain else PATTERNS
-    parts = (choice.choice(BACKGROUNDS), choice.choice(VERBS), choice.choice(ADJECTIVES))
-    return sentence(choice.choice(patterns), phrase, *parts)
+    return caption if phrase is None else Scene(phrase)
 
 
-def close_up(caption: str) -> str:
-    """Return the caption of an enlarged detail, which ``vary`` leaves alone: closeness then has words of its own."""
-    phrase = noun_phrase(caption)
-    return f"a close-up photo of {with_article(phrase)}" if phrase else f"{caption}, close-up"
+def vary(scene: Scene | str, choice: random.Random, shares: Shares = SHARES) -> str:
+    """Return a random true-ish description of ``scene``; a sentence that is no scene stays as it is."""
+    if isinstance(scene, str):
+        return scene
+    if choice.random() < shares.bare:
+        scene = replace(scene, subject=scene.noun)
+    if scene.medium in ("dark", "bright") and choice.random() >= shares.light:
+        scene = replace(scene, medium="photo")
+    background = ""
+    if scene.background and choice.random() < shares.background:
+        background = choice.choice(BACKGROUND).format(scene.background)
+    if scene.medium == "photo" and choice.random() >= shares.plain:
+        parts = (background or choice.choice(BACKGROUNDS), choice.choice(VERBS), choice.choice(ADJECTIVES))
+        return sentence(choice.choice(PATTERNS), scene.subject, *parts)
+    text = choice.choice(MEDIA[scene.medium]).format(with_article(scene.subject))
+    return f"{text} {background}" if background else text
+
+
+def spoken(scenes: list[Scene | str]) -> list[str]:
+    """Return sentences that hold every word that ``vary`` may use of these scenes, for the tokenizer's vocabulary."""
+    choice, subjects = random.Random(0), sorted({s.subject for s in scenes if isinstance(s, Scene)})
+    ways = [way.format(with_article(subject)) for subject in subjects for ways in MEDIA.values() for way in ways]
+    return [vary(scene, choice) for scene in scenes] + ways + [way.format(c) for way in BACKGROUND for c in COLOURS] * 5

@@ -2,14 +2,15 @@
 
     python -m zeroshift.training.classifier FOLDER OUT
 
-trains one on the pictures of ``train`` whose column ``species`` says cat or dog. The shipped one had half an hour on
-one core with smaller pictures (7,567 steps of 64), and then ``--init`` and 11,500 steps. How many steps fit into a time
-limit depends on the machine, so another run makes another network of about the same accuracy.
+trains one on the pictures of ``train`` whose column ``species`` says cat or dog, and, where there is a column ``coat``,
+a second head on the coats that enough of them have. How many steps fit into a time limit depends on the machine, so
+another run makes another network of about the same accuracy.
 """
 
 import argparse
 import sys
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -19,9 +20,9 @@ import torch.nn.functional as F
 from pydantic import ValidationError
 from torch import Tensor
 
-from zeroshift.classifier import Classifier, accuracy, build_classifier, choose_threshold, load_classifier
+from zeroshift.classifier import Classifier, accuracy, build_classifier, coat_accuracy, load_classifier, start_from
 from zeroshift.classifier import save_classifier as save
-from zeroshift.data import CaptionedFolder, labelled
+from zeroshift.data import CaptionedFolder, CaptionedPicture, frequent, labelled, rows_of, with_coat
 from zeroshift.presets import one_sentence
 from zeroshift.training.augmentation import augmented, mixed
 from zeroshift.training.loop import StageOptions, adamw, fit
@@ -34,36 +35,65 @@ SIZES = (64, 80, 96)
 SOURCE_SIZE = 128
 """sides of the pictures that crops are taken from"""
 SMOOTHING = 0.1
-HELD_OUT = ("val", "bench-val")
-"""the splits that choose the threshold"""
+MINIMUM = 25
+"""pictures of ``train`` that a coat needs to be learned"""
+GENTLE = 0.3
+"""strength of the colour changes, of 1, under which a coat can still be told"""
+COAT_WEIGHT = 0.5
+"""of the coats' cross-entropy beside the animals'"""
+MEASURED = ("val", "bench-val", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """What is learned from."""
+
+    pictures: Tensor
+    """uint8 (N, 3, S, S)"""
+    truth: Tensor
+    """whether each is of the second class, bool (N,)"""
+    coats: Tensor
+    """each one's soft coat, scaled by the coat's weight; zeros where it is not known, (N, coats)"""
 
 
 class ClassifierStage(lightning.LightningModule):
-    """Cross-entropy with smoothed labels on strongly augmented, mixed pictures."""
+    """Cross-entropy with smoothed labels on strongly augmented, mixed pictures, of both heads.
+
+    The colours of every other picture are changed gently, whether its coat is known or not, and only those teach coats.
+    """
 
     def __init__(
         self,
         classifier: Classifier,
-        pictures: Tensor,
-        truth: Tensor,
+        material: Material,
         held_out: tuple[Tensor, Tensor] | None,
         options: StageOptions,
     ) -> None:
         super().__init__()
         self.network = classifier.network.train()
         self.classifier, self.held_out, self.options = classifier, held_out, options
-        self.pictures, self.truth = pictures, truth  # uint8 (N, 3, S, S), bool (N,)
+        self.material = material
 
     def training_step(self, indices: Tensor, _: int) -> Tensor:
-        chosen = indices.cpu()
-        size = SIZES[int(torch.randint(0, len(SIZES), ()))]
-        x = augmented(self.pictures[chosen].to(self.device), size)
-        target = self.truth[chosen].to(self.device).float() * (1 - SMOOTHING) + SMOOTHING / 2
-        x, target = mixed(x, target)
-        logits = self.network(x.contiguous(memory_format=torch.channels_last))
-        loss = F.binary_cross_entropy_with_logits(logits.float(), target)
+        x, second, coats = self.batch(indices.cpu(), SIZES[int(torch.randint(0, len(SIZES), ()))])
+        logits, of_coats = self.network.heads(self.network.features(x.contiguous(memory_format=torch.channels_last)))
+        loss = F.binary_cross_entropy_with_logits(logits.float(), second)
         self.log("loss", loss, prog_bar=True)
+        if coats.sum() > 0:
+            of_coat = -(coats * of_coats.float().log_softmax(1)).sum() / coats.sum()
+            self.log("coat", of_coat, prog_bar=True)
+            loss = loss + COAT_WEIGHT * of_coat
         return loss
+
+    def batch(self, chosen: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return changed pictures (N, 3, size, size), the second class's share (N,), and weighted coats (N, coats)."""
+        gentle = torch.rand(len(chosen), device=self.device) < 0.5
+        strength = torch.where(gentle, GENTLE, 1.0)
+        x = augmented(self.material.pictures[chosen].to(self.device), size, strength)
+        second = self.material.truth[chosen].to(self.device).float() * (1 - SMOOTHING) + SMOOTHING / 2
+        coats = self.material.coats[chosen].to(self.device) * gentle[:, None]
+        x, target = mixed(x, torch.cat([second[:, None], coats], 1))
+        return x, target[:, 0], target[:, 1:]
 
     def on_train_batch_end(self, outputs: object, batch: Tensor, batch_idx: int) -> None:
         if self.held_out and self.trainer.global_step % 500 == 0:
@@ -85,35 +115,46 @@ def train_classifier(
     seed: int = 0,
     precision: Literal["fp32", "bf16"] = "bf16",
 ) -> Classifier:
-    """Train on ``train``, choose the threshold on ``val`` and ``bench-val``, write ``out``; checkpoints go to ``work``.
+    """Train on ``train`` and write ``out``; checkpoints go to ``work``, and a killed training goes on from there.
 
-    ``init`` is the folder of a trained classifier to go on from.
-
-    The label column is ``species`` with the values cat and dog. Splits that lack one of the two choose and measure
-    nothing; without any to choose by, the threshold is a half.
+    ``init`` is the folder of a trained classifier to go on from; its coat head is kept if it knows the same coats.
+    The label columns are ``species`` with the values cat and dog, and ``coat``, which may be missing or empty.
 
     Raises:
-        ValueError: ``train`` lacks one of the two.
+        ValueError: ``train`` lacks one of the two, or ``init`` has another shape.
     """
     if not present(data, ("train",)):
         raise ValueError(f"{data.root} needs pictures of a cat and of a dog in train; name them in column species.")
-    pictures, truth = labelled(data, ("train",), SOURCE_SIZE)
-    classifier = build_classifier(WIDTHS, BLOCKS, SIZE)
+    rows = rows_of(data, ("train",))
+    classifier = build_classifier(WIDTHS, BLOCKS, SIZE, frequent(rows, "coat", MINIMUM))
     if init:
-        classifier.network.load_state_dict(load_classifier(init).network.state_dict())
+        start_from(classifier, load_classifier(init))
     classifier.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    chosen_by = present(data, HELD_OUT)
-    held_out = labelled(data, chosen_by, SIZE) if chosen_by else None
+    pictures, truth = labelled(data, ("train",), SOURCE_SIZE)
+    material = Material(pictures, truth, soft_coats(rows, classifier.coats))
+    held_out = labelled(data, ("val",), SIZE) if present(data, ("val",)) else None
     weights = torch.where(truth, 1 / truth.sum(), 1 / (~truth).sum())
-    fit(ClassifierStage(classifier, pictures, truth, held_out, options), weights, options, work, seed, precision)
+    fit(ClassifierStage(classifier, material, held_out, options), weights, options, work, seed, precision)
     classifier.network.cpu().eval()
     save(classifier, out)
     trained = load_classifier(out)  # judged as it ships: in half precision
-    if held_out:
-        trained = replace(trained, threshold=choose_threshold(trained.probabilities(held_out[0]), held_out[1]))
-    trained = replace(trained, figures=figures(trained, data))
+    trained = replace(trained, figures={**figures(trained, data), **coat_figures(trained, data)})
     save(trained, out)
     return trained
+
+
+def soft_coats(rows: Sequence[CaptionedPicture], coats: tuple[str, ...]) -> Tensor:
+    """Return each row's smoothed coat, scaled by one over the root of the coat's share, (N, coats); zeros for none.
+
+    The root lies between learning every picture alike and every coat alike: rare coats count, and do not take over.
+    """
+    known = torch.zeros(len(rows), len(coats))
+    for row, picture in zip(known, rows, strict=True):
+        if picture.labels.get("coat") in coats:
+            row[coats.index(picture.labels["coat"])] = 1
+    weight = known @ known.sum(0).clamp(min=1).rsqrt()
+    smooth = known * (1 - SMOOTHING) + SMOOTHING / max(len(coats), 1)
+    return smooth * weight[:, None]
 
 
 def present(data: CaptionedFolder, splits: tuple[str, ...]) -> tuple[str, ...]:
@@ -126,8 +167,23 @@ def figures(classifier: Classifier, data: CaptionedFolder) -> dict[str, float]:
     """Return the balanced accuracy on every split that was held out."""
     return {
         f"{split.replace('-', '_')}_balanced_accuracy": accuracy(classifier, *labelled(data, (split,), SIZE))
-        for split in present(data, (*HELD_OUT, "test"))
+        for split in present(data, MEASURED)
     }
+
+
+def coat_figures(classifier: Classifier, data: CaptionedFolder) -> dict[str, float]:
+    """Return the share of right coats on ``val`` and ``test``, of labels given by hand and of all; none without coats.
+
+    A coat that was too rare to be learned counts as a mistake.
+    """
+    found: dict[str, float] = {}
+    for split in ("val", "test") if classifier.coats else ():
+        rows, by_hand = with_coat(data, split), with_coat(data, split, by_hand=True)
+        for name, chosen in (("coat_accuracy", by_hand), ("coat_accuracy_all_labels", rows)):
+            if chosen:
+                truth = [row.labels["coat"] for row in chosen]
+                found[f"{split}_{name}"] = coat_accuracy(classifier, data.read(chosen, SIZE), truth)
+    return found
 
 
 def main(words: list[str] | None = None) -> None:
@@ -137,7 +193,7 @@ def main(words: list[str] | None = None) -> None:
         description="Train the classifier that judges generated pictures: cats and dogs.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("folder", type=Path, help="captioned pictures with the column species")
+    parser.add_argument("folder", type=Path, help="captioned pictures with the column species, and perhaps coat")
     parser.add_argument("out", type=Path, help="folder of the finished classifier")
     parser.add_argument("--run", type=Path, default=Path("run-classifier"), help="where checkpoints lie")
     parser.add_argument("--init", type=Path, help="folder of a trained classifier to go on from")
@@ -153,7 +209,7 @@ def main(words: list[str] | None = None) -> None:
         sys.exit(f"error: {one_sentence('the classifier', error)}")
     except ValueError as error:
         sys.exit(f"error: {error}")
-    print(f"threshold {trained.threshold:.3f}", *(f"{k} {v:.4f}" for k, v in trained.figures.items()), sep="\n")
+    print(*(f"{name} {value:.4f}" for name, value in trained.figures.items()), sep="\n")
 
 
 if __name__ == "__main__":

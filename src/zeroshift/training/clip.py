@@ -12,9 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
 
-from zeroshift.training.autoencoder import augment
-from zeroshift.training.captions import vary
+from zeroshift.training.augmentation import cropped
+from zeroshift.training.captions import Shares, vary
 from zeroshift.training.loop import StageOptions, adamw
+from zeroshift.vocabulary import Scene
 
 
 def build(tokenizer: CLIPTokenizer, size: int, width: int = 128, layers: int = 4) -> CLIPModel:
@@ -46,21 +47,31 @@ def tokenize(tokenizer: CLIPTokenizer, sentences: list[str]) -> Tensor:
     return ids
 
 
+WHOLE = Shares(bare=0.0, light=1.0)
+"""captions that say what they can: two pictures are one's match if their captions are the same"""
+
+
 class ClipStage(lightning.LightningModule):
     """Symmetric contrastive loss; pictures of one caption are each other's positives, since captions repeat."""
 
     def __init__(
-        self, model: CLIPModel, tokenizer: CLIPTokenizer, pictures: Tensor, captions: list[str], options: StageOptions
+        self,
+        model: CLIPModel,
+        tokenizer: CLIPTokenizer,
+        pictures: Tensor,
+        scenes: list[Scene | str],
+        options: StageOptions,
     ) -> None:
         super().__init__()
         self.model, self.tokenizer, self.pictures = model, tokenizer, pictures
-        self.captions, self.options = captions, options
+        self.scenes, self.options = scenes, options
 
     def training_step(self, indices: Tensor, step: int) -> Tensor:
         choice = random.Random(int(torch.randint(2**31, ())))
-        chosen = [self.captions[k] for k in indices.tolist()]
-        ids = tokenize(self.tokenizer, [vary(c, choice, bare=0.0) for c in chosen]).to(self.device)
-        x = shifted(augment(self.pictures[indices.cpu()].to(self.device)))
+        chosen = [self.scenes[k] for k in indices.tolist()]
+        ids = tokenize(self.tokenizer, [vary(scene, choice, WHOLE) for scene in chosen]).to(self.device)
+        x = self.pictures[indices.cpu()].to(self.device).float() / 127.5 - 1
+        x = cropped(x, x.shape[-1], area=(0.65, 1.0), stretch=0.1, degrees=10.0)  # closer would be a close-up
         logits = self.model(input_ids=ids, pixel_values=x).logits_per_image.float()
         same = torch.tensor([[a == b for b in chosen] for a in chosen], device=self.device, dtype=torch.float32)
         wanted = same / same.sum(1, keepdim=True)
@@ -70,14 +81,3 @@ class ClipStage(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         return adamw(self, self.options, decay=0.05)
-
-
-def shifted(x: Tensor, share: float = 0.08) -> Tensor:
-    """Zoom each picture (B, 3, S, S) by up to ``2 * share`` and move it by up to ``share`` of its side."""
-    zoom = 1 - share * 2 * torch.rand(len(x), device=x.device)
-    move = (torch.rand(len(x), 2, device=x.device) * 2 - 1) * share * 2
-    theta = torch.zeros(len(x), 2, 3, device=x.device)
-    theta[:, 0, 0] = theta[:, 1, 1] = zoom
-    theta[:, :, 2] = move
-    grid = F.affine_grid(theta, list(x.shape), align_corners=False)
-    return F.grid_sample(x, grid, padding_mode="reflection", align_corners=False)

@@ -12,6 +12,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from zeroshift.training.captions import vary
 from zeroshift.training.clip import tokenize
 from zeroshift.training.loop import StageOptions, adamw
+from zeroshift.vocabulary import Scene
 
 
 def build(
@@ -57,14 +58,14 @@ class DenoiserStage(lightning.LightningModule):
         text: CLIPTextModel,
         tokenizer: CLIPTokenizer,
         latents: Tensor,
-        captions: list[str],
+        scenes: list[Scene | str],
         options: StageOptions,
     ) -> None:
         """``latents`` is (2, N, C, H, W): the pictures and their mirror images."""
         super().__init__()
         self.model, self.options = model, options
         self.frozen = [text.requires_grad_(False).eval()]  # in a list: neither averaged nor saved with the stage
-        self.tokenizer, self.latents, self.captions = tokenizer, latents, captions
+        self.tokenizer, self.latents, self.scenes = tokenizer, latents, scenes
         self.register_buffer("alphas_cumprod", scheduler().alphas_cumprod, persistent=False)
 
     def training_step(self, indices: Tensor, step: int) -> Tensor:
@@ -87,7 +88,7 @@ class DenoiserStage(lightning.LightningModule):
         """Return encoded varied captions (B, L, D), a tenth of them empty."""
         choice = random.Random(int(torch.randint(2**31, ())))
         chosen = [
-            "" if choice.random() < self.unconditional else vary(self.captions[k], choice) for k in indices.tolist()
+            "" if choice.random() < self.unconditional else vary(self.scenes[k], choice) for k in indices.tolist()
         ]
         tower = self.frozen[0].to(self.device)
         encoded: Tensor = tower(tokenize(self.tokenizer, chosen).to(self.device)).last_hidden_state

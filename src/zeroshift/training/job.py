@@ -18,7 +18,7 @@ from zeroshift.files import sha256_of, write_atomically
 from zeroshift.training.export import check_model
 from zeroshift.training.loop import Report, StageOptions, fit
 
-SHARES = {"autoencoder": 0.10, "clip": 0.04, "half": 0.20, "denoiser": 0.66}
+SHARES = {"autoencoder": 0.20, "clip": 0.06, "half": 0.16, "denoiser": 0.58}
 """the stages in their order, and how a time limit is shared out if all of them run"""
 BUDGET = {"minutes", "autoencoder_steps", "clip_steps", "half_steps", "denoiser_steps", "processes"}
 """options that may change when a training goes on"""
@@ -28,8 +28,12 @@ BUDGET = {"minutes", "autoencoder_steps", "clip_steps", "half_steps", "denoiser_
 class TrainOptions:
     """What is trained, how large and how long."""
 
-    size: Annotated[int, Field(ge=32, le=512, multiple_of=32)] = 64
+    size: Annotated[int, Field(ge=32, le=512, multiple_of=32)] = 128
     """side of the pictures in pixels"""
+    factor: Literal[4, 8] = 8
+    """pixels per latent, along a side"""
+    latent_channels: Annotated[int, Field(ge=1, le=32)] = 6
+    """channels of the latents: more keep more of a picture and are harder to generate"""
     minutes: Annotated[float, Field(gt=0)] | None = None
     """time limit for everything, shared out among the stages; without it the step counts alone decide"""
     autoencoder_steps: Annotated[int, Field(ge=1)] = 8_000
@@ -51,8 +55,11 @@ class TrainOptions:
     processes: Annotated[int, Field(ge=1, le=64)] = 1
     """processes (CPU) or devices that train together, each on batches of its own; several single-threaded processes
     are faster than several threads"""
-    close_ups: Annotated[float, Field(ge=0, le=1)] = 0.2
-    """share of the denoiser's draws that are enlarged details, captioned "a close-up photo of ..." """
+    close_ups: Annotated[float, Field(ge=0, lt=0.5)] = 0.15
+    """share of the draws that are enlarged details, captioned "a close-up photo of ..." """
+    styles: Annotated[float, Field(ge=0, lt=0.5)] = 0.25
+    """share of the draws that are pencil sketches, black-and-white photographs, paintings and night scenes, made from
+    the photographs and captioned so"""
     balance: str | None = "species"
     """the column of captions.csv whose values are drawn equally often, if the table has it"""
 

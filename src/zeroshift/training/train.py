@@ -3,7 +3,6 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -14,27 +13,15 @@ from safetensors.torch import save
 from torch import Tensor
 from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer
 
-from zeroshift.data import CaptionedFolder, CaptionedPicture, load_pictures
+from zeroshift.data import CaptionedFolder
 from zeroshift.files import folder_atomically, write_atomically
-from zeroshift.sentences import noun_phrase, template_sentences
+from zeroshift.sentences import template_sentences
 from zeroshift.training import autoencoder, clip, denoiser, export
-from zeroshift.training.captions import close_up
+from zeroshift.training.captions import spoken
 from zeroshift.training.job import Job, claim
+from zeroshift.training.material import Material, gathered
 from zeroshift.training.tokenizer import train_tokenizer
-
-ZOOM = 1.4
-"""how much a close-up enlarges"""
-
-
-@dataclass(frozen=True, eq=False)
-class Material:
-    """What is learned from."""
-
-    pictures: Tensor
-    """uint8 (N, 3, S, S)"""
-    captions: list[str]
-    weights: Tensor
-    """how often each picture is drawn, relative (N,)"""
+from zeroshift.vocabulary import Scene
 
 
 def train(folder: Path, out: Path, job: Job) -> None:
@@ -50,42 +37,14 @@ def train(folder: Path, out: Path, job: Job) -> None:
     table, size = CaptionedFolder.open(folder), job.options.size
     claim(job, folder, out)
     torch.manual_seed(job.options.seed)
-    pictures, rows = load_pictures(table, "train", size)
-    plain = Material(pictures, [row.caption for row in rows], balanced(rows, job.options.balance))
-    job.say(f"{len(rows)} pictures of {size}x{size} pixels")
-    vae = trained_autoencoder(plain, job)
-    tokenizer, towers = trained_clip(plain, job)
-    material = with_close_ups(plain, table.read(rows, round(size * ZOOM)), job.options.close_ups)
+    options = job.options
+    material = gathered(table, size, options.balance, options.close_ups, options.styles)
+    job.say(f"{len(material.scenes)} pictures of {size}x{size} pixels, details and renderings among them")
+    vae = trained_autoencoder(material, job)
+    tokenizer, towers = trained_clip(material, job)
     unet = trained_denoiser(vae, tokenizer, towers.text_model, material, job)
     once(export.save)(out, vae, tokenizer, towers, unet, denoiser.scheduler())
     job.say(f"saved {out}")
-
-
-def balanced(rows: list[CaptionedPicture], column: str | None) -> Tensor:
-    """Return sampling weights that make the column's values equally likely (all ones without the column)."""
-    values = [row.labels.get(column, "") if column else "" for row in rows]
-    counts = Counter(values)
-    return torch.tensor([1 / counts[value] for value in values])
-
-
-def with_close_ups(material: Material, enlarged: Tensor, share: float) -> Material:
-    """Add a detail of every picture under a caption that says so; ``share`` of the draws go to these.
-
-    ``enlarged`` holds the same pictures at ``ZOOM`` times the size. Real photographs come closer than portraits do,
-    and a caption that owns the closeness keeps it out of the others.
-    """
-    if not share:
-        return material
-    size, room = material.pictures.shape[-1], enlarged.shape[-1] - material.pictures.shape[-1]
-    generator = torch.Generator().manual_seed(0)
-    corners = torch.randint(room // 4, room - room // 4 + 1, (len(enlarged), 2), generator=generator).tolist()
-    details = torch.stack([p[:, y : y + size, x : x + size] for p, (y, x) in zip(enlarged, corners, strict=True)])
-    weights = material.weights / material.weights.sum()
-    return Material(
-        torch.cat([material.pictures, details]),
-        material.captions + [close_up(caption) for caption in material.captions],
-        torch.cat([weights * (1 - share), weights * share]),
-    )
 
 
 def trained_autoencoder(material: Material, job: Job) -> AutoencoderKL:
@@ -93,10 +52,11 @@ def trained_autoencoder(material: Material, job: Job) -> AutoencoderKL:
     done = job.done("autoencoder")
     if done.exists():
         return AutoencoderKL.from_pretrained(done, local_files_only=True).eval()
-    model = autoencoder.build(job.options.size)
+    options = job.options
+    model = autoencoder.build(options.size, autoencoder.CHANNELS[options.factor], options.latent_channels)
     if job.init:
         model = AutoencoderKL.from_pretrained(job.init / "vae", local_files_only=True).float()
-        model.register_to_config(sample_size=job.options.size)
+        model.register_to_config(sample_size=options.size)
     pictures, stage = material.pictures, job.stage("autoencoder")
     job.fit("autoencoder", autoencoder.AutoencoderStage(model, pictures, stage), material.weights)
     autoencoder.standardise(model.eval(), pictures[:: max(1, len(pictures) // 1000)])
@@ -115,20 +75,19 @@ def trained_clip(material: Material, job: Job) -> tuple[CLIPTokenizer, CLIPModel
     if done.exists():
         tokenizer = CLIPTokenizer.from_pretrained(done, local_files_only=True)
         return tokenizer, CLIPModel.from_pretrained(done, local_files_only=True)
-    captions = material.captions
-    tokenizer = train_tokenizer(captions + [close_up(c) for c in captions] + bank(captions))
+    tokenizer = train_tokenizer(spoken(material.scenes) + bank(material.scenes))
     model = clip.build(tokenizer, job.options.size)
     # an identity: image embeddings then compare with the text encoder's own pooled output
     model.text_projection.weight.data.copy_(torch.eye(model.config.projection_dim)).requires_grad_(False)
-    towers = clip.ClipStage(model, tokenizer, material.pictures, captions, job.stage("clip"))
+    towers = clip.ClipStage(model, tokenizer, material.pictures, material.scenes, job.stage("clip"))
     job.fit("clip", towers, material.weights)
     keep(done, model.eval(), tokenizer)
     return tokenizer, model
 
 
-def bank(captions: list[str], nouns: int = 50) -> list[str]:
-    """Return the template sentences of the captions' most frequent nouns, for the tokenizer's vocabulary."""
-    counts = Counter(phrase.split()[-1] for caption in captions if (phrase := noun_phrase(caption)))
+def bank(scenes: list[Scene | str], nouns: int = 50) -> list[str]:
+    """Return the template sentences of the most frequent nouns, for the tokenizer's vocabulary."""
+    counts = Counter(scene.noun for scene in scenes if isinstance(scene, Scene))
     return [text for noun, _ in counts.most_common(nouns) for text in template_sentences(noun, 2000)]
 
 
@@ -148,7 +107,7 @@ def trained_denoiser(
             continue
         pictures = halved(material.pictures) if name == "half" else material.pictures
         latents = cached_latents(vae, pictures, job.run / f"{name}.safetensors")
-        module = denoiser.DenoiserStage(unet, text, tokenizer, latents, material.captions, job.stage(name))
+        module = denoiser.DenoiserStage(unet, text, tokenizer, latents, material.scenes, job.stage(name))
         job.fit(name, module, material.weights)
         keep(job.done(name), unet)
     return unet.eval()

@@ -1,0 +1,55 @@
+"""What the shipped model's captions say beyond the noun: style, closeness, light and background colour.
+
+The trainer describes its pictures with these words and the captioner composes its guesses of them, so that one reads
+what the other wrote.
+"""
+
+from dataclasses import dataclass
+
+from zeroshift.sentences import with_article
+
+MEDIA = {
+    "photo": ("a photo of {}", "a picture of {}", "{}", "a snapshot of {}", "portrait of {}"),
+    "sketch": ("a pencil sketch of {}", "a sketch of {}", "a pencil drawing of {}", "{}, pencil sketch"),
+    "black-and-white": (
+        "a black-and-white photo of {}",
+        "a monochrome photo of {}",
+        "a photo of {} in black and white",
+        "{}, black-and-white photo",
+    ),
+    "painting": ("a painting of {}", "an oil painting of {}", "a posterised painting of {}", "{}, painting"),
+    "night": ("a photo of {} at night", "{} at night", "a night photo of {}", "a picture of {} in the dark night"),
+    "close": ("a close-up photo of {}", "a close-up of {}", "a photo of {} from very near", "{}, close-up"),
+    "dark": ("a dark photo of {}", "{} in dim light", "a photo of {} in the shade"),
+    "bright": ("a bright photo of {}", "{} in bright light", "a photo of {} in bright light"),
+}
+"""ways to say what kind of picture it is; the first is the usual one"""
+STYLES = ("photo", "sketch", "black-and-white", "painting", "night")
+"""what a picture is made with; everything else is said of photographs"""
+BACKGROUND = ("on a {} background", "with a {} background", "in front of a {} background")
+"""ways to say a background's colour"""
+COLOURS = ("black", "white", "grey", "red", "brown", "yellow", "green", "blue")
+"""colours that backgrounds have"""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a picture shows, as far as captions say it."""
+
+    subject: str
+    """noun with its attributes, without article: "tabby cat" """
+    medium: str = "photo"
+    """a key of ``MEDIA``"""
+    background: str = ""
+    """one of ``COLOURS``, or nothing"""
+
+    @property
+    def noun(self) -> str:
+        """Return the subject without its attributes."""
+        return self.subject.split()[-1]
+
+    @property
+    def caption(self) -> str:
+        """Return the usual sentence about it."""
+        text = MEDIA[self.medium][0].format(with_article(self.subject))
+        return f"{text} {BACKGROUND[0].format(self.background)}" if self.background else text
