@@ -9,11 +9,13 @@ from zeroshift.backbones.stable_diffusion import StableDiffusion
 from zeroshift.conditioning.base import Run
 from zeroshift.conditioning.shift import EditDirection
 from zeroshift.conditioning.task import Task, make_task
-from zeroshift.embedding import Embedding
+from zeroshift.embedding import Embedding, guidance_rows
 from zeroshift.inversion.base import Photograph, finished
 from zeroshift.methods.base import Method, Planned, direction_of, inversion_plan
 from zeroshift.methods.base import plan as plan_of
 from zeroshift.methods.pix2pix_zero import Pix2PixZero
+from zeroshift.network import guided
+from zeroshift.operations import flops_of, forward_flops
 from zeroshift.sampling import Edit, Step, sample
 from zeroshift.sites import Taps
 from zeroshift.source import Source
@@ -36,6 +38,11 @@ def clean(count: int, height: int = 8, width: int = 8) -> Tensor:
 
 def prompts(backbone: StableDiffusion, count: int = 1, prompt: str = TASK.source_prompt) -> Embedding:
     return backbone.embed([prompt]).repeat(count)
+
+
+def start(backbone: StableDiffusion, count: int = 1) -> Trajectory:
+    """Return what sampling begins with where nothing is inverted."""
+    return Trajectory(backbone.schedule(STEPS), (clean(count),))
 
 
 def inverted(
@@ -79,6 +86,14 @@ def translated(
     trajectory = inverted(backbone, chosen, x0, seed, task.source_prompt)
     branch = plan(backbone, chosen, trajectory, task=task).branch
     return last(backbone, trajectory, [branch], reconstruct)
+
+
+def further_row(backbone: StableDiffusion, x: Tensor) -> float:
+    """Return what a second prompt at the same latent (1, C, h, w) costs, in SF."""
+    text = guidance_rows(prompts(backbone, prompt=""), prompts(backbone), 5.0)
+    with torch.no_grad():
+        two = flops_of(lambda: guided(backbone, Taps(()), (x,), 1, text))
+    return two / forward_flops(backbone, x) - 1
 
 
 def apart(a: Tensor, b: Tensor) -> float:

@@ -10,10 +10,13 @@ from torch import Tensor
 from tests.runs import apart, clean, inverted, last, plan, prompts, source_of
 from tests.tiny import scheduler
 from tests.watch import calls, running_order
+from zeroshift.backbones.unet import TappedAttention
 from zeroshift.conditioning import Prompts
 from zeroshift.control.base import Control, Stack
 from zeroshift.inversion import DDIMInversion, DirectInversion
-from zeroshift.inversion.base import Photograph, Plan
+from zeroshift.inversion.base import Photograph, Plan, finished
+from zeroshift.inversion.ddim import calls as calls_of
+from zeroshift.inversion.ddim import walk_up
 from zeroshift.methods import DDIM
 from zeroshift.sampling import Edit, sample
 from zeroshift.sites import NOTHING, Part, Site, select, tapped
@@ -34,7 +37,10 @@ class Reading(Control):
     """Records values of the encoder's cross-attention at some steps and does nothing with them."""
 
     def __init__(self, steps: set[int], prompt_only: bool = False) -> None:
-        self.steps, self.prompt_only = steps, prompt_only
+        self.steps, self.alone = steps, prompt_only
+
+    def prompt_only(self, i: int) -> bool:
+        return self.alone
 
     def records(self, site: Site, i: int) -> frozenset[Part]:
         wanted = i in self.steps and site.kind == "cross" and site.stage == "down"
@@ -194,6 +200,19 @@ def test_finer_inversion_against_diffusers(backbone):
         found[t] = x
     for t, ours in zip((751, 501, 251, 1), trajectory.latents, strict=False):
         assert apart(ours, found[t]) <= EQUAL
+
+
+@pytest.mark.parametrize("fine", [None, 10, 20])
+def test_finer_steps_open_layers_only_where_maps_are_kept(tiny, fine):
+    probs = select("cross", "probs")
+    layer = tiny.unet.get_submodule(next(site.name for site in tiny.sites if probs(site)))
+    opened: list[bool] = []
+    handle = tiny.unet.register_forward_pre_hook(lambda *_: opened.append(isinstance(layer.processor, TappedAttention)))
+    walk = walk_up(tiny, clean(1), prompts(tiny), tiny.schedule(STEPS), inversion_steps=fine, keep=probs)
+    levels = finished(walk)
+    handle.remove()
+    assert (sum(opened), len(opened)) == (STEPS, calls_of("aligned", fine, STEPS))
+    assert len(levels.maps) == STEPS and all(len(m) == sum(map(bool, map(probs, tiny.sites))) for m in levels.maps)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,21 @@ def calls(unet: UNet2DConditionModel) -> Iterator[list[int]]:
 
 
 @contextmanager
+def seen_rows(network: UNet2DConditionModel, *names: str) -> Iterator[dict[str, list[int]]]:
+    """Collect the rows of every output of some modules, before any other hook sees it."""
+    rows: dict[str, list[int]] = {name: [] for name in names}
+    handles = [
+        network.get_submodule(name).register_forward_hook(lambda _module, _args, out, n=name: rows[n].append(len(out)))
+        for name in names
+    ]
+    try:
+        yield rows
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
 def running_order(modules: dict[str, nn.Module]) -> Iterator[list[str]]:
     """Collect the names of ``modules`` in the order in which they finish."""
     names: list[str] = []

@@ -21,6 +21,10 @@ SD15 = "sd15"
 """Stable Diffusion 1.5, which needs no file"""
 
 
+class WrongSize(ValueError):
+    """A network cannot take pictures of a size."""
+
+
 @dataclass(frozen=True)
 class Cost:
     """Cost of editing one picture."""
@@ -70,12 +74,13 @@ def measure(
         size: side of the picture in pixels; default the model's own.
 
     Raises:
-        ValueError: the model cannot be found, or its network cannot take pictures of ``size``.
+        WrongSize: the model's network cannot take pictures of ``size``.
+        ValueError: the model cannot be found.
     """
     backbone = outline_of_sd15() if model == SD15 else outline_of(find_configs(model, revision, cache_dir))
-    size = size or backbone.size
-    if size % backbone.multiple:
-        raise ValueError(f"The size must be a multiple of {backbone.multiple} for this model, not {size}.")
+    size = backbone.size if size is None else size
+    if size < 1 or size % backbone.multiple:
+        raise WrongSize(f"The size must be a multiple of {backbone.multiple} for this model, not {size}.")
     side = size // backbone.factor
     x0 = torch.zeros(1, backbone.latent_channels, side, side, device=backbone.device)
     flops, unit = count(backbone, method, x0), forward_flops(backbone, x0)

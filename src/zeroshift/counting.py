@@ -140,6 +140,7 @@ def kind_of_step(backbone: Backbone, edits: Sequence[Edit], i: int, walked: int 
         (
             None if walked is None else tuple(e.control.records(site, walked) for site in backbone.sites),
             None if walked is None else len(e.conditioning.source(walked)),
+            None if walked is None else e.control.prompt_only(walked),
             tuple(e.control.applies(site, i) for site in backbone.sites),
             len(e.conditioning.target(i)),
             e.control.phase(i),

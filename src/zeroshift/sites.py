@@ -51,6 +51,11 @@ class Taps:
     values: Tensor | None = None
     """what value projections see during this pass instead of the tokens, (N, L, D)"""
 
+    @property
+    def listened(self) -> frozenset[str]:
+        """Return the names of the sites of which the listener asked for anything."""
+        return frozenset(site.name for site in self._wanted)
+
     def wants(self, site: Site, part: Part) -> bool:
         """Tell whether the listener asked for ``part`` of ``site``."""
         return part in self._wanted.get(site, NOTHING)

@@ -6,12 +6,11 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
-import torch
 from torch import Tensor
 
 from zeroshift.backbones.base import Backbone
 from zeroshift.embedding import TextRows
-from zeroshift.network import guided, predict
+from zeroshift.network import guided, joined, predict
 from zeroshift.sites import Part, Recording, Site, Taps, recorder
 from zeroshift.trajectory import Trajectory
 
@@ -47,8 +46,8 @@ class Source:
     conditioning: Conditioning
     records: Callable[[Site, int], frozenset[Part]]
     """what is kept at which step"""
-    prompt_only: bool = False
-    """whether only the prompt's row is recorded, so that others need not be computed on a replayed branch"""
+    prompt_only: Callable[[int], bool]
+    """at which steps only the prompt's row is read, so that others need not be computed on a replayed branch"""
 
 
 Walk = Callable[[Source], Iterator[Recorded]]
@@ -80,10 +79,10 @@ def step_of(source: Source, i: int, x: Tensor, latents: tuple[Tensor, ...] | Non
             out = guided(source.backbone, taps, latents or (x,), timestep, text)
         return trajectory.advance(*trajectory.schedule.split(x, out, trajectory.schedule.level(i)), i), seen
     if wanted:
-        rows = text.prompt if source.prompt_only else text
-        asked = (latents or (x,) * len(text))[-len(rows) :]
+        rows = text.prompt if source.prompt_only(i) else text
+        asked, blocks = joined((latents or (x,) * len(text))[-len(rows) :])
         with taps.listening(recorder(seen), lambda site: source.records(site, i), stop=True):
-            predict(source.backbone, taps, torch.cat(asked), timestep, rows)
+            predict(source.backbone, taps, asked, timestep, rows, blocks=blocks)
     return trajectory.at(i + 1), seen
 
 

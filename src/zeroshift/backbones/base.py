@@ -1,6 +1,6 @@
 """What the rest of the package knows of a loaded checkpoint."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -8,6 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from zeroshift.captioning.base import Captioner
 from zeroshift.embedding import Embedding
 from zeroshift.schedule import Schedule
 from zeroshift.sites import Site, Taps
@@ -99,9 +100,23 @@ class Backbone(Protocol):
         """
 
     @property
+    def captioner(self) -> Captioner:
+        """Return what says in words what a picture shows.
+
+        Raises:
+            Unsupported: there is none.
+        """
+
+    @property
     def sites(self) -> tuple[Site, ...]: ...
 
     def tap(self, site: Site, taps: Taps) -> AbstractContextManager[None]: ...
+
+    def sharing(self, blocks: int, tapped: Collection[str]) -> AbstractContextManager[None]:
+        """Compute once what comes before the text, in passes whose rows are ``blocks`` blocks that differ in it alone.
+
+        ``tapped`` names the sites of which something is read or replaced meanwhile.
+        """
 
     def schedule(self, steps: int) -> Schedule: ...
 

@@ -1,6 +1,6 @@
 """Stable Diffusion 1.x and 2.x, and every checkpoint of their layout, in diffusers format."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +11,9 @@ from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from zeroshift.backbones.base import Clip, Identity, Tokens, Unsupported
+from zeroshift.backbones.sharing import sharing
 from zeroshift.backbones.unet import find_sites, tap
+from zeroshift.captioning.base import Captioner
 from zeroshift.embedding import Embedding
 from zeroshift.schedule import Schedule, leading
 from zeroshift.sites import Site, Taps
@@ -34,6 +36,8 @@ class StableDiffusion:
     scheduler: DDIMScheduler
     open_clip: Callable[[], Clip] | None = None
     """loads the image encoder, which few edits need, and what belongs to it"""
+    open_captioner: Callable[[], Captioner] | None = None
+    """loads what says in words what a picture shows"""
 
     def __post_init__(self) -> None:
         for network in (self.unet, self.vae, self.text_encoder):
@@ -80,11 +84,29 @@ class StableDiffusion:
         return self.open_clip()
 
     @cached_property
+    def captioner(self) -> Captioner:
+        """Return the captioner, loaded at the first call.
+
+        Raises:
+            Unsupported: there is none.
+            ValueError: a file of it is missing.
+        """
+        if self.open_captioner is None:
+            raise Unsupported(
+                f"The checkpoint {self.identity.name} has no captioner (folder classifier), so it cannot tell what a "
+                "picture shows; give --source (source= in Python), or take the shipped model."
+            )
+        return self.open_captioner()
+
+    @cached_property
     def sites(self) -> tuple[Site, ...]:
         return find_sites(self.unet)
 
     def tap(self, site: Site, taps: Taps) -> AbstractContextManager[None]:
         return tap(self.unet, site, taps)
+
+    def sharing(self, blocks: int, tapped: Collection[str]) -> AbstractContextManager[None]:
+        return sharing(self.unet, blocks, tapped)
 
     def schedule(self, steps: int) -> Schedule:
         """Return the grid of ``steps`` steps on the checkpoint's own noise schedule ("leading" spacing, offset 1).

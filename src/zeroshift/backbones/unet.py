@@ -12,7 +12,7 @@ from diffusers.models.resnet import ResnetBlock2D
 from torch import Tensor, nn
 
 from zeroshift.backbones.base import Unsupported
-from zeroshift.sites import Site, Taps
+from zeroshift.sites import Compute, Part, Site, Taps
 
 
 def find_sites(unet: UNet2DConditionModel) -> tuple[Site, ...]:
@@ -120,7 +120,8 @@ def residual(block: ResnetBlock2D, x: Tensor, temb: Tensor) -> Tensor:
 class TappedAttention:
     """Plain Stable Diffusion attention with q, k, v, probabilities and output (per head) open to taps.
 
-    Fused attention stays the path unless probabilities are asked for; those are computed in float32 at least.
+    Fused attention stays the path unless probabilities are asked for; those are computed in float32 at least. Of what
+    is replaced nothing is computed: q and k neither where the probabilities are.
     """
 
     def __init__(self, site: Site, taps: Taps) -> None:
@@ -137,20 +138,28 @@ class TappedAttention:
     ) -> Tensor:
         context = hidden_states if encoder_hidden_states is None else encoder_hidden_states
         seen = context if self.taps.values is None or self.site.kind == "self" else self.taps.values.to(context.dtype)
-        q = self.taps(self.site, "q", lambda: self.heads(attn, attn.to_q(hidden_states)))  # (N, heads, S, d)
-        k = self.taps(self.site, "k", lambda: self.heads(attn, attn.to_k(context)))
-        v = self.taps(self.site, "v", lambda: self.heads(attn, attn.to_v(seen)))
+        q = self.part("q", lambda: self.heads(attn, attn.to_q(hidden_states)))  # (N, heads, S, d)
+        k = self.part("k", lambda: self.heads(attn, attn.to_k(context)))
+        v = self.part("v", lambda: self.heads(attn, attn.to_v(seen)))
         mixed = self.taps(self.site, "output", lambda: self.mix(attn, q, k, v))  # (N, heads, S, d)
         merged = mixed.transpose(1, 2).flatten(2)  # (N, S, heads * d)
         out: Tensor = attn.to_out[1](attn.to_out[0](merged))
         return out
 
-    def mix(self, attn: Attention, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    def part(self, part: Part, compute: Compute) -> Compute:
+        """Return what gives a part: at once if it is listened to, else not before somebody needs it."""
+        if not self.taps.wants(self.site, part):
+            return compute
+        x = self.taps(self.site, part, compute)
+        return lambda: x
+
+    def mix(self, attn: Attention, q: Compute, k: Compute, v: Compute) -> Tensor:
         """Return the values mixed by attention, (N, heads, S, d)."""
         if not self.taps.wants(self.site, "probs"):
-            return F.scaled_dot_product_attention(q, k, v)  # default scale, as the processor replaced: equal bits
-        probs = self.taps(self.site, "probs", lambda: probabilities(q, k, attn.scale))  # (N, heads, S, L)
-        return probs.to(v.dtype) @ v
+            return F.scaled_dot_product_attention(q(), k(), v())  # default scale, as the processor replaced: equal bits
+        probs = self.taps(self.site, "probs", lambda: probabilities(q(), k(), attn.scale))  # (N, heads, S, L)
+        values = v()
+        return probs.to(values.dtype) @ values
 
     @staticmethod
     def heads(attn: Attention, x: Tensor) -> Tensor:

@@ -3,16 +3,17 @@
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol
 
 from torch import Tensor
 
 from zeroshift.backbones.base import Backbone
-from zeroshift.conditioning.base import Run
+from zeroshift.conditioning.base import ConditioningOptions, Run
 from zeroshift.conditioning.task import Task
 from zeroshift.embedding import TextRows
+from zeroshift.inversion.base import Inversion
 from zeroshift.schedule import Schedule
-from zeroshift.sites import NOTHING, Compute, Handler, Part, Site, Taps
+from zeroshift.sites import NOTHING, Compute, Handler, Part, Site, Taps, Wanted, nowhere
 from zeroshift.source import Recorded, Walk, record
 from zeroshift.trajectory import Trajectory
 
@@ -61,14 +62,16 @@ class Control:
     """how many neighbouring source steps are needed (before, after)"""
     follows_source: bool = False
     """whether the control needs the source's latents although it records nothing"""
-    prompt_only: bool = False
-    """whether, of the source's rows, it reads the prompt's alone"""
     walk: Walk = staticmethod(record)
     """how the source branch is walked"""
 
     def phase(self, i: int) -> Hashable:
         """Return what makes step ``i`` cost other than others, besides the parts that are recorded and applied."""
         return None
+
+    def prompt_only(self, i: int) -> bool:
+        """Tell whether, of the source's rows, it reads the prompt's alone at step ``i``."""
+        return False
 
     def differentiates(self, i: int) -> bool:
         """Tell whether ``steer`` takes gradients through the network at step ``i``; x0 and eps then have a graph."""
@@ -99,11 +102,55 @@ class Control:
         return x
 
 
-class ControlOptions(Protocol):
-    """Frozen options of a control."""
+class Beside(Protocol):
+    """What a control stands beside: the other parts and numbers of its method."""
 
     @property
-    def kind(self) -> str: ...
+    def steps(self) -> int: ...
+
+    @property
+    def guidance_scale(self) -> float: ...
+
+    @property
+    def inversion(self) -> Inversion: ...
+
+    @property
+    def conditioning(self) -> ConditioningOptions: ...
+
+
+class ControlOptions:
+    """A control that can be chosen; leaves are frozen options. What is optional does nothing by default."""
+
+    fuses_rich: ClassVar[bool] = False
+    """whether it is for rich prompts, and for nothing else"""
+    sees_photograph: ClassVar[bool] = False
+    """whether it compares the edit with the photograph itself, not only with what an inversion made of it"""
+
+    def check(self, beside: Beside) -> None:
+        """Refuse other parts that the options make no sense with.
+
+        Raises:
+            ValueError: these do not.
+        """
+
+    def check_task(self, task: Task) -> None:
+        """Refuse a task whose words the options do not fit.
+
+        Raises:
+            ValueError: it is one.
+        """
+
+    def kept(self, sites: Sequence[Site]) -> Wanted:
+        """Return what an inversion has to record of a network's layers.
+
+        Raises:
+            Unsupported: the network has no layer that it could work on.
+        """
+        return nowhere
+
+    def source_key(self, beside: Beside) -> tuple[object, ...]:
+        """Return what the source branch depends on because of the options: edits of one run agree in it."""
+        return ()
 
     def bind(self, run: Run) -> Control:
         """Return the control of one run.
@@ -112,18 +159,7 @@ class ControlOptions(Protocol):
             Unsupported: the network has no layer that it could work on.
             ValueError: the task's words do not fit the options.
         """
-
-
-@runtime_checkable
-class Worded(Protocol):
-    """Options of a control that speak of words of the prompts."""
-
-    def check_task(self, task: Task) -> None:
-        """Refuse words that the prompts do not have.
-
-        Raises:
-            ValueError: a word does not stand in its prompt.
-        """
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +173,6 @@ class Stack(Control):
     controls: Sequence[Control]
     window: tuple[int, int] = field(init=False)
     follows_source: bool = field(init=False)
-    prompt_only: bool = field(init=False)
     walk: Walk = field(init=False)
 
     def __post_init__(self) -> None:
@@ -146,8 +181,6 @@ class Stack(Control):
         own = {
             "window": (max(before for before, _ in windows), max(after for _, after in windows)),
             "follows_source": any(c.follows_source for c in self.controls),
-            # who keeps the inherited ``records`` reads no row at all
-            "prompt_only": all(c.prompt_only or type(c).records is Control.records for c in self.controls),
             "walk": walks[0] if walks else record,
         }
         for name, value in own.items():
@@ -155,6 +188,10 @@ class Stack(Control):
 
     def phase(self, i: int) -> Hashable:
         return tuple(c.phase(i) for c in self.controls)
+
+    def prompt_only(self, i: int) -> bool:
+        # who keeps the inherited ``records`` reads no row at all
+        return all(c.prompt_only(i) or type(c).records is Control.records for c in self.controls)
 
     def differentiates(self, i: int) -> bool:
         return any(c.differentiates(i) for c in self.controls)

@@ -16,7 +16,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from zeroshift.conditioning.base import Run
-from zeroshift.control.base import Control, Here
+from zeroshift.control.base import Control, ControlOptions, Here
 from zeroshift.control.losses import clip_distance, crop
 from zeroshift.control.steering import cheap_gradient, full_gradient, normalised, steered
 
@@ -26,7 +26,7 @@ SMALLEST = 0.6
 
 @final
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
-class ClipGuidance:
+class ClipGuidance(ControlOptions):
     """Every step moves towards what CLIP finds like the target prompt."""
 
     kind: Literal["clip-guidance"] = "clip-guidance"

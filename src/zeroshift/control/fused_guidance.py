@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass as plain_dataclass
 from dataclasses import field, replace
 from math import isclose
-from typing import Annotated, Literal, TypeAlias, final
+from typing import Annotated, ClassVar, Literal, TypeAlias, final
 
 import torch
 from pydantic import ConfigDict, Field
@@ -18,7 +18,7 @@ from torch import Tensor
 from zeroshift.conditioning.base import Run
 from zeroshift.conditioning.prompts import StepPrompts
 from zeroshift.conditioning.rich import RichRows
-from zeroshift.control.base import Control, Here, Rows
+from zeroshift.control.base import Beside, Control, ControlOptions, Here, Rows
 from zeroshift.control.guidance import PROBS, gradient_of_rows, in_units
 from zeroshift.control.mirror_guidance import cycle_weights, moved
 from zeroshift.embedding import TextRows
@@ -39,8 +39,10 @@ the six maps drawn; and one that keeps most of the source"""
 
 @final
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
-class FusedGuidance:
+class FusedGuidance(ControlOptions):
     """Cross-attention guidance towards the source's maps, fused with regenerated maps of the steps before and after."""
+
+    fuses_rich: ClassVar[bool] = True
 
     kind: Literal["fused-guidance"] = "fused-guidance"
     """name of this control"""
@@ -74,9 +76,21 @@ class FusedGuidance:
         return w_source, w_between, w_edited
 
     @property
+    def regenerated(self) -> tuple[bool, bool]:
+        """Tell whether the maps of the prompts in between and of the edited one are needed."""
+        _, between, edited = (weight > 0 for weight in self.weights)
+        if self.map_update != "none":
+            return True, True
+        # the last of a chain is guided to the maps of those before it
+        return between or (edited and self.regeneration == "chain"), edited
+
+    @property
     def own_source(self) -> bool:
         """Tell whether the source branch is walked for one edit alone."""
         return self.regeneration == "chain" or self.cooperative == "latent-blend"
+
+    def source_key(self, beside: Beside) -> tuple[object, ...]:
+        return (self, beside.conditioning, beside.guidance_scale) if self.own_source else self.regenerated
 
     def bind(self, run: Run) -> Control:
         if not isinstance(run.conditioning, RichRows):
@@ -85,7 +99,9 @@ class FusedGuidance:
             return Control()
         # which steps take two, and the first's weight, is open in the paper: here as in the author's MirrorDiffusion
         two = cycle_weights(4, run.steps) if self.cooperative == "two-gradient" else {}
-        return BoundFusion(self, run.conditioning, two)
+        between, edited = self.regenerated
+        shares = tuple(s for s in run.conditioning.shares if (between if s < 1 else edited))
+        return BoundFusion(self, replace(run.conditioning, shares=shares), two, window=(1, 1) if shares else (0, 0))
 
 
 @plain_dataclass(frozen=True, eq=False)
@@ -94,11 +110,12 @@ class BoundFusion(Control):
 
     options: FusedGuidance
     rich: RichRows
+    """the prompts whose maps are needed"""
     two: dict[int, float]
     """weight of the first of two gradient steps, by step"""
+    window: tuple[int, int]
     latest: list[tuple[Tensor, Tensor]] = field(default_factory=list)
     """clean part and noise of the edit's latest prediction, for latent-blend"""
-    window = (1, 1)
 
     def phase(self, i: int) -> Hashable:
         return i in self.two
@@ -108,6 +125,7 @@ class BoundFusion(Control):
 
     def walk(self, source: Source) -> Iterator[Recorded]:
         """Walk the source branch and regenerate beside it; each step's maps begin with the regenerated ones."""
+        source = replace(source, conditioning=self.rich)
         if self.options.regeneration == "chain":
             return chain(source, self.rich, self.options.lambda_xa, self.followed)
         return shared(source, self.rich, self.followed) if self.options.own_source else record(source)
@@ -149,8 +167,11 @@ class BoundFusion(Control):
         around = [r for r in here.recorded if abs(r.i - here.i) == 1] or [here.source]
         regenerated = torch.stack([self.sorted(r.seen[key], here)[1] for r in around]).mean(0)
         w_source, w_between, w_edited = self.weights(here.i)
-        # several prompts in between share their weight equally: their number is open in the paper
-        fused = w_source * own + w_between * regenerated[:-1].mean(0) + w_edited * regenerated[-1]
+        fused, between = w_source * own, sum(share < 1 for share in self.rich.shares)
+        if between:  # several share their weight equally: their number is open in the paper
+            fused = fused + w_between * regenerated[:between].mean(0)
+        if between < len(regenerated):
+            fused = fused + w_edited * regenerated[-1]
         if self.options.fused_rows == "prompt" and len(here.text) > 1:
             fused = torch.stack([own[0], fused[-1]])
         joined: Tensor = fused.flatten(0, 1)

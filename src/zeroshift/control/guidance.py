@@ -12,9 +12,9 @@ from torch import Tensor
 
 from zeroshift.backbones.base import Unsupported
 from zeroshift.conditioning.base import Run
-from zeroshift.control.base import Control, Here, Rows
+from zeroshift.control.base import Beside, Control, ControlOptions, Here, Rows
 from zeroshift.embedding import TextRows
-from zeroshift.network import mixed, predict
+from zeroshift.network import joined, mixed, predict
 from zeroshift.sites import NOTHING, Compute, Part, Recording, Site, Wanted
 
 SD_512_PIXELS = 26_944
@@ -24,7 +24,7 @@ PROBS: frozenset[Part] = frozenset({"probs"})
 
 @final
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
-class AttentionGuidance:
+class AttentionGuidance(ControlOptions):
     """One gradient step per prompt row on x_t brings all cross-attention maps closer to the source's."""
 
     kind: Literal["attention-guidance"] = "attention-guidance"
@@ -43,6 +43,16 @@ class AttentionGuidance:
     """step with the noise that the gradient's pass predicted, before the move: no second pass (approximate)"""
     maps_from: Literal["reconstruction", "inversion"] = "reconstruction"
     """where the source's maps are seen; in the inversion, the source need not be sampled again (approximate)"""
+
+    def check(self, beside: Beside) -> None:
+        if self.maps_from == "inversion" and not beside.inversion.sees_every_step:
+            raise ValueError(
+                "Only an inversion that walks DDIM's steps has maps for every sampling step; take --inversion ddim, "
+                "regularised, direct or negative-prompt, not on the official grid, or --maps-from reconstruction."
+            )
+
+    def source_key(self, beside: Beside) -> tuple[object, ...]:
+        return (self.maps_from, self.guided_layers) if self.maps_from == "inversion" else ()
 
     def bind(self, run: Run) -> Control:
         if not (self.lambda_xa and self.guidance_until):
@@ -70,7 +80,6 @@ class AttentionGuidance:
         return coarse
 
     def kept(self, sites: Sequence[Site]) -> Wanted:
-        """Return what an inversion has to record."""
         wanted = self.maps_from == "inversion" and self.lambda_xa and self.guidance_until
         layers = self.compared(sites) if wanted else frozenset[Site]()
         return lambda site: PROBS if site in layers else NOTHING
@@ -84,7 +93,11 @@ class BoundGuidance(Control):
     layers: frozenset[Site]
     until: int
     """how many steps are guided"""
-    prompt_only: bool
+    alone: bool
+    """whether only the prompt's row is moved"""
+
+    def prompt_only(self, i: int) -> bool:
+        return self.alone
 
     def records(self, site: Site, i: int) -> frozenset[Part]:
         return self._compared(site, i) if self.options.maps_from == "reconstruction" else NOTHING
@@ -100,7 +113,7 @@ class BoundGuidance(Control):
         """Return x_t - lambda dL/dx_t for each row on its own (pix2pix-zero, Alg. 1; L is the squared norm)."""
         if here.i >= self.until:
             return Rows((x,))
-        rows, asked = len(here.text), here.text.prompt if self.prompt_only else here.text
+        rows, asked = len(here.text), here.text.prompt if self.alone else here.text
         reference = self.reference(here)
         weight = in_units(self.options.lambda_xa, x, here.backbone.sites)
         gradient, out = gradient_and_output((x,), here, reference, asked, whole=self.options.reuse_noise)
@@ -117,7 +130,7 @@ class BoundGuidance(Control):
         seen = here.trajectory.maps[here.i] if inverted else here.source.seen
         count = len(here.trajectory.start)
         own = {key: maps for key, maps in seen.items() if key[1] in self._compared(key[0], here.i)}
-        return {key: maps[-count:] for key, maps in own.items()} if self.prompt_only else own
+        return {key: maps[-count:] for key, maps in own.items()} if self.alone else own
 
     def _mixed(self, out: Tensor, x: Tensor, here: Here) -> Tensor:
         """Return the guided prediction at ``x``, with the negative row that had no gradient's pass."""
@@ -162,9 +175,10 @@ def gradient_and_output(
 
     with torch.enable_grad():
         # the gradient is taken at the repeated rows, which do not interact inside the network
-        repeated = torch.cat(latents if len(latents) == rows else latents * rows).detach().requires_grad_()
+        x, blocks = joined(latents if len(latents) == rows else latents * rows)
+        repeated = x.detach().requires_grad_()
         with here.taps.listening(measure, lambda site: _parts(reference, site), stop=not whole):
-            out = predict(here.backbone, here.taps, repeated, here.timestep, text).detach()
+            out = predict(here.backbone, here.taps, repeated, here.timestep, text, blocks=blocks).detach()
         (gradient,) = torch.autograd.grad(torch.stack(losses).sum(), repeated)
     return gradient, out
 

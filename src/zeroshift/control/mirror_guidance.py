@@ -15,7 +15,7 @@ from torch import Tensor
 
 from zeroshift.conditioning.base import Run
 from zeroshift.conditioning.shift import course
-from zeroshift.control.base import Control, Here, Rows
+from zeroshift.control.base import Control, ControlOptions, Here, Rows
 from zeroshift.control.guidance import gradient_of_rows, in_units
 from zeroshift.embedding import TextRows
 from zeroshift.sites import Part, Site, select
@@ -24,7 +24,7 @@ from zeroshift.source import Conditioning
 
 @final
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
-class MirrorGuidance:
+class MirrorGuidance(ControlOptions):
     """Cross-attention guidance, at a few steps preceded by a weaker step under a prompt that is one edit less."""
 
     kind: Literal["mirror-guidance"] = "mirror-guidance"

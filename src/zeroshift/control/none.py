@@ -6,12 +6,12 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from zeroshift.conditioning.base import Run
-from zeroshift.control.base import Control
+from zeroshift.control.base import Control, ControlOptions
 
 
 @final
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
-class NoControl:
+class NoControl(ControlOptions):
     """The target prompt alone."""
 
     kind: Literal["none"] = "none"

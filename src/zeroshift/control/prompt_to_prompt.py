@@ -1,7 +1,8 @@
 """Prompt-to-Prompt: the target attends as the source does (Hertz et al., arXiv:2208.01626, Alg. 1)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass as plain_dataclass
+from functools import cache
 from typing import Annotated, Literal, final
 
 import torch
@@ -20,7 +21,7 @@ from zeroshift.control.alignment import (
     refinement,
     replacement,
 )
-from zeroshift.control.base import Control, Here
+from zeroshift.control.base import Control, ControlOptions, Here
 from zeroshift.control.blend import LocalBlend, blend_sites
 from zeroshift.control.features import for_rows
 from zeroshift.control.words import check_pair, check_words, parse_factors, parse_pair, parse_windows
@@ -33,7 +34,7 @@ Window = tuple[int, int]
 
 @final
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
-class PromptToPrompt:
+class PromptToPrompt(ControlOptions):
     """Cross-attention maps of the words kept, and self-attention maps, come from the source for part of the steps."""
 
     kind: Literal["prompt-to-prompt"] = "prompt-to-prompt"
@@ -111,7 +112,6 @@ class PromptToPrompt:
             first=run.trajectory.first,
             pictures=run.count,
             follows_source=blend is not None,
-            prompt_only=self.uncond_self_until == 0,
         )
 
     def _cross(self, run: Run, source: Tokens, target: Tokens) -> "CrossEdit":
@@ -159,12 +159,37 @@ class CrossEdit:
         """Tell whether any token's map is edited."""
         return any(begin <= step < end for begin, end in self.windows)
 
-    def at(self, step: int) -> tuple[Tensor, Tensor]:
-        """Return (taken, kept) of a step: the edited map is ``source @ taken + target * kept``, (L, L) and (L,)."""
-        on = torch.tensor([float(begin <= step < end) for begin, end in self.windows]).to(self.factors)
-        taken = self.alignment.matrix * (on * self.factors * self.alignment.share)
-        kept = on * self.factors * (1 - self.alignment.share) + (1 - on)
-        return self.placed(taken), self.placed(kept)
+    def at(self, step: int) -> "Change":
+        """Return what is done to the maps of a step."""
+        kept = self._kept(step)
+        taken = self.alignment.matrix * (self._on(step) * self.factors * self.alignment.share)
+        return Change(self.placed(taken), self.placed(kept) if kept.any() else None)
+
+    def whole(self, step: int) -> bool:
+        """Tell whether nothing of the target's own map is left."""
+        return not self._kept(step).any()
+
+    def _kept(self, step: int) -> Tensor:
+        on = self._on(step)
+        return on * self.factors * (1 - self.alignment.share) + (1 - on)
+
+    def _on(self, step: int) -> Tensor:
+        return torch.tensor([float(begin <= step < end) for begin, end in self.windows]).to(self.factors)
+
+
+@plain_dataclass(frozen=True, eq=False)
+class Change:
+    """The edit of one step's maps: ``source @ taken + target * kept``."""
+
+    taken: Tensor
+    """(L, L)"""
+    kept: Tensor | None
+    """(L,); None where it is 0 for every token, so that the target's own map need not be known"""
+
+    def of(self, source: Tensor, own: Compute) -> Tensor:
+        """Return the edited map (B, heads, S, L)."""
+        moved = source @ self.taken
+        return moved if self.kept is None else moved + own() * self.kept
 
 
 @plain_dataclass(frozen=True, eq=False)
@@ -179,7 +204,13 @@ class BoundPromptToPrompt(Control):
     first: int
     pictures: int
     follows_source: bool
-    prompt_only: bool
+
+    def prompt_only(self, i: int) -> bool:
+        return i - self.first >= self.uncond_steps
+
+    def phase(self, i: int) -> Hashable:
+        step = i - self.first
+        return step < self.uncond_steps, step < self.self_steps, self.cross.whole(step)
 
     def records(self, site: Site, i: int) -> frozenset[Part]:
         step = i - self.first
@@ -201,7 +232,7 @@ class BoundPromptToPrompt(Control):
         def handle(site: Site, part: Part, compute: Compute) -> Tensor:
             source = here.source.seen[site, part]
             if part == "probs":
-                return self._cross(site, source, compute().chunk(len(here.text)), edit)
+                return self._cross(site, source, len(here.text), edit, compute)
             return self._shared(source, len(here.text), step, compute)
 
         return handle
@@ -209,14 +240,13 @@ class BoundPromptToPrompt(Control):
     def blend(self, x: Tensor, here: Here) -> Tensor:
         return x if self.blender is None else self.blender(x, here.source.following, here.i - self.first)
 
-    def _cross(self, site: Site, source: Tensor, own: tuple[Tensor, ...], edit: tuple[Tensor, Tensor] | None) -> Tensor:
-        """Edit the maps of the prompt's row (B, heads, S, L), the last of ``own``; rows before it stay."""
-        prompt, source = own[-1], source[-len(own[-1]) :]
-        if edit is not None:
-            prompt = source @ edit[0] + prompt * edit[1]
+    def _cross(self, site: Site, source: Tensor, count: int, edit: Change | None, compute: Compute) -> Tensor:
+        """Edit the maps of the prompt's row (B, heads, S, L), the last of ``count``; rows before it stay."""
+        source, own = source[-self.pictures :], cache(lambda: compute().chunk(count))
+        prompt = own()[-1] if edit is None else edit.of(source, lambda: own()[-1])
         if self.blender is not None and site in self.blender.sites:
             self.blender.look(source, prompt)
-        return torch.cat((*own[:-1], prompt))
+        return prompt if count == 1 else torch.cat((*own()[:-1], prompt))
 
     def _shared(self, source: Tensor, count: int, step: int, compute: Compute) -> Tensor:
         """Return q or k of all ``count`` rows: of those replaced at this step the source's, else the target's."""

@@ -9,7 +9,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass as plain_dataclass
 from dataclasses import field
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias, final
+from typing import Annotated, ClassVar, Literal, TypeAlias, final
 
 import torch
 from pydantic import ConfigDict, Field
@@ -17,7 +17,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from zeroshift.conditioning.base import Run
-from zeroshift.control.base import Control, Here
+from zeroshift.control.base import Control, ControlOptions, Here
 from zeroshift.control.losses import clip_distance, perceptual, squared, style
 from zeroshift.control.patch_discriminator import Discriminators
 from zeroshift.control.perceptual import Vgg, load_vgg, vgg_features
@@ -28,8 +28,10 @@ Weight: TypeAlias = Annotated[float, Field(ge=0, le=1000)]
 
 @final
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
-class Refinement:
+class Refinement(ControlOptions):
     """The edited picture is brought closer to the photograph and to the target prompt."""
+
+    sees_photograph: ClassVar[bool] = True
 
     kind: Literal["refinement"] = "refinement"
     """name of this extra"""

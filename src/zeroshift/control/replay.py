@@ -14,7 +14,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from zeroshift.conditioning.base import Run
-from zeroshift.control.base import Control, Here, Rows
+from zeroshift.control.base import Beside, Control, ControlOptions, Here, Rows
 from zeroshift.control.features import (
     Layers,
     Matching,
@@ -36,7 +36,7 @@ MIXED: frozenset[Part] = frozenset({"v", "output"})
 
 @final
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
-class Replay:
+class Replay(ControlOptions):
     """One residual feature of the source's decoder, and q and k of its self-attention, in place of the target's."""
 
     kind: Literal["replay"] = "replay"
@@ -64,6 +64,10 @@ class Replay:
     start_seed: Annotated[int, Field(ge=0)] = 0
     """seed of the fresh noise"""
 
+    def check(self, beside: Beside) -> None:
+        if self.target_start == "random" and beside.inversion.first(beside.steps):
+            raise ValueError("A random start is pure noise; take an inversion that goes all the way, such as direct.")
+
     def bind(self, run: Run) -> Control:
         until = steps_until(self.feature_until, run.steps, self.inclusive)
         shares = feature_shares(self.mixing, self.feature_mix, until, run.trajectory.schedule)
@@ -85,7 +89,9 @@ class BoundReplay(Control):
     """the source's share in the feature at every step"""
     mapped: int
     """how many steps replay attention"""
-    prompt_only = True
+
+    def prompt_only(self, i: int) -> bool:
+        return True
 
     def phase(self, i: int) -> bool:
         return self.shares[i] == 1  # the target's own feature is not computed

@@ -10,12 +10,12 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from zeroshift.conditioning.base import Run
-from zeroshift.control.base import Control, Here
+from zeroshift.control.base import Control, ControlOptions, Here
 
 
 @final
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
-class SamplingNoise:
+class SamplingNoise(ControlOptions):
     """Part of the predicted noise is replaced by fresh noise, the same for every picture."""
 
     kind: Literal["sampling-noise"] = "sampling-noise"

@@ -10,13 +10,13 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from zeroshift.conditioning.base import Run
-from zeroshift.control.base import Control, Here
+from zeroshift.control.base import Control, ControlOptions, Here
 from zeroshift.schedule import Schedule
 
 
 @final
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
-class SecondOrder:
+class SecondOrder(ControlOptions):
     """Each step extrapolates the clean part from the step before (2M), so that fewer steps do; approximate."""
 
     kind: Literal["second-order"] = "second-order"

@@ -47,6 +47,13 @@ class Inversion:
 
     guided: ClassVar[bool] = False
     """whether the result depends on the guidance scale"""
+    empty: ClassVar[bool] = False
+    """whether nothing of the photograph is in the latents"""
+
+    @property
+    def sees_every_step(self) -> bool:
+        """Tell whether it asks the network once at every sampling step, and can record what a control wants there."""
+        return False
 
     def check(self, steps: int) -> None:
         """Refuse a number of steps that it cannot walk.

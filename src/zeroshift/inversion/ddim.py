@@ -92,6 +92,10 @@ class DDIMInversion(Inversion):
     inversion_steps: Annotated[int, Field(ge=1, le=999)] | None = None
     """steps of the inversion where they are more than the sampling steps: 50, 100, 200 or 999 for 50"""
 
+    @property
+    def sees_every_step(self) -> bool:
+        return self.grid != "official"
+
     def check(self, steps: int) -> None:
         check_grid(self.grid, steps)
         check_finer(self.inversion_steps, steps, self.grid)
@@ -160,8 +164,9 @@ def walk_up(
     wanted_levels = {schedule.level(i) for i in range(schedule.steps)}
     x, latents, maps = x0, [x0], list[Recording]()
     for move in moves:
-        x, seen = _step_up(backbone, x, source, schedule, move, regulariser, keep)
-        if grid == "official" or move[2] in wanted_levels:
+        reached = grid == "official" or move[2] in wanted_levels
+        x, seen = _step_up(backbone, x, source, schedule, move, regulariser, keep if reached else nowhere)
+        if reached:
             latents.append(x)
             maps.append(seen)
         yield x

@@ -28,6 +28,10 @@ class DirectInversion(Inversion):
     inversion_prompt: str | None = None
     """what the photograph is inverted under; by default the source prompt"""
 
+    @property
+    def sees_every_step(self) -> bool:
+        return True
+
     def check(self, steps: int) -> None:
         check_finer(self.inversion_steps, steps, self.grid)
 

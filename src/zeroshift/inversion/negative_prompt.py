@@ -23,6 +23,10 @@ class NegativePromptInversion(Inversion):
     grid: Grid = "aligned"
     """levels and timesteps: the sampler's, pix2pix-zero's script's (T - 2 steps), or the sampler's asked one earlier"""
 
+    @property
+    def sees_every_step(self) -> bool:
+        return self.grid != "official"
+
     def check(self, steps: int) -> None:
         check_grid(self.grid, steps)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Generator
 from dataclasses import replace
-from typing import Annotated, Literal, Self, final
+from typing import Annotated, ClassVar, Literal, Self, final
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -53,6 +53,8 @@ class NoisedStart(Inversion):
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
 class RandomStart(Inversion):
     """Pure noise: nothing of the photograph but what refinement, an extra, brings in."""
+
+    empty: ClassVar[bool] = True
 
     kind: Literal["random"] = "random"
     """name of this start"""

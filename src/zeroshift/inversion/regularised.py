@@ -35,6 +35,10 @@ class RegularisedInversion(Inversion):
     regularise_final: bool = False
     """regularise the noisiest latent, once, instead of the noise predicted at every step"""
 
+    @property
+    def sees_every_step(self) -> bool:
+        return self.grid != "official"
+
     def check(self, steps: int) -> None:
         check_grid(self.grid, steps)
 
