@@ -1,14 +1,17 @@
 """Tiny models of the real classes, random but seeded."""
 
 import os
+from pathlib import Path
 
 os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_VERBOSITY="error", OMP_WAIT_POLICY="passive")
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from tests.tiny import tiny_backbone, tiny_checkpoint
 from zeroshift.backbones.stable_diffusion import StableDiffusion
+from zeroshift.control.perceptual import shapes
 
 torch.set_num_threads(1)
 
@@ -29,3 +32,19 @@ def tiny_v() -> StableDiffusion:
 def checkpoint(tmp_path_factory: pytest.TempPathFactory):
     """A tiny checkpoint on disk in diffusers format, 32 x 32 pixels."""
     return tiny_checkpoint(tmp_path_factory.mktemp("checkpoint") / "tiny")
+
+
+@pytest.fixture(params=["epsilon", "v_prediction"])
+def backbone(request: pytest.FixtureRequest, tiny: StableDiffusion, tiny_v: StableDiffusion) -> StableDiffusion:
+    """The tiny network, read as either kind of model."""
+    return tiny if request.param == "epsilon" else tiny_v
+
+
+@pytest.fixture(scope="session")
+def vgg(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random VGG16 of torchvision's shapes."""
+    path = tmp_path_factory.mktemp("vgg") / "vgg16.safetensors"
+    generator = torch.Generator().manual_seed(0)
+    tensors = {name: torch.randn(*shape, generator=generator) * 0.05 for name, shape in shapes().items()}
+    save_file({**tensors, "classifier.0.bias": torch.zeros(2)}, path)
+    return path

@@ -11,11 +11,12 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from zeroshift.cli.edit import edit
-from zeroshift.cli.flags import Given, bare, flags_of, of_kind, taken, with_flags
-from zeroshift.cli.parts import Part, chosen, fields_of, kind_of, parts_of, where_it_belongs
+from zeroshift.cli.flags import Given, flags_of, of_kind, taken, with_flags
+from zeroshift.cli.parts import Part, chosen, parts_of, where_it_belongs
 from zeroshift.cli.shared import as_app
 from zeroshift.cli.wrong import Wrong
 from zeroshift.methods import METHODS
+from zeroshift.options import bare, fields_of, kind_of
 
 CONFIG = ConfigDict(use_attribute_docstrings=True)
 

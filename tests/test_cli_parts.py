@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.shell import call, edit, photograph, refused
+from zeroshift.cli.methods import conditionings_with, in_any, sense
 from zeroshift.cli.parts import parts_of
 from zeroshift.image import read_recipe
 from zeroshift.methods import METHODS, by_name
@@ -89,10 +90,10 @@ def test_extras_of_a_preset_are_replaced_and_keep_what_is_tuned(capsys, tuned):
     ("options", "words"),
     [
         ({"inversion": {"kind": "x"}}, '--inversion has no kind "x"; choose one of: ddim, regularised, direct'),
-        ({"inversion": 3}, "--inversion of ddim: "),
-        ({"extras": [{"kind": "sampling-noise", "eta": 9}]}, "--eta of ddim: input should be less than or equal to 1"),
+        ({"inversion": 3}, "--inversion of ddim takes "),
+        ({"extras": [{"kind": "sampling-noise", "eta": 9}]}, "--eta of ddim takes a number from 0 to 1, not 9."),
         ({"extras": [{"kind": "sampling-noise", "zeta": 9}]}, "ddim has no option --zeta"),
-        ({"extras": 3}, "--extras of ddim: "),
+        ({"extras": 3}, "--extras of ddim takes "),
     ],
 )
 def test_nested_options_that_are_wrong_are_one_sentence(options, words):
@@ -140,6 +141,19 @@ def test_methods_lists_methods_parts_and_what_goes_together(capsys):
     assert {"--steps", "--inversion", "--lambda-xa"} <= set(own["options"])
     (direct,) = (row for row in listed["inversions"] if row["name"] == "direct")
     assert "--inversion-steps" in direct["options"] and direct["summary"].endswith(".")
+
+
+def test_what_goes_together_does_so_in_some_method():
+    """What the default method refuses for its own parts' sake is no reason."""
+    (conditionings,) = (part for part in parts_of(METHODS[0]) if part.name == "conditioning")
+    (controls,) = (part for part in parts_of(METHODS[0]) if part.name == "control")
+    for control in controls.kinds:
+        for kind, said in conditionings_with(control, conditionings).items():
+            parts = {"control": {"kind": control}, "conditioning": {"kind": kind}}
+            assert (said is True) == any(sense(method.name, parts) is True for method in METHODS)
+    own = {"conditioning": {"values_until": 0.5}}
+    assert sense("pix2pix-zero", own) is not True and in_any(own) is True
+    assert in_any({"control": {"kind": "none"}, "conditioning": {"kind": "rich"}}) not in (True, "")
 
 
 def test_methods_are_readable(capsys):

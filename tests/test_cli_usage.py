@@ -18,8 +18,8 @@ def here(tmp_path, monkeypatch):
     [
         (["--method", "nope"], ['no method "nope"', "pix2pix-zero"]),
         (["--window", "3"], ["edit has no option --window"]),
-        (["--steps", "0"], ["--steps of pix2pix-zero", "greater than or equal to 1", "not 0"]),
-        (["--guidance-scale", "51"], ["--guidance-scale", "less than or equal to 50"]),
+        (["--steps", "0"], ["--steps of pix2pix-zero takes a whole number from 1 to 999, not 0."]),
+        (["--guidance-scale", "51"], ["--guidance-scale of pix2pix-zero takes a number from 1 to 50, not 51.0."]),
         (["--steps", "many"], ["--steps", "many"]),
         (["--inversion", "backwards"], ["backwards", "regularised"]),
         (
@@ -100,6 +100,9 @@ def test_of_edit(capsys, tmp_path, tokens, words):
         (["direction", "make", "--source", "", "--target", "cat", "-o", "x.safetensors"], ["is empty"]),
         (["direction", "swap"], ["swap"]),
         (["cost", "--steps", "-3"], ["--steps of pix2pix-zero"]),
+        (["cost", "--size", "333"], ["size must be a multiple of", "not 333"]),
+        (["cost", "--size", "0"], ["size must be a multiple of", "not 0"]),
+        (["cost", "--size", "-512"], ["size must be a multiple of", "not -512"]),
         (["cost", "--revision", "main"], ["--revision", "downloaded"]),
         (["edit", "--source", "cat", "--target", "dog", "--fit", "pad"], ["--fit", "none is given"]),
         (["edit", "--source", "cat", "--target", "dog", "--lambda-ac", "1"], ["--inversion", "none is given"]),

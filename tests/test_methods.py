@@ -1,11 +1,11 @@
-"""The method protocol: a second method goes wherever the first goes."""
+"""What every method is: another one goes wherever those that there are go."""
 
 from dataclasses import replace
 from typing import Annotated, ClassVar, final
 
 import pytest
 import torch
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 import zeroshift
@@ -14,35 +14,29 @@ from tests.shell import call
 from tests.test_several import grey_levels, pictures
 from zeroshift import methods
 from zeroshift.conditioning import Prompts
-from zeroshift.control import NoControl, SamplingNoise
+from zeroshift.control import NoControl
 from zeroshift.cost import measure
 from zeroshift.inversion.ddim import DDIMInversion
 from zeroshift.methods import METHODS, Method, Pix2PixZero
+from zeroshift.methods.base import ConditioningPart, ControlPart, GuidanceScale, Steps
 from zeroshift.pictures import to_pictures, to_tensor
 from zeroshift.presets import build_method
 from zeroshift.request import Request
 
 
 @final
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
-class Swap:
+@dataclass(frozen=True, kw_only=True)
+class Swap(Method):
     """DDIM inversion under the source prompt, sampling under the target prompt, and nothing else."""
 
     name: ClassVar[str] = "swap"
     title: ClassVar[str] = "word swap without control"
 
-    steps: Annotated[int, Field(ge=1, le=999)] = 4
-    """sampling steps"""
-    guidance_scale: Annotated[float, Field(ge=1, le=50)] = 1.0
-    """classifier-free guidance; 1 is off"""
-    inversion: DDIMInversion = DDIMInversion()
-    """how the photograph becomes noise"""
-    conditioning: Prompts = Prompts()
-    """where the target lies"""
-    control: NoControl = NoControl()
-    """how the picture's structure is kept"""
-    extras: tuple[SamplingNoise, ...] = ()
-    """what is done beyond the method"""
+    steps: Steps = 4
+    guidance_scale: GuidanceScale = 1.0
+    inversion: Annotated[DDIMInversion, Field(description="the only one that it has")] = DDIMInversion()
+    conditioning: ConditioningPart = Prompts()
+    control: ControlPart = NoControl()
 
 
 @pytest.fixture(autouse=True)

@@ -10,9 +10,10 @@ from typing import Literal, get_origin
 import pytest
 
 from tests.shell import call
-from zeroshift.cli.flags import Flag, flags_of, of_kind, shown
+from zeroshift.cli.flags import Flag, flags_of, of_kind
 from zeroshift.cli.parts import parts_of
 from zeroshift.methods import METHODS, Method
+from zeroshift.options import shown
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

@@ -6,7 +6,8 @@ if TYPE_CHECKING:
     from zeroshift.editor import Editor, load
     from zeroshift.image import Source, load_image, save_image
     from zeroshift.methods import Pix2PixZero
-    from zeroshift.translate import Progress, Result
+    from zeroshift.results import Result
+    from zeroshift.translate import Progress
 
 __version__ = "0.1.0"
 __all__ = ["Editor", "Pix2PixZero", "Progress", "Result", "Source", "load", "load_image", "save_image"]
@@ -19,7 +20,7 @@ _HOME = {
     "save_image": "image",
     "Pix2PixZero": "methods",
     "Progress": "translate",
-    "Result": "translate",
+    "Result": "results",
 }
 
 

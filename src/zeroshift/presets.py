@@ -6,12 +6,13 @@ They tune the options of a method's own parts and never exchange a part for one 
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import TypeGuard
 
 from pydantic import TypeAdapter, ValidationError
 
 from zeroshift import methods
 from zeroshift.methods import Method, by_name
+from zeroshift.mistakes import one_sentence
 
 Options = Mapping[str, object]
 _TABLE = TypeAdapter(dict[str, object])
@@ -56,7 +57,8 @@ def check_kinds(method: type[Method], preset: Options, path: Path) -> None:
 
 def defaults_of(method: type[Method]) -> dict[str, object]:
     """Return a method's paper defaults as nested options."""
-    options: dict[str, object] = TypeAdapter(method).dump_python(method())
+    adapter = TypeAdapter(method)
+    options: dict[str, object] = adapter.dump_python(adapter.validate_python({}))
     return options
 
 
@@ -73,7 +75,7 @@ def build_method(name: str, *layers: Options) -> Method:
     try:
         return TypeAdapter(method).validate_python(merged)
     except ValidationError as error:
-        raise ValueError(one_sentence(name, error)) from error
+        raise ValueError(one_sentence(name, method, error)) from error
 
 
 def overlay(below: Options, above: Options) -> dict[str, object]:
@@ -106,23 +108,3 @@ def _same_kind(parts: Sequence[object], wanted: object) -> object:
     if not isinstance(wanted, Mapping):
         return None
     return next((p for p in parts if isinstance(p, Mapping) and p.get("kind") == wanted.get("kind")), None)
-
-
-def one_sentence(name: str, error: ValidationError) -> str:
-    """Say what is wrong with the first bad option."""
-    first = error.errors()[0]
-    if first["type"] == "value_error":  # options that do not go together; the method's own sentence
-        return str(first["ctx"]["error"])
-    words = [part for part in first["loc"] if isinstance(part, str) and part != "kind"]
-    option = words[-1].replace("_", "-")
-    if first["type"] == "unexpected_keyword_argument":
-        return f"{name} has no option --{option}; see: zeroshift edit --method {name} --help."
-    if first["type"] == "union_tag_invalid":
-        return f'--{option} has no kind "{first["ctx"]["tag"]}"; choose one of: {kinds_in(first["ctx"])}.'
-    message = first["msg"][0].lower() + first["msg"][1:]
-    return f"--{option} of {name}: {message}, not {first['input']!r}."
-
-
-def kinds_in(context: Mapping[str, Any]) -> str:
-    """Return the kinds that there are, from pydantic's account of them."""
-    return str(context["expected_tags"]).replace("'", "")

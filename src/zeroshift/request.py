@@ -10,7 +10,6 @@ from pydantic import TypeAdapter
 
 from zeroshift.backbones.base import Backbone
 from zeroshift.conditioning.task import Task
-from zeroshift.control.base import Worded
 from zeroshift.image import Fit, Source
 from zeroshift.methods import Method
 from zeroshift.methods.base import source_key
@@ -30,9 +29,8 @@ class Request:
     method: Method
 
     def __post_init__(self) -> None:
-        for part in (self.method.control, *self.method.extras):
-            if isinstance(part, Worded):
-                part.check_task(self.task)
+        for part in self.method.controls:
+            part.check_task(self.task)
 
 
 def check_shared(requests: Sequence[Request], photograph: bool) -> None:
@@ -41,17 +39,12 @@ def check_shared(requests: Sequence[Request], photograph: bool) -> None:
     Raises:
         ValueError: source prompts differ, or what the methods do to the source.
     """
-    if any(_source_of(other, photograph) != _source_of(requests[0], photograph) for other in requests[1:]):
+    first, *others = (source_key(request.method, request.task, photograph) for request in requests)
+    if any(other != first for other in others):
         raise ValueError(
             "Edits of one run share source prompt, inversion, steps and whatever guides the source (negative prompt, "
             "guidance scale); run the others on their own."
         )
-
-
-def _source_of(request: Request, photograph: bool) -> tuple[object, ...]:
-    # rich prompts bring the edit into the source branch, where the target is otherwise unknown
-    target = (request.task,) if request.method.conditioning.kind == "rich" else ()
-    return request.task.source_prompt, *target, *source_key(request.method, photograph)
 
 
 def inversion_facts(

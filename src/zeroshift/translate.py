@@ -4,7 +4,6 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 from zeroshift.backbones.base import Backbone
@@ -13,28 +12,15 @@ from zeroshift.conditioning.direction import Direction
 from zeroshift.conditioning.prompts import FixedPrompts
 from zeroshift.control.base import Control
 from zeroshift.embedding import Embedding, guidance_rows
-from zeroshift.image import Fit, Framing, Source, frame
+from zeroshift.image import Fit, Source
 from zeroshift.inversion.base import Photograph
 from zeroshift.methods.base import Planned, direction_of, inversion_plan, plan
-from zeroshift.pictures import to_pictures, to_tensor
+from zeroshift.pictures import to_pictures
 from zeroshift.request import Request, check_shared, describe, made_by
+from zeroshift.results import Result, decode, framed, put_back
 from zeroshift.sampling import Edit, Step, sample
 from zeroshift.schedule import random_start
 from zeroshift.trajectory import Trajectory
-
-
-@dataclass(frozen=True)
-class Result:
-    """An edited picture."""
-
-    image: Image.Image
-    """the edit, of the source picture's size, with its alpha"""
-    native: Image.Image
-    """the edit at the model's own size"""
-    reconstruction: Image.Image | None
-    """the source branch at the model's own size, if it was asked for and walked; the source of a generated edit"""
-    recipe: dict[str, object]
-    """everything that is needed to make it again"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,22 +38,6 @@ class Progress:
     """after the last step: one tuple per picture, one result per request"""
     trajectory: Trajectory | None = None
     """after the last step of inverting: what ``translate`` can start from next time"""
-
-
-Framed = list[tuple[Image.Image, Framing]]
-
-
-def batches(backbone: Backbone, sources: Sequence[Source], fit: Fit) -> list[list[int]]:
-    """Return the pictures, by index, in groups of one framed size, in the order of each group's first.
-
-    Raises:
-        ValueError: a picture cannot be framed.
-    """
-    groups: dict[tuple[int, int], list[int]] = {}
-    for k, source in enumerate(sources):
-        _, framing = frame(source.image, fit, size=backbone.size, multiple=backbone.multiple)
-        groups.setdefault(framing.frame_size, []).append(k)
-    return list(groups.values())
 
 
 def translate(
@@ -90,22 +60,21 @@ def translate(
     """
     check_shared(requests, photograph=True)
     lead = requests[0]
-    framed = _framed(backbone, sources, fit)
+    seen = framed(backbone, sources, fit)
     prompt = backbone.embed([lead.task.source_prompt]).repeat(len(sources))
     directions = [direction_of(r.method, backbone, r.task) for r in requests]  # read before the long work
     if trajectory is None:
-        trajectory = yield from _inverted(backbone, framed, lead, prompt, seed)
-    pictures = to_tensor([picture for picture, _ in framed])
-    planned = _planned(backbone, requests, directions, prompt, trajectory, pictures)
+        trajectory = yield from _inverted(backbone, seen.pictures, lead, prompt, seed)
+    planned = _planned(backbone, requests, directions, prompt, trajectory, seen.pictures)
     step = yield from _walk(backbone, trajectory, planned, reconstruct)
     facts = [{**describe(backbone, r), **p.facts, "seed": seed} for r, p in zip(requests, planned, strict=True)]
     recipes = [{**fact, "fit": fit, "rows": len(sources)} for fact in facts]
-    natives = _decode(backbone, step, reconstruct)
+    natives = decode(backbone, step, reconstruct)
     origins = [
         {"row": row, "source_sha256": source.sha256, "inversion_sha256": trajectory.sha256(row)}
         for row, source in enumerate(sources)
     ]
-    yield replace(_progress(step, trajectory), results=_put_back(natives, sources, framed, recipes, origins))
+    yield replace(_progress(step, trajectory), results=put_back(natives, sources, seen.framings, recipes, origins))
 
 
 def invert(
@@ -116,9 +85,9 @@ def invert(
     Raises:
         ValueError: the pictures frame to different sizes.
     """
-    framed = _framed(backbone, sources, fit)
+    seen = framed(backbone, sources, fit)
     prompt = backbone.embed([request.task.source_prompt]).repeat(len(sources))
-    yield from _inverted(backbone, framed, request, prompt, seed)
+    yield from _inverted(backbone, seen.pictures, request, prompt, seed)
 
 
 def translate_generated(backbone: Backbone, requests: Sequence[Request], *, seed: int) -> Iterator[Progress]:
@@ -137,7 +106,7 @@ def translate_generated(backbone: Backbone, requests: Sequence[Request], *, seed
     trajectory = Trajectory(backbone.schedule(lead.method.steps), (start,))
     planned = _planned(backbone, requests, directions, prompt, trajectory, None)
     step = yield from _walk(backbone, trajectory, planned, reconstruct=True)
-    natives = _decode(backbone, step, reconstruct=True)
+    natives = decode(backbone, step, reconstruct=True)
     facts = [{**describe(backbone, r), **p.facts, "seed": seed} for r, p in zip(requests, planned, strict=True)]
     row = tuple(Result(n[0][0], n[0][0], n[1][0], f) for n, f in zip(natives, facts, strict=True))
     yield replace(_progress(step, trajectory), results=(row,))
@@ -176,17 +145,9 @@ def latent_shape(backbone: Backbone) -> tuple[int, int, int, int]:
     return (1, backbone.latent_channels, side, side)
 
 
-def _framed(backbone: Backbone, sources: Sequence[Source], fit: Fit) -> Framed:
-    framed = [frame(s.image, fit, size=backbone.size, multiple=backbone.multiple) for s in sources]
-    if len({picture.size for picture, _ in framed}) > 1:
-        raise ValueError("These pictures frame to different sizes; edit them in groups of one size.")
-    return framed
-
-
 def _inverted(
-    backbone: Backbone, framed: Framed, request: Request, prompt: Embedding, seed: int
+    backbone: Backbone, pictures: Tensor, request: Request, prompt: Embedding, seed: int
 ) -> Generator[Progress, None, Trajectory]:
-    pictures = to_tensor([picture for picture, _ in framed])
     photograph = Photograph(pictures, backbone.encode(pictures), prompt)
     method = request.method
     stages, done = method.inversion.stages(method.steps), 0
@@ -228,32 +189,3 @@ def _walk(
 def _progress(step: Step, trajectory: Trajectory) -> Progress:
     done, total = step.i + 1 - trajectory.first, len(trajectory.steps)
     return Progress("edit", done, total, torch.cat(step.previews))
-
-
-Natives = list[tuple[list[Image.Image], list[Image.Image] | list[None]]]
-
-
-def _decode(backbone: Backbone, step: Step, reconstruct: bool) -> Natives:
-    """Return each request's edited pictures, and beside them the source branch's if wanted and walked."""
-    count = len(step.targets[0])
-    source: list[Image.Image] | list[None] = [None] * count
-    if reconstruct and step.source is not None:
-        source = to_pictures(backbone.decode(step.source))
-    return [(to_pictures(backbone.decode(target)), source) for target in step.targets]
-
-
-def _put_back(
-    natives: Natives,
-    sources: Sequence[Source],
-    framed: Framed,
-    recipes: Sequence[dict[str, object]],
-    origins: Sequence[dict[str, object]],
-) -> tuple[tuple[Result, ...], ...]:
-    table = []
-    for row, (source, (_, framing), origin) in enumerate(zip(sources, framed, origins, strict=True)):
-        results = []
-        for (edited, reconstructed), recipe in zip(natives, recipes, strict=True):
-            image = source.with_alpha(framing.restore(edited[row], source.image))
-            results.append(Result(image, edited[row], reconstructed[row], {**recipe, **origin}))
-        table.append(tuple(results))
-    return tuple(table)

@@ -18,6 +18,7 @@ from zeroshift.cli.shared import (
     hush_libraries,
     method_flags,
 )
+from zeroshift.cli.wrong import Wrong
 
 
 def command(tokens: Sequence[str]) -> App:
@@ -44,10 +45,13 @@ def cost(
     built = checked_method(method, given)
     check_hub(None if model == "sd15" else model, revision, cache_dir)
     hush_libraries()
-    from zeroshift.cost import measure
+    from zeroshift.cost import WrongSize, measure
 
     with waiting("counting", json):
-        figures = measure(built, model=model, revision=revision, cache_dir=cache_dir, size=size).as_dict()
+        try:
+            figures = measure(built, model=model, revision=revision, cache_dir=cache_dir, size=size).as_dict()
+        except WrongSize as error:
+            raise Wrong(str(error)) from error
     print(as_json.dumps(figures) if json else "\n".join(f"{name:25} {spelled(v)}" for name, v in figures.items()))
 
 

@@ -13,19 +13,13 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
 from cyclopts import Group, Parameter
 from pydantic.fields import FieldInfo
 
-from zeroshift.cli.parts import Chosen, Part, fields_of, parts_of, summary, unmarked
+from zeroshift.cli.parts import Chosen, Part, parts_of, summary
+from zeroshift.options import bare, fields_of, limits, shown, unmarked
 
 Given: TypeAlias = dict[str, object]
 """nested options that stood on the command line"""
 LISTED = 50
 """where the groups of these flags stand in a help text"""
-_SIGNS = {
-    "ge": "at least {}",
-    "gt": "above {}",
-    "le": "at most {}",
-    "lt": "below {}",
-    "multiple_of": "a multiple of {}",
-}
 
 
 @dataclass(frozen=True)
@@ -97,46 +91,12 @@ def leaf(path: tuple[str, ...], info: FieldInfo, default: object) -> Flag:
     return Flag(path, path[-1], hint, metavar(hint), f"{text} [{'; '.join(facts)}]" if facts else text)
 
 
-def bare(annotation: Any) -> Any:  # noqa: ANN401 - a type expression
-    """Return what an annotation's text is read as: the type without None and marks, text where there are several."""
-    plain = unmarked(annotation)
-    if get_origin(plain) in (Literal, tuple, None):
-        return plain
-    kinds = [kind for kind in get_args(plain) if kind is not type(None)]
-    return bare(kinds[0]) if len(kinds) == 1 else str
-
-
 def metavar(hint: Any) -> str:  # noqa: ANN401 - a type expression
     """Return what stands for a value in a help text."""
     if get_origin(hint) is not tuple:
         return {int: "N", float: "X", str: "TEXT", Path: "PATH"}.get(hint, "NAME")
     one = bare(get_args(hint)[0])
     return "TEXT" if one is str else f"{metavar(one)},{metavar(one)}"
-
-
-def limits(info: FieldInfo) -> str:
-    """Return a field's range in words, such as "1 to 999"."""
-    marks = [*info.metadata, *marks_in(info.annotation)]
-    found = {key: shown(value) for mark in marks for key in _SIGNS if (value := getattr(mark, key, None)) is not None}
-    if {"ge", "le"} <= found.keys():
-        return ", ".join([f"{found.pop('ge')} to {found.pop('le')}", *(_SIGNS[k].format(v) for k, v in found.items())])
-    return ", ".join(_SIGNS[key].format(value) for key, value in found.items())
-
-
-def marks_in(annotation: Any) -> Iterator[object]:  # noqa: ANN401 - a type expression
-    """Yield the marks on an optional's type or on a tuple's."""
-    for part in get_args(annotation):
-        yield from (m for field in getattr(part, "__metadata__", ()) for m in field.metadata)
-        yield from marks_in(part)
-
-
-def shown(value: object) -> str:
-    """Return a default or limit without needless digits."""
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, tuple):
-        return ",".join(map(shown, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def nested(flags: Sequence[Flag], values: Mapping[str, object]) -> Given:

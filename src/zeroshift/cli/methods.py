@@ -79,8 +79,18 @@ def inversions_with(method: str, inversions: Part) -> dict[str, bool | str]:
 
 def conditionings_with(control: str, conditionings: Part) -> dict[str, bool | str]:
     """Return, for every conditioning, True or why it makes no sense with a control."""
-    parts = {"control": {"kind": control}}
-    return {k: sense(SHIPPED_METHOD, {**parts, "conditioning": {"kind": k}}) for k in conditionings.kinds}
+    return {
+        kind: in_any({"control": {"kind": control}, "conditioning": {"kind": kind}}) for kind in conditionings.kinds
+    }
+
+
+def in_any(options: Mapping[str, object]) -> bool | str:
+    """Return True, or why some options make no sense whatever the method is.
+
+    What only some methods refuse is about their other parts.
+    """
+    found = [sense(method.name, options) for method in METHODS]
+    return True if True in found else found[0]
 
 
 def sense(method: str, options: Mapping[str, object]) -> bool | str:

@@ -1,14 +1,12 @@
 """The parts of a method on the command line: which there are, in which kinds, and which kinds were chosen."""
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, is_dataclass
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_args, get_origin
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias, get_origin
 
 from zeroshift.cli.wrong import Wrong
-
-if TYPE_CHECKING:
-    from pydantic.fields import FieldInfo
+from zeroshift.options import dataclasses_in, fields_of, kind_of, unmarked
 
 Chosen: TypeAlias = Mapping[str, Sequence[str]]
 """the kinds of every part"""
@@ -33,12 +31,6 @@ class Part:
         return self.several or len(self.kinds) > 1
 
 
-def fields_of(options: type) -> "dict[str, FieldInfo]":
-    """Return a pydantic dataclass's fields."""
-    found: dict[str, FieldInfo] = options.__pydantic_fields__  # type: ignore[attr-defined]
-    return found
-
-
 def parts_of(options: type) -> list[Part]:
     """Return the parts among the fields of an options dataclass."""
     found = []
@@ -50,28 +42,6 @@ def parts_of(options: type) -> list[Part]:
             usual = {kind_of(type(one)): one for one in (info.default if several else (info.default,))}
             found.append(Part(name, info.description or "", kinds, usual, several))
     return found
-
-
-def unmarked(annotation: Any) -> Any:  # noqa: ANN401 - a type expression
-    """Return an annotation without the marks around it."""
-    while get_origin(annotation) is Annotated:
-        annotation = get_args(annotation)[0]
-    return annotation
-
-
-def dataclasses_in(annotation: Any) -> Iterator[type]:  # noqa: ANN401 - a type expression
-    """Yield the dataclasses of a union or tuple, however deep they are wrapped in marks."""
-    plain = unmarked(annotation)
-    if isinstance(plain, type) and is_dataclass(plain):
-        yield plain
-    for inner in get_args(plain):
-        yield from dataclasses_in(inner)
-
-
-def kind_of(part: type) -> str:
-    """Return the name by which a kind is chosen."""
-    kind = fields_of(part).get("kind")
-    return "" if kind is None else str(kind.default)
 
 
 def summary(kind: type) -> str:

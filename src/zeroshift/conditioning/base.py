@@ -63,5 +63,5 @@ class ConditioningOptions(Protocol):
     def bind(self, run: Run) -> Conditioning:
         """Return the prompts of both branches."""
 
-    def source_key(self, photograph: bool, guidance_scale: float) -> tuple[object, ...]:
-        """Return what the source branch's prompts depend on besides the source prompt: edits of one run agree in it."""
+    def source_key(self, task: Task, photograph: bool, guidance_scale: float) -> tuple[object, ...]:
+        """Return what the source branch's prompts depend on: edits of one run agree in it."""

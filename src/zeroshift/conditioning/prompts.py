@@ -103,10 +103,10 @@ class Prompts:
         courses = {"constant": [1.0] * steps, "linear": [1 - a for a in at], "exponential": [exp(-6 * a) for a in at]}
         return tuple(self.empty_share * course for course in courses[self.empty_schedule])
 
-    def source_key(self, photograph: bool, guidance_scale: float) -> tuple[object, ...]:
+    def source_key(self, task: Task, photograph: bool, guidance_scale: float) -> tuple[object, ...]:
         negative = self.negative if self.source_negative is None else self.source_negative
         text = self.source_text if photograph else None
-        return self.kind, negative, text, self.source_guidance or guidance_scale
+        return task.source_prompt, self.kind, negative, text, self.source_guidance or guidance_scale
 
     def bind(self, run: Run) -> StepPrompts:
         empty, wanted = run.embed(""), run.embed(run.task.target_prompt)

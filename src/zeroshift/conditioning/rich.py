@@ -45,9 +45,10 @@ class RichPrompts:
         """
         return direction_of_task(backbone, task, self.words, self.sentences)
 
-    def source_key(self, photograph: bool, guidance_scale: float) -> tuple[object, ...]:
+    def source_key(self, task: Task, photograph: bool, guidance_scale: float) -> tuple[object, ...]:
         own = key_of(self.kind, self.negative, photograph, guidance_scale)
-        return *own, self.rho, self.words, self.sentences, self.normalise
+        # the edit is in the source branch, where the target is otherwise unknown
+        return task, *own, self.rho, self.words, self.sentences, self.normalise
 
     def bind(self, run: Run) -> "RichRows":
         strengths = strengths_of(self.strength, self.strength_schedule, run.steps)

@@ -59,8 +59,8 @@ class EditDirection:
         """Return the strength of every step."""
         return strengths_of(self.strength, self.strength_schedule, steps)
 
-    def source_key(self, photograph: bool, guidance_scale: float) -> tuple[object, ...]:
-        return key_of(self.kind, self.negative, photograph, guidance_scale)
+    def source_key(self, task: Task, photograph: bool, guidance_scale: float) -> tuple[object, ...]:
+        return task.source_prompt, *key_of(self.kind, self.negative, photograph, guidance_scale)
 
     def bind(self, run: Run) -> StepPrompts:
         rows, strengths = rows_along(run, self.negative, self.normalise), self.strengths(run.steps)

@@ -1,28 +1,23 @@
 """What every method has: a named choice of inversion, conditioning and control, freely exchanged."""
 
-from dataclasses import Field as DataclassField
-from dataclasses import dataclass, replace
-from typing import Annotated, Any, ClassVar, Protocol, TypeAlias
+from dataclasses import dataclass as plain_dataclass
+from dataclasses import replace
+from typing import Annotated, ClassVar, TypeAlias
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
 
 from zeroshift.backbones.base import Backbone
 from zeroshift.conditioning import AnyConditioning
 from zeroshift.conditioning.base import Run
 from zeroshift.conditioning.direction import Direction
 from zeroshift.conditioning.task import Task
-from zeroshift.control import AnyControl, AnyExtra, AttentionGuidance, FusedGuidance
-from zeroshift.control.base import Stack
-from zeroshift.inversion import (
-    AnyInversion,
-    DDIMInversion,
-    DirectInversion,
-    NegativePromptInversion,
-    RegularisedInversion,
-)
+from zeroshift.control import AnyControl, AnyExtra
+from zeroshift.control.base import ControlOptions, Stack
+from zeroshift.inversion import AnyInversion
 from zeroshift.inversion.base import Plan as InversionPlan
 from zeroshift.sampling import Edit
-from zeroshift.sites import nowhere
+from zeroshift.sites import NOTHING, Part, Site
 
 Steps: TypeAlias = Annotated[int, Field(ge=1, le=999, description="sampling steps")]
 GuidanceScale: TypeAlias = Annotated[
@@ -37,31 +32,28 @@ Extras: TypeAlias = Annotated[
 ]
 
 
-class Method(Protocol):
-    """A frozen pydantic dataclass of options; class defaults are the paper's."""
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
+class Method:
+    """Options of an edit; leaves have a name and, as defaults, what their paper takes."""
 
-    __dataclass_fields__: ClassVar[dict[str, DataclassField[Any]]]
     name: ClassVar[str]
     title: ClassVar[str]
     """full name and reference, one line"""
 
-    @property
-    def steps(self) -> int: ...
+    steps: Steps
+    guidance_scale: GuidanceScale
+    inversion: InversionPart
+    conditioning: ConditioningPart
+    control: ControlPart
+    extras: Extras = ()
+
+    def __post_init__(self) -> None:
+        check(self)
 
     @property
-    def guidance_scale(self) -> float: ...
-
-    @property
-    def inversion(self) -> AnyInversion: ...
-
-    @property
-    def conditioning(self) -> AnyConditioning: ...
-
-    @property
-    def control(self) -> AnyControl: ...
-
-    @property
-    def extras(self) -> tuple[AnyExtra, ...]: ...
+    def controls(self) -> tuple[ControlOptions, ...]:
+        """Return the control and the extras, in the order in which they act."""
+        return (self.control, *self.extras)
 
 
 def check(method: Method) -> None:
@@ -80,53 +72,35 @@ def check(method: Method) -> None:
     kinds = [extra.kind for extra in method.extras]
     if len(set(kinds)) < len(kinds):
         raise ValueError(f"Each extra can be taken once, and {', '.join(kinds)} has one twice; leave that out.")
-    _check_start(method)
-    if (method.conditioning.kind == "rich") != (method.control.kind == "fused-guidance"):
-        raise ValueError(
-            "Rich prompts are what fused guidance fuses the maps of, and nothing else can use them; take "
-            "--conditioning rich and --control fused-guidance together, or neither."
-        )
-    control = method.control
-    if isinstance(control, AttentionGuidance) and control.maps_from == "inversion":
-        walks = (DDIMInversion, RegularisedInversion, DirectInversion, NegativePromptInversion)
-        if not isinstance(inversion, walks) or inversion.grid == "official":
-            raise ValueError(
-                "Only an inversion that walks DDIM's steps has maps for every sampling step; take --inversion ddim, "
-                "regularised, direct or negative-prompt, not on the official grid, or --maps-from reconstruction."
-            )
-
-
-def _check_start(method: Method) -> None:
-    inversion, control = method.inversion, method.control
-    if inversion.kind == "random" and "refinement" not in [extra.kind for extra in method.extras]:
+    if method.inversion.empty and not any(part.sees_photograph for part in method.controls):
         raise ValueError(
             "A random start holds nothing of the photograph, and nothing else here looks at it; take another "
             "--inversion, or add --extras refinement."
         )
-    if control.kind == "replay" and control.target_start == "random" and inversion.first(method.steps):
-        raise ValueError("A random start is pure noise; take an inversion that goes all the way, such as direct.")
+    if (method.conditioning.kind == "rich") != method.control.fuses_rich:
+        raise ValueError(
+            "Rich prompts are what fused guidance fuses the maps of, and nothing else can use them; take "
+            "--conditioning rich and --control fused-guidance together, or neither."
+        )
+    for part in method.controls:
+        part.check(method)
 
 
-def source_key(method: Method, photograph: bool) -> tuple[object, ...]:
-    """Return what the source branch depends on besides its prompt: edits of one run agree in it."""
+def source_key(method: Method, task: Task, photograph: bool) -> tuple[object, ...]:
+    """Return what the source branch depends on: edits of one run agree in it."""
     inverted = (method.inversion, method.inversion.guided and method.guidance_scale) if photograph else ()
-    prompts = method.conditioning.source_key(photograph, method.guidance_scale)
-    return (*inverted, method.steps, *prompts, *_key_of_control(method))
-
-
-def _key_of_control(method: Method) -> tuple[object, ...]:
-    control = method.control
-    if isinstance(control, AttentionGuidance) and control.maps_from == "inversion":
-        return control.maps_from, control.guided_layers
-    if isinstance(control, FusedGuidance) and control.own_source:
-        return control, method.conditioning, method.guidance_scale
-    return ()
+    prompts = method.conditioning.source_key(task, photograph, method.guidance_scale)
+    controls = (key for part in method.controls for key in part.source_key(method))
+    return inverted, method.steps, prompts, *controls
 
 
 def inversion_plan(method: Method, backbone: Backbone, seed: int) -> InversionPlan:
     """Return what an inversion has to know of the method that uses it."""
-    control = method.control
-    keep = control.kept(backbone.sites) if isinstance(control, AttentionGuidance) else nowhere
+    kept = [part.kept(backbone.sites) for part in method.controls]
+
+    def keep(site: Site) -> frozenset[Part]:
+        return NOTHING.union(*(wanted(site) for wanted in kept))
+
     return InversionPlan(method.steps, method.guidance_scale, seed, keep)
 
 
@@ -147,11 +121,11 @@ def edit_of(method: Method, run: Run) -> Edit:
     """
     conditioning = method.conditioning.bind(run)
     told = replace(run, conditioning=conditioning)
-    bound = [part.bind(told) for part in (method.control, *method.extras)]
+    bound = [part.bind(told) for part in method.controls]
     return Edit(conditioning, bound[0] if len(bound) == 1 else Stack(bound))
 
 
-@dataclass(frozen=True, eq=False)
+@plain_dataclass(frozen=True, eq=False)
 class Planned:
     """A target branch, and what its recipe has to say about it."""
 

@@ -6,26 +6,17 @@ with nothing that keeps its structure but the noise it came from.
 
 from typing import ClassVar, final
 
-from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from zeroshift.conditioning import Prompts
 from zeroshift.control import NoControl
 from zeroshift.inversion import DDIMInversion
-from zeroshift.methods.base import (
-    ConditioningPart,
-    ControlPart,
-    Extras,
-    GuidanceScale,
-    InversionPart,
-    Steps,
-    check,
-)
+from zeroshift.methods.base import ConditioningPart, ControlPart, GuidanceScale, InversionPart, Method, Steps
 
 
 @final
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
-class DDIM:
+@dataclass(frozen=True, kw_only=True)
+class DDIM(Method):
     """DDIM with word swap: inversion, then sampling under the target prompt (arXiv:2010.02502)."""
 
     name: ClassVar[str] = "ddim"
@@ -36,7 +27,3 @@ class DDIM:
     inversion: InversionPart = DDIMInversion()
     conditioning: ConditioningPart = Prompts()
     control: ControlPart = NoControl()
-    extras: Extras = ()
-
-    def __post_init__(self) -> None:
-        check(self)

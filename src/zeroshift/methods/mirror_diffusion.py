@@ -8,26 +8,17 @@ The paper's code adds what the formulas do not have: the schedule w_i, cross-att
 
 from typing import ClassVar, final
 
-from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from zeroshift.conditioning import EditDirection
 from zeroshift.control import MirrorGuidance
 from zeroshift.inversion import Redescription
-from zeroshift.methods.base import (
-    ConditioningPart,
-    ControlPart,
-    Extras,
-    GuidanceScale,
-    InversionPart,
-    Steps,
-    check,
-)
+from zeroshift.methods.base import ConditioningPart, ControlPart, GuidanceScale, InversionPart, Method, Steps
 
 
 @final
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
-class MirrorDiffusion:
+@dataclass(frozen=True, kw_only=True)
+class MirrorDiffusion(Method):
     """MirrorDiffusion: prompt redescription, scheduled edit direction, guidance with cycles (arXiv:2401.03221)."""
 
     name: ClassVar[str] = "mirror-diffusion"
@@ -38,7 +29,3 @@ class MirrorDiffusion:
     inversion: InversionPart = Redescription()
     conditioning: ConditioningPart = EditDirection(strength_schedule="mirror")
     control: ControlPart = MirrorGuidance()
-    extras: Extras = ()
-
-    def __post_init__(self) -> None:
-        check(self)

@@ -11,26 +11,17 @@ C with ``regularised`` inversion; D with ``words="sentences"``; E everything.
 
 from typing import ClassVar, final
 
-from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from zeroshift.conditioning import EditDirection
 from zeroshift.control import AttentionGuidance
 from zeroshift.inversion import RegularisedInversion
-from zeroshift.methods.base import (
-    ConditioningPart,
-    ControlPart,
-    Extras,
-    GuidanceScale,
-    InversionPart,
-    Steps,
-    check,
-)
+from zeroshift.methods.base import ConditioningPart, ControlPart, GuidanceScale, InversionPart, Method, Steps
 
 
 @final
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
-class Pix2PixZero:
+@dataclass(frozen=True, kw_only=True)
+class Pix2PixZero(Method):
     """pix2pix-zero: regularised inversion, edit direction, cross-attention guidance (arXiv:2302.03027)."""
 
     name: ClassVar[str] = "pix2pix-zero"
@@ -41,7 +32,3 @@ class Pix2PixZero:
     inversion: InversionPart = RegularisedInversion()
     conditioning: ConditioningPart = EditDirection()
     control: ControlPart = AttentionGuidance()
-    extras: Extras = ()
-
-    def __post_init__(self) -> None:
-        check(self)

@@ -8,26 +8,17 @@ Alg. 1). Defaults are those of the authors' second code, pnp-diffusers, but for 
 
 from typing import ClassVar, final
 
-from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from zeroshift.conditioning import Prompts
 from zeroshift.control import Replay
 from zeroshift.inversion import DirectInversion
-from zeroshift.methods.base import (
-    ConditioningPart,
-    ControlPart,
-    Extras,
-    GuidanceScale,
-    InversionPart,
-    Steps,
-    check,
-)
+from zeroshift.methods.base import ConditioningPart, ControlPart, GuidanceScale, InversionPart, Method, Steps
 
 
 @final
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
-class PlugAndPlay:
+@dataclass(frozen=True, kw_only=True)
+class PlugAndPlay(Method):
     """Plug-and-Play: features and self-attention of the inverted picture replayed in the decoder (arXiv:2211.12572)."""
 
     name: ClassVar[str] = "plug-and-play"
@@ -38,7 +29,3 @@ class PlugAndPlay:
     inversion: InversionPart = DirectInversion(inversion_prompt="")
     conditioning: ConditioningPart = Prompts(source_text="", negative="ugly, blurry, black, low res, unrealistic")
     control: ControlPart = Replay()
-    extras: Extras = ()
-
-    def __post_init__(self) -> None:
-        check(self)

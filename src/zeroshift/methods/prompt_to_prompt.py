@@ -10,26 +10,17 @@ P2Plus (StyleDiffusion, arXiv:2303.15649) is ``uncond_self_until`` above 0.
 
 from typing import ClassVar, final
 
-from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from zeroshift.conditioning import Prompts
 from zeroshift.control import PromptToPrompt as PromptToPromptControl
 from zeroshift.inversion import DDIMInversion
-from zeroshift.methods.base import (
-    ConditioningPart,
-    ControlPart,
-    Extras,
-    GuidanceScale,
-    InversionPart,
-    Steps,
-    check,
-)
+from zeroshift.methods.base import ConditioningPart, ControlPart, GuidanceScale, InversionPart, Method, Steps
 
 
 @final
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
-class PromptToPrompt:
+@dataclass(frozen=True, kw_only=True)
+class PromptToPrompt(Method):
     """Prompt-to-Prompt: the target's words attend as the source's do (arXiv:2208.01626)."""
 
     name: ClassVar[str] = "prompt-to-prompt"
@@ -40,7 +31,3 @@ class PromptToPrompt:
     inversion: InversionPart = DDIMInversion()
     conditioning: ConditioningPart = Prompts()
     control: ControlPart = PromptToPromptControl()
-    extras: Extras = ()
-
-    def __post_init__(self) -> None:
-        check(self)

@@ -12,26 +12,17 @@ No code is published. Everything else is pix2pix-zero's.
 
 from typing import ClassVar, final
 
-from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from zeroshift.conditioning import RichPrompts
 from zeroshift.control import FusedGuidance
 from zeroshift.inversion import RegularisedInversion
-from zeroshift.methods.base import (
-    ConditioningPart,
-    ControlPart,
-    Extras,
-    GuidanceScale,
-    InversionPart,
-    Steps,
-    check,
-)
+from zeroshift.methods.base import ConditioningPart, ControlPart, GuidanceScale, InversionPart, Method, Steps
 
 
 @final
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
-class ReDiffuser:
+@dataclass(frozen=True, kw_only=True)
+class ReDiffuser(Method):
     """ReDiffuser: guidance to attention maps regenerated under rich prompts, fused over steps (arXiv:2305.04651)."""
 
     name: ClassVar[str] = "rediffuser"
@@ -42,7 +33,3 @@ class ReDiffuser:
     inversion: InversionPart = RegularisedInversion()
     conditioning: ConditioningPart = RichPrompts()
     control: ControlPart = FusedGuidance()
-    extras: Extras = ()
-
-    def __post_init__(self) -> None:
-        check(self)

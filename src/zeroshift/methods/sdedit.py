@@ -5,26 +5,17 @@ The photograph is put under fresh noise of a level in the middle of the schedule
 
 from typing import ClassVar, final
 
-from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from zeroshift.conditioning import Prompts
 from zeroshift.control import NoControl
 from zeroshift.inversion import NoisedStart
-from zeroshift.methods.base import (
-    ConditioningPart,
-    ControlPart,
-    Extras,
-    GuidanceScale,
-    InversionPart,
-    Steps,
-    check,
-)
+from zeroshift.methods.base import ConditioningPart, ControlPart, GuidanceScale, InversionPart, Method, Steps
 
 
 @final
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
-class SDEdit:
+@dataclass(frozen=True, kw_only=True)
+class SDEdit(Method):
     """SDEdit: noise to the middle of the schedule, then sampling under the target prompt (arXiv:2108.01073)."""
 
     name: ClassVar[str] = "sdedit"
@@ -35,7 +26,3 @@ class SDEdit:
     inversion: InversionPart = NoisedStart(noise_strength=0.75)
     conditioning: ConditioningPart = Prompts()
     control: ControlPart = NoControl()
-    extras: Extras = ()
-
-    def __post_init__(self) -> None:
-        check(self)

@@ -8,26 +8,17 @@ Prompt-to-Prompt on both of guidance's branches (section 3.3, P2Plus): tau_v is 
 
 from typing import ClassVar, final
 
-from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from zeroshift.conditioning import Prompts
 from zeroshift.control import PromptToPrompt
 from zeroshift.inversion import ValueEmbedding
-from zeroshift.methods.base import (
-    ConditioningPart,
-    ControlPart,
-    Extras,
-    GuidanceScale,
-    InversionPart,
-    Steps,
-    check,
-)
+from zeroshift.methods.base import ConditioningPart, ControlPart, GuidanceScale, InversionPart, Method, Steps
 
 
 @final
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
-class StyleDiffusion:
+@dataclass(frozen=True, kw_only=True)
+class StyleDiffusion(Method):
     """StyleDiffusion: a learned value input, Prompt-to-Prompt on both branches (arXiv:2303.15649)."""
 
     name: ClassVar[str] = "style-diffusion"
@@ -38,7 +29,3 @@ class StyleDiffusion:
     inversion: InversionPart = ValueEmbedding()
     conditioning: ConditioningPart = Prompts(values_until=0.5)
     control: ControlPart = PromptToPrompt(cross_until=0.6, self_until=0.6)
-    extras: Extras = ()
-
-    def __post_init__(self) -> None:
-        check(self)

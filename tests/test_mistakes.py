@@ -1,0 +1,118 @@
+"""A wrong value of an option: the sentence says what was given and what there is to give, not how pydantic puts it."""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+import pytest
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from zeroshift.cli.flags import Flag, flags_of, of_kind
+from zeroshift.cli.parts import parts_of
+from zeroshift.methods import METHODS
+from zeroshift.mistakes import one_sentence
+from zeroshift.options import limits
+from zeroshift.presets import build_method
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class Options:
+    closed: Annotated[float, Field(ge=0, le=1)] = 0.5
+    open: Annotated[float, Field(gt=0, lt=2)] | None = None
+    half_open: Annotated[float, Field(gt=0, le=1)] = 0.5
+    from_zero: Annotated[int, Field(ge=0)] = 0
+    counted: Annotated[int, Field(ge=1, le=999)] = 50
+    even: Annotated[int, Field(ge=2, le=8, multiple_of=2)] = 2
+    free: float = 0.0
+    course: Literal["linear", "cosine"] = "linear"
+    on: bool = False
+    text: str | None = None
+    shares: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(min_length=1)] = (0.5,)
+    words: tuple[str, ...] = ()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("closed", 9, "--closed of x takes a number from 0 to 1, not 9."),  # less_than_equal
+        ("closed", -0.5, "--closed of x takes a number from 0 to 1, not -0.5."),  # greater_than_equal
+        ("closed", "much", "--closed of x takes a number from 0 to 1, not 'much'."),  # float_parsing
+        ("closed", float("nan"), "--closed of x takes a number from 0 to 1, not nan."),
+        ("open", 2, "--open of x takes a number above 0 and below 2, not 2."),  # less_than
+        ("open", 0.0, "--open of x takes a number above 0 and below 2, not 0.0."),  # greater_than
+        ("half_open", 0, "--half-open of x takes a number above 0 and at most 1, not 0."),
+        ("from_zero", -1, "--from-zero of x takes a whole number of at least 0, not -1."),
+        ("counted", "many", "--counted of x takes a whole number from 1 to 999, not 'many'."),  # int_parsing
+        ("counted", 2.5, "--counted of x takes a whole number from 1 to 999, not 2.5."),  # int_from_float
+        ("even", 3, "--even of x takes a whole number from 2 to 8 and a multiple of 2, not 3."),  # multiple_of
+        ("free", [], "--free of x takes a number, not none."),  # float_type
+        ("course", "cubic", "--course of x takes one of: linear, cosine, not 'cubic'."),  # literal_error
+        ("on", "perhaps", "--on of x takes true or false, not 'perhaps'."),  # bool_parsing
+        ("on", None, "--on of x takes true or false, not none."),  # bool_type
+        ("text", 5, "--text of x takes text, not 5."),  # string_type
+        ("shares", (0.5, 1), "--shares of x takes one or more numbers above 0 and below 1, not 1."),
+        ("shares", (), "--shares of x takes one or more numbers above 0 and below 1, not none."),  # too_short
+        ("words", (5,), "--words of x takes texts, not 5."),
+    ],
+)
+def test_a_value_out_of_place(option, value, said):
+    with pytest.raises(ValidationError) as refusal:
+        TypeAdapter(Options).validate_python({option: value})
+    assert one_sentence("x", Options, refusal.value) == said
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"steps": 0}, "--steps of ddim takes a whole number from 1 to 999, not 0."),
+        ({"inversion": {"kind": "noised", "noise_strength": 2}}, "--noise-strength of ddim takes a number above 0 and"),
+        ({"extras": [{"kind": "sampling-noise", "eta": 9}]}, "--eta of ddim takes a number from 0 to 1, not 9."),
+        ({"inversion": 3}, '--inversion of ddim takes {"kind": "ddim"} and the like, not 3.'),
+        ({"extras": 3}, '--extras of ddim takes [{"kind": "clip-guidance"}] and the like, not 3.'),
+        ({"extras": [{"eta": 1}]}, '--extras of ddim takes [{"kind": "clip-guidance"}] and the like, not {'),
+        ({"control": {"kind": "magic"}}, '--control has no kind "magic"; choose one of: attention-guidance, '),
+        ({"control": {"kind": "none", "power": 3}}, "ddim has no option --power; see: zeroshift edit --method ddim"),
+    ],
+)
+def test_of_a_method(options, said):
+    with pytest.raises(ValueError, match="^[^\n]*$") as refusal:
+        build_method("ddim", options)
+    assert str(refusal.value).startswith(said)
+
+
+def every_flag() -> Iterator[Flag]:
+    yield from (flag for flag in flags_of(METHODS[0]) if len(flag.path) == 1 and flag.several is None)
+    for part in parts_of(METHODS[0]):
+        for kind in part.kinds:
+            yield from of_kind(part, kind)
+
+
+def misplaced(flag: Flag, value: object) -> str:
+    """Return what is said of a wrong value of an option."""
+    *parts, name = flag.path
+    kind = flag.home.split()[-1] if flag.home else ""
+    inner: object = {"kind": kind, name: value} if parts else value
+    options = {parts[0]: [inner] if len(parts) == 2 else inner} if parts else {name: value}
+    with pytest.raises(ValueError, match="^[^\n]*$") as refusal:
+        build_method(METHODS[0].name, options)
+    return str(refusal.value)
+
+
+@pytest.mark.parametrize("flag", every_flag(), ids=lambda flag: f"{flag.home}{flag.spelled}".replace(" ", "-"))
+def test_every_option_of_every_part_has_its_sentence(flag):
+    said = misplaced(flag, {})
+    assert said.startswith(f"{flag.spelled} of pix2pix-zero takes ") and said.endswith(", not {}.")
+    assert "nput" not in said
+    for bound in limits_of(flag):
+        assert bound in said
+
+
+def limits_of(flag: Flag) -> list[str]:
+    """Return the words of an option's range as its help has them."""
+    *_, name = flag.path
+    options = (
+        METHODS[0]
+        if len(flag.path) == 1
+        else next(part.kinds[flag.home.split()[-1]] for part in parts_of(METHODS[0]) if part.name == flag.path[0])
+    )
+    return [words for words in limits(options.__pydantic_fields__[name]).split(", ") if words]
