@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zeroshift.data import CaptionedFolder, load_pictures
+from zeroshift.data import CaptionedFolder, frequent, load_pictures, rows_of, with_coat
 from zeroshift.data.pets import build, crop, main
 
 
@@ -155,3 +155,27 @@ def test_the_command_line_says_what_is_wrong_in_one_sentence(tmp_path, capsys):
             main([str(tmp_path / "a.tar.gz"), str(tmp_path / annotations), str(tmp_path / "pets")])
         assert str(stopped.value).startswith("error: ") and annotations in str(stopped.value)
     assert not (tmp_path / "pets").exists()
+
+
+def test_rows_are_chosen_by_their_labels(tmp_path):
+    lines = ["a,x,test,cat,black,hand", "b,x,test,dog,tan,auto", "c,x,test,bird,black,hand", "d,x,test,cat,,"]
+    write_table(tmp_path, [line.split(",") for line in ("file,caption,split,species,coat,coat_label", *lines)])
+    folder = CaptionedFolder.open(tmp_path)
+
+    def names(rows):
+        return "".join(row.file for row in rows)
+
+    assert names(rows_of(folder, ("test",))) == "abd"
+    assert names(with_coat(folder, "test")) == "abc"
+    assert names(with_coat(folder, "test", by_hand=True)) == "ac"
+    assert frequent(folder.pictures, "coat", 1) == ("black", "tan")
+    assert frequent(folder.pictures, "coat", 2) == ("black",)
+    assert frequent(folder.pictures, "colour", 1) == ()
+    with pytest.raises(ValueError, match="has no cat or dog in val"):
+        rows_of(folder, ("val",))
+
+
+def test_coats_without_a_column_that_says_who_named_them_are_given_by_hand(tmp_path):
+    write_table(tmp_path, [["file", "caption", "coat"], ["a", "x", "black"], ["b", "x", ""]])
+    rows = with_coat(CaptionedFolder.open(tmp_path), "train", by_hand=True)
+    assert [row.file for row in rows] == ["a"]

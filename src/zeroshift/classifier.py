@@ -1,8 +1,13 @@
-"""An independent two-class picture classifier, which judges whether a generated picture shows its prompt's animal."""
+"""An independent picture classifier, which judges whether generated pictures show their prompts' animal and coat.
+
+What it tells of a photograph (animal, coat, style) is also what the shipped model's captions say.
+"""
 
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +15,9 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from zeroshift.files import write_atomically
+
+Heads: TypeAlias = tuple[Tensor, Tensor, Tensor]
+"""logits of N pictures: the second class's (N,), the coats' (N, coats), the styles' (N, styles)"""
 
 
 class Residual(nn.Module):
@@ -34,9 +42,12 @@ class Residual(nn.Module):
 
 
 class ClassifierNetwork(nn.Module):
-    """A small residual network: ``blocks[k]`` blocks of ``widths[k]`` channels at level k, the first at half size."""
+    """A small residual network: ``blocks[k]`` blocks of ``widths[k]`` channels at level k, the first at half size.
 
-    def __init__(self, widths: tuple[int, ...], blocks: tuple[int, ...]) -> None:
+    Linear heads read the same pooled features: one logit for two classes, and one per coat and per style, if any.
+    """
+
+    def __init__(self, widths: tuple[int, ...], blocks: tuple[int, ...], coats: int = 0, styles: int = 0) -> None:
         super().__init__()
         self.stem = nn.Conv2d(3, widths[0], 3, 2, 1, bias=False)
         self.norm = nn.BatchNorm2d(widths[0])
@@ -48,16 +59,27 @@ class ClassifierNetwork(nn.Module):
                 channels = width
         self.body = nn.Sequential(*body)
         self.head = nn.Linear(channels, 1)
+        self.coat_head = nn.Linear(channels, coats) if coats else None
+        self.style_head = nn.Linear(channels, styles) if styles else None
+
+    def features(self, x: Tensor) -> Tensor:
+        """Return the pooled features (N, widths[-1]) of pictures (N, 3, S, S) in [-1, 1]."""
+        return self.body(F.relu(self.norm(self.stem(x)))).mean((2, 3))  # type: ignore[no-any-return]
+
+    def heads(self, features: Tensor) -> Heads:
+        """Return all logits of pooled features (N, widths[-1])."""
+        optional = (self.coat_head, self.style_head)
+        coats, styles = (features[:, :0] if head is None else head(features) for head in optional)
+        return self.head(features)[:, 0], coats, styles
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the second class's logits (N,) of pictures (N, 3, S, S) in [-1, 1]."""
-        features = self.body(F.relu(self.norm(self.stem(x))))
-        return self.head(features.mean((2, 3)))[:, 0]  # type: ignore[no-any-return]
+        return self.heads(self.features(x))[0]
 
 
 @dataclass(frozen=True)
 class Classifier:
-    """A trained network with the decision threshold that was chosen on held-out pictures."""
+    """A trained network with its decision threshold."""
 
     network: ClassifierNetwork
     widths: tuple[int, ...]
@@ -69,23 +91,57 @@ class Classifier:
     """probability of the second class from which on it is the answer"""
     figures: dict[str, float] = field(default_factory=dict)
     """what was measured when it was trained"""
+    coats: tuple[str, ...] = ()
+    """the coats that it tells apart, as captions name them"""
+    styles: tuple[str, ...] = ()
+    """the styles that it tells apart, keys of ``vocabulary.MEDIA``"""
 
-    @torch.no_grad()
     def probabilities(self, pictures: Tensor, batch: int = 64) -> Tensor:
-        """Return the second class's probability (N,) of uint8 pictures (N, 3, H, W).
-
-        Logits are averaged over each picture and its mirror image.
-        """
-        device = next(self.network.parameters()).device
-        parts = []
-        for part in torch.split(pictures, batch):
-            x = resized(part.to(device), self.size) / 127.5 - 1
-            parts.append((self.network(x) + self.network(x.flip(-1))).div(2).sigmoid())
-        return torch.cat(parts).cpu()
+        """Return the second class's probability (N,) of uint8 pictures (N, 3, H, W)."""
+        return self.logits(pictures, batch)[0].sigmoid()
 
     def labels(self, pictures: Tensor) -> list[str]:
         """Return the class name of each uint8 picture (N, 3, H, W)."""
         return [self.classes[int(p >= self.threshold)] for p in self.probabilities(pictures)]
+
+    def coat_labels(self, pictures: Tensor, batch: int = 64) -> list[str]:
+        """Return the coat of each uint8 picture (N, 3, H, W), whatever its animal.
+
+        Raises:
+            ValueError: the classifier was trained without coats.
+        """
+        if not self.coats:
+            raise ValueError("This classifier tells no coats apart; train one on pictures with the column coat.")
+        return [self.coats[k] for k in self.logits(pictures, batch)[1].argmax(1).tolist()]
+
+    def style_labels(self, pictures: Tensor, batch: int = 64) -> list[str]:
+        """Return the style of each uint8 picture (N, 3, H, W).
+
+        Raises:
+            ValueError: the classifier was trained without styles.
+        """
+        if not self.styles:
+            raise ValueError("This classifier tells no styles apart; train one with --styles above 0.")
+        return [self.styles[k] for k in self.logits(pictures, batch)[2].argmax(1).tolist()]
+
+    @torch.no_grad()
+    def features(self, pictures: Tensor, batch: int = 64) -> Tensor:
+        """Return the pooled features (N, widths[-1]) of uint8 pictures (N, 3, H, W), which are not mirrored."""
+        return torch.cat([self.network.features(x) for x in self._inputs(pictures, batch)]).cpu()
+
+    @torch.no_grad()
+    def logits(self, pictures: Tensor, batch: int = 64) -> Heads:
+        """Return all logits of uint8 pictures (N, 3, H, W), averaged over each picture and its mirror image."""
+        parts = []
+        for x in self._inputs(pictures, batch):
+            straight, mirrored = (self.network.heads(self.network.features(y)) for y in (x, x.flip(-1)))
+            parts.append([(a + b) / 2 for a, b in zip(straight, mirrored, strict=True)])
+        animals, coats, styles = (torch.cat(head).cpu() for head in zip(*parts, strict=True))
+        return animals, coats, styles
+
+    def _inputs(self, pictures: Tensor, batch: int) -> Iterator[Tensor]:
+        device = next(self.network.parameters()).device
+        return (resized(part.to(device), self.size) / 127.5 - 1 for part in torch.split(pictures, batch))
 
 
 def resized(pictures: Tensor, size: int) -> Tensor:
@@ -96,9 +152,32 @@ def resized(pictures: Tensor, size: int) -> Tensor:
     return F.interpolate(x, (size, size), mode="bicubic", antialias=True).clamp(0, 255)
 
 
-def build_classifier(widths: tuple[int, ...], blocks: tuple[int, ...], size: int = 64) -> Classifier:
+def build_classifier(
+    widths: tuple[int, ...],
+    blocks: tuple[int, ...],
+    size: int = 64,
+    coats: tuple[str, ...] = (),
+    styles: tuple[str, ...] = (),
+) -> Classifier:
     """Return an untrained classifier in evaluation mode."""
-    return Classifier(ClassifierNetwork(widths, blocks).eval(), widths, blocks, size)
+    network = ClassifierNetwork(widths, blocks, len(coats), len(styles)).eval()
+    return Classifier(network, widths, blocks, size, coats=coats, styles=styles)
+
+
+def start_from(classifier: Classifier, trained: Classifier) -> None:
+    """Give a network the weights of a trained one of its shape; a head for other coats or styles stays fresh.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    if (trained.widths, trained.blocks) != (classifier.widths, classifier.blocks):
+        raise ValueError(
+            f"The classifier to go on from has widths {trained.widths} and blocks {trained.blocks}, and this one "
+            f"{classifier.widths} and {classifier.blocks}; start afresh."
+        )
+    fresh = ["coat_head"] * (trained.coats != classifier.coats) + ["style_head"] * (trained.styles != classifier.styles)
+    kept = {k: v for k, v in trained.network.state_dict().items() if k.partition(".")[0] not in fresh}
+    classifier.network.load_state_dict({**classifier.network.state_dict(), **kept})
 
 
 def balanced_accuracy(predicted: Tensor, truth: Tensor) -> float:
@@ -113,16 +192,20 @@ def balanced_accuracy(predicted: Tensor, truth: Tensor) -> float:
     return float((hit[truth].mean() + hit[~truth].mean()) / 2)
 
 
-def choose_threshold(probabilities: Tensor, truth: Tensor) -> float:
-    """Return the threshold of best balanced accuracy; among equals, the one nearest to a half."""
-    values = probabilities.double().sort().values
-    candidates: list[float] = [0.5, *((values[1:] + values[:-1]) / 2).tolist()]
-    return max(candidates, key=lambda t: (balanced_accuracy(probabilities >= t, truth), -abs(t - 0.5)))
-
-
 def accuracy(classifier: Classifier, pictures: Tensor, truth: Tensor) -> float:
     """Return the balanced accuracy on uint8 pictures (N, 3, H, W) at the classifier's threshold."""
     return balanced_accuracy(classifier.probabilities(pictures) >= classifier.threshold, truth)
+
+
+def coat_accuracy(classifier: Classifier, pictures: Tensor, truth: Sequence[str]) -> float:
+    """Return the share of uint8 pictures (N, 3, H, W) whose coat is told rightly; unknown coats are mistakes."""
+    found = classifier.coat_labels(pictures)
+    return sum(a == b for a, b in zip(found, truth, strict=True)) / len(found)
+
+
+def style_accuracy(classifier: Classifier, pictures: Tensor, style: str) -> float:
+    """Return the share of uint8 pictures (N, 3, H, W), all of one style, that are told to be of it."""
+    return classifier.style_labels(pictures).count(style) / len(pictures)
 
 
 def load_classifier(folder: str | Path) -> Classifier:
@@ -137,11 +220,13 @@ def load_classifier(folder: str | Path) -> Classifier:
             raise ValueError(f"{folder} has no {name}; give a folder that the classifier's trainer wrote.")
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     widths, blocks = tuple(config["architecture"]["widths"]), tuple(config["architecture"]["blocks"])
-    network = ClassifierNetwork(widths, blocks)
+    coats, styles = (tuple(config.get(name, ())) for name in ("coats", "styles"))  # older files have none
+    network = ClassifierNetwork(widths, blocks, len(coats), len(styles))
     network.load_state_dict({k: v.float() for k, v in load_file(folder / "model.safetensors").items()})
     network.eval().requires_grad_(False)
     first, second = config["classes"]
-    return Classifier(network, widths, blocks, config["size"], (first, second), config["threshold"], config["figures"])
+    size, threshold, figures = config["size"], config["threshold"], config["figures"]
+    return Classifier(network, widths, blocks, size, (first, second), threshold, figures, coats, styles)
 
 
 def save_classifier(classifier: Classifier, folder: str | Path) -> None:
@@ -157,5 +242,7 @@ def save_classifier(classifier: Classifier, folder: str | Path) -> None:
         "classes": classifier.classes,
         "threshold": classifier.threshold,
         "figures": classifier.figures,
+        "coats": classifier.coats,
+        "styles": classifier.styles,
     }
     write_atomically(folder / "config.json", (json.dumps(config, indent=2) + "\n").encode())

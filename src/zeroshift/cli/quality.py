@@ -1,17 +1,24 @@
 """``zeroshift quality``."""
 
 import json as as_json
-from collections.abc import Sequence
+import sys
+import time
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
 from zeroshift.backbones.locate import SHIPPED
 from zeroshift.cli.output import check_apart, check_folder
-from zeroshift.cli.progress import waiting
+from zeroshift.cli.progress import PAUSE, with_lines
 from zeroshift.cli.shared import as_app, hush_libraries
+
+if TYPE_CHECKING:
+    from zeroshift.translate import Progress
+
+T = TypeVar("T")
 
 
 def command(tokens: Sequence[str]) -> App:
@@ -20,11 +27,12 @@ def command(tokens: Sequence[str]) -> App:
 
 
 def quality(
-    folder: Annotated[Path, Parameter(help="captioned pictures with the splits train, val and test")],
+    folder: Annotated[Path, Parameter(help="captioned pictures with the splits train and test")],
     /,
     *,
-    output: Annotated[Path, Parameter(name=["--output", "-o"], help="folder for quality.json and samples.png")],
+    output: Annotated[Path, Parameter(name=["--output", "-o"], help="folder for quality.json and pictures")],
     model: Annotated[Path, Parameter(help="model folder [default the shipped one]", show_default=False)] = SHIPPED,
+    card: Annotated[Path | None, Parameter(help="text file to put the table into, between its two marks")] = None,
     guidance_scale: Annotated[
         float | None,
         Parameter(
@@ -34,23 +42,71 @@ def quality(
             show_default=False,
         ),
     ] = None,
-    per_class: Annotated[int, Parameter(help="prompts per class", metavar="N", validator=Number(gte=1))] = 100,
+    per_class: Annotated[int, Parameter(help="prompts per animal", metavar="N", validator=Number(gte=1))] = 100,
+    per_coat: Annotated[
+        int, Parameter(help="prompts per animal and coat; 0 leaves them out", metavar="N", validator=Number(gte=0))
+    ] = 50,
+    inversions: Annotated[
+        int, Parameter(help="photographs to invert; 0 leaves that out", metavar="N", validator=Number(gte=0))
+    ] = 50,
+    steps: Annotated[
+        int, Parameter(help="DDIM steps of samples and inversions", metavar="N", validator=Number(gte=1, lte=999))
+    ] = 50,
     bench_test: Annotated[bool, Parameter(help="also read the split that nobody may tune on")] = False,
     json: Annotated[bool, Parameter(help="print one JSON object")] = False,
 ) -> None:
-    """Measure a model: reconstruction, its judge, and how often pictures agree with their prompts."""
+    """Measure a model: what its autoencoder and inversion keep, what its samples show, and how good their judge is."""
     check_apart([("the folder of pictures", folder), ("the model", model)], [output])
     check_folder(output)
     hush_libraries()
     from rich.console import Console
 
+    from zeroshift.evaluation.bars import check_card, write_card
     from zeroshift.evaluation.quality import print_report, report
+    from zeroshift.evaluation.subject import Extent
 
-    with waiting("measuring", json):
-        figures = report(
-            model, folder, output, bench_test=bench_test, guidance_scale=guidance_scale, per_class=per_class
-        )
+    if card:
+        check_card(card)
+        check_folder(card.parent)
+    extent = Extent(per_class=per_class, per_coat=per_coat, inversions=inversions, steps=steps, bench_test=bench_test)
+    found = follow(report(model, folder, output, extent, guidance_scale), silent=json)
+    if card:
+        write_card(card, found.figures)
     if json:
-        print(as_json.dumps(figures))
+        print(as_json.dumps(found.as_dict()))
     else:
-        print_report(figures, Console())
+        print_report(found, Console())
+
+
+def follow(work: "Generator[Progress, None, T]", silent: bool) -> T:
+    """Go through the measurements, showing how far they are; return what was found."""
+    found: list[T] = []
+
+    def steps() -> "Iterator[Progress]":
+        found.append((yield from work))
+
+    for _ in steps() if silent else shown(steps()):
+        pass
+    return found[0]
+
+
+def shown(steps: "Iterator[Progress]") -> "Iterator[Progress]":
+    """Show every stage on stderr: a bar on a terminal, a line now and then elsewhere."""
+    if not sys.stderr.isatty():
+        for step, line in with_lines(steps, time.monotonic, PAUSE):
+            if line is not None:
+                print(line, file=sys.stderr)
+            yield step
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description:<11}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks = {}
+        for step in steps:
+            if step.stage not in tasks:
+                tasks[step.stage] = bars.add_task(step.stage, total=step.total)
+            bars.update(tasks[step.stage], completed=step.done)
+            yield step

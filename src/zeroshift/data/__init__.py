@@ -1,5 +1,13 @@
 """Folders of captioned pictures."""
 
-from zeroshift.data.captioned import CaptionedFolder, CaptionedPicture, labelled, load_pictures
+from zeroshift.data.captioned import (
+    CaptionedFolder,
+    CaptionedPicture,
+    frequent,
+    labelled,
+    load_pictures,
+    rows_of,
+    with_coat,
+)
 
-__all__ = ["CaptionedFolder", "CaptionedPicture", "labelled", "load_pictures"]
+__all__ = ["CaptionedFolder", "CaptionedPicture", "frequent", "labelled", "load_pictures", "rows_of", "with_coat"]

@@ -3,6 +3,7 @@
 import csv
 import io
 import zipfile
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,12 +106,39 @@ def labelled(
     Raises:
         ValueError: no picture of the splits has one of the classes.
     """
+    rows = rows_of(data, splits, classes)
+    return data.read(rows, size), torch.tensor([p.labels["species"] == classes[1] for p in rows])
+
+
+def rows_of(
+    data: CaptionedFolder, splits: tuple[str, ...], classes: tuple[str, str] = ("cat", "dog")
+) -> list[CaptionedPicture]:
+    """Return the splits' rows whose column ``species`` names one of the classes, in file order.
+
+    Raises:
+        ValueError: there is none.
+    """
     rows = [p for p in data.split(*splits) if p.labels.get("species") in classes]
     if not rows:
         raise ValueError(
             f"{data.root} has no {' or '.join(classes)} in {', '.join(splits)}; name it in column species."
         )
-    return data.read(rows, size), torch.tensor([p.labels["species"] == classes[1] for p in rows])
+    return rows
+
+
+def with_coat(data: CaptionedFolder, split: str, *, by_hand: bool = False) -> list[CaptionedPicture]:
+    """Return a split's rows that have a ``coat``, in file order; ``by_hand`` leaves out what a program labelled.
+
+    The column ``coat_label`` says "hand" or something else; without it all coats are taken as given by hand.
+    """
+    rows = [row for row in data.split(split) if row.labels.get("coat")]
+    return [row for row in rows if not by_hand or row.labels.get("coat_label", "hand") == "hand"]
+
+
+def frequent(rows: Iterable[CaptionedPicture], column: str, minimum: int) -> tuple[str, ...]:
+    """Return the values of a column that at least ``minimum`` rows have, the most frequent first, ties by name."""
+    counts = Counter(value for row in rows if (value := row.labels.get(column)))
+    return tuple(sorted((v for v, n in counts.items() if n >= minimum), key=lambda v: (-counts[v], v)))
 
 
 def _archive(path: Path) -> zipfile.ZipFile:

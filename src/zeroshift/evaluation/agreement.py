@@ -1,6 +1,7 @@
 """Do pictures that a model generates show what their prompts ask for? Judged by an independent classifier."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,11 +16,15 @@ from torch import Tensor
 from zeroshift.classifier import Classifier
 from zeroshift.data import CaptionedFolder
 from zeroshift.pictures import to_bytes
+from zeroshift.sentences import with_article
+
+Pair = tuple[str, str]
+"""an animal and its coat"""
 
 
 @dataclass(frozen=True)
 class Order:
-    """One picture to generate: its prompt, its seed, and the class it has to show."""
+    """One picture to generate: its prompt, its seed, and the class or coat it has to show."""
 
     prompt: str
     seed: int
@@ -43,6 +48,22 @@ def orders(data: CaptionedFolder, classes: tuple[str, str] = ("cat", "dog"), per
     return found
 
 
+def coat_pairs(data: CaptionedFolder, classifier: Classifier, minimum: int = 90) -> list[Pair]:
+    """Return the pairs that ``train`` has ``minimum`` pictures of and the classifier can tell, most frequent first."""
+    counts = Counter((row.labels.get("species", ""), row.labels.get("coat", "")) for row in data.split("train"))
+    known = (pair for pair in counts if pair[0] in classifier.classes and pair[1] in classifier.coats)
+    return sorted((pair for pair in known if counts[pair] >= minimum), key=lambda pair: (-counts[pair], pair))
+
+
+def coat_orders(pairs: Sequence[Pair], per_pair: int = 50) -> list[Order]:
+    """Return ``per_pair`` orders of each pair in turn, as in "a photo of an orange cat", with seeds counting from 0."""
+    repeated = [pair for pair in pairs for _ in range(per_pair)]
+    return [
+        Order(f"a photo of {with_article(f'{coat} {animal}')}", seed, coat)
+        for seed, (animal, coat) in enumerate(repeated)
+    ]
+
+
 def open_pipeline(model: Path) -> StableDiffusionPipeline:
     """Open a diffusers folder as Stable Diffusion in float32 with DDIM steps, as any user of diffusers would."""
     pipeline = StableDiffusionPipeline.from_pretrained(model, dtype=torch.float32)
@@ -58,12 +79,11 @@ def generated(
     guidance_scale: float,
     steps: int = 50,
     batch: int = 16,
-) -> Tensor:
-    """Return one uint8 picture per order, (N, 3, H, W); each has its own generator, so batches change nothing.
+) -> Iterator[Tensor]:
+    """Yield one uint8 picture per order, (batch, 3, H, W) at a time.
 
-    ``guidance_scale`` 1 is off.
+    Each has its own generator, so batches change nothing. ``guidance_scale`` 1 is off.
     """
-    parts = []
     for group in _groups(wanted, batch):
         output = pipeline(
             [o.prompt for o in group],
@@ -72,8 +92,7 @@ def generated(
             generator=[torch.Generator().manual_seed(o.seed) for o in group],
             output_type="pt",
         )
-        parts.append(to_bytes(output.images.float().cpu() * 255))
-    return torch.cat(parts)
+        yield to_bytes(output.images.float().cpu() * 255)
 
 
 def agreement(classifier: Classifier, pictures: Tensor, wanted: list[Order]) -> dict[str, float]:
@@ -84,6 +103,12 @@ def agreement(classifier: Classifier, pictures: Tensor, wanted: list[Order]) -> 
         own = [hit for hit, order in zip(hits, wanted, strict=True) if order.label == label]
         shares[label] = sum(own) / len(own)
     return shares
+
+
+def coat_agreement(classifier: Classifier, pictures: Tensor, wanted: list[Order], pairs: Sequence[Pair]) -> list[float]:
+    """Return each pair's share of pictures whose coat is the ordered one; all pairs have as many orders, in turn."""
+    hits = [found == order.label for found, order in zip(classifier.coat_labels(pictures), wanted, strict=True)]
+    return torch.tensor(hits, dtype=torch.float64).view(len(pairs), -1).mean(1).tolist()
 
 
 def interleaved(wanted: list[Order], classes: tuple[str, str], count: int = 64) -> list[int]:

@@ -1,116 +1,213 @@
-"""The figures of a shipped text-to-image model: reconstruction, its judge, and agreement with prompts."""
+"""The figures of a shipped text-to-image model: what it keeps, what its samples show, and how good their judge is."""
 
 import io
 import json
+from collections.abc import Generator, Iterable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeAlias
 
-from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
-from pydantic import TypeAdapter
+import torch
+from PIL import Image
 from rich.console import Console
 from rich.table import Table
+from torch import Tensor
 
-from zeroshift.classifier import Classifier, accuracy, load_classifier
-from zeroshift.data import CaptionedFolder, labelled, load_pictures
-from zeroshift.evaluation.agreement import agreement, generated, grid, interleaved, open_pipeline, orders
+from zeroshift.backbones import load_backbone
+from zeroshift.classifier import Classifier, accuracy, coat_accuracy
+from zeroshift.data import CaptionedFolder, labelled, with_coat
+from zeroshift.evaluation.agreement import (
+    Order,
+    agreement,
+    coat_agreement,
+    coat_orders,
+    coat_pairs,
+    generated,
+    grid,
+    interleaved,
+    orders,
+)
+from zeroshift.evaluation.bars import bars
+from zeroshift.evaluation.inversion import returned
+from zeroshift.evaluation.kernel_distance import coarsened, halves, kernel_distance
+from zeroshift.evaluation.neighbours import beside, nearest
 from zeroshift.evaluation.reconstruction import fit_patch_pca, reconstructed
+from zeroshift.evaluation.subject import Extent, Subject, missing, opened, recommended_guidance
 from zeroshift.files import write_atomically
-from zeroshift.methods import Pix2PixZero
 from zeroshift.pictures import psnr
-from zeroshift.presets import read_presets
+from zeroshift.translate import Progress
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What was measured."""
+
+    figures: dict[str, float]
+    left_out: tuple[str, ...]
+    """what was not measured and why, in sentences"""
+
+    def as_dict(self) -> dict[str, object]:
+        """Return everything as plain values, with what is to be reached."""
+        table = [{**asdict(bar), "reached": bar.reached} for bar in bars(self.figures)]
+        return {"bars": table, "figures": self.figures, "left_out": list(self.left_out)}
+
+
+Part: TypeAlias = Generator[Progress, None, dict[str, float]]
 
 
 def report(
-    model: Path,
-    data: Path,
-    out: Path,
-    *,
-    bench_test: bool = False,
-    guidance_scale: float | None = None,
-    per_class: int = 100,
-) -> dict[str, float]:
-    """Measure a model on a folder of captioned pictures; write ``quality.json`` and ``samples.png`` to ``out``.
+    model: Path, data: Path, out: Path, extent: Extent, guidance_scale: float | None = None
+) -> Generator[Progress, None, Quality]:
+    """Measure a model on a folder of captioned pictures; yield as the work goes on, and return what was found.
 
-    ``bench_test`` also reads the split bench-test, which nobody may tune on. ``guidance_scale`` None is
-    ``recommended_guidance``; 1 is off. ``per_class`` prompts of each animal are drawn, with 50 DDIM steps.
+    Written to ``out`` are ``quality.json``, and the pictures ``samples.png``, ``coats.png`` and ``neighbours.png``,
+    which shows photographs of ``train``. ``guidance_scale`` None is ``recommended_guidance``; 1 is off.
 
     Raises:
         ValueError: the data lacks a split or a class, or the model folder lacks its classifier.
     """
     out.mkdir(parents=True, exist_ok=True)
-    folder = CaptionedFolder.open(data)
-    classifier = load_classifier(model / "classifier")
-    pipeline = open_pipeline(model)
-    scale = recommended_guidance(model) if guidance_scale is None else guidance_scale
-    figures = {
-        **reconstruction_figures(pipeline, folder),
-        **classifier_figures(classifier, folder, picture_size(pipeline), bench_test),
-        **agreement_figures(pipeline, classifier, folder, out / "samples.png", scale, per_class),
-    }
-    write_atomically(out / "quality.json", (json.dumps(figures, indent=2) + "\n").encode())
+    subject = opened(model, data, recommended_guidance(model) if guidance_scale is None else guidance_scale)
+    left_out = tuple(missing(subject, extent))
+    wanted = orders(subject.data, subject.classifier.classes, extent.per_class)
+    figures = {"steps": float(extent.steps), **(yield from photograph_figures(subject, extent))}
+    samples = yield from counted("samples", drawn(subject, wanted, extent.steps), len(wanted))
+    figures |= sample_figures(subject, samples, wanted, out)
+    figures |= yield from coat_figures(subject, extent, out)
+    figures |= yield from inversion_figures(subject, extent)
+    quality = Quality(figures, left_out)
+    write_atomically(out / "quality.json", (json.dumps(quality.as_dict(), indent=2) + "\n").encode())
+    return quality
+
+
+def photograph_figures(subject: Subject, extent: Extent) -> Part:
+    """Return what photographs alone tell: the autoencoder's PSNR beside patch PCA's, and the judge's accuracy."""
+    yield Progress("photographs", 0, 3, None)
+    vae, test = subject.pipeline.vae, subject.test
+    figures = {"vae_psnr_db": float(psnr(reconstructed(vae, test), test).mean())}
+    yield Progress("photographs", 1, 3, None)
+    pca = fit_patch_pca(subject.train, subject.pipeline.vae_scale_factor, vae.config.latent_channels)
+    figures["patch_pca_psnr_db"] = float(psnr(pca.reconstructed(test), test).mean())
+    yield Progress("photographs", 2, 3, None)
+    figures |= classifier_figures(subject.classifier, subject.data, subject.size, extent.bench_test)
+    yield Progress("photographs", 3, 3, None)
     return figures
-
-
-def recommended_guidance(model: Path) -> float:
-    """Return the guidance scale of the model's preset for pix2pix-zero, or the method's own where it has none."""
-    options = read_presets(model).get("pix2pix-zero", {})
-    return TypeAdapter(float).validate_python(options.get("guidance_scale", Pix2PixZero.guidance_scale))
-
-
-def picture_size(pipeline: StableDiffusionPipeline) -> int:
-    """Return the sides in pixels of the pictures that the model generates by default."""
-    return int(pipeline.vae_scale_factor * pipeline.unet.config.sample_size)
-
-
-def reconstruction_figures(pipeline: StableDiffusionPipeline, data: CaptionedFolder) -> dict[str, float]:
-    """Return the mean PSNR in dB on ``test``, of the autoencoder and of patch PCA with as many values."""
-    vae, factor, size = pipeline.vae, pipeline.vae_scale_factor, picture_size(pipeline)
-    pictures, _ = load_pictures(data, "test", size)
-    pca = fit_patch_pca(load_pictures(data, "train", size)[0], factor, vae.config.latent_channels)
-    return {
-        "vae_psnr_db": float(psnr(reconstructed(vae, pictures), pictures).mean()),
-        "patch_pca_psnr_db": float(psnr(pca.reconstructed(pictures), pictures).mean()),
-    }
 
 
 def classifier_figures(
     classifier: Classifier, data: CaptionedFolder, size: int, bench_test: bool = False
 ) -> dict[str, float]:
-    """Return the judge's balanced accuracy on ``test`` and, if asked, on bench-test, on pictures of ``size`` pixels."""
+    """Return the judge's accuracy on pictures of ``size`` pixels: balanced of animals, and plain of coats by hand."""
     splits = ("test", "bench-test") if bench_test else ("test",)
-    return {
+    found = {
         f"classifier_{split.replace('-', '_')}_balanced_accuracy": accuracy(
             classifier, *labelled(data, (split,), size, classifier.classes)
         )
         for split in splits
     }
+    rows = with_coat(data, "test", by_hand=True) if classifier.coats else []
+    if rows:
+        coats = [row.labels["coat"] for row in rows]
+        found["classifier_coat_accuracy"] = coat_accuracy(classifier, data.read(rows, size), coats)
+    return found
 
 
-def agreement_figures(
-    pipeline: StableDiffusionPipeline,
-    classifier: Classifier,
-    data: CaptionedFolder,
-    samples: Path,
-    guidance_scale: float,
-    per_class: int,
-) -> dict[str, float]:
-    """Return the shares of generated pictures that show their prompt's animal, and save the first 64 as ``samples``.
+def drawn(subject: Subject, wanted: list[Order], steps: int) -> Iterable[Tensor]:
+    """Sample from the model."""
+    return generated(subject.pipeline, wanted, guidance_scale=subject.guidance_scale, steps=steps)
 
-    The saved pictures are the first 32 of each class, in turn, row by row.
+
+def counted(stage: str, parts: Iterable[Tensor], total: int) -> Generator[Progress, None, Tensor]:
+    """Collect parts of a batch, yielding after each how many rows are there."""
+    yield Progress(stage, 0, total, None)
+    found: list[Tensor] = []
+    for part in parts:
+        found.append(part)
+        yield Progress(stage, sum(map(len, found)), total, None)
+    return torch.cat(found)
+
+
+def sample_figures(subject: Subject, samples: Tensor, wanted: list[Order], out: Path) -> dict[str, float]:
+    """Return what samples tell: agreement with their prompts, and how near they are to photographs.
+
+    ``samples.png`` shows the first 32 of each class, in turn, row by row; ``neighbours.png`` the first ten of these,
+    each followed by the ten pictures of ``train`` that are most like it.
     """
-    wanted = orders(data, classifier.classes, per_class)
-    pictures = generated(pipeline, wanted, guidance_scale=guidance_scale)
+    classifier = subject.classifier
     shown = interleaved(wanted, classifier.classes)
-    file = io.BytesIO()
-    grid(pictures[shown]).save(file, "PNG")
-    write_atomically(samples, file.getvalue())
-    shares = agreement(classifier, pictures, wanted)
+    save(grid(samples[shown]), out / "samples.png")
+    of_samples, of_test, of_train = (classifier.features(x) for x in (samples, subject.test, subject.train))
+    cosines, positions = nearest(of_samples, of_train)
+    ten = beside(samples[shown[:10]], subject.train, positions[shown[:10]])
+    save(grid(ten, columns=positions.shape[1] + 1), out / "neighbours.png")
+    shares = agreement(classifier, samples, wanted)
     named = {"prompt_agreement" if k == "all" else f"prompt_agreement_{k}": v for k, v in shares.items()}
-    return {**named, "prompts": float(len(wanted)), "guidance_scale": guidance_scale}
+    return {
+        **named,
+        "prompts": float(len(wanted)),
+        "guidance_scale": subject.guidance_scale,
+        **distances(subject, of_samples, of_test),
+        "nearest_samples": float(cosines[:, 0].mean()),
+        "nearest_test": float(nearest(of_test, of_train, 1)[0].mean()),
+    }
 
 
-def print_report(figures: dict[str, float], console: Console) -> None:
-    """Print the figures as a small table."""
-    table = Table("figure", "value")
-    for name, value in figures.items():
-        table.add_row(name.replace("_", " "), f"{value:.2f}" if value > 1 else f"{value:.4f}")
-    console.print(table)
+def distances(subject: Subject, of_samples: Tensor, of_test: Tensor) -> Mapping[str, float]:
+    """Return kernel distances to one half of ``test``: of samples, and of the other half coarsened and as it is."""
+    one, other = halves(len(of_test))
+    coarse = subject.classifier.features(coarsened(subject.test[other]))
+    sides = {"samples": of_samples, "coarsened": coarse, "half": of_test[other]}
+    return {f"kid_{name}": kernel_distance(features, of_test[one]) for name, features in sides.items()}
+
+
+def coat_figures(subject: Subject, extent: Extent, out: Path) -> Part:
+    """Return how often samples show their prompt's coat, per pair and as their mean; nothing where it cannot be told.
+
+    ``coats.png`` shows the first eight of each pair, a row per pair.
+    """
+    pairs = coat_pairs(subject.data, subject.classifier)
+    if not pairs or not extent.per_coat:
+        return {}
+    wanted = coat_orders(pairs, extent.per_coat)
+    samples = yield from counted("coats", drawn(subject, wanted, extent.steps), len(wanted))
+    columns = min(8, extent.per_coat)
+    rows = samples.view(len(pairs), extent.per_coat, *samples.shape[1:])
+    save(grid(rows[:, :columns].flatten(0, 1), columns), out / "coats.png")
+    shares = coat_agreement(subject.classifier, samples, wanted, pairs)
+    named = {f"coat_agreement_{a}_{c.replace(' ', '_')}": v for (a, c), v in zip(pairs, shares, strict=True)}
+    return {"coat_agreement": sum(shares) / len(shares), **named, "coat_prompts": float(extent.per_coat)}
+
+
+def inversion_figures(subject: Subject, extent: Extent) -> Part:
+    """Return the mean PSNR of the first photographs of ``test``, inverted and sampled again; and the autoencoder's."""
+    if not extent.inversions:
+        return {}
+    rows = subject.data.split("test")[: extent.inversions]
+    pictures = subject.test[: extent.inversions]
+    backbone = load_backbone(subject.model, device="cpu", precision="fp32")
+    captions = [row.caption for row in rows]
+    parts = (torch.stack(both, 1) for both in returned(backbone, pictures, captions, steps=extent.steps))
+    back, alone = (yield from counted("inversions", parts, len(rows))).unbind(1)
+    return {
+        "inversion_psnr_db": float(psnr(back, pictures).mean()),
+        "inversion_vae_psnr_db": float(psnr(alone, pictures).mean()),
+        "inversions": float(len(rows)),
+    }
+
+
+def save(picture: Image.Image, path: Path) -> None:
+    """Write a picture whole or not at all."""
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    write_atomically(path, file.getvalue())
+
+
+def print_report(quality: Quality, console: Console) -> None:
+    """Print what is to be reached as one table, every figure as another, and what was left out."""
+    judged = Table("figure", "value", "aim", "reached")
+    for bar in bars(quality.figures):
+        judged.add_row(*(cell.replace("`", "") for cell in bar.cells()))
+    every = Table("measured", "value")
+    for name, value in quality.figures.items():
+        every.add_row(name.replace("_", " "), f"{value:.4g}")
+    console.print(judged, every, *(f"Left out. {line}" for line in quality.left_out))

@@ -32,6 +32,9 @@ class PatchPCA:
 
     def reconstructed(self, pictures: Tensor) -> Tensor:
         """Return uint8 pictures (N, 3, H, W) coded and decoded, rounded to uint8."""
+        return torch.cat([self._reconstructed(part) for part in torch.split(pictures, 256)])
+
+    def _reconstructed(self, pictures: Tensor) -> Tensor:
         centred = _patches(pictures, self.side) - self.mean
         coded = centred @ self.components.T @ self.components + self.mean  # (N, patches, 3 * side * side)
         shape = (pictures.shape[-2], pictures.shape[-1])
@@ -40,11 +43,15 @@ class PatchPCA:
 
 def fit_patch_pca(pictures: Tensor, side: int, values: int) -> PatchPCA:
     """Fit ``values`` components to the patches of uint8 pictures (N, 3, H, W) that ``side`` divides."""
-    patches = _patches(pictures, side).flatten(0, 1)
-    mean = patches.mean(0)
-    centred = patches - mean
-    _, vectors = torch.linalg.eigh((centred.T @ centred).double())  # ascending eigenvalues
-    return PatchPCA(side, mean, vectors[:, -values:].T.float())
+    size = 3 * side * side
+    total, squares = torch.zeros(size, dtype=torch.float64), torch.zeros(size, size, dtype=torch.float64)
+    for part in torch.split(pictures, 256):  # all patches at once would be gigabytes
+        patches = _patches(part, side).flatten(0, 1).double()
+        total += patches.sum(0)
+        squares += patches.T @ patches
+    count = pictures.numel() // size
+    _, vectors = torch.linalg.eigh(squares - total[:, None] * total / count)  # ascending eigenvalues
+    return PatchPCA(side, (total / count).float(), vectors[:, -values:].T.float())
 
 
 def _patches(pictures: Tensor, side: int) -> Tensor:

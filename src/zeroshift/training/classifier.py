@@ -3,8 +3,9 @@
     python -m zeroshift.training.classifier FOLDER OUT
 
 trains one on the pictures of ``train`` whose column ``species`` says cat or dog, and, where there is a column ``coat``,
-a second head on the coats that enough of them have. How many steps fit into a time limit depends on the machine, so
-another run makes another network of about the same accuracy.
+a second head on the coats that enough of them have. A third head tells photographs from renderings in other styles,
+which are made of a share of every batch. How many steps fit into a time limit depends on the machine, so another run
+makes another network of about the same accuracy.
 """
 
 import argparse
@@ -20,12 +21,15 @@ import torch.nn.functional as F
 from pydantic import ValidationError
 from torch import Tensor
 
-from zeroshift.classifier import Classifier, accuracy, build_classifier, coat_accuracy, load_classifier, start_from
+from zeroshift.classifier import Classifier, accuracy, build_classifier, load_classifier, start_from
 from zeroshift.classifier import save_classifier as save
-from zeroshift.data import CaptionedFolder, CaptionedPicture, frequent, labelled, rows_of, with_coat
-from zeroshift.presets import one_sentence
+from zeroshift.data import CaptionedFolder, CaptionedPicture, frequent, labelled, rows_of
+from zeroshift.mistakes import one_sentence
 from zeroshift.training.augmentation import augmented, mixed
+from zeroshift.training.classifier_figures import coat_figures, figures, present, style_figures
 from zeroshift.training.loop import StageOptions, adamw, fit
+from zeroshift.training.styles import RENDERINGS
+from zeroshift.vocabulary import STYLES
 
 WIDTHS, BLOCKS = (32, 64, 128, 192), (2, 2, 2, 1)
 SIZE = 96
@@ -41,7 +45,8 @@ GENTLE = 0.3
 """strength of the colour changes, of 1, under which a coat can still be told"""
 COAT_WEIGHT = 0.5
 """of the coats' cross-entropy beside the animals'"""
-MEASURED = ("val", "bench-val", "test")
+STYLE_WEIGHT = 0.25
+"""of the styles' cross-entropy, which are easy to tell, beside the animals'"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,12 +59,15 @@ class Material:
     """whether each is of the second class, bool (N,)"""
     coats: Tensor
     """each one's soft coat, scaled by the coat's weight; zeros where it is not known, (N, coats)"""
+    styles: float = 0.0
+    """share of every batch that is rendered in another style"""
 
 
 class ClassifierStage(lightning.LightningModule):
-    """Cross-entropy with smoothed labels on strongly augmented, mixed pictures, of both heads.
+    """Cross-entropy with smoothed labels on strongly augmented, mixed pictures, of all heads.
 
-    The colours of every other picture are changed gently, whether its coat is known or not, and only those teach coats.
+    The colours of every other picture are changed gently, whether its coat is known or not, and only those teach coats
+    and styles; coats are learned from photographs alone.
     """
 
     def __init__(
@@ -75,25 +83,31 @@ class ClassifierStage(lightning.LightningModule):
         self.material = material
 
     def training_step(self, indices: Tensor, _: int) -> Tensor:
-        x, second, coats = self.batch(indices.cpu(), SIZES[int(torch.randint(0, len(SIZES), ()))])
-        logits, of_coats = self.network.heads(self.network.features(x.contiguous(memory_format=torch.channels_last)))
+        x, second, coats, styles = self.batch(indices.cpu(), SIZES[int(torch.randint(0, len(SIZES), ()))])
+        features = self.network.features(x.contiguous(memory_format=torch.channels_last))
+        logits, of_coats, of_styles = self.network.heads(features)
         loss = F.binary_cross_entropy_with_logits(logits.float(), second)
         self.log("loss", loss, prog_bar=True)
-        if coats.sum() > 0:
-            of_coat = -(coats * of_coats.float().log_softmax(1)).sum() / coats.sum()
-            self.log("coat", of_coat, prog_bar=True)
-            loss = loss + COAT_WEIGHT * of_coat
+        optional = ("coat", COAT_WEIGHT, coats, of_coats), ("style", STYLE_WEIGHT, styles, of_styles)
+        for name, weight, target, found in optional:
+            if target.sum() > 0:
+                apart = -(target * found.float().log_softmax(1)).sum() / target.sum()
+                self.log(name, apart, prog_bar=True)
+                loss = loss + weight * apart
         return loss
 
-    def batch(self, chosen: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return changed pictures (N, 3, size, size), the second class's share (N,), and weighted coats (N, coats)."""
+    def batch(self, chosen: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return changed pictures (N, 3, size, size), the second class's share (N,), weighted coats and styles."""
+        pictures, style = rendered(self.material.pictures[chosen].to(self.device), self.material.styles)
         gentle = torch.rand(len(chosen), device=self.device) < 0.5
-        strength = torch.where(gentle, GENTLE, 1.0)
-        x = augmented(self.material.pictures[chosen].to(self.device), size, strength)
-        second = self.material.truth[chosen].to(self.device).float() * (1 - SMOOTHING) + SMOOTHING / 2
-        coats = self.material.coats[chosen].to(self.device) * gentle[:, None]
-        x, target = mixed(x, torch.cat([second[:, None], coats], 1))
-        return x, target[:, 0], target[:, 1:]
+        x = augmented(pictures, size, torch.where(gentle, GENTLE, 1.0))
+        second = smooth(self.material.truth[chosen].to(self.device).float(), 2)
+        coats = self.material.coats[chosen].to(self.device) * (gentle & (style == 0))[:, None]
+        known = F.one_hot(style, len(STYLES))[:, : len(self.classifier.styles)]
+        styles = smooth(known.float(), len(STYLES)) * gentle[:, None]
+        x, target = mixed(x, torch.cat([second[:, None], coats, styles], 1))
+        second, coats, styles = target.split([1, coats.shape[1], styles.shape[1]], 1)
+        return x, second[:, 0], coats, styles
 
     def on_train_batch_end(self, outputs: object, batch: Tensor, batch_idx: int) -> None:
         if self.held_out and self.trainer.global_step % 500 == 0:
@@ -112,35 +126,59 @@ def train_classifier(
     options: StageOptions,
     *,
     init: Path | None = None,
+    styles: float = 0.25,
     seed: int = 0,
     precision: Literal["fp32", "bf16"] = "bf16",
 ) -> Classifier:
     """Train on ``train`` and write ``out``; checkpoints go to ``work``, and a killed training goes on from there.
 
-    ``init`` is the folder of a trained classifier to go on from; its coat head is kept if it knows the same coats.
-    The label columns are ``species`` with the values cat and dog, and ``coat``, which may be missing or empty.
+    ``init`` is the folder of a trained classifier to go on from; its heads are kept if they know the same coats, the
+    same styles. ``styles`` is the share of every batch that is rendered in other styles, 0 to below 1; 0 leaves out
+    that head. The label columns are ``species`` with the values cat and dog, and ``coat``, which may lack or be empty.
 
     Raises:
-        ValueError: ``train`` lacks one of the two, or ``init`` has another shape.
+        ValueError: ``train`` lacks one of the two, ``styles`` is out of range, or ``init`` has another shape.
     """
+    if not 0 <= styles < 1:
+        raise ValueError(f"The share of other styles, --styles, must be from 0 to below 1, not {styles:g}.")
     if not present(data, ("train",)):
         raise ValueError(f"{data.root} needs pictures of a cat and of a dog in train; name them in column species.")
     rows = rows_of(data, ("train",))
-    classifier = build_classifier(WIDTHS, BLOCKS, SIZE, frequent(rows, "coat", MINIMUM))
+    coats = frequent(rows, "coat", MINIMUM)
+    classifier = build_classifier(WIDTHS, BLOCKS, SIZE, coats, STYLES if styles else ())
     if init:
         start_from(classifier, load_classifier(init))
     classifier.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     pictures, truth = labelled(data, ("train",), SOURCE_SIZE)
-    material = Material(pictures, truth, soft_coats(rows, classifier.coats))
+    material = Material(pictures, truth, soft_coats(rows, coats), styles)
     held_out = labelled(data, ("val",), SIZE) if present(data, ("val",)) else None
     weights = torch.where(truth, 1 / truth.sum(), 1 / (~truth).sum())
     fit(ClassifierStage(classifier, material, held_out, options), weights, options, work, seed, precision)
     classifier.network.cpu().eval()
     save(classifier, out)
     trained = load_classifier(out)  # judged as it ships: in half precision
-    trained = replace(trained, figures={**figures(trained, data), **coat_figures(trained, data)})
+    found = figures(trained, data) | coat_figures(trained, data) | style_figures(trained, data, SOURCE_SIZE)
+    trained = replace(trained, figures=found)
     save(trained, out)
     return trained
+
+
+def rendered(pictures: Tensor, share: float) -> tuple[Tensor, Tensor]:
+    """Return uint8 pictures (N, 3, S, S), about a ``share`` of them in other styles, and indices of ``STYLES`` (N,)."""
+    count, device = len(pictures), pictures.device
+    other = torch.rand(count, device=device) < share
+    style = torch.randint(1, len(STYLES), (count,), device=device) * other
+    pictures = pictures.clone()
+    for name, render in RENDERINGS.items():
+        chosen = style == STYLES.index(name)
+        if chosen.any():
+            pictures[chosen] = render(pictures[chosen])
+    return pictures, style
+
+
+def smooth(target: Tensor, classes: int) -> Tensor:
+    """Return probabilities drawn a little towards all classes being equally likely."""
+    return target * (1 - SMOOTHING) + SMOOTHING / classes
 
 
 def soft_coats(rows: Sequence[CaptionedPicture], coats: tuple[str, ...]) -> Tensor:
@@ -153,37 +191,7 @@ def soft_coats(rows: Sequence[CaptionedPicture], coats: tuple[str, ...]) -> Tens
         if picture.labels.get("coat") in coats:
             row[coats.index(picture.labels["coat"])] = 1
     weight = known @ known.sum(0).clamp(min=1).rsqrt()
-    smooth = known * (1 - SMOOTHING) + SMOOTHING / max(len(coats), 1)
-    return smooth * weight[:, None]
-
-
-def present(data: CaptionedFolder, splits: tuple[str, ...]) -> tuple[str, ...]:
-    """Return those of the splits that have pictures of both classes."""
-    species = {split: {row.labels.get("species") for row in data.split(split)} for split in splits}
-    return tuple(split for split in splits if {"cat", "dog"} <= species[split])
-
-
-def figures(classifier: Classifier, data: CaptionedFolder) -> dict[str, float]:
-    """Return the balanced accuracy on every split that was held out."""
-    return {
-        f"{split.replace('-', '_')}_balanced_accuracy": accuracy(classifier, *labelled(data, (split,), SIZE))
-        for split in present(data, MEASURED)
-    }
-
-
-def coat_figures(classifier: Classifier, data: CaptionedFolder) -> dict[str, float]:
-    """Return the share of right coats on ``val`` and ``test``, of labels given by hand and of all; none without coats.
-
-    A coat that was too rare to be learned counts as a mistake.
-    """
-    found: dict[str, float] = {}
-    for split in ("val", "test") if classifier.coats else ():
-        rows, by_hand = with_coat(data, split), with_coat(data, split, by_hand=True)
-        for name, chosen in (("coat_accuracy", by_hand), ("coat_accuracy_all_labels", rows)):
-            if chosen:
-                truth = [row.labels["coat"] for row in chosen]
-                found[f"{split}_{name}"] = coat_accuracy(classifier, data.read(chosen, SIZE), truth)
-    return found
+    return smooth(known, max(len(coats), 1)) * weight[:, None]
 
 
 def main(words: list[str] | None = None) -> None:
@@ -197,6 +205,7 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("out", type=Path, help="folder of the finished classifier")
     parser.add_argument("--run", type=Path, default=Path("run-classifier"), help="where checkpoints lie")
     parser.add_argument("--init", type=Path, help="folder of a trained classifier to go on from")
+    parser.add_argument("--styles", type=float, default=0.25, help="share in other styles; 0 leaves that head out")
     parser.add_argument("--minutes", type=float, default=30, help="time limit")
     parser.add_argument("--steps", type=int, default=200_000, help="steps at most")
     parser.add_argument("--seed", type=int, default=0, help="seed of weights, batches and changes")
@@ -204,9 +213,11 @@ def main(words: list[str] | None = None) -> None:
     try:
         options = StageOptions(minutes=given.minutes, steps=given.steps, batch=64, lr=1.5e-3, warmup=300, cooldown=0.9)
         data = CaptionedFolder.open(given.folder)
-        trained = train_classifier(data, given.out, given.run, options, init=given.init, seed=given.seed)
+        trained = train_classifier(
+            data, given.out, given.run, options, init=given.init, styles=given.styles, seed=given.seed
+        )
     except ValidationError as error:
-        sys.exit(f"error: {one_sentence('the classifier', error)}")
+        sys.exit(f"error: {one_sentence('the classifier', StageOptions, error)}")
     except ValueError as error:
         sys.exit(f"error: {error}")
     print(*(f"{name} {value:.4f}" for name, value in trained.figures.items()), sep="\n")

@@ -32,7 +32,7 @@ class TrainOptions:
     """side of the pictures in pixels"""
     factor: Literal[4, 8] = 8
     """pixels per latent, along a side"""
-    latent_channels: Annotated[int, Field(ge=1, le=32)] = 6
+    latent_channels: Annotated[int, Field(ge=1, le=32)] = 8
     """channels of the latents: more keep more of a picture and are harder to generate"""
     minutes: Annotated[float, Field(gt=0)] | None = None
     """time limit for everything, shared out among the stages; without it the step counts alone decide"""

@@ -1,0 +1,60 @@
+"""How good a trained judge is on the splits that were held out."""
+
+import torch
+from torch import Tensor
+
+from zeroshift.classifier import Classifier, accuracy, coat_accuracy, style_accuracy
+from zeroshift.data import CaptionedFolder, labelled, with_coat
+from zeroshift.training.styles import RENDERINGS
+
+MEASURED = ("val", "bench-val", "test")
+
+
+def present(data: CaptionedFolder, splits: tuple[str, ...]) -> tuple[str, ...]:
+    """Return those of the splits that have pictures of both classes."""
+    species = {split: {row.labels.get("species") for row in data.split(split)} for split in splits}
+    return tuple(split for split in splits if {"cat", "dog"} <= species[split])
+
+
+def figures(classifier: Classifier, data: CaptionedFolder) -> dict[str, float]:
+    """Return the balanced accuracy on every split that was held out."""
+    return {
+        f"{split.replace('-', '_')}_balanced_accuracy": accuracy(classifier, *labelled(data, (split,), classifier.size))
+        for split in present(data, MEASURED)
+    }
+
+
+def coat_figures(classifier: Classifier, data: CaptionedFolder) -> dict[str, float]:
+    """Return the share of right coats on ``val`` and ``test``, of labels given by hand and of all; none without coats.
+
+    A coat that was too rare to be learned counts as a mistake.
+    """
+    found: dict[str, float] = {}
+    for split in ("val", "test") if classifier.coats else ():
+        rows, by_hand = with_coat(data, split), with_coat(data, split, by_hand=True)
+        for name, chosen in (("coat_accuracy", by_hand), ("coat_accuracy_all_labels", rows)):
+            if chosen:
+                truth = [row.labels["coat"] for row in chosen]
+                found[f"{split}_{name}"] = coat_accuracy(classifier, data.read(chosen, classifier.size), truth)
+    return found
+
+
+def style_figures(classifier: Classifier, data: CaptionedFolder, size: int) -> dict[str, float]:
+    """Return the share of right styles on ``val`` and ``test``, and how well animals are told in the other styles.
+
+    Every photograph of ``size`` pixels is measured as it is and in every style. Without styles there are none.
+    """
+    found: dict[str, float] = {}
+    for split in present(data, ("val", "test")) if classifier.styles else ():
+        pictures, truth = labelled(data, (split,), size)
+        others = {name: in_style(pictures, name) for name in RENDERINGS}
+        shares = [style_accuracy(classifier, made, name) for name, made in [("photo", pictures), *others.items()]]
+        found[f"{split}_style_accuracy"] = sum(shares) / len(shares)
+        animals = [accuracy(classifier, made, truth) for made in others.values()]
+        found[f"{split}_renderings_balanced_accuracy"] = sum(animals) / len(animals)
+    return found
+
+
+def in_style(pictures: Tensor, style: str, batch: int = 64) -> Tensor:
+    """Return uint8 pictures (N, 3, S, S) rendered in one of the styles other than a photograph's."""
+    return torch.cat([RENDERINGS[style](part) for part in pictures.split(batch)])
