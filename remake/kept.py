@@ -1,0 +1,43 @@
+"""Edited pictures kept on disk by all that they depend on, so that a run that was stopped goes on."""
+
+import hashlib
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from remake.asked import Asked
+from remake.sitting import Sitting
+from zeroshift.files import write_atomically
+from zeroshift.image import canonical_json
+from zeroshift.pictures import to_bytes, to_tensor
+from zeroshift.request import describe
+
+
+def edited(sitting: Sitting, asked: Asked, folder: Path) -> Tensor:
+    """Return the edits of all photographs of a sitting at the model's own size, uint8 (N, 3, H, W)."""
+    request = asked.request(sitting.editor)
+    shas = [source.sha256 for source in sitting.sources]
+    facts = {**describe(sitting.editor.backbone, request), "pictures": shas, "fit": asked.fit}
+    key = hashlib.sha256(canonical_json(facts).encode()).hexdigest()[:32]
+
+    def make() -> Tensor:
+        return to_bytes((to_tensor([result.native for result in sitting.edit(asked)]) + 1) * 127.5)
+
+    return kept(folder / f"{key}.png", make)
+
+
+def kept(path: Path, make: Callable[[], Tensor]) -> Tensor:
+    """Return square pictures of bytes (N, 3, S, S) from a file; what is not there yet is made and written."""
+    if not path.is_file():
+        strip = np.ascontiguousarray(torch.cat(list(make()), 2).permute(1, 2, 0).numpy())  # (S, N S, 3)
+        file = io.BytesIO()
+        Image.fromarray(strip).save(file, "PNG")
+        write_atomically(path, file.getvalue())
+    with Image.open(path) as image:
+        strip = np.array(image)
+    return torch.stack(torch.from_numpy(strip).permute(2, 0, 1).split(strip.shape[0], 2))

@@ -1,0 +1,56 @@
+"""Several edits of the same photographs, each inversion found once."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from remake.asked import Asked
+from zeroshift import Progress, Result
+from zeroshift.editor import Editor
+from zeroshift.image import Source
+from zeroshift.request import inversion_facts
+from zeroshift.trajectory import Trajectory
+
+SEED = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Sitting:
+    """Photographs of one framed size that are edited together, and their inversions so far."""
+
+    editor: Editor
+    sources: Sequence[Source]
+    inverted: dict[str, Trajectory] = field(default_factory=dict)
+    """by all that an inversion depends on"""
+
+    def edit(self, asked: Asked, *, reconstruct: bool = False) -> list[Result]:
+        """Return the edited photographs, as ``zeroshift edit`` makes them with a saved inversion.
+
+        Raises:
+            ValueError: the work cannot be done.
+        """
+        *_, last = self.editor.run(
+            self.sources,
+            [asked.request(self.editor)],
+            seed=SEED,
+            fit=asked.fit,
+            reconstruct=reconstruct,
+            trajectory=self.trajectory(asked),
+        )
+        return [row[0] for row in last.results]
+
+    def trajectory(self, asked: Asked) -> Trajectory:
+        """Return the inversion that an edit begins with."""
+        request, fit = asked.request(self.editor), asked.fit or self.editor.default_fit
+        facts = inversion_facts(self.editor.backbone, self.sources, request, seed=SEED, fit=fit)
+        key = json.dumps(facts, sort_keys=True)
+        if key not in self.inverted:
+            *_, last = self.editor.invert(self.sources, request, seed=SEED, fit=fit)
+            self.inverted[key] = found(last)
+        return self.inverted[key]
+
+
+def found(last: Progress) -> Trajectory:
+    """Return what the last step of inverting carries."""
+    assert last.trajectory is not None
+    return last.trajectory
