@@ -4,7 +4,7 @@ No code of the paper (arXiv:2305.04651) is published and its figures name no num
 here with "open in the paper".
 """
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass as plain_dataclass
 from dataclasses import field, replace
 from math import isclose
@@ -16,15 +16,14 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from zeroshift.conditioning.base import Run
-from zeroshift.conditioning.prompts import StepPrompts
 from zeroshift.conditioning.rich import RichRows
 from zeroshift.control.base import Beside, Control, ControlOptions, Here, Rows
 from zeroshift.control.guidance import PROBS, gradient_of_rows, in_units
 from zeroshift.control.mirror_guidance import cycle_weights, moved
+from zeroshift.control.regeneration import chain, shared
 from zeroshift.embedding import TextRows
-from zeroshift.network import guided
-from zeroshift.sites import NOTHING, Compute, Handler, Part, Recording, Site, recorder, select
-from zeroshift.source import Recorded, Source, record, step_of
+from zeroshift.sites import NOTHING, Compute, Handler, Part, Recording, Site
+from zeroshift.source import Recorded, Source, record
 
 Weights: TypeAlias = tuple[float, float, float]
 """of the maps of source, prompts in between, and edited prompt"""
@@ -212,51 +211,3 @@ class BoundFusion(Control):
     def steer(self, x0: Tensor, eps: Tensor, x: Tensor, here: Here) -> tuple[Tensor, Tensor]:
         self.latest[:] = [(x0, eps)] if self.options.cooperative == "latent-blend" else []
         return x0, eps
-
-
-Followed: TypeAlias = Callable[[Tensor, int, Source], Tensor]
-
-
-def shared(source: Source, rich: RichRows, followed: Followed) -> Iterator[Recorded]:
-    """Walk the source branch; its regenerated rows look at latents of their own."""
-    x = source.trajectory.start
-    for i in source.trajectory.steps:
-        beside = followed(x, i, source)
-        rows = (*(beside for _ in rich.shares), *(x for _ in rich.own(i).embeddings))
-        following, seen = step_of(source, i, x, rows)
-        yield Recorded(i, x, following, seen)
-        x = following
-
-
-def chain(source: Source, rich: RichRows, lambda_xa: float, followed: Followed) -> Iterator[Recorded]:
-    """Walk the source branch and beside it a run for every regenerated prompt, each guided to the one before.
-
-    How they are guided is open in the paper; here as the edit is, with its weight and guidance scale.
-    """
-    plain = replace(source, conditioning=StepPrompts(rich.own, rich.target))
-    x = source.trajectory.start
-    latents = [x for _ in rich.shares]
-    for i in source.trajectory.steps:
-        following, seen = step_of(plain, i, x)
-        maps = [seen]
-        for n, share in enumerate(rich.shares):
-            text = rich.along(i, share)
-            here = Here(source.backbone, source.trajectory, source.taps, i, text, ())
-            latents[n], regenerated = regenerate(here, followed(latents[n], i, source), maps[-1], lambda_xa)
-            maps.append(regenerated)
-        joined = {key: torch.cat([*(m[key][-len(x) :] for m in maps[1:]), seen[key]]) for key in maps[-1]}
-        yield Recorded(i, x, following, {**seen, **joined})
-        x = following
-
-
-def regenerate(here: Here, x: Tensor, reference: Recording, lambda_xa: float) -> tuple[Tensor, Recording]:
-    """Take a step guided to the maps ``reference``; return the next latent and the maps of every row on the way."""
-    seen: Recording = {}
-    rows: tuple[Tensor, ...] = (x,)
-    if lambda_xa:
-        weight = in_units(lambda_xa, x, here.backbone.sites)
-        rows = moved(rows, weight * gradient_of_rows(rows, here, reference, here.text))
-    with here.taps.listening(recorder(seen), select("cross", "probs")):
-        out = guided(here.backbone, here.taps, rows, here.timestep, here.text)
-    x0, eps = here.schedule.split(rows[0], out, here.schedule.level(here.i))
-    return here.trajectory.advance(x0, eps, here.i), seen

@@ -1,6 +1,6 @@
 """Prompt-to-Prompt: the target attends as the source does (Hertz et al., arXiv:2208.01626, Alg. 1)."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from dataclasses import dataclass as plain_dataclass
 from functools import cache
 from typing import Annotated, Literal, final
@@ -14,7 +14,6 @@ from zeroshift.backbones.base import Tokens, Unsupported
 from zeroshift.conditioning.base import Run
 from zeroshift.conditioning.task import Task
 from zeroshift.control.alignment import (
-    Alignment,
     Mapper,
     check_counts,
     positions,
@@ -23,13 +22,12 @@ from zeroshift.control.alignment import (
 )
 from zeroshift.control.base import Control, ControlOptions, Here
 from zeroshift.control.blend import LocalBlend, blend_sites
+from zeroshift.control.cross_edit import Change, CrossEdit, Window
 from zeroshift.control.features import for_rows
 from zeroshift.control.words import check_pair, check_words, parse_factors, parse_pair, parse_windows
 from zeroshift.sites import NOTHING, Compute, Handler, Part, Site
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Window = tuple[int, int]
-"""first step and the one after the last, counted from the first step that sampling takes"""
 
 
 @final
@@ -114,7 +112,7 @@ class PromptToPrompt(ControlOptions):
             follows_source=blend is not None,
         )
 
-    def _cross(self, run: Run, source: Tokens, target: Tokens) -> "CrossEdit":
+    def _cross(self, run: Run, source: Tokens, target: Tokens) -> CrossEdit:
         replaces = len(source.words) == len(target.words) if self.edit == "auto" else self.edit == "replace"
         alignment = replacement(source, target, self.mapper) if replaces else refinement(source, target)
         factors = torch.ones_like(alignment.share)
@@ -141,55 +139,6 @@ class PromptToPrompt(ControlOptions):
         start, subtracts = int(self.blend_start * run.steps), self.blend_subtract is not None
         sites = blend_sites(run.backbone.sites)
         return LocalBlend(sites, (words[0], words[1]), self.blend_threshold, start, subtracts)
-
-
-@plain_dataclass(frozen=True, eq=False)
-class CrossEdit:
-    """What becomes of a cross-attention map at every step."""
-
-    alignment: Alignment
-    factors: Tensor
-    """what each target token's map is multiplied by, without normalising again, (L,)"""
-    windows: tuple[Window, ...]
-    """the steps in which each target token's map is edited"""
-    placed: Callable[[Tensor], Tensor]
-    """brings a tensor to the maps' device and precision"""
-
-    def active(self, step: int) -> bool:
-        """Tell whether any token's map is edited."""
-        return any(begin <= step < end for begin, end in self.windows)
-
-    def at(self, step: int) -> "Change":
-        """Return what is done to the maps of a step."""
-        kept = self._kept(step)
-        taken = self.alignment.matrix * (self._on(step) * self.factors * self.alignment.share)
-        return Change(self.placed(taken), self.placed(kept) if kept.any() else None)
-
-    def whole(self, step: int) -> bool:
-        """Tell whether nothing of the target's own map is left."""
-        return not self._kept(step).any()
-
-    def _kept(self, step: int) -> Tensor:
-        on = self._on(step)
-        return on * self.factors * (1 - self.alignment.share) + (1 - on)
-
-    def _on(self, step: int) -> Tensor:
-        return torch.tensor([float(begin <= step < end) for begin, end in self.windows]).to(self.factors)
-
-
-@plain_dataclass(frozen=True, eq=False)
-class Change:
-    """The edit of one step's maps: ``source @ taken + target * kept``."""
-
-    taken: Tensor
-    """(L, L)"""
-    kept: Tensor | None
-    """(L,); None where it is 0 for every token, so that the target's own map need not be known"""
-
-    def of(self, source: Tensor, own: Compute) -> Tensor:
-        """Return the edited map (B, heads, S, L)."""
-        moved = source @ self.taken
-        return moved if self.kept is None else moved + own() * self.kept
 
 
 @plain_dataclass(frozen=True, eq=False)

@@ -1,0 +1,62 @@
+"""What Prompt-to-Prompt makes of a cross-attention map, step by step (Hertz et al., arXiv:2208.01626, section 3)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from zeroshift.control.alignment import Alignment
+from zeroshift.sites import Compute
+
+Window = tuple[int, int]
+"""first step and the one after the last, counted from the first step that sampling takes"""
+
+
+@dataclass(frozen=True, eq=False)
+class CrossEdit:
+    """What becomes of a cross-attention map at every step."""
+
+    alignment: Alignment
+    factors: Tensor
+    """what each target token's map is multiplied by, without normalising again, (L,)"""
+    windows: tuple[Window, ...]
+    """the steps in which each target token's map is edited"""
+    placed: Callable[[Tensor], Tensor]
+    """brings a tensor to the maps' device and precision"""
+
+    def active(self, step: int) -> bool:
+        """Tell whether any token's map is edited."""
+        return any(begin <= step < end for begin, end in self.windows)
+
+    def at(self, step: int) -> "Change":
+        """Return what is done to the maps of a step."""
+        kept = self._kept(step)
+        taken = self.alignment.matrix * (self._on(step) * self.factors * self.alignment.share)
+        return Change(self.placed(taken), self.placed(kept) if kept.any() else None)
+
+    def whole(self, step: int) -> bool:
+        """Tell whether nothing of the target's own map is left."""
+        return not self._kept(step).any()
+
+    def _kept(self, step: int) -> Tensor:
+        on = self._on(step)
+        return on * self.factors * (1 - self.alignment.share) + (1 - on)
+
+    def _on(self, step: int) -> Tensor:
+        return torch.tensor([float(begin <= step < end) for begin, end in self.windows]).to(self.factors)
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """The edit of one step's maps: ``source @ taken + target * kept``."""
+
+    taken: Tensor
+    """(L, L)"""
+    kept: Tensor | None
+    """(L,); None where it is 0 for every token, so that the target's own map need not be known"""
+
+    def of(self, source: Tensor, own: Compute) -> Tensor:
+        """Return the edited map (B, heads, S, L)."""
+        moved = source @ self.taken
+        return moved if self.kept is None else moved + own() * self.kept

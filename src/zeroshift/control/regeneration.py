@@ -1,0 +1,68 @@
+"""Regeneration: runs under rich prompts beside the source branch (ReDiffuser, arXiv:2305.04651, its figure of rich prompts).
+
+The paper's figure can be read in two ways: all prompts along one chain of latents, or a chain for every prompt.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from zeroshift.conditioning.prompts import StepPrompts
+from zeroshift.conditioning.rich import RichRows
+from zeroshift.control.base import Here
+from zeroshift.control.guidance import gradient_of_rows, in_units
+from zeroshift.control.mirror_guidance import moved
+from zeroshift.network import guided
+from zeroshift.sites import Recording, recorder, select
+from zeroshift.source import Recorded, Source, step_of
+
+Followed: TypeAlias = Callable[[Tensor, int, Source], Tensor]
+"""what becomes of a regenerated latent before a step"""
+
+
+def shared(source: Source, rich: RichRows, followed: Followed) -> Iterator[Recorded]:
+    """Walk the source branch; its regenerated rows look at latents of their own."""
+    x = source.trajectory.start
+    for i in source.trajectory.steps:
+        beside = followed(x, i, source)
+        rows = (*(beside for _ in rich.shares), *(x for _ in rich.own(i).embeddings))
+        following, seen = step_of(source, i, x, rows)
+        yield Recorded(i, x, following, seen)
+        x = following
+
+
+def chain(source: Source, rich: RichRows, lambda_xa: float, followed: Followed) -> Iterator[Recorded]:
+    """Walk the source branch and beside it a run for every regenerated prompt, each guided to the one before.
+
+    How they are guided is open in the paper; here as the edit is, with its weight and guidance scale.
+    """
+    plain = replace(source, conditioning=StepPrompts(rich.own, rich.target))
+    x = source.trajectory.start
+    latents = [x for _ in rich.shares]
+    for i in source.trajectory.steps:
+        following, seen = step_of(plain, i, x)
+        maps = [seen]
+        for n, share in enumerate(rich.shares):
+            text = rich.along(i, share)
+            here = Here(source.backbone, source.trajectory, source.taps, i, text, ())
+            latents[n], regenerated = regenerate(here, followed(latents[n], i, source), maps[-1], lambda_xa)
+            maps.append(regenerated)
+        joined = {key: torch.cat([*(m[key][-len(x) :] for m in maps[1:]), seen[key]]) for key in maps[-1]}
+        yield Recorded(i, x, following, {**seen, **joined})
+        x = following
+
+
+def regenerate(here: Here, x: Tensor, reference: Recording, lambda_xa: float) -> tuple[Tensor, Recording]:
+    """Take a step guided to the maps ``reference``; return the next latent and the maps of every row on the way."""
+    seen: Recording = {}
+    rows: tuple[Tensor, ...] = (x,)
+    if lambda_xa:
+        weight = in_units(lambda_xa, x, here.backbone.sites)
+        rows = moved(rows, weight * gradient_of_rows(rows, here, reference, here.text))
+    with here.taps.listening(recorder(seen), select("cross", "probs")):
+        out = guided(here.backbone, here.taps, rows, here.timestep, here.text)
+    x0, eps = here.schedule.split(rows[0], out, here.schedule.level(here.i))
+    return here.trajectory.advance(x0, eps, here.i), seen
