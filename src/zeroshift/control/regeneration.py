@@ -1,4 +1,4 @@
-"""Regeneration: runs under rich prompts beside the source branch (ReDiffuser, arXiv:2305.04651, its figure of rich prompts).
+"""Regeneration: runs under rich prompts beside the source branch (ReDiffuser, arXiv:2305.04651).
 
 The paper's figure can be read in two ways: all prompts along one chain of latents, or a chain for every prompt.
 """
