@@ -20,8 +20,8 @@ from zeroshift.classifier import (
     style_accuracy,
 )
 from zeroshift.data import CaptionedPicture
+from zeroshift.renderings import RENDERINGS
 from zeroshift.training import augmentation
-from zeroshift.training.styles import RENDERINGS
 from zeroshift.vocabulary import STYLES
 
 COATS = ("black", "orange", "white")

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from zeroshift.data import CaptionedFolder
+from zeroshift.renderings import RENDERINGS, black_and_white, blurred, luma, night, painting, sketch
 from zeroshift.training.captions import SHARES, scene_of, spoken, vary
 from zeroshift.training.material import Material, balanced, described, details, gathered, renderings
 from zeroshift.training.measured import background, colour, light
-from zeroshift.training.styles import RENDERINGS, black_and_white, blurred, luma, night, painting, sketch
 from zeroshift.vocabulary import COLOURS, MEDIA, STYLES, Scene
 
 

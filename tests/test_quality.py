@@ -38,6 +38,7 @@ from zeroshift.evaluation.subject import Extent, recommended_guidance
 from zeroshift.inversion.base import finished
 from zeroshift.pictures import psnr, to_bytes
 from zeroshift.translate import Progress
+from zeroshift.vocabulary import STYLES
 
 COATS = ("black", "orange")
 FEW = Extent(per_class=2, per_coat=3, inversions=2, steps=2)
@@ -95,7 +96,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     folder = tmp_path_factory.mktemp("model")
     pipeline.to(dtype=torch.float16).save_pretrained(folder)
-    save_classifier(build_classifier((8, 16), (1, 1), size=16, coats=COATS), folder / "classifier")
+    judge = build_classifier((8, 16), (1, 1), size=16, coats=COATS, styles=STYLES)
+    save_classifier(judge, folder / "classifier")
     return folder
 
 
@@ -265,9 +267,10 @@ def test_the_report_is_written_and_repeats(model: Path, coated: Path, tmp_path: 
     assert figures["classifier_coat_accuracy"] in (0, 1)  # one picture was labelled by hand
     assert 5 < figures["vae_psnr_db"] < figures["patch_pca_psnr_db"] < 20
     assert figures["inversions"] == 2
+    assert {f"caption_{name}_accuracy" for name in ("animal", "style", "renderings_animal")} < figures.keys()
     assert "classifier_bench_test_balanced_accuracy" in figures
     steps, again = followed(report(model, coated, tmp_path / "b", FEW, 2.0))
-    assert steps == {"photographs": (3, 3), "samples": (4, 4), "coats": (6, 6), "inversions": (2, 2)}
+    assert steps == {"photographs": (4, 4), "samples": (4, 4), "coats": (6, 6), "inversions": (2, 2)}
     assert again.figures.items() < figures.items()
     for name in sizes:
         assert (tmp_path / "a" / f"{name}.png").read_bytes() == (tmp_path / "b" / f"{name}.png").read_bytes()

@@ -1,7 +1,7 @@
 """The Python interface: a loaded model that edits."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias, overload
 
@@ -10,14 +10,16 @@ from PIL import Image
 from zeroshift.backbones import load_backbone
 from zeroshift.backbones.base import Backbone
 from zeroshift.backbones.locate import SHIPPED, Device, Precision
-from zeroshift.conditioning.task import make_task
-from zeroshift.image import Fit, Source, load_image
+from zeroshift.captioning.words import captioned_task
+from zeroshift.conditioning.task import Task, make_task
+from zeroshift.image import Fit, Source, frame, load_image
 from zeroshift.methods import Method
 from zeroshift.pictures import to_pictures
 from zeroshift.presets import Options, build_method, read_presets
 from zeroshift.request import Request
+from zeroshift.results import Result, batches
 from zeroshift.trajectory import Trajectory
-from zeroshift.translate import Progress, Result, batches, generate, invert, translate, translate_generated
+from zeroshift.translate import Progress, generate, invert, translate, translate_generated
 
 Picture: TypeAlias = str | Path | Image.Image | Source
 
@@ -57,6 +59,19 @@ class Editor:
     ) -> Result: ...
 
     @overload
+    def edit(  # type: ignore[overload-overlap]
+        self,
+        image: Picture,
+        source: None = None,
+        *,
+        target: str,
+        direction: Path | None = None,
+        method: Method | None = None,
+        seed: int = 0,
+        fit: Fit | None = None,
+    ) -> Result: ...
+
+    @overload
     def edit(
         self,
         image: Sequence[Picture],
@@ -70,11 +85,24 @@ class Editor:
         fit: Fit | None = None,
     ) -> list[Result]: ...
 
+    @overload
+    def edit(
+        self,
+        image: Sequence[Picture],
+        source: None = None,
+        *,
+        target: str,
+        direction: Path | None = None,
+        method: Method | None = None,
+        seed: int = 0,
+        fit: Fit | None = None,
+    ) -> list[Result]: ...
+
     def edit(
         self,
         image: Picture | Sequence[Picture],
-        source: str,
-        target: str,
+        source: str | None = None,
+        target: str = "",
         *,
         prompt: str | None = None,
         direction: Path | None = None,
@@ -84,11 +112,12 @@ class Editor:
     ) -> Result | list[Result]:
         """Translate a photograph, or a list of them, from ``source`` to ``target``.
 
-        Pictures of one framed size run as one batch; a batch's size changes the last bits of its results.
+        Pictures of one framed size and source run as one batch; a batch's size changes the last bits of its results.
 
         Args:
             image: path or Pillow picture; a list gives a list of results in its order.
-            source: what the picture shows: a word that stands in ``prompt``, or a whole prompt.
+            source: what the picture shows: a word that stands in ``prompt``, or a whole prompt; by default the
+                model's captioner says it, and the results' recipes have the ``caption``.
             target: what it shall show: a word that takes the source's place, or a whole prompt.
             prompt: description of the picture that has the word ``source`` in it; default "a photo of a SOURCE".
             direction: a saved edit direction to use instead of one made from the words.
@@ -97,17 +126,54 @@ class Editor:
             fit: how the picture meets the model's frame.
 
         Raises:
+            Unsupported: no source is given, and the model has no captioner.
             ValueError: a picture, word or option is unusable; the sentence says why.
         """
+        if source is None and prompt is not None:
+            raise ValueError("A prompt is a sentence with the word source in it; give both, or leave both out.")
         single = isinstance(image, (str, Path, Image.Image, Source))
         pictures: Sequence[Picture] = [image] if single else image  # type: ignore[assignment,list-item]
-        request = Request(make_task(source, target, prompt, direction), method or self.method())
         sources = [_open(p) for p in pictures]
+        captions = self.captions(sources, fit=fit) if source is None else []
+        tasks = [captioned_task(caption, target, direction) for caption in captions]
+        if source is not None:
+            tasks = [make_task(source, target, prompt, direction)] * len(sources)
         results: dict[int, Result] = {}
-        for members in self.batches(sources, fit=fit):
+        for members in self._alike(sources, tasks, fit):
+            request = Request(tasks[members[0]], method or self.method())
             *_, last = self.run([sources[k] for k in members], [request], seed=seed, fit=fit)
             results |= {k: row[0] for k, row in zip(members, last.results, strict=True)}
+        for k, caption in enumerate(captions):
+            results[k] = replace(results[k], recipe={**results[k].recipe, "caption": caption})
         return results[0] if single else [results[k] for k in range(len(sources))]
+
+    def _alike(self, sources: Sequence[Source], tasks: Sequence[Task], fit: Fit | None) -> list[list[int]]:
+        """Return which pictures, by index, run together: those of one framed size and one task."""
+        size = {k: n for n, members in enumerate(self.batches(sources, fit=fit)) for k in members}
+        groups: dict[tuple[int, Task], list[int]] = {}
+        for k, task in enumerate(tasks):
+            groups.setdefault((size[k], task), []).append(k)
+        return list(groups.values())
+
+    def caption(self, image: Picture, *, fit: Fit | None = None) -> str:
+        """Return what a picture shows, as in "a photo of a tabby cat".
+
+        Raises:
+            Unsupported: the model has no captioner.
+            ValueError: the picture is unusable; the sentence says why.
+        """
+        return self.captions([_open(image)], fit=fit)[0]
+
+    def captions(self, pictures: Sequence[Source], *, fit: Fit | None = None) -> list[str]:
+        """Return what each picture shows, of what of it comes into the model's frame.
+
+        Raises:
+            Unsupported: the model has no captioner.
+            ValueError: a picture cannot be framed.
+        """
+        size, multiple = self.backbone.size, self.backbone.multiple
+        framed = [frame(p.image, fit or self.default_fit, size=size, multiple=multiple)[0] for p in pictures]
+        return self.backbone.captioner.captions(framed)
 
     def stream(
         self,

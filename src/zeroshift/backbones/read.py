@@ -10,8 +10,10 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from zeroshift.backbones.base import Clip, Identity, Unsupported
 from zeroshift.backbones.clip import read_own_towers, read_towers
-from zeroshift.backbones.locate import Checkpoint, ClipFolder, Device, Precision
+from zeroshift.backbones.locate import CLASSIFIER, Checkpoint, ClipFolder, Device, Precision
 from zeroshift.backbones.stable_diffusion import StableDiffusion
+from zeroshift.captioning.base import Captioner
+from zeroshift.captioning.heads import read_captioner
 from zeroshift.files import sha256_of
 
 _DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -46,6 +48,7 @@ def read_stable_diffusion(
             tokenizer=tokenizer,
             scheduler=DDIMScheduler.from_pretrained(root / "scheduler", local_files_only=True),
             open_clip=clip_opener(checkpoint, clip, text_encoder, tokenizer, place),
+            open_captioner=captioner_opener(checkpoint),
         )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
@@ -71,6 +74,11 @@ def clip_opener(
     if clip is not None:
         return lambda: read_towers(clip, text.dtype, place)
     return (lambda: read_own_towers(checkpoint, text, words)) if checkpoint.sees else None
+
+
+def captioner_opener(checkpoint: Checkpoint) -> Callable[[], Captioner] | None:
+    """Return what loads the captioner of a checkpoint; None where it has none."""
+    return (lambda: read_captioner(checkpoint.root / CLASSIFIER)) if checkpoint.names else None
 
 
 def pick_device(device: Device) -> torch.device:

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from zeroshift.cli.editing import asked_for, check_used, result_files
+from zeroshift.cli.captions import looked_at, split
+from zeroshift.cli.editing import Unseen, Wanted, asked_for, asked_for_unseen, check_used, result_files
 from zeroshift.cli.files import DEFAULT_PHOTOGRAPHS, DEFAULT_RESULTS, PhotographFlags, ResultFlags
 from zeroshift.cli.flags import Given, with_flags
 from zeroshift.cli.job import Job, carry_out
@@ -23,19 +24,20 @@ from zeroshift.cli.shared import (
     method_flags,
 )
 from zeroshift.image import load_image
-from zeroshift.request import Request
 
 
 def command(tokens: Sequence[str]) -> App:
     """Return the verb with the options of the method and of the kinds of parts that ``tokens`` name."""
     method, flags = method_flags(tokens)
     verb = with_flags(edit, flags, f"Options of {method.name}", REMARK)
-    return as_app(verb, "edit", "edit [IMAGE...] --source TEXT --target TEXT [OPTIONS]")
+    return as_app(verb, "edit", "edit [IMAGE...] [--source TEXT] --target TEXT [OPTIONS]")
 
 
 def edit(
     *images: Annotated[Path, Parameter(help="photographs; without any, the source is generated")],
-    source: Annotated[Text, Parameter(help="what it shows: a word of the prompt, or a whole prompt")],
+    source: Annotated[
+        Text | None, Parameter(help="what it shows: a word of the prompt, or a whole prompt [default what is seen]")
+    ] = None,
     target: Annotated[
         list[Text], Parameter(help="what it shall show: a word or a whole prompt; give it again for more")
     ],
@@ -53,8 +55,9 @@ def edit(
 ) -> None:
     """Translate photographs, or a picture that the model generates: a cat becomes a dog.
 
-    Words are swapped in the prompt, the article corrected; whole prompts are taken as they are. Pictures of one framed
-    size run as one batch; targets and strengths share the work on the source.
+    Words are swapped in the prompt, the article corrected; whole prompts are taken as they are. Without --source the
+    model says what it sees. Pictures of one framed size and source run as one batch; targets and strengths share the
+    work on the source.
     """
     photographs.check(len(images))
     results.check()
@@ -65,9 +68,17 @@ def edit(
         words=direction is None,
         strengths=strengths is not None,
     )
-    wanted = asked_for(source, target, prompt, direction, method, given, strengths)
-    files = result_files(images, source, wanted, direction, photographs, results)
+    wanted, unseen = list[Wanted](), list[Unseen]()
+    if source is None:
+        unseen = asked_for_unseen(target, prompt, direction, method, given, strengths, len(images))
+    else:
+        wanted = asked_for(source, target, prompt, direction, method, given, strengths)
+    files = result_files(images, source, [*wanted, *unseen], direction, photographs, results)
     pictures = [load_image(image, max_megapixels=photographs.megapixels) for image in images]
     editor, loaded = model.opened(loud)
-    requests = [Request(w.task, editor.method(method, w.given, paper_defaults)) for w in wanted]
-    carry_out(Job(images, pictures, files, requests, direction, seed, photographs, results, loaded, loud), editor)
+    captions = looked_at(editor, images, pictures, photographs.fit, loud) if unseen else []
+    seen = [[each.seen(caption, direction) for each in unseen] for caption in captions]
+    rows = seen or [wanted] * max(len(images), 1)
+    whole = Job(images, pictures, captions, files, [], direction, seed, photographs, results, loaded, loud)
+    for job in split(whole, rows, lambda options: editor.method(method, options, paper_defaults)):
+        carry_out(job, editor)

@@ -4,25 +4,43 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from zeroshift.captioning.words import captioned_task
 from zeroshift.cli.files import PhotographFlags, ResultFlags
 from zeroshift.cli.flags import Given, put
 from zeroshift.cli.idle import check_idle
 from zeroshift.cli.output import check_apart, check_picture, places, slug
-from zeroshift.cli.parts import fields_of
 from zeroshift.cli.shared import checked_method
 from zeroshift.cli.wrong import Wrong, usage
 from zeroshift.conditioning.task import Task, make_task
+from zeroshift.options import fields_of
 from zeroshift.request import Request
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """One edit of every picture."""
+    """One edit of a picture."""
 
     task: Task
     given: Given
     label: str
     """its part of a file name"""
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """One edit of pictures that have still to be looked at."""
+
+    target: str
+    given: Given
+    label: str
+
+    def seen(self, caption: str, direction: Path | None) -> Wanted:
+        """Return the same of a picture with this caption.
+
+        Raises:
+            ValueError: the target says what the caption says.
+        """
+        return Wanted(captioned_task(caption, self.target, direction), self.given, self.label)
 
 
 def asked_for(
@@ -41,15 +59,58 @@ def asked_for(
     """
     with usage():
         tasks = [make_task(source, target, prompt, direction) for target in targets]
+    spread = checked_options(direction, method, given, strengths)
+    with usage():  # a part that speaks of words looks whether they stand in the prompts
+        for task in tasks:
+            Request(task, checked_method(method, spread[0][1]))
+    return [Wanted(task, options, slug(task.target) + ending) for task in tasks for ending, options in spread]
+
+
+def asked_for_unseen(
+    targets: Sequence[str],
+    prompt: str | None,
+    direction: Path | None,
+    method: str,
+    given: Given,
+    strengths: str | None,
+    photographs: int,
+) -> list[Unseen]:
+    """Return the edits where nothing is said of the source: every target at every strength.
+
+    Raises:
+        Wrong: an option or a value makes no sense, or there is nothing to look at.
+    """
+    check_unseen(prompt, photographs)
+    spread = checked_options(direction, method, given, strengths)
+    return [Unseen(target, options, slug(target) + ending) for target in targets for ending, options in spread]
+
+
+def check_unseen(prompt: str | None, photographs: int) -> None:
+    """Refuse a command line without --source that needs one.
+
+    Raises:
+        Wrong: there is no photograph, or a prompt without the word that stands for what it shows.
+    """
+    if prompt is not None:
+        raise Wrong("--prompt is a sentence with the word --source in it; give both, or leave both out.")
+    if not photographs:
+        raise Wrong("Without a photograph there is nothing to look at; say with --source what shall be generated.")
+
+
+def checked_options(
+    direction: Path | None, method: str, given: Given, strengths: str | None
+) -> list[tuple[str, Given]]:
+    """Return the options at every strength, with the ending of their file names.
+
+    Raises:
+        Wrong: an option or a value makes no sense.
+    """
     spread = spread_out(method, given, strengths) if strengths else [("", given)]
     built = [checked_method(method, options) for _, options in spread]
     check_idle(built[0], given)
     if direction is not None and "sentences" not in fields_of(type(built[0].conditioning)):
         raise Wrong(f"--direction means nothing to --conditioning {built[0].conditioning.kind}; leave one of them out.")
-    with usage():  # a part that speaks of words looks whether they stand in the prompts
-        for task in tasks:
-            Request(task, built[0])
-    return [Wanted(task, options, slug(task.target) + ending) for task in tasks for ending, options in spread]
+    return spread
 
 
 def check_used(given: Given, *, photographs: bool, inverted: bool, words: bool, strengths: bool) -> None:
@@ -103,16 +164,16 @@ def spread_out(method: str, given: Given, strengths: str) -> list[tuple[str, Giv
     return spread
 
 
-def named(images: Sequence[Path], source: str, wanted: Sequence[Wanted]) -> list[str]:
+def named(images: Sequence[Path], source: str | None, wanted: Sequence[Wanted | Unseen]) -> list[str]:
     """Return the names of all results, the edits of one picture side by side."""
-    stems = [image.stem for image in images] or [slug(source)]
+    stems = [image.stem for image in images] or [slug(source or "")]
     return [f"{stem}-{edit.label}" for stem in stems for edit in wanted]
 
 
 def result_files(
     images: Sequence[Path],
-    source: str,
-    wanted: Sequence[Wanted],
+    source: str | None,
+    wanted: Sequence[Wanted | Unseen],
     direction: Path | None,
     photographs: PhotographFlags,
     results: ResultFlags,

@@ -12,7 +12,7 @@ from zeroshift.cli.shared import DEFAULT_LOUDNESS, DEFAULT_MODEL, Loudness, Mode
 from zeroshift.cli.wrong import Wrong
 
 if TYPE_CHECKING:
-    from zeroshift.translate import Result
+    from zeroshift.results import Result
 
 
 def command(tokens: Sequence[str]) -> App:

@@ -7,6 +7,9 @@ from typing import Annotated, cast
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
+from zeroshift.captioning.words import without_attributes
+from zeroshift.cli.captions import looked_at
+from zeroshift.cli.editing import check_unseen
 from zeroshift.cli.flags import Flag, Given, with_flags
 from zeroshift.cli.invert_report import check_report, write_report
 from zeroshift.cli.output import check_apart, check_writable, tell
@@ -38,7 +41,7 @@ def command(tokens: Sequence[str]) -> App:
     """Return the verb with the options of the inversion that ``tokens`` or the method that they name has."""
     method, flags = method_flags(tokens)
     verb = with_flags(invert, needed(method, flags, tokens), f"Options of {method.name}", REMARK)
-    return as_app(verb, "invert", "invert IMAGE --source TEXT -o FILE.safetensors [OPTIONS]")
+    return as_app(verb, "invert", "invert IMAGE [--source TEXT] -o FILE.safetensors [OPTIONS]")
 
 
 def needed(method: type[Method], flags: Sequence[Flag], tokens: Sequence[str]) -> list[Flag]:
@@ -53,7 +56,9 @@ def invert(
     image: Annotated[Path, Parameter(help="photograph")],
     /,
     *,
-    source: Annotated[Text, Parameter(help="what it shows: a word of the prompt, or a whole prompt")],
+    source: Annotated[
+        Text | None, Parameter(help="what it shows: a word of the prompt, or a whole prompt [default what is seen]")
+    ] = None,
     output: Annotated[
         Path | None, Parameter(name=["--output", "-o"], group=OUTPUT, help="file to write (.safetensors)")
     ] = None,
@@ -70,14 +75,21 @@ def invert(
     loud: Loudness = DEFAULT_LOUDNESS,
     given: Given,
 ) -> None:
-    """Save a photograph's inversion, for several edits later: zeroshift edit --inversion-file."""
+    """Save a photograph's inversion, for several edits later: zeroshift edit --inversion-file.
+
+    Without --source the model says what it sees, as it does in edits whose targets are words.
+    """
     with usage():
-        task = Task(source, "", complete_source(source, prompt), "", None)  # the target plays no part
+        told = None if source is None else complete_source(source, prompt)
+    if told is None:
+        check_unseen(prompt, photographs=1)
     check_places(checked_method(method, given), image, output, report)
     picture = load_image(image, max_megapixels=max_megapixels)
     editor, _ = model.opened(loud)
-    request = Request(task, editor.method(method, given, paper_defaults))
     fit = fit or editor.default_fit
+    words = told or without_attributes(looked_at(editor, [image], [picture], fit, loud)[0])
+    task = Task(source or words, "", words, "", None)  # the target plays no part
+    request = Request(task, editor.method(method, given, paper_defaults))
     if report is not None:
         trajectory, seconds = write_report(editor.backbone, picture, request, report, seed=seed, fit=fit, loud=loud)
     else:

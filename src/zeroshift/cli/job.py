@@ -17,8 +17,9 @@ from zeroshift.image import Fit, Source, before_after, frame, save_image
 if TYPE_CHECKING:
     from zeroshift.editor import Editor
     from zeroshift.request import Request
+    from zeroshift.results import Result
     from zeroshift.trajectory import Trajectory
-    from zeroshift.translate import Progress, Result
+    from zeroshift.translate import Progress
 
 SHOWN = 256
 """height in pixels that before and after have at least: a small model's pictures are hard to look at"""
@@ -31,6 +32,8 @@ class Job:
     images: Sequence[Path]
     pictures: Sequence[Source]
     """the same, read; none where the source is generated"""
+    captions: Sequence[str]
+    """what was seen in each; none where the source is given in words"""
     files: Sequence[Path]
     """of the results: the edits of one picture side by side"""
     requests: "Sequence[Request]"
@@ -128,6 +131,8 @@ def seen(job: Job, editor: "Editor", member: int) -> Image.Image:
 def deliver(job: Job, editor: "Editor", member: int, result: "Result", path: Path, seconds: float) -> None:
     """Write a result and say where it is."""
     recipe = {**result.recipe, "native": job.results.native}
+    if job.captions:
+        recipe["caption"] = job.captions[member]
     if job.images:
         recipe["source_path"] = relative(job.images[member], path)
     if job.direction is not None:

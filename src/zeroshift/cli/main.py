@@ -16,6 +16,7 @@ from zeroshift.cli.wrong import Wrong
 VERBS = {
     "edit": "Translate photographs, or a picture that the model generates: a cat becomes a dog.",
     "invert": "Save a photograph's inversion, for several edits later.",
+    "caption": "Say what photographs show.",
     "direction": "Make edit directions from words or sentences, and show saved ones.",
     "generate": "Sample pictures from prompts.",
     "redo": "Make an edited picture again from the recipe in its file.",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from zeroshift.editor import Editor
     from zeroshift.translate import Progress
 
-OWN = ("source_path", "direction_path", "native", "rows", "row")
+OWN = ("source_path", "direction_path", "native", "rows", "row", "caption")
 """what the command line adds to a recipe, kept as it is"""
 
 

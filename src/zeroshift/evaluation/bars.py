@@ -58,6 +58,8 @@ def bars(figures: Figures) -> list[Bar]:
         Bar("lost by DDIM inversion and sampling, beside the autoencoder", lost, 1.5, "dB", at_most=True),
         Bar("classifier, balanced accuracy on `test`", figures["classifier_test_balanced_accuracy"], 0.98, "%"),
         Bar("classifier, coats of `test` labelled by hand", coat, 0.8, "%"),
+        Bar("captions that name the animal, `test` photographs", figures.get("caption_animal_accuracy"), 0.95, "%"),
+        Bar("captions that say the style, `test` in every style", figures.get("caption_style_accuracy"), 0.9, "%"),
     ]
 
 
@@ -81,6 +83,11 @@ def remarks(figures: Figures) -> list[str]:
         f"Cosine with the nearest training picture, on the same features: {figures['nearest_samples']:.3f} for "
         f"samples, {figures['nearest_test']:.3f} for photographs of `test` (means).",
     ]
+    if "caption_coats_right" in figures:
+        lines.append(
+            f"Captions say a coat of {shown(figures['caption_coats_said'], '%')} of the photographs of `test` whose "
+            f"coats were labelled by hand, and the right one in {shown(figures['caption_coats_right'], '%')} of these."
+        )
     if pairs:
         listed = ", ".join(f"{pair.replace('_', ' ')} {shown(v, '%')}" for pair, v in pairs.items())
         lines.append(f"Coats, {figures['coat_prompts']:.0f} samples each: {listed}.")

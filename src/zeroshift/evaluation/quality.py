@@ -14,6 +14,7 @@ from rich.table import Table
 from torch import Tensor
 
 from zeroshift.backbones import load_backbone
+from zeroshift.captioning.heads import HeadsCaptioner
 from zeroshift.classifier import Classifier, accuracy, coat_accuracy
 from zeroshift.data import CaptionedFolder, labelled, with_coat
 from zeroshift.evaluation.agreement import (
@@ -28,6 +29,7 @@ from zeroshift.evaluation.agreement import (
     orders,
 )
 from zeroshift.evaluation.bars import bars
+from zeroshift.evaluation.captions import caption_figures, style_figures
 from zeroshift.evaluation.inversion import returned
 from zeroshift.evaluation.kernel_distance import coarsened, halves, kernel_distance
 from zeroshift.evaluation.neighbours import beside, nearest
@@ -81,17 +83,29 @@ def report(
 
 
 def photograph_figures(subject: Subject, extent: Extent) -> Part:
-    """Return what photographs alone tell: the autoencoder's PSNR beside patch PCA's, and the judge's accuracy."""
-    yield Progress("photographs", 0, 3, None)
+    """Return what photographs alone tell: the autoencoder's PSNR beside patch PCA's, the judge's accuracy, captions."""
+    yield Progress("photographs", 0, 4, None)
     vae, test = subject.pipeline.vae, subject.test
     figures = {"vae_psnr_db": float(psnr(reconstructed(vae, test), test).mean())}
-    yield Progress("photographs", 1, 3, None)
+    yield Progress("photographs", 1, 4, None)
     pca = fit_patch_pca(subject.train, subject.pipeline.vae_scale_factor, vae.config.latent_channels)
     figures["patch_pca_psnr_db"] = float(psnr(pca.reconstructed(test), test).mean())
-    yield Progress("photographs", 2, 3, None)
+    yield Progress("photographs", 2, 4, None)
     figures |= classifier_figures(subject.classifier, subject.data, subject.size, extent.bench_test)
-    yield Progress("photographs", 3, 3, None)
+    yield Progress("photographs", 3, 4, None)
+    figures |= captioner_figures(subject)
+    yield Progress("photographs", 4, 4, None)
     return figures
+
+
+def captioner_figures(subject: Subject) -> dict[str, float]:
+    """Return how often the model's captions of ``test`` say the right animal, and style if it tells styles apart."""
+    captioner, known = HeadsCaptioner(subject.classifier), subject.classifier.classes
+    rows = list(subject.data.split("test"))
+    own = [k for k, row in enumerate(rows) if row.labels.get("species") in known]
+    pictures, rows = subject.test[own], [rows[k] for k in own]
+    found = caption_figures(captioner, pictures, rows)
+    return found | (style_figures(captioner, pictures, rows) if subject.classifier.styles else {})
 
 
 def classifier_figures(

@@ -66,6 +66,8 @@ def missing(subject: Subject, extent: Extent) -> list[str]:
         found.append("The classifier's coats: test has none in the column coat.")
     if subject.classifier.coats and not coat_pairs(subject.data, subject.classifier):
         found.append("The samples' coats: train has no animal and coat often enough (columns species and coat).")
+    if not subject.classifier.styles:
+        found.append("The captions' style: the model's classifier does not tell styles apart.")
     found += ["The samples' coats: none were asked for."] * (extent.per_coat == 0)
     return found + ["Inversion: no photographs were asked for."] * (extent.inversions == 0)
 

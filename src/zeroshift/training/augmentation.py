@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-GREY = (0.299, 0.587, 0.114)
+from zeroshift.renderings import GREY
 
 
 def augmented(pictures: Tensor, size: int, strength: Tensor | None = None) -> Tensor:

@@ -25,10 +25,10 @@ from zeroshift.classifier import Classifier, accuracy, build_classifier, load_cl
 from zeroshift.classifier import save_classifier as save
 from zeroshift.data import CaptionedFolder, CaptionedPicture, frequent, labelled, rows_of
 from zeroshift.mistakes import one_sentence
+from zeroshift.renderings import RENDERINGS
 from zeroshift.training.augmentation import augmented, mixed
 from zeroshift.training.classifier_figures import coat_figures, figures, present, style_figures
 from zeroshift.training.loop import StageOptions, adamw, fit
-from zeroshift.training.styles import RENDERINGS
 from zeroshift.vocabulary import STYLES
 
 WIDTHS, BLOCKS = (32, 64, 128, 192), (2, 2, 2, 1)

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from zeroshift.classifier import Classifier, accuracy, coat_accuracy, style_accuracy
 from zeroshift.data import CaptionedFolder, labelled, with_coat
-from zeroshift.training.styles import RENDERINGS
+from zeroshift.renderings import RENDERINGS
 
 MEASURED = ("val", "bench-val", "test")
 

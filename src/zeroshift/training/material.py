@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from zeroshift.data import CaptionedFolder, CaptionedPicture, load_pictures
+from zeroshift.renderings import RENDERINGS
 from zeroshift.training.captions import scene_of
 from zeroshift.training.measured import background, light
-from zeroshift.training.styles import RENDERINGS
 from zeroshift.vocabulary import Scene
 
 ZOOM = 1.4

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from zeroshift.training.styles import luma
+from zeroshift.renderings import luma
 
 CORNER = 6
 """the upper corners, a sixth of the side each, are where portraits show their background"""

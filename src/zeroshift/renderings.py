@@ -1,4 +1,4 @@
-"""Renderings of photographs in other styles, so that styles are among what the model learns words for.
+"""Renderings of photographs in other styles: what the trainer teaches words for, and the captioner is tried on.
 
 Everything takes and returns uint8 pictures (N, 3, S, S); widths are given for pictures of 128 pixels and grow with S.
 """
@@ -10,7 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zeroshift.pictures import to_bytes
-from zeroshift.training.augmentation import GREY
+
+GREY = (0.299, 0.587, 0.114)
+"""what red, green and blue weigh in a grey value (ITU-R BT.601)"""
 
 
 def sketch(pictures: Tensor) -> Tensor:

@@ -1,0 +1,37 @@
+"""``zeroshift caption``."""
+
+import json as text
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+from cyclopts.validators import Number
+
+from zeroshift.cli.files import MEGAPIXELS
+from zeroshift.cli.shared import DEFAULT_MODEL, OUTPUT, Loudness, ModelFlags, as_app
+from zeroshift.cli.wrong import Wrong
+from zeroshift.image import Fit, load_image
+
+
+def command(tokens: Sequence[str]) -> App:
+    """Return the verb."""
+    return as_app(caption, "caption", "caption IMAGE... [OPTIONS]")
+
+
+def caption(
+    *images: Annotated[Path, Parameter(help="photographs")],
+    fit: Annotated[Fit | None, Parameter(help="how it meets the model's frame [default the model's]")] = None,
+    max_megapixels: Annotated[
+        float, Parameter(help="refuse larger ones", metavar="X", validator=Number(gt=0))
+    ] = MEGAPIXELS,
+    model: ModelFlags = DEFAULT_MODEL,
+    json: Annotated[bool, Parameter(group=OUTPUT, help="print one JSON object per photograph")] = False,
+) -> None:
+    """Say what photographs show, a line for each: what an edit without --source takes as its source."""
+    if not images:
+        raise Wrong("Give one photograph or more.")
+    pictures = [load_image(image, max_megapixels=max_megapixels) for image in images]
+    editor, _ = model.opened(Loudness(json=json))
+    for image, sentence in zip(images, editor.captions(pictures, fit=fit), strict=True):
+        print(text.dumps({"path": str(image), "caption": sentence}) if json else f"{image}: {sentence}")

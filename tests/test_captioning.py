@@ -1,0 +1,176 @@
+"""Captions: what is read in sentences, what the heads say, and the edits that follow."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from tests.captioned import COATS, heads_of, telling
+from zeroshift.captioning.heads import HeadsCaptioner, read_captioner
+from zeroshift.captioning.words import captioned_task, style_of, subject_of
+from zeroshift.classifier import Classifier, build_classifier, save_classifier
+from zeroshift.data import CaptionedPicture
+from zeroshift.evaluation.captions import caption_figures, style_figures
+from zeroshift.renderings import RENDERINGS
+from zeroshift.sentences import with_article
+from zeroshift.vocabulary import BACKGROUND, MEDIA, STYLES, Scene
+
+
+@pytest.mark.parametrize("medium", MEDIA)
+def test_subject_and_style_of_everything_that_the_shipped_model_says(medium: str) -> None:
+    places = ["", *(f" {way.format('green')}" for way in BACKGROUND)]
+    for phrase, way, place in product(("cat", "orange cat", "black and white dog"), MEDIA[medium], places):
+        caption = way.format(with_article(phrase)) + place
+        subject = subject_of(caption)
+        assert (subject.phrase, subject.noun) == (phrase, phrase.split()[-1]), caption
+        assert style_of(caption) == (medium if medium in STYLES else "photo"), caption
+
+
+@pytest.mark.parametrize(
+    ("caption", "phrase"),
+    [
+        ("a cat sitting on a couch", "cat"),
+        ("two small dogs playing in the snow", "small dogs"),
+        ("a sleeping cat", "sleeping cat"),
+        ("a black and white cat and a dog", "black and white cat"),
+        ("there", "there"),
+        ("A close up picture of an orange cat looking at the camera.", "orange cat"),
+        ("a man wearing a hat", "man"),
+        ("the front of a house", "front"),
+    ],
+)
+def test_subject_of_captions_in_other_words(caption: str, phrase: str) -> None:
+    assert subject_of(caption).phrase == phrase
+
+
+def test_a_black_and_white_cat_is_no_style() -> None:
+    assert style_of("a photo of a black and white cat") == "photo"
+    assert style_of("a black-and-white photo of a black and white cat") == "black-and-white"
+
+
+def test_a_caption_without_a_thing_is_refused() -> None:
+    for caption in ("", "on the table"):
+        with pytest.raises(ValueError, match="names no thing; say with --source"):
+            subject_of(caption)
+
+
+def test_a_word_takes_the_nouns_place_and_attributes_go() -> None:
+    task = captioned_task("a photo of an orange cat", "dog")
+    assert (task.source, task.target, task.words) == ("cat", "dog", ("cat", "dog"))
+    assert (task.source_prompt, task.target_prompt) == ("a photo of a cat", "a photo of a dog")
+    task = captioned_task("a pencil sketch of a tabby cat", "orange cat")
+    assert task.words == ("cat", "orange cat")
+    assert task.source_prompt == "a pencil sketch of a cat"
+    assert task.target_prompt == "a pencil sketch of an orange cat"
+
+
+def test_a_whole_prompt_stands_against_the_whole_caption() -> None:
+    task = captioned_task("a photo of a tabby cat", "a pencil sketch of a tabby cat")
+    assert task.words is None
+    assert task.source_prompt == "a photo of a tabby cat"
+    assert task.target_prompt == "a pencil sketch of a tabby cat"
+
+
+@pytest.mark.parametrize("target", ["cat", " CAT ", "tabby cat", "a photo of a tabby cat"])
+def test_what_is_there_already_is_no_target(target: str) -> None:
+    with pytest.raises(ValueError, match="would change nothing; give another target"):
+        captioned_task("a photo of a tabby cat", target)
+
+
+@pytest.fixture
+def pictures() -> Tensor:
+    draw = torch.Generator().manual_seed(3)
+    return (torch.rand(40, 3, 16, 16, generator=draw) * 255 * torch.rand(40, 3, 1, 1, generator=draw)).to(torch.uint8)
+
+
+@pytest.fixture
+def classifier(pictures: Tensor) -> Classifier:
+    return telling(pictures)
+
+
+def as_images(pictures: Tensor) -> list[Image.Image]:
+    return [Image.fromarray(np.ascontiguousarray(picture.permute(1, 2, 0).numpy())) for picture in pictures]
+
+
+@torch.no_grad()
+def test_captions_are_what_the_heads_find(classifier: Classifier, pictures: Tensor) -> None:
+    """One picture at a time: both sides' logits, the largest style, a coat only where it is likely."""
+    network, expected = classifier.network, []
+    for picture in pictures:
+        x = picture[None].float() / 127.5 - 1
+        sides = [network.features(x), network.features(x.flip(-1))]
+        animal, coat, style = (sum(head(side) for side in sides)[0] / 2 for head in heads_of(classifier))
+        noun = "dog" if animal.sigmoid() >= 0.5 else "cat"
+        likely = coat.softmax(0)
+        if STYLES[style.argmax()] == "photo" and likely.max() >= 0.8:
+            noun = f"{COATS[likely.argmax()]} {noun}"
+        expected.append(MEDIA[STYLES[style.argmax()]][0].format(with_article(noun)))
+    captioner = HeadsCaptioner(classifier, coat_from=0.8)
+    assert captioner.captions(as_images(pictures)) == expected
+    assert len(set(expected)) >= 5 and any(f"a {coat} " in text for text in expected for coat in COATS)
+    assert captioner.captions([]) == []
+
+
+def test_the_threshold_decides_whether_a_coat_is_said(classifier: Classifier, pictures: Tensor) -> None:
+    always, never = (HeadsCaptioner(classifier, coat_from=value).scenes(pictures) for value in (0.0, 1.01))
+    assert all(scene.subject == scene.noun for scene in never)
+    assert all((scene.subject != scene.noun) == (scene.medium == "photo") for scene in always)
+    assert [scene.noun for scene in always] == [scene.noun for scene in never]
+
+
+def test_a_classifier_of_animals_alone_names_them(pictures: Tensor, tmp_path) -> None:
+    torch.manual_seed(0)
+    save_classifier(build_classifier((8,), (1,), size=16), tmp_path)
+    captions = read_captioner(tmp_path).captions(as_images(pictures))
+    assert set(captions) <= {Scene("cat").caption, Scene("dog").caption}
+
+
+def test_only_the_centred_square_of_a_picture_counts(classifier: Classifier, pictures: Tensor) -> None:
+    captioner = HeadsCaptioner(classifier)
+    wide = [Image.new("RGB", (32, 16), "red") for _ in pictures]
+    for around, inner in zip(wide, as_images(pictures), strict=True):
+        around.paste(inner, (8, 0))
+    assert captioner.captions(wide) == captioner.captions(as_images(pictures))
+
+
+def test_caption_figures_are_counted_one_by_one(classifier: Classifier, pictures: Tensor) -> None:
+    captioner = HeadsCaptioner(classifier, coat_from=0.5)
+    labels = [{"species": ("cat", "dog")[k % 2], "coat": ("", *COATS)[k % 4]} for k in range(40)]
+    by = ["hand"] * 20 + ["auto"] * 20
+    rows = [CaptionedPicture("", "", "test", {**x, "coat_label": y}) for x, y in zip(labels, by, strict=True)]
+    scenes = [captioner.scenes(picture[None])[0] for picture in pictures]
+    animals = [scene.noun == label["species"] for scene, label in zip(scenes, labels, strict=True)]
+    coated = [k for k in range(20) if labels[k]["coat"]]
+    said = [k for k in coated if scenes[k].subject != scenes[k].noun]
+    right = [k for k in said if scenes[k].subject == f"{labels[k]['coat']} {scenes[k].noun}"]
+    assert 0 < len(right) < len(said) < len(coated)
+    assert caption_figures(captioner, pictures, rows) == {
+        "caption_animal_accuracy": sum(animals) / 40,
+        "caption_coats_said": len(said) / len(coated),
+        "caption_coats_right": len(right) / len(said),
+    }
+    assert caption_figures(captioner, pictures[:1], rows[:1]).keys() == {"caption_animal_accuracy"}
+
+
+def test_style_figures_are_counted_style_by_style(classifier: Classifier, pictures: Tensor) -> None:
+    captioner = HeadsCaptioner(classifier)
+    rows = [CaptionedPicture("", "", "test", {"species": ("cat", "dog")[k % 2]}) for k in range(40)]
+    found = style_figures(captioner, pictures, rows)
+    shares, animals = {}, []
+    for style in STYLES:
+        made = pictures if style == "photo" else RENDERINGS[style](pictures)
+        scenes = captioner.scenes(made)
+        shares[f"caption_style_accuracy_{style.replace('-', '_')}"] = sum(s.medium == style for s in scenes) / 40
+        if style != "photo":
+            animals += [s.noun == row.labels["species"] for s, row in zip(scenes, rows, strict=True)]
+    assert len(set(shares.values())) > 2
+    assert found == pytest.approx(
+        {
+            "caption_style_accuracy": sum(shares.values()) / 5,
+            "caption_renderings_animal_accuracy": sum(animals) / 160,
+            **shares,
+        }
+    )
