@@ -17,7 +17,13 @@ COATS = ("black and white", "orange", "tabby")
 
 def heads_of(classifier: Classifier) -> tuple[nn.Linear, ...]:
     network = classifier.network
-    return network.head, network.coat_head, network.style_head
+    return network.head, network.coat_head, network.style_head[1]
+
+
+def read_by(classifier: Classifier, x: Tensor) -> tuple[Tensor, ...]:
+    """Return what each of these heads reads of pictures in [-1, 1]."""
+    last, levels = classifier.network.features(x), classifier.network.levels(x)
+    return last, last, classifier.network.style_head[0](levels)
 
 
 @torch.no_grad()
@@ -25,8 +31,7 @@ def telling(pictures: Tensor) -> Classifier:
     """Return a random network whose heads are scaled so that they tell uint8 pictures (N, 3, 16, 16) apart."""
     torch.manual_seed(2)
     made = build_classifier((8, 16), (1, 2), size=16, coats=COATS, styles=STYLES)
-    features = made.network.features(pictures.float() / 127.5 - 1)
-    for head in heads_of(made):
+    for head, features in zip(heads_of(made), read_by(made, pictures.float() / 127.5 - 1), strict=True):
         head.weight.mul_(3 / head(features).std(0)[:, None])
         head.bias.copy_(-(features @ head.weight.T).mean(0))
     return made

@@ -44,7 +44,8 @@ class Residual(nn.Module):
 class ClassifierNetwork(nn.Module):
     """A small residual network: ``blocks[k]`` blocks of ``widths[k]`` channels at level k, the first at half size.
 
-    Linear heads read the same pooled features: one logit for two classes, and one per coat and per style, if any.
+    Linear heads read pooled features: one logit for two classes, and one per coat and per style, if any. Styles are
+    told by the features of all levels: the last one's are trained to tell animals whatever the colours.
     """
 
     def __init__(self, widths: tuple[int, ...], blocks: tuple[int, ...], coats: int = 0, styles: int = 0) -> None:
@@ -52,29 +53,42 @@ class ClassifierNetwork(nn.Module):
         self.stem = nn.Conv2d(3, widths[0], 3, 2, 1, bias=False)
         self.norm = nn.BatchNorm2d(widths[0])
         body: list[nn.Module] = []
-        channels = widths[0]
+        channels, self.ends = widths[0], set[int]()
         for level, (width, count) in enumerate(zip(widths, blocks, strict=True)):
             for k in range(count):
                 body.append(Residual(channels, width, 2 if level > 0 and k == 0 else 1))
                 channels = width
+            self.ends.add(len(body) - 1)
         self.body = nn.Sequential(*body)
         self.head = nn.Linear(channels, 1)
         self.coat_head = nn.Linear(channels, coats) if coats else None
-        self.style_head = nn.Linear(channels, styles) if styles else None
+        every = widths[0] + sum(widths)
+        self.style_head = nn.Sequential(nn.BatchNorm1d(every), nn.Linear(every, styles)) if styles else None
+
+    def levels(self, x: Tensor) -> Tensor:
+        """Return the pooled features of stem and levels, (N, widths[0] + sum(widths)), of pictures in [-1, 1]."""
+        x = F.relu(self.norm(self.stem(x)))
+        pooled = [x.mean((2, 3))]
+        for k, block in enumerate(self.body):
+            x = block(x)
+            if k in self.ends:
+                pooled.append(x.mean((2, 3)))
+        return torch.cat(pooled, 1)
 
     def features(self, x: Tensor) -> Tensor:
-        """Return the pooled features (N, widths[-1]) of pictures (N, 3, S, S) in [-1, 1]."""
-        return self.body(F.relu(self.norm(self.stem(x)))).mean((2, 3))  # type: ignore[no-any-return]
+        """Return the last level's pooled features (N, widths[-1]) of pictures (N, 3, S, S) in [-1, 1]."""
+        return self.levels(x)[:, -self.head.in_features :]
 
-    def heads(self, features: Tensor) -> Heads:
-        """Return all logits of pooled features (N, widths[-1])."""
-        optional = (self.coat_head, self.style_head)
-        coats, styles = (features[:, :0] if head is None else head(features) for head in optional)
-        return self.head(features)[:, 0], coats, styles
+    def heads(self, levels: Tensor) -> Heads:
+        """Return all logits of what ``levels`` returned."""
+        last = levels[:, -self.head.in_features :]
+        coats = last[:, :0] if self.coat_head is None else self.coat_head(last)
+        styles = last[:, :0] if self.style_head is None else self.style_head(levels)
+        return self.head(last)[:, 0], coats, styles
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the second class's logits (N,) of pictures (N, 3, S, S) in [-1, 1]."""
-        return self.heads(self.features(x))[0]
+        return self.heads(self.levels(x))[0]
 
 
 @dataclass(frozen=True)
@@ -134,7 +148,7 @@ class Classifier:
         """Return all logits of uint8 pictures (N, 3, H, W), averaged over each picture and its mirror image."""
         parts = []
         for x in self._inputs(pictures, batch):
-            straight, mirrored = (self.network.heads(self.network.features(y)) for y in (x, x.flip(-1)))
+            straight, mirrored = (self.network.heads(self.network.levels(y)) for y in (x, x.flip(-1)))
             parts.append([(a + b) / 2 for a, b in zip(straight, mirrored, strict=True)])
         animals, coats, styles = (torch.cat(head).cpu() for head in zip(*parts, strict=True))
         return animals, coats, styles

@@ -84,8 +84,8 @@ class ClassifierStage(lightning.LightningModule):
 
     def training_step(self, indices: Tensor, _: int) -> Tensor:
         x, second, coats, styles = self.batch(indices.cpu(), SIZES[int(torch.randint(0, len(SIZES), ()))])
-        features = self.network.features(x.contiguous(memory_format=torch.channels_last))
-        logits, of_coats, of_styles = self.network.heads(features)
+        levels = self.network.levels(x.contiguous(memory_format=torch.channels_last))
+        logits, of_coats, of_styles = self.network.heads(levels)
         loss = F.binary_cross_entropy_with_logits(logits.float(), second)
         self.log("loss", loss, prog_bar=True)
         optional = ("coat", COAT_WEIGHT, coats, of_coats), ("style", STYLE_WEIGHT, styles, of_styles)
@@ -97,14 +97,19 @@ class ClassifierStage(lightning.LightningModule):
         return loss
 
     def batch(self, chosen: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return changed pictures (N, 3, size, size), the second class's share (N,), weighted coats and styles."""
-        pictures, style = rendered(self.material.pictures[chosen].to(self.device), self.material.styles)
+        """Return changed pictures (N, 3, size, size), the second class's share (N,), weighted coats and styles.
+
+        Styles, like coats, count by one over the root of their shares.
+        """
+        share = self.material.styles
+        pictures, style = rendered(self.material.pictures[chosen].to(self.device), share)
         gentle = torch.rand(len(chosen), device=self.device) < 0.5
         x = augmented(pictures, size, torch.where(gentle, GENTLE, 1.0))
         second = smooth(self.material.truth[chosen].to(self.device).float(), 2)
         coats = self.material.coats[chosen].to(self.device) * (gentle & (style == 0))[:, None]
         known = F.one_hot(style, len(STYLES))[:, : len(self.classifier.styles)]
-        styles = smooth(known.float(), len(STYLES)) * gentle[:, None]
+        weight = torch.where(style == 0, (1 - share) ** -0.5, (max(share, 1e-9) / len(RENDERINGS)) ** -0.5)
+        styles = smooth(known.float(), len(STYLES)) * (gentle * weight)[:, None]
         x, target = mixed(x, torch.cat([second[:, None], coats, styles], 1))
         second, coats, styles = target.split([1, coats.shape[1], styles.shape[1]], 1)
         return x, second[:, 0], coats, styles
