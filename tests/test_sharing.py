@@ -149,7 +149,18 @@ def test_an_edit_computes_early_layers_for_half_the_rows(tiny):
 def other_network(**options: object) -> UNet2DConditionModel:
     torch.manual_seed(4)
     config = {**unet().config, **options}
+    del config["_use_default_values"]  # or from_config drops those of the options that it names
     return UNet2DConditionModel.from_config(config).double().requires_grad_(False)
+
+
+def test_text_in_the_timesteps_embedding_tells_rows_apart_from_the_start():
+    network = other_network(addition_embed_type="text", addition_embed_type_num_heads=2)
+    assert [name for name, _ in before_text(network)] == ["conv_in"]
+
+
+def test_options_of_other_networks_arrive():
+    block = other_network(use_linear_projection=True).down_blocks[0].attentions[0]
+    assert isinstance(block.proj_in, torch.nn.Linear)
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,8 @@ def sharing(unet: UNet2DConditionModel, blocks: int, tapped: Collection[str]) ->
 def before_text(unet: UNet2DConditionModel) -> Iterator[tuple[str, str | None]]:
     """Yield the modules up to the first cross-attention's queries, in running order, and the site that each has."""
     yield "conv_in", None
+    if unet.config.addition_embed_type is not None:  # the timestep's embedding then holds text
+        return
     for n, block in enumerate(unet.down_blocks):
         path, attends = f"down_blocks.{n}", isinstance(block, CrossAttnDownBlock2D)
         if not isinstance(block, CrossAttnDownBlock2D | DownBlock2D):
