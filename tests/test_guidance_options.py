@@ -171,6 +171,9 @@ def test_edits_with_and_without_maps_of_the_inversion_share_no_run():
     check_shared([Request(TASK, plain), Request(TASK, other)], photograph=True)
     with pytest.raises(ValueError, match="Edits of one run share"):
         check_shared([Request(TASK, plain), Request(TASK, savings)], photograph=True)
+    idle = method(control=AttentionGuidance(maps_from="inversion", lambda_xa=0))  # nothing is kept for it
+    with pytest.raises(ValueError, match="Edits of one run share"):
+        check_shared([Request(TASK, idle), Request(TASK, savings)], photograph=True)
 
 
 def test_edits_of_one_run_keep_their_own_layers_and_steps(tiny):

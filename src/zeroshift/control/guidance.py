@@ -52,10 +52,15 @@ class AttentionGuidance(ControlOptions):
             )
 
     def source_key(self, beside: Beside) -> tuple[object, ...]:
-        return (self.maps_from, self.guided_layers) if self.maps_from == "inversion" else ()
+        return (self.maps_from, self.guided_layers, self.guides) if self.maps_from == "inversion" else ()
+
+    @property
+    def guides(self) -> bool:
+        """Tell whether there is any guidance to see maps for."""
+        return bool(self.lambda_xa and self.guidance_until)
 
     def bind(self, run: Run) -> Control:
-        if not (self.lambda_xa and self.guidance_until):
+        if not self.guides:
             return Control()
         if self.maps_from == "inversion" and not run.trajectory.maps:
             raise ValueError(
@@ -80,7 +85,7 @@ class AttentionGuidance(ControlOptions):
         return coarse
 
     def kept(self, sites: Sequence[Site]) -> Wanted:
-        wanted = self.maps_from == "inversion" and self.lambda_xa and self.guidance_until
+        wanted = self.maps_from == "inversion" and self.guides
         layers = self.compared(sites) if wanted else frozenset[Site]()
         return lambda site: PROBS if site in layers else NOTHING
 
