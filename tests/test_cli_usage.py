@@ -1,5 +1,8 @@
 """Wrong usage: one clear sentence on stderr, exit code 2, and nothing written or loaded."""
 
+import subprocess
+import sys
+
 import pytest
 
 from tests.shell import call, files, photograph, refused
@@ -125,3 +128,9 @@ def test_of_edit(capsys, tmp_path, tokens, words):
 def test_of_other_verbs(capsys, tmp_path, tokens, words):
     refused(call(capsys, *tokens), 2, *words)
     assert files(tmp_path) == ["cat.png"]
+
+
+def test_output_that_nobody_reads_ends_quietly():
+    command = f"{sys.executable} -m zeroshift methods --json | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (141, "")

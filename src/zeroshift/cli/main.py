@@ -25,19 +25,21 @@ VERBS = {
     "train": "Train a model on a folder of captioned pictures.",
     "quality": "Measure a model on a folder of captioned pictures.",
 }
-EXTRAS = {"lightning": "train", "torchmetrics": "eval", "scipy": "eval", "matplotlib": "eval"}
+EXTRAS = {"lightning": "train"}
 """the extra that each optional library comes with"""
 CHOOSING = ("edit", "invert", "cost")
 """verbs whose options depend on the method and on the kinds of its parts"""
 INTERRUPTED = 130
 """exit code after Ctrl-C"""
+UNREAD = 141
+"""exit code when nobody reads the output any more, as of a program that SIGPIPE ends"""
 EPILOGUE = "zeroshift VERB --help tells more.  --debug shows the full traceback of an error."
 
 
 def main(tokens: Sequence[str] | None = None) -> NoReturn:
     """Run one command line (default: the process's own) and exit.
 
-    Exit codes: 0 done, 1 the work failed, 2 wrong usage, 130 stopped by Ctrl-C.
+    Exit codes: 0 done, 1 the work failed, 2 wrong usage, 130 stopped by Ctrl-C, 141 nobody reads on.
     """
     given = list(sys.argv[1:] if tokens is None else tokens)
     code = run([token for token in given if token != "--debug"], debug="--debug" in given)
@@ -56,9 +58,13 @@ def run(tokens: list[str], debug: bool) -> int:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         hush_warnings()
         app_for(tokens)(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+        sys.stdout.flush()
         return 0
     except KeyboardInterrupt:
         return complain("stopped; what was not finished was not written.", INTERRUPTED)
+    except BrokenPipeError:  # whoever read the output, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at its end
+        return UNREAD
     except CycloptsError as error:
         return complain(misread(error, tokens), 2)
     except Wrong as error:
