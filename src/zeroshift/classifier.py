@@ -4,7 +4,7 @@ What it tells of a photograph (animal, coat, style) is also what the shipped mod
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -116,7 +116,11 @@ class Classifier:
 
     def labels(self, pictures: Tensor) -> list[str]:
         """Return the class name of each uint8 picture (N, 3, H, W)."""
-        return [self.classes[int(p >= self.threshold)] for p in self.probabilities(pictures)]
+        return self.named(self.probabilities(pictures))
+
+    def named(self, probabilities: Tensor) -> list[str]:
+        """Return the class names of the second class's probabilities (N,)."""
+        return [self.classes[int(p >= self.threshold)] for p in probabilities]
 
     def coat_labels(self, pictures: Tensor, batch: int = 64) -> list[str]:
         """Return the coat of each uint8 picture (N, 3, H, W), whatever its animal.
@@ -127,16 +131,6 @@ class Classifier:
         if not self.coats:
             raise ValueError("This classifier tells no coats apart; train one on pictures with the column coat.")
         return [self.coats[k] for k in self.logits(pictures, batch)[1].argmax(1).tolist()]
-
-    def style_labels(self, pictures: Tensor, batch: int = 64) -> list[str]:
-        """Return the style of each uint8 picture (N, 3, H, W).
-
-        Raises:
-            ValueError: the classifier was trained without styles.
-        """
-        if not self.styles:
-            raise ValueError("This classifier tells no styles apart; train one with --styles above 0.")
-        return [self.styles[k] for k in self.logits(pictures, batch)[2].argmax(1).tolist()]
 
     @torch.no_grad()
     def features(self, pictures: Tensor, batch: int = 64) -> Tensor:
@@ -192,34 +186,6 @@ def start_from(classifier: Classifier, trained: Classifier) -> None:
     fresh = ["coat_head"] * (trained.coats != classifier.coats) + ["style_head"] * (trained.styles != classifier.styles)
     kept = {k: v for k, v in trained.network.state_dict().items() if k.partition(".")[0] not in fresh}
     classifier.network.load_state_dict({**classifier.network.state_dict(), **kept})
-
-
-def balanced_accuracy(predicted: Tensor, truth: Tensor) -> float:
-    """Return the mean of both classes' recalls; both arguments are bool (N,).
-
-    Raises:
-        ValueError: a class has no picture.
-    """
-    if truth.all() or not truth.any():
-        raise ValueError("Balanced accuracy needs pictures of both classes; only one is there.")
-    hit = (predicted == truth).double()
-    return float((hit[truth].mean() + hit[~truth].mean()) / 2)
-
-
-def accuracy(classifier: Classifier, pictures: Tensor, truth: Tensor) -> float:
-    """Return the balanced accuracy on uint8 pictures (N, 3, H, W) at the classifier's threshold."""
-    return balanced_accuracy(classifier.probabilities(pictures) >= classifier.threshold, truth)
-
-
-def coat_accuracy(classifier: Classifier, pictures: Tensor, truth: Sequence[str]) -> float:
-    """Return the share of uint8 pictures (N, 3, H, W) whose coat is told rightly; unknown coats are mistakes."""
-    found = classifier.coat_labels(pictures)
-    return sum(a == b for a, b in zip(found, truth, strict=True)) / len(found)
-
-
-def style_accuracy(classifier: Classifier, pictures: Tensor, style: str) -> float:
-    """Return the share of uint8 pictures (N, 3, H, W), all of one style, that are told to be of it."""
-    return classifier.style_labels(pictures).count(style) / len(pictures)
 
 
 def load_classifier(folder: str | Path) -> Classifier:

@@ -37,7 +37,7 @@ class HeadsCaptioner:
     def scenes(self, pictures: Tensor) -> list[Scene]:
         """Return what uint8 pictures (N, 3, H, W) show."""
         animals, coats, styles = self.classifier.logits(pictures)
-        labels = [self.classifier.classes[int(p >= self.classifier.threshold)] for p in animals.sigmoid()]
+        labels = self.classifier.named(animals.sigmoid())
         return [self._scene(*row) for row in zip(labels, coats.softmax(1), styles, strict=True)]
 
     def _scene(self, animal: str, coats: Tensor, styles: Tensor) -> Scene:

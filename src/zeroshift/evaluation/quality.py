@@ -13,9 +13,10 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from zeroshift.accuracy import accuracy, coat_accuracy
 from zeroshift.backbones import load_backbone
 from zeroshift.captioning.heads import HeadsCaptioner
-from zeroshift.classifier import Classifier, accuracy, coat_accuracy
+from zeroshift.classifier import Classifier
 from zeroshift.data import CaptionedFolder, labelled, with_coat
 from zeroshift.evaluation.agreement import (
     Order,

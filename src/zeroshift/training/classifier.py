@@ -21,7 +21,8 @@ import torch.nn.functional as F
 from pydantic import ValidationError
 from torch import Tensor
 
-from zeroshift.classifier import Classifier, accuracy, build_classifier, load_classifier, start_from
+from zeroshift.accuracy import accuracy, choose_threshold
+from zeroshift.classifier import Classifier, build_classifier, load_classifier, start_from
 from zeroshift.classifier import save_classifier as save
 from zeroshift.data import CaptionedFolder, CaptionedPicture, frequent, labelled, rows_of
 from zeroshift.mistakes import one_sentence
@@ -39,6 +40,8 @@ SIZES = (64, 80, 96)
 SOURCE_SIZE = 128
 """sides of the pictures that crops are taken from"""
 SMOOTHING = 0.1
+HELD_OUT = ("val", "bench-val")
+"""the splits that choose the threshold"""
 MINIMUM = 25
 """pictures of ``train`` that a coat needs to be learned"""
 GENTLE = 0.3
@@ -135,7 +138,7 @@ def train_classifier(
     seed: int = 0,
     precision: Literal["fp32", "bf16"] = "bf16",
 ) -> Classifier:
-    """Train on ``train`` and write ``out``; checkpoints go to ``work``, and a killed training goes on from there.
+    """Train on ``train``, choose the threshold on ``val`` and ``bench-val``, write ``out``; checkpoints go to ``work``.
 
     ``init`` is the folder of a trained classifier to go on from; its heads are kept if they know the same coats, the
     same styles. ``styles`` is the share of every batch that is rendered in other styles, 0 to below 1; 0 leaves out
@@ -156,12 +159,15 @@ def train_classifier(
     classifier.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     pictures, truth = labelled(data, ("train",), SOURCE_SIZE)
     material = Material(pictures, truth, soft_coats(rows, coats), styles)
-    held_out = labelled(data, ("val",), SIZE) if present(data, ("val",)) else None
+    chosen_by = present(data, HELD_OUT)
+    held_out = labelled(data, chosen_by, SIZE) if chosen_by else None
     weights = torch.where(truth, 1 / truth.sum(), 1 / (~truth).sum())
     fit(ClassifierStage(classifier, material, held_out, options), weights, options, work, seed, precision)
     classifier.network.cpu().eval()
     save(classifier, out)
     trained = load_classifier(out)  # judged as it ships: in half precision
+    if held_out:
+        trained = replace(trained, threshold=choose_threshold(trained.probabilities(held_out[0]), held_out[1]))
     found = figures(trained, data) | coat_figures(trained, data) | style_figures(trained, data, SOURCE_SIZE)
     trained = replace(trained, figures=found)
     save(trained, out)

@@ -1,9 +1,12 @@
 """How good a trained judge is on the splits that were held out."""
 
+from statistics import fmean
+
 import torch
 from torch import Tensor
 
-from zeroshift.classifier import Classifier, accuracy, coat_accuracy, style_accuracy
+from zeroshift.accuracy import accuracy, balanced_accuracy, coat_accuracy
+from zeroshift.classifier import Classifier
 from zeroshift.data import CaptionedFolder, labelled, with_coat
 from zeroshift.renderings import RENDERINGS
 
@@ -47,11 +50,14 @@ def style_figures(classifier: Classifier, data: CaptionedFolder, size: int) -> d
     found: dict[str, float] = {}
     for split in present(data, ("val", "test")) if classifier.styles else ():
         pictures, truth = labelled(data, (split,), size)
-        others = {name: in_style(pictures, name) for name in RENDERINGS}
-        shares = [style_accuracy(classifier, made, name) for name, made in [("photo", pictures), *others.items()]]
-        found[f"{split}_style_accuracy"] = sum(shares) / len(shares)
-        animals = [accuracy(classifier, made, truth) for made in others.values()]
-        found[f"{split}_renderings_balanced_accuracy"] = sum(animals) / len(animals)
+        right, animals = [], []
+        for k, style in enumerate(classifier.styles):
+            logits, _, styles = classifier.logits(in_style(pictures, style) if style in RENDERINGS else pictures)
+            right.append(float((styles.argmax(1) == k).double().mean()))
+            if style in RENDERINGS:
+                animals.append(balanced_accuracy(logits.sigmoid() >= classifier.threshold, truth))
+        found[f"{split}_style_accuracy"] = fmean(right)
+        found[f"{split}_renderings_balanced_accuracy"] = fmean(animals)
     return found
 
 
