@@ -80,8 +80,10 @@ def make(plan: Plan, name: str, place: Place) -> str:
     """Measure one method's candidates and write the best into the model's presets."""
     bench, trial = bench_of(place, plan.pictures), in_numbers(plan.trials[name], place)
     figures = follow(measured(bench, name, trial, plan.batch, place.work), silent=False)
-    taken = best(figures)
-    options = wish(name, f"{trial.always} {trial.candidates[taken]}", bench.classifier.classes).given
+    wishes = [wish(name, f"{trial.always} {one}", bench.classifier.classes).given for one in trial.candidates]
+    in_use = read_presets(place.model).get(name)
+    taken = best(figures, wishes.index(in_use) if in_use in wishes else None)
+    options = wishes[taken]
     write(place.model, name, {"options": options, "chosen_by": told(plan, place, trial, figures, taken)})
     return f"{trial.candidates[taken] or 'the defaults'}: {cells(figures[taken])}"
 

@@ -98,11 +98,12 @@ def chunks(members: Sequence[int], size: int) -> list[Sequence[int]]:
     return [members[k : k + size] for k in range(0, len(members), size)]
 
 
-def best(figures: Sequence[Figures]) -> int:
-    """Return which candidate is to be taken.
+def best(figures: Sequence[Figures], present: int | None = None) -> int:
+    """Return which candidate is to be taken; ``present`` is the one that is in use.
 
     Of those whose batches are what their single runs are, those within one edit of the most that take the other
-    animal; of these the one nearest to its sources.
+    animal. The one in use stays if it is among them: a person chose it by its look, and figures alone prefer edits
+    that are half of both animals. Else the one nearest to its sources; look at the sheet then.
 
     Raises:
         ValueError: batches differ from single runs under every candidate.
@@ -113,4 +114,5 @@ def best(figures: Sequence[Figures]) -> int:
             f"Batches and single runs lie more than {STEADY} grey level apart under every candidate; add gentler ones."
         )
     most = max(figures[k].flipped for k in steady)
-    return max((k for k in steady if figures[k].flipped >= most - 1), key=lambda k: figures[k].psnr_db)
+    able = [k for k in steady if figures[k].flipped >= most - 1]
+    return present if present in able else max(able, key=lambda k: figures[k].psnr_db)

@@ -198,6 +198,8 @@ def test_the_nearest_of_the_steady_candidates_that_flip_as_many_wins():
     ]
     assert best(figures) == 2
     assert best([Figures(3, 10.0), Figures(3, 11.0), Figures(1, 12.0)]) == 1
+    assert best(figures, present=3) == 3  # what a person chose stays while it is good enough
+    assert best(figures, present=1) == best(figures, present=0) == 2
     with pytest.raises(ValueError, match="gentler"):
         best(figures[:1])
 

@@ -1,5 +1,6 @@
 """Pictures as tensors and back."""
 
+import io
 from collections.abc import Sequence
 
 import numpy as np
@@ -38,3 +39,10 @@ def to_pictures(x: Tensor) -> list[Image.Image]:
         )
     rounded = to_bytes((x.detach().float().cpu() + 1) * 127.5)
     return [Image.fromarray(picture) for picture in rounded.permute(0, 2, 3, 1).numpy()]
+
+
+def to_png(picture: Image.Image) -> bytes:
+    """Return a picture as the bytes of a PNG file without metadata."""
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return file.getvalue()

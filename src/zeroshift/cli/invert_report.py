@@ -56,12 +56,11 @@ def write_report(
 
     The request's inversion is redescription; returned are what it found, and the seconds that everything took.
     """
-    from zeroshift.evaluation.attention_figure import to_png
     from zeroshift.evaluation.mirror import compare
     from zeroshift.files import write_atomically
     from zeroshift.image import frame
     from zeroshift.inversion import Photograph, Plan, Redescription
-    from zeroshift.pictures import to_tensor
+    from zeroshift.pictures import to_png, to_tensor
     from zeroshift.request import inversion_facts
 
     begun, method = time.perf_counter(), request.method

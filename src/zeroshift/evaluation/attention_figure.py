@@ -1,6 +1,5 @@
 """The figure of the mirror report: which word is attended to where, on the way to noise and on the way back."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -41,10 +40,3 @@ def draw(words: Sequence[str], rows: Sequence[Row]) -> Image.Image:
             tile = Image.fromarray(values).resize((TILE - 2, TILE - 2), Image.Resampling.NEAREST)
             figure.paste(tile, (MARGIN + TILE * n, top))
     return figure
-
-
-def to_png(figure: Image.Image) -> bytes:
-    """Return a picture as a PNG file's bytes."""
-    file = io.BytesIO()
-    figure.save(file, "PNG")
-    return file.getvalue()

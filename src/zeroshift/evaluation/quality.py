@@ -1,6 +1,5 @@
 """The figures of a shipped text-to-image model: what it keeps, what its samples show, and how good their judge is."""
 
-import io
 import json
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -37,7 +36,7 @@ from zeroshift.evaluation.neighbours import beside, nearest
 from zeroshift.evaluation.reconstruction import fit_patch_pca, reconstructed
 from zeroshift.evaluation.subject import Extent, Subject, missing, opened, recommended_guidance
 from zeroshift.files import write_atomically
-from zeroshift.pictures import psnr
+from zeroshift.pictures import psnr, to_png
 from zeroshift.translate import Progress
 
 
@@ -212,9 +211,7 @@ def inversion_figures(subject: Subject, extent: Extent) -> Part:
 
 def save(picture: Image.Image, path: Path) -> None:
     """Write a picture whole or not at all."""
-    file = io.BytesIO()
-    picture.save(file, "PNG")
-    write_atomically(path, file.getvalue())
+    write_atomically(path, to_png(picture))
 
 
 def print_report(quality: Quality, console: Console) -> None:
