@@ -7,12 +7,15 @@ import torch
 
 from benchmarks.official.model import Work
 from benchmarks.pairs import PAIRS
+from benchmarks.pipeline import NAME as PIPELINE
+from benchmarks.pipeline import counted_as
 from benchmarks.setting import Setting
 from zeroshift.backbones.outline import outline_of_sd15
 from zeroshift.conditioning.direction import Direction
 from zeroshift.operations import counted, forward_flops
 
-FEW: Mapping[str, int] = {"pix2pix-zero": 3, "mirror-diffusion": 3, "style-diffusion": 1}
+COUNTED = {**PAIRS, PIPELINE: counted_as}
+FEW: Mapping[str, int] = {"pix2pix-zero": 3, PIPELINE: 3, "mirror-diffusion": 3, "style-diffusion": 1}
 """steps that are enough to meet every kind of work; 2 for the others"""
 
 
@@ -28,9 +31,9 @@ def official_sf(at: Setting, name: str) -> dict[str, float]:
     side = at.pictures.shape[-1] // at.backbone.factor
     x0 = torch.zeros(1, at.backbone.latent_channels, side, side, device=at.pictures.device)
     few = replace(at, steps=FEW.get(name, 2), inversion_steps=2, inner_steps=1)
-    pair, unit = PAIRS[name](few), forward_flops(at.backbone, x0)
+    pair, unit = COUNTED[name](few), forward_flops(at.backbone, x0)
     each = per_unit(pair.official(x0), pair.units)
-    return {label: count * each[label] / unit for label, count in PAIRS[name](at).units.items()}
+    return {label: count * each[label] / unit for label, count in COUNTED[name](at).units.items()}
 
 
 def per_unit(work: Work, units: Mapping[str, int]) -> dict[str, int]:

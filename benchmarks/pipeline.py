@@ -1,12 +1,15 @@
 """pix2pix-zero by diffusers' own pipeline, which is deprecated but still there."""
 
+from itertools import repeat
+
 import torch
 from diffusers import DDIMInverseScheduler
 from diffusers.pipelines.deprecated.stable_diffusion_variants.pipeline_stable_diffusion_pix2pix_zero import (
     StableDiffusionPix2PixZeroPipeline,
 )
-from torch import Tensor
+from torch import Tensor, nn
 
+from benchmarks.official import pix2pix_zero
 from benchmarks.official.model import Work, trainable
 from benchmarks.setting import SEED, TASK, Pair, Setting
 from zeroshift.methods import Pix2PixZero
@@ -19,6 +22,18 @@ def of_pipeline(at: Setting) -> Pair:
     """The pipeline encodes the picture itself, on the sampler's own grid, and draws its own rolls."""
     method = Pix2PixZero(steps=at.steps or 50)
     return Pair(method, lambda _x0: edit(at, method.steps), {"edit": 1}, equal=False)
+
+
+def counted_as(at: Setting) -> Pair:
+    """Return what the pipeline asks of the UNet, for counting: an inversion of T steps, gradients of every weight."""
+    method = Pix2PixZero(steps=at.steps or 50)
+
+    def work(x0: Tensor) -> Work:
+        caption, delta = at.text(TASK.source_prompt), at.direction.delta.to(x0)
+        unchanged, everything = repeat(()), nn.Module.parameters
+        return pix2pix_zero.edit(at.model, x0, caption, delta, unchanged, steps=method.steps, trained=everything)
+
+    return Pair(method, work, dict.fromkeys(pix2pix_zero.units(method.steps), method.steps))
 
 
 def edit(at: Setting, steps: int, scale: float = 5.0, amount: float = 0.1) -> Work:

@@ -82,7 +82,7 @@ def make(plan: Plan, name: str, place: Place) -> str:
     figures = follow(measured(bench, name, trial, plan.batch, place.work), silent=False)
     wishes = [wish(name, f"{trial.always} {one}", bench.classifier.classes).given for one in trial.candidates]
     in_use = read_presets(place.model).get(name)
-    taken = best(figures, wishes.index(in_use) if in_use in wishes else None)
+    taken = best(figures, next((k for k, one in enumerate(wishes) if one == in_use), None))
     options = wishes[taken]
     write(place.model, name, {"options": options, "chosen_by": told(plan, place, trial, figures, taken)})
     return f"{trial.candidates[taken] or 'the defaults'}: {cells(figures[taken])}"

@@ -23,6 +23,13 @@ from zeroshift.trajectory import Trajectory
 
 TASK: Task = make_task("cat", "dog")
 STEPS = 4
+SAVINGS: tuple[dict[str, object], ...] = (
+    {},
+    {"guidance_until": 0.5},
+    {"guided_layers": "coarse"},
+    {"reuse_noise": True},
+)
+"""what a guided edit may leave out; the first leaves nothing out"""
 
 
 def method(steps: int = STEPS, conditioning: EditDirection | None = None, **options: object) -> Pix2PixZero:

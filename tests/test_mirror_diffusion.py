@@ -7,7 +7,7 @@ import torch
 
 from tests import oracles
 from tests.mirror_loops import INNER, LAMBDA_KL, RATE, STEPS, plain, rewritten, walked_up
-from tests.runs import apart, clean, inverted, last, plan, prompts, translated
+from tests.runs import SAVINGS, apart, clean, inverted, last, plan, prompts, translated
 from tests.watch import calls
 from zeroshift.backbones.stable_diffusion import StableDiffusion
 from zeroshift.conditioning import EditDirection, Prompts
@@ -62,11 +62,13 @@ def trajectory(tiny) -> Trajectory:
     return inverted(tiny, mirror(), clean(1))
 
 
-def test_without_rewriting_schedule_and_cycles_it_is_pix2pix_zero_with_kl_only(tiny):
-    plain_parts = {"conditioning": EditDirection(sentences=20), "control": MirrorGuidance(cycle_steps=0)}
+@pytest.mark.parametrize("savings", SAVINGS, ids=str)
+def test_without_rewriting_schedule_and_cycles_it_is_pix2pix_zero_with_kl_only(tiny, savings):
+    plain_parts = {"conditioning": EditDirection(sentences=20), "control": MirrorGuidance(cycle_steps=0, **savings)}
     ours = translated(tiny, mirror(inversion=replace(LITTLE, inner_steps=0), **plain_parts), clean(1))
     kl_only = RegularisedInversion(lambda_ac=0, lambda_kl=LAMBDA_KL)
-    zero = Pix2PixZero(steps=STEPS, conditioning=EditDirection(sentences=20), inversion=kl_only)
+    guidance = AttentionGuidance(**savings)
+    zero = Pix2PixZero(steps=STEPS, conditioning=EditDirection(sentences=20), inversion=kl_only, control=guidance)
     theirs = translated(tiny, zero, clean(1))
     assert apart(ours.source, theirs.source) <= EQUAL and apart(ours.targets[0], theirs.targets[0]) <= EQUAL
 

@@ -11,14 +11,15 @@ import zeroshift
 from tests.oracles import Network, expose, guide_and_move
 from tests.rediffusing import RICH, rediffuser
 from tests.regeneration import PlainLoops
-from tests.runs import STEPS, TASK, apart, clean, last, method, plan, prompts, start, translated
+from tests.runs import SAVINGS, STEPS, TASK, apart, clean, last, method, plan, prompts, start, translated
 from tests.test_several import grey_levels, pictures
 from zeroshift.conditioning import EditDirection
 from zeroshift.conditioning.direction import direction_of_words
-from zeroshift.control import FusedGuidance
+from zeroshift.control import AttentionGuidance, FusedGuidance
 from zeroshift.control.base import Here
 from zeroshift.inversion import RegularisedInversion
 from zeroshift.methods import Pix2PixZero, ReDiffuser
+from zeroshift.operations import counted
 from zeroshift.sampling import sample
 from zeroshift.sites import tapped
 from zeroshift.source import Source, sliding
@@ -70,11 +71,30 @@ def test_defaults_are_pix2pix_zeros_and_the_figures():
 
 
 @pytest.mark.parametrize(("photograph", "regeneration"), [(True, "shared"), (False, "shared"), (False, "chain")])
-def test_source_maps_alone_are_pix2pix_zero(backbone, photograph, regeneration):
-    chosen = rediffuser(fusion_weights=(1, 0, 0), regeneration=regeneration)
-    plain, here = method(STEPS), start(backbone)
+@pytest.mark.parametrize("savings", SAVINGS, ids=str)
+def test_source_maps_alone_are_pix2pix_zero(backbone, photograph, regeneration, savings):
+    """So are the approximate savings."""
+    chosen = rediffuser(fusion_weights=(1, 0, 0), regeneration=regeneration, **savings)
+    plain, here = method(STEPS, control=AttentionGuidance(**savings)), start(backbone)
     ours, theirs = (last(backbone, here, [plan(backbone, m, here, photograph).branch]) for m in (chosen, plain))
     assert apart(ours.targets[0], theirs.targets[0]) <= EQUAL and apart(ours.source, theirs.source) <= EQUAL
+
+
+@pytest.mark.parametrize("regeneration", ["shared", "chain"])
+@pytest.mark.parametrize("savings", SAVINGS[1:], ids=str)
+def test_savings_change_the_edit_and_cost_less(tiny, regeneration, savings):
+    def run(**options: object) -> tuple[Tensor, int]:
+        step, flops = counted(lambda: translated(tiny, rediffuser(regeneration=regeneration, **options), clean(1)))
+        return step.targets[0], flops
+
+    (whole, all_of_it), (saved, less) = run(), run(**savings)
+    assert less < all_of_it and apart(saved, whole) > 1e-6
+    assert torch.equal(run(guidance_until=1.0, guided_layers="all", reuse_noise=False)[0], whole)
+
+
+def test_noise_of_the_gradients_pass_knows_no_map_update():
+    with pytest.raises(ValueError, match="leave --reuse-noise or --map-update out"):
+        rediffuser(reuse_noise=True, map_update="multiply")
 
 
 @pytest.mark.parametrize(

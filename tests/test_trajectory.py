@@ -37,7 +37,7 @@ def whole_trajectory(backbone) -> Trajectory:
     latents, noise, residuals = some(5, 4, 8, 8), some(4, 4, 8, 8), some(4, 4, 8, 8)
     prompts, negatives, scales, shifts = (some(5, 16, 16) for _ in range(4))
     learned = Learned(prompts, negatives, True, scales, shifts)
-    return Trajectory(backbone.schedule(5), latents, True, 1, noise, residuals, learned)
+    return Trajectory(backbone.schedule(5), latents, True, True, 1, noise, residuals, learned)
 
 
 def lists_of(trajectory: Trajectory) -> dict[str, tuple[torch.Tensor, ...]]:
@@ -50,8 +50,8 @@ def test_a_round_trip_keeps_all_that_an_inversion_found(tiny, tmp_path):
     trajectory = whole_trajectory(tiny)
     save_trajectory(trajectory, tmp_path / "x.safetensors", FACTS)
     loaded, _ = load_trajectory(tmp_path / "x.safetensors", tiny)
-    assert (loaded.first, loaded.replayed, loaded.learned.prompt_as_negative) == (1, True, True)
-    assert loaded.steps == range(1, 5) and loaded.learned.values
+    assert loaded.replayed and loaded.offset_target and loaded.learned.prompt_as_negative
+    assert loaded.first == 1 and loaded.steps == range(1, 5) and loaded.learned.values
     found, expected = lists_of(loaded), lists_of(trajectory)
     assert [len(tensors) for tensors in found.values()] == [5, 4, 4, 5, 5, 5, 5]
     for name, tensors in expected.items():
@@ -142,6 +142,7 @@ def test_the_hash_is_of_what_is_used(tiny):
     later = replace(plain, latents=(plain.latents[0], *(x + 1 for x in plain.latents[1:])))
     assert plain.sha256(0) == later.sha256(0) != plain.sha256(1)
     assert replayed.sha256(0) != replace(later, replayed=True).sha256(0)
+    assert replayed.sha256(0) != replace(replayed, offset_target=True).sha256(0)
 
 
 @pytest.mark.parametrize("name", ["latents", "noise", "residuals", "prompts", "negatives", "scales", "shifts"])

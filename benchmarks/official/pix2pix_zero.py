@@ -4,7 +4,7 @@ Inversion of T - 2 steps with regularised noise, a reconstruction of both guidan
 that takes a gradient step per row and asks the network again. Weights of cross-attention take gradients.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 import torch
@@ -22,6 +22,10 @@ def units(steps: int) -> dict[str, int]:
     return {"inversion": steps - 2, "reconstruction": steps, "edit": steps}
 
 
+def cross_weights(unet: nn.Module) -> list[nn.Parameter]:
+    return [p for name, p in unet.named_parameters() if ".attn2." in name]
+
+
 @torch.no_grad()
 def edit(
     model: Model,
@@ -35,10 +39,11 @@ def edit(
     amount: float = 0.1,
     lambda_ac: float = 20.0,
     lambda_kl: float = 20.0,
+    trained: Callable[[nn.Module], Iterable[nn.Parameter]] = cross_weights,
 ) -> Work:
     """Edit the photograph ``x0`` along ``direction``; ``rolls`` gives the offsets of every inversion step."""
     maps: Maps = {}
-    with attention(model.unet, lambda name: Written(name, keeping(maps))), trainable(cross_weights(model.unet)):
+    with attention(model.unet, lambda name: Written(name, keeping(maps))), trainable(trained(model.unet)):
         start = x = yield from inverted(model, x0, caption, steps, rolls, lambda_ac, lambda_kl)
         seen, text = [], torch.cat([caption, caption])
         for t in model.timesteps(steps):
@@ -74,10 +79,6 @@ def keeping(maps: Maps) -> Look:
 
 def cross(maps: Maps) -> Maps:
     return {name: probs for name, probs in maps.items() if is_cross(name)}
-
-
-def cross_weights(unet: nn.Module) -> list[nn.Parameter]:
-    return [p for name, p in unet.named_parameters() if ".attn2." in name]
 
 
 def distance(maps: Maps, reference: Maps) -> Tensor:

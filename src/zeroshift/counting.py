@@ -128,7 +128,7 @@ def sampling_flops(backbone: Backbone, trajectory: Trajectory, edits: Sequence[E
     everyone = Stack([edit.control for edit in edits])
     until, ahead = source_until(backbone.sites, trajectory, everyone), everyone.window[1]
     for i in trajectory.steps:
-        walked = i + ahead if i <= until and i + ahead in trajectory.steps else None
+        walked = i + ahead if i + ahead <= until else None
         looks_ahead = ahead > 0 and i == trajectory.first
         kinds.setdefault((looks_ahead, kind_of_step(backbone, edits, i, walked)), []).append(i)
     return sum(len(steps) * step_flops(backbone, trajectory, edits, steps) for steps in kinds.values())

@@ -92,12 +92,11 @@ def noised(rows: int) -> Callable[[Method], float]:
     return lambda method: 2 * method.steps + sampled(rows)(method)
 
 
+WHOLE: Mapping[str, object] = {"guidance_until": 1.0, "guided_layers": "all", "reuse_noise": False}
 GUIDANCE: Mapping[str, object] = {
-    "guidance_until": 1.0,
-    "guided_layers": "all",
+    **WHOLE,
     "guided_rows": "both",
     "shared_gradient": False,
-    "reuse_noise": False,
     "maps_from": "reconstruction",
     "regularise_final": False,
     "normalise": False,
@@ -123,6 +122,7 @@ NETWORK: Mapping[str, object] = {
 }
 ALIGNED: Mapping[str, object] = {"grid": "aligned", "inversion_steps": None, "strength": 1.0}
 MIRROR: Mapping[str, object] = {
+    **WHOLE,
     "optimiser": "adam",
     "strength_schedule": "mirror",
     "cycle_steps": 4,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -77,7 +78,11 @@ def step(here: Here, x: Tensor, control: Control) -> tuple[Tensor, Tensor]:
         x0, eps = here.schedule.split(rows.latents[0], out, here.schedule.level(here.i))
         x0, eps = control.steer(x0, eps, rows.latents[0], here)
     x0, eps = x0.detach(), eps.detach()
-    return control.blend(here.trajectory.advance(x0, eps, here.i), here), x0
+    reached = here.trajectory.advance(x0, eps, here.i)
+    offset = here.source.offset if here.trajectory.offset_target else None
+    if offset is not None:
+        reached = reached + offset
+    return control.blend(reached, here), x0
 
 
 def followed(rows: Rows) -> Rows:
@@ -103,15 +108,13 @@ def source_steps(
     if until >= 0:
         lead = next((e for e in edits if source_until(taps.sites, trajectory, e.control) >= 0), edits[0])
         source = Source(backbone, taps, trajectory, lead.conditioning, everyone.records, everyone.prompt_only)
-        for i, recorded in sliding(everyone.walk(source), *everyone.window):
-            yield i, recorded
-            if i == until:
-                break
+        # nothing is recorded after its last step, so nobody looks further ahead
+        yield from sliding(islice(everyone.walk(source), until - trajectory.first + 1), *everyone.window)
     yield from ((i, ()) for i in trajectory.steps if i > until)
 
 
 def source_until(sites: Sequence[Site], trajectory: Trajectory, control: Control) -> int:
     """Return the last step at which ``control`` needs the source branch; -1 if it never does."""
-    if control.follows_source:
+    if control.follows_source or trajectory.offset_target:
         return trajectory.steps[-1]
     return max((i for i in trajectory.steps if any(control.records(site, i) for site in sites)), default=-1)

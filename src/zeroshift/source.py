@@ -22,6 +22,9 @@ class Conditioning(Protocol):
 
     def target(self, i: int) -> TextRows: ...
 
+    def strength(self, i: int) -> float:
+        """Return how far the target's prompts lie from the source's: 0 is at them, 1 where the edit says."""
+
 
 @dataclass(frozen=True, eq=False)
 class Recorded:
@@ -34,6 +37,8 @@ class Recorded:
     """the source latent after it"""
     seen: Recording
     """what the control asked to record, rows x pictures along the first axis"""
+    offset: Tensor | None = None
+    """what puts the source back onto its inverted latent after the step, where the target is to be given that too"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,13 +65,13 @@ def record(source: Source) -> Iterator[Recorded]:
     """
     x = source.trajectory.start
     for i in source.trajectory.steps:
-        following, seen = step_of(source, i, x)
-        yield Recorded(i, x, following, seen)
-        x = following
+        recorded = step_of(source, i, x)
+        yield recorded
+        x = recorded.following
 
 
-def step_of(source: Source, i: int, x: Tensor, latents: tuple[Tensor, ...] | None = None) -> tuple[Tensor, Recording]:
-    """Take step ``i`` from ``x``; return the next latent and what was recorded on the way.
+def step_of(source: Source, i: int, x: Tensor, latents: tuple[Tensor, ...] | None = None) -> Recorded:
+    """Take step ``i`` from ``x``.
 
     ``latents`` are what each prompt's row looks at where that is not ``x``.
     """
@@ -74,16 +79,19 @@ def step_of(source: Source, i: int, x: Tensor, latents: tuple[Tensor, ...] | Non
     seen: Recording = {}
     text, timestep = source.conditioning.source(i), trajectory.schedule.timesteps[i]
     wanted = {site: parts for site in taps.sites if (parts := source.records(site, i))}
-    if not trajectory.replayed:
+    if not trajectory.replayed or trajectory.offset_target:
         with taps.listening(recorder(seen), lambda site: source.records(site, i)) if wanted else nullcontext():
             out = guided(source.backbone, taps, latents or (x,), timestep, text)
-        return trajectory.advance(*trajectory.schedule.split(x, out, trajectory.schedule.level(i)), i), seen
+        reached = trajectory.advance(*trajectory.schedule.split(x, out, trajectory.schedule.level(i)), i)
+        if not trajectory.offset_target:
+            return Recorded(i, x, reached, seen)
+        return Recorded(i, x, trajectory.at(i + 1), seen, trajectory.at(i + 1) - reached)
     if wanted:
         rows = text.prompt if source.prompt_only(i) else text
         asked, blocks = joined((latents or (x,) * len(text))[-len(rows) :])
         with taps.listening(recorder(seen), lambda site: source.records(site, i), stop=True):
             predict(source.backbone, taps, asked, timestep, rows, blocks=blocks)
-    return trajectory.at(i + 1), seen
+    return Recorded(i, x, trajectory.at(i + 1), seen)
 
 
 def sliding(source: Iterator[Recorded], before: int, after: int) -> Iterator[tuple[int, tuple[Recorded, ...]]]:

@@ -49,6 +49,8 @@ class Trajectory:
     """(B, C, h, w) each; the first is where sampling starts, the others may be absent"""
     replayed: bool = False
     """whether the source branch runs through ``latents`` exactly (direct inversion) instead of being integrated"""
+    offset_target: bool = False
+    """whether what puts the source branch back onto ``latents`` is added to target branches too"""
     first: int = 0
     """the step that sampling begins with; ``latents[0]`` lies at that level"""
     noise: Sequence[Tensor] = ()
@@ -108,6 +110,8 @@ class Trajectory:
                 digest.update(x[row].contiguous().cpu().numpy().tobytes())
         if self.learned.prompt_as_negative:
             digest.update(b"prompt as negative")
+        if self.offset_target:
+            digest.update(b"offset target")
         return digest.hexdigest()
 
 
@@ -124,6 +128,7 @@ def save_trajectory(trajectory: Trajectory, path: Path, facts: Mapping[str, str]
         "steps": str(trajectory.schedule.steps),
         "first": str(trajectory.first),
         "replayed": json.dumps(trajectory.replayed),
+        "offset_target": json.dumps(trajectory.offset_target),
         "prompt_as_negative": json.dumps(trajectory.learned.prompt_as_negative),
         "facts": json.dumps(dict(facts), sort_keys=True),
     }
@@ -149,8 +154,10 @@ def load_trajectory(path: Path, backbone: Backbone) -> tuple[Trajectory, dict[st
             found = {name: file.get_tensor(name).to(backbone.device).unbind() for name in names}
         facts: dict[str, str] = json.loads(metadata["facts"])
         model, first = facts["model_sha256"], int(metadata["first"])
-        steps, replayed = int(metadata["steps"]), bool(json.loads(metadata["replayed"]))
-        as_negative = bool(json.loads(metadata["prompt_as_negative"]))
+        steps = int(metadata["steps"])
+        replayed, offset, as_negative = (
+            bool(json.loads(metadata[name])) for name in ("replayed", "offset_target", "prompt_as_negative")
+        )
     except (SafetensorError, KeyError, ValueError) as error:
         raise ValueError(f"{path} is not an inversion; make one with: zeroshift invert.") from error
     if model != backbone.identity.sha256:
@@ -158,7 +165,8 @@ def load_trajectory(path: Path, backbone: Backbone) -> tuple[Trajectory, dict[st
     rows = {name.split(".")[1]: tensors for name, tensors in found.items() if name.startswith("learned.")}
     learned = Learned(**rows, prompt_as_negative=as_negative)
     noise, residuals = found.get("noise", ()), found.get("residuals", ())
-    return Trajectory(backbone.schedule(steps), latents, replayed, first, noise, residuals, learned), facts
+    schedule = backbone.schedule(steps)
+    return Trajectory(schedule, latents, replayed, offset, first, noise, residuals, learned), facts
 
 
 def check_facts(path: Path, found: Mapping[str, str], wanted: Mapping[str, str]) -> None:

@@ -21,6 +21,7 @@ class StepPrompts:
 
     source: Callable[[int], TextRows]
     target: Callable[[int], TextRows]
+    strength: Callable[[int], float]
 
 
 @plain_dataclass(frozen=True, eq=False)
@@ -35,6 +36,9 @@ class FixedPrompts:
 
     def target(self, i: int) -> TextRows:
         return self.target_rows
+
+    def strength(self, i: int) -> float:
+        return 1.0
 
 
 def prompt_at(run: Run, i: int) -> Embedding:
@@ -130,4 +134,4 @@ class Prompts:
             rows = guidance_with_empty(empty, against, prompt, scale, shares[i])
             return rows if self.strength == 1 else between(of_source(i), rows, self.strength)
 
-        return StepPrompts(of_source, of_target)
+        return StepPrompts(of_source, of_target, lambda i: self.strength)

@@ -82,3 +82,6 @@ class RichRows:
 
     def target(self, i: int) -> TextRows:
         return self.along(i, self.strengths[i])
+
+    def strength(self, i: int) -> float:
+        return self.strengths[i]

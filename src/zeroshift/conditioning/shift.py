@@ -64,7 +64,7 @@ class EditDirection:
 
     def bind(self, run: Run) -> StepPrompts:
         rows, strengths = rows_along(run, self.negative, self.normalise), self.strengths(run.steps)
-        return StepPrompts(lambda i: rows(i, None), lambda i: rows(i, strengths[i]))
+        return StepPrompts(lambda i: rows(i, None), lambda i: rows(i, strengths[i]), lambda i: strengths[i])
 
 
 def direction_of_task(backbone: Backbone, task: Task, words: Words, sentences: int) -> Direction:

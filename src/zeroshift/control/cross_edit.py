@@ -22,6 +22,8 @@ class CrossEdit:
     """what each target token's map is multiplied by, without normalising again, (L,)"""
     windows: tuple[Window, ...]
     """the steps in which each target token's map is edited"""
+    strength: Callable[[int], float]
+    """how far the target's prompt lies from the source's at a step: at 0 every token stands for itself"""
     placed: Callable[[Tensor], Tensor]
     """brings a tensor to the maps' device and precision"""
 
@@ -31,8 +33,9 @@ class CrossEdit:
 
     def at(self, step: int) -> "Change":
         """Return what is done to the maps of a step."""
-        kept = self._kept(step)
-        taken = self.alignment.matrix * (self._on(step) * self.factors * self.alignment.share)
+        kept, matrix = self._kept(step), self.alignment.matrix
+        moved = torch.lerp(torch.eye(len(matrix)).to(matrix), matrix, self._share(step))
+        taken = moved * (self._on(step) * self._factors(step) * self.alignment.share)
         return Change(self.placed(taken), self.placed(kept) if kept.any() else None)
 
     def whole(self, step: int) -> bool:
@@ -41,7 +44,13 @@ class CrossEdit:
 
     def _kept(self, step: int) -> Tensor:
         on = self._on(step)
-        return on * self.factors * (1 - self.alignment.share) + (1 - on)
+        return on * self._factors(step) * (1 - self.alignment.share) + (1 - on)
+
+    def _factors(self, step: int) -> Tensor:
+        return torch.lerp(torch.ones_like(self.factors), self.factors, self._share(step))
+
+    def _share(self, step: int) -> float:
+        return min(max(self.strength(step), 0.0), 1.0)
 
     def _on(self, step: int) -> Tensor:
         return torch.tensor([float(begin <= step < end) for begin, end in self.windows]).to(self.factors)

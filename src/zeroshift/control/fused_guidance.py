@@ -17,11 +17,19 @@ from torch import Tensor
 
 from zeroshift.conditioning.base import Run
 from zeroshift.conditioning.rich import RichRows
-from zeroshift.control.base import Beside, Control, ControlOptions, Here, Rows
-from zeroshift.control.guidance import PROBS, gradient_of_rows, in_units
-from zeroshift.control.mirror_guidance import cycle_weights, moved
+from zeroshift.control.base import Beside, Control, Here, Rows
+from zeroshift.control.guidance import (
+    PROBS,
+    GuidanceOptions,
+    gradient_and_output,
+    gradient_of_rows,
+    in_units,
+    moved,
+)
+from zeroshift.control.mirror_guidance import cycle_weights
 from zeroshift.control.regeneration import chain, shared
 from zeroshift.embedding import TextRows
+from zeroshift.network import mixed
 from zeroshift.sites import NOTHING, Compute, Handler, Part, Recording, Site
 from zeroshift.source import Recorded, Source, record
 
@@ -38,15 +46,13 @@ the six maps drawn; and one that keeps most of the source"""
 
 @final
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
-class FusedGuidance(ControlOptions):
+class FusedGuidance(GuidanceOptions):
     """Cross-attention guidance towards the source's maps, fused with regenerated maps of the steps before and after."""
 
     fuses_rich: ClassVar[bool] = True
 
     kind: Literal["fused-guidance"] = "fused-guidance"
     """name of this control"""
-    lambda_xa: Annotated[float, Field(ge=0, le=10)] = 0.1
-    """weight of cross-attention guidance, in units of Stable Diffusion at 512 x 512 whatever the model; 0 is off"""
     fusion: Literal["pairwise", "equal", "source-heavy"] = "pairwise"
     """weights of source, in-between and edited maps: 1/4, 1/4, 1/2; 1/3 each; or 0.6, 0.2, 0.2"""
     fusion_weights: tuple[Annotated[float, Field(ge=0, le=1)], ...] = ()
@@ -67,6 +73,11 @@ class FusedGuidance(ControlOptions):
         if self.fusion_weights and (len(self.fusion_weights) != 3 or not isclose(sum(self.fusion_weights), 1)):
             given = ",".join(f"{w:g}" for w in self.fusion_weights)
             raise ValueError(f"--fusion-weights are three numbers that sum to 1, such as 0.6,0.2,0.2, not {given}.")
+        if self.reuse_noise and self.map_update != "none":
+            raise ValueError(
+                "The gradient's pass has the edit's own maps, so its noise knows nothing of a map update; leave "
+                "--reuse-noise or --map-update out."
+            )
 
     @property
     def weights(self) -> Weights:
@@ -94,13 +105,15 @@ class FusedGuidance(ControlOptions):
     def bind(self, run: Run) -> Control:
         if not isinstance(run.conditioning, RichRows):
             raise ValueError("Fused guidance needs rich prompts; take --conditioning rich.")
-        if not self.lambda_xa and self.map_update == "none":
+        if not self.guides and self.map_update == "none":
             return Control()
         # which steps take two, and the first's weight, is open in the paper: here as in the author's MirrorDiffusion
         two = cycle_weights(4, run.steps) if self.cooperative == "two-gradient" else {}
         between, edited = self.regenerated
         shares = tuple(s for s in run.conditioning.shares if (between if s < 1 else edited))
-        return BoundFusion(self, replace(run.conditioning, shares=shares), two, window=(1, 1) if shares else (0, 0))
+        rich, layers = replace(run.conditioning, shares=shares), self.compared(run.backbone.sites)
+        until = self.until(run.steps) if self.guides else 0
+        return BoundFusion(self, rich, layers, until, two, window=(1, 1) if shares else (0, 0))
 
 
 @plain_dataclass(frozen=True, eq=False)
@@ -110,6 +123,10 @@ class BoundFusion(Control):
     options: FusedGuidance
     rich: RichRows
     """the prompts whose maps are needed"""
+    layers: frozenset[Site]
+    """whose maps are compared"""
+    until: int
+    """how many steps are guided"""
     two: dict[int, float]
     """weight of the first of two gradient steps, by step"""
     window: tuple[int, int]
@@ -117,10 +134,13 @@ class BoundFusion(Control):
     """clean part and noise of the edit's latest prediction, for latent-blend"""
 
     def phase(self, i: int) -> Hashable:
-        return i in self.two
+        return i in self.two, i < self.until
 
     def records(self, site: Site, i: int) -> frozenset[Part]:
-        return PROBS if site.kind == "cross" else NOTHING
+        if self.options.map_update != "none":
+            return PROBS if site.kind == "cross" else NOTHING
+        # the last guided step looks at the maps of the one after it
+        return PROBS if site in self.layers and i < self.until + self.window[1] else NOTHING
 
     def walk(self, source: Source) -> Iterator[Recorded]:
         """Walk the source branch and regenerate beside it; each step's maps begin with the regenerated ones."""
@@ -142,7 +162,7 @@ class BoundFusion(Control):
 
     def correct(self, x: Tensor, here: Here) -> Rows:
         """Return x_t - lambda dL/dx_t per row, L against the fused maps; with two gradients, the first under c."""
-        if not self.options.lambda_xa:
+        if here.i >= self.until:
             return Rows((x,))
         latents: tuple[Tensor, ...] = (x,)
         reference = self.reference(here)
@@ -151,11 +171,12 @@ class BoundFusion(Control):
             prompt = self.rich.own(here.i).embeddings[-1]
             plain = TextRows((*here.text.embeddings[:-1], prompt), here.text.weights)
             latents = moved(latents, weight * self.two[here.i] * gradient_of_rows(latents, here, reference, plain))
-        return Rows(moved(latents, weight * gradient_of_rows(latents, here, reference, here.text)))
+        gradient, out = gradient_and_output(latents, here, reference, here.text, whole=self.options.reuse_noise)
+        return Rows(moved(latents, weight * gradient), None if out is None else mixed(out, here.text))
 
     def reference(self, here: Here) -> Recording:
         """Return the fused maps of every layer."""
-        return {key: self.fused(here, key) for key in here.source.seen if key[1] == "probs"}
+        return {key: self.fused(here, key) for key in here.source.seen if key[0] in self.layers}
 
     def fused(self, here: Here, key: tuple[Site, Part]) -> Tensor:
         """Return w_X M^X_t + w_Y' mean(M^Y'_t+1, M^Y'_t-1) + w_Y mean(M^Y_t+1, M^Y_t-1) of one layer.

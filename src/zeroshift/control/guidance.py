@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass as plain_dataclass
 from math import ceil
-from typing import Annotated, Literal, final
+from typing import Annotated, Literal, TypeAlias, final
 
 import torch
 from pydantic import ConfigDict, Field
@@ -22,53 +22,50 @@ SD_512_PIXELS = 26_944
 PROBS: frozenset[Part] = frozenset({"probs"})
 
 
-@final
+LambdaXa: TypeAlias = Annotated[
+    float,
+    Field(
+        ge=0,
+        le=10,
+        description="weight of cross-attention guidance, in units of Stable Diffusion at 512 x 512 whatever the model; "
+        "0 is off",
+    ),
+]
+Until: TypeAlias = Annotated[
+    float, Field(ge=0, le=1, description="share of the steps that are guided; approximate below 1")
+]
+Layers: TypeAlias = Annotated[
+    Literal["all", "coarse"],
+    Field(
+        description="which layers' maps are compared; coarse leaves out those on the finest grid (approximate)",
+    ),
+]
+Reuse: TypeAlias = Annotated[
+    bool,
+    Field(
+        description="step with the noise that the gradient's pass predicted, before the move: no second pass "
+        "(approximate)"
+    ),
+]
+
+
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
-class AttentionGuidance(ControlOptions):
-    """One gradient step per prompt row on x_t brings all cross-attention maps closer to the source's."""
+class GuidanceOptions(ControlOptions):
+    """What every guidance by cross-attention maps has: its weight, and what may be left out of it."""
 
-    kind: Literal["attention-guidance"] = "attention-guidance"
-    """name of this control"""
-    lambda_xa: Annotated[float, Field(ge=0, le=10)] = 0.1
-    """weight of cross-attention guidance, in units of Stable Diffusion at 512 x 512 whatever the model; 0 is off"""
-    guidance_until: Annotated[float, Field(ge=0, le=1)] = 1.0
-    """share of the steps that are guided; approximate below 1"""
-    guided_layers: Literal["all", "coarse"] = "all"
-    """which layers' maps are compared; coarse leaves out those on the finest grid (approximate)"""
-    guided_rows: Literal["both", "prompt"] = "both"
-    """prompt rows that are moved; prompt leaves the negative one where it is (approximate)"""
-    shared_gradient: bool = False
-    """move one latent by the sum of the rows' gradients instead of each row by its own (approximate)"""
-    reuse_noise: bool = False
-    """step with the noise that the gradient's pass predicted, before the move: no second pass (approximate)"""
-    maps_from: Literal["reconstruction", "inversion"] = "reconstruction"
-    """where the source's maps are seen; in the inversion, the source need not be sampled again (approximate)"""
-
-    def check(self, beside: Beside) -> None:
-        if self.maps_from == "inversion" and not beside.inversion.sees_every_step:
-            raise ValueError(
-                "Only an inversion that walks DDIM's steps has maps for every sampling step; take --inversion ddim, "
-                "regularised, direct or negative-prompt, not on the official grid, or --maps-from reconstruction."
-            )
-
-    def source_key(self, beside: Beside) -> tuple[object, ...]:
-        return (self.maps_from, self.guided_layers, self.guides) if self.maps_from == "inversion" else ()
+    lambda_xa: LambdaXa = 0.1
+    guidance_until: Until = 1.0
+    guided_layers: Layers = "all"
+    reuse_noise: Reuse = False
 
     @property
     def guides(self) -> bool:
         """Tell whether there is any guidance to see maps for."""
         return bool(self.lambda_xa and self.guidance_until)
 
-    def bind(self, run: Run) -> Control:
-        if not self.guides:
-            return Control()
-        if self.maps_from == "inversion" and not run.trajectory.maps:
-            raise ValueError(
-                "There are no maps of an inversion: a generated source has none, and a saved inversion does not keep "
-                "them; take --maps-from reconstruction, or invert anew."
-            )
-        until, alone = ceil(self.guidance_until * run.steps), self.guided_rows == "prompt"
-        return BoundGuidance(self, self.compared(run.backbone.sites), until, alone)
+    def until(self, steps: int) -> int:
+        """Return how many steps are guided."""
+        return ceil(self.guidance_until * steps)
 
     def compared(self, sites: Sequence[Site]) -> frozenset[Site]:
         """Return the layers whose maps are compared.
@@ -83,6 +80,42 @@ class AttentionGuidance(ControlOptions):
         if not coarse:
             raise Unsupported("This network's cross-attention has one grid, none coarser; take --guided-layers all.")
         return coarse
+
+
+@final
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
+class AttentionGuidance(GuidanceOptions):
+    """One gradient step per prompt row on x_t brings all cross-attention maps closer to the source's."""
+
+    kind: Literal["attention-guidance"] = "attention-guidance"
+    """name of this control"""
+    guided_rows: Literal["both", "prompt"] = "both"
+    """prompt rows that are moved; prompt leaves the negative one where it is (approximate)"""
+    shared_gradient: bool = False
+    """move one latent by the sum of the rows' gradients instead of each row by its own (approximate)"""
+    maps_from: Literal["reconstruction", "inversion"] = "reconstruction"
+    """where the source's maps are seen; in the inversion, the source need not be sampled again (approximate)"""
+
+    def check(self, beside: Beside) -> None:
+        if self.maps_from == "inversion" and not beside.inversion.sees_every_step:
+            raise ValueError(
+                "Only an inversion that walks DDIM's steps has maps for every sampling step; take --inversion ddim, "
+                "regularised, direct or negative-prompt, not on the official grid, or --maps-from reconstruction."
+            )
+
+    def source_key(self, beside: Beside) -> tuple[object, ...]:
+        return (self.maps_from, self.guided_layers, self.guides) if self.maps_from == "inversion" else ()
+
+    def bind(self, run: Run) -> Control:
+        if not self.guides:
+            return Control()
+        if self.maps_from == "inversion" and not run.trajectory.maps:
+            raise ValueError(
+                "There are no maps of an inversion: a generated source has none, and a saved inversion does not keep "
+                "them; take --maps-from reconstruction, or invert anew."
+            )
+        alone = self.guided_rows == "prompt"
+        return BoundGuidance(self, self.compared(run.backbone.sites), self.until(run.steps), alone)
 
     def kept(self, sites: Sequence[Site]) -> Wanted:
         wanted = self.maps_from == "inversion" and self.guides
@@ -152,6 +185,13 @@ def in_units(lambda_xa: float, x: Tensor, sites: Sequence[Site]) -> float:
     """
     cells = sum((x.shape[2] // s.scale) * (x.shape[3] // s.scale) for s in sites if s.kind == "cross")
     return lambda_xa * SD_512_PIXELS / cells
+
+
+def moved(latents: tuple[Tensor, ...], by: Tensor) -> tuple[Tensor, ...]:
+    """Return every row's latent minus its part of ``by`` (rows * B, C, h, w); ``latents`` has one for all or each."""
+    parts = by.split(len(latents[0]))
+    starts = latents if len(latents) == len(parts) else latents * len(parts)
+    return tuple(start - part for start, part in zip(starts, parts, strict=True))
 
 
 def gradient_of_rows(latents: tuple[Tensor, ...], here: Here, reference: Recording, text: TextRows) -> Tensor:

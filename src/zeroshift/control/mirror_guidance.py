@@ -15,33 +15,40 @@ from torch import Tensor
 
 from zeroshift.conditioning.base import Run
 from zeroshift.conditioning.shift import course
-from zeroshift.control.base import Control, ControlOptions, Here, Rows
-from zeroshift.control.guidance import gradient_of_rows, in_units
+from zeroshift.control.base import Control, Here, Rows
+from zeroshift.control.guidance import (
+    PROBS,
+    GuidanceOptions,
+    gradient_and_output,
+    gradient_of_rows,
+    in_units,
+    moved,
+)
 from zeroshift.embedding import TextRows
-from zeroshift.sites import Part, Site, select
+from zeroshift.network import mixed
+from zeroshift.sites import NOTHING, Part, Site
 from zeroshift.source import Conditioning
 
 
 @final
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
-class MirrorGuidance(ControlOptions):
+class MirrorGuidance(GuidanceOptions):
     """Cross-attention guidance, at a few steps preceded by a weaker step under a prompt that is one edit less."""
 
     kind: Literal["mirror-guidance"] = "mirror-guidance"
     """name of this control"""
-    lambda_xa: Annotated[float, Field(ge=0, le=10)] = 0.1
-    """weight of cross-attention guidance, in units of Stable Diffusion at 512 x 512 whatever the model; 0 is off"""
     cycle_steps: Annotated[int, Field(ge=0, le=10)] = 4
     """how many steps have a cycle step: the first is a sixth into the run, the others each a twelfth later"""
     cycle_twice: bool = False
     """apply a cycle step's gradient again with the main step, as the authors' code does, which never clears it"""
 
     def bind(self, run: Run) -> Control:
-        if not self.lambda_xa:
+        if not self.guides:
             return Control()
         conditioning = cast(Conditioning, run.conditioning)  # controls are bound after it
         weights = cycle_weights(self.cycle_steps, run.steps)
-        return BoundMirror(self.lambda_xa, weights, self.cycle_twice, conditioning)
+        layers = self.compared(run.backbone.sites)
+        return BoundMirror(self, layers, self.until(run.steps), weights, conditioning)
 
 
 def cycle_weights(count: int, steps: int) -> dict[int, float]:
@@ -56,27 +63,32 @@ def cycle_weights(count: int, steps: int) -> dict[int, float]:
 class BoundMirror(Control):
     """Cycle steps and guidance in one run."""
 
-    lambda_xa: float
+    options: MirrorGuidance
+    layers: frozenset[Site]
+    until: int
+    """how many steps are guided"""
     cycles: dict[int, float]
-    cycle_twice: bool
     conditioning: Conditioning
 
     def phase(self, i: int) -> Hashable:
         return i in self.cycles
 
     def records(self, site: Site, i: int) -> frozenset[Part]:
-        return select("cross", "probs")(site)
+        return PROBS if site in self.layers and i < self.until else NOTHING
 
     def correct(self, x: Tensor, here: Here) -> Rows:
         """Return x_t - lambda dL/dx_t for each row; a cycle step first moves x_t by -lambda s dL'/dx_t, L' under e'."""
+        if here.i >= self.until:
+            return Rows((x,))
         reference = here.source.seen
-        weight = in_units(self.lambda_xa, x, here.backbone.sites)
-        if here.i not in self.cycles:
-            return Rows(moved((x,), weight * gradient_of_rows((x,), here, reference, here.text)))
-        cycle = weight * self.cycles[here.i] * gradient_of_rows((x,), here, reference, self.turned(here))
-        latents = moved((x,), cycle)
-        main = weight * gradient_of_rows(latents, here, reference, here.text)
-        return Rows(moved(latents, main + cycle if self.cycle_twice else main))
+        weight = in_units(self.options.lambda_xa, x, here.backbone.sites)
+        latents: tuple[Tensor, ...] = (x,)
+        repeated: Tensor | float = 0.0
+        if here.i in self.cycles:
+            cycle = weight * self.cycles[here.i] * gradient_of_rows((x,), here, reference, self.turned(here))
+            latents, repeated = moved((x,), cycle), cycle if self.options.cycle_twice else 0.0
+        gradient, out = gradient_and_output(latents, here, reference, here.text, whole=self.options.reuse_noise)
+        return Rows(moved(latents, weight * gradient + repeated), None if out is None else mixed(out, here.text))
 
     def turned(self, here: Here) -> TextRows:
         """Return the prompts of a cycle step: the target's e + w d becomes e' = e + (w - 1) d, w the mirror schedule.
@@ -88,10 +100,3 @@ class BoundMirror(Control):
         share = 1 - 1 / course("mirror", here.i, here.schedule.steps)
         prompt = source.towards(here.text.embeddings[-1], share)
         return TextRows((*here.text.embeddings[:-1], prompt), here.text.weights)
-
-
-def moved(latents: tuple[Tensor, ...], by: Tensor) -> tuple[Tensor, ...]:
-    """Return every row's latent minus its part of ``by`` (rows * B, C, h, w); ``latents`` has one for all or each."""
-    parts = by.split(len(latents[0]))
-    starts = latents if len(latents) == len(parts) else latents * len(parts)
-    return tuple(start - part for start, part in zip(starts, parts, strict=True))

@@ -123,8 +123,12 @@ class PromptToPrompt(ControlOptions):
         for word, (begin, end) in parse_windows(self.word_windows):
             for at in positions(target, word):
                 windows[at] = (int(begin * rows), int(end * rows))
+
+        def strength(step: int) -> float:
+            return 1.0 if run.conditioning is None else run.conditioning.strength(step + run.trajectory.first)
+
         # the device and precision that the maps have
-        return CrossEdit(alignment, factors, tuple(windows), lambda x: x.to(run.prompt.tokens))
+        return CrossEdit(alignment, factors, tuple(windows), strength, lambda x: x.to(run.prompt.tokens))
 
     def _blend(self, run: Run, source: Tokens, target: Tokens) -> LocalBlend | None:
         if self.blend_words is None:

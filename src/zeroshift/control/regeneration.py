@@ -13,10 +13,9 @@ from torch import Tensor
 from zeroshift.conditioning.prompts import StepPrompts
 from zeroshift.conditioning.rich import RichRows
 from zeroshift.control.base import Here
-from zeroshift.control.guidance import gradient_of_rows, in_units
-from zeroshift.control.mirror_guidance import moved
+from zeroshift.control.guidance import PROBS, gradient_of_rows, in_units, moved
 from zeroshift.network import guided
-from zeroshift.sites import Recording, recorder, select
+from zeroshift.sites import NOTHING, Recording, recorder
 from zeroshift.source import Recorded, Source, step_of
 
 Followed: TypeAlias = Callable[[Tensor, int, Source], Tensor]
@@ -29,9 +28,9 @@ def shared(source: Source, rich: RichRows, followed: Followed) -> Iterator[Recor
     for i in source.trajectory.steps:
         beside = followed(x, i, source)
         rows = (*(beside for _ in rich.shares), *(x for _ in rich.own(i).embeddings))
-        following, seen = step_of(source, i, x, rows)
-        yield Recorded(i, x, following, seen)
-        x = following
+        recorded = step_of(source, i, x, rows)
+        yield recorded
+        x = recorded.following
 
 
 def chain(source: Source, rich: RichRows, lambda_xa: float, followed: Followed) -> Iterator[Recorded]:
@@ -39,20 +38,20 @@ def chain(source: Source, rich: RichRows, lambda_xa: float, followed: Followed) 
 
     How they are guided is open in the paper; here as the edit is, with its weight and guidance scale.
     """
-    plain = replace(source, conditioning=StepPrompts(rich.own, rich.target))
+    plain = replace(source, conditioning=StepPrompts(rich.own, rich.target, rich.strength))
     x = source.trajectory.start
     latents = [x for _ in rich.shares]
     for i in source.trajectory.steps:
-        following, seen = step_of(plain, i, x)
-        maps = [seen]
-        for n, share in enumerate(rich.shares):
+        recorded = step_of(plain, i, x)
+        maps = [recorded.seen]
+        for n, share in enumerate(rich.shares if recorded.seen else ()):  # for maps that nobody looks at nothing runs
             text = rich.along(i, share)
             here = Here(source.backbone, source.trajectory, source.taps, i, text, ())
             latents[n], regenerated = regenerate(here, followed(latents[n], i, source), maps[-1], lambda_xa)
             maps.append(regenerated)
-        joined = {key: torch.cat([*(m[key][-len(x) :] for m in maps[1:]), seen[key]]) for key in maps[-1]}
-        yield Recorded(i, x, following, {**seen, **joined})
-        x = following
+        joined = {key: torch.cat([*(m[key][-len(x) :] for m in maps[1:]), maps[0][key]]) for key in maps[-1]}
+        yield replace(recorded, seen={**recorded.seen, **joined})
+        x = recorded.following
 
 
 def regenerate(here: Here, x: Tensor, reference: Recording, lambda_xa: float) -> tuple[Tensor, Recording]:
@@ -62,7 +61,7 @@ def regenerate(here: Here, x: Tensor, reference: Recording, lambda_xa: float) ->
     if lambda_xa:
         weight = in_units(lambda_xa, x, here.backbone.sites)
         rows = moved(rows, weight * gradient_of_rows(rows, here, reference, here.text))
-    with here.taps.listening(recorder(seen), select("cross", "probs")):
+    with here.taps.listening(recorder(seen), lambda site: PROBS if (site, "probs") in reference else NOTHING):
         out = guided(here.backbone, here.taps, rows, here.timestep, here.text)
     x0, eps = here.schedule.split(rows[0], out, here.schedule.level(here.i))
     return here.trajectory.advance(x0, eps, here.i), seen

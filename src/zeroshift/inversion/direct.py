@@ -27,6 +27,8 @@ class DirectInversion(Inversion):
     """steps of the inversion where they are more than the sampling steps: 50, 100, 200 or 999 for 50"""
     inversion_prompt: str | None = None
     """what the photograph is inverted under; by default the source prompt"""
+    offset_target: bool = False
+    """give the target branch, too, what puts the source back at every step: an edit of strength 0 is the photograph"""
 
     @property
     def sees_every_step(self) -> bool:
@@ -55,4 +57,4 @@ class DirectInversion(Inversion):
             inversion_steps=self.inversion_steps,
             keep=plan.keep,
         )
-        return Trajectory(schedule, levels.latents, replayed=True, maps=levels.kept)
+        return Trajectory(schedule, levels.latents, replayed=True, offset_target=self.offset_target, maps=levels.kept)
