@@ -174,6 +174,6 @@ class StableDiffusion:
 
     def predict(self, x: Tensor, timestep: int | Tensor, tokens: Tensor) -> Tensor:
         """Return the network's output in the precision of ``x``."""
-        half = x.to(self.unet.dtype), tokens.to(self.unet.dtype)
-        out: Tensor = self.unet(half[0], timestep, half[1], return_dict=False)[0]
+        dtype = self.unet.conv_in.weight.dtype  # the network's own property walks through all its layers, at every call
+        out: Tensor = self.unet(x.to(dtype), timestep, tokens.to(dtype), return_dict=False)[0]
         return out.to(x.dtype)
