@@ -11,7 +11,7 @@ from zeroshift.conditioning.shift import EditDirection
 from zeroshift.conditioning.task import Task, make_task
 from zeroshift.embedding import Embedding, guidance_rows
 from zeroshift.inversion.base import Photograph, finished
-from zeroshift.methods.base import Method, Planned, direction_of, inversion_plan
+from zeroshift.methods.base import Method, Planned, inversion_plan
 from zeroshift.methods.base import plan as plan_of
 from zeroshift.methods.pix2pix_zero import Pix2PixZero
 from zeroshift.network import guided
@@ -70,7 +70,7 @@ def plan(
 ) -> Planned:
     """Return the target branch of every picture of the trajectory."""
     prompt = prompts(backbone, len(trajectory.start), task.source_prompt)
-    direction = direction_of(chosen, backbone, task)
+    direction = chosen.conditioning.direction(backbone, task)
     return plan_of(chosen, Run(backbone, task, prompt, trajectory, chosen.guidance_scale, photograph, direction))
 
 

@@ -27,7 +27,6 @@ from zeroshift.inversion.base import finished
 from zeroshift.inversion.ddim import walk_up
 from zeroshift.inversion.noise import draw_rolls, pooling_levels, regularise
 from zeroshift.inversion.regularised import RegularisedInversion
-from zeroshift.methods.base import direction_of
 from zeroshift.methods.pix2pix_zero import Pix2PixZero
 from zeroshift.sampling import Edit
 from zeroshift.schedule import random_start
@@ -48,7 +47,7 @@ def network(backbone) -> oracles.Network:
 
 
 def delta_of(backbone: StableDiffusion, chosen: Pix2PixZero) -> Tensor:
-    direction = direction_of(chosen, backbone, TASK)
+    direction = chosen.conditioning.direction(backbone, TASK)
     assert direction is not None
     return direction.delta.double()
 

@@ -23,9 +23,9 @@ from tests.shell import call, photograph
 from tests.watch import calls
 from zeroshift.backbones.locate import SHIPPED
 from zeroshift.classifier import build_classifier, load_classifier, save_classifier
-from zeroshift.editor import load
 from zeroshift.evaluation.bars import Bar
 from zeroshift.image import load_image, read_recipe
+from zeroshift.loading import load
 from zeroshift.pictures import psnr, to_bytes, to_tensor
 from zeroshift.presets import build_method, check_kinds, read_presets
 

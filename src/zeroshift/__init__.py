@@ -3,8 +3,9 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from zeroshift.editor import Editor, load
+    from zeroshift.editor import Editor
     from zeroshift.image import Source, load_image, save_image
+    from zeroshift.loading import load
     from zeroshift.methods import Pix2PixZero
     from zeroshift.results import Result
     from zeroshift.translate import Progress
@@ -14,7 +15,7 @@ __all__ = ["Editor", "Pix2PixZero", "Progress", "Result", "Source", "load", "loa
 
 _HOME = {
     "Editor": "editor",
-    "load": "editor",
+    "load": "loading",
     "Source": "image",
     "load_image": "image",
     "save_image": "image",

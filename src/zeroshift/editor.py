@@ -7,15 +7,13 @@ from typing import TypeAlias, overload
 
 from PIL import Image
 
-from zeroshift.backbones import load_backbone
 from zeroshift.backbones.base import Backbone
-from zeroshift.backbones.locate import SHIPPED, Device, Precision
 from zeroshift.captioning.words import captioned_task
 from zeroshift.conditioning.task import Task, make_task
 from zeroshift.image import Fit, Source, frame, load_image
 from zeroshift.methods import Method
 from zeroshift.pictures import to_pictures
-from zeroshift.presets import Options, build_method, read_presets
+from zeroshift.presets import Options, build_method
 from zeroshift.request import Request
 from zeroshift.results import Result, batches
 from zeroshift.trajectory import Trajectory
@@ -48,23 +46,10 @@ class Editor:
     def edit(  # type: ignore[overload-overlap]  # a str is a sequence of str, and means one path
         self,
         image: Picture,
-        source: str,
-        target: str,
+        source: str | None = None,
+        target: str = "",
         *,
         prompt: str | None = None,
-        direction: Path | None = None,
-        method: Method | None = None,
-        seed: int = 0,
-        fit: Fit | None = None,
-    ) -> Result: ...
-
-    @overload
-    def edit(  # type: ignore[overload-overlap]
-        self,
-        image: Picture,
-        source: None = None,
-        *,
-        target: str,
         direction: Path | None = None,
         method: Method | None = None,
         seed: int = 0,
@@ -75,23 +60,10 @@ class Editor:
     def edit(
         self,
         image: Sequence[Picture],
-        source: str,
-        target: str,
+        source: str | None = None,
+        target: str = "",
         *,
         prompt: str | None = None,
-        direction: Path | None = None,
-        method: Method | None = None,
-        seed: int = 0,
-        fit: Fit | None = None,
-    ) -> list[Result]: ...
-
-    @overload
-    def edit(
-        self,
-        image: Sequence[Picture],
-        source: None = None,
-        *,
-        target: str,
         direction: Path | None = None,
         method: Method | None = None,
         seed: int = 0,
@@ -129,31 +101,16 @@ class Editor:
             Unsupported: no source is given, and the model has no captioner.
             ValueError: a picture, word or option is unusable; the sentence says why.
         """
-        if source is None and prompt is not None:
-            raise ValueError("A prompt is a sentence with the word source in it; give both, or leave both out.")
         single = isinstance(image, (str, Path, Image.Image, Source))
         pictures: Sequence[Picture] = [image] if single else image  # type: ignore[assignment,list-item]
         sources = [_open(p) for p in pictures]
-        captions = self.captions(sources, fit=fit) if source is None else []
-        tasks = [captioned_task(caption, target, direction) for caption in captions]
-        if source is not None:
-            tasks = [make_task(source, target, prompt, direction)] * len(sources)
+        asked = self._asked(sources, source, target, prompt, direction, fit)
         results: dict[int, Result] = {}
-        for members in self._alike(sources, tasks, fit):
-            request = Request(tasks[members[0]], method or self.method())
+        for members in _alike(self.batches(sources, fit=fit), [task for task, _ in asked]):
+            request = Request(asked[members[0]][0], method or self.method())
             *_, last = self.run([sources[k] for k in members], [request], seed=seed, fit=fit)
-            results |= {k: row[0] for k, row in zip(members, last.results, strict=True)}
-        for k, caption in enumerate(captions):
-            results[k] = replace(results[k], recipe={**results[k].recipe, "caption": caption})
+            results |= {k: _told(row[0], asked[k][1]) for k, row in zip(members, last.results, strict=True)}
         return results[0] if single else [results[k] for k in range(len(sources))]
-
-    def _alike(self, sources: Sequence[Source], tasks: Sequence[Task], fit: Fit | None) -> list[list[int]]:
-        """Return which pictures, by index, run together: those of one framed size and one task."""
-        size = {k: n for n, members in enumerate(self.batches(sources, fit=fit)) for k in members}
-        groups: dict[tuple[int, Task], list[int]] = {}
-        for k, task in enumerate(tasks):
-            groups.setdefault((size[k], task), []).append(k)
-        return list(groups.values())
 
     def caption(self, image: Picture, *, fit: Fit | None = None) -> str:
         """Return what a picture shows, as in "a photo of a tabby cat".
@@ -178,8 +135,8 @@ class Editor:
     def stream(
         self,
         image: Picture,
-        source: str,
-        target: str,
+        source: str | None = None,
+        target: str = "",
         *,
         prompt: str | None = None,
         direction: Path | None = None,
@@ -190,10 +147,37 @@ class Editor:
         """Do what ``edit`` does step by step; ``preview`` turns a step into a picture, the last step has the result.
 
         Raises:
+            Unsupported: no source is given, and the model has no captioner.
             ValueError: the picture, a word or an option is unusable; the sentence says why.
         """
-        request = Request(make_task(source, target, prompt, direction), method or self.method())
-        return self.run([_open(image)], [request], seed=seed, fit=fit)
+        sources = [_open(image)]
+        [(task, caption)] = self._asked(sources, source, target, prompt, direction, fit)
+
+        def told(step: Progress) -> Progress:
+            return replace(step, results=tuple(tuple(_told(r, caption) for r in row) for row in step.results))
+
+        return map(told, self.run(sources, [Request(task, method or self.method())], seed=seed, fit=fit))
+
+    def _asked(
+        self,
+        sources: Sequence[Source],
+        source: str | None,
+        target: str,
+        prompt: str | None,
+        direction: Path | None,
+        fit: Fit | None,
+    ) -> list[tuple[Task, str | None]]:
+        """Return every picture's task, and its caption where that says what it shows.
+
+        Raises:
+            Unsupported: no source is given, and the model has no captioner.
+            ValueError: a word is unusable.
+        """
+        if source is not None:
+            return [(make_task(source, target, prompt, direction), None)] * len(sources)
+        if prompt is not None:
+            raise ValueError("A prompt is a sentence with the word source in it; give both, or leave both out.")
+        return [(captioned_task(c, target, direction), c) for c in self.captions(sources, fit=fit)]
 
     def batches(self, pictures: Sequence[Source], *, fit: Fit | None = None) -> list[list[int]]:
         """Return which pictures, by index, ``run`` takes together: those of one framed size.
@@ -272,30 +256,14 @@ def _open(picture: Picture) -> Source:
     return Source.of(picture) if isinstance(picture, Image.Image) else load_image(picture)
 
 
-def load(
-    model: str | Path | None = None,
-    *,
-    revision: str | None = None,
-    cache_dir: str | Path | None = None,
-    device: Device = "auto",
-    precision: Precision = "auto",
-    clip: str | Path | None = None,
-) -> Editor:
-    """Load a model: the shipped one, a Stable Diffusion 1.x/2.x folder in diffusers format, or a hub id.
+def _told(result: Result, caption: str | None) -> Result:
+    return result if caption is None else replace(result, recipe={**result.recipe, "caption": caption})
 
-    Args:
-        model: folder or hub id; None is the model that comes with the package.
-        revision: hub revision.
-        cache_dir: where hub downloads are kept.
-        device: "auto" takes CUDA, else MPS, else the CPU.
-        precision: "auto" is fp16 on CUDA, else fp32.
-        clip: folder or hub id of a CLIP to compare pictures with; default the model's own, if it has one.
 
-    Raises:
-        ValueError: the model cannot be found or loaded; the sentence says why.
-    """
-    backbone = load_backbone(
-        model, revision=revision, cache_dir=cache_dir, device=device, precision=precision, clip=clip
-    )
-    folder = SHIPPED if model is None else Path(model)
-    return Editor(backbone, read_presets(folder))
+def _alike(batches: Sequence[Sequence[int]], tasks: Sequence[Task]) -> list[list[int]]:
+    """Return which pictures, by index, run together: those of one framed size and one task."""
+    groups: dict[tuple[int, Task], list[int]] = {}
+    for size, members in enumerate(batches):
+        for k in members:
+            groups.setdefault((size, tasks[k]), []).append(k)
+    return list(groups.values())

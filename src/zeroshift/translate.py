@@ -14,7 +14,7 @@ from zeroshift.control.base import Control
 from zeroshift.embedding import Embedding, guidance_rows
 from zeroshift.image import Fit, Source
 from zeroshift.inversion.base import Photograph
-from zeroshift.methods.base import Planned, direction_of, inversion_plan, plan
+from zeroshift.methods.base import Planned, inversion_plan, plan
 from zeroshift.pictures import to_pictures
 from zeroshift.request import Request, check_shared, describe, made_by
 from zeroshift.results import Result, decode, framed, put_back
@@ -62,7 +62,7 @@ def translate(
     lead = requests[0]
     seen = framed(backbone, sources, fit)
     prompt = backbone.embed([lead.task.source_prompt]).repeat(len(sources))
-    directions = [direction_of(r.method, backbone, r.task) for r in requests]  # read before the long work
+    directions = [r.method.conditioning.direction(backbone, r.task) for r in requests]  # read before the long work
     if trajectory is None:
         trajectory = yield from _inverted(backbone, seen.pictures, lead, prompt, seed)
     planned = _planned(backbone, requests, directions, prompt, trajectory, seen.pictures)
@@ -101,7 +101,7 @@ def translate_generated(backbone: Backbone, requests: Sequence[Request], *, seed
     check_shared(requests, photograph=False)
     lead = requests[0]
     prompt = backbone.embed([lead.task.source_prompt])
-    directions = [direction_of(r.method, backbone, r.task) for r in requests]
+    directions = [r.method.conditioning.direction(backbone, r.task) for r in requests]
     start = random_start(latent_shape(backbone), seed).to(prompt.tokens)
     trajectory = Trajectory(backbone.schedule(lead.method.steps), (start,))
     planned = _planned(backbone, requests, directions, prompt, trajectory, None)

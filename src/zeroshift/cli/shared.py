@@ -76,7 +76,7 @@ class ModelFlags:
         check_hub(self.model, self.revision, self.cache_dir, self.clip)
         import torch
 
-        from zeroshift.editor import load
+        from zeroshift.loading import load
 
         hush_libraries()
         if self.threads is not None:

@@ -1,7 +1,7 @@
 """What a method's parts are bound to, and what a conditioning is before that."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from torch import Tensor
 
@@ -49,6 +49,9 @@ class Run:
 
 class ConditioningOptions(Protocol):
     """Frozen options of a conditioning."""
+
+    rich: ClassVar[bool]
+    """whether the source branch is asked about more prompts than its own, for a control that fuses their maps"""
 
     @property
     def kind(self) -> str: ...

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass as plain_dataclass
 from math import exp
-from typing import Annotated, Literal, final
+from typing import Annotated, ClassVar, Literal, final
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -73,6 +73,8 @@ def with_values(run: Run, i: int, prompt: Embedding, until: float = 1.0) -> Embe
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
 class Prompts:
     """The target prompt as it stands, against a negative prompt."""
+
+    rich: ClassVar[bool] = False
 
     kind: Literal["prompts"] = "prompts"
     """name of this conditioning"""

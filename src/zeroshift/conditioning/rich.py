@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass as plain_dataclass
-from typing import Annotated, Literal, final
+from typing import Annotated, ClassVar, Literal, final
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -19,6 +19,8 @@ from zeroshift.embedding import TextRows
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
 class RichPrompts:
     """An edit direction whose source branch is also asked about the edited prompt and prompts on the way to it."""
+
+    rich: ClassVar[bool] = True
 
     kind: Literal["rich"] = "rich"
     """name of this conditioning"""

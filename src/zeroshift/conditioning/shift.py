@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from math import cos, pi
-from typing import Annotated, Literal, final
+from typing import Annotated, ClassVar, Literal, final
 
 import torch.nn.functional as F
 from pydantic import ConfigDict, Field
@@ -30,6 +30,8 @@ Shape = Literal["constant", "rising", "falling", "cosine", "mirror"]
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
 class EditDirection:
     """The source prompt plus an edit direction."""
+
+    rich: ClassVar[bool] = False
 
     kind: Literal["direction"] = "direction"
     """name of this conditioning"""

@@ -99,8 +99,8 @@ class AttentionGuidance(GuidanceOptions):
     def check(self, beside: Beside) -> None:
         if self.maps_from == "inversion" and not beside.inversion.sees_every_step:
             raise ValueError(
-                "Only an inversion that walks DDIM's steps has maps for every sampling step; take --inversion ddim, "
-                "regularised, direct or negative-prompt, not on the official grid, or --maps-from reconstruction."
+                "Only an inversion that asks at the sampler's own steps has maps for each; take --inversion ddim, "
+                "regularised, direct or negative-prompt on the aligned grid, or --maps-from reconstruction."
             )
 
     def source_key(self, beside: Beside) -> tuple[object, ...]:

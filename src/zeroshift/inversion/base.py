@@ -62,6 +62,13 @@ class Inversion:
             ValueError: it cannot.
         """
 
+    def check_guidance(self, scale: float) -> None:
+        """Refuse a guidance scale that leaves it nothing to find.
+
+        Raises:
+            ValueError: it does.
+        """
+
     def stages(self, steps: int) -> int:
         """Return how many times ``invert`` yields."""
         return steps

@@ -4,7 +4,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass as plain_dataclass
 from dataclasses import replace
 from math import sqrt
-from typing import Annotated, Literal, Self, final
+from typing import Annotated, Literal, Self, TypeAlias, final
 
 import torch
 from pydantic import ConfigDict, Field
@@ -20,6 +20,17 @@ from zeroshift.sites import Recording, Wanted, nowhere, recorder, tapped
 from zeroshift.trajectory import Trajectory
 
 Grid = Literal["aligned", "official", "source"]
+GridOption: TypeAlias = Annotated[
+    Grid,
+    Field(
+        description="levels and timesteps: the sampler's, pix2pix-zero's script's (T - 2 steps), or the sampler's "
+        "asked one earlier"
+    ),
+]
+Finer: TypeAlias = Annotated[
+    Annotated[int, Field(ge=1, le=999)] | None,
+    Field(description="steps of the inversion where they are more than the sampling steps: 50, 100, 200 or 999 for 50"),
+]
 Transition = tuple[int, float, float]
 """timestep asked, level left, level reached"""
 
@@ -80,31 +91,50 @@ def _passes(inversion_steps: int, steps: int) -> bool:
     return coarse % fine == 0 and coarse * (steps - 1) <= fine * (inversion_steps - 1)
 
 
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
+class GridInversion(Inversion):
+    """An inversion that walks DDIM's steps up and does nothing else that takes time."""
+
+    grid: GridOption = "aligned"
+
+    @property
+    def finer(self) -> int | None:
+        """Return the steps of the inversion where they are not the sampling steps."""
+        return None
+
+    @property
+    def sees_every_step(self) -> bool:
+        return self.grid == "aligned"
+
+    def check(self, steps: int) -> None:
+        check_grid(self.grid, steps)
+        check_finer(self.finer, steps, self.grid)
+
+    def stages(self, steps: int) -> int:
+        return calls(self.grid, self.finer, steps)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinerInversion(GridInversion):
+    """One that may walk in more and smaller steps than sampling takes."""
+
+    inversion_steps: Finer = None
+
+    @property
+    def finer(self) -> int | None:
+        return self.inversion_steps
+
+    def short(self) -> Self:
+        return replace(self, inversion_steps=None)
+
+
 @final
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
-class DDIMInversion(Inversion):
+class DDIMInversion(FinerInversion):
     """Plain DDIM inversion under the source prompt, guidance scale 1."""
 
     kind: Literal["ddim"] = "ddim"
     """name of this inversion"""
-    grid: Grid = "aligned"
-    """levels and timesteps: the sampler's, pix2pix-zero's script's (T - 2 steps), or the sampler's asked one earlier"""
-    inversion_steps: Annotated[int, Field(ge=1, le=999)] | None = None
-    """steps of the inversion where they are more than the sampling steps: 50, 100, 200 or 999 for 50"""
-
-    @property
-    def sees_every_step(self) -> bool:
-        return self.grid != "official"
-
-    def check(self, steps: int) -> None:
-        check_grid(self.grid, steps)
-        check_finer(self.inversion_steps, steps, self.grid)
-
-    def stages(self, steps: int) -> int:
-        return calls(self.grid, self.inversion_steps, steps)
-
-    def short(self) -> Self:
-        return replace(self, inversion_steps=None)
 
     def invert(self, backbone: Backbone, photograph: Photograph, plan: Plan) -> Generator[Tensor, None, Trajectory]:
         schedule = backbone.schedule(plan.steps)

@@ -1,47 +1,31 @@
 """Direct inversion: the source branch is put onto the inverted latents (Ju et al., PnP Inversion, arXiv:2310.01506)."""
 
 from collections.abc import Generator
-from dataclasses import replace
-from typing import Annotated, Literal, Self, final
+from typing import Literal, final
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from zeroshift.backbones.base import Backbone
-from zeroshift.inversion.base import Inversion, Photograph, Plan
-from zeroshift.inversion.ddim import calls, check_finer, walk_up
+from zeroshift.inversion.base import Photograph, Plan
+from zeroshift.inversion.ddim import FinerInversion, walk_up
 from zeroshift.trajectory import Trajectory
 
 
 @final
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
-class DirectInversion(Inversion):
+class DirectInversion(FinerInversion):
     """DDIM inversion whose latents the source branch runs through again, so that it ends at the photograph exactly."""
 
     kind: Literal["direct"] = "direct"
     """name of this inversion"""
     grid: Literal["aligned", "source"] = "aligned"
     """timestep that each step asks at: of the level reached, or of the level left"""
-    inversion_steps: Annotated[int, Field(ge=1, le=999)] | None = None
-    """steps of the inversion where they are more than the sampling steps: 50, 100, 200 or 999 for 50"""
     inversion_prompt: str | None = None
     """what the photograph is inverted under; by default the source prompt"""
     offset_target: bool = False
     """give the target branch, too, what puts the source back at every step: an edit of strength 0 is the photograph"""
-
-    @property
-    def sees_every_step(self) -> bool:
-        return True
-
-    def check(self, steps: int) -> None:
-        check_finer(self.inversion_steps, steps, self.grid)
-
-    def stages(self, steps: int) -> int:
-        return calls(self.grid, self.inversion_steps, steps)
-
-    def short(self) -> Self:
-        return replace(self, inversion_steps=None)
 
     def invert(self, backbone: Backbone, photograph: Photograph, plan: Plan) -> Generator[Tensor, None, Trajectory]:
         schedule = backbone.schedule(plan.steps)

@@ -8,30 +8,18 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from zeroshift.backbones.base import Backbone
-from zeroshift.inversion.base import Inversion, Photograph, Plan
-from zeroshift.inversion.ddim import Grid, calls, check_grid, walk_up
+from zeroshift.inversion.base import Photograph, Plan
+from zeroshift.inversion.ddim import GridInversion, walk_up
 from zeroshift.trajectory import Learned, Trajectory
 
 
 @final
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
-class NegativePromptInversion(Inversion):
+class NegativePromptInversion(GridInversion):
     """DDIM inversion; the source prompt takes the negative prompt's place, so that guidance leaves the source alone."""
 
     kind: Literal["negative-prompt"] = "negative-prompt"
     """name of this inversion"""
-    grid: Grid = "aligned"
-    """levels and timesteps: the sampler's, pix2pix-zero's script's (T - 2 steps), or the sampler's asked one earlier"""
-
-    @property
-    def sees_every_step(self) -> bool:
-        return self.grid != "official"
-
-    def check(self, steps: int) -> None:
-        check_grid(self.grid, steps)
-
-    def stages(self, steps: int) -> int:
-        return calls(self.grid, None, steps)
 
     def invert(self, backbone: Backbone, photograph: Photograph, plan: Plan) -> Generator[Tensor, None, Trajectory]:
         schedule = backbone.schedule(plan.steps)

@@ -50,6 +50,13 @@ class NullTextInversion(Inversion):
     def check(self, steps: int) -> None:
         check_length(steps)
 
+    def check_guidance(self, scale: float) -> None:
+        if scale == 1 and self.optimise == "negative":
+            raise ValueError(
+                "Null-text inversion learns the negative prompt, which guidance scale 1 leaves out; take a larger "
+                "--guidance-scale, or --inversion direct."
+            )
+
     def stages(self, steps: int) -> int:
         return 2 * steps
 

@@ -9,21 +9,19 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from zeroshift.backbones.base import Backbone
-from zeroshift.inversion.base import Inversion, Photograph, Plan
-from zeroshift.inversion.ddim import Grid, calls, check_grid, walk_up
+from zeroshift.inversion.base import Photograph, Plan
+from zeroshift.inversion.ddim import GridInversion, walk_up
 from zeroshift.inversion.noise import draw_rolls, regularise
 from zeroshift.trajectory import Trajectory
 
 
 @final
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
-class RegularisedInversion(Inversion):
+class RegularisedInversion(GridInversion):
     """DDIM inversion whose predicted noise is regularised by autocorrelation and KL divergence at every step."""
 
     kind: Literal["regularised"] = "regularised"
     """name of this inversion"""
-    grid: Grid = "aligned"
-    """levels and timesteps: the sampler's, pix2pix-zero's script's (T - 2 steps), or the sampler's asked one earlier"""
     lambda_ac: Annotated[float, Field(ge=0, le=1000)] = 20.0
     """step size of the autocorrelation loss; 0 is off"""
     lambda_kl: Annotated[float, Field(ge=0, le=1000)] = 20.0
@@ -34,16 +32,6 @@ class RegularisedInversion(Inversion):
     """autocorrelation steps per round, each with fresh random offsets"""
     regularise_final: bool = False
     """regularise the noisiest latent, once, instead of the noise predicted at every step"""
-
-    @property
-    def sees_every_step(self) -> bool:
-        return self.grid != "official"
-
-    def check(self, steps: int) -> None:
-        check_grid(self.grid, steps)
-
-    def stages(self, steps: int) -> int:
-        return calls(self.grid, None, steps)
 
     def invert(self, backbone: Backbone, photograph: Photograph, plan: Plan) -> Generator[Tensor, None, Trajectory]:
         generator = torch.Generator().manual_seed(plan.seed)

@@ -10,7 +10,6 @@ from pydantic.dataclasses import dataclass
 from zeroshift.backbones.base import Backbone
 from zeroshift.conditioning import AnyConditioning
 from zeroshift.conditioning.base import Run
-from zeroshift.conditioning.direction import Direction
 from zeroshift.conditioning.task import Task
 from zeroshift.control import AnyControl, AnyExtra
 from zeroshift.control.base import ControlOptions, Stack
@@ -63,12 +62,7 @@ def check(method: Method) -> None:
         ValueError: these do not; the sentence says why.
     """
     method.inversion.check(method.steps)
-    inversion = method.inversion
-    if inversion.kind == "null-text" and inversion.optimise == "negative" and method.guidance_scale == 1:
-        raise ValueError(
-            "Null-text inversion learns the negative prompt, which guidance scale 1 leaves out; take a larger "
-            "--guidance-scale, or --inversion direct."
-        )
+    method.inversion.check_guidance(method.guidance_scale)
     kinds = [extra.kind for extra in method.extras]
     if len(set(kinds)) < len(kinds):
         raise ValueError(f"Each extra can be taken once, and {', '.join(kinds)} has one twice; leave that out.")
@@ -77,7 +71,7 @@ def check(method: Method) -> None:
             "A random start holds nothing of the photograph, and nothing else here looks at it; take another "
             "--inversion, or add --extras refinement."
         )
-    if (method.conditioning.kind == "rich") != method.control.fuses_rich:
+    if method.conditioning.rich != method.control.fuses_rich:
         raise ValueError(
             "Rich prompts are what fused guidance fuses the maps of, and nothing else can use them; take "
             "--conditioning rich and --control fused-guidance together, or neither."
@@ -102,15 +96,6 @@ def inversion_plan(method: Method, backbone: Backbone, seed: int) -> InversionPl
         return NOTHING.union(*(wanted(site) for wanted in kept))
 
     return InversionPlan(method.steps, method.guidance_scale, seed, keep)
-
-
-def direction_of(method: Method, backbone: Backbone, task: Task) -> Direction | None:
-    """Load or make the task's edit direction, if the conditioning has one.
-
-    Raises:
-        ValueError: the saved direction is unreadable or of another text encoder, or the task has one in vain.
-    """
-    return method.conditioning.direction(backbone, task)
 
 
 def edit_of(method: Method, run: Run) -> Edit:
