@@ -26,6 +26,7 @@ class Asked:
     """nested options that stood in the words"""
     paper: bool
     fit: Fit | None
+    seed: int = 0
 
     def request(self, editor: Editor) -> Request:
         """Return what the command runs: the model's presets, overlaid by what was given."""
@@ -47,7 +48,7 @@ def asked(words: str) -> Asked:
     method, given = found.get("method", SHIPPED_METHOD), nested(flags, found)
     (wanted,) = asked_for(found["source"], found["target"], found.get("prompt"), None, method, given, None)
     fit = found.get("photographs", DEFAULT_PHOTOGRAPHS).fit
-    return Asked(wanted.task, method, wanted.given, found.get("paper_defaults", False), fit)
+    return Asked(wanted.task, method, wanted.given, found.get("paper_defaults", False), fit, found.get("seed", 0))
 
 
 def command(words: Sequence[str]) -> None:

@@ -11,8 +11,6 @@ from zeroshift.image import Source
 from zeroshift.request import inversion_facts
 from zeroshift.trajectory import Trajectory
 
-SEED = 0
-
 
 @dataclass(frozen=True, eq=False)
 class Sitting:
@@ -32,7 +30,7 @@ class Sitting:
         *_, last = self.editor.run(
             self.sources,
             [asked.request(self.editor)],
-            seed=SEED,
+            seed=asked.seed,
             fit=asked.fit,
             reconstruct=reconstruct,
             trajectory=self.trajectory(asked),
@@ -42,10 +40,10 @@ class Sitting:
     def trajectory(self, asked: Asked) -> Trajectory:
         """Return the inversion that an edit begins with."""
         request, fit = asked.request(self.editor), asked.fit or self.editor.default_fit
-        facts = inversion_facts(self.editor.backbone, self.sources, request, seed=SEED, fit=fit)
+        facts = inversion_facts(self.editor.backbone, self.sources, request, seed=asked.seed, fit=fit)
         key = json.dumps(facts, sort_keys=True)
         if key not in self.inverted:
-            *_, last = self.editor.invert(self.sources, request, seed=SEED, fit=fit)
+            *_, last = self.editor.invert(self.sources, request, seed=asked.seed, fit=fit)
             self.inverted[key] = found(last)
         return self.inverted[key]
 
