@@ -96,3 +96,30 @@ def test_cost_on_stable_diffusion():
     assert cost.first_edit_sf == pytest.approx(504.09, abs=0.5)
     assert cost.further_edit_sf == pytest.approx(454.09, abs=0.5)
     assert cost.further_target_sf == pytest.approx(309.28, abs=0.5)
+
+
+def test_rich_rows_are_asked_only_where_their_maps_are_looked_at(tiny):
+    """The source branch of a direct inversion with its offset goes on after the last guided step, with its own row."""
+    inversion = DirectInversion(offset_target=True)
+    chosen = replace(rediffuser(guidance_until=0.5), inversion=inversion)
+    with calls(tiny.unet) as rows:
+        translated(tiny, chosen, clean(1))
+    source = [n for n in rows[STEPS:] if n in (1, 3)]
+    assert source == [3] * (STEPS // 2 + 1) + [1] * (STEPS - STEPS // 2 - 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "shares"), [({}, True), ({"regeneration": "chain"}, False), ({"cooperative": "latent-blend"}, False)]
+)
+def test_a_run_that_is_one_edits_own_has_no_cost_of_a_further_target(options, shares):
+    cost = measure(rediffuser(**options), size=64)
+    assert (cost.further_target_sf is not None) is shares
+
+
+def test_the_refusal_says_what_differs():
+    chain = Request(TASK, rediffuser(regeneration="chain"))
+    weaker = Request(TASK, rediffuser(replace(RICH, strength=0.5), regeneration="chain"))
+    with pytest.raises(ValueError, match=r"differ in what the control does on the source \(chained"):
+        check_shared([chain, weaker], photograph=True)
+    with pytest.raises(ValueError, match="differ in the source's prompts"):
+        check_shared([Request(TASK, rediffuser()), Request(make_task("cat", "fox"), rediffuser())], photograph=True)

@@ -1,32 +1,19 @@
-"""The trainer: a whole run at tiny size, resumption, and the parts it is made of."""
+"""The parts that the trainer is made of."""
 
-import csv
-import json
-import shutil
-import signal
-import subprocess
-import sys
-import time
-from dataclasses import replace
-from datetime import timedelta
 from itertools import islice
 
-import numpy as np
 import pytest
 import torch
-from diffusers import StableDiffusionPipeline
 from diffusers.training_utils import compute_snr
-from PIL import Image
 from torch.optim.swa_utils import AveragedModel
 
-from zeroshift.backbones import load_backbone
 from zeroshift.sentences import template_sentences
 from zeroshift.training import autoencoder, clip, denoiser
 from zeroshift.training.captions import scene_of
 from zeroshift.training.job import SHARES, Job, TrainOptions
 from zeroshift.training.loop import Batches, Pace, StageOptions, ramped_average
 from zeroshift.training.tokenizer import train_tokenizer
-from zeroshift.training.train import cached_latents, train
+from zeroshift.training.train import cached_latents
 
 TINY = TrainOptions(
     size=32,
@@ -40,22 +27,6 @@ TINY = TrainOptions(
     seed=2**31 - 1,
     precision="fp32",
 )
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Eight captioned 64 x 64 pictures: red cats and blue dogs."""
-    root = tmp_path_factory.mktemp("pictures")
-    with (root / "captions.csv").open("w", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(["file", "caption", "species"])
-        for k in range(8):
-            species = "cat" if k % 4 else "dog"
-            noise = np.random.default_rng(k).integers(0, 60, (64, 64, 3))
-            noise[..., 0 if species == "cat" else 2] += 150
-            Image.fromarray(noise.astype(np.uint8)).save(root / f"{k}.png")
-            table.writerow([f"{k}.png", f"a photo of a {species}", species])
-    return root
 
 
 def test_tokenizer_survives_the_disk_and_pads_with_its_end(tmp_path):
@@ -179,105 +150,3 @@ def test_kept_latents_are_those_of_the_pictures_and_the_autoencoder(tmp_path):
     assert path.stat().st_mtime_ns == written
     assert not cached_latents(second, pictures, path).equal(made)
     assert cached_latents(first, pictures.flip(0), path)[:, 0].allclose(made[:, 2], atol=1e-5)
-
-
-@pytest.fixture(scope="module")
-def trained(folder, tmp_path_factory):
-    """A folder with a finished run and its model, and what was said."""
-    root, said = tmp_path_factory.mktemp("trained"), []
-    train(folder, root / "model", Job(TINY, root / "run", None, said.append))
-    return root, said
-
-
-def test_a_whole_training_makes_a_model_that_loads(trained):
-    root, lines = trained
-    assert [line for line in lines if line.endswith(": trained")] == [f"{name}: trained" for name in SHARES]
-    pipeline = StableDiffusionPipeline.from_pretrained(root / "model", local_files_only=True)
-    assert pipeline("a cat", num_inference_steps=2, output_type="np").images.shape == (1, 32, 32, 3)
-    backbone = load_backbone(root / "model")
-    assert backbone.size == 32 and backbone.schedule(10).prediction == "v_prediction"
-    seen, said = backbone.clip.image_features(torch.zeros(1, 3, 32, 32)), backbone.clip.text_features(["a cat"])
-    assert seen.shape == said.shape and (backbone.clip.mean, backbone.clip.deviation) == ((0.5, 0.5, 0.5),) * 2
-
-
-def test_a_training_goes_on_after_a_kill_between_saving_and_renaming(folder, trained, tmp_path):
-    run, said = tmp_path / "run", []
-    shutil.copytree(trained[0] / "run", run)
-    for done, left in ((run / "denoiser/done", ".done.part"), (tmp_path / "model", ".model.part")):
-        shutil.rmtree(done, ignore_errors=True)
-        (done.parent / left).mkdir()
-        (done.parent / left / "config.json").write_text("{")
-    train(folder, tmp_path / "model", Job(replace(TINY, denoiser_steps=3), run, None, said.append))
-    assert [line for line in said if line.endswith(": trained")] == ["denoiser: trained"]
-    assert torch.load(run / "denoiser/last.ckpt", weights_only=True)["global_step"] == 3
-    assert not list(tmp_path.rglob("*.part"))
-    assert (tmp_path / "model/model_index.json").is_file() and (run / "denoiser/done/config.json").is_file()
-
-
-def test_another_training_is_not_taken_for_this_one(folder, trained, tmp_path):
-    run, out = trained[0] / "run", tmp_path / "out"
-
-    def refused(sentence, options=TINY, pictures=folder, **changes):
-        with pytest.raises(ValueError, match=sentence):
-            train(pictures, out, Job(options, **{"run": run, "init": None, "say": print, **changes}))
-        assert not out.exists()
-
-    refused("holds a training that differs in size, seed; name another --run", replace(TINY, size=64, seed=1))
-    refused("differs in init", init=trained[0] / "model")
-    other = tmp_path / "pictures"
-    shutil.copytree(folder, other)
-    with (other / "captions.csv").open("a") as file:
-        file.write("0.png,a photo of a fox,fox\n")
-    refused("differs in captions", pictures=other)
-    (tmp_path / "old/autoencoder").mkdir(parents=True)
-    refused("no job.json describes", run=tmp_path / "old")
-    refused("nowhere has no vae; start from the folder", run=tmp_path / "new", init=tmp_path / "nowhere")
-    assert not (tmp_path / "new").exists()
-    with pytest.raises(ValueError, match="model is not empty; name another folder with --output"):
-        train(folder, trained[0] / "model", Job(TINY, run, None, print))
-    assert json.loads((run / "job.json").read_text())["size"] == 32
-
-
-@pytest.mark.slow
-def test_saved_weights_keep_their_text_tower_and_take_another_size(folder, trained, tmp_path):
-    options = replace(TINY, size=64, denoiser_steps=1, close_ups=0)
-    train(folder, tmp_path / "model", Job(options, tmp_path / "run", trained[0] / "model", print))
-    first, second = load_backbone(trained[0] / "model"), load_backbone(tmp_path / "model")
-    towers = [backbone.text_encoder.state_dict() for backbone in (first, second)]
-    assert all(towers[0][key].equal(towers[1][key]) for key in towers[0])
-    assert (first.size, second.size) == (32, 64)
-
-
-ENDLESS = """
-import sys
-from datetime import timedelta
-from pathlib import Path
-import torch
-from tests.test_training import TINY, Job, replace, train
-
-torch.set_num_threads(1)
-folder, root = map(Path, sys.argv[1:])
-options = replace(TINY, denoiser_steps=10_000)
-train(folder, root / "model", Job(options, root / "run", None, print, timedelta(seconds=1)))
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-def test_a_killed_training_goes_on_from_its_last_checkpoint(folder, tmp_path):
-    last = tmp_path / "run/denoiser/last.ckpt"
-    process = subprocess.Popen([sys.executable, "-c", ENDLESS, folder, tmp_path])
-    try:
-        while not last.exists():
-            assert process.poll() is None
-            time.sleep(0.05)
-    finally:
-        process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    step = torch.load(last, weights_only=True)["global_step"]
-    assert 0 < step < 10_000 and not (tmp_path / "model").exists()
-    options, said = replace(TINY, denoiser_steps=step + 2), []
-    train(folder, tmp_path / "model", Job(options, tmp_path / "run", None, said.append, timedelta(seconds=1)))
-    assert [line for line in said if line.endswith(": trained")] == ["denoiser: trained"]
-    assert torch.load(last, weights_only=True)["global_step"] == step + 2
-    StableDiffusionPipeline.from_pretrained(tmp_path / "model", local_files_only=True)

@@ -14,6 +14,7 @@ from zeroshift.backbones.locate import find_configs
 from zeroshift.backbones.outline import outline_of, outline_of_sd15
 from zeroshift.counting import count, maps_held
 from zeroshift.methods import Method
+from zeroshift.methods.base import shares_source
 from zeroshift.operations import forward_flops
 from zeroshift.published import DIFFUSERS, OFFICIAL, published
 
@@ -40,8 +41,8 @@ class Cost:
     """inversion, source branch and edit"""
     further_edit_sf: float
     """another edit of the same picture later: the inversion was kept"""
-    further_target_sf: float
-    """another target or strength in the same run, which shares inversion and source branch"""
+    further_target_sf: float | None
+    """another target or strength in the same run, which shares inversion and source branch; None if it cannot"""
     official_first_edit_sf: float | None
     """the same first edit by the authors' published code, if that is known and can do it"""
     diffusers_first_edit_sf: float | None
@@ -93,7 +94,7 @@ def measure(
         unet_forward_tflop=unit / 1e12,
         first_edit_sf=(flops.inversion + flops.one_target) / unit,
         further_edit_sf=flops.one_target / unit,
-        further_target_sf=(flops.two_targets - flops.one_target) / unit,
+        further_target_sf=(flops.two_targets - flops.one_target) / unit if shares_source(method) else None,
         official_first_edit_sf=published(OFFICIAL, method),
         diffusers_first_edit_sf=published(DIFFUSERS, method),
         maps_held_steps=held,

@@ -14,6 +14,13 @@ from zeroshift.image import Fit, Source
 from zeroshift.methods import Method
 from zeroshift.methods.base import source_key
 
+_ON_THE_SOURCE = (
+    "the inversion",
+    "the number of steps",
+    "the source's prompts (source and negative prompt, guidance; rich prompts have the target's too)",
+    "what the control does on the source (chained or blended regenerations are of one edit)",
+)
+"""what the parts of a source's key stand for"""
 _LIBRARIES = ("torch", "diffusers", "transformers", "pillow", "numpy")
 
 
@@ -40,10 +47,11 @@ def check_shared(requests: Sequence[Request], photograph: bool) -> None:
         ValueError: source prompts differ, or what the methods do to the source.
     """
     first, *others = (source_key(request.method, request.task, photograph) for request in requests)
-    if any(other != first for other in others):
+    apart = [name for n, name in enumerate(_ON_THE_SOURCE) if any(other[n] != first[n] for other in others)]
+    if apart:
         raise ValueError(
-            "Edits of one run share source prompt, inversion, steps and whatever guides the source (negative prompt, "
-            "guidance scale); run the others on their own."
+            f"Edits of one run share the work on the source, and these differ in {' and in '.join(apart)}; run them "
+            "one by one."
         )
 
 

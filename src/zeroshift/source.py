@@ -79,6 +79,10 @@ def step_of(source: Source, i: int, x: Tensor, latents: tuple[Tensor, ...] | Non
     seen: Recording = {}
     text, timestep = source.conditioning.source(i), trajectory.schedule.timesteps[i]
     wanted = {site: parts for site in taps.sites if (parts := source.records(site, i))}
+    if not wanted:  # rows of no weight are asked for their maps alone
+        counted = [n for n, weight in enumerate(text.weights) if weight]
+        text = TextRows(tuple(text.embeddings[n] for n in counted), tuple(text.weights[n] for n in counted))
+        latents = tuple(latents[n] for n in counted) if latents else None
     if not trajectory.replayed or trajectory.offset_target:
         with taps.listening(recorder(seen), lambda site: source.records(site, i)) if wanted else nullcontext():
             out = guided(source.backbone, taps, latents or (x,), timestep, text)

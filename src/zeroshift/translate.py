@@ -62,7 +62,7 @@ def translate(
     lead = requests[0]
     seen = framed(backbone, sources, fit)
     prompt = backbone.embed([lead.task.source_prompt]).repeat(len(sources))
-    directions = [r.method.conditioning.direction(backbone, r.task) for r in requests]  # read before the long work
+    directions = _prepared(backbone, requests)
     if trajectory is None:
         trajectory = yield from _inverted(backbone, seen.pictures, lead, prompt, seed)
     planned = _planned(backbone, requests, directions, prompt, trajectory, seen.pictures)
@@ -101,7 +101,7 @@ def translate_generated(backbone: Backbone, requests: Sequence[Request], *, seed
     check_shared(requests, photograph=False)
     lead = requests[0]
     prompt = backbone.embed([lead.task.source_prompt])
-    directions = [r.method.conditioning.direction(backbone, r.task) for r in requests]
+    directions = _prepared(backbone, requests)
     start = random_start(latent_shape(backbone), seed).to(prompt.tokens)
     trajectory = Trajectory(backbone.schedule(lead.method.steps), (start,))
     planned = _planned(backbone, requests, directions, prompt, trajectory, None)
@@ -110,6 +110,19 @@ def translate_generated(backbone: Backbone, requests: Sequence[Request], *, seed
     facts = [{**describe(backbone, r), **p.facts, "seed": seed} for r, p in zip(requests, planned, strict=True)]
     row = tuple(Result(n[0][0], n[0][0], n[1][0], f) for n, f in zip(natives, facts, strict=True))
     yield replace(_progress(step, trajectory), results=(row,))
+
+
+def _prepared(backbone: Backbone, requests: Sequence[Request]) -> list[Direction | None]:
+    """Return every request's edit direction, if it has one; what cannot be done is refused before the long work.
+
+    Raises:
+        Unsupported: the network lacks layers that a control works on.
+        ValueError: a saved direction is unusable.
+    """
+    for request in requests:
+        for part in request.method.controls:
+            part.check_network(backbone.sites)
+    return [r.method.conditioning.direction(backbone, r.task) for r in requests]
 
 
 def generate(

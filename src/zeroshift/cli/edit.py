@@ -72,7 +72,7 @@ def edit(
     if source is None:
         unseen = asked_for_unseen(target, prompt, direction, method, given, strengths, len(images))
     else:
-        wanted = asked_for(source, target, prompt, direction, method, given, strengths)
+        wanted = asked_for(source, target, prompt, direction, method, given, strengths, bool(images))
     files = result_files(images, source, [*wanted, *unseen], direction, photographs, results)
     pictures = [load_image(image, max_megapixels=photographs.megapixels) for image in images]
     editor, loaded = model.opened(loud)

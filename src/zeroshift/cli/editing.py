@@ -13,7 +13,7 @@ from zeroshift.cli.shared import checked_method
 from zeroshift.cli.wrong import Wrong, usage
 from zeroshift.conditioning.task import Task, make_task
 from zeroshift.options import fields_of
-from zeroshift.request import Request
+from zeroshift.request import Request, check_shared
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ def asked_for(
     method: str,
     given: Given,
     strengths: str | None,
+    photograph: bool = True,
 ) -> list[Wanted]:
     """Return the edits: every target at every strength.
 
@@ -61,8 +62,7 @@ def asked_for(
         tasks = [make_task(source, target, prompt, direction) for target in targets]
     spread = checked_options(direction, method, given, strengths)
     with usage():  # a part that speaks of words looks whether they stand in the prompts
-        for task in tasks:
-            Request(task, checked_method(method, spread[0][1]))
+        check_shared([Request(t, checked_method(method, options)) for t in tasks for _, options in spread], photograph)
     return [Wanted(task, options, slug(task.target) + ending) for task in tasks for ending, options in spread]
 
 

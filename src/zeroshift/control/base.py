@@ -140,6 +140,14 @@ class ControlOptions:
             ValueError: it is one.
         """
 
+    def check_network(self, sites: Sequence[Site]) -> None:
+        """Refuse a network without the layers that the options speak of, before any work is done.
+
+        Raises:
+            Unsupported: it has none of them.
+            ValueError: it has fewer than are asked for.
+        """
+
     def kept(self, sites: Sequence[Site]) -> Wanted:
         """Return what an inversion has to record of a network's layers.
 

@@ -45,7 +45,7 @@ class ClipGuidance(ControlOptions):
     """how the estimate becomes a picture: decoded, or by a linear map fitted to the decoding of the first one"""
     clip_crops: Annotated[int, Field(ge=0, le=64)] = 0
     """how many random crops are shown instead of the whole picture"""
-    clip_seed: Annotated[int, Field(ge=0)] = 0
+    clip_seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """seed of the crops"""
 
     def __post_init__(self) -> None:

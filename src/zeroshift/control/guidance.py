@@ -13,6 +13,7 @@ from torch import Tensor
 from zeroshift.backbones.base import Unsupported
 from zeroshift.conditioning.base import Run
 from zeroshift.control.base import Beside, Control, ControlOptions, Here, Rows
+from zeroshift.control.features import for_rows
 from zeroshift.embedding import TextRows
 from zeroshift.network import joined, mixed, predict
 from zeroshift.sites import NOTHING, Compute, Part, Recording, Site, Wanted
@@ -66,6 +67,10 @@ class GuidanceOptions(ControlOptions):
     def until(self, steps: int) -> int:
         """Return how many steps are guided."""
         return ceil(self.guidance_until * steps)
+
+    def check_network(self, sites: Sequence[Site]) -> None:
+        if self.guides:
+            self.compared(sites)
 
     def compared(self, sites: Sequence[Site]) -> frozenset[Site]:
         """Return the layers whose maps are compared.
@@ -171,10 +176,12 @@ class BoundGuidance(Control):
         return {key: maps[-count:] for key, maps in own.items()} if self.alone else own
 
     def _mixed(self, out: Tensor, x: Tensor, here: Here) -> Tensor:
-        """Return the guided prediction at ``x``, with the negative row that had no gradient's pass."""
-        if len(out) < len(here.text) * len(x):
-            negative = predict(here.backbone, here.taps, x, here.timestep, here.text.embeddings[0])
-            out = torch.cat([negative, out])
+        """Return the guided prediction at ``x``, with the rows that had no gradient's pass."""
+        missing = len(here.text) - len(out) // len(x)
+        if missing:
+            text = TextRows(here.text.embeddings[:missing], here.text.weights[:missing])
+            latents, blocks = joined((x,) * missing)
+            out = torch.cat([predict(here.backbone, here.taps, latents, here.timestep, text, blocks=blocks), out])
         return mixed(out, here.text)
 
 
@@ -206,15 +213,18 @@ def gradient_and_output(
 
     ``latents`` are one for all rows or one per row. L sums (M - M_ref)^2 over layers, pixels and tokens and averages
     over two rows and the heads, per picture; two rows whatever their number, so that a row's gradient does not depend
-    on which others are computed. ``reference`` has as many rows as ``text``, or one that stands for all.
+    on which others are computed. Rows of ``reference`` are paired with those of ``text`` from the last; one stands for
+    all.
     """
     rows, count, losses = len(text), len(latents[0]), []
     out: Tensor | None = None
 
     def measure(site: Site, part: Part, compute: Compute) -> Tensor:
         probs = compute()
-        wanted = reference[site, part].unflatten(0, (-1, count))
-        distance = probs.unflatten(0, (rows, count)) - wanted
+        wanted = reference[site, part]
+        if len(wanted) not in (count, rows * count):
+            wanted = for_rows(wanted, rows, count)
+        distance = probs.unflatten(0, (rows, count)) - wanted.unflatten(0, (-1, count))
         losses.append(distance.square().sum() / (2 * probs.shape[1]))
         return probs
 

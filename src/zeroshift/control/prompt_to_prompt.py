@@ -1,6 +1,6 @@
 """Prompt-to-Prompt: the target attends as the source does (Hertz et al., arXiv:2208.01626, Alg. 1)."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass as plain_dataclass
 from functools import cache
 from typing import Annotated, Literal, final
@@ -86,6 +86,14 @@ class PromptToPrompt(ControlOptions):
         check_pair(self.blend_words, task)
         check_pair(self.blend_subtract, task)
 
+    def check_network(self, sites: Sequence[Site]) -> None:
+        replaces = max(self.self_until, self.uncond_self_until) > 0
+        if replaces and not any(s.kind == "self" and s.scale >= self.self_scale for s in sites):
+            raise Unsupported(
+                f"No self-attention layer is {self.self_scale} times smaller than the latent or more; "
+                "take a smaller --self-scale, or --self-until 0."
+            )
+
     def bind(self, run: Run) -> Control:
         """Return the control of one run.
 
@@ -93,12 +101,7 @@ class PromptToPrompt(ControlOptions):
             Unsupported: the network has no layer that an option speaks of.
             ValueError: words are to be replaced that are not equally many.
         """
-        replaces = max(self.self_until, self.uncond_self_until) > 0
-        if replaces and not any(s.kind == "self" and s.scale >= self.self_scale for s in run.backbone.sites):
-            raise Unsupported(
-                f"No self-attention layer is {self.self_scale} times smaller than the latent or more; "
-                "take a smaller --self-scale, or --self-until 0."
-            )
+        self.check_network(run.backbone.sites)
         source, target = (run.backbone.tokens(p) for p in (run.task.source_prompt, run.task.target_prompt))
         blend = self._blend(run, source, target)
         return BoundPromptToPrompt(

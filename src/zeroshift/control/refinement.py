@@ -55,7 +55,7 @@ class Refinement(ControlOptions):
     """weight of CLIP's distance to the target prompt"""
     refine_patches: Weight = 0.0
     """weight of a patch discriminator that learns the photograph meanwhile"""
-    refine_seed: Annotated[int, Field(ge=0)] = 0
+    refine_seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """seed of the discriminator and its crops"""
     vgg: Path | None = None
     """weights of torchvision's VGG16 as .safetensors"""

@@ -4,6 +4,7 @@ Tumanyan, Geyer, Bagon, Dekel: Plug-and-Play Diffusion Features for Text-Driven 
 arXiv:2211.12572.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass as plain_dataclass
 from typing import Annotated, Literal, final
 
@@ -61,12 +62,17 @@ class Replay(ControlOptions):
     """whether source features are first moved to where the target's resemble them"""
     target_start: Literal["inverted", "random"] = "inverted"
     """where the target begins: at the source's noise, or at fresh noise"""
-    start_seed: Annotated[int, Field(ge=0)] = 0
+    start_seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """seed of the fresh noise"""
 
     def check(self, beside: Beside) -> None:
         if self.target_start == "random" and beside.inversion.first(beside.steps):
             raise ValueError("A random start is pure noise; take an inversion that goes all the way, such as direct.")
+
+    def check_network(self, sites: Sequence[Site]) -> None:
+        feature = self.feature_mix and (self.feature_until or self.inclusive or self.mixing != "hard")
+        if feature or (self.attention_mix and (self.attention_until or self.inclusive)):
+            more_features(sites, decoder_layers(sites).features[0], self.extra_features, self.encoder_features)
 
     def bind(self, run: Run) -> Control:
         until = steps_until(self.feature_until, run.steps, self.inclusive)

@@ -22,7 +22,7 @@ class SamplingNoise(ControlOptions):
     """name of this extra"""
     eta: Annotated[float, Field(ge=0, le=1)] = 0.5
     """how much: 0 is DDIM, 1 ancestral sampling"""
-    noise_seed: Annotated[int, Field(ge=0)] = 0
+    noise_seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """seed of the fresh noise"""
 
     def bind(self, run: Run) -> Control:

@@ -29,7 +29,9 @@ GridOption: TypeAlias = Annotated[
 ]
 Finer: TypeAlias = Annotated[
     Annotated[int, Field(ge=1, le=999)] | None,
-    Field(description="steps of the inversion where they are more than the sampling steps: 50, 100, 200 or 999 for 50"),
+    Field(
+        description="steps of the inversion where there are more than sampling steps: 100, 200, 250, 500, 999 for 50"
+    ),
 ]
 Transition = tuple[int, float, float]
 """timestep asked, level left, level reached"""

@@ -81,11 +81,20 @@ def check(method: Method) -> None:
 
 
 def source_key(method: Method, task: Task, photograph: bool) -> tuple[object, ...]:
-    """Return what the source branch depends on: edits of one run agree in it."""
+    """Return what the source branch depends on, so that edits of one run agree: inversion, steps, prompts, controls."""
     inverted = (method.inversion, method.inversion.guided and method.guidance_scale) if photograph else ()
     prompts = method.conditioning.source_key(task, photograph, method.guidance_scale)
-    controls = (key for part in method.controls for key in part.source_key(method))
-    return inverted, method.steps, prompts, *controls
+    controls = tuple(key for part in method.controls for key in part.source_key(method))
+    return inverted, method.steps, prompts, controls
+
+
+def shares_source(method: Method) -> bool:
+    """Tell whether edits that differ in strength alone can share one run."""
+    task = Task("cat", "dog", "a photo of a cat", "a photo of a dog", None)
+    conditioning = method.conditioning
+    other = replace(method, conditioning=replace(conditioning, strength=1 - conditioning.strength / 2))
+    weaker = replace(method, conditioning=replace(conditioning, strength=0.5))
+    return all(source_key(one, task, True) == source_key(method, task, True) for one in (other, weaker))
 
 
 def inversion_plan(method: Method, backbone: Backbone, seed: int) -> InversionPlan:

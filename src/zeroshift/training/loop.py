@@ -111,13 +111,6 @@ def fit(
     """
     last = folder / "last.ckpt"
     step = torch.load(last, weights_only=True, mmap=True)["global_step"] if last.exists() else 0
-    limit = timedelta(minutes=options.minutes) if options.minutes else None
-    timer = Timer(duration=limit) if limit else None
-    average = WeightAveraging(use_buffers=False, multi_avg_fn=ramped_average(options.ema))
-    keep = ModelCheckpoint(
-        folder, filename="last", save_top_k=1, train_time_interval=save_every, enable_version_counter=False
-    )
-    callbacks: list[Callback] = [average, keep, Pace(options, timer), RichProgressBar(refresh_rate=20)]
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     trainer = lightning.Trainer(
         accelerator="auto",
@@ -126,7 +119,7 @@ def fit(
         precision="bf16-mixed" if precision == "bf16" else "32-true",
         max_steps=options.steps,
         max_epochs=-1,
-        callbacks=callbacks + ([timer] if timer else []),
+        callbacks=watchers(options, folder, save_every),
         logger=CSVLogger(folder, name=None, version="log", flush_logs_every_n_steps=100),
         log_every_n_steps=50,
         gradient_clip_val=1.0,
@@ -141,6 +134,16 @@ def fit(
         trainer.fit(module, loader, ckpt_path=last if last.exists() else None, weights_only=True)
         trainer.save_checkpoint(last, weights_only=False)
     module.eval()
+
+
+def watchers(options: StageOptions, folder: Path, save_every: timedelta) -> list[Callback]:
+    """Return what accompanies a training: averaging, checkpoints, learning rate, progress and time limit."""
+    timer = Timer(duration=timedelta(minutes=options.minutes)) if options.minutes else None
+    average = WeightAveraging(use_buffers=False, multi_avg_fn=ramped_average(options.ema))
+    keep = ModelCheckpoint(
+        folder, filename="last", save_top_k=1, train_time_interval=save_every, enable_version_counter=False
+    )
+    return [average, keep, Pace(options, timer), RichProgressBar(refresh_rate=20), *([timer] if timer else [])]
 
 
 @contextmanager
