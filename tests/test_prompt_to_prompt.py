@@ -64,6 +64,12 @@ def test_the_same_prompt_is_the_source(backbone, options, inversion):
         assert torch.equal(step.source, clean(1)) and apart(step.targets[0], step.source) > 1e-3
 
 
+@pytest.mark.parametrize("text", ["dog=nan", "dog=inf", "dog=101", "dog=2,small=-1e30"])
+def test_factors_that_no_map_survives_are_refused(text: str):
+    with pytest.raises(ValueError, match="factors of --amplify are from -100 to 100"):
+        Control(amplify=text)
+
+
 @pytest.mark.parametrize("options", [{}, {"edit": "refine"}, {"uncond_self_until": 0.6, "blend_words": "cat,dog"}])
 def test_strength_zero_is_the_reconstruction(backbone, options):
     chosen = method(conditioning=Prompts(strength=0.0), **options)

@@ -90,14 +90,14 @@ def test_several_requests_of_one_run_are_separate_runs(editor):
     ],
 )
 def test_requests_that_cannot_share_a_source_are_refused(editor, other: Pix2PixZero):
-    with pytest.raises(ValueError, match="Edits of one run share source prompt"):
+    with pytest.raises(ValueError, match="Edits of one run share the work on the source"):
         list(editor.run(pictures(1), [Request(TASK, method()), Request(TASK, other)]))
 
 
 def test_guidance_scale_of_requests_on_a_generated_source(editor):
     """There the source branch itself is guided, so it has to be the same; a photograph's source is not."""
     requests = [Request(TASK, method()), Request(TASK, replace(method(), guidance_scale=3.0))]
-    with pytest.raises(ValueError, match="Edits of one run share source prompt"):
+    with pytest.raises(ValueError, match="Edits of one run share the work on the source"):
         list(editor.run_generated(requests))
     *_, together = editor.run(pictures(1), requests)
     *_, alone = editor.run(pictures(1), requests[1:])

@@ -16,14 +16,14 @@ def parse_factors(text: str | None) -> list[tuple[str, float]]:
     """Read "word=factor,word=factor"; None has no word.
 
     Raises:
-        ValueError: ``text`` has another form, or a factor is below 0 or above 100.
+        ValueError: ``text`` has another form, or a factor is no number from -100 to 100.
     """
     try:
         found = [(word, float(value)) for word, value in _items(text)]
     except ValueError as error:
         raise ValueError(f'--amplify has the form dog=2,fluffy=0.5, not "{text}".') from error
-    if not all(0 <= factor <= LARGEST for _, factor in found):
-        raise ValueError(f'The factors of --amplify are from 0 to {LARGEST}, and "{text}" has another.')
+    if not all(abs(factor) <= LARGEST for _, factor in found):
+        raise ValueError(f'The factors of --amplify are from -{LARGEST} to {LARGEST}, and "{text}" has another.')
     return found
 
 

@@ -44,7 +44,7 @@ class NullTextInversion(Inversion):
     """most optimisation steps at a sampling step (the first one, where they become fewer)"""
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-2
     """learning rate of Adam at the first sampling step; it falls to 0 at step 100"""
-    stop_loss: Annotated[float, Field(ge=0, le=1000)] = 1e-5
+    stop_loss: Annotated[float, Field(ge=0, le=1e6)] = 1e-5
     """loss at which optimisation ends at the first sampling step; twice as much is added at each later one"""
 
     def check(self, steps: int) -> None:

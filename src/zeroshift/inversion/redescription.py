@@ -48,9 +48,9 @@ class Redescription(Inversion):
     """of Adam, at the first sampling step; it falls by 60 % over the run"""
     step_size: Annotated[float, Field(ge=0, le=1e6)] = 1e4
     """lambda of a plain gradient step"""
-    stop_loss: Annotated[float, Field(ge=0, le=1000)] = 1e-5
+    stop_loss: Annotated[float, Field(ge=0, le=1e6)] = 1e-5
     """mean squared error to the inversion's latent that is good enough at the first sampling step"""
-    stop_rise: Annotated[float, Field(ge=0, le=1000)] = 1.2e-3
+    stop_rise: Annotated[float, Field(ge=0, le=1e6)] = 1.2e-3
     """by how much that rises over the run"""
     official: bool = False
     """as the authors' code: T - 2 inversion steps, last two steps aimed at noise, stop tested after a step"""

@@ -48,7 +48,7 @@ class ValueEmbedding(Inversion):
     """how fast they become fewer: inner_steps * exp(-inner_decay * i) at step i, rounded up"""
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-2
     """learning rate of Adam at the first sampling step; it falls to 0 at step 100"""
-    stop_loss: Annotated[float, Field(ge=0, le=1000)] = 1e-5
+    stop_loss: Annotated[float, Field(ge=0, le=1e6)] = 1e-5
     """loss at which optimisation ends at the first sampling step; twice as much is added at each later one"""
     learn: Literal["network", "direct", "random-clamped"] = "network"
     """what is optimised: a mapping network on the picture's CLIP tokens, scale and shift themselves, or the value
