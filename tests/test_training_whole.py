@@ -122,7 +122,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 import torch
-from tests.test_training import TINY, Job, replace, train
+from tests.test_training_whole import TINY, Job, replace, train
 
 torch.set_num_threads(1)
 folder, root = map(Path, sys.argv[1:])
