@@ -7,7 +7,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from tests.tiny import LENGTH, WIDTH
+from tests.tiny import LENGTH, WIDTH, tiny_backbone
+from tests.watch import calls
 from zeroshift.conditioning.direction import (
     Direction,
     direction_of_prompts,
@@ -169,3 +170,18 @@ def test_courses_of_the_strength():
     assert course("falling") == pytest.approx((1.75, 1.25, 0.75, 0.25))
     assert course("cosine") == tuple(sorted(course("cosine"), reverse=True))
     assert sum(course("cosine")) == pytest.approx(4.0) and course("rising", 0.0) == (0, 0, 0, 0)
+
+
+def test_a_words_sentences_are_encoded_once_per_loaded_model():
+    backbone, other = tiny_backbone(torch.float64), tiny_backbone(torch.float64)
+    with calls(backbone.text_encoder) as seen:
+        first = direction_of_words(backbone, "cat", "dog", 20)
+        encoded = len(seen)
+        again, back = direction_of_words(backbone, "cat", "dog", 20), direction_of_words(backbone, "dog", "cat", 20)
+        assert len(seen) == encoded > 0
+        direction_of_words(backbone, "cat", "fox", 20)
+        assert len(seen) == encoded + encoded // 2
+    assert torch.equal(first.delta, again.delta) and torch.equal(first.delta, -back.delta)
+    with calls(other.text_encoder) as seen:
+        direction_of_words(other, "cat", "dog", 20)
+    assert len(seen) == encoded

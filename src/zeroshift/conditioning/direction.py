@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -14,6 +15,9 @@ from torch import Tensor
 from zeroshift.backbones.base import Backbone
 from zeroshift.files import write_safetensors
 from zeroshift.sentences import template_sentences
+
+_MEANS: WeakKeyDictionary[Backbone, dict[tuple[str, int], Tensor]] = WeakKeyDictionary()
+"""mean embeddings by model, and by sentences and thread count, which changes last bits"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +43,20 @@ def mean_embedding(backbone: Backbone, sentences: Sequence[str], batch: int = 64
     return torch.stack(sums).sum(0) / len(sentences)
 
 
+def mean_of(backbone: Backbone, sentences: Sequence[str]) -> Tensor:
+    """Return the mean embedding, kept as long as the model is loaded: further edits with a word encode nothing."""
+    kept = _MEANS.setdefault(backbone, {})
+    key = hash_of(sentences), torch.get_num_threads()
+    if key not in kept:
+        kept[key] = mean_embedding(backbone, sentences)
+    return kept[key]
+
+
+def hash_of(sentences: Sequence[str]) -> str:
+    """Return the hash of several sentences."""
+    return hashlib.sha256("\n".join(sentences).encode()).hexdigest()
+
+
 def make_direction(
     backbone: Backbone, source: Sequence[str], target: Sequence[str], names: tuple[str, str], origin: str
 ) -> Direction:
@@ -56,11 +74,11 @@ def make_direction(
         "origin": origin,
         "source_sentences": str(len(source)),
         "target_sentences": str(len(target)),
-        "sentences_sha256": hashlib.sha256("\n".join([*source, "", *target]).encode()).hexdigest(),
+        "sentences_sha256": hash_of([*source, "", *target]),
         "model": backbone.identity.name,
         "model_sha256": backbone.identity.sha256,
     }
-    delta = mean_embedding(backbone, target) - mean_embedding(backbone, source)
+    delta = mean_of(backbone, target) - mean_of(backbone, source)
     return Direction(delta.float(), provenance)
 
 
