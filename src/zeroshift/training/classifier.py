@@ -47,7 +47,7 @@ MINIMUM = 25
 GENTLE = 0.3
 """strength of the colour changes, of 1, under which a coat can still be told"""
 COAT_WEIGHT = 0.5
-"""of the coats' cross-entropy beside the animals'"""
+"""of the coats' cross-entropy beside the animals', where no other is asked for"""
 STYLE_WEIGHT = 0.25
 """of the styles' cross-entropy, which are easy to tell, beside the animals'"""
 
@@ -79,11 +79,12 @@ class ClassifierStage(lightning.LightningModule):
         material: Material,
         held_out: tuple[Tensor, Tensor] | None,
         options: StageOptions,
+        coat_weight: float = COAT_WEIGHT,
     ) -> None:
         super().__init__()
         self.network = classifier.network.train()
         self.classifier, self.held_out, self.options = classifier, held_out, options
-        self.material = material
+        self.material, self.coat_weight = material, coat_weight
 
     def training_step(self, indices: Tensor, _: int) -> Tensor:
         x, second, coats, styles = self.batch(indices.cpu(), SIZES[int(torch.randint(0, len(SIZES), ()))])
@@ -91,7 +92,7 @@ class ClassifierStage(lightning.LightningModule):
         logits, of_coats, of_styles = self.network.heads(levels)
         loss = F.binary_cross_entropy_with_logits(logits.float(), second)
         self.log("loss", loss, prog_bar=True)
-        optional = ("coat", COAT_WEIGHT, coats, of_coats), ("style", STYLE_WEIGHT, styles, of_styles)
+        optional = ("coat", self.coat_weight, coats, of_coats), ("style", STYLE_WEIGHT, styles, of_styles)
         for name, weight, target, found in optional:
             if target.sum() > 0:
                 apart = -(target * found.float().log_softmax(1)).sum() / target.sum()
@@ -135,6 +136,7 @@ def train_classifier(
     *,
     init: Path | None = None,
     styles: float = 0.25,
+    coat_weight: float = COAT_WEIGHT,
     seed: int = 0,
     precision: Literal["fp32", "bf16"] = "bf16",
 ) -> Classifier:
@@ -142,7 +144,8 @@ def train_classifier(
 
     ``init`` is the folder of a trained classifier to go on from; its heads are kept if they know the same coats, the
     same styles. ``styles`` is the share of every batch that is rendered in other styles, 0 to below 1; 0 leaves out
-    that head. The label columns are ``species`` with the values cat and dog, and ``coat``, which may lack or be empty.
+    that head. ``coat_weight`` is the coats' beside the animals'. The label columns are ``species`` with the values cat
+    and dog, and ``coat``, which may lack or be empty.
 
     Raises:
         ValueError: ``train`` lacks one of the two, ``styles`` is out of range, or ``init`` has another shape.
@@ -162,7 +165,8 @@ def train_classifier(
     chosen_by = present(data, HELD_OUT)
     held_out = labelled(data, chosen_by, SIZE) if chosen_by else None
     weights = torch.where(truth, 1 / truth.sum(), 1 / (~truth).sum())
-    fit(ClassifierStage(classifier, material, held_out, options), weights, options, work, seed, precision)
+    stage = ClassifierStage(classifier, material, held_out, options, coat_weight)
+    fit(stage, weights, options, work, seed, precision)
     classifier.network.cpu().eval()
     save(classifier, out)
     trained = load_classifier(out)  # judged as it ships: in half precision
@@ -217,15 +221,26 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--run", type=Path, default=Path("run-classifier"), help="where checkpoints lie")
     parser.add_argument("--init", type=Path, help="folder of a trained classifier to go on from")
     parser.add_argument("--styles", type=float, default=0.25, help="share in other styles; 0 leaves that head out")
+    parser.add_argument("--coat-weight", type=float, default=COAT_WEIGHT, help="of the coats beside the animals")
+    parser.add_argument("--lr", type=float, default=1.5e-3, help="highest learning rate")
     parser.add_argument("--minutes", type=float, default=30, help="time limit")
     parser.add_argument("--steps", type=int, default=200_000, help="steps at most")
     parser.add_argument("--seed", type=int, default=0, help="seed of weights, batches and changes")
     given = parser.parse_args(words)
     try:
-        options = StageOptions(minutes=given.minutes, steps=given.steps, batch=64, lr=1.5e-3, warmup=300, cooldown=0.9)
+        options = StageOptions(
+            minutes=given.minutes, steps=given.steps, batch=64, lr=given.lr, warmup=300, cooldown=0.9
+        )
         data = CaptionedFolder.open(given.folder)
         trained = train_classifier(
-            data, given.out, given.run, options, init=given.init, styles=given.styles, seed=given.seed
+            data,
+            given.out,
+            given.run,
+            options,
+            init=given.init,
+            styles=given.styles,
+            coat_weight=given.coat_weight,
+            seed=given.seed,
         )
     except ValidationError as error:
         sys.exit(f"error: {one_sentence('the classifier', StageOptions, error)}")
