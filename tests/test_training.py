@@ -15,19 +15,6 @@ from zeroshift.training.loop import Batches, Pace, StageOptions, ramped_average
 from zeroshift.training.tokenizer import train_tokenizer
 from zeroshift.training.train import cached_latents
 
-TINY = TrainOptions(
-    size=32,
-    factor=4,
-    latent_channels=4,
-    autoencoder_steps=1,
-    clip_steps=1,
-    half_steps=1,
-    denoiser_steps=2,
-    batch=2,
-    seed=2**31 - 1,
-    precision="fp32",
-)
-
 
 def test_tokenizer_survives_the_disk_and_pads_with_its_end(tmp_path):
     tokenizer = train_tokenizer(["a photo of a cat", "a photo of a dog"] * 4, 300, 12)

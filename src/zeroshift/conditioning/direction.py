@@ -16,6 +16,8 @@ from zeroshift.backbones.base import Backbone
 from zeroshift.files import write_safetensors
 from zeroshift.sentences import template_sentences
 
+MOST = 64
+"""mean embeddings that are kept of a model; the oldest goes first"""
 _MEANS: WeakKeyDictionary[Backbone, dict[tuple[str, int], Tensor]] = WeakKeyDictionary()
 """mean embeddings by model, and by sentences and thread count, which changes last bits"""
 
@@ -48,6 +50,8 @@ def mean_of(backbone: Backbone, sentences: Sequence[str]) -> Tensor:
     kept = _MEANS.setdefault(backbone, {})
     key = hash_of(sentences), torch.get_num_threads()
     if key not in kept:
+        if len(kept) == MOST:
+            kept.pop(next(iter(kept)))
         kept[key] = mean_embedding(backbone, sentences)
     return kept[key]
 

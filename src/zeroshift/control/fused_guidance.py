@@ -4,7 +4,7 @@ No code of the paper (arXiv:2305.04651) is published and its figures name no num
 here with "open in the paper".
 """
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass as plain_dataclass
 from dataclasses import field, replace
 from math import isclose
@@ -101,6 +101,10 @@ class FusedGuidance(GuidanceOptions):
 
     def source_key(self, beside: Beside) -> tuple[object, ...]:
         return (self, beside.conditioning, beside.guidance_scale) if self.own_source else self.regenerated
+
+    def check_network(self, sites: Sequence[Site]) -> None:
+        if self.guides or self.map_update != "none":
+            self.compared(sites)
 
     def bind(self, run: Run) -> Control:
         if not isinstance(run.conditioning, RichRows):
