@@ -52,7 +52,7 @@ def invert(net: Network, x0: Tensor, text: Tensor, steps: int) -> list[Tensor]:
     x, latents, stride = x0, [x0], 1000 // steps
     for t in range(1, 2 + (steps - 1) * stride, stride):
         a, b = net.alpha(t - stride), net.alpha(t)
-        x = net.move(x, net.noise(x, net(x, t, text), a), a, b)
+        x = net.move(x, net.noise_told(x, net(x, t, text), a, b), a, b)
         latents.append(x)
     return latents[::-1]
 

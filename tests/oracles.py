@@ -50,6 +50,16 @@ class Network:
         """Return the predicted noise of ``x`` at the level ``a``."""
         return out if self.prediction == "epsilon" else a.sqrt() * out + (1 - a).sqrt() * x
 
+    def noise_told(self, x: Tensor, out: Tensor, a: Tensor, told: Tensor) -> Tensor:
+        """Return the noise of ``x`` at the level ``a`` from what the network said of the level ``told``.
+
+        Two equations with two unknowns: x = sqrt(a) x0 + sqrt(1 - a) eps, v = sqrt(told) eps - sqrt(1 - told) x0.
+        """
+        if self.prediction == "epsilon":
+            return out
+        both = torch.stack([torch.stack([a.sqrt(), (1 - a).sqrt()]), torch.stack([-(1 - told).sqrt(), told.sqrt()])])
+        return torch.linalg.solve(both, torch.stack([x.flatten(), out.flatten()]))[1].view_as(x)
+
     def move(self, x: Tensor, eps: Tensor, a: Tensor, b: Tensor) -> Tensor:
         """Return ``x`` moved from the level ``a`` to ``b``, deterministic DDIM."""
         return b.sqrt() * (x - (1 - a).sqrt() * eps) / a.sqrt() + (1 - b).sqrt() * eps
@@ -114,7 +124,7 @@ def invert(
     x, latents = x0, []
     for (t, left, right), outer in zip(moves, rolls, strict=True):
         a, b = net.alpha(left), net.alpha(right)
-        eps = net.noise(x, net(x, t, c), a)
+        eps = net.noise_told(x, net(x, t, c), a, b if grid == "aligned" else a)
         for inner in outer:
             for offsets in inner:
                 eps = descend(eps, lambda e, r=offsets: autocorrelation(e, r), lambda_ac / len(inner))

@@ -30,7 +30,7 @@ def walk(net: Network, x: torch.Tensor, c: torch.Tensor, steps: int) -> list[tor
         t = 1 + stride * k
         a, b = net.alpha(t - stride), net.alpha(t)
         with torch.no_grad():
-            latents.append(net.move(latents[-1], net.noise(latents[-1], net(latents[-1], t, c), a), a, b))
+            latents.append(net.move(latents[-1], net.noise_told(latents[-1], net(latents[-1], t, c), a, b), a, b))
     return latents
 
 

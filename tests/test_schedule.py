@@ -80,23 +80,44 @@ def test_sampling_is_diffusers_ddim(steps: int, prediction: str):
 
 @pytest.mark.parametrize("prediction", PREDICTIONS)
 @pytest.mark.parametrize("steps", STEPS)
-def test_aligned_inversion_is_diffusers_inverse_ddim(steps: int, prediction: str):
+def test_inversion_as_diffusers_is_its_inverse_ddim(steps: int, prediction: str):
     ours, reference = schedule(steps, prediction), ddim_inverse(steps, prediction)
     x = y = torch.randn(1, 4, 3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    for t, left, reached in transitions(ours, "aligned"):
-        x = join(*ours.split(x, network(x, t), left), reached)
+    for move in transitions(ours, "diffusers"):
+        t = move.timestep
+        x = join(*ours.split(x, network(x, t), move.left, move.told), move.reached)
         y = reference.step(network(y, t), torch.tensor(t), y).prev_sample
         assert torch.allclose(x, y, rtol=1e-11, atol=1e-11)
+
+
+def test_aligned_inversion_of_noise_predictions_is_as_diffusers():
+    ours = schedule(50, "epsilon")
+    x, out = torch.randn(2, 1, 4, 3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
+    for one, other in zip(transitions(ours, "aligned"), transitions(ours, "diffusers"), strict=True):
+        assert one[:3] == other[:3]
+        assert torch.equal(ours.split(x, out, one.left, one.told)[0], ours.split(x, out, other.left, other.told)[0])
+
+
+@pytest.mark.parametrize("prediction", PREDICTIONS)
+@pytest.mark.parametrize("steps", STEPS)
+def test_aligned_inversion_undoes_every_sampling_step(steps: int, prediction: str):
+    """Of one network output the inversion's step is the inverse of the sampler's step with that output."""
+    ours = schedule(steps, prediction)
+    x, out = torch.randn(2, 1, 4, 3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    for i, move in enumerate(reversed(transitions(ours, "aligned"))):
+        assert (move.timestep, move.reached) == (ours.timesteps[i], ours.level(i))
+        up = join(*ours.split(x, out, move.left, move.told), move.reached)
+        assert torch.allclose(ours.advance(up, out, i), x, rtol=1e-11, atol=1e-11)
 
 
 @pytest.mark.parametrize(("steps", "first", "last"), [(50, 20, 980), (60, 16, 944), (100, 10, 990)])
 def test_official_grid_drops_both_ends_and_is_one_index_off(steps: int, first: int, last: int):
     ours = schedule(steps)
-    asked = [t for t, _, _ in transitions(ours, "official")]
+    asked = [move.timestep for move in transitions(ours, "official")]
     assert asked == list(range(first + 1, last - ours.stride + 2, ours.stride)) and len(asked) == steps - 2
     lefts = [ours.alpha_bar(t) for t in range(first, last, ours.stride)]
     reached = [ours.alpha_bar(t) for t in range(first + ours.stride, last + 1, ours.stride)]
-    assert [(a, b) for _, a, b in transitions(ours, "official")] == list(zip(lefts, reached, strict=True))
+    assert [move[1:3] for move in transitions(ours, "official")] == list(zip(lefts, reached, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -112,8 +133,8 @@ def round_trip(levels: Schedule, grid: str) -> tuple[float, float]:
     """Return the coefficients of x0 and eps after inverting and sampling with eps predicted everywhere."""
     eps = torch.tensor([0.0, 1.0], dtype=torch.float64)
     x = torch.tensor([1.0, 0.0], dtype=torch.float64)  # one entry per unknown: the map is linear
-    for _, left, reached in transitions(levels, grid):
-        x = join(*levels.split(x, eps, left), reached)
+    for move in transitions(levels, grid):
+        x = join(*levels.split(x, eps, move.left, move.told), move.reached)
     for i in range(levels.steps):
         x = levels.advance(x, eps, i)
     return float(x[0]), float(x[1])

@@ -155,14 +155,19 @@ def test_direct_inversion_under_another_prompt(tiny):
     assert apart(start, inverted(tiny, chosen, clean(1)).start) > 1e-4
 
 
-def climbed(backbone, x: Tensor, tokens: Tensor, steps: int, asked_below: bool) -> dict[int, Tensor]:
+def climbed(backbone, x: Tensor, tokens: Tensor, steps: int, grid: str) -> dict[int, Tensor]:
     """Invert in a plain loop; return the latent at every timestep's level."""
     alphas, stride = backbone.scheduler.alphas_cumprod.double(), 1000 // steps
     found = {}
     for t in range(1, 1 + stride * steps, stride):
         low, high = alphas[max(t - stride, 0)], alphas[t]
-        out = backbone.predict(x, max(t - stride, 0) if asked_below else t, tokens)
+        out = backbone.predict(x, max(t - stride, 0) if grid == "source" else t, tokens)
         velocity = backbone.scheduler.config.prediction_type == "v_prediction"
+        if velocity and grid == "aligned":  # x is then what a sampling step makes of the latent above
+            turn = high.sqrt().acos() - low.sqrt().acos()
+            x = (x + turn.sin() * out) / turn.cos()
+            found[t] = x
+            continue
         eps = low.sqrt() * out + (1 - low).sqrt() * x if velocity else out
         x = high.sqrt() * (x - (1 - low).sqrt() * eps) / low.sqrt() + (1 - high).sqrt() * eps
         found[t] = x
@@ -170,13 +175,15 @@ def climbed(backbone, x: Tensor, tokens: Tensor, steps: int, asked_below: bool) 
 
 
 @pytest.mark.parametrize("options", [DDIMInversion, DirectInversion])
-@pytest.mark.parametrize(("grid", "fine"), [("source", None), ("aligned", None), ("source", 10), ("aligned", 20)])
+@pytest.mark.parametrize(
+    ("grid", "fine"), [(g, None) for g in ("source", "aligned", "diffusers")] + [("source", 10), ("aligned", 20)]
+)
 @torch.no_grad()
 def test_inversion_against_a_plain_loop(backbone, options, grid, fine):
     """Also in more steps than sampling takes: its latents are then those of the fine inversion at sampling's levels."""
     x0, chosen = clean(1), replace(METHOD, inversion=options(grid=grid, inversion_steps=fine))
     trajectory = inverted(backbone, chosen, x0)
-    expected = climbed(backbone, x0, prompts(backbone).tokens, fine or STEPS, grid == "source")
+    expected = climbed(backbone, x0, prompts(backbone).tokens, fine or STEPS, grid)
     assert trajectory.replayed is (options is DirectInversion) and len(trajectory.latents) == STEPS + 1
     assert torch.equal(trajectory.latents[-1], x0)
     for t, x in zip(trajectory.schedule.timesteps, trajectory.latents, strict=False):
@@ -186,7 +193,7 @@ def test_inversion_against_a_plain_loop(backbone, options, grid, fine):
 @torch.no_grad()
 def test_finer_inversion_against_diffusers(backbone):
     """A hundred steps for sampling's 4 levels, those at 1, 251, 501 and 751."""
-    chosen = DDIM(steps=4, inversion=DDIMInversion(inversion_steps=100))
+    chosen = DDIM(steps=4, inversion=DDIMInversion(inversion_steps=100, grid="diffusers"))
     reference = DDIMInverseScheduler.from_config(scheduler(backbone.scheduler.config.prediction_type).config)
     reference.alphas_cumprod = reference.alphas_cumprod.double()
     reference.initial_alpha_cumprod = reference.alphas_cumprod[0]

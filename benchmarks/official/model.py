@@ -55,6 +55,17 @@ class Model:
         """Take one of ``steps`` sampling steps."""
         return self.move(x, out, self.level(timestep), self.level(timestep - self.stride(steps)))
 
+    def up(self, x: Tensor, out: Tensor, timestep: int, steps: int) -> Tensor:
+        """Take one of ``steps`` steps of inversion, which is asked at the timestep that it reaches.
+
+        The codes know noise predictions only; a velocity is read as the sampler's step to ``x`` would have read it.
+        """
+        a, b = self.level(timestep - self.stride(steps)), self.level(timestep)
+        if self.prediction == "epsilon":
+            return move(x, out, a, b)
+        cosine, sine = sqrt(a * b) + sqrt((1 - a) * (1 - b)), sqrt(a * (1 - b)) - sqrt(b * (1 - a))
+        return (x + sine * out) / cosine
+
 
 def move(x: Tensor, eps: Tensor, a: float, b: float) -> Tensor:
     """Move ``x`` with noise ``eps`` from level ``a`` to ``b``."""

@@ -34,10 +34,10 @@ def edit(
     attention_until: float = 0.5,
 ) -> Work:
     """Edit the photograph ``x0``; the inversion's prompt is empty."""
-    stored, stride, x = dict[int, Tensor](), model.stride(inversion_steps), x0
+    stored, x = dict[int, Tensor](), x0
     with attention(model.unet, Written):
         for t in reversed(model.timesteps(inversion_steps)):
-            x = model.move(x, model(x, t, empty), model.level(t - stride), model.level(t))
+            x = model.up(x, model(x, t, empty), t, inversion_steps)
             stored[t] = x
             yield "inversion"
         for t in model.timesteps(inversion_steps):

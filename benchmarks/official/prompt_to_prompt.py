@@ -85,9 +85,9 @@ def edit(
 @torch.no_grad()
 def inverted(model: Model, x: Tensor, prompt: Tensor, steps: int) -> Generator[str, None, list[Tensor]]:
     """Invert without guidance, asked at the level reached; return the T + 1 latents, cleanest first."""
-    levels, stride = [x], model.stride(steps)
+    levels = [x]
     for t in reversed(model.timesteps(steps)):
-        x = model.move(x, model(x, t, prompt), model.level(t - stride), model.level(t))
+        x = model.up(x, model(x, t, prompt), t, steps)
         levels.append(x)
         yield "inversion"
     return levels

@@ -46,12 +46,20 @@ class Schedule:
         """Return the cumulative product of level ``i`` (0 to T)."""
         return self.alpha_bar(self.timesteps[i] if i < self.steps else self.timesteps[-1] - self.stride)
 
-    def split(self, x: Tensor, out: Tensor, alpha_bar: float) -> tuple[Tensor, Tensor]:
-        """Split ``x`` at the level ``alpha_bar`` into (x0, eps) by the network's output ``out`` (shapes as ``x``)."""
+    def split(self, x: Tensor, out: Tensor, alpha_bar: float, told: float | None = None) -> tuple[Tensor, Tensor]:
+        """Split ``x`` at the level ``alpha_bar`` into (x0, eps) by the network's output ``out`` (shapes as ``x``).
+
+        ``told`` is the level that the network was asked at, where it is another one: a velocity mixes clean part and
+        noise by that level's shares, v = alpha * eps - sigma * x0 (Salimans and Ho 2022, appendix D).
+        """
         alpha, sigma = sqrt(alpha_bar), sqrt(1 - alpha_bar)
-        if self.prediction == "v_prediction":
+        if self.prediction == "epsilon":
+            return (x - sigma * out) / alpha, out
+        if told is None or told == alpha_bar:
             return alpha * x - sigma * out, alpha * out + sigma * x
-        return (x - sigma * out) / alpha, out
+        signal, noise = sqrt(told), sqrt(1 - told)
+        both = alpha * signal + sigma * noise
+        return (signal * x - sigma * out) / both, (noise * x + alpha * out) / both
 
     def advance(self, x: Tensor, out: Tensor, i: int) -> Tensor:
         """Move ``x`` from level ``i`` to level ``i + 1`` (Song et al. 2021, DDIM, Eq. 12 with eta = 0)."""

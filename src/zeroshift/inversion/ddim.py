@@ -4,7 +4,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass as plain_dataclass
 from dataclasses import replace
 from math import sqrt
-from typing import Annotated, Literal, Self, TypeAlias, final
+from typing import Annotated, Literal, NamedTuple, Self, TypeAlias, final
 
 import torch
 from pydantic import ConfigDict, Field
@@ -19,12 +19,12 @@ from zeroshift.schedule import Schedule, join
 from zeroshift.sites import Recording, Wanted, nowhere, recorder, tapped
 from zeroshift.trajectory import Trajectory
 
-Grid = Literal["aligned", "official", "source"]
+Grid = Literal["aligned", "diffusers", "official", "source"]
 GridOption: TypeAlias = Annotated[
     Grid,
     Field(
-        description="levels and timesteps: the sampler's, pix2pix-zero's script's (T - 2 steps), or the sampler's "
-        "asked one earlier"
+        description="levels and timesteps: the sampler's, those with v-predictions read as by diffusers, "
+        "pix2pix-zero's script's (T - 2 steps), or the sampler's asked one earlier"
     ),
 ]
 Finer: TypeAlias = Annotated[
@@ -33,8 +33,19 @@ Finer: TypeAlias = Annotated[
         description="steps of the inversion where there are more than sampling steps: 100, 200, 250, 500, 999 for 50"
     ),
 ]
-Transition = tuple[int, float, float]
-"""timestep asked, level left, level reached"""
+
+
+class Transition(NamedTuple):
+    """One step of an inversion; levels are cumulative products."""
+
+    timestep: int
+    """asked of the network"""
+    left: float
+    """level of the latent that the network sees"""
+    reached: float
+    """level of the latent that the step returns"""
+    told: float
+    """level at which the network's output is read"""
 
 
 def check_grid(grid: Grid, steps: int) -> None:
@@ -51,10 +62,12 @@ def check_grid(grid: Grid, steps: int) -> None:
 
 
 def transitions(schedule: Schedule, grid: Grid) -> list[Transition]:
-    """Return (timestep asked, level left, level reached) of every inversion step, cleanest first.
+    """Return every inversion step, cleanest first.
 
-    ``aligned`` visits the sampler's own levels and asks the network at the level reached, as diffusers'
-    DDIMInverseScheduler does: T calls. ``source`` visits the same levels and asks at the level left, as the first
+    ``aligned`` visits the sampler's own levels and asks the network at the level reached, T calls: each step is the
+    sampler's own, solved for its start as if the network answered the same at both ends (Song et al. 2021, section
+    4.3). ``diffusers`` is DDIMInverseScheduler: the same where noise is predicted, but a velocity is read as one of
+    the level left, so that every step turns by a little too much. ``source`` asks at the level left, as the first
     Plug-and-Play code does. ``official`` is pix2pix-zero's script: the first and last timesteps are dropped, levels
     are one index off, and the network is asked at the level the latent is at: T - 2 calls.
 
@@ -64,10 +77,12 @@ def transitions(schedule: Schedule, grid: Grid) -> list[Transition]:
     check_grid(grid, schedule.steps)
     ascending, stride = schedule.timesteps[::-1], schedule.stride
     if grid == "official":
-        return [(t, schedule.alpha_bar(t - 1), schedule.alpha_bar(t - 1 + stride)) for t in ascending[1:-1]]
+        levels = [(schedule.alpha_bar(t - 1), schedule.alpha_bar(t - 1 + stride)) for t in ascending[1:-1]]
+        return [Transition(t, left, up, left) for t, (left, up) in zip(ascending[1:-1], levels, strict=True)]
     asked = [max(t - stride, 0) if grid == "source" else t for t in ascending]
     levels = [(schedule.alpha_bar(t - stride), schedule.alpha_bar(t)) for t in ascending]
-    return [(t, left, reached) for t, (left, reached) in zip(asked, levels, strict=True)]
+    own = grid == "aligned"
+    return [Transition(t, left, up, up if own else left) for t, (left, up) in zip(asked, levels, strict=True)]
 
 
 def check_finer(inversion_steps: int | None, steps: int, grid: Grid) -> None:
@@ -106,7 +121,7 @@ class GridInversion(Inversion):
 
     @property
     def sees_every_step(self) -> bool:
-        return self.grid == "aligned"
+        return self.grid in ("aligned", "diffusers")
 
     def check(self, steps: int) -> None:
         check_grid(self.grid, steps)
@@ -192,11 +207,11 @@ def walk_up(
     ``regulariser`` reshapes the predicted noise of every step; what ``keep`` selects is recorded.
     """
     fine = schedule if inversion_steps is None else backbone.schedule(inversion_steps)
-    moves = [move for move in transitions(fine, grid) if move[2] >= schedule.level(0) or grid == "official"]
+    moves = [move for move in transitions(fine, grid) if move.reached >= schedule.level(0) or grid == "official"]
     wanted_levels = {schedule.level(i) for i in range(schedule.steps)}
     x, latents, maps = x0, [x0], list[Recording]()
     for move in moves:
-        reached = grid == "official" or move[2] in wanted_levels
+        reached = grid == "official" or move.reached in wanted_levels
         x, seen = _step_up(backbone, x, source, schedule, move, regulariser, keep if reached else nowhere)
         if reached:
             latents.append(x)
@@ -214,12 +229,11 @@ def _step_up(
     regulariser: Regulariser | None,
     keep: Wanted,
 ) -> tuple[Tensor, Recording]:
-    timestep, left, reached = move
     seen: Recording = {}
     with tapped(backbone, keep) as taps, taps.listening(recorder(seen), keep):
-        out = backbone.predict(x, timestep, source.tokens)
-    clean, eps = schedule.split(x, out, left)
+        out = backbone.predict(x, move.timestep, source.tokens)
+    clean, eps = schedule.split(x, out, move.left, move.told)
     if regulariser is not None:
         eps = regulariser(eps)
-        clean = (x - sqrt(1 - left) * eps) / sqrt(left)
-    return join(clean, eps, reached), seen
+        clean = (x - sqrt(1 - move.left) * eps) / sqrt(move.left)
+    return join(clean, eps, move.reached), seen

@@ -20,8 +20,9 @@ class DirectInversion(FinerInversion):
 
     kind: Literal["direct"] = "direct"
     """name of this inversion"""
-    grid: Literal["aligned", "source"] = "aligned"
-    """timestep that each step asks at: of the level reached, or of the level left"""
+    grid: Literal["aligned", "diffusers", "source"] = "aligned"
+    """timestep that each step asks at: of the level reached, also as diffusers reads a v-prediction there, or of the
+    level left"""
     inversion_prompt: str | None = None
     """what the photograph is inverted under; by default the source prompt"""
     offset_target: bool = False
