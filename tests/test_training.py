@@ -127,6 +127,26 @@ def test_denoiser_loss_is_the_schedulers_velocity_with_min_snr_weights():
     torch.testing.assert_close(loss, (error * snr.clamp(max=5) / (snr + 1)).mean())
 
 
+def test_unlike_answers_at_both_ends_of_a_step_are_what_inversion_loses():
+    """Against diffusers' own step of 50, and what solving that step for its start by the other answer misses."""
+    torch.manual_seed(0)
+    tokenizer = train_tokenizer(["a photo of a cat"], 300, 12)
+    text = clip.build(tokenizer, 32, width=32, layers=1).text_model
+    model = denoiser.build(8, 4, 32, (16, 32, 32)).eval()
+    stage = denoiser.DenoiserStage(model, text, tokenizer, torch.randn(2, 1, 4, 8, 8), [], StageOptions(), 1.0)
+    schedule, tokens = denoiser.scheduler(), torch.randn(1, 12, 32)
+    schedule.set_timesteps(50)
+    for t in (21, 401, 981):
+        x, at = torch.randn(1, 4, 8, 8), torch.tensor([t])
+        v = model(x, at, tokens).sample
+        lower = schedule.step(v, t, x).prev_sample
+        angle, below = (schedule.alphas_cumprod[k].double().sqrt().acos() for k in (t, t - 20))
+        turn = angle - below
+        returned = (lower + turn.sin() * model(lower.float(), at, tokens).sample) / turn.cos()
+        missed = (50 * turn.cos() * (returned - x)).square().mean().float()
+        torch.testing.assert_close(stage.unlike(x, at, tokens, v), missed, rtol=1e-3, atol=1e-6)
+
+
 def test_kept_latents_are_those_of_the_pictures_and_the_autoencoder(tmp_path):
     torch.manual_seed(0)
     first, second = (autoencoder.build(32, (8, 8, 8)).eval() for _ in range(2))

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-import lightning
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL
 from torch import Tensor
 
 from zeroshift.pictures import psnr, to_bytes
-from zeroshift.training.loop import StageOptions, adamw
+from zeroshift.training.loop import Stage, StageOptions, adamw
 
 CHANNELS = {4: (32, 64, 96), 8: (16, 48, 96, 128)}
 """channels of the levels, by the factor between pixels and latents; few where the sides are long"""
@@ -32,7 +31,7 @@ def build(size: int, channels: tuple[int, ...] = CHANNELS[4], latent_channels: i
     )
 
 
-class AutoencoderStage(lightning.LightningModule):
+class AutoencoderStage(Stage):
     """Squared error plus a small KL term. No adversary: fidelity is what inversion needs, and PSNR what is asked.
 
     Of each picture's error the logarithm counts, as in its PSNR: else the hardest pictures take all. Colours vary less

@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-import lightning
 import torch
 import torch.nn.functional as F
 from pydantic import ValidationError
@@ -29,7 +28,7 @@ from zeroshift.mistakes import one_sentence
 from zeroshift.renderings import RENDERINGS
 from zeroshift.training.augmentation import augmented, mixed
 from zeroshift.training.classifier_figures import coat_figures, figures, present, style_figures
-from zeroshift.training.loop import StageOptions, adamw, fit
+from zeroshift.training.loop import Stage, StageOptions, adamw, fit
 from zeroshift.vocabulary import STYLES
 
 WIDTHS, BLOCKS = (32, 64, 128, 192), (2, 2, 2, 1)
@@ -66,7 +65,7 @@ class Material:
     """share of every batch that is rendered in another style"""
 
 
-class ClassifierStage(lightning.LightningModule):
+class ClassifierStage(Stage):
     """Cross-entropy with smoothed labels on strongly augmented, mixed pictures, of all heads.
 
     The colours of every other picture are changed gently, whether its coat is known or not, and only those teach coats

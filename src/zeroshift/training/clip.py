@@ -6,7 +6,6 @@ Both towers have one width: StyleDiffusion scales text tokens by image tokens.
 import random
 from typing import Any
 
-import lightning
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -14,7 +13,7 @@ from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
 
 from zeroshift.training.augmentation import cropped
 from zeroshift.training.captions import Shares, vary
-from zeroshift.training.loop import StageOptions, adamw
+from zeroshift.training.loop import Stage, StageOptions, adamw
 from zeroshift.vocabulary import Scene
 
 
@@ -51,7 +50,7 @@ WHOLE = Shares(bare=0.0, light=1.0)
 """captions that say what they can: two pictures are one's match if their captions are the same"""
 
 
-class ClipStage(lightning.LightningModule):
+class ClipStage(Stage):
     """Symmetric contrastive loss; pictures of one caption are each other's positives, since captions repeat."""
 
     def __init__(

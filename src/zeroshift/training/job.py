@@ -8,7 +8,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-import lightning
 from lightning.pytorch.utilities import rank_zero_only as once
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -16,11 +15,11 @@ from torch import Tensor
 
 from zeroshift.files import sha256_of, write_atomically
 from zeroshift.training.export import check_model
-from zeroshift.training.loop import Report, StageOptions, fit
+from zeroshift.training.loop import Report, Stage, StageOptions, fit
 
 SHARES = {"autoencoder": 0.20, "clip": 0.06, "half": 0.16, "denoiser": 0.58}
 """the stages in their order, and how a time limit is shared out if all of them run"""
-BUDGET = {"minutes", "autoencoder_steps", "clip_steps", "half_steps", "denoiser_steps", "processes"}
+BUDGET = {"minutes", "autoencoder_steps", "clip_steps", "half_steps", "denoiser_steps", "processes", "consistency"}
 """options that may change when a training goes on"""
 
 
@@ -44,6 +43,9 @@ class TrainOptions:
     """steps of the denoiser at half the picture size, where shapes are learned cheaply"""
     denoiser_steps: Annotated[int, Field(ge=1)] = 30_000
     """steps of the denoiser at full size"""
+    consistency: Annotated[float, Field(ge=0)] = 0.0
+    """weight of the denoiser's answering alike at both ends of a sampling step, so that inversion returns; twice the
+    time per step, best in the last part of a training"""
     lr: Annotated[float, Field(gt=0)] = 5e-4
     """peak learning rate of the denoiser"""
     batch: Annotated[int, Field(ge=1)] = 16
@@ -101,7 +103,7 @@ class Job:
         """Return the folder that a finished stage leaves behind."""
         return self.run / stage / "done"
 
-    def fit(self, name: str, module: lightning.LightningModule, weights: Tensor) -> None:
+    def fit(self, name: str, module: Stage, weights: Tensor) -> None:
         """Train one stage within its share of the budget."""
         options, folder = self.options, self.run / name
         stage = self.stage(name)

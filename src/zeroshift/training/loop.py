@@ -51,6 +51,10 @@ class StageOptions:
     """share of the budget, at its end, over which the learning rate falls to a hundredth"""
 
 
+CLIP = 1.0
+"""largest norm of a step's gradient"""
+
+
 class Batches(IterableDataset[Tensor]):
     """Endless batches of picture indices; batch ``n`` depends on the seed and ``n`` alone, so a resumed run goes on.
 
@@ -95,8 +99,17 @@ class WholeCheckpoints(TorchCheckpointIO):
         write_atomically(Path(path), data.getvalue())
 
 
+class Stage(lightning.LightningModule):
+    """What a stage trains; the fused optimiser, which Lightning will not clip for, needs its gradients clipped here."""
+
+    def configure_gradient_clipping(
+        self, optimizer: Any, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None
+    ) -> None:
+        torch.nn.utils.clip_grad_norm_(self.parameters(), CLIP)
+
+
 def fit(
-    module: lightning.LightningModule,
+    module: Stage,
     weights: Tensor,
     options: StageOptions,
     folder: Path,
@@ -122,7 +135,6 @@ def fit(
         callbacks=watchers(options, folder, save_every),
         logger=CSVLogger(folder, name=None, version="log", flush_logs_every_n_steps=100),
         log_every_n_steps=50,
-        gradient_clip_val=1.0,
         enable_model_summary=False,
         plugins=[WholeCheckpoints()],
     )
@@ -168,7 +180,7 @@ def ramped_average(decay: float) -> Callable[[list[Tensor], list[Tensor], Tensor
 def adamw(module: torch.nn.Module, options: StageOptions, decay: float = 0.01) -> torch.optim.AdamW:
     """Return AdamW over what ``module`` trains."""
     trained = [p for p in module.parameters() if p.requires_grad]
-    return torch.optim.AdamW(trained, lr=options.lr, betas=(0.9, 0.99), weight_decay=decay, foreach=True)
+    return torch.optim.AdamW(trained, lr=options.lr, betas=(0.9, 0.99), weight_decay=decay, fused=True)
 
 
 Report = Callable[[str], None]

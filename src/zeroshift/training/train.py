@@ -107,7 +107,8 @@ def trained_denoiser(
             continue
         pictures = halved(material.pictures) if name == "half" else material.pictures
         latents = cached_latents(vae, pictures, job.run / f"{name}.safetensors")
-        module = denoiser.DenoiserStage(unet, text, tokenizer, latents, material.scenes, job.stage(name))
+        weight = job.options.consistency if name == "denoiser" else 0.0
+        module = denoiser.DenoiserStage(unet, text, tokenizer, latents, material.scenes, job.stage(name), weight)
         job.fit(name, module, material.weights)
         keep(job.done(name), unet)
     return unet.eval()
