@@ -36,7 +36,9 @@ def test_subject_and_style_of_everything_that_the_shipped_model_says(medium: str
         ("two small dogs playing in the snow", "small dogs"),
         ("a sleeping cat", "sleeping cat"),
         ("a black and white cat and a dog", "black and white cat"),
-        ("there", "there"),
+        ("there is a cat sitting on a couch", "cat"),
+        ("there are two dogs", "dogs"),
+        ("a close up of a cat's face", "cat"),
         ("A close up picture of an orange cat looking at the camera.", "orange cat"),
         ("a man wearing a hat", "man"),
         ("the front of a house", "front"),
@@ -52,7 +54,7 @@ def test_a_black_and_white_cat_is_no_style() -> None:
 
 
 def test_a_caption_without_a_thing_is_refused() -> None:
-    for caption in ("", "on the table"):
+    for caption in ("", "on the table", "there", "there is"):
         with pytest.raises(ValueError, match="names no thing; say with --source"):
             subject_of(caption)
 
@@ -61,10 +63,36 @@ def test_a_word_takes_the_nouns_place_and_attributes_go() -> None:
     task = captioned_task("a photo of an orange cat", "dog")
     assert (task.source, task.target, task.words) == ("cat", "dog", ("cat", "dog"))
     assert (task.source_prompt, task.target_prompt) == ("a photo of a cat", "a photo of a dog")
-    task = captioned_task("a pencil sketch of a tabby cat", "orange cat")
-    assert task.words == ("cat", "orange cat")
+    task = captioned_task("a pencil sketch of a tabby cat", "orange dog")
+    assert task.words == ("cat", "orange dog")
     assert task.source_prompt == "a pencil sketch of a cat"
-    assert task.target_prompt == "a pencil sketch of an orange cat"
+    assert task.target_prompt == "a pencil sketch of an orange dog"
+
+
+@pytest.mark.parametrize(
+    ("caption", "target", "source_prompt", "target_prompt"),
+    [
+        ("a photo of a tabby cat", "a dog", "a photo of a cat", "a photo of a dog"),
+        ("a photo of a black cat", "orange", "a photo of a black cat", "a photo of an orange cat"),
+        ("a photo of a cat", "black and white", "a photo of a cat", "a photo of a black and white cat"),
+        ("a photo of a black and white dog", "tan", "a photo of a black and white dog", "a photo of a tan dog"),
+        ("a photo of a tabby cat", "sketch", "a photo of a tabby cat", "a pencil sketch of a tabby cat"),
+        ("a photo of a tabby cat", "a painting", "a photo of a tabby cat", "a painting of a tabby cat"),
+        ("a pencil sketch of a cat", "photo", "a pencil sketch of a cat", "a photo of a cat"),
+        ("a photo of an orange dog", "night", "a photo of an orange dog", "a photo of an orange dog at night"),
+        ("a photo of a dog at night", "day", "a photo of a dog at night", "a photo of a dog"),
+        ("a photo of a cat", "monochrome", "a photo of a cat", "a black-and-white photo of a cat"),
+    ],
+)
+def test_coats_and_styles_are_edited_as_such(caption: str, target: str, source_prompt: str, target_prompt: str) -> None:
+    task = captioned_task(caption, target)
+    assert (task.source_prompt, task.target_prompt) == (source_prompt, target_prompt)
+
+
+def test_the_style_that_is_there_already_is_no_target() -> None:
+    for caption, target in (("a pencil sketch of a cat", "sketch"), ("a photo of an orange cat", "orange")):
+        with pytest.raises(ValueError, match="would change nothing; give another target"):
+            captioned_task(caption, target)
 
 
 def test_a_whole_prompt_stands_against_the_whole_caption() -> None:

@@ -26,6 +26,29 @@ MEDIA = {
 """ways to say what kind of picture it is; the first is the usual one"""
 STYLES = ("photo", "sketch", "black-and-white", "painting", "night")
 """what a picture is made with; everything else is said of photographs"""
+CALLED = {
+    "photo": ("photograph", "day", "daylight", "real"),
+    "sketch": ("drawing", "pencil"),
+    "black-and-white": ("monochrome", "black-and-white photo"),
+    "painting": ("oil painting",),
+    "night": ("at night", "dark night"),
+}
+"""other names of styles, where one is asked for alone"""
+COATS = (
+    "tabby",
+    "black",
+    "black and white",
+    "tan",
+    "orange",
+    "brown and white",
+    "white",
+    "black and tan",
+    "calico",
+    "brown",
+    "colorpoint",
+    "gray",
+)
+"""coats that the shipped model's captions say, the most frequent first"""
 BACKGROUND = ("on a {} background", "with a {} background", "in front of a {} background")
 """ways to say a background's colour"""
 COLOURS = ("black", "white", "grey", "red", "brown", "yellow", "green", "blue")
