@@ -9,7 +9,7 @@ import torch
 from zeroshift.data import CaptionedFolder
 from zeroshift.renderings import RENDERINGS, black_and_white, blurred, luma, night, painting, sketch
 from zeroshift.training.captions import SHARES, scene_of, spoken, vary
-from zeroshift.training.material import Material, balanced, described, details, gathered, renderings
+from zeroshift.training.material import Material, balanced, column_of, described, details, gathered, renderings
 from zeroshift.training.measured import background, colour, light
 from zeroshift.vocabulary import COLOURS, MEDIA, STYLES, Scene
 
@@ -25,6 +25,13 @@ def test_captions_vary_and_keep_their_noun():
     assert any("tabby" not in text for text in varied) and "a photo of a tabby cat" in varied
     assert all("tabby" in text for text in drawn(Scene("tabby cat"), bare=0.0))
     assert set(drawn(scene_of("two boats at sea"), 9)) == {"two boats at sea"}
+
+
+@pytest.mark.parametrize("plain", [0.0, 1.0])
+def test_a_background_that_is_to_be_said_is_said_in_every_pattern(plain):
+    assert all(
+        "green background" in text for text in drawn(Scene("cat", "photo", "green"), background=1.0, plain=plain)
+    )
 
 
 @pytest.mark.parametrize("medium", [*STYLES[1:], "close"])
@@ -117,6 +124,22 @@ class Row:
 def test_classes_are_balanced():
     weights = balanced([Row("cat"), Row("cat"), Row("cat"), Row("dog")], "species")
     assert weights[:3].sum() == pytest.approx(weights[3].item())
+    assert len(set(balanced([Row("cat"), Row("cat"), Row("dog")], "none").tolist())) == 1
+
+
+def test_a_column_to_balance_by_has_to_be_there(tmp_path):
+    table = tmp_path / "captions.csv"
+    table.write_text("file,caption,species,coat\na.png,a photo of a cat,cat,black\n")
+    folder = CaptionedFolder.open(tmp_path)
+    assert [column_of(folder, asked) for asked in (None, "coat", "none")] == ["species", "coat", "none"]
+    with pytest.raises(ValueError, match="no column coats to balance by; there is species, coat; name one with --bal"):
+        column_of(folder, "coats")
+    with pytest.raises(ValueError, match="no column spezies"):
+        gathered(folder, 16, "spezies", 0.0, 0.0)
+    table.write_text("file,caption\na.png,a photo of a cat\n")
+    assert column_of(CaptionedFolder.open(tmp_path), None) == "none"
+    with pytest.raises(ValueError, match="no column species"):
+        column_of(CaptionedFolder.open(tmp_path), "species")
 
 
 def plain(count=8):
@@ -139,6 +162,14 @@ def test_only_scenes_are_rendered_each_in_one_style():
     assert sorted(scene.medium for scene in made.scenes) == sorted(STYLES[1:])
     for picture, scene, weight in zip(made.pictures, made.scenes, made.weights, strict=True):
         assert picture.equal(RENDERINGS[scene.medium](plain().pictures[int(weight) - 1][None])[0])
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 9, 10])
+def test_styles_take_turns_however_many_scenes_there_are(count):
+    pictures = torch.zeros(count, 3, 16, 16, dtype=torch.uint8)
+    made = renderings(Material(pictures, [Scene("cat")] * count, torch.ones(count)))
+    counts = [sum(scene.medium == style for scene in made.scenes) for style in RENDERINGS]
+    assert sum(counts) == count and max(counts) - min(counts) <= 1
 
 
 def test_shares_of_the_draws(tmp_path):

@@ -15,6 +15,7 @@ import pytest
 import torch
 from diffusers import StableDiffusionPipeline
 from PIL import Image
+from safetensors.torch import load_file
 
 from zeroshift.backbones import load_backbone
 from zeroshift.training.job import SHARES, Job, TrainOptions
@@ -76,9 +77,11 @@ def test_a_training_goes_on_after_a_kill_between_saving_and_renaming(folder, tra
         shutil.rmtree(done, ignore_errors=True)
         (done.parent / left).mkdir()
         (done.parent / left / "config.json").write_text("{")
-    train(folder, tmp_path / "model", Job(replace(TINY, denoiser_steps=3), run, None, said.append))
+    train(folder, tmp_path / "model", Job(replace(TINY, denoiser_steps=3, consistency=0.5), run, None, said.append))
     assert [line for line in said if line.endswith(": trained")] == ["denoiser: trained"]
     assert torch.load(run / "denoiser/last.ckpt", weights_only=True)["global_step"] == 3
+    history = json.loads((run / "job.json").read_text())["changeable"]
+    assert [(one["denoiser_steps"], one["consistency"]) for one in history] == [(2, 0), (3, 0.5)]
     assert not list(tmp_path.rglob("*.part"))
     assert (tmp_path / "model/model_index.json").is_file() and (run / "denoiser/done/config.json").is_file()
 
@@ -100,11 +103,26 @@ def test_another_training_is_not_taken_for_this_one(folder, trained, tmp_path):
     refused("differs in captions", pictures=other)
     (tmp_path / "old/autoencoder").mkdir(parents=True)
     refused("no job.json describes", run=tmp_path / "old")
+    refused("no column spezies to balance by", replace(TINY, balance="spezies"), run=tmp_path / "new")
+    refused("--autoencoder-steps 0 keeps", replace(TINY, autoencoder_steps=0), run=tmp_path / "new")
+    other_shape = replace(TINY, latent_channels=8)
+    refused("--latent-channels 4, not 8", other_shape, run=tmp_path / "new", init=trained[0] / "model")
     refused("nowhere has no vae; start from the folder", run=tmp_path / "new", init=tmp_path / "nowhere")
     assert not (tmp_path / "new").exists()
-    with pytest.raises(ValueError, match="model is not empty; name another folder with --output"):
+    with pytest.raises(ValueError, match="model is not empty; name another folder"):
         train(folder, trained[0] / "model", Job(TINY, run, None, print))
     assert json.loads((run / "job.json").read_text())["size"] == 32
+
+
+def test_the_denoiser_alone_goes_on(folder, trained, tmp_path):
+    options, said = replace(TINY, autoencoder_steps=0, denoiser_steps=1), []
+    train(folder, tmp_path / "model", Job(options, tmp_path / "run", trained[0] / "model", said.append))
+    assert [line for line in said if line.endswith(": trained")] == ["denoiser: trained"]
+    before, after = (
+        load_file(model / "vae/diffusion_pytorch_model.safetensors")
+        for model in (trained[0] / "model", tmp_path / "model")
+    )
+    assert before.keys() == after.keys() and all(before[key].equal(after[key]) for key in before)
 
 
 @pytest.mark.slow

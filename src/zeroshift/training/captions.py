@@ -43,7 +43,8 @@ def vary(scene: Scene | str, choice: random.Random, shares: Shares = SHARES) -> 
         background = choice.choice(BACKGROUND).format(scene.background)
     if scene.medium == "photo" and choice.random() >= shares.plain:
         parts = (background or choice.choice(BACKGROUNDS), choice.choice(VERBS), choice.choice(ADJECTIVES))
-        return sentence(choice.choice(PATTERNS), scene.subject, *parts)
+        patterns = [pattern for pattern in PATTERNS if not background or "{background}" in pattern]
+        return sentence(choice.choice(patterns), scene.subject, *parts)
     text = choice.choice(MEDIA[scene.medium]).format(with_article(scene.subject))
     return f"{text} {background}" if background else text
 

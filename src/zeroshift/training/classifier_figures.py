@@ -1,4 +1,4 @@
-"""How good a trained judge is on the splits that were held out."""
+"""How good a trained judge is on splits that were held out; ``test`` is for ``zeroshift quality`` to read."""
 
 from statistics import fmean
 
@@ -10,7 +10,7 @@ from zeroshift.classifier import Classifier
 from zeroshift.data import CaptionedFolder, labelled, with_coat
 from zeroshift.renderings import RENDERINGS
 
-MEASURED = ("val", "bench-val", "test")
+MEASURED = ("val", "bench-val")
 
 
 def present(data: CaptionedFolder, splits: tuple[str, ...]) -> tuple[str, ...]:
@@ -22,33 +22,33 @@ def present(data: CaptionedFolder, splits: tuple[str, ...]) -> tuple[str, ...]:
 def figures(classifier: Classifier, data: CaptionedFolder) -> dict[str, float]:
     """Return the balanced accuracy on every split that was held out."""
     return {
-        f"{split.replace('-', '_')}_balanced_accuracy": accuracy(classifier, *labelled(data, (split,), classifier.size))
+        f"{named(split)}_balanced_accuracy": accuracy(classifier, *labelled(data, (split,), classifier.size))
         for split in present(data, MEASURED)
     }
 
 
 def coat_figures(classifier: Classifier, data: CaptionedFolder) -> dict[str, float]:
-    """Return the share of right coats on ``val`` and ``test``, of labels given by hand and of all; none without coats.
+    """Return the share of right coats on the held-out splits, of labels given by hand and of all; none without coats.
 
     A coat that was too rare to be learned counts as a mistake.
     """
     found: dict[str, float] = {}
-    for split in ("val", "test") if classifier.coats else ():
+    for split in MEASURED if classifier.coats else ():
         rows, by_hand = with_coat(data, split), with_coat(data, split, by_hand=True)
         for name, chosen in (("coat_accuracy", by_hand), ("coat_accuracy_all_labels", rows)):
             if chosen:
                 truth = [row.labels["coat"] for row in chosen]
-                found[f"{split}_{name}"] = coat_accuracy(classifier, data.read(chosen, classifier.size), truth)
+                found[f"{named(split)}_{name}"] = coat_accuracy(classifier, data.read(chosen, classifier.size), truth)
     return found
 
 
 def style_figures(classifier: Classifier, data: CaptionedFolder, size: int) -> dict[str, float]:
-    """Return the share of right styles on ``val`` and ``test``, and how well animals are told in the other styles.
+    """Return the share of right styles on the held-out splits, and how well animals are told in the other styles.
 
     Every photograph of ``size`` pixels is measured as it is and in every style. Without styles there are none.
     """
     found: dict[str, float] = {}
-    for split in present(data, ("val", "test")) if classifier.styles else ():
+    for split in present(data, MEASURED) if classifier.styles else ():
         pictures, truth = labelled(data, (split,), size)
         right, animals = [], []
         for k, style in enumerate(classifier.styles):
@@ -56,9 +56,14 @@ def style_figures(classifier: Classifier, data: CaptionedFolder, size: int) -> d
             right.append(float((styles.argmax(1) == k).double().mean()))
             if style in RENDERINGS:
                 animals.append(balanced_accuracy(logits.sigmoid() >= classifier.threshold, truth))
-        found[f"{split}_style_accuracy"] = fmean(right)
-        found[f"{split}_renderings_balanced_accuracy"] = fmean(animals)
+        found[f"{named(split)}_style_accuracy"] = fmean(right)
+        found[f"{named(split)}_renderings_balanced_accuracy"] = fmean(animals)
     return found
+
+
+def named(split: str) -> str:
+    """Return a split as figures are named by it."""
+    return split.replace("-", "_")
 
 
 def in_style(pictures: Tensor, style: str, batch: int = 64) -> Tensor:

@@ -46,8 +46,8 @@ def tokenize(tokenizer: CLIPTokenizer, sentences: list[str]) -> Tensor:
     return ids
 
 
-WHOLE = Shares(bare=0.0, light=1.0)
-"""captions that say what they can: two pictures are one's match if their captions are the same"""
+WHOLE = Shares(bare=0.0, background=1.0, light=1.0)
+"""captions that say all that is known: a caption fits two pictures if their scenes are the same"""
 
 
 class ClipStage(Stage):

@@ -50,7 +50,11 @@ class DenoiserStage(Stage):
     """v-prediction with min-SNR weights (Hang et al. 2023, Eq. 6; gamma 5): few samples suffice for shapes."""
 
     gamma = 5.0
+    middle, spread = 0.3, 1.3
+    """of the logits of the draws' noise levels, as shares of the schedule (logit-normal, Esser et al. 2024, section
+    3.1): middle levels decide shapes and get more draws; chosen by the loss of the smaller model before this one"""
     unconditional = 0.1
+    """share of the captions that are left empty, for guidance"""
     steps = 50
     """of the sampling that ``consistency`` speaks of"""
 
@@ -78,8 +82,7 @@ class DenoiserStage(Stage):
     def training_step(self, indices: Tensor, step: int) -> Tensor:
         x0 = self.latents[torch.randint(2, indices.shape), indices.cpu()].to(self.device)
         noise = torch.randn_like(x0)
-        # middle noise levels decide shapes and get more draws (logit-normal, Esser et al. 2024, section 3.1)
-        at = torch.sigmoid(0.3 + 1.3 * torch.randn(len(x0), device=self.device))
+        at = torch.sigmoid(self.middle + self.spread * torch.randn(len(x0), device=self.device))
         t = (at * len(self.alphas_cumprod)).long()
         alpha_bar = self.alphas_cumprod[t][:, None, None, None]
         alpha, sigma = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()

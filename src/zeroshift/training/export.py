@@ -59,15 +59,25 @@ def _add(file: Path, facts: Mapping[str, object]) -> None:
     file.write_text(json.dumps({**before, **facts}, indent=2) + "\n", encoding="utf-8")
 
 
-def check_model(model: Path) -> None:
+def check_model(model: Path, *, factor: int, latent_channels: int) -> None:
     """Refuse a folder that training cannot start from.
 
+    ``factor`` is that between pixels and latents, along a side.
+
     Raises:
-        ValueError: a part is missing.
+        ValueError: a part is missing, or the autoencoder is of another shape.
     """
     for part in ("vae", "unet", "text_encoder", "image_encoder", "tokenizer"):
         if not (model / part / "config.json").is_file() and not (model / part / "tokenizer_config.json").is_file():
             raise ValueError(f"{model} has no {part}; start from the folder of a model that this trainer saved.")
+    config = json.loads((model / "vae/config.json").read_text(encoding="utf-8"))
+    halvings = len(config["block_out_channels"]) - 1
+    for option, asked, own in (
+        ("--factor", factor, 2**halvings),
+        ("--latent-channels", latent_channels, config["latent_channels"]),
+    ):
+        if asked != own:
+            raise ValueError(f"{model} was trained with {option} {own}, not {asked}; give {option} {own} with --init.")
 
 
 def load_towers(model: Path) -> CLIPModel:

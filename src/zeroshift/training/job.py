@@ -1,29 +1,27 @@
 """One training: its options, how its time is shared out, and where on the disk it is remembered."""
 
 import dataclasses
-import hashlib
-import json
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from lightning.pytorch.utilities import rank_zero_only as once
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from zeroshift.files import sha256_of, write_atomically
+from zeroshift.files import sha256_of
+from zeroshift.training.claims import captions_hash, check_free, parted, remember
 from zeroshift.training.export import check_model
 from zeroshift.training.loop import Report, Stage, StageOptions, fit
 
 SHARES = {"autoencoder": 0.20, "clip": 0.06, "half": 0.16, "denoiser": 0.58}
 """the stages in their order, and how a time limit is shared out if all of them run"""
-BUDGET = {"minutes", "autoencoder_steps", "clip_steps", "half_steps", "denoiser_steps", "processes", "consistency"}
-"""options that may change when a training goes on"""
+MAY_CHANGE = {"minutes", "autoencoder_steps", "clip_steps", "half_steps", "denoiser_steps", "processes", "consistency"}
+"""options that may change when a training goes on; a run remembers all their values"""
 
 
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True))
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, allow_inf_nan=False))
 class TrainOptions:
     """What is trained, how large and how long."""
 
@@ -35,12 +33,13 @@ class TrainOptions:
     """channels of the latents: more keep more of a picture and are harder to generate"""
     minutes: Annotated[float, Field(gt=0)] | None = None
     """time limit for everything, shared out among the stages; without it the step counts alone decide"""
-    autoencoder_steps: Annotated[int, Field(ge=1)] = 8_000
-    """steps of the autoencoder"""
+    autoencoder_steps: Annotated[int, Field(ge=0)] = 8_000
+    """steps of the autoencoder; with --init, 0 keeps the saved one as it is, so that the denoiser alone goes on"""
     clip_steps: Annotated[int, Field(ge=1)] = 3_000
-    """steps of the contrastive text and image towers"""
+    """steps of the contrastive text and image towers; without effect with --init, which keeps the saved ones"""
     half_steps: Annotated[int, Field(ge=0)] = 6_000
-    """steps of the denoiser at half the picture size, where shapes are learned cheaply"""
+    """steps of the denoiser at half the picture size, where shapes are learned cheaply; without effect with --init,
+    whose denoiser knows them"""
     denoiser_steps: Annotated[int, Field(ge=1)] = 30_000
     """steps of the denoiser at full size"""
     consistency: Annotated[float, Field(ge=0)] = 0.0
@@ -62,13 +61,14 @@ class TrainOptions:
     styles: Annotated[float, Field(ge=0, lt=0.5)] = 0.25
     """share of the draws that are pencil sketches, black-and-white photographs, paintings and night scenes, made from
     the photographs and captioned so"""
-    balance: str | None = "species"
-    """the column of captions.csv whose values are drawn equally often, if the table has it"""
+    balance: str | None = None
+    """the column of captions.csv whose values are drawn equally often, or none; without it species, if the table has
+    that"""
 
     def stage(self, name: str, running: tuple[str, ...]) -> StageOptions:
         """Return one stage's share of the budget when the stages ``running`` are those that run."""
         options = {
-            "autoencoder": StageOptions(steps=self.autoencoder_steps, batch=16, lr=1.2e-3, ema=0.998),
+            "autoencoder": StageOptions(steps=max(self.autoencoder_steps, 1), batch=16, lr=1.2e-3, ema=0.998),
             "clip": StageOptions(steps=self.clip_steps, batch=64, lr=6e-4, ema=0.995),
             "half": StageOptions(steps=max(self.half_steps, 1), batch=2 * self.batch, lr=self.lr),
             "denoiser": StageOptions(steps=self.denoiser_steps, batch=self.batch, lr=self.lr),
@@ -92,7 +92,7 @@ class Job:
     def stages(self) -> tuple[str, ...]:
         """Return the stages that run: saved weights bring their text tower and know shapes already."""
         if self.init:
-            return ("autoencoder", "denoiser")
+            return ("autoencoder", "denoiser") if self.options.autoencoder_steps else ("denoiser",)
         return tuple(name for name in SHARES if name != "half" or self.options.half_steps)
 
     def stage(self, name: str) -> StageOptions:
@@ -105,9 +105,17 @@ class Job:
 
     def fit(self, name: str, module: Stage, weights: Tensor) -> None:
         """Train one stage within its share of the budget."""
-        options, folder = self.options, self.run / name
-        stage = self.stage(name)
-        fit(module, weights, stage, folder, options.seed, options.precision, options.processes, self.save_every)
+        options = self.options
+        fit(
+            module,
+            weights,
+            options=self.stage(name),
+            folder=self.run / name,
+            seed=options.seed,
+            precision=options.precision,
+            processes=options.processes,
+            save_every=self.save_every,
+        )
         self.say(f"{name}: trained")
 
 
@@ -115,28 +123,16 @@ def claim(job: Job, folder: Path, out: Path) -> None:
     """Check what ``job`` starts from and writes to; remember in ``job.run`` what is trained there.
 
     Raises:
-        ValueError: ``job.init`` is no saved model, ``out`` holds something, or ``job.run`` belongs to another training.
+        ValueError: ``job.init`` is no saved model of the shape asked for or lacks where it is needed, ``out`` holds
+            something, or ``job.run`` belongs to another training.
     """
+    options = job.options
     if job.init:
-        check_model(job.init)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ValueError(f"{out} is not empty; name another folder with --output, or remove it.")
-    facts, kept = described(job, folder), job.run / "job.json"
-    before = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else None
-    if before is None and (job.run / "autoencoder").exists():
-        raise ValueError(f"{job.run} holds a training that no job.json describes; name another --run, or remove it.")
-    if before not in (None, facts):
-        what = ", ".join(key.replace("_", "-") for key in {**before, **facts} if before.get(key) != facts.get(key))
-        raise ValueError(f"{job.run} holds a training that differs in {what}; name another --run, or remove it.")
-    once(write_atomically)(kept, (json.dumps(facts, indent=2) + "\n").encode())
-
-
-def described(job: Job, folder: Path) -> dict[str, object]:
-    """Return what shapes the result: options, captions and saved weights, but not how long it trains."""
-    options = {k: v for k, v in dataclasses.asdict(job.options).items() if k not in BUDGET}
-    weights = sorted(job.init.glob("*/*.safetensors")) if job.init else []
-    return {
-        **options,
-        "captions": hashlib.sha256((folder / "captions.csv").read_bytes()).hexdigest(),
-        "init": sha256_of(weights, job.init) if job.init else None,
-    }
+        check_model(job.init, factor=options.factor, latent_channels=options.latent_channels)
+    elif not options.autoencoder_steps:
+        raise ValueError("--autoencoder-steps 0 keeps a saved autoencoder; name its model with --init, or give steps.")
+    check_free(out)
+    fixed, changeable = parted(options, MAY_CHANGE)
+    weights = sha256_of(job.init.glob("*/*.safetensors"), job.init) if job.init else None
+    facts = {**fixed, "captions": captions_hash(folder), "init": weights}
+    remember(job.run, facts, changeable, trace=job.run / "autoencoder")

@@ -31,7 +31,7 @@ REMARKS = (
 )
 
 
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True))
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, allow_inf_nan=False))
 class StageOptions:
     """How long and how fast one stage trains."""
 

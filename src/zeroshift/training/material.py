@@ -14,6 +14,8 @@ from zeroshift.vocabulary import Scene
 
 ZOOM = 1.4
 """how much a close-up enlarges"""
+USUAL, NONE = "species", "none"
+"""the column by which draws are balanced if nothing else is asked for, and what is asked for to draw all rows alike"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,11 +41,14 @@ class Material:
 def gathered(table: CaptionedFolder, size: int, balance: str | None, close_ups: float, styles: float) -> Material:
     """Return the photographs of ``train`` with details and renderings, which take their shares of the draws.
 
+    ``balance`` is what ``column_of`` takes.
+
     Raises:
-        ValueError: the split is empty or a picture cannot be read.
+        ValueError: the table has no such column, the split is empty or a picture cannot be read.
     """
+    column = column_of(table, balance)
     pictures, rows = load_pictures(table, "train", size)
-    plain = Material(pictures, [scene_of(row.caption) for row in rows], balanced(rows, balance))
+    plain = Material(pictures, [scene_of(row.caption) for row in rows], balanced(rows, column))
     made = described(plain).weighing(1 - close_ups - styles)
     if close_ups:
         made += details(plain, table.read(rows, round(size * ZOOM))).weighing(close_ups)
@@ -51,9 +56,27 @@ def gathered(table: CaptionedFolder, size: int, balance: str | None, close_ups: 
     return made + renderings(plain).weighing(styles) if able else made
 
 
-def balanced(rows: list[CaptionedPicture], column: str | None) -> Tensor:
-    """Return sampling weights that make the column's values equally likely (all ones without the column)."""
-    values = [row.labels.get(column, "") if column else "" for row in rows]
+def column_of(table: CaptionedFolder, asked: str | None) -> str:
+    """Return the column to balance by, or ``NONE``; by default ``USUAL``, if the table has it.
+
+    Raises:
+        ValueError: the table has no such column.
+    """
+    columns = table.pictures[0].labels
+    if asked is None:
+        return USUAL if USUAL in columns else NONE
+    if asked != NONE and asked not in columns:
+        known = ", ".join(columns) or "none but file, caption and split"
+        raise ValueError(
+            f"captions.csv of {table.root} has no column {asked} to balance by; there is {known}; name one with "
+            "--balance, or none."
+        )
+    return asked
+
+
+def balanced(rows: list[CaptionedPicture], column: str) -> Tensor:
+    """Return sampling weights that make the column's values equally likely; all alike for ``NONE``."""
+    values = ["" if column == NONE else row.labels[column] for row in rows]
     counts = Counter(values)
     return torch.tensor([1 / counts[value] for value in values])
 
@@ -82,7 +105,8 @@ def renderings(plain: Material) -> Material:
     """Return every picture whose caption is a scene in one of the other styles, each style equally often."""
     able = [k for k, scene in enumerate(plain.scenes) if isinstance(scene, Scene)]
     order = torch.tensor(able)[torch.randperm(len(able), generator=torch.Generator().manual_seed(0))]
-    parts = [_rendered(plain, chosen, style) for style, chosen in zip(RENDERINGS, order.chunk(4), strict=False)]
+    shares = zip(RENDERINGS, order.tensor_split(len(RENDERINGS)), strict=True)
+    parts = [_rendered(plain, chosen, style) for style, chosen in shares if len(chosen)]  # few pictures, few styles
     return sum(parts[1:], parts[0])
 
 

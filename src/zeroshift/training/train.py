@@ -3,6 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -19,7 +20,8 @@ from zeroshift.sentences import template_sentences
 from zeroshift.training import autoencoder, clip, denoiser, export
 from zeroshift.training.captions import spoken
 from zeroshift.training.job import Job, claim
-from zeroshift.training.material import Material, gathered
+from zeroshift.training.loop import Batches
+from zeroshift.training.material import Material, column_of, gathered
 from zeroshift.training.tokenizer import train_tokenizer
 from zeroshift.vocabulary import Scene
 
@@ -31,38 +33,47 @@ def train(folder: Path, out: Path, job: Job) -> None:
     saved model of the same shape to start from: its tokenizer and text tower are kept as they are.
 
     Raises:
-        ValueError: the folder cannot be read, ``init`` is not such a model, ``out`` is not empty, or ``job.run``
-            belongs to another training.
+        ValueError: the folder cannot be read or lacks the column to balance by, ``init`` is not such a model, ``out``
+            is not empty, or ``job.run`` belongs to another training.
     """
-    table, size = CaptionedFolder.open(folder), job.options.size
+    table = CaptionedFolder.open(folder)
+    options = replace(job.options, balance=column_of(table, job.options.balance))
+    job, size = replace(job, options=options), options.size
     claim(job, folder, out)
-    torch.manual_seed(job.options.seed)
-    options = job.options
-    material = gathered(table, size, options.balance, options.close_ups, options.styles)
+    torch.manual_seed(options.seed)
+    material = gathered(table, size, options.balance, close_ups=options.close_ups, styles=options.styles)
     job.say(f"{len(material.scenes)} pictures of {size}x{size} pixels, details and renderings among them")
     vae = trained_autoencoder(material, job)
     tokenizer, towers = trained_clip(material, job)
     unet = trained_denoiser(vae, tokenizer, towers.text_model, material, job)
-    once(export.save)(out, vae, tokenizer, towers, unet, denoiser.scheduler())
+    once(export.save)(out, vae, tokenizer=tokenizer, towers=towers, unet=unet, scheduler=denoiser.scheduler())
     job.say(f"saved {out}")
 
 
 def trained_autoencoder(material: Material, job: Job) -> AutoencoderKL:
-    """Train the autoencoder, or take the finished one of an earlier run."""
-    done = job.done("autoencoder")
+    """Train the autoencoder, or take the finished one of an earlier run, or of ``init`` where none is to be trained."""
+    done, options = job.done("autoencoder"), job.options
     if done.exists():
         return AutoencoderKL.from_pretrained(done, local_files_only=True).eval()
-    options = job.options
-    model = autoencoder.build(options.size, autoencoder.CHANNELS[options.factor], options.latent_channels)
+    model = autoencoder.build(
+        options.size, autoencoder.CHANNELS[options.factor], latent_channels=options.latent_channels
+    )
     if job.init:
         model = AutoencoderKL.from_pretrained(job.init / "vae", local_files_only=True).float()
         model.register_to_config(sample_size=options.size)
-    pictures, stage = material.pictures, job.stage("autoencoder")
-    job.fit("autoencoder", autoencoder.AutoencoderStage(model, pictures, stage), material.weights)
-    autoencoder.standardise(model.eval(), pictures[:: max(1, len(pictures) // 1000)])
-    job.say(f"autoencoder: {autoencoder.reconstruction_psnr(model, pictures[:200]):.2f} dB on training pictures")
+    if "autoencoder" in job.stages:
+        stage = autoencoder.AutoencoderStage(model, material.pictures, options=job.stage("autoencoder"))
+        job.fit("autoencoder", stage, material.weights)
+        autoencoder.standardise(model.eval(), drawn(material, options.seed))
+        found = autoencoder.reconstruction_psnr(model, material.pictures[:200])
+        job.say(f"autoencoder: {found:.2f} dB on training pictures")
     keep(done, model)
-    return model
+    return model.eval()
+
+
+def drawn(material: Material, seed: int, count: int = 1000) -> Tensor:
+    """Return uint8 pictures (``count``, 3, S, S), each drawn as often as training draws it."""
+    return material.pictures[next(iter(Batches(material.weights, count, seed)))]
 
 
 def trained_clip(material: Material, job: Job) -> tuple[CLIPTokenizer, CLIPModel]:
@@ -79,8 +90,9 @@ def trained_clip(material: Material, job: Job) -> tuple[CLIPTokenizer, CLIPModel
     model = clip.build(tokenizer, job.options.size)
     # an identity: image embeddings then compare with the text encoder's own pooled output
     model.text_projection.weight.data.copy_(torch.eye(model.config.projection_dim)).requires_grad_(False)
-    towers = clip.ClipStage(model, tokenizer, material.pictures, material.scenes, job.stage("clip"))
-    job.fit("clip", towers, material.weights)
+    pictures, scenes = material.pictures, material.scenes
+    stage = clip.ClipStage(model, tokenizer, pictures=pictures, scenes=scenes, options=job.stage("clip"))
+    job.fit("clip", stage, material.weights)
     keep(done, model.eval(), tokenizer)
     return tokenizer, model
 
@@ -108,8 +120,16 @@ def trained_denoiser(
         pictures = halved(material.pictures) if name == "half" else material.pictures
         latents = cached_latents(vae, pictures, job.run / f"{name}.safetensors")
         weight = job.options.consistency if name == "denoiser" else 0.0
-        module = denoiser.DenoiserStage(unet, text, tokenizer, latents, material.scenes, job.stage(name), weight)
-        job.fit(name, module, material.weights)
+        stage = denoiser.DenoiserStage(
+            unet,
+            text,
+            tokenizer=tokenizer,
+            latents=latents,
+            scenes=material.scenes,
+            options=job.stage(name),
+            consistency=weight,
+        )
+        job.fit(name, stage, material.weights)
         keep(job.done(name), unet)
     return unet.eval()
 
