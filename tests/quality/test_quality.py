@@ -15,6 +15,7 @@ from zeroshift.evaluation.agreement import (
     coat_agreement,
     coat_orders,
     coat_pairs,
+    frequent_pairs,
     generated,
     grid,
     interleaved,
@@ -112,6 +113,8 @@ def test_frequent_pairs_are_ordered_in_turn(model: Path, coated: Path) -> None:
     assert pairs == [("cat", "orange"), ("dog", "black")]  # 93 and 90 rows
     assert coat_pairs(folder, classifier, minimum=91) == pairs[:1]
     assert coat_pairs(folder, build_classifier((8, 16), (1, 1), coats=("black", "white"))) == pairs[1:]
+    assert frequent_pairs(folder, ("cat", "dog")) == pairs  # whatever a classifier knows
+    assert frequent_pairs(folder, ("dog", "horse")) == pairs[1:]
     assert coat_orders(pairs, 2) == [
         Order("a photo of an orange cat", 0, "orange"),
         Order("a photo of an orange cat", 1, "orange"),

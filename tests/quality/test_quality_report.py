@@ -11,9 +11,10 @@ from rich.console import Console
 
 from tests.shell import call, refused
 from zeroshift.cli.quality import follow
-from zeroshift.evaluation.bars import BEGIN, END
+from zeroshift.evaluation.card import BEGIN, END
 from zeroshift.evaluation.quality import Quality, print_report, report
-from zeroshift.evaluation.subject import Extent, recommended_guidance
+from zeroshift.evaluation.subject import recommended_guidance
+from zeroshift.extent import Extent
 from zeroshift.inversion.base import finished
 from zeroshift.translate import Progress
 
@@ -50,6 +51,10 @@ def test_the_report_is_written_and_repeats(model: Path, coated: Path, tmp_path: 
     assert figures["inversions"] == 2
     assert {f"caption_{name}_accuracy" for name in ("animal", "style", "renderings_animal")} < figures.keys()
     assert "classifier_bench_test_balanced_accuracy" in figures
+    for side in ("samples", "test"):
+        assert -1 < figures[f"nearest_{side}_mean"] < figures[f"nearest_{side}_max"] < 1
+    assert figures["kid_half_deviation"] > 0
+    assert {row["reached"] for row in first.as_dict()["bars"][2:6]} == {None}
     steps, again = followed(report(model, coated, tmp_path / "b", FEW, 2.0))
     assert steps == {"photographs": (4, 4), "samples": (4, 4), "coats": (6, 6), "inversions": (2, 2)}
     assert again.figures.items() < figures.items()
@@ -82,6 +87,8 @@ def test_the_guidance_scale_is_the_presets_unless_given(model: Path, data: Path,
 def test_the_table_names_every_figure_and_what_is_missing() -> None:
     console = Console(record=True, width=120)
     figures = {
+        "steps": 50.0,
+        "prompts": 200.0,
         "vae_psnr_db": 26.123,
         "patch_pca_psnr_db": 24.0,
         "prompt_agreement": 0.985,
@@ -100,12 +107,24 @@ def test_the_table_names_every_figure_and_what_is_missing() -> None:
     assert rows["the same above patch PCA with as many latent values"] == ["2.12 dB", "≥ 2.00 dB", "yes"]
     assert rows["samples that show their prompt's animal"] == ["98.5 %", "≥ 97.0 %", "yes"]
     assert rows["samples that show their prompt's coat, mean over pairs"] == ["not measured", "≥ 70.0 %", ""]
-    assert rows["KID of samples to half of test"] == ["-0.25", "≤ 0.5", "yes"]
+    assert rows["KID of samples to half of test, mean of halvings"] == ["-0.25", "≤ 0.5", "yes"]
     assert rows["prompt agreement"] == ["0.985"]
     assert "Left out. Coats: there are none." in text
 
 
-def test_the_command_measures_and_writes_the_card(model: Path, coated: Path, tmp_path: Path, capsys) -> None:
+def test_coats_that_the_judge_does_not_know_are_named(model: Path, coated: Path, tmp_path: Path) -> None:
+    table = coated / "captions.csv"
+    table.write_text(table.read_text().replace(",black,", ",grey,"))
+    few = Extent(per_class=1, per_coat=1, inversions=0, steps=1)
+    found = finished(report(model, coated, tmp_path, few))
+    assert "The samples' coats that the classifier does not know: grey dog." in found.left_out
+    assert "coat_agreement_cat_orange" in found.figures and "coat_agreement_dog_grey" not in found.figures
+
+
+def test_the_command_measures_and_writes_the_card(
+    model: Path, coated: Path, tmp_path: Path, capsys, monkeypatch
+) -> None:
+    monkeypatch.setattr("zeroshift.extent.FULL", Extent(per_class=1, per_coat=1, inversions=1, steps=2))
     card = tmp_path / "card.md"
     card.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
     few = ("--per-class", 1, "--per-coat", 1, "--inversions", 1, "--steps", 2)
@@ -126,6 +145,15 @@ def test_a_card_without_marks_is_refused_before_the_work(model: Path, data: Path
     for place in (card, tmp_path / "none.md"):
         done = call(capsys, "quality", data, "-o", tmp_path / "out", "--model", model, "--card", place)
         refused(done, 1, BEGIN, "mark with them")
+
+
+def test_less_than_a_card_says_is_refused_before_the_work(model: Path, data: Path, tmp_path: Path, capsys) -> None:
+    card = tmp_path / "card.md"
+    card.write_text(f"{BEGIN}{END}")
+    for less in (("--per-class", 5), ("--per-coat", 2), ("--inversions", 5), ("--steps", 20)):
+        done = call(capsys, "quality", data, "-o", tmp_path / "out", "--model", model, "--card", card, *less)
+        refused(done, 2, "100 prompts per animal", "leave the card out")
+    assert card.read_text() == f"{BEGIN}{END}"
 
 
 @pytest.mark.parametrize("terminal", [False, True])

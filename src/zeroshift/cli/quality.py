@@ -4,6 +4,7 @@ import json as as_json
 import sys
 import time
 from collections.abc import Generator, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -14,6 +15,8 @@ from zeroshift.backbones.locate import SHIPPED
 from zeroshift.cli.output import check_apart, check_folder
 from zeroshift.cli.progress import PAUSE, with_lines
 from zeroshift.cli.shared import as_app, hush_libraries
+from zeroshift.cli.wrong import usage
+from zeroshift.extent import FULL, Extent, check_full
 
 if TYPE_CHECKING:
     from zeroshift.translate import Progress
@@ -26,13 +29,38 @@ def command(tokens: Sequence[str]) -> App:
     return as_app(quality, "quality", "quality FOLDER -o OUT [OPTIONS]")
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class ExtentFlags:
+    """How much is measured."""
+
+    per_class: Annotated[int, Parameter(help="prompts per animal", metavar="N", validator=Number(gte=1))] = (
+        FULL.per_class
+    )
+    per_coat: Annotated[
+        int, Parameter(help="prompts per animal and coat; 0 leaves them out", metavar="N", validator=Number(gte=0))
+    ] = FULL.per_coat
+    inversions: Annotated[
+        int, Parameter(help="photographs to invert; 0 leaves that out", metavar="N", validator=Number(gte=0))
+    ] = FULL.inversions
+    steps: Annotated[
+        int, Parameter(help="DDIM steps of samples and inversions", metavar="N", validator=Number(gte=1, lte=999))
+    ] = FULL.steps
+    bench_test: Annotated[bool, Parameter(help="also read the split that nobody may tune on")] = False
+
+
+DEFAULT_EXTENT = ExtentFlags()
+
+
 def quality(
     folder: Annotated[Path, Parameter(help="captioned pictures with the splits train and test")],
     /,
     *,
     output: Annotated[Path, Parameter(name=["--output", "-o"], help="folder for quality.json and pictures")],
     model: Annotated[Path, Parameter(help="model folder [default the shipped one]", show_default=False)] = SHIPPED,
-    card: Annotated[Path | None, Parameter(help="text file to put the table into, between its two marks")] = None,
+    card: Annotated[
+        Path | None, Parameter(help="text file to put the table into, between its two marks; at full counts only")
+    ] = None,
     guidance_scale: Annotated[
         float | None,
         Parameter(
@@ -42,40 +70,43 @@ def quality(
             show_default=False,
         ),
     ] = None,
-    per_class: Annotated[int, Parameter(help="prompts per animal", metavar="N", validator=Number(gte=1))] = 100,
-    per_coat: Annotated[
-        int, Parameter(help="prompts per animal and coat; 0 leaves them out", metavar="N", validator=Number(gte=0))
-    ] = 50,
-    inversions: Annotated[
-        int, Parameter(help="photographs to invert; 0 leaves that out", metavar="N", validator=Number(gte=0))
-    ] = 50,
-    steps: Annotated[
-        int, Parameter(help="DDIM steps of samples and inversions", metavar="N", validator=Number(gte=1, lte=999))
-    ] = 50,
-    bench_test: Annotated[bool, Parameter(help="also read the split that nobody may tune on")] = False,
+    amount: ExtentFlags = DEFAULT_EXTENT,
     json: Annotated[bool, Parameter(help="print one JSON object")] = False,
 ) -> None:
     """Measure a model: what its autoencoder and inversion keep, what its samples show, and how good their judge is."""
     check_apart([("the folder of pictures", folder), ("the model", model)], [output])
     check_folder(output)
+    extent = Extent(**asdict(amount))
+    if card:
+        check_place(card, extent)
     hush_libraries()
     from rich.console import Console
 
-    from zeroshift.evaluation.bars import check_card, write_card
+    from zeroshift.evaluation.card import write_card
     from zeroshift.evaluation.quality import print_report, report
-    from zeroshift.evaluation.subject import Extent
 
-    if card:
-        check_card(card)
-        check_folder(card.parent)
-    extent = Extent(per_class=per_class, per_coat=per_coat, inversions=inversions, steps=steps, bench_test=bench_test)
     found = follow(report(model, folder, output, extent, guidance_scale), silent=json)
     if card:
-        write_card(card, found.figures)
+        write_card(card, found.figures, found.left_out)
     if json:
         print(as_json.dumps(found.as_dict()))
     else:
         print_report(found, Console())
+
+
+def check_place(card: Path, extent: Extent) -> None:
+    """See that a card can take the figures, before the work begins.
+
+    Raises:
+        Wrong: less is measured than a card says.
+        ValueError: it has no marks, or cannot be written.
+    """
+    from zeroshift.evaluation.card import check_card
+
+    with usage():
+        check_full(extent)
+    check_card(card)
+    check_folder(card.parent)
 
 
 def follow(work: "Generator[Progress, None, T]", silent: bool) -> T:

@@ -48,11 +48,16 @@ def orders(data: CaptionedFolder, classes: tuple[str, str] = ("cat", "dog"), per
     return found
 
 
-def coat_pairs(data: CaptionedFolder, classifier: Classifier, minimum: int = 90) -> list[Pair]:
-    """Return the pairs that ``train`` has ``minimum`` pictures of and the classifier can tell, most frequent first."""
+def frequent_pairs(data: CaptionedFolder, classes: Sequence[str], minimum: int = 90) -> list[Pair]:
+    """Return the pairs of one of ``classes`` that ``train`` has ``minimum`` pictures of, most frequent first."""
     counts = Counter((row.labels.get("species", ""), row.labels.get("coat", "")) for row in data.split("train"))
-    known = (pair for pair in counts if pair[0] in classifier.classes and pair[1] in classifier.coats)
-    return sorted((pair for pair in known if counts[pair] >= minimum), key=lambda pair: (-counts[pair], pair))
+    found = (pair for pair, count in counts.items() if count >= minimum and pair[0] in classes and pair[1])
+    return sorted(found, key=lambda pair: (-counts[pair], pair))
+
+
+def coat_pairs(data: CaptionedFolder, classifier: Classifier, minimum: int = 90) -> list[Pair]:
+    """Return those of the frequent pairs whose coat the classifier knows."""
+    return [pair for pair in frequent_pairs(data, classifier.classes, minimum) if pair[1] in classifier.coats]
 
 
 def coat_orders(pairs: Sequence[Pair], per_pair: int = 50) -> list[Order]:

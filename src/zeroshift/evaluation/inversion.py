@@ -14,6 +14,8 @@ from zeroshift.inversion.base import finished
 from zeroshift.pictures import to_bytes
 from zeroshift.sampling import Edit, sample
 
+INVERSION = DDIMInversion()
+
 
 def returned(
     backbone: Backbone, pictures: Tensor, captions: Sequence[str], *, steps: int = 50, batch: int = 10
@@ -26,7 +28,7 @@ def returned(
         x = part.float() / 127.5 - 1
         x0, prompt = backbone.encode(x), backbone.embed(texts)
         plan = Plan(steps, guidance_scale=1.0, seed=0)
-        trajectory = finished(DDIMInversion().invert(backbone, Photograph(x, x0, prompt), plan))
+        trajectory = finished(INVERSION.invert(backbone, Photograph(x, x0, prompt), plan))
         rows = guidance_rows(prompt, prompt, 1.0)
         *_, last = sample(backbone, trajectory, [Edit(FixedPrompts(rows, rows), Control())])
         yield _bytes(backbone.decode(last.targets[0])), _bytes(backbone.decode(x0))

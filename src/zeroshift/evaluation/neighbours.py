@@ -1,18 +1,33 @@
-"""Which training pictures are most like a sample: a model that copies would show it."""
+"""Which training pictures are most like a sample, pixel by pixel: a model that copies would show it."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from zeroshift.classifier import resized
 
-def nearest(features: Tensor, among: Tensor, count: int = 10) -> tuple[Tensor, Tensor]:
-    """Return the cosines (N, count) of features (N, D) with the most similar of ``among`` (M, D), and their positions.
+SIDE = 32
+"""sides in pixels at which pictures are compared: a copy's outlines and colours count, its sharpness does not"""
 
-    With fewer than ``count`` to choose from all are returned.
+
+def nearest(pictures: Tensor, among: Tensor, count: int = 10) -> tuple[Tensor, Tensor]:
+    """Return how like uint8 pictures (N, 3, S, S) their nearest of ``among`` (M, 3, S, S) are, and where those stand.
+
+    Both results are (N, ``count``), most similar first; with fewer than ``count`` to choose from all are returned. The
+    likeness is the cosine of pixels of zero mean, from -1 to 1, the larger of a picture's and its mirror image's:
+    training mirrors photographs, so a copy may be mirrored too.
     """
-    cosines = F.normalize(features) @ F.normalize(among).T
-    best = cosines.topk(min(count, len(among)))
+    own, others = softened(pictures), softened(among).flatten(1)
+    straight, mirrored = (x.flatten(1) @ others.T for x in (own, own.flip(-1)))
+    best = torch.maximum(straight, mirrored).topk(min(count, len(among)))
     return best.values, best.indices
+
+
+def softened(pictures: Tensor) -> Tensor:
+    """Return uint8 pictures (N, 3, S, S) at ``SIDE`` pixels, each with zero mean and unit length."""
+    small = torch.cat([resized(part, SIDE) for part in pictures.split(256)])  # as floats all at once are gigabytes
+    flat = (small - small.mean((1, 2, 3), keepdim=True)).flatten(1)
+    return F.normalize(flat).view_as(small)
 
 
 def beside(samples: Tensor, pictures: Tensor, positions: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """The figures of a shipped text-to-image model: what it keeps, what its samples show, and how good their judge is."""
 
 import json
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -31,10 +31,11 @@ from zeroshift.evaluation.agreement import (
 from zeroshift.evaluation.bars import bars
 from zeroshift.evaluation.captions import caption_figures, style_figures
 from zeroshift.evaluation.inversion import returned
-from zeroshift.evaluation.kernel_distance import coarsened, halves, kernel_distance
+from zeroshift.evaluation.kernel_distance import coarsened, over_halvings
 from zeroshift.evaluation.neighbours import beside, nearest
 from zeroshift.evaluation.reconstruction import fit_patch_pca, reconstructed
-from zeroshift.evaluation.subject import Extent, Subject, missing, opened, recommended_guidance
+from zeroshift.evaluation.subject import Subject, missing, opened, recommended_guidance
+from zeroshift.extent import Extent
 from zeroshift.files import write_atomically
 from zeroshift.pictures import psnr, to_png
 from zeroshift.translate import Progress
@@ -145,33 +146,28 @@ def sample_figures(subject: Subject, samples: Tensor, wanted: list[Order], out: 
     """Return what samples tell: agreement with their prompts, and how near they are to photographs.
 
     ``samples.png`` shows the first 32 of each class, in turn, row by row; ``neighbours.png`` the first ten of these,
-    each followed by the ten pictures of ``train`` that are most like it.
+    each followed by the ten pictures of ``train`` that are most like it, mirrored or not.
     """
     classifier = subject.classifier
     shown = interleaved(wanted, classifier.classes)
     save(grid(samples[shown]), out / "samples.png")
-    of_samples, of_test, of_train = (classifier.features(x) for x in (samples, subject.test, subject.train))
-    cosines, positions = nearest(of_samples, of_train)
+    likeness, positions = nearest(samples, subject.train)
+    of_test, _ = nearest(subject.test, subject.train, 1)
     ten = beside(samples[shown[:10]], subject.train, positions[shown[:10]])
     save(grid(ten, columns=positions.shape[1] + 1), out / "neighbours.png")
+    features = [classifier.features(x) for x in (samples, subject.test, coarsened(subject.test))]
     shares = agreement(classifier, samples, wanted)
     named = {"prompt_agreement" if k == "all" else f"prompt_agreement_{k}": v for k, v in shares.items()}
     return {
         **named,
         "prompts": float(len(wanted)),
         "guidance_scale": subject.guidance_scale,
-        **distances(subject, of_samples, of_test),
-        "nearest_samples": float(cosines[:, 0].mean()),
-        "nearest_test": float(nearest(of_test, of_train, 1)[0].mean()),
+        **over_halvings(*features),
+        "nearest_samples_max": float(likeness.max()),
+        "nearest_samples_mean": float(likeness[:, 0].mean()),
+        "nearest_test_max": float(of_test.max()),
+        "nearest_test_mean": float(of_test.mean()),
     }
-
-
-def distances(subject: Subject, of_samples: Tensor, of_test: Tensor) -> Mapping[str, float]:
-    """Return kernel distances to one half of ``test``: of samples, and of the other half coarsened and as it is."""
-    one, other = halves(len(of_test))
-    coarse = subject.classifier.features(coarsened(subject.test[other]))
-    sides = {"samples": of_samples, "coarsened": coarse, "half": of_test[other]}
-    return {f"kid_{name}": kernel_distance(features, of_test[one]) for name, features in sides.items()}
 
 
 def coat_figures(subject: Subject, extent: Extent, out: Path) -> Part:

@@ -9,25 +9,10 @@ from torch import Tensor
 
 from zeroshift.classifier import Classifier, load_classifier
 from zeroshift.data import CaptionedFolder, load_pictures, with_coat
-from zeroshift.evaluation.agreement import coat_pairs, open_pipeline
+from zeroshift.evaluation.agreement import coat_pairs, frequent_pairs, open_pipeline
+from zeroshift.extent import Extent
 from zeroshift.methods import Pix2PixZero
 from zeroshift.presets import read_presets
-
-
-@dataclass(frozen=True, kw_only=True)
-class Extent:
-    """How much is measured."""
-
-    per_class: int = 100
-    """prompts of each animal"""
-    per_coat: int = 50
-    """prompts of each frequent pair of animal and coat; 0 leaves them out"""
-    inversions: int = 50
-    """photographs that are inverted; 0 leaves that out"""
-    steps: int = 50
-    """DDIM steps of samples, and of inversion and sampling"""
-    bench_test: bool = False
-    """whether the judge also reads the split bench-test, which nobody may tune on"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,12 +49,24 @@ def missing(subject: Subject, extent: Extent) -> list[str]:
         found.append("Coats: the model's classifier does not tell them apart.")
     elif not with_coat(subject.data, "test", by_hand=True):
         found.append("The classifier's coats: test has none in the column coat.")
-    if subject.classifier.coats and not coat_pairs(subject.data, subject.classifier):
-        found.append("The samples' coats: train has no animal and coat often enough (columns species and coat).")
+    if subject.classifier.coats:
+        found += missing_coats(subject)
     if not subject.classifier.styles:
         found.append("The captions' style: the model's classifier does not tell styles apart.")
     found += ["The samples' coats: none were asked for."] * (extent.per_coat == 0)
     return found + ["Inversion: no photographs were asked for."] * (extent.inversions == 0)
+
+
+def missing_coats(subject: Subject) -> list[str]:
+    """Say which frequent coats samples are not asked for, because the judge would not know them, or that none are."""
+    frequent, asked = (
+        frequent_pairs(subject.data, subject.classifier.classes),
+        coat_pairs(subject.data, subject.classifier),
+    )
+    if not frequent:
+        return ["The samples' coats: train has no animal and coat often enough (columns species and coat)."]
+    unknown = [f"{coat} {animal}" for animal, coat in frequent if (animal, coat) not in asked]
+    return [f"The samples' coats that the classifier does not know: {', '.join(unknown)}."] * bool(unknown)
 
 
 def recommended_guidance(model: Path) -> float:
