@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from remake import benchmarking, facts, inversions, mirror, pictures, pinned, presets, quality
+from remake import benchmarking, facts, inversions, mirror, pictures, pinned, presets, quality, speed
 from remake.place import Job, Jobs, Place
 from zeroshift.cli.shared import hush_libraries
 
@@ -34,6 +34,7 @@ def all_jobs(place: Place) -> Jobs:
         lambda: inversions.jobs(place),
         pinned.jobs,
         benchmarking.jobs,
+        speed.jobs,
         facts.jobs,
     ]
     return [job for group in groups for job in group()]

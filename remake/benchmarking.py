@@ -5,7 +5,7 @@ import sys
 
 from remake.place import Job, Jobs, Place
 
-OPTIONS = ("--repeats", "1", "--inner-steps", "20")
+OPTIONS = ("--repeats", "2", "--inner-steps", "10")
 
 
 def jobs() -> Jobs:

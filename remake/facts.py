@@ -28,9 +28,13 @@ def sizes(model: Path) -> dict[str, str]:
     """Return the sides of the model's pictures, its megabytes, and the millions of parameters of its parts."""
     unet, vae = (json.loads((model / part / "config.json").read_text(encoding="utf-8")) for part in ("unet", "vae"))
     side = unet["sample_size"] * 2 ** (len(vae["block_out_channels"]) - 1)
-    total = sum(path.stat().st_size for path in model.rglob("*") if path.is_file())
     counts = {f"parameters {path.parent.name}": f"{parameters(path) / 1e6:.2f} M" for path in weights(model)}
-    return {"pixels": f"{side}×{side}", "megabytes": f"{total / 1e6:.0f} MB", **counts}
+    return {"pixels": f"{side}×{side}", "megabytes": f"{megabytes(model):.0f} MB", **counts}
+
+
+def megabytes(model: Path) -> float:
+    """Return the size of all files of the model, in millions of bytes."""
+    return sum(path.stat().st_size for path in model.rglob("*") if path.is_file()) / 1e6
 
 
 def weights(model: Path) -> list[Path]:

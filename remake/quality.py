@@ -1,13 +1,13 @@
 """The figures of ``zeroshift quality``: the model card's table and samples, and the README's table."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import fields
 
 from remake.asked import command
 from remake.pages import put
 from remake.place import Job, Jobs, Place
-from zeroshift.evaluation.bars import Bar
+from zeroshift.evaluation.bars import Bar, table
 from zeroshift.files import write_atomically
 
 
@@ -28,12 +28,10 @@ def fill(place: Place) -> str:
     folder = place.work / "quality"
     measured = json.loads((folder / "quality.json").read_text(encoding="utf-8"))
     write_atomically(place.model / "samples.png", (folder / "samples.png").read_bytes())
-    return f"samples.png, card, {put(place.root, {'quality': table(measured['bars'])})}"
+    return f"samples.png, card, {put(place.root, {'quality': table(map(bar, measured['bars']))})}"
 
 
-def table(rows: Sequence[dict[str, object]]) -> str:
-    """Return what is to be reached, and what was, as a table."""
+def bar(row: Mapping[str, object]) -> Bar:
+    """Return one bar of ``quality.json``, which also says whether it is reached."""
     names = {field.name for field in fields(Bar)}
-    bars = [Bar(**{k: v for k, v in row.items() if k in names}) for row in rows]  # type: ignore[arg-type]
-    lines = [f"| {' | '.join(bar.cells())} |" for bar in bars]
-    return "\n".join(["| figure | value | aim | reached |", "|---|---|---|---|", *lines])
+    return Bar(**{k: v for k, v in row.items() if k in names})  # type: ignore[arg-type]

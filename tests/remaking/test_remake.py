@@ -1,13 +1,15 @@
 """``python -m remake``: pages and pictures of a tiny model; the shipped model's pages and pinned edit."""
 
 import json
+import subprocess
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from remake import facts, inversions, mirror, pictures, pinned, quality
+from remake import benchmarking, facts, inversions, mirror, pictures, pinned, quality, speed
 from remake.__main__ import all_jobs, carry_out, chosen
 from remake.asked import asked
 from remake.pages import filled, marks, pages, put
@@ -24,7 +26,7 @@ from zeroshift.presets import build_method
 ROOT = Path(__file__).parents[2]
 WAY = "--source cat --target dog --fit pad"
 EDIT = f"{WAY} --steps 2 --sentences 10"
-KNOWN = {"figures", "quality", "mirror"}
+KNOWN = {"figures", "quality", "mirror", "speed"}
 
 
 def pixels(image: Image.Image) -> np.ndarray:
@@ -153,6 +155,47 @@ def test_the_readme_shows_what_was_measured(place):
     quality.fill(place)
     assert "| one thing | 50.0 % | ≥ 70.0 % | no |" in (place.root / "README.md").read_text()
     assert (place.model / "samples.png").is_file()
+
+
+def test_the_default_edit_is_run_and_what_it_took_put_on_its_page(place, monkeypatch):
+    (place.root / "docs/speed.md").write_text("<!-- speed -->\nold\n<!-- /speed -->\n")
+    monkeypatch.setattr(speed, "WORDS", (*speed.WORDS, "--source", "cat", "--sentences", "10"))
+    assert speed.make(place) == "docs/speed.md"
+    header, _, *rows = (place.root / "docs/speed.md").read_text().split("\n\n")[1].split("\n")
+    assert header == "| figure | value | aim | reached |"
+    cells = [row.strip("| ").split(" | ") for row in rows]
+    (edit, _), (command, _), (memory, gigabytes), (size, megabytes) = (cell[1].split() for cell in cells)
+    assert 0 < float(edit) < float(command)  # which also starts and loads
+    assert 0.1 < float(memory) < 2 and gigabytes == "GB"
+    files = sum(path.stat().st_size for path in place.model.rglob("*") if path.is_file())
+    assert float(size) == pytest.approx(files / 1e6, abs=0.01) and megabytes == "MB"
+    assert [cell[2] for cell in cells] == ["≤ 15.0 s", "≤ 15.0 s", "≤ 2.00 GB", "≤ 32.00 MB"]
+    assert cells[0][0] == "edit by pix2pix-zero, 2 steps, 2 threads"
+    with Image.open(place.work / "speed/dog.png") as edited, Image.open(place.root / "examples/cat.png") as cat:
+        assert edited.size == cat.size
+
+
+def test_the_memory_of_a_command_is_its_own():
+    held = np.ones(50_000_000)  # 400 MB that a child would be counted with
+    hold = "x = bytearray(200_000_000); print(len(x))"
+    peaks = []
+    for words in (hold, "print()"):
+        command = [sys.executable, "-m", "remake.watched", sys.executable, "-c", words]
+        found = json.loads(subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout)
+        peaks.append(found["peak_bytes"])
+    assert held.all()
+    assert 200e6 < peaks[0] < 300e6 and peaks[1] < 100e6
+
+
+def test_a_command_that_fails_ends_the_watching_with_its_code():
+    command = [sys.executable, "-m", "remake.watched", sys.executable, "-c", "raise SystemExit(3)"]
+    assert subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL).returncode == 3
+
+
+def test_the_benchmarks_are_run_as_the_readme_says():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "medians of two runs" in text and "at most 10 iterations per step" in text
+    assert benchmarking.OPTIONS == ("--repeats", "2", "--inner-steps", "10")
 
 
 def test_a_failure_names_itself_and_stops_nothing(capsys, tmp_path):

@@ -1,0 +1,52 @@
+"""What the default edit takes on two threads, in seconds and memory, and how large the model is: the card's table."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from remake.facts import megabytes
+from remake.pages import put
+from remake.place import Job, Jobs, Place
+from zeroshift.evaluation.bars import Bar, table
+
+WORDS = ("--target", "dog", "--threads", "2", "--json")
+
+
+def jobs() -> Jobs:
+    return [Job("speed", make)]
+
+
+def make(place: Place) -> str:
+    """Edit ``examples/cat.png`` once, and write what that took.
+
+    Raises:
+        CalledProcessError: the edit failed.
+    """
+    return put(place.root, {"speed": table(measured(place))})
+
+
+def measured(place: Place) -> Sequence[Bar]:
+    """Run ``zeroshift edit`` in a process of its own and return what it took, beside what it may take.
+
+    Raises:
+        CalledProcessError: it failed.
+    """
+    picture, out = str(place.root / "examples/cat.png"), str(place.work / "speed/dog.png")
+    edit = [sys.executable, "-m", "zeroshift", "edit", picture, *WORDS, "-o", out, *place.of_model, *place.words]
+    watched = [sys.executable, str(Path(__file__).with_name("watched.py")), *edit]
+    found = json.loads(subprocess.run(watched, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    done = json.loads(found["said"])
+    return [
+        Bar(f"edit by {told(done['recipe'])}", done["seconds"], 15, "s", at_most=True),
+        Bar("the same with start, loading, seeing the source, and writing", found["seconds"], 15, "s", at_most=True),
+        Bar("most memory held", found["peak_bytes"] / 1e9, 2, "GB", at_most=True),
+        Bar("all files of the model", megabytes(place.model), 32, "MB", at_most=True),
+    ]
+
+
+def told(recipe: Mapping[str, Any]) -> str:
+    """Return what a recipe says of the amount of work."""
+    return f"{recipe['method']}, {recipe['options']['steps']} steps, {recipe['threads']} threads"
