@@ -9,7 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
+from zeroshift.backbones.base import Backbone
 from zeroshift.backbones.locate import find_configs
 from zeroshift.backbones.outline import outline_of, outline_of_sd15
 from zeroshift.counting import count, maps_held
@@ -80,10 +82,7 @@ def measure(
     """
     backbone = outline_of_sd15() if model == SD15 else outline_of(find_configs(model, revision, cache_dir))
     size = backbone.size if size is None else size
-    if size < 1 or size % backbone.multiple:
-        raise WrongSize(f"The size must be a multiple of {backbone.multiple} for this model, not {size}.")
-    side = size // backbone.factor
-    x0 = torch.zeros(1, backbone.latent_channels, side, side, device=backbone.device)
+    x0 = _latents(backbone, size)
     flops, unit = count(backbone, method, x0), forward_flops(backbone, x0)
     held, held_bytes = maps_held(backbone, method, x0)
     return Cost(
@@ -100,3 +99,10 @@ def measure(
         maps_held_steps=held,
         maps_held_mb=held_bytes / 1e6,
     )
+
+
+def _latents(backbone: Backbone, size: int) -> Tensor:
+    if size < 1 or size % backbone.multiple:
+        raise WrongSize(f"The size must be a multiple of {backbone.multiple} for this model, not {size}.")
+    side = size // backbone.factor
+    return torch.zeros(1, backbone.latent_channels, side, side, device=backbone.device)

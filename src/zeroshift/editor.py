@@ -15,7 +15,7 @@ from zeroshift.methods import Method
 from zeroshift.pictures import to_pictures
 from zeroshift.presets import Options, build_method
 from zeroshift.request import Request
-from zeroshift.results import Result, batches
+from zeroshift.results import Result, alike, batches
 from zeroshift.trajectory import Trajectory
 from zeroshift.translate import Progress, generate, invert, translate, translate_generated
 
@@ -88,8 +88,8 @@ class Editor:
 
         Args:
             image: path or Pillow picture; a list gives a list of results in its order.
-            source: what the picture shows: a word that stands in ``prompt``, or a whole prompt; by default the
-                model's captioner says it, and the results' recipes have the ``caption``.
+            source: what it shows: a word of ``prompt``, or a whole prompt; by default the model's captioner says it,
+                and the results' recipes have the ``caption``.
             target: what it shall show: a word that takes the source's place, or a whole prompt.
             prompt: description of the picture that has the word ``source`` in it; default "a photo of a SOURCE".
             direction: a saved edit direction to use instead of one made from the words.
@@ -106,10 +106,10 @@ class Editor:
         sources = [_open(p) for p in pictures]
         asked = self._asked(sources, source, target, prompt, direction, fit)
         results: dict[int, Result] = {}
-        for members in _alike(self.batches(sources, fit=fit), [task for task, _ in asked]):
+        for members in alike(self.batches(sources, fit=fit), [task for task, _ in asked]):
             request = Request(asked[members[0]][0], method or self.method())
             *_, last = self.run([sources[k] for k in members], [request], seed=seed, fit=fit)
-            results |= {k: _told(row[0], asked[k][1]) for k, row in zip(members, last.results, strict=True)}
+            results |= {k: row[0].told(asked[k][1]) for k, row in zip(members, last.results, strict=True)}
         return results[0] if single else [results[k] for k in range(len(sources))]
 
     def caption(self, image: Picture, *, fit: Fit | None = None) -> str:
@@ -152,11 +152,8 @@ class Editor:
         """
         sources = [_open(image)]
         [(task, caption)] = self._asked(sources, source, target, prompt, direction, fit)
-
-        def told(step: Progress) -> Progress:
-            return replace(step, results=tuple(tuple(_told(r, caption) for r in row) for row in step.results))
-
-        return map(told, self.run(sources, [Request(task, method or self.method())], seed=seed, fit=fit))
+        steps = self.run(sources, [Request(task, method or self.method())], seed=seed, fit=fit)
+        return (replace(s, results=tuple(tuple(r.told(caption) for r in row) for row in s.results)) for s in steps)
 
     def _asked(
         self,
@@ -204,14 +201,9 @@ class Editor:
         Raises:
             ValueError: the pictures frame to different sizes (see ``batches``), or the edits cannot share a source.
         """
+        fit = fit or self.default_fit
         return translate(
-            self.backbone,
-            pictures,
-            requests,
-            seed=seed,
-            fit=fit or self.default_fit,
-            reconstruct=reconstruct,
-            trajectory=trajectory,
+            self.backbone, pictures, requests, seed=seed, fit=fit, reconstruct=reconstruct, trajectory=trajectory
         )
 
     def invert(
@@ -254,16 +246,3 @@ def _open(picture: Picture) -> Source:
     if isinstance(picture, Source):
         return picture
     return Source.of(picture) if isinstance(picture, Image.Image) else load_image(picture)
-
-
-def _told(result: Result, caption: str | None) -> Result:
-    return result if caption is None else replace(result, recipe={**result.recipe, "caption": caption})
-
-
-def _alike(batches: Sequence[Sequence[int]], tasks: Sequence[Task]) -> list[list[int]]:
-    """Return which pictures, by index, run together: those of one framed size and one task."""
-    groups: dict[tuple[int, Task], list[int]] = {}
-    for size, members in enumerate(batches):
-        for k in members:
-            groups.setdefault((size, tasks[k]), []).append(k)
-    return list(groups.values())

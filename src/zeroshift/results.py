@@ -1,12 +1,13 @@
 """Pictures in the model's frame, and results in the pictures'."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PIL import Image
 from torch import Tensor
 
 from zeroshift.backbones.base import Backbone
+from zeroshift.conditioning.task import Task
 from zeroshift.image import Fit, Framing, Source, frame
 from zeroshift.pictures import to_pictures, to_tensor
 from zeroshift.sampling import Step
@@ -27,6 +28,10 @@ class Result:
     """the source branch at the model's own size, if it was asked for and walked; the source of a generated edit"""
     recipe: dict[str, object]
     """everything that is needed to make it again"""
+
+    def told(self, caption: str | None) -> "Result":
+        """Return it with the caption that said what the picture shows, if one did, in its recipe."""
+        return self if caption is None else replace(self, recipe={**self.recipe, "caption": caption})
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +54,15 @@ def batches(backbone: Backbone, sources: Sequence[Source], fit: Fit) -> list[lis
     for k, source in enumerate(sources):
         _, framing = frame(source.image, fit, size=backbone.size, multiple=backbone.multiple)
         groups.setdefault(framing.frame_size, []).append(k)
+    return list(groups.values())
+
+
+def alike(batches: Sequence[Sequence[int]], tasks: Sequence[Task]) -> list[list[int]]:
+    """Return which pictures, by index, run together: those of one framed size and one task."""
+    groups: dict[tuple[int, Task], list[int]] = {}
+    for size, members in enumerate(batches):
+        for k in members:
+            groups.setdefault((size, tasks[k]), []).append(k)
     return list(groups.values())
 
 
