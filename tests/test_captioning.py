@@ -13,7 +13,7 @@ from zeroshift.captioning.heads import HeadsCaptioner, read_captioner
 from zeroshift.captioning.words import captioned_task, style_of, subject_of
 from zeroshift.classifier import Classifier, build_classifier, save_classifier
 from zeroshift.data import CaptionedPicture
-from zeroshift.evaluation.captions import caption_figures, style_figures
+from zeroshift.evaluation.captions import caption_figures, style_caption_figures
 from zeroshift.renderings import RENDERINGS
 from zeroshift.sentences import with_article
 from zeroshift.vocabulary import BACKGROUND, MEDIA, STYLES, Scene
@@ -190,7 +190,7 @@ def test_caption_figures_are_counted_one_by_one(classifier: Classifier, pictures
 def test_style_figures_are_counted_style_by_style(classifier: Classifier, pictures: Tensor) -> None:
     captioner = HeadsCaptioner(classifier)
     rows = [CaptionedPicture("", "", "test", {"species": ("cat", "dog")[k % 2]}) for k in range(40)]
-    found = style_figures(captioner, pictures, rows)
+    found = style_caption_figures(captioner, pictures, rows)
     shares, animals = {}, []
     for style in STYLES:
         made = pictures if style == "photo" else RENDERINGS[style](pictures)

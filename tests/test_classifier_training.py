@@ -20,7 +20,7 @@ COATS = ("black", "orange", "white")
 @pytest.mark.filterwarnings("ignore:Checkpoint directory", "ignore:.*LeafSpec", "ignore:.*does not have many workers")
 def test_a_tiny_classifier_learns_classes_and_coats(tmp_path) -> None:
     """The real stage and loop: reddish cats, bluish dogs; coats are dark or bright, and not known of every picture."""
-    from zeroshift.training.classifier_stage import ClassifierStage, Material, soft_coats
+    from zeroshift.training.classifier_stage import ClassifierStage, JudgeMaterial, soft_coats
     from zeroshift.training.loop import StageOptions, fit
 
     torch.manual_seed(0)
@@ -33,7 +33,7 @@ def test_a_tiny_classifier_learns_classes_and_coats(tmp_path) -> None:
     rows = [CaptionedPicture("", "", "train", {"coat": coat if k % 3 else ""}) for k, coat in enumerate(coats)]
     classifier = build_classifier((8, 16), (1, 1), size=32, coats=("black", "white"))
     options = StageOptions(steps=60, batch=16, lr=5e-3, ema=0.8, warmup=5)
-    material = Material(pictures, truth, soft_coats(rows, classifier.coats))
+    material = JudgeMaterial(pictures, truth, soft_coats(rows, classifier.coats))
     stage = ClassifierStage(classifier, material, held_out=(pictures, truth), options=options)
     fit(stage, torch.ones(40), options=options, folder=tmp_path, seed=0, precision="fp32")
     classifier.network.eval()
@@ -56,12 +56,12 @@ def test_soft_coats_are_weighted_by_the_root_of_their_rarity() -> None:
 
 @pytest.mark.parametrize("share", [0.0, 0.5])
 def test_only_gently_coloured_photographs_teach_coats_and_all_gently_coloured_ones_styles(share: float) -> None:
-    from zeroshift.training.classifier_stage import ClassifierStage, Material
+    from zeroshift.training.classifier_stage import ClassifierStage, JudgeMaterial
     from zeroshift.training.loop import StageOptions
 
     torch.manual_seed(0)
     pictures = torch.randint(0, 256, (200, 3, 32, 32), dtype=torch.uint8)
-    material = Material(pictures, torch.zeros(200, dtype=torch.bool), torch.ones(200, 3), share)
+    material = JudgeMaterial(pictures, torch.zeros(200, dtype=torch.bool), torch.ones(200, 3), share)
     classifier = build_classifier((8,), (1,), coats=COATS, styles=STYLES if share else ())
     stage = ClassifierStage(classifier, material, held_out=None, options=StageOptions())
     batches = [stage.batch(torch.arange(200), 16) for _ in range(20)]

@@ -18,7 +18,7 @@ def caption_figures(captioner: Captioner, pictures: Tensor, rows: Sequence[Capti
 
     Of coats that were labelled by hand: how often captions say one, and how often that is the right one.
     """
-    captions = described(captioner, pictures)
+    captions = captioned(captioner, pictures)
     figures = {"caption_animal_accuracy": animals(captions, rows)}
     by_hand = [row.labels.get("coat_label", "hand") == "hand" for row in rows]
     coated = [k for k, row in enumerate(rows) if row.labels.get("coat") and by_hand[k]]
@@ -30,14 +30,14 @@ def caption_figures(captioner: Captioner, pictures: Tensor, rows: Sequence[Capti
     return figures
 
 
-def style_figures(captioner: Captioner, pictures: Tensor, rows: Sequence[CaptionedPicture]) -> dict[str, float]:
+def style_caption_figures(captioner: Captioner, pictures: Tensor, rows: Sequence[CaptionedPicture]) -> dict[str, float]:
     """Return how often captions say the right style of uint8 photographs (N, 3, S, S) and of renderings in all others.
 
     Also how often they name the right animal in renderings. Every style counts alike.
     """
     right, told = [], []
     for style in STYLES:
-        captions = described(captioner, pictures, style)
+        captions = captioned(captioner, pictures, style)
         right.append(sum(style_of(caption) == style for caption in captions) / len(captions))
         told += [animals(captions, rows)] * (style in RENDERINGS)
     names = (f"caption_style_accuracy_{style.replace('-', '_')}" for style in STYLES)
@@ -45,7 +45,7 @@ def style_figures(captioner: Captioner, pictures: Tensor, rows: Sequence[Caption
     return {**means, **dict(zip(names, right, strict=True))}
 
 
-def described(captioner: Captioner, pictures: Tensor, style: str = STYLES[0], batch: int = 64) -> list[str]:
+def captioned(captioner: Captioner, pictures: Tensor, style: str = STYLES[0], batch: int = 64) -> list[str]:
     """Return captions of uint8 photographs (N, 3, S, S), rendered in another style first if one is named."""
     found: list[str] = []
     for part in pictures.split(batch):

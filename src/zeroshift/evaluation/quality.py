@@ -29,7 +29,7 @@ from zeroshift.evaluation.agreement import (
     orders,
 )
 from zeroshift.evaluation.bars import bars
-from zeroshift.evaluation.captions import caption_figures, style_figures
+from zeroshift.evaluation.captions import caption_figures, style_caption_figures
 from zeroshift.evaluation.inversion import returned
 from zeroshift.evaluation.kernel_distance import coarsened, over_halvings
 from zeroshift.evaluation.neighbours import beside, nearest
@@ -76,7 +76,7 @@ def report(
     figures = {"steps": float(extent.steps), **(yield from photograph_figures(subject, extent))}
     samples = yield from counted("samples", drawn(subject, wanted, extent.steps), len(wanted))
     figures |= sample_figures(subject, samples, wanted, out)
-    figures |= yield from coat_figures(subject, extent, out)
+    figures |= yield from judged_coats(subject, extent, out)
     figures |= yield from inversion_figures(subject, extent)
     quality = Quality(figures, left_out)
     write_atomically(out / "quality.json", (json.dumps(quality.as_dict(), indent=2) + "\n").encode())
@@ -106,7 +106,7 @@ def captioner_figures(subject: Subject) -> dict[str, float]:
     own = [k for k, row in enumerate(rows) if row.labels.get("species") in known]
     pictures, rows = subject.test[own], [rows[k] for k in own]
     found = caption_figures(captioner, pictures, rows)
-    return found | (style_figures(captioner, pictures, rows) if subject.classifier.styles else {})
+    return found | (style_caption_figures(captioner, pictures, rows) if subject.classifier.styles else {})
 
 
 def classifier_figures(
@@ -170,7 +170,7 @@ def sample_figures(subject: Subject, samples: Tensor, wanted: list[Order], out: 
     }
 
 
-def coat_figures(subject: Subject, extent: Extent, out: Path) -> Part:
+def judged_coats(subject: Subject, extent: Extent, out: Path) -> Part:
     """Return how often samples show their prompt's coat, per pair and as their mean; nothing where it cannot be told.
 
     ``coats.png`` shows the first eight of each pair, a row per pair.

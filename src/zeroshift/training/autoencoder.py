@@ -54,7 +54,7 @@ class AutoencoderStage(Stage):
         self.model, self.pictures, self.options = model, pictures, options  # pictures: uint8 (N, 3, S, S)
 
     def training_step(self, indices: Tensor, _: int) -> Tensor:
-        x = augment(cropped(self.pictures[indices.cpu()], CROP).to(self.device))
+        x = augment(detail(self.pictures[indices.cpu()], CROP).to(self.device))
         posterior = self.model.encode(x).latent_dist
         decoded = self.model.decode(posterior.sample()).sample
         errors = (decoded.float() - x).square().mean((1, 2, 3))
@@ -78,7 +78,7 @@ def augment(pictures: Tensor) -> Tensor:
     return torch.where(mirrored, x.flip(-1), x)
 
 
-def cropped(pictures: Tensor, side: int) -> Tensor:
+def detail(pictures: Tensor, side: int) -> Tensor:
     """Return one random square of ``side`` pixels, the same of every picture (N, 3, S, S); smaller pictures whole."""
     room = max(pictures.shape[-1] - side, 0)
     y, x = torch.randint(room + 1, (2,)).tolist()

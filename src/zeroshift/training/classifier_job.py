@@ -16,7 +16,7 @@ from zeroshift.data import CaptionedFolder, frequent, labelled, rows_of
 from zeroshift.files import folder_atomically, sha256_of
 from zeroshift.training.claims import captions_hash, check_free, parted, remember
 from zeroshift.training.classifier_figures import coat_figures, figures, present, style_figures
-from zeroshift.training.classifier_stage import COAT_WEIGHT, ClassifierStage, Material, soft_coats
+from zeroshift.training.classifier_stage import COAT_WEIGHT, ClassifierStage, JudgeMaterial, soft_coats
 from zeroshift.training.loop import StageOptions, fit
 from zeroshift.vocabulary import STYLES
 
@@ -85,7 +85,7 @@ def train_classifier(
     claim(data, out, run=run, options=options, init=init)
     classifier.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     pictures, truth = labelled(data, ("train",), SOURCE_SIZE)
-    material = Material(pictures, truth, coats=soft_coats(rows, coats), styles=options.styles)
+    material = JudgeMaterial(pictures, truth, coats=soft_coats(rows, coats), styles=options.styles)
     held_out = labelled(data, (CHOOSING,), SIZE) if present(data, (CHOOSING,)) else None
     weights = torch.where(truth, 1 / truth.sum(), 1 / (~truth).sum())
     stage = ClassifierStage(

@@ -27,7 +27,7 @@ STYLE_WEIGHT = 0.25
 
 
 @dataclass(frozen=True, eq=False)
-class Material:
+class JudgeMaterial:
     """What is learned from."""
 
     pictures: Tensor
@@ -50,7 +50,7 @@ class ClassifierStage(Stage):
     def __init__(
         self,
         classifier: Classifier,
-        material: Material,
+        material: JudgeMaterial,
         *,
         held_out: tuple[Tensor, Tensor] | None,
         options: StageOptions,
