@@ -46,12 +46,12 @@ def test_details_are_whole_squares_at_one_place_and_small_pictures_stay():
     torch.manual_seed(0)
     places = set()
     for _ in range(200):
-        cut = autoencoder.cropped(pictures, 5)
+        cut = autoencoder.detail(pictures, 5)
         y, x = cut[0, 0, 0, 0].item(), cut[0, 1, 0, 0].item()
         assert cut.equal(pictures[..., y : y + 5, x : x + 5])
         places.add((y, x))
     assert places == {(y, x) for y in range(3) for x in range(3)}
-    assert autoencoder.cropped(pictures, 9).equal(pictures)
+    assert autoencoder.detail(pictures, 9).equal(pictures)
 
 
 @pytest.mark.filterwarnings("ignore:You are trying to `self.log")
