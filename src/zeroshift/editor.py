@@ -15,7 +15,7 @@ from zeroshift.methods import Method
 from zeroshift.pictures import to_pictures
 from zeroshift.presets import Options, build_method
 from zeroshift.request import Request
-from zeroshift.results import Result, alike, batches
+from zeroshift.results import Result, batches, of_one_task
 from zeroshift.trajectory import Trajectory
 from zeroshift.translate import Progress, generate, invert, translate, translate_generated
 
@@ -106,7 +106,7 @@ class Editor:
         sources = [_open(p) for p in pictures]
         asked = self._asked(sources, source, target, prompt, direction, fit)
         results: dict[int, Result] = {}
-        for members in alike(self.batches(sources, fit=fit), [task for task, _ in asked]):
+        for members in of_one_task(self.batches(sources, fit=fit), [task for task, _ in asked]):
             request = Request(asked[members[0]][0], method or self.method())
             *_, last = self.run([sources[k] for k in members], [request], seed=seed, fit=fit)
             results |= {k: row[0].told(asked[k][1]) for k, row in zip(members, last.results, strict=True)}

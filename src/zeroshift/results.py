@@ -1,6 +1,6 @@
 """Pictures in the model's frame, and results in the pictures'."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
 from PIL import Image
@@ -50,19 +50,20 @@ def batches(backbone: Backbone, sources: Sequence[Source], fit: Fit) -> list[lis
     Raises:
         ValueError: a picture cannot be framed.
     """
-    groups: dict[tuple[int, int], list[int]] = {}
-    for k, source in enumerate(sources):
-        _, framing = frame(source.image, fit, size=backbone.size, multiple=backbone.multiple)
-        groups.setdefault(framing.frame_size, []).append(k)
-    return list(groups.values())
+    size, multiple = backbone.size, backbone.multiple
+    return _alike([frame(s.image, fit, size=size, multiple=multiple)[1].frame_size for s in sources])
 
 
-def alike(batches: Sequence[Sequence[int]], tasks: Sequence[Task]) -> list[list[int]]:
-    """Return which pictures, by index, run together: those of one framed size and one task."""
-    groups: dict[tuple[int, Task], list[int]] = {}
-    for size, members in enumerate(batches):
-        for k in members:
-            groups.setdefault((size, tasks[k]), []).append(k)
+def of_one_task(together: Sequence[Sequence[int]], tasks: Sequence[Task]) -> list[list[int]]:
+    """Return groups of pictures, by index, that ``batches`` made, each split into those of one task."""
+    return [[members[k] for k in part] for members in together for part in _alike([tasks[k] for k in members])]
+
+
+def _alike(keys: Sequence[Hashable]) -> list[list[int]]:
+    """Return the positions of equal keys, in the order of each one's first."""
+    groups: dict[Hashable, list[int]] = {}
+    for k, key in enumerate(keys):
+        groups.setdefault(key, []).append(k)
     return list(groups.values())
 
 
