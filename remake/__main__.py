@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from remake import benchmarking, facts, inversions, mirror, pictures, pinned, presets, quality, speed
+from remake import approximations, benchmarking, facts, inversions, mirror, pictures, pinned, presets, quality, speed
 from remake.place import Job, Jobs, Place
 from zeroshift.cli.shared import hush_libraries
 
@@ -29,6 +29,7 @@ def all_jobs(place: Place) -> Jobs:
     groups: Sequence[Callable[[], Jobs]] = [
         presets.jobs,
         quality.jobs,
+        approximations.jobs,
         pictures.jobs,
         mirror.jobs,
         lambda: inversions.jobs(place),

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from remake import benchmarking, facts, inversions, mirror, pictures, pinned, quality, speed
+from remake import approximations, benchmarking, facts, inversions, mirror, pictures, pinned, quality, speed
 from remake.__main__ import all_jobs, carry_out, chosen
 from remake.asked import asked
 from remake.pages import filled, marks, pages, put
@@ -18,9 +18,11 @@ from remake.sitting import Sitting
 
 from tests.shell import call, photograph
 from zeroshift.backbones.locate import SHIPPED
+from zeroshift.classifier import load_classifier
 from zeroshift.evaluation.bars import Bar
 from zeroshift.image import load_image, read_recipe
 from zeroshift.loading import load
+from zeroshift.pictures import psnr, to_bytes, to_tensor
 from zeroshift.presets import build_method
 
 ROOT = Path(__file__).parents[2]
@@ -147,6 +149,33 @@ def test_an_inversion_that_returns_everything_is_measured_as_such(place):
     assert f">{figure} dB<" in (place.root / inversions.PAGE).read_text()
 
 
+def test_a_saving_is_worth_what_edits_with_it_are(place):
+    page = place.root / approximations.PAGE
+    saving = "guidance-until 0.5, guided-rows prompt"
+    page.write_text("".join(f"<!-- approximate {name} -->old<!-- /approximate {name} -->" for name in ("none", saving)))
+    (job,) = approximations.jobs(pictures=2)
+    job.make(place)
+    method = place.editor().method(
+        "pix2pix-zero",
+        {
+            "steps": 2,
+            "guidance_scale": 4.0,
+            "inversion": {"lambda_ac": 0.3125, "lambda_kl": 0.3125},
+            "control": {"lambda_xa": 0.03, "guidance_until": 0.5, "guided_rows": "prompt"},
+        },
+        paper=True,
+    )
+    judge, flips, distances = load_classifier(place.model / "classifier"), 0, []
+    for k, way in ((0, ("cat", "dog")), (1, ("dog", "cat"))):
+        source = Image.open(place.data / f"{k}.png")
+        made = place.editor().edit(source, *way, method=method)
+        edited, plain = (to_bytes((to_tensor([p]) + 1) * 127.5) for p in (made.native, source))
+        flips += judge.labels(edited) == [way[1]]
+        distances.append(float(psnr(edited, plain)))
+    assert f"approximate {saving} -->{sum(distances) / 2:.1f} dB, {flips} of 2<!--" in page.read_text()
+    assert "old" not in page.read_text()
+
+
 def test_the_readme_shows_what_was_measured(place):
     bar = Bar("one thing", 0.5, 0.7, "%")
     (place.work / "quality").mkdir(parents=True)
@@ -222,7 +251,8 @@ def test_groups_and_single_things_can_be_chosen():
 def test_every_mark_on_the_pages_is_made_by_something():
     known = KNOWN | set(facts.values(ROOT, SHIPPED))
     named = [name for page in pages(ROOT) for name in marks(page.read_text(encoding="utf-8"))]
-    assert not [name for name in named if name not in known and not name.startswith(inversions.MARK)]
+    measured = (inversions.MARK, approximations.MARK)
+    assert not [name for name in named if name not in known and not name.startswith(measured)]
 
 
 def test_facts_on_the_pages_are_those_of_the_shipped_model():
