@@ -37,7 +37,8 @@ def asked(words: str) -> Asked:
     """Read the words that follow ``zeroshift edit PHOTOGRAPH``.
 
     Raises:
-        CycloptsError: an option does not exist, or --source or --target is missing.
+        CycloptsError: an option does not exist, or --target is missing.
+        ValueError: --source is missing.
         Wrong: a word, an option or a value makes no sense.
     """
     tokens = ["photograph.png", *shlex.split(words)]
@@ -45,6 +46,8 @@ def asked(words: str) -> Asked:
     app = edit.command(tokens)
     _, bound, _ = app.parse_args(tokens, exit_on_error=False, print_error=False)
     found = bound.arguments
+    if "source" not in found:
+        raise ValueError(f"Say with --source what the photograph shows, beside {words}; nothing looks at it here.")
     method, given = found.get("method", SHIPPED_METHOD), nested(flags, found)
     (wanted,) = asked_for(found["source"], found["target"], found.get("prompt"), None, method, given, None)
     fit = found.get("photographs", DEFAULT_PHOTOGRAPHS).fit

@@ -23,7 +23,8 @@ def edited(sitting: Sitting, asked: Asked, folder: Path) -> Tensor:
     """Return the edits of all photographs of a sitting at the model's own size, uint8 (N, 3, H, W)."""
     request = asked.request(sitting.editor)
     shas = [source.sha256 for source in sitting.sources]
-    facts = {**describe(sitting.editor.backbone, request), "pictures": shas, "fit": asked.fit, "code": code()}
+    drawn = {"pictures": shas, "fit": asked.fit, "seed": asked.seed}
+    facts = {**describe(sitting.editor.backbone, request), **drawn, "code": code()}
     key = hashlib.sha256(canonical_json(facts).encode()).hexdigest()[:32]
 
     def make() -> Tensor:

@@ -96,13 +96,13 @@ def bench_of(place: Place, count: int) -> Bench:
     """
     classifier, editor = load_classifier(place.model / "classifier"), place.editor()
     if place.data is None:
-        raise ValueError("Presets are chosen on photographs; add --data FOLDER.")
+        raise ValueError("Edits are measured on photographs; add --data FOLDER.")
     data = CaptionedFolder.open(place.data)
     rows = rows_of(data, (SPLIT,), classifier.classes)
     chosen = [row for c in classifier.classes for row in [r for r in rows if r.labels["species"] == c][: count // 2]]
     if len(chosen) < count:
         raise ValueError(
-            f"{place.data} has too few pictures in {SPLIT}; presets are chosen on {count // 2} per animal."
+            f"{place.data} has too few pictures in {SPLIT}; edits of {count // 2} per animal are measured."
         )
     pixels = data.read(chosen, editor.backbone.size)
     sitters = [Sitter(x, row.labels["species"]) for x, row in zip(pixels, chosen, strict=True)]

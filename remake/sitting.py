@@ -8,6 +8,7 @@ from remake.asked import Asked
 from zeroshift import Progress, Result
 from zeroshift.editor import Editor
 from zeroshift.image import Source
+from zeroshift.methods.base import inversion_plan
 from zeroshift.request import inversion_facts
 from zeroshift.trajectory import Trajectory
 
@@ -41,7 +42,9 @@ class Sitting:
         """Return the inversion that an edit begins with."""
         request, fit = asked.request(self.editor), asked.fit or self.editor.default_fit
         facts = inversion_facts(self.editor.backbone, self.sources, request, seed=asked.seed, fit=fit)
-        key = json.dumps(facts, sort_keys=True)
+        keep = inversion_plan(request.method, self.editor.backbone, asked.seed).keep
+        maps = [site.name for site in self.editor.backbone.sites if keep(site)]  # of the inversion's passes
+        key = json.dumps([facts, maps], sort_keys=True)
         if key not in self.inverted:
             *_, last = self.editor.invert(self.sources, request, seed=asked.seed, fit=fit)
             self.inverted[key] = found(last)

@@ -16,7 +16,7 @@ from zeroshift.data import CaptionedPicture
 from zeroshift.evaluation.captions import caption_figures, style_caption_figures
 from zeroshift.renderings import RENDERINGS
 from zeroshift.sentences import with_article
-from zeroshift.vocabulary import BACKGROUND, MEDIA, STYLES, Scene
+from zeroshift.vocabulary import BACKGROUND, CALLED, MEDIA, STYLES, Scene
 
 
 @pytest.mark.parametrize("medium", MEDIA)
@@ -41,6 +41,8 @@ def test_subject_and_style_of_everything_that_the_shipped_model_says(medium: str
         ("a close up of a cat's face", "cat"),
         ("A close up picture of an orange cat looking at the camera.", "orange cat"),
         ("a man wearing a hat", "man"),
+        ("a photo of a dog wearing sunglasses", "dog"),
+        ("a small dog chasing cats", "small dog"),
         ("the front of a house", "front"),
     ],
 )
@@ -51,6 +53,19 @@ def test_subject_of_captions_in_other_words(caption: str, phrase: str) -> None:
 def test_a_black_and_white_cat_is_no_style() -> None:
     assert style_of("a photo of a black and white cat") == "photo"
     assert style_of("a black-and-white photo of a black and white cat") == "black-and-white"
+
+
+@pytest.mark.parametrize("medium", CALLED)
+def test_every_name_of_a_style_or_light_asks_for_it(medium: str) -> None:
+    seen = "a pencil sketch of a cat" if medium != "sketch" else "a photo of a cat"
+    for name in CALLED[medium]:
+        assert captioned_task(seen, name).target_prompt == MEDIA[medium][0].format("a cat"), name
+
+
+def test_styles_in_other_words() -> None:
+    assert style_of("a drawing of a cat") == "sketch"
+    assert style_of("a black and white photo of a cat") == "black-and-white"
+    assert style_of("an oil painting of two dogs") == "painting"
 
 
 def test_a_caption_without_a_thing_is_refused() -> None:
@@ -82,6 +97,28 @@ def test_a_word_takes_the_nouns_place_and_attributes_go() -> None:
         ("a photo of an orange dog", "night", "a photo of an orange dog", "a photo of an orange dog at night"),
         ("a photo of a dog at night", "day", "a photo of a dog at night", "a photo of a dog"),
         ("a photo of a cat", "monochrome", "a photo of a cat", "a black-and-white photo of a cat"),
+        (
+            "a photo of a tabby cat",
+            "black and white photo",
+            "a photo of a tabby cat",
+            "a black-and-white photo of a tabby cat",
+        ),
+        ("a photo of a cat", "posterised painting", "a photo of a cat", "a painting of a cat"),
+        ("a photo of a cat", "grey", "a photo of a cat", "a photo of a gray cat"),
+        ("a photo of a cat", "red", "a photo of a cat", "a photo of a red cat"),
+        ("a photo of a tabby cat", "dark", "a photo of a tabby cat", "a dark photo of a tabby cat"),
+        ("a photo of a tabby cat", "in bright light", "a photo of a tabby cat", "a bright photo of a tabby cat"),
+        ("a photo of a tabby cat", "close-up", "a photo of a tabby cat", "a close-up photo of a tabby cat"),
+        ("a photo of a cat", "a green background", "a photo of a cat", "a photo of a cat on a green background"),
+        (
+            "a painting of a cat on a red background",
+            "on a gray background",
+            "a painting of a cat on a red background",
+            "a painting of a cat on a grey background",
+        ),
+        ("a photo of a tabby cat", "black and white dog", "a photo of a cat", "a photo of a black and white dog"),
+        ("a sketch of a black and white cat", "orange dog", "a sketch of a cat", "a sketch of an orange dog"),
+        ("a photo of a cat", "golden retriever dog", "a photo of a cat", "a photo of a golden retriever dog"),
     ],
 )
 def test_coats_and_styles_are_edited_as_such(caption: str, target: str, source_prompt: str, target_prompt: str) -> None:

@@ -2,9 +2,12 @@
 
 import random
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from zeroshift.data import CaptionedFolder
 from zeroshift.renderings import RENDERINGS, black_and_white, blurred, luma, night, painting, sketch
@@ -12,6 +15,8 @@ from zeroshift.training.captions import SHARES, scene_of, spoken, vary
 from zeroshift.training.material import Material, balanced, column_of, described, details, gathered, renderings
 from zeroshift.training.measured import background, colour, light
 from zeroshift.vocabulary import COLOURS, MEDIA, STYLES, Scene
+
+ROOT = Path(__file__).parents[1]
 
 
 def drawn(scene, count=300, **shares):
@@ -76,6 +81,13 @@ def test_colours_have_the_names_that_people_give_them():
         (230, 210, 60): "yellow",
         (60, 140, 50): "green",
         (40, 70, 170): "blue",
+        (255, 255, 0): "yellow",
+        (180, 30, 45): "red",
+        (255, 0, 230): "",  # pink and purple are no red, rosy is no brown, cyan is no green
+        (230, 50, 205): "",
+        (128, 77, 122): "",
+        (178, 115, 140): "",
+        (0, 255, 255): "",
     }
     for rgb, name in known.items():
         assert colour([part / 255 for part in rgb]) == name
@@ -192,3 +204,11 @@ def test_measured_words_are_those_of_the_picture():
     pictures = flat((40, 70, 170), (250, 250, 250))
     made = described(Material(pictures, [Scene("cat"), "two boats"], torch.ones(2)))
     assert made.scenes == [Scene("cat", "dark", "blue"), "two boats"]
+
+
+def test_the_example_sketch_is_the_example_photograph_as_a_sketch():
+    photograph, there = (
+        torch.from_numpy(np.array(Image.open(ROOT / f"examples/{name}.png").convert("RGB"))).permute(2, 0, 1)[None]
+        for name in ("cat", "cat-sketch")
+    )
+    assert (RENDERINGS["sketch"](photograph).int() - there.int()).abs().max() <= 1

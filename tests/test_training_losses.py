@@ -107,10 +107,16 @@ def test_denoiser_loss_is_the_schedulers_velocity_with_min_snr_weights():
     x0 = latents[torch.randint(2, (4,)), indices]
     noise = torch.randn(4, 4, 8, 8)
     t = (torch.sigmoid(0.3 + 1.3 * torch.randn(4)) * 1000).long()
-    v = model(schedule.add_noise(x0, noise, t), t, stage.text(indices)).sample
+    encoded = stage.text(indices)
+    v = model(schedule.add_noise(x0, noise, t), t, encoded).sample
     snr = compute_snr(schedule, t)
     error = (v - schedule.get_velocity(x0, noise, t)).square().mean((1, 2, 3))
     torch.testing.assert_close(loss, (error * snr.clamp(max=5) / (snr + 1)).mean())
+    stage.consistency = 0.3
+    torch.manual_seed(1)
+    more = stage.training_step(indices, 0)
+    unlike = stage.unlike(schedule.add_noise(x0, noise, t), t, encoded, v)
+    torch.testing.assert_close(more, loss + 0.3 * unlike)
 
 
 def test_unlike_answers_at_both_ends_of_a_step_are_what_inversion_loses():
@@ -130,11 +136,11 @@ def test_unlike_answers_at_both_ends_of_a_step_are_what_inversion_loses():
     )
     schedule, tokens = denoiser.scheduler(), torch.randn(1, 12, 32)
     schedule.set_timesteps(50)
-    for t in (21, 401, 981):
+    for t in (1, 21, 401, 981):
         x, at = torch.randn(1, 4, 8, 8), torch.tensor([t])
         v = model(x, at, tokens).sample
         lower = schedule.step(v, t, x).prev_sample
-        angle, below = (schedule.alphas_cumprod[k].double().sqrt().acos() for k in (t, t - 20))
+        angle, below = (schedule.alphas_cumprod[k].double().sqrt().acos() for k in (t, max(t - 20, 0)))
         turn = angle - below
         returned = (lower + turn.sin() * model(lower.float(), at, tokens).sample) / turn.cos()
         missed = (50 * turn.cos() * (returned - x)).square().mean().float()

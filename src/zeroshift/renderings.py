@@ -83,7 +83,7 @@ def blurred(x: Tensor, sigma: float) -> Tensor:
 
 
 def corner(x: Tensor, reach: int, dy: int, dx: int) -> tuple[Tensor, Tensor]:
-    """Return mean (N, 3, S, S) and variance of grey values (N, S, S) of the square on one side of every pixel.
+    """Return mean (N, 3, S, S) and variance, the channels' summed, (N, S, S) of the square on one side of every pixel.
 
     ``dy`` and ``dx`` are 0 for above and left, 1 for below and right.
     """

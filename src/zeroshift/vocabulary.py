@@ -27,13 +27,22 @@ MEDIA = {
 STYLES = ("photo", "sketch", "black-and-white", "painting", "night")
 """what a picture is made with; everything else is said of photographs"""
 CALLED = {
-    "photo": ("photograph", "day", "daylight", "real"),
-    "sketch": ("drawing", "pencil"),
-    "black-and-white": ("monochrome", "black-and-white photo"),
-    "painting": ("oil painting",),
-    "night": ("at night", "dark night"),
+    "photo": ("photo", "photograph", "day", "daylight", "real"),
+    "sketch": ("sketch", "pencil sketch", "drawing", "pencil drawing", "pencil"),
+    "black-and-white": (
+        "black-and-white",
+        "black-and-white photo",
+        "black and white photo",
+        "monochrome",
+        "monochrome photo",
+    ),
+    "painting": ("painting", "oil painting", "posterised painting"),
+    "night": ("night", "at night", "night photo", "dark night"),
+    "close": ("close-up", "close up", "close-up photo", "from very near"),
+    "dark": ("dark", "dark photo", "dim light", "in dim light", "in the shade"),
+    "bright": ("bright", "bright photo", "bright light", "in bright light"),
 }
-"""other names of styles, where one is asked for alone"""
+"""names of the keys of ``MEDIA``, where one is asked for alone"""
 COATS = (
     "tabby",
     "black",
@@ -47,8 +56,9 @@ COATS = (
     "brown",
     "colorpoint",
     "gray",
+    "gray and white",
 )
-"""coats that the shipped model's captions say, the most frequent first"""
+"""coats that the shipped model's captions say"""
 BACKGROUND = ("on a {} background", "with a {} background", "in front of a {} background")
 """ways to say a background's colour"""
 COLOURS = ("black", "white", "grey", "red", "brown", "yellow", "green", "blue")

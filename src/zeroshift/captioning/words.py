@@ -24,8 +24,16 @@ _CLOSING = frozenset(
     "that which who is are has and/or while up down".split()
 )
 """words that end a noun phrase"""
+_DOING = frozenset(
+    "wearing holding eating chasing carrying biting drinking licking watching catching pulling riding using making "
+    "having showing facing playing".split()
+)
+"""verbs that end a noun phrase though a thing follows them"""
 _BEFORE = "|".join(way.format(colour) for way in BACKGROUND for colour in COLOURS)
 """what may end a sentence of any style"""
+_BACKGROUND = re.compile(
+    rf"(?:(?:on|with|in front of)\s+)?(?:an?\s+)?({'|'.join(COLOURS)})\s+background", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,7 @@ def subject_of(caption: str) -> Subject:
     """Return the first thing that a caption names; whatever kind of picture it is said to be does not count.
 
     A rule of thumb for short captions: after "a photo of" and the article come attributes and the noun, up to a comma,
-    a preposition, a verb such as "sitting" before one of them, or "and" before an article.
+    a preposition, a verb such as "sitting" before one of them or "wearing" before anything, or "and" before an article.
 
     Raises:
         ValueError: nothing is left between these.
@@ -49,7 +57,7 @@ def subject_of(caption: str) -> Subject:
     words = _LEADING.sub("", _THERE.sub("", _MEDIUM.sub("", " ".join(caption.split())))).split()
     taken: list[str] = []
     for word, following in pairwise([*words, ""]):
-        if _ends(word.casefold(), following.casefold()):
+        if _ends(word.casefold(), following.casefold()) or (taken and word.casefold() in _DOING):
             break
         taken.append(re.sub(r"(?:['’]s?)?[,.;]*$", "", word))  # of "a cat's face", too, the cat is the subject
         if taken[-1] != word:
@@ -60,9 +68,9 @@ def subject_of(caption: str) -> Subject:
 
 
 def style_of(caption: str) -> str:
-    """Return which of ``STYLES`` a caption in the shipped model's words says; "photo" where it says no other."""
+    """Return which of ``STYLES`` a caption in words known to the package says; "photo" where it says no other."""
     for style in STYLES[1:]:
-        for way in MEDIA[style]:
+        for way in (*MEDIA[style], *(f"{with_article(name)} of {{}}" for name in CALLED[style])):
             pattern = re.escape(way).replace(r"\{\}", ".+") + rf"(?: (?:{_BEFORE}))?"
             if re.fullmatch(pattern, caption.strip(), re.IGNORECASE):
                 return style
@@ -72,45 +80,63 @@ def style_of(caption: str) -> str:
 def captioned_task(caption: str, target: str, direction: Path | None = None) -> Task:
     """Return the edit of a picture that was captioned.
 
-    A whole prompt as ``target`` stands against the whole caption. A style ("sketch", "night", "photo") is given to the
-    whole caption, a coat ("orange") to the noun that it names. Any other word takes the noun's place, in a caption
-    whose noun has lost its attributes: what a model knows of them often belongs to one animal (there are tabby cats and
-    no tabby dogs), and a target such as "orange cat" brings its own.
+    A whole prompt as ``target`` stands against the whole caption. A style, a light or a closeness ("sketch", "night",
+    "photo", "bright", "close-up") is given to the whole caption, and so is a "green background"; a coat ("orange") to
+    the noun that it names. Any other word takes the noun's place, in a caption whose noun has lost its attributes: what
+    a model knows of them often belongs to one animal (there are tabby cats and no tabby dogs), and a target such as
+    "orange cat" brings its own. Words are not inflected: of "two cats" a target "dog" makes "two dog".
 
     Raises:
         ValueError: the target is empty or is what the caption says, or the caption names no thing.
     """
-    seen = subject_of(caption)
-    target = _wanted(target, seen, style_of(caption))
-    if target.casefold() in (text.casefold() for text in (caption, seen.phrase, seen.noun)):
+    caption, target, seen = " ".join(caption.split()), target.strip(), subject_of(caption)
+    phrase = _named(target, seen)
+    wanted = _whole_picture(caption, target, seen) or phrase or target
+    if wanted.casefold() in (text.casefold() for text in (caption, seen.phrase, seen.noun)):
         raise ValueError(
             f'The picture shows {caption}, so the target "{target}" would change nothing; give another target, or say '
             "with --source (source=) what it shows."
         )
-    if target.removesuffix(f" {seen.noun}").casefold() in COATS:
-        return _recoloured(caption, seen, target, direction)
-    return make_task(seen.noun, target, caption if is_prompt(target) else without_attributes(caption), direction)
+    if wanted != phrase:
+        return make_task(seen.noun, wanted, caption, direction)
+    if phrase.split()[-1].casefold() == seen.noun.casefold():  # the same animal in another coat
+        return _replaced(caption, seen.phrase, phrase, direction)
+    return _replaced(without_attributes(caption), seen.noun, phrase, direction)
 
 
-def _recoloured(caption: str, seen: Subject, target: str, direction: Path | None) -> Task:
-    """Return the edit of the subject's coat; "black and white cat" is too long for a word and makes whole prompts."""
-    caption = " ".join(caption.split())
-    if is_prompt(seen.phrase) or is_prompt(target):
-        return make_task(seen.noun, swap_word(caption, seen.phrase, target), caption, direction)
-    return make_task(seen.phrase, target, caption, direction)
+def _replaced(caption: str, was: str, phrase: str, direction: Path | None) -> Task:
+    """Return the edit of ``was`` to ``phrase``; a name of four words, "black and white cat", makes whole prompts."""
+    if is_prompt(was) or is_prompt(phrase):
+        return make_task(was.split()[-1], swap_word(caption, was, phrase), caption, direction)
+    return make_task(was, phrase, caption, direction)
 
 
-def _wanted(target: str, seen: Subject, style: str) -> str:
-    """Return ``target`` as a word for the noun's place or as a whole prompt, if a style or a coat is asked for."""
-    bare = re.sub(r"^(?:an?|the)\s+", "", target.strip(), flags=re.IGNORECASE)
-    asked = bare.casefold()
-    for name, others in CALLED.items():
-        if asked in (name, *others, MEDIA[name][0].format("").removesuffix(" of ").removeprefix("a ")):
-            phrase = seen.phrase if STYLES[0] in (name, style) else seen.noun
-            return MEDIA[name][0].format(with_article(phrase))
-    if asked in COATS:
-        return f"{bare} {seen.noun}"
-    return bare if len(bare.split()) <= 2 else target.strip()
+def _whole_picture(caption: str, target: str, seen: Subject) -> str:
+    """Return the caption that a style, light, closeness or background makes of this one; nothing for other words."""
+    asked = _bare(target).casefold()
+    for medium, names in CALLED.items():
+        if asked in names:
+            kept = seen.phrase if STYLES[0] in (medium, style_of(caption)) else seen.noun
+            return MEDIA[medium][0].format(with_article(kept))
+    if found := _BACKGROUND.fullmatch(asked.replace("gray", "grey")):
+        return f"{re.sub(rf' (?:{_BEFORE})$', '', caption)} {BACKGROUND[0].format(found[1])}"
+    return ""
+
+
+def _named(target: str, seen: Subject) -> str:
+    """Return what takes the subject's place, without article; nothing for a whole prompt.
+
+    A coat alone is one of the same noun; with a noun it is a name, however many words it has.
+    """
+    bare = _bare(target)
+    coat, _, noun = bare.casefold().replace("grey", "gray").rpartition(" ")
+    if (whole := f"{coat} {noun}".strip()) in (*COATS, *COLOURS):
+        return f"{whole} {seen.noun}"
+    return bare if coat in COATS or len(bare.split()) <= 2 or not is_prompt(target) else ""
+
+
+def _bare(target: str) -> str:
+    return re.sub(r"^(?:an?|the)\s+", "", target, flags=re.IGNORECASE)
 
 
 def without_attributes(caption: str) -> str:

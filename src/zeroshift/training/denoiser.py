@@ -103,7 +103,10 @@ class DenoiserStage(Stage):
 
         Inversion has only the step's lower end when it asks at ``t``: what the answers differ by, it loses.
         """
-        level, below = (self.alphas_cumprod[at][:, None, None, None] for at in (t, (t - 1000 // self.steps).clamp(0)))
+        level, below = (
+            self.alphas_cumprod[at][:, None, None, None]
+            for at in (t, (t - len(self.alphas_cumprod) // self.steps).clamp(0))
+        )
         cosine = (level * below).sqrt() + ((1 - level) * (1 - below)).sqrt()
         sine = ((1 - level) * below).sqrt() - (level * (1 - below)).sqrt()
         lower = self.model(cosine * x - sine * v, t, text).sample.float()
