@@ -117,6 +117,14 @@ def test_a_word_takes_the_nouns_place_and_attributes_go() -> None:
             "a painting of a cat on a grey background",
         ),
         ("a photo of a tabby cat", "black and white dog", "a photo of a cat", "a photo of a black and white dog"),
+        (
+            "a photo of a cat on a green background.",
+            "sketch",
+            "a photo of a cat on a green background",
+            "a pencil sketch of a cat on a green background",
+        ),
+        ("a photo of a cat", "grey dog", "a photo of a cat", "a photo of a gray dog"),
+        ("a photo of a cat", "a golden retriever dog", "a photo of a cat", "a photo of a golden retriever dog"),
         ("a sketch of a black and white cat", "orange dog", "a sketch of a cat", "a sketch of an orange dog"),
         ("a photo of a cat", "golden retriever dog", "a photo of a cat", "a photo of a golden retriever dog"),
     ],
@@ -127,9 +135,20 @@ def test_coats_and_styles_are_edited_as_such(caption: str, target: str, source_p
 
 
 def test_the_style_that_is_there_already_is_no_target() -> None:
-    for caption, target in (("a pencil sketch of a cat", "sketch"), ("a photo of an orange cat", "orange")):
+    for caption, target in (
+        ("a pencil sketch of a tabby cat", "sketch"),
+        ("a photo of a cat on a green background", "photo"),
+        ("a photo of an orange cat", "orange"),
+        ("a photo of a gray cat", "grey cat"),
+    ):
         with pytest.raises(ValueError, match="would change nothing; give another target"):
             captioned_task(caption, target)
+
+
+@pytest.mark.parametrize("target", ["", " "])
+def test_an_empty_target_is_refused(target: str) -> None:
+    with pytest.raises(ValueError, match="The target is empty"):
+        captioned_task("a photo of a cat", target)
 
 
 def test_a_whole_prompt_stands_against_the_whole_caption() -> None:

@@ -82,6 +82,8 @@ def test_colours_have_the_names_that_people_give_them():
         (60, 140, 50): "green",
         (40, 70, 170): "blue",
         (255, 255, 0): "yellow",
+        (107, 122, 64): "green",
+        (150, 172, 100): "green",
         (180, 30, 45): "red",
         (255, 0, 230): "",  # pink and purple are no red, rosy is no brown, cyan is no green
         (230, 50, 205): "",

@@ -1,4 +1,4 @@
-"""What the shipped model's captions say beyond the noun: style, closeness, light and background colour.
+"""What the shipped model's captions say beyond the noun: coat, style, closeness, light, background colour.
 
 The trainer describes its pictures with these words and the captioner composes its guesses of them, so that one reads
 what the other wrote.

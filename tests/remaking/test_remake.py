@@ -41,6 +41,11 @@ def test_words_are_what_the_command_line_makes_of_them(place, capsys, tmp_path):
     assert json.loads(json.dumps(result.recipe)).items() <= read_recipe(out).items()
 
 
+def test_words_without_a_source_are_refused():
+    with pytest.raises(ValueError, match="Say with --source"):
+        asked("--target dog")
+
+
 def test_a_sitting_inverts_once_and_changes_nothing(place):
     sitting = Sitting(place.editor(), [load_image(place.root / "examples/cat.png")])
     for words in (EDIT, f"{EDIT} --guidance-scale 3", f"{EDIT} --inversion ddim"):

@@ -72,7 +72,7 @@ def style_of(caption: str) -> str:
     for style in STYLES[1:]:
         for way in (*MEDIA[style], *(f"{with_article(name)} of {{}}" for name in CALLED[style])):
             pattern = re.escape(way).replace(r"\{\}", ".+") + rf"(?: (?:{_BEFORE}))?"
-            if re.fullmatch(pattern, caption.strip(), re.IGNORECASE):
+            if re.fullmatch(pattern, _plain(caption), re.IGNORECASE):
                 return style
     return STYLES[0]
 
@@ -84,12 +84,12 @@ def captioned_task(caption: str, target: str, direction: Path | None = None) -> 
     "photo", "bright", "close-up") is given to the whole caption, and so is a "green background"; a coat ("orange") to
     the noun that it names. Any other word takes the noun's place, in a caption whose noun has lost its attributes: what
     a model knows of them often belongs to one animal (there are tabby cats and no tabby dogs), and a target such as
-    "orange cat" brings its own. Words are not inflected: of "two cats" a target "dog" makes "two dog".
+    "orange cat" brings its own. Captions are taken to be of one thing: of "two cats" a target "dog" makes "two dog".
 
     Raises:
         ValueError: the target is empty or is what the caption says, or the caption names no thing.
     """
-    caption, target, seen = " ".join(caption.split()), target.strip(), subject_of(caption)
+    caption, target, seen = _plain(caption), target.strip(), subject_of(caption)
     phrase = _named(target, seen)
     wanted = _whole_picture(caption, target, seen) or phrase or target
     if wanted.casefold() in (text.casefold() for text in (caption, seen.phrase, seen.noun)):
@@ -97,7 +97,7 @@ def captioned_task(caption: str, target: str, direction: Path | None = None) -> 
             f'The picture shows {caption}, so the target "{target}" would change nothing; give another target, or say '
             "with --source (source=) what it shows."
         )
-    if wanted != phrase:
+    if not phrase or wanted != phrase:
         return make_task(seen.noun, wanted, caption, direction)
     if phrase.split()[-1].casefold() == seen.noun.casefold():  # the same animal in another coat
         return _replaced(caption, seen.phrase, phrase, direction)
@@ -113,26 +113,34 @@ def _replaced(caption: str, was: str, phrase: str, direction: Path | None) -> Ta
 
 def _whole_picture(caption: str, target: str, seen: Subject) -> str:
     """Return the caption that a style, light, closeness or background makes of this one; nothing for other words."""
-    asked = _bare(target).casefold()
+    asked, style = _bare(target).casefold(), style_of(caption)
+    before, background, _ = re.split(rf"( (?:{_BEFORE}))?$", caption, maxsplit=1)
     for medium, names in CALLED.items():
         if asked in names:
-            kept = seen.phrase if STYLES[0] in (medium, style_of(caption)) else seen.noun
-            return MEDIA[medium][0].format(with_article(kept))
+            kept = seen.phrase if style in (STYLES[0], medium) or medium == STYLES[0] else seen.noun
+            return MEDIA[medium][0].format(with_article(kept)) + (background or "")
     if found := _BACKGROUND.fullmatch(asked.replace("gray", "grey")):
-        return f"{re.sub(rf' (?:{_BEFORE})$', '', caption)} {BACKGROUND[0].format(found[1])}"
+        return f"{before} {BACKGROUND[0].format(found[1])}"
     return ""
 
 
 def _named(target: str, seen: Subject) -> str:
     """Return what takes the subject's place, without article; nothing for a whole prompt.
 
-    A coat alone is one of the same noun; with a noun it is a name, however many words it has.
+    A coat alone is one of the same noun; with a noun it is a name, however many words it has, and so are up to three
+    others.
     """
     bare = _bare(target)
     coat, _, noun = bare.casefold().replace("grey", "gray").rpartition(" ")
     if (whole := f"{coat} {noun}".strip()) in (*COATS, *COLOURS):
         return f"{whole} {seen.noun}"
-    return bare if coat in COATS or len(bare.split()) <= 2 or not is_prompt(target) else ""
+    if coat in COATS:
+        return f"{coat} {bare.split()[-1]}"
+    return "" if is_prompt(bare) else bare
+
+
+def _plain(caption: str) -> str:
+    return " ".join(caption.split()).rstrip(".")
 
 
 def _bare(target: str) -> str:
@@ -146,7 +154,7 @@ def without_attributes(caption: str) -> str:
         ValueError: the caption names no thing.
     """
     seen = subject_of(caption)
-    return swap_word(" ".join(caption.split()), seen.phrase, seen.noun)
+    return swap_word(_plain(caption), seen.phrase, seen.noun)
 
 
 def _ends(word: str, following: str) -> bool:

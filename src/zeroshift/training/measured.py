@@ -38,10 +38,12 @@ def colour(rgb: list[float]) -> str:
         return "white" if value > 0.78 else "grey" if 0.3 < value < 0.7 else ""
     if chroma / value < 0.2:
         return ""
+    if green == value and green > 1.12 * max(red, blue):
+        return "green"
     if min(red, green) > 0.85 * max(red, green) and blue < min(red, green):
         return "yellow" if value > 0.55 and chroma / value > 0.3 else ""
     if green == value:
-        return "green" if green > 1.12 * max(red, blue) else ""
+        return ""
     if blue == value:
         return "blue" if blue > 1.12 * green and blue > 1.25 * red else ""
     if blue - green > 0.12 * red:  # pink, purple
