@@ -105,6 +105,7 @@ def test_what_cannot_be_seen_is_refused(capsys, place, captions, checkpoint):
     told = call(capsys, "edit", "0.png", "--target", animal, "--quiet", *few)
     refused(told, 1, captions["0.png"], "would change nothing")
     refused(call(capsys, "edit", "--target", "fox", *few), 2, "nothing to look at", "--source")
+    refused(call(capsys, "edit", "0.png", "--target", " ", *few), 2, "target is empty")
     words = ("0.png", "--prompt", "a photo of a cat")
     refused(call(capsys, "edit", *words, "--target", "fox", *few), 2, "give both, or leave both out")
     refused(call(capsys, "invert", *words, "-o", "x.safetensors", "--model", place[1]), 2, "give both, or leave")

@@ -78,9 +78,11 @@ def asked_for_unseen(
     """Return the edits where nothing is said of the source: every target at every strength.
 
     Raises:
-        Wrong: an option or a value makes no sense, or there is nothing to look at.
+        Wrong: an option or a value makes no sense, a target is empty, or there is nothing to look at.
     """
     check_unseen(prompt, photographs)
+    if not all(target.strip() for target in targets):
+        raise Wrong("The target is empty; give a word such as dog, or a whole prompt.")
     spread = checked_options(direction, method, given, strengths)
     return [Unseen(target, options, slug(target) + ending) for target in targets for ending, options in spread]
 
