@@ -24,11 +24,10 @@ from zeroshift.evaluation.agreement import grid
 from zeroshift.evaluation.quality import save
 from zeroshift.files import write_atomically
 from zeroshift.presets import read_presets
+from zeroshift.training.export import REGULARISATION, SD15
 
 MANIFEST = Path(__file__).with_name("candidates.toml")
 SPLIT = "val"
-SD15 = 64 * 64 * 4
-"""latent values of Stable Diffusion 1.x at 512 pixels, for which papers give their numbers"""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -113,7 +112,7 @@ def in_numbers(trial: Trial, place: Place) -> Trial:
     """Fill in what depends on the model."""
     backbone = place.backbone
     values = backbone.latent_channels * (backbone.size // backbone.factor) ** 2
-    amount = f"{20 * values / SD15:g}"
+    amount = f"{REGULARISATION * values / SD15:g}"
     return replace(trial, always=trial.always.format(regularisation=amount))
 
 

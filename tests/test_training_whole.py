@@ -18,6 +18,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from zeroshift.backbones import load_backbone
+from zeroshift.loading import load
 from zeroshift.training.job import SHARES, Job, TrainOptions
 from zeroshift.training.train import train
 
@@ -66,6 +67,10 @@ def test_a_whole_training_makes_a_model_that_loads(trained):
     assert pipeline("a cat", num_inference_steps=2, output_type="np").images.shape == (1, 32, 32, 3)
     backbone = load_backbone(root / "model")
     assert backbone.size == 32 and backbone.schedule(10).prediction == "v_prediction"
+    values = backbone.latent_channels * (32 // backbone.factor) ** 2
+    step = 20 * values / (64 * 64 * 4)
+    inversion = load(root / "model", device="cpu").method("pix2pix-zero").inversion
+    assert (inversion.lambda_ac, inversion.lambda_kl) == (step, step)
     seen, said = backbone.clip.image_features(torch.zeros(1, 3, 32, 32)), backbone.clip.text_features(["a cat"])
     assert seen.shape == said.shape and (backbone.clip.mean, backbone.clip.deviation) == ((0.5, 0.5, 0.5),) * 2
 

@@ -10,6 +10,15 @@ from transformers import CLIPConfig, CLIPModel, CLIPTextModel, CLIPTokenizer, CL
 
 from zeroshift.files import folder_atomically
 
+REGULARISATION, SD15 = 20, 64 * 64 * 4
+"""pix2pix-zero's step sizes (section 3.1) for the latent values of Stable Diffusion 1.x at 512 pixels"""
+REGULARISED = {
+    "pix2pix-zero": ("lambda_ac", "lambda_kl"),
+    "rediffuser": ("lambda_ac", "lambda_kl"),
+    "mirror-diffusion": ("lambda_kl",),
+}
+"""step sizes of inversion, by method, whose gradients grow as one over the number of latent values"""
+
 
 def save(
     out: Path,
@@ -19,7 +28,7 @@ def save(
     unet: UNet2DConditionModel,
     scheduler: DDIMScheduler,
 ) -> None:
-    """Write a new folder ``out`` in half precision: the parts of a pipeline, and image_encoder beside them.
+    """Write a new folder ``out`` in half precision: the parts of a pipeline, image_encoder and presets beside them.
 
     The text tower's projection is the identity, so the image encoder's ``image_embeds`` compare with the text
     encoder's ``pooler_output`` by cosine.
@@ -50,6 +59,20 @@ def save(
         half = [0.5, 0.5, 0.5]  # the towers were trained on pictures in [-1, 1]
         preparation = {"image_mean": half, "image_std": half, "size": {"height": side, "width": side}}
         _add(folder / "image_encoder/preprocessor_config.json", preparation)
+        _add(folder / "presets.json", presets(unet.config.in_channels * unet.config.sample_size**2))
+
+
+def presets(values: int) -> dict[str, object]:
+    """Return what the model recommends: step sizes of inversion in proportion to its number of latent values.
+
+    With the papers' own the inversion of a model that has few of them leaves all bounds.
+    """
+    size = REGULARISATION * values / SD15
+    reason = f"{REGULARISATION} at 64 x 64 x 4 latent values, in proportion to this model's {values}"
+    return {
+        name: {"options": {"inversion": dict.fromkeys(options, size)}, "chosen_by": reason}
+        for name, options in REGULARISED.items()
+    }
 
 
 def _add(file: Path, facts: Mapping[str, object]) -> None:
