@@ -24,7 +24,7 @@ from zeroshift.evaluation.agreement import grid
 from zeroshift.evaluation.quality import save
 from zeroshift.files import write_atomically
 from zeroshift.presets import read_presets
-from zeroshift.training.export import REGULARISATION, SD15
+from zeroshift.training.export import step_size
 
 MANIFEST = Path(__file__).with_name("candidates.toml")
 SPLIT = "val"
@@ -112,7 +112,7 @@ def in_numbers(trial: Trial, place: Place) -> Trial:
     """Fill in what depends on the model."""
     backbone = place.backbone
     values = backbone.latent_channels * (backbone.size // backbone.factor) ** 2
-    amount = f"{REGULARISATION * values / SD15:g}"
+    amount = f"{step_size(values):g}"
     return replace(trial, always=trial.always.format(regularisation=amount))
 
 

@@ -114,13 +114,14 @@ def _replaced(caption: str, was: str, phrase: str, direction: Path | None) -> Ta
 def _whole_picture(caption: str, target: str, seen: Subject) -> str:
     """Return the caption that a style, light, closeness or background makes of this one; nothing for other words."""
     asked, style = _bare(target).casefold(), style_of(caption)
-    before, background, _ = re.split(rf"( (?:{_BEFORE}))?$", caption, maxsplit=1)
+    there = re.search(rf" (?:{_BEFORE})$", caption, re.IGNORECASE)
+    background = there[0] if there else ""
     for medium, names in CALLED.items():
         if asked in names:
             kept = seen.phrase if style in (STYLES[0], medium) or medium == STYLES[0] else seen.noun
-            return MEDIA[medium][0].format(with_article(kept)) + (background or "")
+            return MEDIA[medium][0].format(with_article(kept)) + background
     if found := _BACKGROUND.fullmatch(asked.replace("gray", "grey")):
-        return f"{before} {BACKGROUND[0].format(found[1])}"
+        return f"{caption.removesuffix(background)} {BACKGROUND[0].format(found[1])}"
     return ""
 
 

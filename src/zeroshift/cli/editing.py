@@ -11,7 +11,7 @@ from zeroshift.cli.idle import check_idle
 from zeroshift.cli.output import check_apart, check_picture, places, slug
 from zeroshift.cli.shared import checked_method
 from zeroshift.cli.wrong import Wrong, usage
-from zeroshift.conditioning.task import Task, make_task
+from zeroshift.conditioning.task import Task, check_target, make_task
 from zeroshift.options import fields_of
 from zeroshift.request import Request, check_shared
 
@@ -81,8 +81,9 @@ def asked_for_unseen(
         Wrong: an option or a value makes no sense, a target is empty, or there is nothing to look at.
     """
     check_unseen(prompt, photographs)
-    if not all(target.strip() for target in targets):
-        raise Wrong("The target is empty; give a word such as dog, or a whole prompt.")
+    with usage():
+        for target in targets:
+            check_target(target)
     spread = checked_options(direction, method, given, strengths)
     return [Unseen(target, options, slug(target) + ending) for target in targets for ending, options in spread]
 

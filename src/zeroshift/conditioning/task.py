@@ -40,8 +40,7 @@ def make_task(source: str, target: str, prompt: str | None = None, direction: Pa
     """
     source_prompt = complete_source(source, prompt)
     source, target = source.strip(), target.strip()
-    if not target:
-        raise ValueError("The target is empty; give a word such as dog, or a whole prompt.")
+    check_target(target)
     if source.casefold() == target.casefold():
         raise ValueError(f'Source and target are both "{source}"; give two different ones, or nothing would change.')
     if is_prompt(target):
@@ -52,6 +51,16 @@ def make_task(source: str, target: str, prompt: str | None = None, direction: Pa
             "or the source as the word that it replaces together with the prompt."
         )
     return Task(source, target, source_prompt, swap_word(source_prompt, source, target), (source, target), direction)
+
+
+def check_target(target: str) -> None:
+    """Refuse a target that says nothing.
+
+    Raises:
+        ValueError: it is empty.
+    """
+    if not target.strip():
+        raise ValueError("The target is empty; give a word such as dog, or a whole prompt.")
 
 
 def complete_source(source: str, prompt: str | None = None) -> str:

@@ -55,7 +55,7 @@ def parts(figures: Figures) -> Iterator[str]:
             f"{shown(figures['inversion_vae_psnr_db'], 'dB')}."
         )
     if "classifier_bench_test_balanced_accuracy" in figures:
-        yield (f"{BENCH}: {shown(figures['classifier_bench_test_balanced_accuracy'], '%')}, {then(figures)}")
+        yield f"{BENCH}: {shown(figures['classifier_bench_test_balanced_accuracy'], '%')}, {then(figures)}"
 
 
 def then(figures: Figures) -> str:

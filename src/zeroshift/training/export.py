@@ -67,12 +67,17 @@ def presets(values: int) -> dict[str, object]:
 
     With the papers' own the inversion of a model that has few of them leaves all bounds.
     """
-    size = REGULARISATION * values / SD15
+    size = step_size(values)
     reason = f"{REGULARISATION} at 64 x 64 x 4 latent values, in proportion to this model's {values}"
     return {
         name: {"options": {"inversion": dict.fromkeys(options, size)}, "chosen_by": reason}
         for name, options in REGULARISED.items()
     }
+
+
+def step_size(values: int) -> float:
+    """Return the step size of regularised inversion for a number of latent values."""
+    return REGULARISATION * values / SD15
 
 
 def _add(file: Path, facts: Mapping[str, object]) -> None:
