@@ -21,7 +21,7 @@ from transformers.utils import logging as transformers_logging
 from benchmarks.count import official_sf, outline
 from benchmarks.setting import Setting
 from benchmarks.timing import ROWS, shipped, timed
-from zeroshift.cost import measure
+from zeroshift.cost.estimate import measure
 
 FOLDER = Path(__file__).parent
 PAGE = FOLDER.parent / "docs/benchmarks.md"

@@ -12,7 +12,7 @@ from benchmarks.pipeline import counted_as
 from benchmarks.setting import Setting
 from zeroshift.backbones.outline import outline_of_sd15
 from zeroshift.conditioning.direction import Direction
-from zeroshift.operations import counted, forward_flops
+from zeroshift.cost.flops import counted, forward_flops
 
 COUNTED = {**PAIRS, PIPELINE: counted_as}
 FEW: Mapping[str, int] = {"pix2pix-zero": 3, PIPELINE: 3, "mirror-diffusion": 3, "style-diffusion": 1}

@@ -27,6 +27,7 @@ from zeroshift.conditioning import Prompts
 from zeroshift.control import AttentionGuidance, MirrorGuidance, PromptToPrompt, Replay
 from zeroshift.control.blend import blend_sites
 from zeroshift.control.guidance import in_units
+from zeroshift.diffusion.schedule import random_start
 from zeroshift.inversion import (
     DirectInversion,
     EditFriendlyInversion,
@@ -40,7 +41,6 @@ from zeroshift.inversion.mapping import draw_network
 from zeroshift.inversion.noise import draw_rolls
 from zeroshift.methods import DDIM, MirrorDiffusion, Pix2PixZero, PlugAndPlay, SDEdit, StyleDiffusion
 from zeroshift.methods import PromptToPrompt as P2P
-from zeroshift.schedule import random_start
 
 NEGATIVE = "ugly, blurry, black, low res, unrealistic"
 

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from benchmarks.official import pix2pix_zero
 from benchmarks.official.model import Work, trainable
 from benchmarks.setting import SEED, TASK, Pair, Setting
+from zeroshift.image.tensors import to_pictures
 from zeroshift.methods import Pix2PixZero
-from zeroshift.pictures import to_pictures
 
 NAME = "pix2pix-zero, diffusers"
 

@@ -11,11 +11,11 @@ from torch import Tensor
 from benchmarks.official.model import Model, Work
 from benchmarks.official.prompt_to_prompt import Controller
 from zeroshift.backbones.stable_diffusion import StableDiffusion
-from zeroshift.conditioning.base import Run
+from zeroshift.conditioning.base import EditContext
 from zeroshift.conditioning.direction import Direction
 from zeroshift.conditioning.task import make_task
 from zeroshift.control import PromptToPrompt
-from zeroshift.inversion.base import Photograph, finished
+from zeroshift.inversion.base import CleanLatents, finished
 from zeroshift.methods import Method
 from zeroshift.methods.base import edit_of, inversion_plan
 from zeroshift.sampling import sample
@@ -78,8 +78,8 @@ def ours(at: Setting, method: Method, x0: Tensor) -> Tensor:
     """Edit the clean latent ``x0`` (1, C, h, w) with zeroshift."""
     backbone, prompt = at.backbone, at.backbone.embed([TASK.source_prompt])
     plan = inversion_plan(method, backbone, SEED)
-    trajectory = finished(method.inversion.invert(backbone, Photograph(at.pictures, x0, prompt), plan))
+    trajectory = finished(method.inversion.invert(backbone, CleanLatents(at.pictures, x0, prompt), plan))
     direction = at.direction if method.conditioning.kind == "direction" else None
-    run = Run(backbone, TASK, prompt, trajectory, method.guidance_scale, True, direction, at.pictures)
+    run = EditContext(backbone, TASK, prompt, trajectory, method.guidance_scale, True, direction, at.pictures)
     *_, last = sample(backbone, trajectory, [edit_of(method, run)])
     return last.targets[0]

@@ -17,8 +17,8 @@ from zeroshift.backbones import load_backbone
 from zeroshift.backbones.clip import Towers
 from zeroshift.conditioning.direction import direction_of_words
 from zeroshift.image import load_image
+from zeroshift.image.tensors import to_tensor
 from zeroshift.inversion.base import finished
-from zeroshift.pictures import to_tensor
 
 ROWS = {**PAIRS, PIPELINE: of_pipeline}
 FEW = 4

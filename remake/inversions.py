@@ -7,7 +7,7 @@ from remake.pages import marks, put
 from remake.place import Job, Jobs, Place
 from remake.sitting import Sitting
 from zeroshift.image import frame, load_image
-from zeroshift.pictures import psnr, to_bytes, to_tensor
+from zeroshift.image.tensors import psnr, to_bytes, to_tensor
 
 PAGE = "docs/inversions.md"
 MARK = "returned "

@@ -15,7 +15,7 @@ from remake.asked import Asked
 from remake.sitting import Sitting
 from zeroshift.files import sha256_of, write_atomically
 from zeroshift.image import canonical_json
-from zeroshift.pictures import to_bytes, to_png, to_tensor
+from zeroshift.image.tensors import to_bytes, to_png, to_tensor
 from zeroshift.request import describe
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from zeroshift.backbones import load_backbone
-from zeroshift.backbones.locate import SHIPPED
+from zeroshift.backbones.checkpoint import SHIPPED
 from zeroshift.backbones.stable_diffusion import StableDiffusion
 from zeroshift.editor import Editor
 from zeroshift.presets import read_presets

@@ -16,15 +16,15 @@ from remake.asked import Asked, asked
 from remake.place import Job, Jobs, Place
 from remake.tuner import Bench, Figures, Sitter, best
 from zeroshift import Progress
-from zeroshift.classifier import load_classifier
 from zeroshift.cli.flags import Given
 from zeroshift.cli.quality import follow
-from zeroshift.data import CaptionedFolder, rows_of
-from zeroshift.evaluation.agreement import grid
-from zeroshift.evaluation.quality import save
 from zeroshift.files import write_atomically
+from zeroshift.miniature.classifier import load_classifier
+from zeroshift.miniature.data import CaptionedFolder, rows_of
+from zeroshift.miniature.quality.agreement import grid
+from zeroshift.miniature.quality.figures import save
+from zeroshift.miniature.training.export import step_size
 from zeroshift.presets import read_presets
-from zeroshift.training.export import step_size
 
 MANIFEST = Path(__file__).with_name("candidates.toml")
 SPLIT = "val"

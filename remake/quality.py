@@ -7,8 +7,8 @@ from dataclasses import fields
 from remake.asked import command
 from remake.pages import put
 from remake.place import Job, Jobs, Place
-from zeroshift.evaluation.bars import Bar, table
 from zeroshift.files import write_atomically
+from zeroshift.miniature.quality.bars import Bar, table
 
 
 def jobs() -> Jobs:

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 from remake.asked import Asked
 from zeroshift import Progress, Result
+from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.editor import Editor
-from zeroshift.image import Source
+from zeroshift.image import Photo
 from zeroshift.methods.base import inversion_plan
 from zeroshift.request import inversion_facts
-from zeroshift.trajectory import Trajectory
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +18,7 @@ class Sitting:
     """Photographs of one framed size that are edited together, and their inversions so far."""
 
     editor: Editor
-    sources: Sequence[Source]
+    sources: Sequence[Photo]
     inverted: dict[str, Trajectory] = field(default_factory=dict)
     """by all that an inversion depends on"""
 

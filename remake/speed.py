@@ -10,7 +10,7 @@ from typing import Any
 from remake.facts import megabytes
 from remake.pages import put
 from remake.place import Job, Jobs, Place
-from zeroshift.evaluation.bars import Bar, table
+from zeroshift.miniature.quality.bars import Bar, table
 
 WORDS = ("--target", "dog", "--threads", "2", "--json")
 

@@ -12,10 +12,10 @@ from remake.asked import Asked
 from remake.kept import edited
 from remake.sitting import Sitting
 from zeroshift import Progress
-from zeroshift.classifier import Classifier
 from zeroshift.editor import Editor
-from zeroshift.image import Source
-from zeroshift.pictures import psnr
+from zeroshift.image import Photo
+from zeroshift.image.tensors import psnr
+from zeroshift.miniature.classifier import Classifier
 
 STEADY = 1
 """grey levels that batches and single runs may lie apart"""
@@ -46,8 +46,8 @@ class Sitter:
     animal: str
 
     @property
-    def source(self) -> Source:
-        return Source.of(Image.fromarray(self.pixels.permute(1, 2, 0).contiguous().numpy()))
+    def source(self) -> Photo:
+        return Photo.of(Image.fromarray(self.pixels.permute(1, 2, 0).contiguous().numpy()))
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from zeroshift.classifier import Classifier, build_classifier, save_classifier
-from zeroshift.vocabulary import STYLES
+from zeroshift.miniature.classifier import Classifier, build_classifier, save_classifier
+from zeroshift.miniature.vocabulary import STYLES
 
 COATS = ("black and white", "orange", "tabby")
 

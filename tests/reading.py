@@ -5,7 +5,7 @@ from torch import Tensor
 
 from tests.tiny import LENGTH, WIDTH
 from zeroshift.backbones.stable_diffusion import StableDiffusion
-from zeroshift.sites import Compute, Part, Site, Wanted, tapped
+from zeroshift.diffusion.sites import Compute, Part, Selection, Site, tapped
 
 
 def inputs() -> tuple[Tensor, int, Tensor]:
@@ -18,12 +18,12 @@ def unchanged(_site: Site, _part: Part, compute: Compute) -> Tensor:
     return compute()
 
 
-def predict_through(backbone: StableDiffusion, wanted: Wanted, handler=unchanged) -> Tensor:
+def predict_through(backbone: StableDiffusion, wanted: Selection, handler=unchanged) -> Tensor:
     with tapped(backbone, wanted) as taps, taps.listening(handler, wanted):
         return backbone.predict(*inputs())
 
 
-def record_all(backbone: StableDiffusion, wanted: Wanted) -> list[tuple[Site, Part, Tensor]]:
+def record_all(backbone: StableDiffusion, wanted: Selection) -> list[tuple[Site, Part, Tensor]]:
     seen: list[tuple[Site, Part, Tensor]] = []
 
     def keep(site: Site, part: Part, compute: Compute) -> Tensor:

@@ -5,12 +5,12 @@ from dataclasses import replace
 import torch
 
 from tests.runs import TASK, clean, inverted, last, prompts
-from zeroshift.conditioning.base import Run
+from zeroshift.conditioning.base import EditContext
 from zeroshift.control import Refinement
-from zeroshift.control.base import Control, Here, Stack
+from zeroshift.control.base import Control, Stack, StepContext
+from zeroshift.diffusion.sites import Taps
 from zeroshift.methods import DDIM, Method
 from zeroshift.methods.base import plan
-from zeroshift.sites import Taps
 
 STEPS = 4
 PLAIN = DDIM(steps=STEPS, guidance_scale=3.0)
@@ -29,10 +29,10 @@ def refined(**options: object) -> DDIM:
     return replace(PLAIN, extras=(Refinement(**options),))
 
 
-def run_of(backbone, method: Method, x0: torch.Tensor, pictures: torch.Tensor | None) -> Run:
+def run_of(backbone, method: Method, x0: torch.Tensor, pictures: torch.Tensor | None) -> EditContext:
     trajectory = inverted(backbone, method, x0)
     prompt, seen = prompts(backbone, len(x0)), pictures is not None
-    return Run(backbone, TASK, prompt, trajectory, method.guidance_scale, seen, pictures=pictures)
+    return EditContext(backbone, TASK, prompt, trajectory, method.guidance_scale, seen, pictures=pictures)
 
 
 def edited(backbone, method: Method, x0: torch.Tensor, pictures: torch.Tensor | None) -> torch.Tensor:
@@ -40,10 +40,10 @@ def edited(backbone, method: Method, x0: torch.Tensor, pictures: torch.Tensor | 
     return last(backbone, run.trajectory, [plan(method, run).branch], reconstruct=False).targets[0]
 
 
-def at_end(backbone, method: Method, pictures: torch.Tensor) -> tuple[Here, Control]:
+def at_end(backbone, method: Method, pictures: torch.Tensor) -> tuple[StepContext, Control]:
     """Return the last step's surroundings, and the extra."""
     run = run_of(backbone, method, clean(len(pictures)), pictures)
     branch = plan(method, run).branch
-    here = Here(backbone, run.trajectory, Taps(()), STEPS - 1, branch.conditioning.target(0), ())
+    here = StepContext(backbone, run.trajectory, Taps(()), STEPS - 1, branch.conditioning.target(0), ())
     assert isinstance(branch.control, Stack)
     return here, branch.control.controls[-1]

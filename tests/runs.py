@@ -6,20 +6,20 @@ import torch
 from torch import Tensor
 
 from zeroshift.backbones.stable_diffusion import StableDiffusion
-from zeroshift.conditioning.base import Run
+from zeroshift.conditioning.base import EditContext
 from zeroshift.conditioning.shift import EditDirection
 from zeroshift.conditioning.task import Task, make_task
-from zeroshift.embedding import Embedding, guidance_rows
-from zeroshift.inversion.base import Photograph, finished
+from zeroshift.cost.flops import flops_of, forward_flops
+from zeroshift.diffusion.embedding import Embedding, guidance_rows
+from zeroshift.diffusion.prediction import guided
+from zeroshift.diffusion.sites import Taps
+from zeroshift.diffusion.source_branch import SourceBranch
+from zeroshift.diffusion.trajectory import Trajectory
+from zeroshift.inversion.base import CleanLatents, finished
 from zeroshift.methods.base import Method, Planned, inversion_plan
 from zeroshift.methods.base import plan as plan_of
 from zeroshift.methods.pix2pix_zero import Pix2PixZero
-from zeroshift.network import guided
-from zeroshift.operations import flops_of, forward_flops
-from zeroshift.sampling import Edit, Step, sample
-from zeroshift.sites import Taps
-from zeroshift.source import Source
-from zeroshift.trajectory import Trajectory
+from zeroshift.sampling import Branch, Step, sample
 
 TASK: Task = make_task("cat", "dog")
 STEPS = 4
@@ -57,7 +57,7 @@ def inverted(
 ) -> Trajectory:
     height, width = (side * backbone.factor for side in x0.shape[-2:])
     pictures = torch.zeros(len(x0), 3, height, width, dtype=x0.dtype)
-    photograph = Photograph(pictures, x0, prompts(backbone, len(x0), prompt))
+    photograph = CleanLatents(pictures, x0, prompts(backbone, len(x0), prompt))
     return finished(chosen.inversion.invert(backbone, photograph, inversion_plan(chosen, backbone, seed)))
 
 
@@ -71,16 +71,18 @@ def plan(
     """Return the target branch of every picture of the trajectory."""
     prompt = prompts(backbone, len(trajectory.start), task.source_prompt)
     direction = chosen.conditioning.direction(backbone, task)
-    return plan_of(chosen, Run(backbone, task, prompt, trajectory, chosen.guidance_scale, photograph, direction))
+    return plan_of(
+        chosen, EditContext(backbone, task, prompt, trajectory, chosen.guidance_scale, photograph, direction)
+    )
 
 
-def source_of(backbone: StableDiffusion, taps: Taps, trajectory: Trajectory, branch: Edit) -> Source:
+def source_of(backbone: StableDiffusion, taps: Taps, trajectory: Trajectory, branch: Branch) -> SourceBranch:
     """Return the source branch as ``branch`` has it walked."""
     control = branch.control
-    return Source(backbone, taps, trajectory, branch.conditioning, control.records, control.prompt_only)
+    return SourceBranch(backbone, taps, trajectory, branch.conditioning, control.records, control.prompt_only)
 
 
-def last(backbone: StableDiffusion, trajectory: Trajectory, edits: Sequence[Edit], reconstruct: bool = True) -> Step:
+def last(backbone: StableDiffusion, trajectory: Trajectory, edits: Sequence[Branch], reconstruct: bool = True) -> Step:
     """Walk to the end and return the last step."""
     *_, step = sample(backbone, trajectory, edits, reconstruct=reconstruct)
     return step

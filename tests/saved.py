@@ -6,19 +6,19 @@ from PIL import Image
 
 from zeroshift.conditioning.shift import EditDirection
 from zeroshift.conditioning.task import make_task
-from zeroshift.image import Source
+from zeroshift.diffusion.trajectory import Trajectory
+from zeroshift.image import Photo
 from zeroshift.methods import Pix2PixZero
 from zeroshift.request import Request
-from zeroshift.trajectory import Trajectory
 
 METHOD = Pix2PixZero(steps=3, conditioning=EditDirection(words="swap"))
 REQUEST = Request(make_task("cat", "dog"), METHOD)
 FACTS = {"model_sha256": "0" * 64, "prompt": "a photo of a cat"}
 
 
-def picture(seed: int) -> Source:
+def picture(seed: int) -> Photo:
     pixels = np.random.default_rng(seed).integers(0, 256, (32, 32, 3), dtype=np.uint8)
-    return Source.of(Image.fromarray(pixels))
+    return Photo.of(Image.fromarray(pixels))
 
 
 def random_trajectory(backbone, dtype: torch.dtype, replayed: bool, steps: int = 5) -> Trajectory:

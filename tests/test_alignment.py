@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from zeroshift.backbones.base import Tokens
 from zeroshift.control.alignment import align, positions, refinement, replacement
+from zeroshift.diffusion.backbone import Tokens
 
 PAD = 9
 

@@ -7,9 +7,9 @@ from tests.oracles import Network
 from tests.runs import apart, clean, inverted, last, plan
 from tests.test_prompt_to_prompt import EQUAL, REFINED, STEPS, SWAP, method
 from zeroshift.conditioning.task import Task, make_task
+from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.inversion import DDIMInversion, DirectInversion
 from zeroshift.methods import PromptToPrompt
-from zeroshift.trajectory import Trajectory
 
 LENGTH = 16
 LONGER = make_task("a photo of a cat near a cat", "a photo of a zebra near a cat")  # zebra has more tokens than cat

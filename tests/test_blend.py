@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from zeroshift.backbones.base import Unsupported
 from zeroshift.backbones.outline import outline_of_sd15
 from zeroshift.control.blend import LocalBlend, blend_sites
-from zeroshift.sites import Site
+from zeroshift.diffusion.backbone import Unsupported
+from zeroshift.diffusion.sites import Site
 
 SITE = Site("layer", "cross", "up", 2, 0)
 SIZE = (8, 12)

@@ -9,14 +9,14 @@ from PIL import Image
 from torch import Tensor
 
 from tests.captioned import COATS, heads_of, read_by, telling
-from zeroshift.captioning.heads import HeadsCaptioner, read_captioner
 from zeroshift.captioning.words import captioned_task, style_of, subject_of
-from zeroshift.classifier import Classifier, build_classifier, save_classifier
-from zeroshift.data import CaptionedPicture
-from zeroshift.evaluation.captions import caption_figures, style_caption_figures
-from zeroshift.renderings import RENDERINGS
+from zeroshift.miniature.captioner import HeadsCaptioner, read_captioner
+from zeroshift.miniature.classifier import Classifier, build_classifier, save_classifier
+from zeroshift.miniature.data import CaptionedPicture
+from zeroshift.miniature.quality.captions import caption_figures, style_caption_figures
+from zeroshift.miniature.renderings import RENDERINGS
+from zeroshift.miniature.vocabulary import BACKGROUND, CALLED, MEDIA, STYLES, Scene
 from zeroshift.sentences import with_article
-from zeroshift.vocabulary import BACKGROUND, CALLED, MEDIA, STYLES, Scene
 
 
 @pytest.mark.parametrize("medium", MEDIA)

@@ -10,8 +10,8 @@ from safetensors.torch import load_file, save_file
 
 from tests.tiny import COMMIT, hub_cache
 from zeroshift.backbones import load_backbone
-from zeroshift.backbones.base import Unsupported
-from zeroshift.backbones.locate import SHIPPED, find_checkpoint
+from zeroshift.backbones.checkpoint import SHIPPED, find_checkpoint
+from zeroshift.diffusion.backbone import Unsupported
 from zeroshift.presets import read_presets
 
 NETWORKS = {

@@ -7,8 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from zeroshift.accuracy import balanced_accuracy, choose_threshold, coat_accuracy
-from zeroshift.classifier import (
+from zeroshift.miniature.classifier import (
     Classifier,
     build_classifier,
     load_classifier,
@@ -16,8 +15,9 @@ from zeroshift.classifier import (
     save_classifier,
     start_from,
 )
-from zeroshift.training import augmentation
-from zeroshift.vocabulary import STYLES
+from zeroshift.miniature.quality.accuracy import balanced_accuracy, choose_threshold, coat_accuracy
+from zeroshift.miniature.training import augmentation
+from zeroshift.miniature.vocabulary import STYLES
 
 COATS = ("black", "orange", "white")
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 from PIL import Image
 
-from zeroshift.accuracy import balanced_accuracy, choose_threshold, coat_accuracy
-from zeroshift.classifier import build_classifier, load_classifier
-from zeroshift.data import CaptionedFolder, CaptionedPicture, labelled
-from zeroshift.renderings import RENDERINGS
-from zeroshift.vocabulary import STYLES
+from zeroshift.miniature.classifier import build_classifier, load_classifier
+from zeroshift.miniature.data import CaptionedFolder, CaptionedPicture, labelled
+from zeroshift.miniature.quality.accuracy import balanced_accuracy, choose_threshold, coat_accuracy
+from zeroshift.miniature.renderings import RENDERINGS
+from zeroshift.miniature.vocabulary import STYLES
 
 pytest.importorskip("lightning")
 COATS = ("black", "orange", "white")
@@ -20,8 +20,8 @@ COATS = ("black", "orange", "white")
 @pytest.mark.filterwarnings("ignore:Checkpoint directory", "ignore:.*LeafSpec", "ignore:.*does not have many workers")
 def test_a_tiny_classifier_learns_classes_and_coats(tmp_path) -> None:
     """The real stage and loop: reddish cats, bluish dogs; coats are dark or bright, and not known of every picture."""
-    from zeroshift.training.classifier_stage import ClassifierStage, JudgeMaterial, soft_coats
-    from zeroshift.training.loop import StageOptions, fit
+    from zeroshift.miniature.training.classifier_stage import ClassifierStage, JudgeMaterial, soft_coats
+    from zeroshift.miniature.training.loop import StageOptions, fit
 
     torch.manual_seed(0)
     truth, bright = torch.arange(40) % 2 == 1, torch.arange(40) // 2 % 2 == 1
@@ -42,7 +42,7 @@ def test_a_tiny_classifier_learns_classes_and_coats(tmp_path) -> None:
 
 
 def test_soft_coats_are_weighted_by_the_root_of_their_rarity() -> None:
-    from zeroshift.training.classifier_stage import SMOOTHING, soft_coats
+    from zeroshift.miniature.training.classifier_stage import SMOOTHING, soft_coats
 
     named = ["black"] * 4 + ["white", "", "green"]
     rows = [CaptionedPicture("", "", "train", {"coat": coat}) for coat in named]
@@ -56,8 +56,8 @@ def test_soft_coats_are_weighted_by_the_root_of_their_rarity() -> None:
 
 @pytest.mark.parametrize("share", [0.0, 0.5])
 def test_only_gently_coloured_photographs_teach_coats_and_all_gently_coloured_ones_styles(share: float) -> None:
-    from zeroshift.training.classifier_stage import ClassifierStage, JudgeMaterial
-    from zeroshift.training.loop import StageOptions
+    from zeroshift.miniature.training.classifier_stage import ClassifierStage, JudgeMaterial
+    from zeroshift.miniature.training.loop import StageOptions
 
     torch.manual_seed(0)
     pictures = torch.randint(0, 256, (200, 3, 32, 32), dtype=torch.uint8)
@@ -77,7 +77,7 @@ def test_only_gently_coloured_photographs_teach_coats_and_all_gently_coloured_on
 
 
 def test_a_share_of_the_batch_is_rendered() -> None:
-    from zeroshift.training.classifier_stage import rendered
+    from zeroshift.miniature.training.classifier_stage import rendered
 
     torch.manual_seed(0)
     pictures = torch.randint(0, 256, (400, 3, 16, 16), dtype=torch.uint8)
@@ -111,7 +111,7 @@ def test_the_command_trains_and_measures_the_splits_that_are_there(
     tmp_path, capsys, monkeypatch, held_out, coated
 ) -> None:
     """Of what is held out, ``val`` alone chooses the threshold, and ``test`` is not even read."""
-    from zeroshift.training import classifier, classifier_job
+    from zeroshift.miniature.training import classifier, classifier_job
 
     monkeypatch.setattr(classifier_job, "MINIMUM", 2)
     folder = captioned(tmp_path / "pictures", ("train", *held_out), coated)
@@ -138,7 +138,7 @@ def test_the_command_trains_and_measures_the_splits_that_are_there(
 
 
 def test_bench_pictures_choose_no_threshold(tmp_path, monkeypatch) -> None:
-    from zeroshift.training import classifier, classifier_job
+    from zeroshift.miniature.training import classifier, classifier_job
 
     seen = []
     monkeypatch.setattr(classifier_job, "choose_threshold", lambda p, truth: seen.append(len(truth)) or 0.25)
@@ -150,7 +150,7 @@ def test_bench_pictures_choose_no_threshold(tmp_path, monkeypatch) -> None:
 @pytest.fixture(scope="module")
 def judge(tmp_path_factory):
     """A folder with pictures, a run and the judge that it made without styles."""
-    from zeroshift.training.classifier import main
+    from zeroshift.miniature.training.classifier import main
 
     root = tmp_path_factory.mktemp("judge")
     folder = captioned(root / "pictures", ("train",))
@@ -169,7 +169,7 @@ OTHERS = {
 
 @pytest.mark.parametrize("option", OTHERS)
 def test_another_classifier_is_not_taken_for_this_one(judge, tmp_path, option) -> None:
-    from zeroshift.training.classifier import main
+    from zeroshift.miniature.training.classifier import main
 
     asked = ["--run", str(judge / "run"), "--styles", "0", "--steps", "1", *OTHERS[option](judge)]
     before = (judge / "run/job.json").read_bytes()
@@ -179,7 +179,7 @@ def test_another_classifier_is_not_taken_for_this_one(judge, tmp_path, option) -
 
 
 def test_other_pictures_and_runs_of_unknown_origin_are_refused(judge, tmp_path) -> None:
-    from zeroshift.training.classifier import main
+    from zeroshift.miniature.training.classifier import main
 
     shutil.copytree(judge / "pictures", tmp_path / "pictures")
     with (tmp_path / "pictures/captions.csv").open("a") as file:
@@ -194,7 +194,7 @@ def test_other_pictures_and_runs_of_unknown_origin_are_refused(judge, tmp_path) 
 
 
 def test_a_classifier_goes_on_with_another_budget(judge, tmp_path) -> None:
-    from zeroshift.training.classifier import main
+    from zeroshift.miniature.training.classifier import main
 
     shutil.copytree(judge / "run", tmp_path / "run")
     main([str(judge / "pictures"), str(tmp_path / "out"), "--run", str(tmp_path / "run"), "--steps=2", "--styles=0"])
@@ -205,7 +205,7 @@ def test_a_classifier_goes_on_with_another_budget(judge, tmp_path) -> None:
 
 
 def test_the_command_refuses_a_folder_without_dogs(tmp_path) -> None:
-    from zeroshift.training.classifier import main
+    from zeroshift.miniature.training.classifier import main
 
     (tmp_path / "captions.csv").write_text("file,caption,species\na.png,a photo of a cat,cat\n")
     with pytest.raises(SystemExit, match="needs pictures of a cat and of a dog in train"):
@@ -226,7 +226,7 @@ def test_the_command_refuses_a_folder_without_dogs(tmp_path) -> None:
     ],
 )
 def test_numbers_out_of_range_are_refused(tmp_path, option, value, sentence) -> None:
-    from zeroshift.training.classifier import main
+    from zeroshift.miniature.training.classifier import main
 
     with pytest.raises(SystemExit, match=f"^error: {option} of the classifier takes {sentence}"):
         main([captioned(tmp_path / "pictures", ("train",)), str(tmp_path / "judge"), option, value])
@@ -234,7 +234,7 @@ def test_numbers_out_of_range_are_refused(tmp_path, option, value, sentence) -> 
 
 @pytest.mark.parametrize("place", ["file", "full", "file/judge"])
 def test_places_that_cannot_take_a_classifier_are_refused_before_the_training(tmp_path, place) -> None:
-    from zeroshift.training.classifier import main
+    from zeroshift.miniature.training.classifier import main
 
     (tmp_path / "file").write_text("in the way")
     (tmp_path / "full").mkdir()

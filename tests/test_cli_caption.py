@@ -9,11 +9,11 @@ from PIL import Image
 from tests.captioned import seeing
 from tests.shell import FEW, call, photograph, refused
 from zeroshift import load
-from zeroshift.backbones.base import Unsupported
 from zeroshift.backbones.stable_diffusion import StableDiffusion
-from zeroshift.captioning.heads import read_captioner
 from zeroshift.captioning.words import subject_of, without_attributes
+from zeroshift.diffusion.backbone import Unsupported
 from zeroshift.image import read_recipe
+from zeroshift.miniature.captioner import read_captioner
 from zeroshift.presets import build_method
 
 NAMES = [f"{k}.png" for k in range(8)]

@@ -16,7 +16,7 @@ from zeroshift.cli.parts import Part, chosen, parts_of, where_it_belongs
 from zeroshift.cli.shared import as_app
 from zeroshift.cli.wrong import Wrong
 from zeroshift.methods import METHODS
-from zeroshift.options import bare, fields_of, kind_of
+from zeroshift.options.fields import bare, fields_of, kind_of
 
 CONFIG = ConfigDict(use_attribute_docstrings=True)
 

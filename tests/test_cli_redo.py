@@ -7,7 +7,7 @@ from PIL import Image
 
 from tests.shell import altered, call, edit, files, photograph, refused
 from tests.tiny import tiny_clip
-from zeroshift.backbones.locate import SHIPPED
+from zeroshift.backbones.checkpoint import SHIPPED
 from zeroshift.image import read_recipe, save_image
 
 

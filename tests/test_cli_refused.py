@@ -164,7 +164,7 @@ def test_training(capsys, tmp_path):
 
 
 def test_a_missing_extra(capsys, monkeypatch):
-    for name in [name for name in sys.modules if name.startswith("zeroshift.training")]:
+    for name in [name for name in sys.modules if name.startswith("zeroshift.miniature.training")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "lightning", None)
     refused(call(capsys, "train", "cats"), 1, "needs lightning", "install zeroshift[train]")

@@ -13,9 +13,9 @@ from transformers import CLIPModel
 
 from tests.tiny import COLOURS, image_encoder, tiny_clip
 from zeroshift.backbones import load_backbone
-from zeroshift.backbones.base import Unsupported
-from zeroshift.backbones.locate import SHIPPED, find_configs
+from zeroshift.backbones.checkpoint import SHIPPED, find_configs
 from zeroshift.backbones.outline import outline_of, outline_of_sd15
+from zeroshift.diffusion.backbone import Unsupported
 
 PROMPTS = ["a photo of a cat", "a photo of a dog"]
 

@@ -12,14 +12,14 @@ import torch
 from tests.runs import TASK, apart, clean, inverted, last, plan
 from tests.watch import calls, installed
 from zeroshift.control import AttentionGuidance, ClipGuidance, SamplingNoise
-from zeroshift.control.base import Control, Here, Rows
+from zeroshift.control.base import Control, Rows, StepContext
 from zeroshift.control.clip_guidance import BoundClipGuidance, fit_preview, linear_preview
 from zeroshift.control.steering import cheap_gradient, full_gradient, normalised
+from zeroshift.diffusion.prediction import guided
+from zeroshift.diffusion.sites import Taps
 from zeroshift.inversion import DDIMInversion
 from zeroshift.methods import DDIM
-from zeroshift.network import guided
 from zeroshift.sampling import followed, sample
-from zeroshift.sites import Taps
 
 STEPS = 4
 PLAIN = DDIM(steps=STEPS, guidance_scale=3.0)
@@ -58,13 +58,15 @@ def distance(backbone, latents: torch.Tensor) -> torch.Tensor:
     return 1 - torch.stack([f @ backbone.clip.text_features([TASK.target_prompt])[0] for f in shown])
 
 
-def at_step(backbone, method, i: int, x0: torch.Tensor) -> tuple[Here, Control]:
+def at_step(backbone, method, i: int, x0: torch.Tensor) -> tuple[StepContext, Control]:
     trajectory = inverted(backbone, method, x0)
     branch = plan(backbone, method, trajectory).branch
-    return Here(backbone, trajectory, Taps(()), i, branch.conditioning.target(i), ()), branch.control.controls[-1]
+    return StepContext(backbone, trajectory, Taps(()), i, branch.conditioning.target(i), ()), branch.control.controls[
+        -1
+    ]
 
 
-def predicted(here: Here, *rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def predicted(here: StepContext, *rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     out = guided(here.backbone, here.taps, rows, here.timestep, here.text)
     return here.schedule.split(rows[0], out, here.schedule.level(here.i))
 

@@ -13,12 +13,12 @@ from tests.tiny import scheduler
 from tests.watch import calls
 from zeroshift.conditioning import Prompts
 from zeroshift.control import Refinement
-from zeroshift.embedding import Embedding, TextRows, between, guidance_rows
+from zeroshift.diffusion.embedding import Embedding, TextRows, between, guidance_rows
+from zeroshift.diffusion.schedule import random_start
+from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.inversion import DDIMInversion, NegativePromptInversion, NoisedStart, RandomStart
 from zeroshift.methods import DDIM, SDEdit
 from zeroshift.request import Request
-from zeroshift.schedule import random_start
-from zeroshift.trajectory import Trajectory
 from zeroshift.translate import translate
 
 EQUAL = 1e-10

@@ -11,10 +11,10 @@ from tests.runs import TASK, apart, clean, inverted, last, plan
 from tests.test_several import grey_levels, pictures
 from zeroshift.conditioning import AnyConditioning, EditDirection
 from zeroshift.control import AnyControl, AnyExtra
+from zeroshift.image.tensors import to_pictures, to_tensor
 from zeroshift.inversion import AnyInversion, DirectInversion, RandomStart
 from zeroshift.methods import METHODS, Method
-from zeroshift.mistakes import one_sentence
-from zeroshift.pictures import to_pictures, to_tensor
+from zeroshift.options.errors import one_sentence
 from zeroshift.request import Request
 
 STEPS = 4

@@ -10,21 +10,21 @@ from torch import Tensor
 from tests.runs import STEPS, apart, clean, method, plan, start, translated
 from tests.watch import calls, running_order
 from zeroshift.control import SamplingNoise
-from zeroshift.control.base import Control, Here, Rows, Stack
+from zeroshift.control.base import Control, Rows, Stack, StepContext
 from zeroshift.control.guidance import AttentionGuidance
+from zeroshift.diffusion.sites import NOTHING, Compute, Handler, Part, Site
+from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.inversion import DDIMInversion
 from zeroshift.methods import DDIM
-from zeroshift.sampling import Edit, sample
-from zeroshift.sites import NOTHING, Compute, Handler, Part, Site
-from zeroshift.trajectory import Trajectory
+from zeroshift.sampling import Branch, sample
 
 EQUAL = 1e-10
 
 
-def under(backbone, trajectory: Trajectory, *controls: Control) -> Edit:
+def under(backbone, trajectory: Trajectory, *controls: Control) -> Branch:
     """Return an edit of two prompt rows under a stack of controls."""
     chosen = DDIM(steps=STEPS, guidance_scale=3.0)
-    return Edit(plan(backbone, chosen, trajectory).branch.conditioning, Stack(controls))
+    return Branch(plan(backbone, chosen, trajectory).branch.conditioning, Stack(controls))
 
 
 class Point(Control):
@@ -33,10 +33,10 @@ class Point(Control):
     def __init__(self, steer: Callable[[Tensor], Tensor], blend: Callable[[Tensor], Tensor]) -> None:
         self.of_steer, self.of_blend = steer, blend
 
-    def steer(self, x0: Tensor, eps: Tensor, x: Tensor, here: Here) -> tuple[Tensor, Tensor]:
+    def steer(self, x0: Tensor, eps: Tensor, x: Tensor, here: StepContext) -> tuple[Tensor, Tensor]:
         return self.of_steer(x0), eps
 
-    def blend(self, x: Tensor, here: Here) -> Tensor:
+    def blend(self, x: Tensor, here: StepContext) -> Tensor:
         return self.of_blend(x)
 
 
@@ -61,7 +61,7 @@ class Moving(Control):
     def __init__(self, *amounts: float, out: float | None = None) -> None:
         self.amounts, self.out, self.seen = amounts, out, torch.empty(0)
 
-    def correct(self, x: Tensor, here: Here) -> Rows:
+    def correct(self, x: Tensor, here: StepContext) -> Rows:
         self.seen = x
         out = None if self.out is None else x * self.out
         return Rows(tuple(x + amount if amount else x for amount in self.amounts), out)
@@ -70,7 +70,7 @@ class Moving(Control):
 def corrected(backbone, *controls: Control) -> Rows:
     trajectory = start(backbone)
     branch = under(backbone, trajectory, *controls)
-    here = Here(backbone, trajectory, None, 0, branch.conditioning.target(0), ())
+    here = StepContext(backbone, trajectory, None, 0, branch.conditioning.target(0), ())
     return branch.control.correct(trajectory.start, here)
 
 
@@ -121,7 +121,7 @@ class Inside(Control):
         wanted = self.change and site.kind == self.kind and i in self.steps
         return frozenset({self.part}) if wanted else NOTHING
 
-    def apply(self, here: Here) -> Handler | None:
+    def apply(self, here: StepContext) -> Handler | None:
         change = self.change
         return None if change is None else lambda _site, _part, compute: change(compute)
 
@@ -165,7 +165,7 @@ class Replacing(Control):
     def applies(self, site: Site, i: int) -> frozenset[Part]:
         return frozenset({"q"}) if site.kind == "self" else NOTHING
 
-    def apply(self, here: Here) -> Handler:
+    def apply(self, here: StepContext) -> Handler:
         return lambda site, part, _compute: self.queries[site, part]
 
 
@@ -174,7 +174,7 @@ def test_nothing_is_computed_that_a_later_handler_replaces(tiny):
     ran: list[int] = []
 
     class Keeping(Replacing):
-        def apply(self, here: Here) -> Handler:
+        def apply(self, here: StepContext) -> Handler:
             return lambda site, part, compute: seen.setdefault((site, part), compute())
 
     doubled = Inside("self", "q", lambda compute: ran.append(1) or compute() * 2, {0})
@@ -201,7 +201,7 @@ def test_a_stack_of_one_is_that_one(tiny):
 def test_a_later_push_moves_both_rows_of_attention_guidance(tiny):
     trajectory = start(tiny)
     branch = plan(tiny, method(control=AttentionGuidance(lambda_xa=0.2)), trajectory).branch
-    pushed = Edit(branch.conditioning, Stack([branch.control, Moving(0.3)]))
+    pushed = Branch(branch.conditioning, Stack([branch.control, Moving(0.3)]))
     seen: dict[str, Rows] = {}
 
     class Seeing(Control):
@@ -211,12 +211,12 @@ def test_a_later_push_moves_both_rows_of_attention_guidance(tiny):
         def records(self, site: Site, i: int) -> frozenset[Part]:
             return self.control.records(site, i)
 
-        def correct(self, x: Tensor, here: Here) -> Rows:
+        def correct(self, x: Tensor, here: StepContext) -> Rows:
             seen[self.name] = self.control.correct(x, here)
             return seen[self.name]
 
     for name, edit in (("alone", branch), ("pushed", pushed)):
-        next(sample(tiny, trajectory, [Edit(edit.conditioning, Seeing(name, edit.control))]))
+        next(sample(tiny, trajectory, [Branch(edit.conditioning, Seeing(name, edit.control))]))
     for a, b in zip(seen["alone"].latents, seen["pushed"].latents, strict=True):
         assert apart(a + 0.3, b) <= 1e-13
 

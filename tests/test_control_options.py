@@ -10,15 +10,15 @@ from pydantic.dataclasses import dataclass
 
 from tests.runs import TASK, clean, inverted
 from zeroshift.conditioning import Prompts
-from zeroshift.conditioning.base import Run
+from zeroshift.conditioning.base import EditContext
 from zeroshift.conditioning.task import Task, make_task
 from zeroshift.control import SamplingNoise
-from zeroshift.control.base import Beside, Control, ControlOptions
+from zeroshift.control.base import Control, ControlOptions, MethodParts
+from zeroshift.diffusion.sites import NOTHING, Part, Selection, Site
 from zeroshift.inversion import AnyInversion, DDIMInversion, RandomStart
 from zeroshift.methods import Method
 from zeroshift.methods.base import ConditioningPart, GuidanceScale, InversionPart, Steps
 from zeroshift.request import Request, check_shared
-from zeroshift.sites import NOTHING, Part, Site, Wanted
 
 STEPS = 4
 
@@ -34,7 +34,7 @@ class Looking(ControlOptions):
     layers: Literal["cross", "self"] = "cross"
     word: str = "cat"
 
-    def check(self, beside: Beside) -> None:
+    def check(self, beside: MethodParts) -> None:
         if beside.steps < 3:
             raise ValueError("Looking takes at least 3 steps.")
 
@@ -42,13 +42,13 @@ class Looking(ControlOptions):
         if self.word not in task.source_prompt:
             raise ValueError(f"There is no {self.word} to look at.")
 
-    def kept(self, sites: Sequence[Site]) -> Wanted:
+    def kept(self, sites: Sequence[Site]) -> Selection:
         return lambda site: frozenset[Part](("probs",)) if site.kind == self.layers else NOTHING
 
-    def source_key(self, beside: Beside) -> tuple[object, ...]:
+    def source_key(self, beside: MethodParts) -> tuple[object, ...]:
         return (self.layers,)
 
-    def bind(self, run: Run) -> Control:
+    def bind(self, run: EditContext) -> Control:
         return Control()
 
 

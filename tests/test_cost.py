@@ -12,17 +12,17 @@ from torch.utils.flop_counter import FlopCounterMode
 from tests.runs import TASK, further_row, inverted, last, plan
 from tests.tiny import hub_cache
 from zeroshift.conditioning.shift import EditDirection
-from zeroshift.control.base import Control, Here
+from zeroshift.control.base import Control, StepContext
 from zeroshift.control.guidance import AttentionGuidance
-from zeroshift.cost import measure
-from zeroshift.counting import count, maps_held, sampling_flops
+from zeroshift.cost.counting import count, maps_held, sampling_flops
+from zeroshift.cost.estimate import measure
+from zeroshift.cost.flops import counted, flops_of, forward_flops
+from zeroshift.cost.published import DIFFUSERS, OFFICIAL, published
+from zeroshift.diffusion.sites import NOTHING, Part, Site
+from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.inversion import DDIMInversion, DirectInversion, NoisedStart, RegularisedInversion
 from zeroshift.methods import DDIM, Method, Pix2PixZero, SDEdit
-from zeroshift.operations import counted, flops_of, forward_flops
-from zeroshift.published import DIFFUSERS, OFFICIAL, published
-from zeroshift.sampling import Edit
-from zeroshift.sites import NOTHING, Part, Site
-from zeroshift.trajectory import Trajectory
+from zeroshift.sampling import Branch
 
 UNGUIDED = Pix2PixZero(steps=50, inversion=DDIMInversion(), control=AttentionGuidance(lambda_xa=0))
 # regularisation has no matrix product; its many small operations would only take time
@@ -83,7 +83,7 @@ class Now(Control):
     def applies(self, site: Site, i: int) -> frozenset[Part]:
         return frozenset({"v"}) if site.kind == "cross" and i in self.on else NOTHING
 
-    def apply(self, here: Here):
+    def apply(self, here: StepContext):
         return (lambda _site, _part, compute: compute()) if here.i in self.on else None
 
 
@@ -94,7 +94,7 @@ def test_steps_that_differ_are_counted_apart(tiny, replayed, ahead, records, app
     latent = torch.zeros(1, 4, 8, 8, dtype=torch.float64)
     trajectory = Trajectory(tiny.schedule(8), (latent,) * 9, replayed=replayed)
     conditioning = plan(tiny, DDIM(steps=8), trajectory).branch.conditioning
-    edits = [Edit(conditioning, Now(records, applies, ahead)), Edit(conditioning, Control())]
+    edits = [Branch(conditioning, Now(records, applies, ahead)), Branch(conditioning, Control())]
     real = flops_of(lambda: last(tiny, trajectory, edits, reconstruct=False))
     assert sampling_flops(tiny, trajectory, edits) == real
 

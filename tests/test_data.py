@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zeroshift.data import CaptionedFolder, frequent, load_pictures, rows_of, with_coat
-from zeroshift.data.pets import build, crop, main
+from zeroshift.miniature.data import CaptionedFolder, frequent, load_pictures, rows_of, with_coat
+from zeroshift.miniature.data.pets import build, crop, main
 
 
 def picture(seed: int, size: tuple[int, int] = (40, 30)) -> Image.Image:

@@ -9,12 +9,12 @@ from torch import Tensor
 from tests.runs import apart, clean, further_row, inverted, last, plan, prompts, translated
 from tests.watch import calls
 from zeroshift.conditioning import Prompts
-from zeroshift.counting import count
+from zeroshift.cost.counting import count
+from zeroshift.cost.flops import flops_of, forward_flops
+from zeroshift.diffusion.schedule import random_start
+from zeroshift.diffusion.trajectory import Trajectory, load_trajectory, save_trajectory
 from zeroshift.inversion import EditFriendlyInversion
 from zeroshift.methods import DDIM, Pix2PixZero
-from zeroshift.operations import flops_of, forward_flops
-from zeroshift.schedule import random_start
-from zeroshift.trajectory import Trajectory, load_trajectory, save_trajectory
 
 EQUAL, STEPS = 1e-10, 10
 STILL = Prompts(strength=0.0)

@@ -9,11 +9,13 @@ from torch import Tensor
 from tests.oracles import descend, expose, guide_and_move
 from tests.runs import STEPS, TASK, apart, clean, further_row, inverted, last, method, plan, prompts, translated
 from tests.watch import calls
-from zeroshift.backbones.base import Unsupported
 from zeroshift.conditioning import EditDirection, Prompts
 from zeroshift.conditioning.direction import direction_of_words
 from zeroshift.control import AttentionGuidance
-from zeroshift.counting import count
+from zeroshift.cost.counting import count
+from zeroshift.cost.flops import forward_flops
+from zeroshift.diffusion.backbone import Unsupported
+from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.inversion import (
     DDIMInversion,
     DirectInversion,
@@ -24,10 +26,8 @@ from zeroshift.inversion import (
 )
 from zeroshift.inversion.noise import draw_rolls, regularise
 from zeroshift.methods import Pix2PixZero
-from zeroshift.operations import forward_flops
 from zeroshift.presets import build_method
 from zeroshift.request import Request, check_shared
-from zeroshift.trajectory import Trajectory
 
 EQUAL = 1e-10
 SAVINGS = {

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps
 
-from zeroshift.image import ImageError, Source, load_image
+from zeroshift.image import ImageError, Photo, load_image
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_alpha_comes_apart_with_its_colours_unchanged(tmp_path, rgb):
 
 
 def test_without_alpha_an_edit_stays_as_it_is(rgb):
-    assert Source.of(rgb).with_alpha(rgb) is rgb
+    assert Photo.of(rgb).with_alpha(rgb) is rgb
 
 
 def test_palette_and_grey_transparency_become_alpha(tmp_path, rgb):
@@ -155,15 +155,13 @@ def test_a_profile_of_another_mode_or_of_noise_is_left_aside(tmp_path, rgb):
 def test_a_picture_in_memory_is_taken_and_named_by_its_pixels(tmp_path, rgb):
     rgb.save(tmp_path / "a.png")
     rgb.save(tmp_path / "b.bmp")
-    hashes = {
-        Source.of(image).sha256 for image in (rgb, Image.open(tmp_path / "a.png"), Image.open(tmp_path / "b.bmp"))
-    }
+    hashes = {Photo.of(image).sha256 for image in (rgb, Image.open(tmp_path / "a.png"), Image.open(tmp_path / "b.bmp"))}
     assert len(hashes) == 1
     turned = Image.frombytes("RGB", (20, 24), rgb.tobytes())  # the same bytes in another shape
-    assert Source.of(turned).sha256 not in hashes
-    assert Source.of(rgb.convert("RGBA")).sha256 not in hashes
+    assert Photo.of(turned).sha256 not in hashes
+    assert Photo.of(rgb.convert("RGBA")).sha256 not in hashes
     with pytest.raises(ImageError, match="at least 16 px"):
-        Source.of(rgb.resize((15, 40)))
+        Photo.of(rgb.resize((15, 40)))
 
 
 def test_reading_leaves_no_open_file_and_pillows_own_view_agrees(tmp_path, rgb):

@@ -11,13 +11,13 @@ from torch import Tensor
 from tests.runs import TASK, apart, clean, last, method, plan, prompts, source_of
 from zeroshift.conditioning import EditDirection, Prompts
 from zeroshift.control.base import Control
-from zeroshift.embedding import Embedding
+from zeroshift.diffusion.embedding import Embedding
+from zeroshift.diffusion.prediction import predict
+from zeroshift.diffusion.sites import NOTHING, Part, Site, Taps, select, tapped
+from zeroshift.diffusion.source_branch import record
+from zeroshift.diffusion.trajectory import Learned, Trajectory
 from zeroshift.methods import DDIM
-from zeroshift.network import predict
-from zeroshift.sampling import Edit, sample
-from zeroshift.sites import NOTHING, Part, Site, Taps, select, tapped
-from zeroshift.source import record
-from zeroshift.trajectory import Learned, Trajectory
+from zeroshift.sampling import Branch, sample
 
 EQUAL = 1e-10
 STEPS = 4
@@ -78,7 +78,7 @@ class Reading(Control):
 def test_keys_are_the_same_with_and_without_learned_values(tiny):
     chosen, found = DDIM(steps=STEPS), []
     for trajectory in (learned_values(tiny), replace(learned_values(tiny), learned=Learned())):
-        branch = Edit(plan(tiny, chosen, trajectory).branch.conditioning, Reading())
+        branch = Branch(plan(tiny, chosen, trajectory).branch.conditioning, Reading())
         with tapped(tiny, select("cross", "k", "v")) as taps, torch.no_grad():
             found.append(next(record(source_of(tiny, taps, trajectory, branch))).seen)
     with_values, without = found

@@ -9,12 +9,12 @@ import pytest
 import torch
 from PIL import Image
 
-from zeroshift.data import CaptionedFolder
-from zeroshift.renderings import RENDERINGS, black_and_white, blurred, luma, night, painting, sketch
-from zeroshift.training.captions import SHARES, scene_of, spoken, vary
-from zeroshift.training.material import Material, balanced, column_of, described, details, gathered, renderings
-from zeroshift.training.measured import background, colour, light
-from zeroshift.vocabulary import COLOURS, MEDIA, STYLES, Scene
+from zeroshift.miniature.data import CaptionedFolder
+from zeroshift.miniature.renderings import RENDERINGS, black_and_white, blurred, luma, night, painting, sketch
+from zeroshift.miniature.training.captions import SHARES, scene_of, spoken, vary
+from zeroshift.miniature.training.dataset import Material, balanced, column_of, described, details, gathered, renderings
+from zeroshift.miniature.training.photo_attributes import background, colour, light
+from zeroshift.miniature.vocabulary import COLOURS, MEDIA, STYLES, Scene
 
 ROOT = Path(__file__).parents[1]
 

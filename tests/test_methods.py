@@ -15,11 +15,11 @@ from tests.test_several import grey_levels, pictures
 from zeroshift import methods
 from zeroshift.conditioning import Prompts
 from zeroshift.control import NoControl
-from zeroshift.cost import measure
+from zeroshift.cost.estimate import measure
+from zeroshift.image.tensors import to_pictures, to_tensor
 from zeroshift.inversion.ddim import DDIMInversion
 from zeroshift.methods import METHODS, Method, Pix2PixZero
 from zeroshift.methods.base import ConditioningPart, ControlPart, GuidanceScale, Steps
-from zeroshift.pictures import to_pictures, to_tensor
 from zeroshift.presets import build_method
 from zeroshift.request import Request
 

@@ -14,13 +14,13 @@ from zeroshift.conditioning import EditDirection, Prompts
 from zeroshift.conditioning.direction import direction_of_words
 from zeroshift.control import AttentionGuidance, MirrorGuidance
 from zeroshift.control.mirror_guidance import cycle_weights
-from zeroshift.cost import measure
-from zeroshift.counting import inversion_flops
+from zeroshift.cost.counting import inversion_flops
+from zeroshift.cost.estimate import measure
+from zeroshift.cost.flops import forward_flops
+from zeroshift.diffusion.sites import select, tapped
+from zeroshift.diffusion.trajectory import Trajectory, load_trajectory, save_trajectory
 from zeroshift.inversion import Redescription, RegularisedInversion
 from zeroshift.methods import MirrorDiffusion, Pix2PixZero
-from zeroshift.operations import forward_flops
-from zeroshift.sites import select, tapped
-from zeroshift.trajectory import Trajectory, load_trajectory, save_trajectory
 
 EQUAL = 1e-10
 SENTENCES = EditDirection(sentences=20, strength_schedule="mirror")

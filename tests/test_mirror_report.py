@@ -13,23 +13,23 @@ from tests.runs import apart, clean, prompts
 from tests.shell import call
 from tests.test_several import pictures
 from zeroshift.cli.invert_report import SEEDS
+from zeroshift.diffusion.sites import select, tapped
+from zeroshift.diffusion.trajectory import load_trajectory
 from zeroshift.evaluation.attention_figure import LINE, MARGIN, TILE, Row, draw
 from zeroshift.evaluation.mirror import Spread, arms_of, compare, displacements, pixels, spread, ssim, walked, word_maps
-from zeroshift.inversion import Photograph, Plan, Redescription
-from zeroshift.pictures import psnr, to_bytes, to_tensor
-from zeroshift.sites import select, tapped
-from zeroshift.trajectory import load_trajectory
+from zeroshift.image.tensors import psnr, to_bytes, to_tensor
+from zeroshift.inversion import CleanLatents, InversionContext, Redescription
 
 STEPS = 4
 LITTLE = Redescription(lambda_kl=0.3, learning_rate=0.1, inner_steps=2, stop_loss=0.0, stop_rise=0.0)
-PLAN = Plan(STEPS, 5.0, 0)
+PLAN = InversionContext(STEPS, 5.0, 0)
 
 
 @pytest.fixture(scope="module")
-def photograph(tiny) -> Photograph:
+def photograph(tiny) -> CleanLatents:
     (source,) = pictures(1)
     x = to_tensor([source.image]).double()
-    return Photograph(x, tiny.encode(x), prompts(tiny))
+    return CleanLatents(x, tiny.encode(x), prompts(tiny))
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_random_inversions_are_spread_over_seeds_and_others_are_not(tiny, photog
 
 @pytest.mark.parametrize("inversion", [LITTLE, replace(LITTLE, official=True)])
 def test_both_ways_begin_at_one_latent_and_lie_at_the_same_levels(tiny, inversion):
-    photograph = Photograph(torch.zeros(1, 3, 32, 32), clean(1), prompts(tiny))
+    photograph = CleanLatents(torch.zeros(1, 3, 32, 32), clean(1), prompts(tiny))
     way = walked(tiny, photograph, inversion, PLAN)
     assert torch.equal(way.up[0], way.back[0]) and torch.equal(way.up[-1], clean(1))
     assert (len(way.up), len(way.back)) == (STEPS - 1 if inversion.official else STEPS + 1, STEPS + 1)

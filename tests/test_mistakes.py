@@ -10,8 +10,8 @@ from pydantic.dataclasses import dataclass
 from zeroshift.cli.flags import Flag, flags_of, of_kind
 from zeroshift.cli.parts import parts_of
 from zeroshift.methods import METHODS
-from zeroshift.mistakes import one_sentence
-from zeroshift.options import limits
+from zeroshift.options.errors import one_sentence
+from zeroshift.options.fields import limits
 from zeroshift.presets import build_method
 
 

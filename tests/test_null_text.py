@@ -10,10 +10,10 @@ from tests.runs import apart, clean, inverted, last, plan, prompts
 from tests.watch import calls
 from zeroshift.backbones.stable_diffusion import StableDiffusion
 from zeroshift.conditioning import EditDirection, Prompts
+from zeroshift.diffusion.trajectory import load_trajectory, save_trajectory
 from zeroshift.inversion import DDIMInversion, NullTextInversion
 from zeroshift.inversion.optimising import Adam, enough, learning_rate, minimise
 from zeroshift.methods import DDIM
-from zeroshift.trajectory import load_trajectory, save_trajectory
 
 STEPS, SCALE = 2, 7.5
 KINDS = ("negative", "prompt")

@@ -12,10 +12,10 @@ from benchmarks.setting import Setting, ours
 from tests.tiny import tiny_backbone
 from tests.watch import installed
 from zeroshift.conditioning.direction import direction_of_words
+from zeroshift.cost.flops import counted
+from zeroshift.cost.published import DIFFUSERS, OFFICIAL, published
 from zeroshift.inversion.base import finished
-from zeroshift.operations import counted
 from zeroshift.presets import build_method
-from zeroshift.published import DIFFUSERS, OFFICIAL, published
 
 SAME = [name for name in PAIRS if name not in ("plug-and-play", "plug-and-play, first code")]
 PUBLISHED = {

@@ -13,7 +13,7 @@ from tests.shell import call
 from zeroshift.cli.flags import Flag, flags_of, of_kind
 from zeroshift.cli.parts import parts_of
 from zeroshift.methods import METHODS, Method
-from zeroshift.options import shown
+from zeroshift.options.fields import shown
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

@@ -18,19 +18,19 @@ from tests import oracles
 from tests.runs import TASK, apart, clean, inverted, last, method, plan, prompts
 from tests.tiny import LENGTH, WIDTH, scheduler
 from zeroshift.backbones.stable_diffusion import StableDiffusion
-from zeroshift.conditioning.base import Run
+from zeroshift.conditioning.base import EditContext
 from zeroshift.conditioning.direction import Direction
 from zeroshift.conditioning.shift import EditDirection
 from zeroshift.control.guidance import AttentionGuidance
-from zeroshift.embedding import Embedding
+from zeroshift.diffusion.embedding import Embedding
+from zeroshift.diffusion.schedule import random_start
+from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.inversion.base import finished
 from zeroshift.inversion.ddim import walk_up
 from zeroshift.inversion.noise import draw_rolls, pooling_levels, regularise
 from zeroshift.inversion.regularised import RegularisedInversion
 from zeroshift.methods.pix2pix_zero import Pix2PixZero
-from zeroshift.sampling import Edit
-from zeroshift.schedule import random_start
-from zeroshift.trajectory import Trajectory
+from zeroshift.sampling import Branch
 
 EQUAL = 1e-10
 STEPS = 5
@@ -180,10 +180,10 @@ def test_edit_against_diffusers(tiny, negative: str, guidance: float, amount: fl
     delta = (dogs.mean(0) - cats.mean(0))[None]
     pixels = sum((8 // site.scale) ** 2 for site in tiny.sites if site.kind == "cross")
     trajectory = Trajectory(tiny.schedule(STEPS), (start,))
-    run = Run(tiny, TASK, c, trajectory, guidance, photograph=True, direction=Direction(delta, {}))
+    run = EditContext(tiny, TASK, c, trajectory, guidance, photograph=True, direction=Direction(delta, {}))
     conditioning = EditDirection(negative=None if negative == TASK.source_prompt else negative).bind(run)
     control = AttentionGuidance(lambda_xa=amount * pixels / 26_944).bind(run)
-    step = last(tiny, trajectory, [Edit(conditioning, control)])
+    step = last(tiny, trajectory, [Branch(conditioning, control)])
     assert apart(step.targets[0], theirs) <= EQUAL
     assert apart(step.targets[0], step.source) > 1e-2
 

@@ -11,19 +11,19 @@ from tests.runs import STEPS, TASK, apart, clean, inverted, last, method, plan, 
 from tests.watch import calls
 from zeroshift.backbones import unet
 from zeroshift.conditioning.shift import EditDirection
-from zeroshift.control.base import Here
+from zeroshift.control.base import StepContext
 from zeroshift.control.guidance import AttentionGuidance, gradient_of_rows
-from zeroshift.embedding import TextRows
-from zeroshift.inversion.base import Photograph, Plan
+from zeroshift.diffusion.embedding import TextRows
+from zeroshift.diffusion.sites import select, tapped
+from zeroshift.diffusion.source_branch import record
+from zeroshift.diffusion.trajectory import Trajectory
+from zeroshift.inversion.base import CleanLatents, InversionContext
 from zeroshift.inversion.ddim import DDIMInversion
 from zeroshift.inversion.noise import draw_rolls
 from zeroshift.inversion.noised import NoisedStart
 from zeroshift.inversion.regularised import RegularisedInversion
 from zeroshift.methods.pix2pix_zero import Pix2PixZero
-from zeroshift.sampling import Edit, sample
-from zeroshift.sites import select, tapped
-from zeroshift.source import record
-from zeroshift.trajectory import Trajectory
+from zeroshift.sampling import Branch, sample
 
 EQUAL = 1e-10
 STILL = EditDirection(sentences=20, strength=0.0)
@@ -33,7 +33,7 @@ def start(backbone, count: int = 1) -> Trajectory:
     return Trajectory(backbone.schedule(STEPS), (clean(count),))
 
 
-def branch_of(backbone, chosen: Pix2PixZero, photograph: bool = True) -> Edit:
+def branch_of(backbone, chosen: Pix2PixZero, photograph: bool = True) -> Branch:
     return plan(backbone, chosen, start(backbone), photograph).branch
 
 
@@ -86,13 +86,13 @@ def attention_distance(backbone, trajectory: Trajectory, branch, x: Tensor, i: i
     return sum(float((v - steps[i].seen[s, "probs"]).square().sum()) / (2 * v.shape[1]) for s, v in maps)
 
 
-def gradient_at(x: Tensor, here: Here) -> Tensor:
+def gradient_at(x: Tensor, here: StepContext) -> Tensor:
     return gradient_of_rows((x,), here, here.source.seen, here.text)
 
 
-def here_at(backbone, taps, trajectory: Trajectory, branch, text: TextRows) -> Here:
+def here_at(backbone, taps, trajectory: Trajectory, branch, text: TextRows) -> StepContext:
     recorded = next(record(source_of(backbone, taps, trajectory, branch)))
-    return Here(backbone, trajectory, taps, 0, text, (recorded,))
+    return StepContext(backbone, trajectory, taps, 0, text, (recorded,))
 
 
 def test_gradient_is_the_numerical_derivative(backbone):
@@ -154,7 +154,11 @@ def test_official_grid_needs_three_steps(tiny, inversion):
         with pytest.raises(ValueError, match=f"needs at least 3 steps, not {steps}; take more steps, or the aligned"):
             Pix2PixZero(steps=steps, inversion=inversion)
         with pytest.raises(ValueError, match="needs at least 3 steps"):
-            next(inversion.invert(tiny, Photograph(torch.zeros(()), clean(1), prompts(tiny)), Plan(steps, 5.0, 0)))
+            next(
+                inversion.invert(
+                    tiny, CleanLatents(torch.zeros(()), clean(1), prompts(tiny)), InversionContext(steps, 5.0, 0)
+                )
+            )
     # one step up, and the clean latent; a noised start has no other level than its own
     for some, steps, levels in ((inversion, 3, 2), (DDIMInversion(), 1, 2), (NoisedStart(), 1, 1)):
         assert len(inverted(tiny, method(steps=steps, inversion=some), clean(1)).latents) == levels

@@ -12,10 +12,10 @@ from tests.runs import TASK, apart, clean, inverted, last, plan, translated
 from tests.watch import calls
 from zeroshift.conditioning import Prompts
 from zeroshift.control import NoControl, Replay
+from zeroshift.diffusion.schedule import random_start
+from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.inversion import DDIMInversion, DirectInversion
 from zeroshift.methods import PlugAndPlay
-from zeroshift.schedule import random_start
-from zeroshift.trajectory import Trajectory
 
 EQUAL = 1e-10
 STEPS = 5

@@ -9,12 +9,12 @@ from tests.joint_batch import FEATURE
 from tests.runs import TASK, clean, inverted, last, plan, prompts, translated
 from tests.watch import calls, installed, running_order
 from zeroshift.backbones.outline import outline_of_sd15
-from zeroshift.cost import measure
-from zeroshift.counting import sampling_flops
+from zeroshift.cost.counting import sampling_flops
+from zeroshift.cost.estimate import measure
+from zeroshift.cost.flops import forward_flops
+from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.methods import PlugAndPlay
-from zeroshift.operations import forward_flops
 from zeroshift.sampling import sample
-from zeroshift.trajectory import Trajectory
 
 STEPS = 5
 

@@ -7,19 +7,19 @@ import torch
 
 from tests.runs import apart, clean, inverted, last, plan, translated
 from tests.watch import calls, seen_rows
-from zeroshift.backbones.base import Unsupported
 from zeroshift.backbones.outline import outline_of_sd15
 from zeroshift.conditioning import Prompts
-from zeroshift.conditioning.base import Run
+from zeroshift.conditioning.base import EditContext
 from zeroshift.conditioning.task import Task, make_task
 from zeroshift.control import PromptToPrompt as Control
-from zeroshift.counting import sampling_flops, stage_flops
+from zeroshift.cost.counting import sampling_flops, stage_flops
+from zeroshift.cost.flops import forward_flops
+from zeroshift.diffusion.backbone import Unsupported
+from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.inversion import DDIMInversion, DirectInversion
 from zeroshift.methods import PromptToPrompt
 from zeroshift.methods.base import edit_of
-from zeroshift.operations import forward_flops
 from zeroshift.request import Request
-from zeroshift.trajectory import Trajectory
 
 EQUAL = 1e-10
 STEPS = 5
@@ -220,7 +220,7 @@ def test_cost_on_stable_diffusion():
     outline = outline_of_sd15()
     chosen, x0 = PromptToPrompt(inversion=DirectInversion()), torch.zeros(1, 4, 64, 64, device="meta")
     trajectory, prompt = Trajectory(outline.schedule(50), [x0] * 51, replayed=True), outline.embed(["a"])
-    edit = edit_of(chosen, Run(outline, SAME, prompt, trajectory, 7.5, True))
+    edit = edit_of(chosen, EditContext(outline, SAME, prompt, trajectory, 7.5, True))
     inverting = 50 * stage_flops(outline, chosen, x0, prompt, 1)[0]
     cost = (inverting + sampling_flops(outline, trajectory, [edit])) / forward_flops(outline, x0)
     assert cost == pytest.approx(187.0, abs=0.5) and cost <= 200

@@ -16,13 +16,13 @@ from tests.test_several import grey_levels, pictures
 from zeroshift.conditioning import EditDirection
 from zeroshift.conditioning.direction import direction_of_words
 from zeroshift.control import AttentionGuidance, FusedGuidance
-from zeroshift.control.base import Here
+from zeroshift.control.base import StepContext
+from zeroshift.cost.flops import counted
+from zeroshift.diffusion.sites import tapped
+from zeroshift.diffusion.source_branch import SourceBranch, sliding
 from zeroshift.inversion import RegularisedInversion
 from zeroshift.methods import Pix2PixZero, ReDiffuser
-from zeroshift.operations import counted
 from zeroshift.sampling import sample
-from zeroshift.sites import tapped
-from zeroshift.source import Source, sliding
 
 EQUAL = 1e-10
 VARIANTS = {
@@ -129,10 +129,10 @@ def test_fused_maps_are_distributions(tiny):
     branch = plan(tiny, chosen, here).branch
     control = branch.control
     with torch.no_grad(), tapped(tiny, lambda site: control.records(site, 0)) as taps:
-        source = Source(tiny, taps, here, branch.conditioning, control.records, control.prompt_only)
+        source = SourceBranch(tiny, taps, here, branch.conditioning, control.records, control.prompt_only)
         for i, recorded in sliding(control.walk(source), *control.window):
             assert [r.i for r in recorded] == [k for k in (i - 1, i, i + 1) if 0 <= k < STEPS]
-            at = Here(tiny, here, taps, i, branch.conditioning.target(i), recorded)
+            at = StepContext(tiny, here, taps, i, branch.conditioning.target(i), recorded)
             maps = control.reference(at).values()
             assert len(maps) == sum(site.kind == "cross" for site in tiny.sites)
             assert all(apart(m.sum(-1), torch.ones(m.shape[:-1])) <= EQUAL for m in maps)

@@ -8,14 +8,14 @@ import torch
 from tests.rediffusing import RICH, rediffuser
 from tests.runs import STEPS, TASK, clean, further_row, last, plan, prompts, start, translated
 from tests.watch import calls
-from zeroshift.conditioning.base import Run
+from zeroshift.conditioning.base import EditContext
 from zeroshift.conditioning.task import make_task
 from zeroshift.control import FusedGuidance
-from zeroshift.cost import measure
-from zeroshift.counting import count, maps_held
+from zeroshift.cost.counting import count, maps_held
+from zeroshift.cost.estimate import measure
+from zeroshift.cost.flops import forward_flops
 from zeroshift.inversion import DDIMInversion, DirectInversion, RegularisedInversion
 from zeroshift.methods import Pix2PixZero, ReDiffuser
-from zeroshift.operations import forward_flops
 from zeroshift.presets import build_method
 from zeroshift.request import Request, check_shared
 
@@ -72,7 +72,7 @@ def test_what_edits_of_one_run_may_differ_in():
 
 def test_other_conditionings_are_refused(tiny):
     with pytest.raises(ValueError, match="Fused guidance needs rich prompts"):
-        FusedGuidance().bind(Run(tiny, TASK, prompts(tiny), start(tiny), 5.0, True))
+        FusedGuidance().bind(EditContext(tiny, TASK, prompts(tiny), start(tiny), 5.0, True))
 
 
 def test_maps_of_four_steps_are_held_and_no_more(tiny):

@@ -8,13 +8,13 @@ import torch
 from tests.refinement import PLAIN, edited, photographs, refined, run_of
 from tests.runs import apart, clean, last, prompts
 from tests.test_clip_guidance import decoded
-from zeroshift.backbones.locate import find_configs
+from zeroshift.backbones.checkpoint import find_configs
 from zeroshift.backbones.outline import outline_of
 from zeroshift.control import ClipGuidance, Refinement, SamplingNoise
-from zeroshift.counting import sampling_flops
+from zeroshift.cost.counting import sampling_flops
+from zeroshift.cost.flops import counted
+from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.methods.base import plan
-from zeroshift.operations import counted
-from zeroshift.trajectory import Trajectory
 
 NOTHING = {"refine_l2": 0.0, "refine_clip": 0.0}
 

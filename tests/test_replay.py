@@ -12,15 +12,15 @@ from tests import joint_batch, oracles
 from tests.joint_batch import FEATURE, MAPS
 from tests.runs import TASK, apart, clean, inverted, last, plan, translated
 from tests.tiny import WIDTH
-from zeroshift.backbones.base import Unsupported
 from zeroshift.backbones.unet import find_sites
 from zeroshift.control import NoControl, Replay
 from zeroshift.control.features import aligned, decoder_layers, feature_shares, for_rows, more_features, steps_until
+from zeroshift.diffusion.backbone import Unsupported
+from zeroshift.diffusion.schedule import random_start
+from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.inversion import DirectInversion
 from zeroshift.inversion.noised import NoisedStart
 from zeroshift.methods import PlugAndPlay
-from zeroshift.schedule import random_start
-from zeroshift.trajectory import Trajectory
 
 EQUAL = 1e-10
 STEPS = 4

@@ -12,15 +12,15 @@ from tests.runs import STEPS, apart, clean, inverted, last, method, plan, prompt
 from tests.watch import calls, installed
 from zeroshift.conditioning.prompts import FixedPrompts
 from zeroshift.conditioning.shift import EditDirection
-from zeroshift.control.base import Control, Here, Rows
+from zeroshift.control.base import Control, Rows, StepContext
 from zeroshift.control.guidance import AttentionGuidance
-from zeroshift.embedding import TextRows, guidance_rows
+from zeroshift.diffusion.embedding import TextRows, guidance_rows
+from zeroshift.diffusion.prediction import guided
+from zeroshift.diffusion.sites import Part, Site, Taps, select
+from zeroshift.diffusion.source_branch import Recorded, sliding
+from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.inversion.ddim import DDIMInversion
-from zeroshift.network import guided
-from zeroshift.sampling import Edit, sample
-from zeroshift.sites import Part, Site, Taps, select
-from zeroshift.source import Recorded, sliding
-from zeroshift.trajectory import Trajectory
+from zeroshift.sampling import Branch, sample
 
 PLAIN = method(inversion=DDIMInversion())
 UNGUIDED = replace(PLAIN, control=AttentionGuidance(lambda_xa=0))
@@ -50,7 +50,7 @@ def start(backbone) -> Trajectory:
     return Trajectory(backbone.schedule(STEPS), (clean(1),))
 
 
-def branch(backbone, chosen, photograph: bool = True) -> Edit:
+def branch(backbone, chosen, photograph: bool = True) -> Branch:
     return plan(backbone, chosen, start(backbone), photograph).branch
 
 
@@ -106,14 +106,14 @@ class Following(Control):
     def __init__(self) -> None:
         self.shown: list[list[int]] = []
 
-    def blend(self, x: Tensor, here: Here) -> Tensor:
+    def blend(self, x: Tensor, here: StepContext) -> Tensor:
         self.shown.append([r.i for r in here.recorded])
         return here.source.following
 
 
 def test_a_control_may_follow_the_source_and_see_its_neighbours(tiny):
     control = Following()
-    following = Edit(branch(tiny, PLAIN).conditioning, control)
+    following = Branch(branch(tiny, PLAIN).conditioning, control)
     for step in sample(tiny, start(tiny), [following]):
         assert torch.equal(step.targets[0], step.source)
     assert control.shown == [[0, 1, 2], [0, 1, 2, 3], [1, 2, 3], [2, 3]]
@@ -122,20 +122,20 @@ def test_a_control_may_follow_the_source_and_see_its_neighbours(tiny):
 class Steering(Control):
     """Touches every point of a step that needs no network, in a way that can be told apart."""
 
-    def correct(self, x: Tensor, here: Here) -> Rows:
+    def correct(self, x: Tensor, here: StepContext) -> Rows:
         return Rows((x + 1,))
 
-    def steer(self, x0: Tensor, eps: Tensor, x: Tensor, here: Here) -> tuple[Tensor, Tensor]:
+    def steer(self, x0: Tensor, eps: Tensor, x: Tensor, here: StepContext) -> tuple[Tensor, Tensor]:
         return x * 3, x * 5
 
-    def blend(self, x: Tensor, here: Here) -> Tensor:
+    def blend(self, x: Tensor, here: StepContext) -> Tensor:
         return x * 2
 
 
 def test_order_of_the_points_of_a_step(tiny):
     trajectory = start(tiny)
     conditioning = branch(tiny, PLAIN).conditioning
-    first = next(iter(sample(tiny, trajectory, [Edit(conditioning, Steering())])))
+    first = next(iter(sample(tiny, trajectory, [Branch(conditioning, Steering())])))
     moved = trajectory.start + 1
     assert torch.equal(first.targets[0], trajectory.schedule.join_at(moved * 3, moved * 5, 1) * 2)
     assert torch.equal(first.previews[0], moved * 3)
@@ -144,14 +144,14 @@ def test_order_of_the_points_of_a_step(tiny):
 class Known(Control):
     """Has the prediction already."""
 
-    def correct(self, x: Tensor, here: Here) -> Rows:
+    def correct(self, x: Tensor, here: StepContext) -> Rows:
         return Rows((x,), x * 0.5)
 
 
 def test_the_network_is_not_asked_for_what_a_control_has(tiny):
     trajectory = start(tiny)
     with calls(tiny.unet) as rows:
-        first = next(sample(tiny, trajectory, [Edit(branch(tiny, PLAIN).conditioning, Known())]))
+        first = next(sample(tiny, trajectory, [Branch(branch(tiny, PLAIN).conditioning, Known())]))
     assert rows == []
     assert torch.equal(first.targets[0], trajectory.schedule.advance(trajectory.start, trajectory.start * 0.5, 0))
 
@@ -175,12 +175,12 @@ def test_an_error_inside_leaves_the_network_clean(tiny):
         def records(self, site: Site, i: int) -> frozenset[Part]:
             return select("cross", "probs")(site)
 
-        def blend(self, x: Tensor, here: Here) -> Tensor:
+        def blend(self, x: Tensor, here: StepContext) -> Tensor:
             raise KeyboardInterrupt
 
     before = installed(tiny.unet)
     with pytest.raises(KeyboardInterrupt):
-        last(tiny, start(tiny), [Edit(branch(tiny, PLAIN).conditioning, Failing())])
+        last(tiny, start(tiny), [Branch(branch(tiny, PLAIN).conditioning, Failing())])
     assert installed(tiny.unet) == before
 
 
@@ -194,8 +194,8 @@ def test_gradients_are_off_between_steps_and_on_outside(tiny):
 def test_the_same_prompt_gives_the_source(tiny):
     """An edit that does nothing is the source branch."""
     rows = guidance_rows(tiny.embed([""]), prompts(tiny), 5.0)
-    step = last(tiny, start(tiny), [Edit(FixedPrompts(rows, rows), Following())])
-    unrelated = last(tiny, start(tiny), [Edit(FixedPrompts(rows, rows), Control())])
+    step = last(tiny, start(tiny), [Branch(FixedPrompts(rows, rows), Following())])
+    unrelated = last(tiny, start(tiny), [Branch(FixedPrompts(rows, rows), Control())])
     assert torch.equal(step.source, unrelated.targets[0])
 
 

@@ -7,9 +7,9 @@ import torch
 from diffusers import DDIMInverseScheduler, DDIMScheduler
 
 from tests.tiny import scheduler
-from zeroshift.backbones.base import Unsupported
+from zeroshift.diffusion.backbone import Unsupported
+from zeroshift.diffusion.schedule import Schedule, join, leading, random_start
 from zeroshift.inversion.ddim import transitions
-from zeroshift.schedule import Schedule, join, leading, random_start
 
 STEPS = (30, 50, 60, 100, 999)
 PREDICTIONS = ("epsilon", "v_prediction")

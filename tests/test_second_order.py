@@ -9,13 +9,13 @@ from diffusers import DPMSolverMultistepScheduler
 
 from tests.runs import apart, clean, inverted, last, plan, prompts
 from zeroshift.control import SecondOrder
-from zeroshift.control.base import Control, Here
+from zeroshift.control.base import Control, StepContext
 from zeroshift.control.second_order import Extrapolation
-from zeroshift.embedding import guidance_rows
+from zeroshift.diffusion.embedding import guidance_rows
+from zeroshift.diffusion.schedule import join
+from zeroshift.diffusion.sites import Taps
+from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.methods import DDIM
-from zeroshift.schedule import join
-from zeroshift.sites import Taps
-from zeroshift.trajectory import Trajectory
 
 
 @pytest.mark.parametrize("network", ["tiny", "tiny_v"])
@@ -52,7 +52,7 @@ def test_what_is_linear_in_the_log_ratio_is_met_in_the_middle(tiny):
     trajectory = Trajectory(schedule, (x,))
     places = [log(schedule.level(i) / (1 - schedule.level(i))) / 2 for i in range(schedule.steps + 1)]
     for i in trajectory.steps:
-        here = Here(tiny, trajectory, Taps(()), i, guidance_rows(prompts(tiny), prompts(tiny), 1.0), ())
+        here = StepContext(tiny, trajectory, Taps(()), i, guidance_rows(prompts(tiny), prompts(tiny), 1.0), ())
         x0, eps = control.steer(torch.full_like(x, places[i]), torch.zeros_like(x), x, here)
         if i:
             assert apart(x0, torch.full_like(x, (places[i] + places[i + 1]) / 2)) <= 1e-10

@@ -11,19 +11,19 @@ from tests.runs import STEPS, TASK, method
 from zeroshift.conditioning.shift import EditDirection
 from zeroshift.conditioning.task import make_task
 from zeroshift.control.guidance import AttentionGuidance
-from zeroshift.image import Source
+from zeroshift.image import Photo
 from zeroshift.inversion.ddim import DDIMInversion
 from zeroshift.methods.pix2pix_zero import Pix2PixZero
 from zeroshift.request import Request
 
 
-def pictures(count: int) -> list[Source]:
+def pictures(count: int) -> list[Photo]:
     """Return smooth pictures of 32 x 32 pixels."""
     y, x = np.mgrid[:32, :32] / 31
     made = []
     for k in range(count):
         planes = [np.sin((c + 2) * x + k) * np.cos((k + 1) * y - c) for c in range(3)]
-        made.append(Source.of(Image.fromarray(np.uint8(127.5 * (np.stack(planes, -1) + 1)))))
+        made.append(Photo.of(Image.fromarray(np.uint8(127.5 * (np.stack(planes, -1) + 1)))))
     return made
 
 
@@ -45,8 +45,8 @@ def test_batch_is_singles_to_one_grey_level(editor):
     assert grey_levels(together[0].image, together[1].image) > 1
 
 
-def of_size(source: Source, width: int, height: int) -> Source:
-    return Source.of(source.image.resize((width, height)))
+def of_size(source: Photo, width: int, height: int) -> Photo:
+    return Photo.of(source.image.resize((width, height)))
 
 
 def test_pictures_of_different_framed_sizes(editor):

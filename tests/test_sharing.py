@@ -10,12 +10,12 @@ from tests.tiny import LENGTH, WIDTH, unet
 from tests.watch import installed, seen_rows
 from zeroshift.backbones.outline import outline_of_sd15
 from zeroshift.backbones.sharing import before_text, sharing
-from zeroshift.embedding import Embedding, TextRows
+from zeroshift.cost.flops import forward_flops
+from zeroshift.diffusion.embedding import Embedding, TextRows
+from zeroshift.diffusion.prediction import guided, joined, predict
+from zeroshift.diffusion.sites import NOTHING, Part, Recording, Selection, Site, Taps, nowhere, recorder, select, tapped
 from zeroshift.methods import DDIM
-from zeroshift.network import guided, joined, predict
-from zeroshift.operations import forward_flops
 from zeroshift.sampling import sample
-from zeroshift.sites import NOTHING, Part, Recording, Site, Taps, Wanted, nowhere, recorder, select, tapped
 
 EQUAL = 1e-10
 FIRST = "down_blocks.0.attentions.0.transformer_blocks.0"
@@ -28,11 +28,11 @@ def texts(rows: int, count: int) -> TextRows:
     return TextRows(tuple(Embedding(t) for t in tokens), tuple(1.5 - k for k in range(rows)))
 
 
-def only(name: str, part: Part) -> Wanted:
+def only(name: str, part: Part) -> Selection:
     return lambda site: frozenset({part}) if site.name == name else NOTHING
 
 
-def raw(backbone, x: Tensor, text: TextRows, timestep: int | Tensor, blocks: int, wanted: Wanted = nowhere):
+def raw(backbone, x: Tensor, text: TextRows, timestep: int | Tensor, blocks: int, wanted: Selection = nowhere):
     """Return the network's output, and what is recorded on the way."""
     seen: Recording = {}
     with tapped(backbone, wanted) as taps, taps.listening(recorder(seen), wanted):

@@ -6,14 +6,14 @@ from torch import Tensor
 
 from tests.reading import inputs, predict_through, record_all, unchanged
 from tests.watch import OpenAttention, installed, running_order
-from zeroshift.sites import NOTHING, Compute, Part, Site, Wanted, select, tapped
+from zeroshift.diffusion.sites import NOTHING, Compute, Part, Selection, Site, select, tapped
 
 
 @pytest.mark.parametrize(
     "wanted", [select("cross", "q", "k", "v"), select("self", "q", "k", "v"), select("conv", "feature")]
 )
 @torch.no_grad()
-def test_reading_without_probabilities_changes_no_bit(tiny, wanted: Wanted):
+def test_reading_without_probabilities_changes_no_bit(tiny, wanted: Selection):
     assert torch.equal(predict_through(tiny, wanted), tiny.predict(*inputs()))
 
 

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from tests.reading import inputs, predict_through, record_all
 from tests.tiny import WIDTH
 from tests.watch import installed, running_order
-from zeroshift.backbones.base import Unsupported
 from zeroshift.backbones.stable_diffusion import StableDiffusion
 from zeroshift.backbones.unet import find_sites
-from zeroshift.sites import Compute, Part, Site, select, tapped
+from zeroshift.diffusion.backbone import Unsupported
+from zeroshift.diffusion.sites import Compute, Part, Site, select, tapped
 
 WIDTHS = (320, 640, 1280, 1280)
 SD15 = {"sample_size": 64, "block_out_channels": WIDTHS, "cross_attention_dim": 768, "attention_head_dim": 8}

@@ -13,15 +13,15 @@ from tests.watch import calls, running_order
 from zeroshift.backbones.unet import TappedAttention
 from zeroshift.conditioning import Prompts
 from zeroshift.control.base import Control, Stack
+from zeroshift.diffusion.sites import NOTHING, Part, Site, select, tapped
+from zeroshift.diffusion.source_branch import Recorded, record
+from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.inversion import DDIMInversion, DirectInversion
-from zeroshift.inversion.base import Photograph, Plan, finished
+from zeroshift.inversion.base import CleanLatents, InversionContext, finished
 from zeroshift.inversion.ddim import calls as calls_of
 from zeroshift.inversion.ddim import walk_up
 from zeroshift.methods import DDIM
-from zeroshift.sampling import Edit, sample
-from zeroshift.sites import NOTHING, Part, Site, select, tapped
-from zeroshift.source import Recorded, record
-from zeroshift.trajectory import Trajectory
+from zeroshift.sampling import Branch, sample
 
 EQUAL = 1e-10
 STEPS = 5
@@ -53,12 +53,12 @@ def trajectory_of(backbone, replayed: bool, count: int = 1) -> Trajectory:
     return Trajectory(backbone.schedule(STEPS), latents if replayed else latents[:1], replayed)
 
 
-def reading(backbone, trajectory: Trajectory, steps: set[int], prompt_only: bool = False) -> Edit:
+def reading(backbone, trajectory: Trajectory, steps: set[int], prompt_only: bool = False) -> Branch:
     """Return an edit of two prompt rows, source and target, that reads."""
-    return Edit(plan(backbone, METHOD, trajectory).branch.conditioning, Reading(steps, prompt_only))
+    return Branch(plan(backbone, METHOD, trajectory).branch.conditioning, Reading(steps, prompt_only))
 
 
-def walked(backbone, trajectory: Trajectory, branch: Edit) -> list[Recorded]:
+def walked(backbone, trajectory: Trajectory, branch: Branch) -> list[Recorded]:
     """Walk the source branch alone."""
     with tapped(backbone, select("cross", "v")) as taps, torch.no_grad():
         return list(record(source_of(backbone, taps, trajectory, branch)))
@@ -127,10 +127,10 @@ def test_controls_that_read_nothing_ask_for_no_row(tiny):
     conditioning, read = reading(tiny, trajectory, set()).conditioning, Reading({0}, prompt_only=True)
     for together in (Stack([read, Control()]), Stack([Stack([]), read])):
         with calls(tiny.unet) as rows:
-            next(sample(tiny, trajectory, [Edit(conditioning, together)]))
+            next(sample(tiny, trajectory, [Branch(conditioning, together)]))
         assert rows == [1, 2]
     with calls(tiny.unet) as rows:
-        next(sample(tiny, trajectory, [Edit(conditioning, Stack([read, Reading({0})]))]))
+        next(sample(tiny, trajectory, [Branch(conditioning, Stack([read, Reading({0})]))]))
     assert rows == [2, 2]
 
 
@@ -226,9 +226,9 @@ def test_finer_steps_open_layers_only_where_maps_are_kept(tiny, fine):
     "inversion", [DDIMInversion(), DDIMInversion(inversion_steps=10), DirectInversion(inversion_steps=20)]
 )
 def test_stages_are_yields(tiny, inversion):
-    photograph = Photograph(torch.zeros(1, 3, 32, 32), clean(1), prompts(tiny))
+    photograph = CleanLatents(torch.zeros(1, 3, 32, 32), clean(1), prompts(tiny))
     with calls(tiny.unet) as rows:
-        yielded = len(list(inversion.invert(tiny, photograph, Plan(STEPS, 1.0, 0))))
+        yielded = len(list(inversion.invert(tiny, photograph, InversionContext(STEPS, 1.0, 0))))
     assert yielded == inversion.stages(STEPS) == len(rows)
 
 

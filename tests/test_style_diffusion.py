@@ -8,16 +8,16 @@ import torch
 from tests.runs import TASK, apart, clean, inverted, last, plan, prompts
 from tests.value_embedding import Oracle
 from tests.watch import calls
-from zeroshift.backbones.locate import find_configs
+from zeroshift.backbones.checkpoint import find_configs
 from zeroshift.backbones.outline import outline_of
 from zeroshift.conditioning import Prompts
 from zeroshift.control import NoControl
 from zeroshift.control import PromptToPrompt as PromptToPromptControl
-from zeroshift.cost import measure
-from zeroshift.counting import inversion_flops
+from zeroshift.cost.counting import inversion_flops
+from zeroshift.cost.estimate import measure
+from zeroshift.cost.flops import counted
 from zeroshift.inversion import NullTextInversion, ValueEmbedding
 from zeroshift.methods import DDIM, Method, PromptToPrompt, StyleDiffusion
-from zeroshift.operations import counted
 
 STEPS = 4
 FEW = ValueEmbedding(inner_steps=2, inner_decay=0.0)

@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch.optim.swa_utils import AveragedModel
 
+from zeroshift.miniature.training import autoencoder, clip
+from zeroshift.miniature.training.dataset import Material
+from zeroshift.miniature.training.export import check_model
+from zeroshift.miniature.training.job import SHARES, Job, TrainOptions
+from zeroshift.miniature.training.loop import Batches, Pace, Stage, StageOptions, fit, ramped_average
+from zeroshift.miniature.training.tokenizer import train_tokenizer
+from zeroshift.miniature.training.train import cached_latents, trained_autoencoder
 from zeroshift.sentences import template_sentences
-from zeroshift.training import autoencoder, clip
-from zeroshift.training.export import check_model
-from zeroshift.training.job import SHARES, Job, TrainOptions
-from zeroshift.training.loop import Batches, Pace, Stage, StageOptions, fit, ramped_average
-from zeroshift.training.material import Material
-from zeroshift.training.tokenizer import train_tokenizer
-from zeroshift.training.train import cached_latents, trained_autoencoder
 
 
 def test_tokenizer_survives_the_disk_and_pads_with_its_end(tmp_path):

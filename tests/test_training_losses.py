@@ -8,12 +8,12 @@ import torch
 import torch.nn.functional as F
 from diffusers.training_utils import compute_snr
 
-from zeroshift.training import autoencoder, clip, denoiser
-from zeroshift.training.augmentation import cropped
-from zeroshift.training.captions import scene_of, vary
-from zeroshift.training.loop import StageOptions
-from zeroshift.training.tokenizer import train_tokenizer
-from zeroshift.vocabulary import Scene
+from zeroshift.miniature.training import autoencoder, clip, denoiser
+from zeroshift.miniature.training.augmentation import cropped
+from zeroshift.miniature.training.captions import scene_of, vary
+from zeroshift.miniature.training.loop import StageOptions
+from zeroshift.miniature.training.tokenizer import train_tokenizer
+from zeroshift.miniature.vocabulary import Scene
 
 
 @pytest.mark.filterwarnings("ignore:You are trying to `self.log")

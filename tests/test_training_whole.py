@@ -19,8 +19,8 @@ from safetensors.torch import load_file
 
 from zeroshift.backbones import load_backbone
 from zeroshift.loading import load
-from zeroshift.training.job import SHARES, Job, TrainOptions
-from zeroshift.training.train import train
+from zeroshift.miniature.training.job import SHARES, Job, TrainOptions
+from zeroshift.miniature.training.train import train
 
 TINY = TrainOptions(
     size=32,

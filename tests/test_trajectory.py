@@ -7,8 +7,8 @@ import torch
 
 from tests.saved import FACTS, REQUEST, picture, random_trajectory
 from tests.tiny import scheduler
+from zeroshift.diffusion.trajectory import Learned, Trajectory, load_trajectory, save_trajectory
 from zeroshift.request import inversion_facts
-from zeroshift.trajectory import Learned, Trajectory, load_trajectory, save_trajectory
 from zeroshift.translate import invert, translate
 
 

@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from tests.saved import FACTS, METHOD, REQUEST, picture, random_trajectory
-from zeroshift.backbones.base import Identity
 from zeroshift.conditioning.direction import Direction, save_direction
 from zeroshift.conditioning.shift import EditDirection
 from zeroshift.conditioning.task import make_task
+from zeroshift.diffusion.backbone import Identity
+from zeroshift.diffusion.trajectory import check_facts, load_trajectory, save_trajectory
 from zeroshift.inversion.ddim import DDIMInversion
 from zeroshift.request import Request, inversion_facts
-from zeroshift.trajectory import check_facts, load_trajectory, save_trajectory
 
 
 def test_another_models_inversion_is_refused(tiny, tmp_path):

@@ -8,13 +8,13 @@ import torch
 from tests.runs import apart, clean, last, plan, prompts
 from tests.value_embedding import FEW, SCALE, STEPS, inverted, learned, photograph
 from zeroshift.conditioning import EditDirection, Prompts
-from zeroshift.embedding import Embedding
+from zeroshift.diffusion.embedding import Embedding
+from zeroshift.diffusion.prediction import predict
+from zeroshift.diffusion.sites import select, tapped
+from zeroshift.diffusion.trajectory import Learned, load_trajectory, save_trajectory
 from zeroshift.inversion import ValueEmbedding
-from zeroshift.inversion.base import Photograph
+from zeroshift.inversion.base import CleanLatents
 from zeroshift.methods import DDIM
-from zeroshift.network import predict
-from zeroshift.sites import select, tapped
-from zeroshift.trajectory import Learned, load_trajectory, save_trajectory
 
 # one of two pictures ends the first step before the other
 STOPS = {"affine": 0.7, "direct": 0.8}
@@ -25,7 +25,7 @@ def test_it_is_the_descriptions_algorithm_for_every_picture_on_its_own(tiny, map
     options = replace(FEW, mapping=mapping, stop_loss=STOPS[mapping])
     whole, trajectory = photograph(tiny, 2), inverted(tiny, options, 2)
     for k in range(2):
-        given = Photograph(whole.pictures[k : k + 1], whole.x0[k : k + 1], prompts(tiny))
+        given = CleanLatents(whole.pictures[k : k + 1], whole.x0[k : k + 1], prompts(tiny))
         path, scales, shifts = learned(tiny, given, mapping, options)
         ours = (trajectory.latents, trajectory.learned.scales, trajectory.learned.shifts)
         for mine, theirs in zip(ours, (path, scales, shifts), strict=True):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from zeroshift.backbones.locate import SHIPPED
+from zeroshift.backbones.checkpoint import SHIPPED
 
 ROOT = Path(__file__).parent.parent
 

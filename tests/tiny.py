@@ -18,11 +18,11 @@ from transformers import (
     CLIPVisionModelWithProjection,
 )
 
-from zeroshift.backbones.base import Identity
 from zeroshift.backbones.clip import Towers
 from zeroshift.backbones.stable_diffusion import StableDiffusion
+from zeroshift.diffusion.backbone import Identity
+from zeroshift.miniature.training.tokenizer import train_tokenizer
 from zeroshift.sentences import template_sentences
-from zeroshift.training.tokenizer import train_tokenizer
 
 LENGTH, WIDTH = 16, 16
 

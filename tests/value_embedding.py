@@ -10,18 +10,18 @@ from torch import Tensor, nn
 
 from tests.runs import clean, prompts
 from zeroshift.backbones.stable_diffusion import StableDiffusion
+from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.inversion import ValueEmbedding
-from zeroshift.inversion.base import Photograph, Plan, finished
+from zeroshift.inversion.base import CleanLatents, InversionContext, finished
 from zeroshift.inversion.mapping import draw_network
-from zeroshift.trajectory import Trajectory
 
 STEPS, SCALE, SEED = 2, 7.5, 5
 FEW = ValueEmbedding(inner_steps=3, inner_decay=0.5)
 
 
-def photograph(backbone: StableDiffusion, count: int) -> Photograph:
+def photograph(backbone: StableDiffusion, count: int) -> CleanLatents:
     pictures = torch.rand(count, 3, 32, 32, generator=torch.Generator().manual_seed(7)).double() * 2 - 1
-    return Photograph(pictures, clean(count), prompts(backbone, count))
+    return CleanLatents(pictures, clean(count), prompts(backbone, count))
 
 
 def inverted(
@@ -29,8 +29,8 @@ def inverted(
 ) -> Trajectory:
     whole = photograph(backbone, count)
     chosen = slice(None) if only is None else slice(only, only + 1)
-    given = Photograph(whole.pictures[chosen], whole.x0[chosen], prompts(backbone, len(whole.x0[chosen])))
-    return finished(inversion.invert(backbone, given, Plan(STEPS, SCALE, SEED)))
+    given = CleanLatents(whole.pictures[chosen], whole.x0[chosen], prompts(backbone, len(whole.x0[chosen])))
+    return finished(inversion.invert(backbone, given, InversionContext(STEPS, SCALE, SEED)))
 
 
 @dataclass
@@ -90,7 +90,7 @@ def torch_network(inputs: int, length: int, outputs: int, seed: int) -> nn.Seque
     return net.train()
 
 
-def learned(backbone: StableDiffusion, given: Photograph, mapping: str, options: ValueEmbedding):
+def learned(backbone: StableDiffusion, given: CleanLatents, mapping: str, options: ValueEmbedding):
     """Return (path, scales, shifts), StyleDiffusion's training written from its description."""
     net, stride = Oracle(backbone), 1000 // STEPS
     c, empty = given.prompt.tokens, backbone.embed([""]).tokens

@@ -7,19 +7,19 @@ from typing import TypeAlias, overload
 
 from PIL import Image
 
-from zeroshift.backbones.base import Backbone
 from zeroshift.captioning.words import captioned_task
 from zeroshift.conditioning.task import Task, make_task
-from zeroshift.image import Fit, Source, frame, load_image
+from zeroshift.diffusion.backbone import Backbone
+from zeroshift.diffusion.trajectory import Trajectory
+from zeroshift.image import Fit, Photo, frame, load_image
+from zeroshift.image.tensors import to_pictures
 from zeroshift.methods import Method
-from zeroshift.pictures import to_pictures
 from zeroshift.presets import Options, build_method
 from zeroshift.request import Request
 from zeroshift.results import Result, batches, of_one_task
-from zeroshift.trajectory import Trajectory
 from zeroshift.translate import Progress, generate, invert, translate, translate_generated
 
-Picture: TypeAlias = str | Path | Image.Image | Source
+Picture: TypeAlias = str | Path | Image.Image | Photo
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +101,7 @@ class Editor:
             Unsupported: no source is given, and the model has no captioner.
             ValueError: a picture, word or option is unusable; the sentence says why.
         """
-        single = isinstance(image, (str, Path, Image.Image, Source))
+        single = isinstance(image, (str, Path, Image.Image, Photo))
         pictures: Sequence[Picture] = [image] if single else image  # type: ignore[assignment,list-item]
         sources = [_open(p) for p in pictures]
         asked = self._asked(sources, source, target, prompt, direction, fit)
@@ -121,7 +121,7 @@ class Editor:
         """
         return self.captions([_open(image)], fit=fit)[0]
 
-    def captions(self, pictures: Sequence[Source], *, fit: Fit | None = None) -> list[str]:
+    def captions(self, pictures: Sequence[Photo], *, fit: Fit | None = None) -> list[str]:
         """Return what each picture shows, of what of it comes into the model's frame.
 
         Raises:
@@ -157,7 +157,7 @@ class Editor:
 
     def _asked(
         self,
-        sources: Sequence[Source],
+        sources: Sequence[Photo],
         source: str | None,
         target: str,
         prompt: str | None,
@@ -176,7 +176,7 @@ class Editor:
             raise ValueError("A prompt is a sentence with the word source in it; give both, or leave both out.")
         return [(captioned_task(c, target, direction), c) for c in self.captions(sources, fit=fit)]
 
-    def batches(self, pictures: Sequence[Source], *, fit: Fit | None = None) -> list[list[int]]:
+    def batches(self, pictures: Sequence[Photo], *, fit: Fit | None = None) -> list[list[int]]:
         """Return which pictures, by index, ``run`` takes together: those of one framed size.
 
         Raises:
@@ -186,7 +186,7 @@ class Editor:
 
     def run(
         self,
-        pictures: Sequence[Source],
+        pictures: Sequence[Photo],
         requests: Sequence[Request],
         *,
         seed: int = 0,
@@ -207,7 +207,7 @@ class Editor:
         )
 
     def invert(
-        self, pictures: Sequence[Source], request: Request, *, seed: int = 0, fit: Fit | None = None
+        self, pictures: Sequence[Photo], request: Request, *, seed: int = 0, fit: Fit | None = None
     ) -> Iterator[Progress]:
         """Only invert; the last step has the trajectory.
 
@@ -242,7 +242,7 @@ class Editor:
         return [] if step.latents is None else to_pictures(self.backbone.decode(step.latents))
 
 
-def _open(picture: Picture) -> Source:
-    if isinstance(picture, Source):
+def _open(picture: Picture) -> Photo:
+    if isinstance(picture, Photo):
         return picture
-    return Source.of(picture) if isinstance(picture, Image.Image) else load_image(picture)
+    return Photo.of(picture) if isinstance(picture, Image.Image) else load_image(picture)

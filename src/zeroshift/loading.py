@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from zeroshift.backbones import load_backbone
-from zeroshift.backbones.locate import SHIPPED, Device, Precision
+from zeroshift.backbones.checkpoint import SHIPPED, Device, Precision
 from zeroshift.editor import Editor
 from zeroshift.presets import read_presets
 

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from zeroshift import methods
 from zeroshift.methods import Method, by_name
-from zeroshift.mistakes import one_sentence
+from zeroshift.options.errors import one_sentence
 
 Options = Mapping[str, object]
 _TABLE = TypeAdapter(dict[str, object])

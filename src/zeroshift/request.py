@@ -8,9 +8,9 @@ from importlib.metadata import version
 import torch
 from pydantic import TypeAdapter
 
-from zeroshift.backbones.base import Backbone
 from zeroshift.conditioning.task import Task
-from zeroshift.image import Fit, Source
+from zeroshift.diffusion.backbone import Backbone
+from zeroshift.image import Fit, Photo
 from zeroshift.methods import Method
 from zeroshift.methods.base import source_key
 
@@ -56,7 +56,7 @@ def check_shared(requests: Sequence[Request], photograph: bool) -> None:
 
 
 def inversion_facts(
-    backbone: Backbone, sources: Sequence[Source], request: Request, *, seed: int, fit: Fit
+    backbone: Backbone, sources: Sequence[Photo], request: Request, *, seed: int, fit: Fit
 ) -> dict[str, str]:
     """Return all that an inversion's bits depend on: saved with it, what a file is checked by, a cache's key."""
     inversion = request.method.inversion

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from PIL import Image
 from torch import Tensor
 
-from zeroshift.backbones.base import Backbone
 from zeroshift.conditioning.task import Task
-from zeroshift.image import Fit, Framing, Source, frame
-from zeroshift.pictures import to_pictures, to_tensor
+from zeroshift.diffusion.backbone import Backbone
+from zeroshift.image import Fit, Framing, Photo, frame
+from zeroshift.image.tensors import to_pictures, to_tensor
 from zeroshift.sampling import Step
 
 Natives = list[tuple[list[Image.Image], list[Image.Image] | list[None]]]
@@ -44,7 +44,7 @@ class Framed:
     """the way back of each"""
 
 
-def batches(backbone: Backbone, sources: Sequence[Source], fit: Fit) -> list[list[int]]:
+def batches(backbone: Backbone, sources: Sequence[Photo], fit: Fit) -> list[list[int]]:
     """Return the pictures, by index, in groups of one framed size, in the order of each group's first.
 
     Raises:
@@ -67,7 +67,7 @@ def _alike(keys: Sequence[Hashable]) -> list[list[int]]:
     return list(groups.values())
 
 
-def framed(backbone: Backbone, sources: Sequence[Source], fit: Fit) -> Framed:
+def framed(backbone: Backbone, sources: Sequence[Photo], fit: Fit) -> Framed:
     """Bring pictures to the model's frame.
 
     Raises:
@@ -90,7 +90,7 @@ def decode(backbone: Backbone, step: Step, reconstruct: bool) -> Natives:
 
 def put_back(
     natives: Natives,
-    sources: Sequence[Source],
+    sources: Sequence[Photo],
     framings: Sequence[Framing],
     recipes: Sequence[dict[str, object]],
     origins: Sequence[dict[str, object]],

@@ -8,16 +8,16 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-from zeroshift.backbones.base import Backbone
-from zeroshift.control.base import Control, Here, Rows, Stack
-from zeroshift.network import guided
-from zeroshift.sites import Part, Site, Taps, Wanted, select, tapped
-from zeroshift.source import Conditioning, Recorded, Source, sliding
-from zeroshift.trajectory import Trajectory
+from zeroshift.control.base import Control, Rows, Stack, StepContext
+from zeroshift.diffusion.backbone import Backbone
+from zeroshift.diffusion.prediction import guided
+from zeroshift.diffusion.sites import Part, Selection, Site, Taps, select, tapped
+from zeroshift.diffusion.source_branch import Conditioning, Recorded, SourceBranch, sliding
+from zeroshift.diffusion.trajectory import Trajectory
 
 
 @dataclass(frozen=True, eq=False)
-class Edit:
+class Branch:
     """One target branch: its prompts and what is done to it."""
 
     conditioning: Conditioning
@@ -39,7 +39,7 @@ class Step:
 
 @torch.no_grad()
 def sample(
-    backbone: Backbone, trajectory: Trajectory, edits: Sequence[Edit], *, reconstruct: bool = False
+    backbone: Backbone, trajectory: Trajectory, edits: Sequence[Branch], *, reconstruct: bool = False
 ) -> Iterator[Step]:
     """Translate: walk the source branch once and every edit's target branch beside it.
 
@@ -51,14 +51,14 @@ def sample(
         for i, recorded in source_steps(backbone, taps, trajectory, edits, reconstruct):
             previews = []
             for n, edit in enumerate(edits):
-                here = Here(backbone, trajectory, taps, i, edit.conditioning.target(i), recorded)
+                here = StepContext(backbone, trajectory, taps, i, edit.conditioning.target(i), recorded)
                 targets[n], x0 = step(here, targets[n], edit.control)
                 previews.append(x0)
             following = next((r.following for r in recorded if r.i == i), None)
             yield Step(i, tuple(targets), tuple(previews), following)
 
 
-def touched(trajectory: Trajectory, edits: Sequence[Edit]) -> Wanted:
+def touched(trajectory: Trajectory, edits: Sequence[Branch]) -> Selection:
     """Return every part that a run reads or writes: where taps are installed."""
     learned = select("cross", "v") if trajectory.learned.values else None
 
@@ -69,7 +69,7 @@ def touched(trajectory: Trajectory, edits: Sequence[Edit]) -> Wanted:
     return parts
 
 
-def step(here: Here, x: Tensor, control: Control) -> tuple[Tensor, Tensor]:
+def step(here: StepContext, x: Tensor, control: Control) -> tuple[Tensor, Tensor]:
     """Take one step of a target branch from ``x``; return the next latent and the estimate of the clean one."""
     rows = control.correct(x, here)
     with torch.set_grad_enabled(control.differentiates(here.i)):
@@ -92,7 +92,7 @@ def followed(rows: Rows) -> Rows:
     return Rows((first, *(row + nothing for row in rows.latents[1:])))
 
 
-def ask(here: Here, latents: tuple[Tensor, ...], control: Control) -> Tensor:
+def ask(here: StepContext, latents: tuple[Tensor, ...], control: Control) -> Tensor:
     """Return the target's guided prediction, with what ``control`` does inside the network."""
     handler = control.apply(here)
     with here.taps.listening(handler, lambda site: control.applies(site, here.i)) if handler else nullcontext():
@@ -100,14 +100,14 @@ def ask(here: Here, latents: tuple[Tensor, ...], control: Control) -> Tensor:
 
 
 def source_steps(
-    backbone: Backbone, taps: Taps, trajectory: Trajectory, edits: Sequence[Edit], reconstruct: bool
+    backbone: Backbone, taps: Taps, trajectory: Trajectory, edits: Sequence[Branch], reconstruct: bool
 ) -> Iterator[tuple[int, tuple[Recorded, ...]]]:
     """Yield every step with what is known of the source branch there, walked as far as anybody needs it."""
     everyone = Stack([edit.control for edit in edits])
     until = trajectory.steps[-1] if reconstruct else source_until(taps.sites, trajectory, everyone)
     if until >= 0:
         lead = next((e for e in edits if source_until(taps.sites, trajectory, e.control) >= 0), edits[0])
-        source = Source(backbone, taps, trajectory, lead.conditioning, everyone.records, everyone.prompt_only)
+        source = SourceBranch(backbone, taps, trajectory, lead.conditioning, everyone.records, everyone.prompt_only)
         # nothing is recorded after its last step, so nobody looks further ahead
         yield from sliding(islice(everyone.walk(source), until - trajectory.first + 1), *everyone.window)
     yield from ((i, ()) for i in trajectory.steps if i > until)

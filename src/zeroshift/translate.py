@@ -6,21 +6,21 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from zeroshift.backbones.base import Backbone
-from zeroshift.conditioning.base import Run
+from zeroshift.conditioning.base import EditContext
 from zeroshift.conditioning.direction import Direction
 from zeroshift.conditioning.prompts import FixedPrompts
 from zeroshift.control.base import Control
-from zeroshift.embedding import Embedding, guidance_rows
-from zeroshift.image import Fit, Source
-from zeroshift.inversion.base import Photograph
+from zeroshift.diffusion.backbone import Backbone
+from zeroshift.diffusion.embedding import Embedding, guidance_rows
+from zeroshift.diffusion.schedule import random_start
+from zeroshift.diffusion.trajectory import Trajectory
+from zeroshift.image import Fit, Photo
+from zeroshift.image.tensors import to_pictures
+from zeroshift.inversion.base import CleanLatents
 from zeroshift.methods.base import Planned, inversion_plan, plan
-from zeroshift.pictures import to_pictures
 from zeroshift.request import Request, check_shared, describe, made_by
 from zeroshift.results import Result, decode, framed, put_back
-from zeroshift.sampling import Edit, Step, sample
-from zeroshift.schedule import random_start
-from zeroshift.trajectory import Trajectory
+from zeroshift.sampling import Branch, Step, sample
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +42,7 @@ class Progress:
 
 def translate(
     backbone: Backbone,
-    sources: Sequence[Source],
+    sources: Sequence[Photo],
     requests: Sequence[Request],
     *,
     seed: int,
@@ -78,7 +78,7 @@ def translate(
 
 
 def invert(
-    backbone: Backbone, sources: Sequence[Source], request: Request, *, seed: int, fit: Fit
+    backbone: Backbone, sources: Sequence[Photo], request: Request, *, seed: int, fit: Fit
 ) -> Iterator[Progress]:
     """Only invert pictures as ``translate`` does; the last step has the trajectory.
 
@@ -138,7 +138,7 @@ def generate(
     rows = guidance_rows(backbone.embed([""]).repeat(len(prompts)), backbone.embed(prompts), guidance_scale)
     start = random_start((len(prompts), *latent_shape(backbone)[1:]), seed).to(rows.tokens)
     trajectory = Trajectory(backbone.schedule(steps), (start,))
-    only = Planned(Edit(FixedPrompts(rows, rows), Control()), {})
+    only = Planned(Branch(FixedPrompts(rows, rows), Control()), {})
     step = yield from _walk(backbone, trajectory, [only], reconstruct=False)
     pictures = to_pictures(backbone.decode(step.targets[0]))
     recipe = {
@@ -161,7 +161,7 @@ def latent_shape(backbone: Backbone) -> tuple[int, int, int, int]:
 def _inverted(
     backbone: Backbone, pictures: Tensor, request: Request, prompt: Embedding, seed: int
 ) -> Generator[Progress, None, Trajectory]:
-    photograph = Photograph(pictures, backbone.encode(pictures), prompt)
+    photograph = CleanLatents(pictures, backbone.encode(pictures), prompt)
     method = request.method
     stages, done = method.inversion.stages(method.steps), 0
     steps = method.inversion.invert(backbone, photograph, inversion_plan(method, backbone, seed))
@@ -184,9 +184,9 @@ def _planned(
     trajectory: Trajectory,
     pictures: Tensor | None,
 ) -> list[Planned]:
-    def run_of(request: Request, direction: Direction | None) -> Run:
+    def run_of(request: Request, direction: Direction | None) -> EditContext:
         scale, photograph = request.method.guidance_scale, pictures is not None
-        return Run(backbone, request.task, prompt, trajectory, scale, photograph, direction, pictures=pictures)
+        return EditContext(backbone, request.task, prompt, trajectory, scale, photograph, direction, pictures=pictures)
 
     return [plan(r.method, run_of(r, direction)) for r, direction in zip(requests, directions, strict=True)]
 

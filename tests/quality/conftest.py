@@ -12,8 +12,8 @@ from PIL import Image
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from zeroshift.classifier import build_classifier, save_classifier
-from zeroshift.vocabulary import STYLES
+from zeroshift.miniature.classifier import build_classifier, save_classifier
+from zeroshift.miniature.vocabulary import STYLES
 
 COATS = ("black", "orange")
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from zeroshift.evaluation.bars import Bar, bars
-from zeroshift.evaluation.card import BEGIN, END, check_card, markdown, remarks, write_card
-from zeroshift.extent import Extent, check_full
+from zeroshift.miniature.quality.bars import Bar, bars
+from zeroshift.miniature.quality.card import BEGIN, END, check_card, markdown, remarks, write_card
+from zeroshift.miniature.quality.extent import Extent, check_full
 
 FIGURES = {
     "steps": 50.0,

@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from zeroshift.classifier import build_classifier
-from zeroshift.data import CaptionedFolder
-from zeroshift.evaluation.agreement import (
+from zeroshift.image.tensors import psnr, to_bytes
+from zeroshift.miniature.classifier import build_classifier
+from zeroshift.miniature.data import CaptionedFolder
+from zeroshift.miniature.quality.agreement import (
     Order,
     agreement,
     coat_agreement,
@@ -22,8 +23,7 @@ from zeroshift.evaluation.agreement import (
     open_pipeline,
     orders,
 )
-from zeroshift.evaluation.reconstruction import fit_patch_pca, reconstructed
-from zeroshift.pictures import psnr, to_bytes
+from zeroshift.miniature.quality.reconstruction import fit_patch_pca, reconstructed
 
 
 def test_psnr_is_the_formula(pictures: Tensor) -> None:

@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zeroshift.backbones.stable_diffusion import StableDiffusion
-from zeroshift.evaluation.inversion import returned
-from zeroshift.evaluation.kernel_distance import coarsened, halves, kernel_distance, over_halvings
-from zeroshift.evaluation.neighbours import beside, nearest
-from zeroshift.pictures import to_bytes
+from zeroshift.image.tensors import to_bytes
+from zeroshift.miniature.quality.inversion import returned
+from zeroshift.miniature.quality.kernel_distance import coarsened, halves, kernel_distance, over_halvings
+from zeroshift.miniature.quality.neighbours import beside, nearest
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:

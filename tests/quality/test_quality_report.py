@@ -11,11 +11,11 @@ from rich.console import Console
 
 from tests.shell import call, refused
 from zeroshift.cli.quality import follow
-from zeroshift.evaluation.card import BEGIN, END
-from zeroshift.evaluation.quality import Quality, print_report, report
-from zeroshift.evaluation.subject import recommended_guidance
-from zeroshift.extent import Extent
 from zeroshift.inversion.base import finished
+from zeroshift.miniature.quality.card import BEGIN, END
+from zeroshift.miniature.quality.extent import Extent
+from zeroshift.miniature.quality.figures import Quality, print_report, report
+from zeroshift.miniature.quality.subject import recommended_guidance
 from zeroshift.translate import Progress
 
 FEW = Extent(per_class=2, per_coat=3, inversions=2, steps=2)
@@ -124,7 +124,9 @@ def test_coats_that_the_judge_does_not_know_are_named(model: Path, coated: Path,
 def test_the_command_measures_and_writes_the_card(
     model: Path, coated: Path, tmp_path: Path, capsys, monkeypatch
 ) -> None:
-    monkeypatch.setattr("zeroshift.extent.FULL", Extent(per_class=1, per_coat=1, inversions=1, steps=2))
+    monkeypatch.setattr(
+        "zeroshift.miniature.quality.extent.FULL", Extent(per_class=1, per_coat=1, inversions=1, steps=2)
+    )
     card = tmp_path / "card.md"
     card.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
     few = ("--per-class", 1, "--per-coat", 1, "--inversions", 1, "--steps", 2)

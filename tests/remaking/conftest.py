@@ -9,7 +9,7 @@ import torch
 from remake.place import Place
 
 from tests.shell import photograph
-from zeroshift.classifier import build_classifier, save_classifier
+from zeroshift.miniature.classifier import build_classifier, save_classifier
 
 
 @pytest.fixture

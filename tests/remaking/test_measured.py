@@ -11,9 +11,9 @@ from remake.pages import marks
 from remake.place import Place
 
 from tests.shell import photograph
-from zeroshift.classifier import load_classifier
-from zeroshift.evaluation.bars import Bar
-from zeroshift.pictures import psnr, to_bytes, to_tensor
+from zeroshift.image.tensors import psnr, to_bytes, to_tensor
+from zeroshift.miniature.classifier import load_classifier
+from zeroshift.miniature.quality.bars import Bar
 
 ROOT = Path(__file__).parents[2]
 

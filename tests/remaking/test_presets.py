@@ -10,9 +10,9 @@ from remake.kept import kept
 from remake.tuner import Figures, best
 
 from tests.watch import calls
-from zeroshift.classifier import load_classifier
+from zeroshift.image.tensors import psnr, to_bytes, to_tensor
 from zeroshift.loading import load
-from zeroshift.pictures import psnr, to_bytes, to_tensor
+from zeroshift.miniature.classifier import load_classifier
 from zeroshift.presets import build_method, check_kinds, read_presets
 
 WAY = "--source cat --target dog --fit pad"

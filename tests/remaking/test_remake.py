@@ -16,7 +16,7 @@ from remake.place import Job, Place
 from remake.sitting import Sitting
 
 from tests.shell import call
-from zeroshift.backbones.locate import SHIPPED
+from zeroshift.backbones.checkpoint import SHIPPED
 from zeroshift.image import load_image, read_recipe
 from zeroshift.loading import load
 from zeroshift.presets import build_method

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zeroshift.backbones.base import Backbone, Identity, Unsupported
-from zeroshift.backbones.locate import Device, Precision, find_checkpoint, find_clip
+from zeroshift.backbones.checkpoint import Device, Precision, find_checkpoint, find_clip
+from zeroshift.diffusion.backbone import Backbone, Identity, Unsupported
 
 if TYPE_CHECKING:
     from zeroshift.backbones.stable_diffusion import StableDiffusion

@@ -12,8 +12,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer, CLIPVisionModel, CLIPVisionModelWithProjection
 
-from zeroshift.backbones.base import Unsupported
-from zeroshift.backbones.locate import IMAGE_ENCODER, Checkpoint, ClipFolder, variant_in, weights_in
+from zeroshift.backbones.checkpoint import IMAGE_ENCODER, Checkpoint, ClipFolder, variant_in, weights_in
+from zeroshift.diffusion.backbone import Unsupported
 
 Colour: TypeAlias = tuple[float, float, float]
 

@@ -4,10 +4,10 @@ import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer, CLIPVisionConfig, CLIPVisionModel
 
-from zeroshift.backbones.base import Identity
+from zeroshift.backbones.checkpoint import IMAGE_ENCODER, Checkpoint
 from zeroshift.backbones.clip import Towers
-from zeroshift.backbones.locate import IMAGE_ENCODER, Checkpoint
 from zeroshift.backbones.stable_diffusion import StableDiffusion
+from zeroshift.diffusion.backbone import Identity
 
 
 def outline_of(checkpoint: Checkpoint) -> StableDiffusion:

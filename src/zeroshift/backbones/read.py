@@ -8,13 +8,13 @@ from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from safetensors import SafetensorError
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from zeroshift.backbones.base import Clip, Identity, Unsupported
+from zeroshift.backbones.checkpoint import CLASSIFIER, Checkpoint, ClipFolder, Device, Precision
 from zeroshift.backbones.clip import read_own_towers, read_towers
-from zeroshift.backbones.locate import CLASSIFIER, Checkpoint, ClipFolder, Device, Precision
 from zeroshift.backbones.stable_diffusion import StableDiffusion
 from zeroshift.captioning.base import Captioner
-from zeroshift.captioning.heads import read_captioner
+from zeroshift.diffusion.backbone import Clip, Identity, Unsupported
 from zeroshift.files import sha256_of
+from zeroshift.miniature.captioner import read_captioner
 
 _DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 

@@ -10,13 +10,13 @@ from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from zeroshift.backbones.base import Clip, Identity, Tokens, Unsupported
 from zeroshift.backbones.sharing import sharing
 from zeroshift.backbones.unet import find_sites, tap
 from zeroshift.captioning.base import Captioner
-from zeroshift.embedding import Embedding
-from zeroshift.schedule import Schedule, leading
-from zeroshift.sites import Site, Taps
+from zeroshift.diffusion.backbone import Clip, Identity, Tokens, Unsupported
+from zeroshift.diffusion.embedding import Embedding
+from zeroshift.diffusion.schedule import Schedule, leading
+from zeroshift.diffusion.sites import Site, Taps
 
 _PRECISIONS = {torch.float16: "fp16", torch.bfloat16: "bf16", torch.float32: "fp32", torch.float64: "fp64"}
 

@@ -11,8 +11,8 @@ from diffusers.models.attention_processor import Attention, AttnProcessor, AttnP
 from diffusers.models.resnet import ResnetBlock2D
 from torch import Tensor, nn
 
-from zeroshift.backbones.base import Unsupported
-from zeroshift.sites import Compute, Part, Site, Taps
+from zeroshift.diffusion.backbone import Unsupported
+from zeroshift.diffusion.sites import Compute, Part, Site, Taps
 
 
 def find_sites(unet: UNet2DConditionModel) -> tuple[Site, ...]:

@@ -6,8 +6,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from zeroshift.conditioning.task import Task, is_prompt, make_task
+from zeroshift.miniature.vocabulary import BACKGROUND, CALLED, COATS, COLOURS, MEDIA, STYLES
 from zeroshift.sentences import swap_word, with_article
-from zeroshift.vocabulary import BACKGROUND, CALLED, COATS, COLOURS, MEDIA, STYLES
 
 _MEDIUM = re.compile(
     r"^(?:there\s+(?:is|are)\s+)?(?:(?:an?|the)\s+)?(?:[\w-]+\s+){0,4}?"

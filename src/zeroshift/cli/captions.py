@@ -11,7 +11,7 @@ from zeroshift.cli.flags import Given
 from zeroshift.cli.job import Job
 from zeroshift.cli.shared import Loudness
 from zeroshift.conditioning.task import Task
-from zeroshift.image import Fit, Source
+from zeroshift.image import Fit, Photo
 from zeroshift.request import Request
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def looked_at(
-    editor: "Editor", images: Sequence[Path], pictures: Sequence[Source], fit: Fit | None, loud: Loudness
+    editor: "Editor", images: Sequence[Path], pictures: Sequence[Photo], fit: Fit | None, loud: Loudness
 ) -> list[str]:
     """Return every picture's caption, saying on stderr what was seen.
 

@@ -45,7 +45,7 @@ def cost(
     built = checked_method(method, given)
     check_hub(None if model == "sd15" else model, revision, cache_dir)
     hush_libraries()
-    from zeroshift.cost import WrongSize, measure
+    from zeroshift.cost.estimate import WrongSize, measure
 
     with waiting("counting", json):
         try:

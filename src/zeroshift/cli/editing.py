@@ -12,7 +12,7 @@ from zeroshift.cli.output import check_apart, check_picture, places, slug
 from zeroshift.cli.shared import checked_method
 from zeroshift.cli.wrong import Wrong, usage
 from zeroshift.conditioning.task import Task, check_target, make_task
-from zeroshift.options import fields_of
+from zeroshift.options.fields import fields_of
 from zeroshift.request import Request, check_shared
 
 

@@ -14,7 +14,7 @@ from cyclopts import Group, Parameter
 from pydantic.fields import FieldInfo
 
 from zeroshift.cli.parts import Chosen, Part, parts_of, summary
-from zeroshift.options import bare, fields_of, limits, shown, unmarked
+from zeroshift.options.fields import bare, fields_of, limits, shown, unmarked
 
 Given: TypeAlias = dict[str, object]
 """nested options that stood on the command line"""

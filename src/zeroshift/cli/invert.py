@@ -31,10 +31,10 @@ from zeroshift.cli.shared import (
 )
 from zeroshift.cli.wrong import Wrong, usage
 from zeroshift.conditioning.task import Task, complete_source
+from zeroshift.diffusion.trajectory import Trajectory, save_trajectory
 from zeroshift.image import Fit, load_image
 from zeroshift.methods import Method
 from zeroshift.request import Request, inversion_facts
-from zeroshift.trajectory import Trajectory, save_trajectory
 
 
 def command(tokens: Sequence[str]) -> App:

@@ -10,16 +10,16 @@ from zeroshift.cli.output import check_folder
 from zeroshift.cli.progress import waiting
 from zeroshift.cli.shared import Loudness
 from zeroshift.cli.wrong import Wrong
-from zeroshift.image import Fit, Source
+from zeroshift.image import Fit, Photo
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from zeroshift.backbones.base import Backbone
+    from zeroshift.diffusion.backbone import Backbone
+    from zeroshift.diffusion.trajectory import Trajectory
     from zeroshift.evaluation.mirror import Figures, Mirror, Spread, Way
     from zeroshift.methods import Method
     from zeroshift.request import Request
-    from zeroshift.trajectory import Trajectory
 
 SEEDS = 3
 """how many are tried where something is random"""
@@ -44,7 +44,7 @@ def check_report(method: "Method", folder: Path) -> None:
 
 def write_report(
     backbone: "Backbone",
-    picture: Source,
+    picture: Photo,
     request: "Request",
     folder: Path,
     *,
@@ -59,16 +59,16 @@ def write_report(
     from zeroshift.evaluation.mirror import compare
     from zeroshift.files import write_atomically
     from zeroshift.image import frame
-    from zeroshift.inversion import Photograph, Plan, Redescription
-    from zeroshift.pictures import to_png, to_tensor
+    from zeroshift.image.tensors import to_png, to_tensor
+    from zeroshift.inversion import CleanLatents, InversionContext, Redescription
     from zeroshift.request import inversion_facts
 
     begun, method = time.perf_counter(), request.method
     inversion = cast(Redescription, method.inversion)
     framed, _ = frame(picture.image, fit, size=backbone.size, multiple=backbone.multiple)
     pictures = to_tensor([framed])
-    photograph = Photograph(pictures, backbone.encode(pictures), backbone.embed([request.task.source_prompt]))
-    plan = Plan(method.steps, method.guidance_scale, seed)
+    photograph = CleanLatents(pictures, backbone.encode(pictures), backbone.embed([request.task.source_prompt]))
+    plan = InversionContext(method.steps, method.guidance_scale, seed)
     with waiting("walking to noise and back", loud.silent):
         mirror, way = compare(backbone, photograph, inversion, plan, range(seed, seed + SEEDS))
         figure = attention(backbone, way, request.task.source_prompt)

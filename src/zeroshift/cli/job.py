@@ -12,13 +12,13 @@ from zeroshift.cli.output import relative, tell
 from zeroshift.cli.previews import Previews
 from zeroshift.cli.progress import follow
 from zeroshift.cli.shared import Loudness
-from zeroshift.image import Fit, Source, before_after, frame, save_image
+from zeroshift.image import Fit, Photo, before_after, frame, save_image
 
 if TYPE_CHECKING:
+    from zeroshift.diffusion.trajectory import Trajectory
     from zeroshift.editor import Editor
     from zeroshift.request import Request
     from zeroshift.results import Result
-    from zeroshift.trajectory import Trajectory
     from zeroshift.translate import Progress
 
 SHOWN = 256
@@ -30,7 +30,7 @@ class Job:
     """Everything that an edit needs besides the model."""
 
     images: Sequence[Path]
-    pictures: Sequence[Source]
+    pictures: Sequence[Photo]
     """the same, read; none where the source is generated"""
     captions: Sequence[str]
     """what was seen in each; none where the source is given in words"""
@@ -102,7 +102,7 @@ def runs(job: Job, editor: "Editor") -> "Iterator[tuple[list[int], Iterator[Prog
             yield members, editor.run(batch, job.requests, seed=job.seed, fit=fit, trajectory=trajectory)
 
 
-def saved(job: Job, editor: "Editor", batch: Sequence[Source], fit: Fit) -> "Trajectory | None":
+def saved(job: Job, editor: "Editor", batch: Sequence[Photo], fit: Fit) -> "Trajectory | None":
     """Read the saved inversion, if one was given.
 
     Raises:
@@ -111,8 +111,8 @@ def saved(job: Job, editor: "Editor", batch: Sequence[Source], fit: Fit) -> "Tra
     path = job.photographs.inversion_file
     if path is None:
         return None
+    from zeroshift.diffusion.trajectory import check_facts, load_trajectory
     from zeroshift.request import inversion_facts
-    from zeroshift.trajectory import check_facts, load_trajectory
 
     trajectory, facts = load_trajectory(path, editor.backbone)
     check_facts(path, facts, inversion_facts(editor.backbone, batch, job.requests[0], seed=job.seed, fit=fit))

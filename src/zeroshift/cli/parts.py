@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias, get_origin
 
 from zeroshift.cli.wrong import Wrong
-from zeroshift.options import dataclasses_in, fields_of, kind_of, unmarked
+from zeroshift.options.fields import dataclasses_in, fields_of, kind_of, unmarked
 
 Chosen: TypeAlias = Mapping[str, Sequence[str]]
 """the kinds of every part"""

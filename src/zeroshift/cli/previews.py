@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from zeroshift.cli.output import check_folder, relative
 from zeroshift.cli.wrong import Wrong
-from zeroshift.image import Source, save_image
+from zeroshift.image import Photo, save_image
 from zeroshift.methods import Method
 from zeroshift.request import Request, describe
 
@@ -49,7 +49,7 @@ class Previews:
                     raise Wrong(f"The preview {path} would have the name of another file; choose another folder.")
 
     def written(
-        self, editor: "Editor", requests: Sequence[Request], sources: Mapping[int, Source], steps: "Iterator[Progress]"
+        self, editor: "Editor", requests: Sequence[Request], sources: Mapping[int, Photo], steps: "Iterator[Progress]"
     ) -> "Iterator[Progress]":
         """Go through the run of ``sources``, by their index, writing what is asked for on the way.
 
@@ -62,7 +62,7 @@ class Previews:
             yield step
 
     def _write(
-        self, editor: "Editor", requests: Sequence[Request], sources: Mapping[int, Source], step: "Progress"
+        self, editor: "Editor", requests: Sequence[Request], sources: Mapping[int, Photo], step: "Progress"
     ) -> None:
         pictures = iter(editor.preview(step))  # requests x pictures
         rows = list(sources) or [0]
@@ -73,7 +73,7 @@ class Previews:
                 place = {"rows": len(rows), "row": row, **self._origin(sources, member, path)}
                 save_image(next(pictures), path, recipe={**facts, **place})
 
-    def _origin(self, sources: Mapping[int, Source], member: int, path: Path) -> dict[str, object]:
+    def _origin(self, sources: Mapping[int, Photo], member: int, path: Path) -> dict[str, object]:
         if not sources:
             return {}
         return {"source_sha256": sources[member].sha256, "source_path": relative(self.photographs[member], path)}

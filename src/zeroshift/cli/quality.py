@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from zeroshift.backbones.locate import SHIPPED
+from zeroshift.backbones.checkpoint import SHIPPED
 from zeroshift.cli.output import check_apart, check_folder
 from zeroshift.cli.progress import PAUSE, with_lines
 from zeroshift.cli.shared import as_app, hush_libraries
 from zeroshift.cli.wrong import usage
-from zeroshift.extent import FULL, Extent, check_full
+from zeroshift.miniature.quality.extent import FULL, Extent, check_full
 
 if TYPE_CHECKING:
     from zeroshift.translate import Progress
@@ -82,8 +82,8 @@ def quality(
     hush_libraries()
     from rich.console import Console
 
-    from zeroshift.evaluation.card import write_card
-    from zeroshift.evaluation.quality import print_report, report
+    from zeroshift.miniature.quality.card import write_card
+    from zeroshift.miniature.quality.figures import print_report, report
 
     found = follow(report(model, folder, output, extent, guidance_scale), silent=json)
     if card:
@@ -101,7 +101,7 @@ def check_place(card: Path, extent: Extent) -> None:
         Wrong: less is measured than a card says.
         ValueError: it has no marks, or cannot be written.
     """
-    from zeroshift.evaluation.card import check_card
+    from zeroshift.miniature.quality.card import check_card
 
     with usage():
         check_full(extent)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from zeroshift.backbones.base import Identity
-from zeroshift.backbones.locate import Device, Precision
+from zeroshift.backbones.checkpoint import Device, Precision
 from zeroshift.cli.shared import ModelFlags
 from zeroshift.cli.wrong import Wrong
 from zeroshift.conditioning.task import is_prompt, make_task
+from zeroshift.diffusion.backbone import Identity
 from zeroshift.image import Fit, load_image, read_recipe
 
 if TYPE_CHECKING:

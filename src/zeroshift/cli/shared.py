@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 from cyclopts import App, Group, Parameter
 from cyclopts.validators import Number
 
-from zeroshift.backbones.locate import Device, Precision
+from zeroshift.backbones.checkpoint import Device, Precision
 from zeroshift.cli.flags import Flag, flags_of
 from zeroshift.cli.parts import alternatives, chosen, guided, named_in, parts_of, where_it_belongs
 from zeroshift.cli.progress import waiting
 from zeroshift.cli.wrong import Wrong, usage
-from zeroshift.options import fields_of
+from zeroshift.options.fields import fields_of
 
 if TYPE_CHECKING:
     from zeroshift.editor import Editor

@@ -13,12 +13,12 @@ from zeroshift.cli.flags import Given, flags_of, with_flags
 from zeroshift.cli.output import check_apart, check_folder
 from zeroshift.cli.shared import as_app, hush_libraries
 from zeroshift.cli.wrong import Wrong
-from zeroshift.mistakes import one_sentence
+from zeroshift.options.errors import one_sentence
 
 
 def command(tokens: Sequence[str]) -> App:
     """Return the verb with the trainer's options."""
-    from zeroshift.training.job import TrainOptions
+    from zeroshift.miniature.training.job import TrainOptions
 
     verb = with_flags(train, flags_of(TrainOptions), "Options of the training")
     return as_app(verb, "train", "train FOLDER [OPTIONS]")
@@ -37,8 +37,8 @@ def train(
     hush_libraries()
     from lightning.pytorch.utilities import rank_zero_only as once
 
-    from zeroshift.training.job import Job, TrainOptions
-    from zeroshift.training.train import train as run_training
+    from zeroshift.miniature.training.job import Job, TrainOptions
+    from zeroshift.miniature.training.train import train as run_training
 
     try:
         options = TypeAdapter(TrainOptions).validate_python(given)

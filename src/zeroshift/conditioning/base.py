@@ -5,16 +5,16 @@ from typing import ClassVar, Protocol
 
 from torch import Tensor
 
-from zeroshift.backbones.base import Backbone
 from zeroshift.conditioning.direction import Direction
 from zeroshift.conditioning.task import Task
-from zeroshift.embedding import Embedding
-from zeroshift.source import Conditioning
-from zeroshift.trajectory import Trajectory
+from zeroshift.diffusion.backbone import Backbone
+from zeroshift.diffusion.embedding import Embedding
+from zeroshift.diffusion.source_branch import Conditioning
+from zeroshift.diffusion.trajectory import Trajectory
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class EditContext:
     """One target branch to come: everything that its conditioning and its control may look at."""
 
     backbone: Backbone
@@ -63,7 +63,7 @@ class ConditioningOptions(Protocol):
             ValueError: the saved direction is unreadable or of another text encoder, or the task has one in vain.
         """
 
-    def bind(self, run: Run) -> Conditioning:
+    def bind(self, run: EditContext) -> Conditioning:
         """Return the prompts of both branches."""
 
     def source_key(self, task: Task, photograph: bool, guidance_scale: float) -> tuple[object, ...]:

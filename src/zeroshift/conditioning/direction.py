@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from zeroshift.backbones.base import Backbone
+from zeroshift.diffusion.backbone import Backbone
 from zeroshift.files import write_safetensors
 from zeroshift.sentences import template_sentences
 

@@ -8,11 +8,11 @@ from typing import Annotated, ClassVar, Literal, final
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from zeroshift.backbones.base import Backbone
-from zeroshift.conditioning.base import Run
+from zeroshift.conditioning.base import EditContext
 from zeroshift.conditioning.direction import Direction
 from zeroshift.conditioning.task import Task
-from zeroshift.embedding import Embedding, TextRows, between, guidance_rows, guidance_with_empty
+from zeroshift.diffusion.backbone import Backbone
+from zeroshift.diffusion.embedding import Embedding, TextRows, between, guidance_rows, guidance_with_empty
 
 
 @plain_dataclass(frozen=True, eq=False)
@@ -41,13 +41,13 @@ class FixedPrompts:
         return 1.0
 
 
-def prompt_at(run: Run, i: int) -> Embedding:
+def prompt_at(run: EditContext, i: int) -> Embedding:
     """Return the source prompt at step ``i``: the one that the inversion learned, if it did."""
     learned = run.trajectory.learned.prompts
     return Embedding(learned[i]) if learned else run.prompt
 
 
-def negative_at(run: Run, i: int, given: Embedding, prompt: Embedding) -> Embedding:
+def negative_at(run: EditContext, i: int, given: Embedding, prompt: Embedding) -> Embedding:
     """Return the negative prompt at step ``i``: what the inversion puts in its place, else ``given``.
 
     That is an embedding of its own, or the source prompt ``prompt`` itself, with which guidance cancels out.
@@ -58,7 +58,7 @@ def negative_at(run: Run, i: int, given: Embedding, prompt: Embedding) -> Embedd
     return Embedding(learned.negatives[i]) if learned.negatives else given
 
 
-def with_values(run: Run, i: int, prompt: Embedding, until: float = 1.0) -> Embedding:
+def with_values(run: EditContext, i: int, prompt: Embedding, until: float = 1.0) -> Embedding:
     """Give ``prompt`` the value input c * s + b that the inversion learned for step ``i`` (StyleDiffusion, Eq. 5).
 
     From the share ``until`` of the steps on, and without anything learned, value projections see the prompt itself.
@@ -114,7 +114,7 @@ class Prompts:
         text = self.source_text if photograph else None
         return task.source_prompt, self.kind, negative, text, self.source_guidance or guidance_scale
 
-    def bind(self, run: Run) -> StepPrompts:
+    def bind(self, run: EditContext) -> StepPrompts:
         empty, wanted = run.embed(""), run.embed(run.task.target_prompt)
         negative = None if self.negative is None else run.embed(self.negative)
         source_negative = negative if self.source_negative is None else run.embed(self.source_negative)

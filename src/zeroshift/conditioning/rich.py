@@ -7,12 +7,12 @@ from typing import Annotated, ClassVar, Literal, final
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from zeroshift.backbones.base import Backbone
-from zeroshift.conditioning.base import Run
+from zeroshift.conditioning.base import EditContext
 from zeroshift.conditioning.direction import Direction
 from zeroshift.conditioning.shift import Shape, Words, direction_of_task, key_of, rows_along, strengths_of
 from zeroshift.conditioning.task import Task
-from zeroshift.embedding import TextRows
+from zeroshift.diffusion.backbone import Backbone
+from zeroshift.diffusion.embedding import TextRows
 
 
 @final
@@ -52,7 +52,7 @@ class RichPrompts:
         # the edit is in the source branch, where the target is otherwise unknown
         return task, *own, self.rho, self.words, self.sentences, self.normalise
 
-    def bind(self, run: Run) -> "RichRows":
+    def bind(self, run: EditContext) -> "RichRows":
         strengths = strengths_of(self.strength, self.strength_schedule, run.steps)
         return RichRows(rows_along(run, self.negative, self.normalise), (*self.rho, 1.0), strengths)
 

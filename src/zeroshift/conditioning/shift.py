@@ -9,8 +9,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from zeroshift.backbones.base import Backbone
-from zeroshift.conditioning.base import Run
+from zeroshift.conditioning.base import EditContext
 from zeroshift.conditioning.direction import (
     Direction,
     check_direction,
@@ -20,7 +19,8 @@ from zeroshift.conditioning.direction import (
 )
 from zeroshift.conditioning.prompts import StepPrompts, negative_at, prompt_at, with_values
 from zeroshift.conditioning.task import Task
-from zeroshift.embedding import TextRows, guidance_rows
+from zeroshift.diffusion.backbone import Backbone
+from zeroshift.diffusion.embedding import TextRows, guidance_rows
 
 Words = Literal["sentences", "swap"]
 Shape = Literal["constant", "rising", "falling", "cosine", "mirror"]
@@ -64,7 +64,7 @@ class EditDirection:
     def source_key(self, task: Task, photograph: bool, guidance_scale: float) -> tuple[object, ...]:
         return task.source_prompt, *key_of(self.kind, self.negative, photograph, guidance_scale)
 
-    def bind(self, run: Run) -> StepPrompts:
+    def bind(self, run: EditContext) -> StepPrompts:
         rows, strengths = rows_along(run, self.negative, self.normalise), self.strengths(run.steps)
         return StepPrompts(lambda i: rows(i, None), lambda i: rows(i, strengths[i]), lambda i: strengths[i])
 
@@ -84,7 +84,7 @@ def direction_of_task(backbone: Backbone, task: Task, words: Words, sentences: i
     return direction_of_prompts(backbone, task.source_prompt, task.target_prompt)
 
 
-def rows_along(run: Run, negative: str | None, normalise: bool) -> Callable[[int, float | None], TextRows]:
+def rows_along(run: EditContext, negative: str | None, normalise: bool) -> Callable[[int, float | None], TextRows]:
     """Return the prompts at step ``i`` for any strength along the run's direction; for None the source's own.
 
     Raises:

@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from zeroshift.backbones.base import Tokens
+from zeroshift.diffusion.backbone import Tokens
 
 Mapper = Literal["fixed", "official"]
 Span = tuple[int, ...]

@@ -7,19 +7,19 @@ from typing import ClassVar, Protocol
 
 from torch import Tensor
 
-from zeroshift.backbones.base import Backbone
-from zeroshift.conditioning.base import ConditioningOptions, Run
+from zeroshift.conditioning.base import ConditioningOptions, EditContext
 from zeroshift.conditioning.task import Task
-from zeroshift.embedding import TextRows
+from zeroshift.diffusion.backbone import Backbone
+from zeroshift.diffusion.embedding import TextRows
+from zeroshift.diffusion.schedule import Schedule
+from zeroshift.diffusion.sites import NOTHING, Compute, Handler, Part, Selection, Site, Taps, nowhere
+from zeroshift.diffusion.source_branch import Recorded, Walk, record
+from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.inversion.base import Inversion
-from zeroshift.schedule import Schedule
-from zeroshift.sites import NOTHING, Compute, Handler, Part, Site, Taps, Wanted, nowhere
-from zeroshift.source import Recorded, Walk, record
-from zeroshift.trajectory import Trajectory
 
 
 @dataclass(frozen=True, eq=False)
-class Here:
+class StepContext:
     """Where a step stands: everything that a control may look at."""
 
     backbone: Backbone
@@ -81,11 +81,11 @@ class Control:
         """Point 1, record: return what is kept of the source branch at step ``i``."""
         return NOTHING
 
-    def correct(self, x: Tensor, here: Here) -> Rows:
+    def correct(self, x: Tensor, here: StepContext) -> Rows:
         """Point 2, correct: return the latents to predict from."""
         return Rows((x,))
 
-    def apply(self, here: Here) -> Handler | None:
+    def apply(self, here: StepContext) -> Handler | None:
         """Point 3, apply: return what is done inside the network while the target's noise is predicted."""
         return None
 
@@ -93,16 +93,16 @@ class Control:
         """Return the parts that the handler of ``apply`` is called for at step ``i``."""
         return NOTHING
 
-    def steer(self, x0: Tensor, eps: Tensor, x: Tensor, here: Here) -> tuple[Tensor, Tensor]:
+    def steer(self, x0: Tensor, eps: Tensor, x: Tensor, here: StepContext) -> tuple[Tensor, Tensor]:
         """Point 4, steer: change clean part and noise, into which ``x`` was split, before the step is taken."""
         return x0, eps
 
-    def blend(self, x: Tensor, here: Here) -> Tensor:
+    def blend(self, x: Tensor, here: StepContext) -> Tensor:
         """Point 5, blend: change the latent after the step."""
         return x
 
 
-class Beside(Protocol):
+class MethodParts(Protocol):
     """What a control stands beside: the other parts and numbers of its method."""
 
     @property
@@ -126,7 +126,7 @@ class ControlOptions:
     sees_photograph: ClassVar[bool] = False
     """whether it compares the edit with the photograph itself, not only with what an inversion made of it"""
 
-    def check(self, beside: Beside) -> None:
+    def check(self, beside: MethodParts) -> None:
         """Refuse other parts that the options make no sense with.
 
         Raises:
@@ -148,7 +148,7 @@ class ControlOptions:
             ValueError: it has fewer than are asked for.
         """
 
-    def kept(self, sites: Sequence[Site]) -> Wanted:
+    def kept(self, sites: Sequence[Site]) -> Selection:
         """Return what an inversion has to record of a network's layers.
 
         Raises:
@@ -156,11 +156,11 @@ class ControlOptions:
         """
         return nowhere
 
-    def source_key(self, beside: Beside) -> tuple[object, ...]:
+    def source_key(self, beside: MethodParts) -> tuple[object, ...]:
         """Return what the source branch depends on because of the options: edits of one run agree in it."""
         return ()
 
-    def bind(self, run: Run) -> Control:
+    def bind(self, run: EditContext) -> Control:
         """Return the control of one run.
 
         Raises:
@@ -207,10 +207,10 @@ class Stack(Control):
     def records(self, site: Site, i: int) -> frozenset[Part]:
         return NOTHING.union(*(c.records(site, i) for c in self.controls))
 
-    def correct(self, x: Tensor, here: Here) -> Rows:
+    def correct(self, x: Tensor, here: StepContext) -> Rows:
         return reduce(lambda rows, control: _corrected(control, rows, here), self.controls, Rows((x,)))
 
-    def apply(self, here: Here) -> Handler | None:
+    def apply(self, here: StepContext) -> Handler | None:
         handlers = [(c, handler) for c in self.controls if (handler := c.apply(here)) is not None]
 
         def each(site: Site, part: Part, compute: Compute) -> Tensor:
@@ -224,16 +224,16 @@ class Stack(Control):
     def applies(self, site: Site, i: int) -> frozenset[Part]:
         return NOTHING.union(*(c.applies(site, i) for c in self.controls))
 
-    def steer(self, x0: Tensor, eps: Tensor, x: Tensor, here: Here) -> tuple[Tensor, Tensor]:
+    def steer(self, x0: Tensor, eps: Tensor, x: Tensor, here: StepContext) -> tuple[Tensor, Tensor]:
         for control in self.controls:
             x0, eps = control.steer(x0, eps, x, here)
         return x0, eps
 
-    def blend(self, x: Tensor, here: Here) -> Tensor:
+    def blend(self, x: Tensor, here: StepContext) -> Tensor:
         return reduce(lambda latent, control: control.blend(latent, here), self.controls, x)
 
 
-def _corrected(control: Control, rows: Rows, here: Here) -> Rows:
+def _corrected(control: Control, rows: Rows, here: StepContext) -> Rows:
     first = rows.latents[0]
     moved = control.correct(first, here)
     if len(moved.latents) == 1 and moved.latents[0] is first:

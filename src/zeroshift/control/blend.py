@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zeroshift.backbones.base import Unsupported
-from zeroshift.sites import Site, quarter_cross
+from zeroshift.diffusion.backbone import Unsupported
+from zeroshift.diffusion.sites import Site, quarter_cross
 
 
 def blend_sites(sites: Sequence[Site]) -> frozenset[Site]:

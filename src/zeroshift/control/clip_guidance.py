@@ -15,8 +15,8 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from zeroshift.conditioning.base import Run
-from zeroshift.control.base import Control, ControlOptions, Here
+from zeroshift.conditioning.base import EditContext
+from zeroshift.control.base import Control, ControlOptions, StepContext
 from zeroshift.control.losses import clip_distance, crop
 from zeroshift.control.steering import cheap_gradient, full_gradient, normalised, steered
 
@@ -52,7 +52,7 @@ class ClipGuidance(ControlOptions):
         if self.clip_from >= self.clip_until:
             raise ValueError("CLIP guidance ends before it begins; give --clip-until a larger share than --clip-from.")
 
-    def bind(self, run: Run) -> Control:
+    def bind(self, run: EditContext) -> Control:
         if not self.clip_scale:
             return Control()
         wanted = run.backbone.clip.text_features([run.task.target_prompt])
@@ -80,7 +80,7 @@ class BoundClipGuidance(Control):
     def differentiates(self, i: int) -> bool:
         return i in self.guided and self.options.clip_gradient == "full"
 
-    def steer(self, x0: Tensor, eps: Tensor, x: Tensor, here: Here) -> tuple[Tensor, Tensor]:
+    def steer(self, x0: Tensor, eps: Tensor, x: Tensor, here: StepContext) -> tuple[Tensor, Tensor]:
         if here.i not in self.guided:
             return x0, eps
 
@@ -93,14 +93,14 @@ class BoundClipGuidance(Control):
         direction = normalised(gradient) if self.options.clip_unit == "noise" else gradient
         return steered(x0, eps, self.options.clip_scale * direction, here)
 
-    def losses(self, x0: Tensor, here: Here) -> Tensor:
+    def losses(self, x0: Tensor, here: StepContext) -> Tensor:
         """Return each picture's distance to the prompt (B,), the mean over what is shown of it."""
         pictures, count = self.shown(x0, here), self.options.clip_crops
         generator = torch.Generator().manual_seed(self.options.clip_seed * 1000 + here.i)
         views = [random_crop(pictures, generator) for _ in range(count)] or [pictures]
         return torch.stack([clip_distance(here.backbone.clip, view, self.wanted) for view in views]).mean(0)
 
-    def shown(self, x0: Tensor, here: Here) -> Tensor:
+    def shown(self, x0: Tensor, here: StepContext) -> Tensor:
         """Return latents (B, C, h, w) as pictures: decoded (B, 3, H, W), or mapped cell by cell (B, 3, h, w)."""
         if self.options.clip_preview == "vae":
             return here.backbone.decode(x0)

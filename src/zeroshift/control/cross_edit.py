@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from zeroshift.control.alignment import Alignment
-from zeroshift.sites import Compute
+from zeroshift.diffusion.sites import Compute
 
 Window = tuple[int, int]
 """first step and the one after the last, counted from the first step that sampling takes"""

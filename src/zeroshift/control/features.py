@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zeroshift.backbones.base import Unsupported
-from zeroshift.schedule import Schedule
-from zeroshift.sites import Site
+from zeroshift.diffusion.backbone import Unsupported
+from zeroshift.diffusion.schedule import Schedule
+from zeroshift.diffusion.sites import Site
 
 Mixing = Literal["hard", "constant", "linear-t", "linear-i", "cosine", "exponential"]
 Matching = Literal["off", "attention", "nearest"]

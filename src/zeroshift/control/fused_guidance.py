@@ -15,9 +15,9 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from zeroshift.conditioning.base import Run
+from zeroshift.conditioning.base import EditContext
 from zeroshift.conditioning.rich import RichRows
-from zeroshift.control.base import Beside, Control, Here, Rows
+from zeroshift.control.base import Control, MethodParts, Rows, StepContext
 from zeroshift.control.guidance import (
     PROBS,
     GuidanceOptions,
@@ -28,10 +28,10 @@ from zeroshift.control.guidance import (
 )
 from zeroshift.control.mirror_guidance import cycle_weights
 from zeroshift.control.regeneration import chain, shared
-from zeroshift.embedding import TextRows
-from zeroshift.network import mixed
-from zeroshift.sites import NOTHING, Compute, Handler, Part, Recording, Site
-from zeroshift.source import Recorded, Source, record
+from zeroshift.diffusion.embedding import TextRows
+from zeroshift.diffusion.prediction import mixed
+from zeroshift.diffusion.sites import NOTHING, Compute, Handler, Part, Recording, Site
+from zeroshift.diffusion.source_branch import Recorded, SourceBranch, record
 
 Weights: TypeAlias = tuple[float, float, float]
 """of the maps of source, prompts in between, and edited prompt"""
@@ -99,14 +99,14 @@ class FusedGuidance(GuidanceOptions):
         """Tell whether the source branch is walked for one edit alone."""
         return self.regeneration == "chain" or self.cooperative == "latent-blend"
 
-    def source_key(self, beside: Beside) -> tuple[object, ...]:
+    def source_key(self, beside: MethodParts) -> tuple[object, ...]:
         return (self, beside.conditioning, beside.guidance_scale) if self.own_source else self.regenerated
 
     def check_network(self, sites: Sequence[Site]) -> None:
         if self.guides or self.map_update != "none":
             self.compared(sites)
 
-    def bind(self, run: Run) -> Control:
+    def bind(self, run: EditContext) -> Control:
         if not isinstance(run.conditioning, RichRows):
             raise ValueError("Fused guidance needs rich prompts; take --conditioning rich.")
         if not self.guides and self.map_update == "none":
@@ -146,14 +146,14 @@ class BoundFusion(Control):
         # the last guided step looks at the maps of the one after it
         return PROBS if site in self.layers and i < self.until + self.window[1] else NOTHING
 
-    def walk(self, source: Source) -> Iterator[Recorded]:
+    def walk(self, source: SourceBranch) -> Iterator[Recorded]:
         """Walk the source branch and regenerate beside it; each step's maps begin with the regenerated ones."""
         source = replace(source, conditioning=self.rich)
         if self.options.regeneration == "chain":
             return chain(source, self.rich, self.options.lambda_xa, self.followed)
         return shared(source, self.rich, self.followed) if self.options.own_source else record(source)
 
-    def followed(self, x: Tensor, i: int, source: Source) -> Tensor:
+    def followed(self, x: Tensor, i: int, source: SourceBranch) -> Tensor:
         """Return a regenerated latent ``x`` at step ``i``, with latent-blend moved towards the edit.
 
         Open in the paper. The edit stands two steps back when the source is walked one step ahead, so that its latest
@@ -164,7 +164,7 @@ class BoundFusion(Control):
         share = 1 - (1 - self.options.regenerated_share) * i / source.trajectory.schedule.steps
         return share * x + (1 - share) * source.trajectory.schedule.join_at(*self.latest[0], i)
 
-    def correct(self, x: Tensor, here: Here) -> Rows:
+    def correct(self, x: Tensor, here: StepContext) -> Rows:
         """Return x_t - lambda dL/dx_t per row, L against the fused maps; with two gradients, the first under c."""
         if here.i >= self.until:
             return Rows((x,))
@@ -178,11 +178,11 @@ class BoundFusion(Control):
         gradient, out = gradient_and_output(latents, here, reference, here.text, whole=self.options.reuse_noise)
         return Rows(moved(latents, weight * gradient), None if out is None else mixed(out, here.text))
 
-    def reference(self, here: Here) -> Recording:
+    def reference(self, here: StepContext) -> Recording:
         """Return the fused maps of every layer."""
         return {key: self.fused(here, key) for key in here.source.seen if key[0] in self.layers}
 
-    def fused(self, here: Here, key: tuple[Site, Part]) -> Tensor:
+    def fused(self, here: StepContext, key: tuple[Site, Part]) -> Tensor:
         """Return w_X M^X_t + w_Y' mean(M^Y'_t+1, M^Y'_t-1) + w_Y mean(M^Y_t+1, M^Y_t-1) of one layer.
 
         At the first and the last step there is one neighbour, and its map is the mean (open in the paper).
@@ -201,7 +201,7 @@ class BoundFusion(Control):
         joined: Tensor = fused.flatten(0, 1)
         return joined
 
-    def sorted(self, maps: Tensor, here: Here) -> tuple[Tensor, Tensor]:
+    def sorted(self, maps: Tensor, here: StepContext) -> tuple[Tensor, Tensor]:
         """Return the source's own maps and the regenerated ones, (rows, B, heads, S, L) each."""
         rows = maps.unflatten(0, (-1, len(here.trajectory.start)))
         return rows[len(self.rich.shares) :], rows[: len(self.rich.shares)]
@@ -219,7 +219,7 @@ class BoundFusion(Control):
     def applies(self, site: Site, i: int) -> frozenset[Part]:
         return self.records(site, i) if self.options.map_update != "none" else NOTHING
 
-    def apply(self, here: Here) -> Handler | None:
+    def apply(self, here: StepContext) -> Handler | None:
         if self.options.map_update == "none":
             return None
 
@@ -233,6 +233,6 @@ class BoundFusion(Control):
 
         return multiply
 
-    def steer(self, x0: Tensor, eps: Tensor, x: Tensor, here: Here) -> tuple[Tensor, Tensor]:
+    def steer(self, x0: Tensor, eps: Tensor, x: Tensor, here: StepContext) -> tuple[Tensor, Tensor]:
         self.latest[:] = [(x0, eps)] if self.options.cooperative == "latent-blend" else []
         return x0, eps

@@ -10,13 +10,13 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from zeroshift.backbones.base import Unsupported
-from zeroshift.conditioning.base import Run
-from zeroshift.control.base import Beside, Control, ControlOptions, Here, Rows
+from zeroshift.conditioning.base import EditContext
+from zeroshift.control.base import Control, ControlOptions, MethodParts, Rows, StepContext
 from zeroshift.control.features import for_rows
-from zeroshift.embedding import TextRows
-from zeroshift.network import joined, mixed, predict
-from zeroshift.sites import NOTHING, Compute, Part, Recording, Site, Wanted
+from zeroshift.diffusion.backbone import Unsupported
+from zeroshift.diffusion.embedding import TextRows
+from zeroshift.diffusion.prediction import joined, mixed, predict
+from zeroshift.diffusion.sites import NOTHING, Compute, Part, Recording, Selection, Site
 
 SD_512_PIXELS = 26_944
 """grid cells summed over Stable Diffusion 1's 16 cross-attention layers at 512 x 512 pixels"""
@@ -101,17 +101,17 @@ class AttentionGuidance(GuidanceOptions):
     maps_from: Literal["reconstruction", "inversion"] = "reconstruction"
     """where the source's maps are seen; in the inversion, the source need not be sampled again (approximate)"""
 
-    def check(self, beside: Beside) -> None:
+    def check(self, beside: MethodParts) -> None:
         if self.maps_from == "inversion" and not beside.inversion.sees_every_step:
             raise ValueError(
                 "Only an inversion that asks at the sampler's own steps has maps for each; take --inversion ddim, "
                 "regularised, direct or negative-prompt on the aligned grid, or --maps-from reconstruction."
             )
 
-    def source_key(self, beside: Beside) -> tuple[object, ...]:
+    def source_key(self, beside: MethodParts) -> tuple[object, ...]:
         return (self.maps_from, self.guided_layers, self.guides) if self.maps_from == "inversion" else ()
 
-    def bind(self, run: Run) -> Control:
+    def bind(self, run: EditContext) -> Control:
         if not self.guides:
             return Control()
         if self.maps_from == "inversion" and not run.trajectory.maps:
@@ -122,7 +122,7 @@ class AttentionGuidance(GuidanceOptions):
         alone = self.guided_rows == "prompt"
         return BoundGuidance(self, self.compared(run.backbone.sites), self.until(run.steps), alone)
 
-    def kept(self, sites: Sequence[Site]) -> Wanted:
+    def kept(self, sites: Sequence[Site]) -> Selection:
         wanted = self.maps_from == "inversion" and self.guides
         layers = self.compared(sites) if wanted else frozenset[Site]()
         return lambda site: PROBS if site in layers else NOTHING
@@ -152,7 +152,7 @@ class BoundGuidance(Control):
     def _compared(self, site: Site, i: int) -> frozenset[Part]:
         return PROBS if site in self.layers and i < self.until else NOTHING
 
-    def correct(self, x: Tensor, here: Here) -> Rows:
+    def correct(self, x: Tensor, here: StepContext) -> Rows:
         """Return x_t - lambda dL/dx_t for each row on its own (pix2pix-zero, Alg. 1; L is the squared norm)."""
         if here.i >= self.until:
             return Rows((x,))
@@ -167,7 +167,7 @@ class BoundGuidance(Control):
             latents = (*(x,) * (rows - len(asked)), *moved.chunk(len(asked)))
         return Rows(latents, None if out is None else self._mixed(out, x, here))
 
-    def reference(self, here: Here) -> Recording:
+    def reference(self, here: StepContext) -> Recording:
         """Return the maps of the rows that are moved, or of one that stands for all."""
         inverted = self.options.maps_from == "inversion"
         seen = here.trajectory.maps[here.i] if inverted else here.source.seen
@@ -175,7 +175,7 @@ class BoundGuidance(Control):
         own = {key: maps for key, maps in seen.items() if key[1] in self._compared(key[0], here.i)}
         return {key: maps[-count:] for key, maps in own.items()} if self.alone else own
 
-    def _mixed(self, out: Tensor, x: Tensor, here: Here) -> Tensor:
+    def _mixed(self, out: Tensor, x: Tensor, here: StepContext) -> Tensor:
         """Return the guided prediction at ``x``, with the rows that had no gradient's pass."""
         missing = len(here.text) - len(out) // len(x)
         if missing:
@@ -201,13 +201,13 @@ def moved(latents: tuple[Tensor, ...], by: Tensor) -> tuple[Tensor, ...]:
     return tuple(start - part for start, part in zip(starts, parts, strict=True))
 
 
-def gradient_of_rows(latents: tuple[Tensor, ...], here: Here, reference: Recording, text: TextRows) -> Tensor:
+def gradient_of_rows(latents: tuple[Tensor, ...], here: StepContext, reference: Recording, text: TextRows) -> Tensor:
     """Return dL/dx for every row of ``text`` at its own latent (B, C, h, w), or at one for all: (rows * B, C, h, w)."""
     return gradient_and_output(latents, here, reference, text)[0]
 
 
 def gradient_and_output(
-    latents: tuple[Tensor, ...], here: Here, reference: Recording, text: TextRows, *, whole: bool = False
+    latents: tuple[Tensor, ...], here: StepContext, reference: Recording, text: TextRows, *, whole: bool = False
 ) -> tuple[Tensor, Tensor | None]:
     """Return dL/dx for every row of ``text`` and, of a ``whole`` pass, the output, (rows * B, C, h, w) both.
 

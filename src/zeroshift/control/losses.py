@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from zeroshift.backbones.base import Clip
+from zeroshift.diffusion.backbone import Clip
 
 
 def squared(pictures: Tensor, others: Tensor) -> Tensor:

@@ -13,9 +13,9 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from zeroshift.conditioning.base import Run
+from zeroshift.conditioning.base import EditContext
 from zeroshift.conditioning.shift import course
-from zeroshift.control.base import Control, Here, Rows
+from zeroshift.control.base import Control, Rows, StepContext
 from zeroshift.control.guidance import (
     PROBS,
     GuidanceOptions,
@@ -24,10 +24,10 @@ from zeroshift.control.guidance import (
     in_units,
     moved,
 )
-from zeroshift.embedding import TextRows
-from zeroshift.network import mixed
-from zeroshift.sites import NOTHING, Part, Site
-from zeroshift.source import Conditioning
+from zeroshift.diffusion.embedding import TextRows
+from zeroshift.diffusion.prediction import mixed
+from zeroshift.diffusion.sites import NOTHING, Part, Site
+from zeroshift.diffusion.source_branch import Conditioning
 
 
 @final
@@ -42,7 +42,7 @@ class MirrorGuidance(GuidanceOptions):
     cycle_twice: bool = False
     """apply a cycle step's gradient again with the main step, as the authors' code does, which never clears it"""
 
-    def bind(self, run: Run) -> Control:
+    def bind(self, run: EditContext) -> Control:
         if not self.guides:
             return Control()
         conditioning = cast(Conditioning, run.conditioning)  # controls are bound after it
@@ -76,7 +76,7 @@ class BoundMirror(Control):
     def records(self, site: Site, i: int) -> frozenset[Part]:
         return PROBS if site in self.layers and i < self.until else NOTHING
 
-    def correct(self, x: Tensor, here: Here) -> Rows:
+    def correct(self, x: Tensor, here: StepContext) -> Rows:
         """Return x_t - lambda dL/dx_t for each row; a cycle step first moves x_t by -lambda s dL'/dx_t, L' under e'."""
         if here.i >= self.until:
             return Rows((x,))
@@ -90,7 +90,7 @@ class BoundMirror(Control):
         gradient, out = gradient_and_output(latents, here, reference, here.text, whole=self.options.reuse_noise)
         return Rows(moved(latents, weight * gradient + repeated), None if out is None else mixed(out, here.text))
 
-    def turned(self, here: Here) -> TextRows:
+    def turned(self, here: StepContext) -> TextRows:
         """Return the prompts of a cycle step: the target's e + w d becomes e' = e + (w - 1) d, w the mirror schedule.
 
         Taken as a share of the way from the source's prompt to the target's, so that it means something to every

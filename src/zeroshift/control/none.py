@@ -5,7 +5,7 @@ from typing import Literal, final
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from zeroshift.conditioning.base import Run
+from zeroshift.conditioning.base import EditContext
 from zeroshift.control.base import Control, ControlOptions
 
 
@@ -17,5 +17,5 @@ class NoControl(ControlOptions):
     kind: Literal["none"] = "none"
     """name of this control"""
 
-    def bind(self, run: Run) -> Control:
+    def bind(self, run: EditContext) -> Control:
         return Control()

@@ -10,8 +10,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from zeroshift.backbones.base import Tokens, Unsupported
-from zeroshift.conditioning.base import Run
+from zeroshift.conditioning.base import EditContext
 from zeroshift.conditioning.task import Task
 from zeroshift.control.alignment import (
     Mapper,
@@ -20,12 +19,13 @@ from zeroshift.control.alignment import (
     refinement,
     replacement,
 )
-from zeroshift.control.base import Control, ControlOptions, Here
+from zeroshift.control.base import Control, ControlOptions, StepContext
 from zeroshift.control.blend import LocalBlend, blend_sites
 from zeroshift.control.cross_edit import Change, CrossEdit, Window
 from zeroshift.control.features import for_rows
 from zeroshift.control.words import check_pair, check_words, parse_factors, parse_pair, parse_windows
-from zeroshift.sites import NOTHING, Compute, Handler, Part, Site
+from zeroshift.diffusion.backbone import Tokens, Unsupported
+from zeroshift.diffusion.sites import NOTHING, Compute, Handler, Part, Site
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -94,7 +94,7 @@ class PromptToPrompt(ControlOptions):
                 "take a smaller --self-scale, or --self-until 0."
             )
 
-    def bind(self, run: Run) -> Control:
+    def bind(self, run: EditContext) -> Control:
         """Return the control of one run.
 
         Raises:
@@ -115,7 +115,7 @@ class PromptToPrompt(ControlOptions):
             follows_source=blend is not None,
         )
 
-    def _cross(self, run: Run, source: Tokens, target: Tokens) -> CrossEdit:
+    def _cross(self, run: EditContext, source: Tokens, target: Tokens) -> CrossEdit:
         replaces = len(source.words) == len(target.words) if self.edit == "auto" else self.edit == "replace"
         alignment = replacement(source, target, self.mapper) if replaces else refinement(source, target)
         factors = torch.ones_like(alignment.share)
@@ -133,7 +133,7 @@ class PromptToPrompt(ControlOptions):
         # the device and precision that the maps have
         return CrossEdit(alignment, factors, tuple(windows), strength, lambda x: x.to(run.prompt.tokens))
 
-    def _blend(self, run: Run, source: Tokens, target: Tokens) -> LocalBlend | None:
+    def _blend(self, run: EditContext, source: Tokens, target: Tokens) -> LocalBlend | None:
         if self.blend_words is None:
             return None
         chosen = [parse_pair(self.blend_words), parse_pair(self.blend_subtract)]
@@ -181,7 +181,7 @@ class BoundPromptToPrompt(Control):
     def applies(self, site: Site, i: int) -> frozenset[Part]:
         return self.records(site, i)
 
-    def apply(self, here: Here) -> Handler | None:
+    def apply(self, here: StepContext) -> Handler | None:
         step = here.i - self.first
         edit = self.cross.at(step) if self.cross.active(step) else None
 
@@ -193,7 +193,7 @@ class BoundPromptToPrompt(Control):
 
         return handle
 
-    def blend(self, x: Tensor, here: Here) -> Tensor:
+    def blend(self, x: Tensor, here: StepContext) -> Tensor:
         return x if self.blender is None else self.blender(x, here.source.following, here.i - self.first)
 
     def _cross(self, site: Site, source: Tensor, count: int, edit: Change | None, compute: Compute) -> Tensor:

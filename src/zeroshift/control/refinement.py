@@ -16,8 +16,8 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from zeroshift.conditioning.base import Run
-from zeroshift.control.base import Control, ControlOptions, Here
+from zeroshift.conditioning.base import EditContext
+from zeroshift.control.base import Control, ControlOptions, StepContext
 from zeroshift.control.losses import clip_distance, perceptual, squared, style
 from zeroshift.control.patch_discriminator import Discriminators
 from zeroshift.control.perceptual import Vgg, load_vgg, vgg_features
@@ -75,7 +75,7 @@ class Refinement(ControlOptions):
         deep, texture = (usual if own is None else own for own, usual in zip(chosen, features, strict=True))
         return Weights(self.refine_l2, deep, texture, self.refine_clip, self.refine_patches)
 
-    def bind(self, run: Run) -> Control:
+    def bind(self, run: EditContext) -> Control:
         weights, guides = self.weights, self.refine == "guidance"
         if weights == Weights() or (guides and not self.refine_scale):
             return Control()
@@ -129,7 +129,7 @@ class Judge:
     """the source's"""
     discriminators: Discriminators | None = field(default=None, init=False)
 
-    def losses(self, latents: Tensor, here: Here) -> Tensor:
+    def losses(self, latents: Tensor, here: StepContext) -> Tensor:
         """Return the weighted sum of the terms (B,) for clean latents (B, C, h, w)."""
         pictures, weights, terms = here.backbone.decode(latents), self.weights, list[Tensor]()
         if weights.clip and self.wanted is not None:
@@ -170,7 +170,7 @@ class FinalRefinement(Control):
     def phase(self, i: int) -> Hashable:
         return i == self.last
 
-    def blend(self, x: Tensor, here: Here) -> Tensor:
+    def blend(self, x: Tensor, here: StepContext) -> Tensor:
         """Return the latent after Adam's steps, taken once everything else is done."""
         if here.i != self.last:
             return x
@@ -196,7 +196,7 @@ class SteeredRefinement(Control):
     def phase(self, i: int) -> Hashable:
         return (i in self.guided, i == self.guided.start)
 
-    def steer(self, x0: Tensor, eps: Tensor, x: Tensor, here: Here) -> tuple[Tensor, Tensor]:
+    def steer(self, x0: Tensor, eps: Tensor, x: Tensor, here: StepContext) -> tuple[Tensor, Tensor]:
         if here.i not in self.guided:
             return x0, eps
         gradient = cheap_gradient(lambda at: self.judge.losses(at, here), x0, here.schedule.level(here.i))

@@ -12,17 +12,17 @@ from torch import Tensor
 
 from zeroshift.conditioning.prompts import StepPrompts
 from zeroshift.conditioning.rich import RichRows
-from zeroshift.control.base import Here
+from zeroshift.control.base import StepContext
 from zeroshift.control.guidance import PROBS, gradient_of_rows, in_units, moved
-from zeroshift.network import guided
-from zeroshift.sites import NOTHING, Recording, recorder
-from zeroshift.source import Recorded, Source, step_of
+from zeroshift.diffusion.prediction import guided
+from zeroshift.diffusion.sites import NOTHING, Recording, recorder
+from zeroshift.diffusion.source_branch import Recorded, SourceBranch, step_of
 
-Followed: TypeAlias = Callable[[Tensor, int, Source], Tensor]
+Followed: TypeAlias = Callable[[Tensor, int, SourceBranch], Tensor]
 """what becomes of a regenerated latent before a step"""
 
 
-def shared(source: Source, rich: RichRows, followed: Followed) -> Iterator[Recorded]:
+def shared(source: SourceBranch, rich: RichRows, followed: Followed) -> Iterator[Recorded]:
     """Walk the source branch; its regenerated rows look at latents of their own."""
     x = source.trajectory.start
     for i in source.trajectory.steps:
@@ -33,7 +33,7 @@ def shared(source: Source, rich: RichRows, followed: Followed) -> Iterator[Recor
         x = recorded.following
 
 
-def chain(source: Source, rich: RichRows, lambda_xa: float, followed: Followed) -> Iterator[Recorded]:
+def chain(source: SourceBranch, rich: RichRows, lambda_xa: float, followed: Followed) -> Iterator[Recorded]:
     """Walk the source branch and beside it a run for every regenerated prompt, each guided to the one before.
 
     How they are guided is open in the paper; here as the edit is, with its weight and guidance scale.
@@ -46,7 +46,7 @@ def chain(source: Source, rich: RichRows, lambda_xa: float, followed: Followed) 
         maps = [recorded.seen]
         for n, share in enumerate(rich.shares if recorded.seen else ()):  # for maps that nobody looks at nothing runs
             text = rich.along(i, share)
-            here = Here(source.backbone, source.trajectory, source.taps, i, text, ())
+            here = StepContext(source.backbone, source.trajectory, source.taps, i, text, ())
             latents[n], regenerated = regenerate(here, followed(latents[n], i, source), maps[-1], lambda_xa)
             maps.append(regenerated)
         joined = {key: torch.cat([*(m[key][-len(x) :] for m in maps[1:]), maps[0][key]]) for key in maps[-1]}
@@ -54,7 +54,7 @@ def chain(source: Source, rich: RichRows, lambda_xa: float, followed: Followed) 
         x = recorded.following
 
 
-def regenerate(here: Here, x: Tensor, reference: Recording, lambda_xa: float) -> tuple[Tensor, Recording]:
+def regenerate(here: StepContext, x: Tensor, reference: Recording, lambda_xa: float) -> tuple[Tensor, Recording]:
     """Take a step guided to the maps ``reference``; return the next latent and the maps of every row on the way."""
     seen: Recording = {}
     rows: tuple[Tensor, ...] = (x,)

@@ -14,8 +14,8 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from zeroshift.conditioning.base import Run
-from zeroshift.control.base import Beside, Control, ControlOptions, Here, Rows
+from zeroshift.conditioning.base import EditContext
+from zeroshift.control.base import Control, ControlOptions, MethodParts, Rows, StepContext
 from zeroshift.control.features import (
     Layers,
     Matching,
@@ -27,8 +27,8 @@ from zeroshift.control.features import (
     more_features,
     steps_until,
 )
-from zeroshift.schedule import random_start
-from zeroshift.sites import NOTHING, Compute, Handler, Part, Site
+from zeroshift.diffusion.schedule import random_start
+from zeroshift.diffusion.sites import NOTHING, Compute, Handler, Part, Site
 
 MAP: frozenset[Part] = frozenset({"q", "k"})
 FEATURE: frozenset[Part] = frozenset({"feature"})
@@ -65,7 +65,7 @@ class Replay(ControlOptions):
     start_seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """seed of the fresh noise"""
 
-    def check(self, beside: Beside) -> None:
+    def check(self, beside: MethodParts) -> None:
         if self.target_start == "random" and beside.inversion.first(beside.steps):
             raise ValueError("A random start is pure noise; take an inversion that goes all the way, such as direct.")
 
@@ -74,7 +74,7 @@ class Replay(ControlOptions):
         if feature or (self.attention_mix and (self.attention_until or self.inclusive)):
             more_features(sites, decoder_layers(sites).features[0], self.extra_features, self.encoder_features)
 
-    def bind(self, run: Run) -> Control:
+    def bind(self, run: EditContext) -> Control:
         until = steps_until(self.feature_until, run.steps, self.inclusive)
         shares = feature_shares(self.mixing, self.feature_mix, until, run.trajectory.schedule)
         mapped = steps_until(self.attention_until, run.steps, self.inclusive) if self.attention_mix else 0
@@ -111,12 +111,12 @@ class BoundReplay(Control):
         recorded = self.records(site, i)
         return MIXED if recorded == MAP and self.options.attention_mix < 1 else recorded
 
-    def correct(self, x: Tensor, here: Here) -> Rows:
+    def correct(self, x: Tensor, here: StepContext) -> Rows:
         if self.options.target_start == "inverted" or here.i > here.trajectory.first:
             return Rows((x,))
         return Rows((random_start(tuple(x.shape), self.options.start_seed).to(x),))
 
-    def apply(self, here: Here) -> Handler | None:
+    def apply(self, here: StepContext) -> Handler | None:
         if not self.shares[here.i] and here.i >= self.mapped:
             return None
         values: dict[Site, Tensor] = {}

@@ -9,8 +9,8 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from zeroshift.conditioning.base import Run
-from zeroshift.control.base import Control, ControlOptions, Here
+from zeroshift.conditioning.base import EditContext
+from zeroshift.control.base import Control, ControlOptions, StepContext
 
 
 @final
@@ -25,7 +25,7 @@ class SamplingNoise(ControlOptions):
     noise_seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """seed of the fresh noise"""
 
-    def bind(self, run: Run) -> Control:
+    def bind(self, run: EditContext) -> Control:
         return FreshNoise(self.eta, torch.Generator().manual_seed(self.noise_seed))
 
 
@@ -36,7 +36,7 @@ class FreshNoise(Control):
     eta: float
     generator: torch.Generator
 
-    def steer(self, x0: Tensor, eps: Tensor, x: Tensor, here: Here) -> tuple[Tensor, Tensor]:
+    def steer(self, x0: Tensor, eps: Tensor, x: Tensor, here: StepContext) -> tuple[Tensor, Tensor]:
         """Return the same clean part, and noise of the same variance of which eta's share is new."""
         sigma = self.eta * here.schedule.deviation(here.i)
         left = 1 - here.schedule.level(here.i + 1)

@@ -9,9 +9,9 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from zeroshift.conditioning.base import Run
-from zeroshift.control.base import Control, ControlOptions, Here
-from zeroshift.schedule import Schedule
+from zeroshift.conditioning.base import EditContext
+from zeroshift.control.base import Control, ControlOptions, StepContext
+from zeroshift.diffusion.schedule import Schedule
 
 
 @final
@@ -22,7 +22,7 @@ class SecondOrder(ControlOptions):
     kind: Literal["second-order"] = "second-order"
     """name of this extra"""
 
-    def bind(self, run: Run) -> Control:
+    def bind(self, run: EditContext) -> Control:
         return Extrapolation()
 
 
@@ -33,7 +33,7 @@ class Extrapolation(Control):
     before: list[Tensor] = field(default_factory=list)
     """the clean part that the step before this one predicted"""
 
-    def steer(self, x0: Tensor, eps: Tensor, x: Tensor, here: Here) -> tuple[Tensor, Tensor]:
+    def steer(self, x0: Tensor, eps: Tensor, x: Tensor, here: StepContext) -> tuple[Tensor, Tensor]:
         """Return the clean part extrapolated to the middle of the step, and the noise that is then left of ``x``."""
         previous, self.before[:] = list(self.before), [x0]
         if not previous:

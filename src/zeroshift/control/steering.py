@@ -7,7 +7,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from zeroshift.control.base import Here
+from zeroshift.control.base import StepContext
 
 Losses: TypeAlias = Callable[[Tensor], Tensor]
 """losses (B,) of clean latents (B, C, h, w), one per picture"""
@@ -43,7 +43,7 @@ def normalised(gradient: Tensor) -> Tensor:
     return gradient / size.clamp_min(torch.finfo(gradient.dtype).tiny)
 
 
-def steered(x0: Tensor, eps: Tensor, push: Tensor, here: Here) -> tuple[Tensor, Tensor]:
+def steered(x0: Tensor, eps: Tensor, push: Tensor, here: StepContext) -> tuple[Tensor, Tensor]:
     """Return (x0, eps) with eps + sqrt(1 - alpha_bar_t) * push, and the clean part that goes with it.
 
     Both move from where they are, so that what an earlier control did to them stays.

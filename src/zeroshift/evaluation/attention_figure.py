@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from zeroshift.pictures import to_bytes
+from zeroshift.image.tensors import to_bytes
 
 TILE = 96
 """side of a map in pixels"""

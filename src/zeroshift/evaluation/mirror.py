@@ -14,11 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zeroshift.backbones.base import Backbone
-from zeroshift.inversion import Inversion, Photograph, Plan, Redescription, RegularisedInversion
-from zeroshift.pictures import psnr, to_bytes
-from zeroshift.sites import Compute, Part, Site, select, tapped
-from zeroshift.trajectory import Trajectory
+from zeroshift.diffusion.backbone import Backbone
+from zeroshift.diffusion.sites import Compute, Part, Site, select, tapped
+from zeroshift.diffusion.trajectory import Trajectory
+from zeroshift.image.tensors import psnr, to_bytes
+from zeroshift.inversion import CleanLatents, Inversion, InversionContext, Redescription, RegularisedInversion
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +97,7 @@ def arms_of(inversion: Redescription) -> tuple[Arm, ...]:
 
 @torch.no_grad()
 def compare(
-    backbone: Backbone, photograph: Photograph, inversion: Redescription, plan: Plan, seeds: Sequence[int]
+    backbone: Backbone, photograph: CleanLatents, inversion: Redescription, plan: InversionContext, seeds: Sequence[int]
 ) -> tuple[Mirror, Way]:
     """Walk every arm of one picture, the random ones once per seed; return the figures and the last arm's way."""
     photo = to_bytes((photograph.pictures + 1) * 127.5)
@@ -110,7 +110,7 @@ def compare(
     return Mirror(float(psnr(vae, photo)), ssim(vae, photo), tuple(rows)), ways[0]
 
 
-def walked(backbone: Backbone, photograph: Photograph, inversion: Inversion, plan: Plan) -> Way:
+def walked(backbone: Backbone, photograph: CleanLatents, inversion: Inversion, plan: InversionContext) -> Way:
     """Invert and reconstruct without guidance; an inversion that has done so itself is only listened to."""
     seen, work = [photograph.x0], inversion.invert(backbone, photograph, plan)
     while True:

@@ -2,7 +2,7 @@
 
 from zeroshift.image.errors import ImageError
 from zeroshift.image.framing import FITS, Fit, Framing, frame
-from zeroshift.image.load import Source, load_image
+from zeroshift.image.load import Photo, load_image
 from zeroshift.image.pixels import before_after, flatten
 from zeroshift.image.recipe import canonical_json, read_recipe
 from zeroshift.image.save import check_output, save_image
@@ -12,7 +12,7 @@ __all__ = [
     "Fit",
     "Framing",
     "ImageError",
-    "Source",
+    "Photo",
     "before_after",
     "canonical_json",
     "check_output",

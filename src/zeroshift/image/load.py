@@ -15,7 +15,7 @@ MIN_SIDE = 16
 
 
 @dataclass(frozen=True)
-class Source:
+class Photo:
     """A picture to edit."""
 
     image: Image.Image
@@ -26,7 +26,7 @@ class Source:
     """of the file's bytes, or of the pixels for a picture in memory (hexadecimal)"""
 
     @staticmethod
-    def of(image: Image.Image) -> "Source":
+    def of(image: Image.Image) -> "Photo":
         """Take a Pillow picture; its hash covers size, colours and alpha after conversion.
 
         Raises:
@@ -38,7 +38,7 @@ class Source:
         digest = hashlib.sha256(f"RGB{'A' if alpha else ''} {rgb.width}x{rgb.height}\n".encode())
         for plane in (rgb, alpha) if alpha else (rgb,):
             digest.update(plane.tobytes())
-        return Source(rgb, alpha, digest.hexdigest())
+        return Photo(rgb, alpha, digest.hexdigest())
 
     def with_alpha(self, edited: Image.Image) -> Image.Image:
         """Return an edit of this picture's size with this picture's alpha: RGBA, or RGB if there is none."""
@@ -47,7 +47,7 @@ class Source:
         return Image.merge("RGBA", (*edited.split(), self.alpha))
 
 
-def load_image(path: str | Path, max_megapixels: float = 100) -> Source:
+def load_image(path: str | Path, max_megapixels: float = 100) -> Photo:
     """Read a PNG, JPEG, WebP, TIFF, BMP, GIF, PNM, JPEG 2000 or AVIF file as 8-bit sRGB, upright.
 
     Sizes are checked in the header, before any pixel is decoded.
@@ -65,7 +65,7 @@ def load_image(path: str | Path, max_megapixels: float = 100) -> Source:
             f"{path} has {megapixels:.4g} megapixels, expected at most {max_megapixels:g}: "
             f"make it smaller or raise the limit (--max-megapixels)."
         )
-    return Source(*_decode(image, str(path)), hashlib.sha256(data).hexdigest())
+    return Photo(*_decode(image, str(path)), hashlib.sha256(data).hexdigest())
 
 
 def _check(image: Image.Image, name: str) -> None:

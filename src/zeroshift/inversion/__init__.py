@@ -4,7 +4,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
-from zeroshift.inversion.base import Inversion, Photograph, Plan
+from zeroshift.inversion.base import CleanLatents, Inversion, InversionContext
 from zeroshift.inversion.ddim import DDIMInversion
 from zeroshift.inversion.direct import DirectInversion
 from zeroshift.inversion.edit_friendly import EditFriendlyInversion
@@ -38,8 +38,8 @@ __all__ = [
     "NegativePromptInversion",
     "NoisedStart",
     "NullTextInversion",
-    "Photograph",
-    "Plan",
+    "CleanLatents",
+    "InversionContext",
     "RandomStart",
     "Redescription",
     "RegularisedInversion",

@@ -6,16 +6,16 @@ from typing import ClassVar, Self, TypeVar
 
 from torch import Tensor
 
-from zeroshift.backbones.base import Backbone
-from zeroshift.embedding import Embedding
-from zeroshift.sites import Wanted, nowhere
-from zeroshift.trajectory import Trajectory
+from zeroshift.diffusion.backbone import Backbone
+from zeroshift.diffusion.embedding import Embedding
+from zeroshift.diffusion.sites import Selection, nowhere
+from zeroshift.diffusion.trajectory import Trajectory
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
-class Photograph:
+class CleanLatents:
     """What is inverted."""
 
     pictures: Tensor
@@ -27,7 +27,7 @@ class Photograph:
 
 
 @dataclass(frozen=True)
-class Plan:
+class InversionContext:
     """How an inversion is to be used."""
 
     steps: int
@@ -35,7 +35,7 @@ class Plan:
     guidance_scale: float
     """of the edit; an inversion that learns what makes guidance return the photograph needs it"""
     seed: int
-    keep: Wanted = nowhere
+    keep: Selection = nowhere
     """what a control wants recorded on the way; inversions that walk DDIM's steps do it"""
 
 
@@ -89,7 +89,9 @@ class Inversion:
         """Return one that few sampling steps are enough for, whose result has the same shapes, for counting."""
         return self.with_iterations(1)
 
-    def invert(self, backbone: Backbone, photograph: Photograph, plan: Plan) -> Generator[Tensor, None, Trajectory]:
+    def invert(
+        self, backbone: Backbone, photograph: CleanLatents, plan: InversionContext
+    ) -> Generator[Tensor, None, Trajectory]:
         """Yield latents (B, C, h, w) as the work goes on, and return the trajectory.
 
         Raises:

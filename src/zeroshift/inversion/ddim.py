@@ -11,13 +11,13 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from zeroshift.backbones.base import Backbone
-from zeroshift.embedding import Embedding
-from zeroshift.inversion.base import Inversion, Photograph, Plan
+from zeroshift.diffusion.backbone import Backbone
+from zeroshift.diffusion.embedding import Embedding
+from zeroshift.diffusion.schedule import Schedule, join
+from zeroshift.diffusion.sites import Recording, Selection, nowhere, recorder, tapped
+from zeroshift.diffusion.trajectory import Trajectory
+from zeroshift.inversion.base import CleanLatents, Inversion, InversionContext
 from zeroshift.inversion.noise import Regulariser
-from zeroshift.schedule import Schedule, join
-from zeroshift.sites import Recording, Wanted, nowhere, recorder, tapped
-from zeroshift.trajectory import Trajectory
 
 Grid = Literal["aligned", "diffusers", "official", "source"]
 GridOption: TypeAlias = Annotated[
@@ -153,7 +153,9 @@ class DDIMInversion(FinerInversion):
     kind: Literal["ddim"] = "ddim"
     """name of this inversion"""
 
-    def invert(self, backbone: Backbone, photograph: Photograph, plan: Plan) -> Generator[Tensor, None, Trajectory]:
+    def invert(
+        self, backbone: Backbone, photograph: CleanLatents, plan: InversionContext
+    ) -> Generator[Tensor, None, Trajectory]:
         schedule = backbone.schedule(plan.steps)
         levels = yield from walk_up(
             backbone,
@@ -200,7 +202,7 @@ def walk_up(
     *,
     inversion_steps: int | None = None,
     regulariser: Regulariser | None = None,
-    keep: Wanted = nowhere,
+    keep: Selection = nowhere,
 ) -> Generator[Tensor, None, Levels]:
     """Invert ``x0`` under the prompt ``source``, guidance scale 1; yield the latent after every network call.
 
@@ -227,7 +229,7 @@ def _step_up(
     schedule: Schedule,
     move: Transition,
     regulariser: Regulariser | None,
-    keep: Wanted,
+    keep: Selection,
 ) -> tuple[Tensor, Recording]:
     seen: Recording = {}
     with tapped(backbone, keep) as taps, taps.listening(recorder(seen), keep):

@@ -7,10 +7,10 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from zeroshift.backbones.base import Backbone
-from zeroshift.inversion.base import Photograph, Plan
+from zeroshift.diffusion.backbone import Backbone
+from zeroshift.diffusion.trajectory import Trajectory
+from zeroshift.inversion.base import CleanLatents, InversionContext
 from zeroshift.inversion.ddim import FinerInversion, walk_up
-from zeroshift.trajectory import Trajectory
 
 
 @final
@@ -28,7 +28,9 @@ class DirectInversion(FinerInversion):
     offset_target: bool = False
     """give the target branch, too, what puts the source back at every step: an edit of strength 0 is the photograph"""
 
-    def invert(self, backbone: Backbone, photograph: Photograph, plan: Plan) -> Generator[Tensor, None, Trajectory]:
+    def invert(
+        self, backbone: Backbone, photograph: CleanLatents, plan: InversionContext
+    ) -> Generator[Tensor, None, Trajectory]:
         schedule = backbone.schedule(plan.steps)
         prompt = photograph.prompt
         if self.inversion_prompt is not None:

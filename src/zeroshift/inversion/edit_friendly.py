@@ -14,13 +14,13 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from zeroshift.backbones.base import Backbone
-from zeroshift.embedding import Embedding, TextRows, guidance_rows
-from zeroshift.inversion.base import Inversion, Photograph, Plan
-from zeroshift.network import guided
-from zeroshift.schedule import Schedule, join
-from zeroshift.sites import Taps
-from zeroshift.trajectory import Trajectory
+from zeroshift.diffusion.backbone import Backbone
+from zeroshift.diffusion.embedding import Embedding, TextRows, guidance_rows
+from zeroshift.diffusion.prediction import guided
+from zeroshift.diffusion.schedule import Schedule, join
+from zeroshift.diffusion.sites import Taps
+from zeroshift.diffusion.trajectory import Trajectory
+from zeroshift.inversion.base import CleanLatents, Inversion, InversionContext
 
 
 @final
@@ -52,7 +52,9 @@ class EditFriendlyInversion(Inversion):
         return round(self.skip * steps)
 
     @torch.no_grad()
-    def invert(self, backbone: Backbone, photograph: Photograph, plan: Plan) -> Generator[Tensor, None, Trajectory]:
+    def invert(
+        self, backbone: Backbone, photograph: CleanLatents, plan: InversionContext
+    ) -> Generator[Tensor, None, Trajectory]:
         schedule, first, x0 = backbone.schedule(plan.steps), self.first(plan.steps), photograph.x0
         text = guidance_rows(backbone.embed([""]).repeat(len(x0)), photograph.prompt, self.inversion_guidance)
         latents, noise = [*noised(x0, schedule, first, plan.seed), x0], list[Tensor]()

@@ -7,13 +7,13 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from zeroshift.backbones.base import Backbone
-from zeroshift.embedding import Embedding
-from zeroshift.inversion.base import Photograph
+from zeroshift.diffusion.backbone import Backbone
+from zeroshift.diffusion.embedding import Embedding
+from zeroshift.diffusion.prediction import predict
+from zeroshift.diffusion.sites import NOTHING, Part, Recording, Site, Taps, recorder
+from zeroshift.inversion.base import CleanLatents
 from zeroshift.inversion.mapping import Learner
 from zeroshift.inversion.optimising import Aim, Losses, Params, per_picture
-from zeroshift.network import predict
-from zeroshift.sites import NOTHING, Part, Recording, Site, Taps, recorder
 
 Distance = Literal["mse", "l1", "l2"]
 DISTANCES: Mapping[Distance, Callable[[Tensor], Tensor]] = {
@@ -46,7 +46,7 @@ class Fit:
     """What all steps of one inversion share."""
 
     backbone: Backbone
-    photograph: Photograph
+    photograph: CleanLatents
     learner: Learner
     layers: frozenset[Site]
     """where maps are looked at"""

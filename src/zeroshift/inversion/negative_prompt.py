@@ -7,10 +7,10 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from zeroshift.backbones.base import Backbone
-from zeroshift.inversion.base import Photograph, Plan
+from zeroshift.diffusion.backbone import Backbone
+from zeroshift.diffusion.trajectory import Learned, Trajectory
+from zeroshift.inversion.base import CleanLatents, InversionContext
 from zeroshift.inversion.ddim import GridInversion, walk_up
-from zeroshift.trajectory import Learned, Trajectory
 
 
 @final
@@ -21,7 +21,9 @@ class NegativePromptInversion(GridInversion):
     kind: Literal["negative-prompt"] = "negative-prompt"
     """name of this inversion"""
 
-    def invert(self, backbone: Backbone, photograph: Photograph, plan: Plan) -> Generator[Tensor, None, Trajectory]:
+    def invert(
+        self, backbone: Backbone, photograph: CleanLatents, plan: InversionContext
+    ) -> Generator[Tensor, None, Trajectory]:
         schedule = backbone.schedule(plan.steps)
         levels = yield from walk_up(backbone, photograph.x0, photograph.prompt, schedule, self.grid, keep=plan.keep)
         return Trajectory(schedule, levels.latents, learned=Learned(prompt_as_negative=True), maps=levels.kept)

@@ -8,10 +8,10 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from zeroshift.backbones.base import Backbone
-from zeroshift.inversion.base import Inversion, Photograph, Plan
-from zeroshift.schedule import join, random_start
-from zeroshift.trajectory import Trajectory
+from zeroshift.diffusion.backbone import Backbone
+from zeroshift.diffusion.schedule import join, random_start
+from zeroshift.diffusion.trajectory import Trajectory
+from zeroshift.inversion.base import CleanLatents, Inversion, InversionContext
 
 
 @final
@@ -40,7 +40,9 @@ class NoisedStart(Inversion):
     def short(self) -> Self:
         return replace(self, noise_strength=1.0)
 
-    def invert(self, backbone: Backbone, photograph: Photograph, plan: Plan) -> Generator[Tensor, None, Trajectory]:
+    def invert(
+        self, backbone: Backbone, photograph: CleanLatents, plan: InversionContext
+    ) -> Generator[Tensor, None, Trajectory]:
         schedule = backbone.schedule(plan.steps)
         first = self.first(plan.steps)
         noise = random_start(tuple(photograph.x0.shape), plan.seed).to(photograph.x0)
@@ -62,7 +64,9 @@ class RandomStart(Inversion):
     def stages(self, steps: int) -> int:
         return 1
 
-    def invert(self, backbone: Backbone, photograph: Photograph, plan: Plan) -> Generator[Tensor, None, Trajectory]:
+    def invert(
+        self, backbone: Backbone, photograph: CleanLatents, plan: InversionContext
+    ) -> Generator[Tensor, None, Trajectory]:
         noise = random_start(tuple(photograph.x0.shape), plan.seed).to(photograph.x0)
         yield noise
         return Trajectory(backbone.schedule(plan.steps), (noise,))

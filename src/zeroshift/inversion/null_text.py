@@ -13,8 +13,9 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from zeroshift.backbones.base import Backbone
-from zeroshift.inversion.base import Inversion, Photograph, Plan
+from zeroshift.diffusion.backbone import Backbone
+from zeroshift.diffusion.trajectory import Learned, Trajectory
+from zeroshift.inversion.base import CleanLatents, Inversion, InversionContext
 from zeroshift.inversion.ddim import walk_up
 from zeroshift.inversion.optimising import (
     Adam,
@@ -26,7 +27,6 @@ from zeroshift.inversion.optimising import (
     minimise,
     per_picture,
 )
-from zeroshift.trajectory import Learned, Trajectory
 
 
 @final
@@ -66,7 +66,9 @@ class NullTextInversion(Inversion):
     def with_iterations(self, each: int) -> Self:
         return replace(self, inner_steps=each)
 
-    def invert(self, backbone: Backbone, photograph: Photograph, plan: Plan) -> Generator[Tensor, None, Trajectory]:
+    def invert(
+        self, backbone: Backbone, photograph: CleanLatents, plan: InversionContext
+    ) -> Generator[Tensor, None, Trajectory]:
         schedule = backbone.schedule(plan.steps)
         levels = yield from walk_up(backbone, photograph.x0, photograph.prompt, schedule)
         prompt, empty = photograph.prompt.tokens, backbone.embed([""]).repeat(len(photograph.x0)).tokens

@@ -13,7 +13,7 @@ from typing import Protocol, TypeAlias
 import torch
 from torch import Tensor
 
-from zeroshift.schedule import Schedule
+from zeroshift.diffusion.schedule import Schedule
 
 Params: TypeAlias = tuple[Tensor, ...]
 """what is learned: tensors whose first axis counts pictures"""

@@ -20,13 +20,13 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from zeroshift.backbones.base import Backbone
-from zeroshift.inversion.base import Inversion, Photograph, Plan
+from zeroshift.diffusion.backbone import Backbone
+from zeroshift.diffusion.schedule import Schedule
+from zeroshift.diffusion.trajectory import Learned, Trajectory
+from zeroshift.inversion.base import CleanLatents, Inversion, InversionContext
 from zeroshift.inversion.ddim import Grid, calls, check_grid, walk_up
 from zeroshift.inversion.noise import kl_gradient
 from zeroshift.inversion.optimising import Adam, Descent, Gradient, Params, minimise, per_picture
-from zeroshift.schedule import Schedule
-from zeroshift.trajectory import Learned, Trajectory
 
 
 @final
@@ -80,7 +80,9 @@ class Redescription(Inversion):
         return replace(self, inner_steps=each)
 
     @torch.no_grad()
-    def invert(self, backbone: Backbone, photograph: Photograph, plan: Plan) -> Generator[Tensor, None, Trajectory]:
+    def invert(
+        self, backbone: Backbone, photograph: CleanLatents, plan: InversionContext
+    ) -> Generator[Tensor, None, Trajectory]:
         schedule = backbone.schedule(plan.steps)
         levels = yield from walk_up(
             backbone, photograph.x0, photograph.prompt, schedule, self.grid, regulariser=self.whitened

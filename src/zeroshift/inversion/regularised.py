@@ -8,11 +8,11 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from zeroshift.backbones.base import Backbone
-from zeroshift.inversion.base import Photograph, Plan
+from zeroshift.diffusion.backbone import Backbone
+from zeroshift.diffusion.trajectory import Trajectory
+from zeroshift.inversion.base import CleanLatents, InversionContext
 from zeroshift.inversion.ddim import GridInversion, walk_up
 from zeroshift.inversion.noise import draw_rolls, regularise
-from zeroshift.trajectory import Trajectory
 
 
 @final
@@ -33,7 +33,9 @@ class RegularisedInversion(GridInversion):
     regularise_final: bool = False
     """regularise the noisiest latent, once, instead of the noise predicted at every step"""
 
-    def invert(self, backbone: Backbone, photograph: Photograph, plan: Plan) -> Generator[Tensor, None, Trajectory]:
+    def invert(
+        self, backbone: Backbone, photograph: CleanLatents, plan: InversionContext
+    ) -> Generator[Tensor, None, Trajectory]:
         generator = torch.Generator().manual_seed(plan.seed)
 
         def regulariser(eps: Tensor) -> Tensor:

@@ -14,8 +14,10 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from zeroshift.backbones.base import Backbone, Unsupported
-from zeroshift.inversion.base import Inversion, Photograph, Plan
+from zeroshift.diffusion.backbone import Backbone, Unsupported
+from zeroshift.diffusion.sites import Site, nowhere, quarter_cross, select, tapped
+from zeroshift.diffusion.trajectory import Learned, Trajectory
+from zeroshift.inversion.base import CleanLatents, Inversion, InversionContext
 from zeroshift.inversion.ddim import walk_up
 from zeroshift.inversion.fitting import Distance, Fit, Weights
 from zeroshift.inversion.mapping import Learner, Mapping, clamped_learner, free_learner, network_learner
@@ -29,8 +31,6 @@ from zeroshift.inversion.optimising import (
     learning_rate,
     minimise,
 )
-from zeroshift.sites import Site, nowhere, quarter_cross, select, tapped
-from zeroshift.trajectory import Learned, Trajectory
 
 
 @final
@@ -84,7 +84,9 @@ class ValueEmbedding(Inversion):
     def with_iterations(self, each: int) -> Self:
         return replace(self, inner_steps=each, inner_decay=0.0)
 
-    def invert(self, backbone: Backbone, photograph: Photograph, plan: Plan) -> Generator[Tensor, None, Trajectory]:
+    def invert(
+        self, backbone: Backbone, photograph: CleanLatents, plan: InversionContext
+    ) -> Generator[Tensor, None, Trajectory]:
         fit, schedule = self._fit(backbone, photograph, plan.seed), backbone.schedule(plan.steps)
         keep = fit.looks if self.attention_weight else nowhere
         levels = yield from walk_up(backbone, photograph.x0, photograph.prompt, schedule, keep=keep)
@@ -110,7 +112,7 @@ class ValueEmbedding(Inversion):
         adam, stop = Adam(start, learning_rate(self.learning_rate, i)), enough(self.stop_loss, i)
         return minimise(start, losses, adam, steps=self.most(i), stop=stop, limit=limit)[0]
 
-    def _fit(self, backbone: Backbone, photograph: Photograph, seed: int) -> Fit:
+    def _fit(self, backbone: Backbone, photograph: CleanLatents, seed: int) -> Fit:
         weights = Weights(
             self.attention_weight, self.attention_loss, self.entropy_weight, self.clean_weight, self.clip_weight
         )
@@ -122,7 +124,7 @@ class ValueEmbedding(Inversion):
                 features = backbone.clip.image_features(photograph.pictures.to(photograph.x0))
         return Fit(backbone, photograph, self._learner(backbone, photograph, seed), layers, weights, features)
 
-    def _learner(self, backbone: Backbone, photograph: Photograph, seed: int) -> Learner:
+    def _learner(self, backbone: Backbone, photograph: CleanLatents, seed: int) -> Learner:
         """Return what is optimised.
 
         Raises:

@@ -7,16 +7,16 @@ from typing import Annotated, ClassVar, TypeAlias
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from zeroshift.backbones.base import Backbone
 from zeroshift.conditioning import AnyConditioning
-from zeroshift.conditioning.base import Run
+from zeroshift.conditioning.base import EditContext
 from zeroshift.conditioning.task import Task
 from zeroshift.control import AnyControl, AnyExtra
 from zeroshift.control.base import ControlOptions, Stack
+from zeroshift.diffusion.backbone import Backbone
+from zeroshift.diffusion.sites import NOTHING, Part, Site
 from zeroshift.inversion import AnyInversion
-from zeroshift.inversion.base import Plan as InversionPlan
-from zeroshift.sampling import Edit
-from zeroshift.sites import NOTHING, Part, Site
+from zeroshift.inversion.base import InversionContext as InversionPlan
+from zeroshift.sampling import Branch
 
 Steps: TypeAlias = Annotated[int, Field(ge=1, le=999, description="sampling steps")]
 GuidanceScale: TypeAlias = Annotated[
@@ -106,7 +106,7 @@ def inversion_plan(method: Method, backbone: Backbone, seed: int) -> InversionPl
     return InversionPlan(method.steps, method.guidance_scale, seed, keep)
 
 
-def edit_of(method: Method, run: Run) -> Edit:
+def edit_of(method: Method, run: EditContext) -> Branch:
     """Return the target branch of a run.
 
     Raises:
@@ -115,18 +115,18 @@ def edit_of(method: Method, run: Run) -> Edit:
     conditioning = method.conditioning.bind(run)
     told = replace(run, conditioning=conditioning)
     bound = [part.bind(told) for part in method.controls]
-    return Edit(conditioning, bound[0] if len(bound) == 1 else Stack(bound))
+    return Branch(conditioning, bound[0] if len(bound) == 1 else Stack(bound))
 
 
 @plain_dataclass(frozen=True, eq=False)
 class Planned:
     """A target branch, and what its recipe has to say about it."""
 
-    branch: Edit
+    branch: Branch
     facts: dict[str, object]
 
 
-def plan(method: Method, run: Run) -> Planned:
+def plan(method: Method, run: EditContext) -> Planned:
     """Prepare one target branch and its part of the recipe."""
     facts: dict[str, object] = {} if run.direction is None else {"direction_sha256": run.direction.sha256}
     return Planned(edit_of(method, run), facts)

@@ -1,0 +1,242 @@
+"""Finding a checkpoint: the shipped one, a local folder, or a hub repository; refusing what cannot be used, early."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from zeroshift.diffusion.backbone import Unsupported
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
+Precision = Literal["auto", "fp32", "fp16", "bf16"]
+
+SHIPPED = Path(__file__).parent.parent / "shipped"
+"""the model that comes with the package"""
+PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
+_WEIGHTS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
+"""the parts that are networks, with the name that their weight files begin with"""
+_CONFIGS = {part: "config.json" for part in _WEIGHTS} | {"scheduler": "scheduler_config.json"}
+IMAGE_ENCODER = "image_encoder"
+"""the part that only some methods need: CLIP's other tower"""
+CLASSIFIER = "classifier"
+"""the part that says what a picture shows: no edit's bits depend on it, so it does not count as one of the files"""
+_PREPARATION = (IMAGE_ENCODER, "feature_extractor")
+_TEXTS = [f"{part}/*{end}" for part in (*PARTS, *_PREPARATION, CLASSIFIER) for end in (".json", ".txt")]
+_NOT_LOADED = ("*.fp16*", "*.non_ema*", "*flax*", "*openvino*", "*onnx*")
+_HUB_ID = re.compile(r"^[\w.-]+/[\w.-]+$")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint on this machine that has every part."""
+
+    root: Path
+    name: str
+    revision: str | None
+    """commit of a hub checkpoint"""
+    variants: Mapping[str, str | None]
+    """by network: "fp16" where only half-precision weight files are there"""
+
+    def files(self) -> list[Path]:
+        """Return every file that is loaded."""
+        configs = [self.root / part / name for part, name in _CONFIGS.items()]
+        words = [path for path in (self.root / "tokenizer").iterdir() if path.suffix in {".json", ".txt"}]
+        weights = [path for part, kind in self.variants.items() for path in _weights(self.root, part, kind)]
+        return [*configs, *words, *weights, *self._of_image_encoder()]
+
+    @property
+    def sees(self) -> bool:
+        """Tell whether there is an image encoder."""
+        return (self.root / IMAGE_ENCODER / "config.json").is_file()
+
+    @property
+    def names(self) -> bool:
+        """Tell whether there is what says what a picture shows."""
+        return (self.root / CLASSIFIER / "config.json").is_file()
+
+    def _of_image_encoder(self) -> list[Path]:
+        if not self.sees:
+            return []
+        own = self.root / IMAGE_ENCODER
+        preparation = (self.root / part / "preprocessor_config.json" for part in _PREPARATION)
+        return [own / "config.json", *own.glob("*.safetensors"), *(path for path in preparation if path.is_file())]
+
+
+@dataclass(frozen=True)
+class ClipFolder:
+    """A CLIP on this machine, both towers in one folder."""
+
+    root: Path
+    name: str
+    revision: str | None
+    """commit of a hub repository"""
+    variant: str | None
+    """ "fp16" where only half-precision weight files are there"""
+
+    def files(self) -> list[Path]:
+        """Return every file that is loaded."""
+        words = [path for path in self.root.iterdir() if path.suffix in {".json", ".txt"}]
+        return [*words, *(p for p in weights_in(self.root, "model", self.variant) if p.suffix == ".safetensors")]
+
+
+def find_checkpoint(model: str | Path | None, revision: str | None, cache_dir: str | Path | None) -> Checkpoint:
+    """Return the checkpoint ``model`` (None: the shipped one; a folder; or a hub id, downloaded if need be).
+
+    Raises:
+        ValueError: there is no such folder or repository.
+        Unsupported: a part is missing, weights are pickled, or the layout is not Stable Diffusion 1.x or 2.x.
+    """
+    if model is None:
+        return check(SHIPPED, "shipped", None)
+    if is_folder(model):
+        return check(Path(model), Path(model).resolve().name, None)
+    root = _download(str(model), revision, cache_dir)
+    return check(root, str(model), root.name)
+
+
+def find_configs(model: str | Path, revision: str | None, cache_dir: str | Path | None) -> Checkpoint:
+    """Return a checkpoint of which only configurations and words need be there, or are downloaded.
+
+    Raises:
+        ValueError: there is no such folder or repository.
+        Unsupported: a part is missing, or the layout is not Stable Diffusion 1.x or 2.x.
+    """
+    folder = is_folder(model)
+    root = Path(model) if folder else _snapshot(str(model), revision, cache_dir, _TEXTS)
+    name, commit = (root.resolve().name, None) if folder else (str(model), root.name)
+    check_parts(root, name)
+    return Checkpoint(root, name, commit, {})
+
+
+def find_clip(clip: str | Path, cache_dir: str | Path | None) -> ClipFolder:
+    """Return the CLIP in a folder as transformers saves it, or of a hub id, downloaded if need be.
+
+    Raises:
+        ValueError: there is no such folder or repository.
+        Unsupported: it has no configuration, no words or no plain weights.
+    """
+    folder = is_folder(clip, "a CLIP as transformers saves it")
+    root = Path(clip) if folder else _snapshot(str(clip), None, cache_dir, ["*.json", "*.txt", "*.safetensors"])
+    name, commit = (root.resolve().name, None) if folder else (str(clip), root.name)
+    if not (root / "config.json").is_file():
+        raise Unsupported(f"The CLIP {name} has no config.json; give the folder of a CLIP as transformers saves it.")
+    return ClipFolder(root, name, commit, variant_in(root, "model", f"The CLIP {name}"))
+
+
+def is_folder(model: str | Path, what: str = "a checkpoint in diffusers format") -> bool:
+    """Tell a folder from a hub id.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    folder = Path(model)
+    if folder.is_file():
+        raise ValueError(f"{model} is a file; give the folder of {what}, or a hub id.")
+    if not folder.is_dir() and not _HUB_ID.match(str(model)):
+        raise ValueError(f"There is no folder {model}, and it is not a hub id such as owner/name; check the name.")
+    return folder.is_dir()
+
+
+def check(root: Path, name: str, revision: str | None) -> Checkpoint:
+    """Refuse a folder that cannot be loaded.
+
+    Raises:
+        Unsupported: a part is missing, weights are pickled, or the layout is another.
+    """
+    check_parts(root, name)
+    return Checkpoint(root, name, revision, {part: _variant(root, name, part) for part in _WEIGHTS})
+
+
+def check_parts(root: Path, name: str) -> None:
+    """Refuse another layout.
+
+    Raises:
+        Unsupported: a part or its configuration is missing, or there is a second text encoder.
+    """
+    for part in PARTS:
+        if not (root / part).is_dir():
+            raise Unsupported(
+                f"The checkpoint {name} has no {part} folder; zeroshift loads Stable Diffusion 1.x and 2.x in "
+                "diffusers format."
+            )
+    if (root / "text_encoder_2").is_dir():
+        raise Unsupported(f"The checkpoint {name} has two text encoders; zeroshift loads Stable Diffusion 1.x and 2.x.")
+    for part, file in _CONFIGS.items():
+        if not (root / part / file).is_file():
+            raise Unsupported(f"The {part} of {name} has no {file}; get it anew.")
+    _check_channels(root, name)
+
+
+def _variant(root: Path, name: str, part: str) -> str | None:
+    return variant_in(root / part, _WEIGHTS[part], f"The {part} of {name}")
+
+
+def variant_in(folder: Path, stem: str, what: str) -> str | None:
+    """Return which weights a folder has: None, the plain ones, or "fp16".
+
+    Raises:
+        Unsupported: neither; ``what`` is what the sentence calls the folder.
+    """
+    for variant in (None, "fp16"):
+        if weights_in(folder, stem, variant):
+            return variant
+    pickled = any(folder.glob("*.bin")) or any(folder.glob("*.ckpt"))
+    lacking = "only pickled weights, which can run code when opened" if pickled else "no weights"
+    raise Unsupported(f"{what} has {lacking}; zeroshift loads .safetensors only, so convert it first.")
+
+
+def _weights(root: Path, part: str, variant: str | None) -> list[Path]:
+    return weights_in(root / part, _WEIGHTS[part], variant)
+
+
+def weights_in(folder: Path, stem: str, variant: str | None) -> list[Path]:
+    """Return the files of one variant whose names begin with ``stem``: whole, or split (with their index)."""
+    mark, split = f"\\.{variant}" if variant else "", r"-\d+-of-\d+"
+    name = re.compile(rf"{stem}({mark}({split})?|{split}{mark})\.safetensors(\.index{mark}\.json)?")
+    return [path for path in folder.glob("*.safetensors*") if name.fullmatch(path.name)]
+
+
+def _check_channels(root: Path, name: str) -> None:
+    channels = {}
+    for part, key in (("unet", "in_channels"), ("vae", "latent_channels")):
+        try:
+            channels[part] = json.loads((root / part / "config.json").read_text(encoding="utf-8"))[key]
+        except (OSError, ValueError, KeyError) as error:
+            raise Unsupported(f"The {part} of {name} has no readable config.json with {key}; get it anew.") from error
+    if channels["unet"] != channels["vae"]:
+        raise Unsupported(
+            f"The UNet of {name} takes {channels['unet']} channels and its VAE gives {channels['vae']}: an inpainting "
+            "or depth model; use a plain text-to-image checkpoint."
+        )
+
+
+def _download(model: str, revision: str | None, cache_dir: str | Path | None) -> Path:
+    """Get a repository's plain weights, and half-precision ones for the networks that have no others."""
+    networks = (*_WEIGHTS, IMAGE_ENCODER, CLASSIFIER)
+    root = _snapshot(model, revision, cache_dir, [*_TEXTS, *(f"{part}/*.safetensors" for part in networks)])
+    lacking = [part for part in _WEIGHTS if not _weights(root, part, None)]
+    halves = [f"{part}/{name}" for part in lacking for name in ("*.fp16*.safetensors", "*.index.fp16.json")]
+    return _snapshot(model, root.name, cache_dir, halves, skipped=()) if halves else root
+
+
+def _snapshot(
+    model: str,
+    revision: str | None,
+    cache_dir: str | Path | None,
+    wanted: Sequence[str],
+    skipped: Sequence[str] = _NOT_LOADED,
+) -> Path:
+    """Return the folder, named by the commit, that has the ``wanted`` files of a hub repository's parts."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        folder = snapshot_download(
+            model, revision=revision, cache_dir=cache_dir, allow_patterns=list(wanted), ignore_patterns=list(skipped)
+        )
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ValueError(f"The checkpoint {model} is not in the cache and cannot be downloaded ({reason}).") from error
+    return Path(folder)

@@ -1,0 +1,1 @@
+"""The cost of an edit: network calls and floating-point operations, counted, and what the papers' code costs."""

@@ -1,0 +1,203 @@
+"""Counting what inversion and sampling of a method take, on whatever device, of all that repeats one piece."""
+
+import weakref
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from zeroshift.conditioning.base import EditContext
+from zeroshift.conditioning.direction import Direction
+from zeroshift.conditioning.task import Task
+from zeroshift.control.base import Stack
+from zeroshift.cost.flops import counted, prompt_for
+from zeroshift.diffusion.backbone import Backbone
+from zeroshift.diffusion.embedding import Embedding
+from zeroshift.diffusion.sites import tapped
+from zeroshift.diffusion.source_branch import Recorded, SourceBranch, sliding
+from zeroshift.diffusion.trajectory import Learned, Trajectory
+from zeroshift.inversion import CleanLatents
+from zeroshift.inversion.base import finished
+from zeroshift.methods import Method
+from zeroshift.methods.base import edit_of, inversion_plan
+from zeroshift.sampling import Branch, sample, source_until, touched
+
+T = TypeVar("T")
+AT = (3, 4)
+"""sampling steps at which an inversion that optimises is run"""
+FEW = 8
+"""stages of an inversion up to which all are run"""
+
+
+@dataclass(frozen=True)
+class Flops:
+    """Floating-point operations of the parts of a run."""
+
+    inversion: float
+    one_target: float
+    """sampling with one target, source branch included"""
+    two_targets: float
+
+
+def count(backbone: Backbone, method: Method, x0: Tensor) -> Flops:
+    """Count inversion and sampling from the clean latent ``x0`` (B, C, h, w), on whatever device."""
+    prompt = prompt_for(backbone, x0)
+    inversion = inversion_flops(backbone, method, x0, prompt)
+    trajectory = stand_in(backbone, method, x0, prompt)
+    one, two = ([_edit(backbone, method, prompt, trajectory) for _ in range(n)] for n in (1, 2))
+    return Flops(inversion, sampling_flops(backbone, trajectory, one), sampling_flops(backbone, trajectory, two))
+
+
+def inversion_flops(backbone: Backbone, method: Method, x0: Tensor, prompt: Embedding) -> float:
+    """Count the inversion; of a long one only as many steps are run as it takes to know them all.
+
+    Of an inversion that optimises, few sampling steps with one and two optimisation steps each are run, and extended
+    to all: none is taken to stop early.
+    """
+    inversion, steps = method.inversion, method.steps
+    if not inversion.iterations(steps):
+        stages = inversion.stages(steps)
+        if stages <= FEW:
+            return sum(stage_flops(backbone, method, x0, prompt, stages))
+        begin, each = stage_flops(backbone, method, x0, prompt, 2)
+        return begin + (stages - 1) * each
+    few, more = (replace(method, inversion=inversion.with_iterations(n)) for n in (1, 2))
+    (low, high), extra = (_whole(backbone, few, n, x0, prompt) for n in AT), _whole(backbone, more, AT[0], x0, prompt)
+    each = (extra - low) / (more.inversion.iterations(AT[0]) - few.inversion.iterations(AT[0]))
+    line = low + (high - low) * (steps - AT[0]) / (AT[1] - AT[0])
+    return line + each * (inversion.iterations(steps) - few.inversion.iterations(steps))
+
+
+def _whole(backbone: Backbone, method: Method, steps: int, x0: Tensor, prompt: Embedding) -> float:
+    return sum(stage_flops(backbone, replace(method, steps=steps), x0, prompt, None))
+
+
+def stage_flops(backbone: Backbone, method: Method, x0: Tensor, prompt: Embedding, stages: int | None) -> list[float]:
+    """Return the operations of each of the first ``stages`` stages of an inversion; None: of all, and what follows."""
+    steps = method.inversion.invert(backbone, _photograph(backbone, x0, prompt), inversion_plan(method, backbone, 0))
+    counts: list[float] = []
+    while stages is None or len(counts) < stages:
+        going, flops = counted(lambda: next(steps, None) is not None)
+        counts.append(flops)
+        if not going:
+            break
+    return counts
+
+
+def _photograph(backbone: Backbone, x0: Tensor, prompt: Embedding) -> CleanLatents:
+    height, width = (side * backbone.factor for side in x0.shape[-2:])
+    return CleanLatents(torch.zeros(len(x0), 3, height, width, device=x0.device), x0, prompt)
+
+
+def stand_in(backbone: Backbone, method: Method, x0: Tensor, prompt: Embedding) -> Trajectory:
+    """Return a trajectory of the method's inversion at the method's steps, made from one of few steps."""
+    few = replace(method, steps=AT[0], inversion=method.inversion.short())
+    plan = inversion_plan(few, backbone, 0)
+    short = finished(few.inversion.invert(backbone, _photograph(backbone, x0, prompt), plan))
+    schedule = backbone.schedule(method.steps)
+    first = method.inversion.first(method.steps)
+    left = schedule.steps - first
+
+    def all_of(some: Sequence[T]) -> Sequence[T]:
+        return tuple(some[0] for _ in range(left)) if some else ()
+
+    return replace(
+        short,
+        schedule=schedule,
+        first=first,
+        latents=(*all_of(short.latents), short.latents[-1]),
+        noise=all_of(short.noise),
+        residuals=all_of(short.residuals),
+        maps=all_of(short.maps),
+        learned=Learned(
+            prompts=all_of(short.learned.prompts),
+            negatives=all_of(short.learned.negatives),
+            prompt_as_negative=short.learned.prompt_as_negative,
+            scales=all_of(short.learned.scales),
+            shifts=all_of(short.learned.shifts),
+        ),
+    )
+
+
+def sampling_flops(backbone: Backbone, trajectory: Trajectory, edits: Sequence[Branch]) -> float:
+    """Count sampling: of all steps that do the same, one is run, after the one before it if there is one."""
+    kinds: dict[Hashable, list[int]] = {}
+    everyone = Stack([edit.control for edit in edits])
+    until, ahead = source_until(backbone.sites, trajectory, everyone), everyone.window[1]
+    for i in trajectory.steps:
+        walked = i + ahead if i + ahead <= until else None
+        looks_ahead = ahead > 0 and i == trajectory.first
+        kinds.setdefault((looks_ahead, kind_of_step(backbone, edits, i, walked)), []).append(i)
+    return sum(len(steps) * step_flops(backbone, trajectory, edits, steps) for steps in kinds.values())
+
+
+def kind_of_step(backbone: Backbone, edits: Sequence[Branch], i: int, walked: int | None) -> Hashable:
+    """Return what the cost of step ``i`` depends on, beside which the source branch takes step ``walked``, if any."""
+    return tuple(
+        (
+            None if walked is None else tuple(e.control.records(site, walked) for site in backbone.sites),
+            None if walked is None else len(e.conditioning.source(walked)),
+            None if walked is None else e.control.prompt_only(walked),
+            tuple(e.control.applies(site, i) for site in backbone.sites),
+            len(e.conditioning.target(i)),
+            e.control.phase(i),
+        )
+        for e in edits
+    )
+
+
+def step_flops(backbone: Backbone, trajectory: Trajectory, edits: Sequence[Branch], steps: list[int]) -> float:
+    """Count one of ``steps``, which cost the same; a run's first step may look ahead, so its second is preferred."""
+    wanted = next((i for i in steps if i > trajectory.first), steps[0])
+    first = max(wanted - 1, trajectory.first)
+    walk = sample(backbone, replace(trajectory, first=first, **_from(trajectory, first)), edits)
+    return [counted(lambda: next(walk))[1] for _ in range(first, wanted + 1)][-1]
+
+
+def _from(trajectory: Trajectory, first: int) -> dict[str, Any]:
+    gone = first - trajectory.first
+    parts = ("latents", "noise", "residuals")
+    return {name: list(getattr(trajectory, name))[gone:] for name in parts if getattr(trajectory, name)}
+
+
+@torch.no_grad()
+def maps_held(backbone: Backbone, method: Method, x0: Tensor) -> tuple[int, int]:
+    """Walk the source branch's first steps; return the most steps recorded and held at once, and the fp32 bytes."""
+    prompt = prompt_for(backbone, x0)
+    trajectory = stand_in(backbone, method, x0, prompt)
+    edit = _edit(backbone, method, prompt, trajectory)
+    recordings: list[list[weakref.ref[Tensor]]] = []
+    held = [(0, 0)]
+
+    def watched(source: Iterator[Recorded]) -> Iterator[Recorded]:
+        for recorded in islice(source, FEW):
+            recordings.append([weakref.ref(value) for value in recorded.seen.values()])
+            alive = [sum(_count(value) for value in step) for step in recordings]
+            held.append((sum(size > 0 for size in alive), 4 * sum(alive)))
+            yield recorded
+            del recorded  # this watcher keeps nothing alive itself
+
+    with tapped(backbone, touched(trajectory, [edit])) as taps:
+        source = SourceBranch(
+            backbone, taps, trajectory, edit.conditioning, edit.control.records, edit.control.prompt_only
+        )
+        for _ in sliding(watched(edit.control.walk(source)), *edit.control.window):
+            pass
+    return max(held)
+
+
+def _count(value: weakref.ref[Tensor]) -> int:
+    tensor = value()
+    return 0 if tensor is None else tensor.numel()
+
+
+def _edit(backbone: Backbone, method: Method, prompt: Embedding, trajectory: Trajectory) -> Branch:
+    """Plan an edit along a direction of zeros: making one is work for the text encoder, which is not counted."""
+    task = Task("a photo", "a picture", "a photo", "a picture", None)
+    direction = Direction(torch.zeros(prompt.tokens[:1].shape), {})
+    pictures = _photograph(backbone, trajectory.start, prompt).pictures
+    scale = method.guidance_scale
+    return edit_of(method, EditContext(backbone, task, prompt, trajectory, scale, True, direction, pictures=pictures))

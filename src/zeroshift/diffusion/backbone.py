@@ -1,0 +1,141 @@
+"""What the rest of the package knows of a loaded checkpoint."""
+
+from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from zeroshift.captioning.base import Captioner
+from zeroshift.diffusion.embedding import Embedding
+from zeroshift.diffusion.schedule import Schedule
+from zeroshift.diffusion.sites import Site, Taps
+
+
+class Unsupported(ValueError):
+    """A method asks for what this checkpoint's network does not have."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which weights made a picture."""
+
+    name: str
+    """hub id, name of the local folder, or "shipped" """
+    sha256: str
+    """hash of every weight and configuration file, or of their names where nothing is loaded"""
+    revision: str | None = None
+    """commit of a hub checkpoint"""
+    clip: str | None = None
+    """hub id or name of the folder of a CLIP that was given apart"""
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A prompt as the text encoder reads it."""
+
+    ids: tuple[int, ...]
+    """begin token, the words' tokens, end token, padding up to the encoder's length L"""
+    used: int
+    """how many of them are not padding"""
+    words: tuple[str, ...]
+    """what stands between blanks, punctuation attached"""
+    spans: tuple[tuple[int, ...], ...]
+    """each word's positions in ``ids``; empty for one that is cut off"""
+
+
+class Clip(Protocol):
+    """What a picture shows and what a prompt says in one space. Pictures are (B, 3, H, W) in [-1, 1]."""
+
+    def image_tokens(self, pictures: Tensor) -> Tensor:
+        """Return all tokens of the image encoder after its last norm, without projection, (B, N, D)."""
+
+    def image_features(self, pictures: Tensor) -> Tensor:
+        """Return unit vectors (B, P), differentiable with respect to the pictures."""
+
+    def text_features(self, prompts: Sequence[str]) -> Tensor:
+        """Return unit vectors (B, P).
+
+        Raises:
+            Unsupported: the text encoder has no way into the image encoder's space.
+        """
+
+
+class Backbone(Protocol):
+    """A checkpoint family behind one interface. Pictures are (B, 3, H, W) in [-1, 1], latents (B, C, h, w)."""
+
+    @property
+    def identity(self) -> Identity: ...
+
+    @property
+    def size(self) -> int:
+        """Return the side in pixels that the checkpoint was trained at."""
+
+    @property
+    def multiple(self) -> int:
+        """Return what the sides of a picture must be a multiple of."""
+
+    @property
+    def latent_channels(self) -> int: ...
+
+    @property
+    def factor(self) -> int:
+        """Return how many pixels one latent cell covers per side."""
+
+    @property
+    def device(self) -> torch.device: ...
+
+    @property
+    def precision(self) -> str:
+        """Return the networks' precision: fp32, fp16, bf16 or fp64."""
+
+    @property
+    def clip(self) -> Clip:
+        """Return the checkpoint's CLIP, or the one given in its place.
+
+        Raises:
+            Unsupported: there is none.
+        """
+
+    @property
+    def captioner(self) -> Captioner:
+        """Return what says in words what a picture shows.
+
+        Raises:
+            Unsupported: there is none.
+        """
+
+    @property
+    def sites(self) -> tuple[Site, ...]: ...
+
+    def tap(self, site: Site, taps: Taps) -> AbstractContextManager[None]: ...
+
+    def sharing(self, blocks: int, tapped: Collection[str]) -> AbstractContextManager[None]:
+        """Compute once what comes before the text, in passes whose rows are ``blocks`` blocks that differ in it alone.
+
+        ``tapped`` names the sites of which something is read or replaced meanwhile.
+        """
+
+    def schedule(self, steps: int) -> Schedule: ...
+
+    def encode(self, pictures: Tensor) -> Tensor: ...
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Return pictures, unclamped, differentiable with respect to the latents."""
+
+    def image_tokens(self, pictures: Tensor) -> Tensor:
+        """Return what ``clip`` sees, token by token, (B, N, D).
+
+        Raises:
+            Unsupported: there is no CLIP.
+        """
+
+    def embed(self, prompts: Sequence[str]) -> Embedding: ...
+
+    def tokens(self, prompt: str) -> Tokens:
+        """Return the tokens that ``embed`` encodes, and which of them belong to which word."""
+
+    def predict(self, x: Tensor, timestep: int | Tensor, tokens: Tensor) -> Tensor:
+        """Return the network's raw output for latents (N, C, h, w) and prompts (N, L, D); one timestep, or (N,)."""

@@ -1,0 +1,1 @@
+"""Figures of a small text-to-image model, each with its aim."""

@@ -1,0 +1,221 @@
+"""The figures of a shipped text-to-image model: what it keeps, what its samples show, and how good their judge is."""
+
+import json
+from collections.abc import Generator, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import torch
+from PIL import Image
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from zeroshift.backbones import load_backbone
+from zeroshift.files import write_atomically
+from zeroshift.image.tensors import psnr, to_png
+from zeroshift.miniature.captioner import HeadsCaptioner
+from zeroshift.miniature.classifier import Classifier
+from zeroshift.miniature.data import CaptionedFolder, labelled, with_coat
+from zeroshift.miniature.quality.accuracy import accuracy, coat_accuracy
+from zeroshift.miniature.quality.agreement import (
+    Order,
+    agreement,
+    coat_agreement,
+    coat_orders,
+    coat_pairs,
+    generated,
+    grid,
+    interleaved,
+    orders,
+)
+from zeroshift.miniature.quality.bars import bars
+from zeroshift.miniature.quality.captions import caption_figures, style_caption_figures
+from zeroshift.miniature.quality.extent import Extent
+from zeroshift.miniature.quality.inversion import returned
+from zeroshift.miniature.quality.kernel_distance import coarsened, over_halvings
+from zeroshift.miniature.quality.neighbours import beside, nearest
+from zeroshift.miniature.quality.reconstruction import fit_patch_pca, reconstructed
+from zeroshift.miniature.quality.subject import Subject, missing, opened, recommended_guidance
+from zeroshift.translate import Progress
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What was measured."""
+
+    figures: dict[str, float]
+    left_out: tuple[str, ...]
+    """what was not measured and why, in sentences"""
+
+    def as_dict(self) -> dict[str, object]:
+        """Return everything as plain values, with what is to be reached."""
+        table = [{**asdict(bar), "reached": bar.reached} for bar in bars(self.figures)]
+        return {"bars": table, "figures": self.figures, "left_out": list(self.left_out)}
+
+
+Part: TypeAlias = Generator[Progress, None, dict[str, float]]
+
+
+def report(
+    model: Path, data: Path, out: Path, extent: Extent, guidance_scale: float | None = None
+) -> Generator[Progress, None, Quality]:
+    """Measure a model on a folder of captioned pictures; yield as the work goes on, and return what was found.
+
+    Written to ``out`` are ``quality.json``, and the pictures ``samples.png``, ``coats.png`` and ``neighbours.png``,
+    which shows photographs of ``train``. ``guidance_scale`` None is ``recommended_guidance``; 1 is off.
+
+    Raises:
+        ValueError: the data lacks a split or a class, or the model folder lacks its classifier.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    subject = opened(model, data, recommended_guidance(model) if guidance_scale is None else guidance_scale)
+    left_out = tuple(missing(subject, extent))
+    wanted = orders(subject.data, subject.classifier.classes, extent.per_class)
+    figures = {"steps": float(extent.steps), **(yield from photograph_figures(subject, extent))}
+    samples = yield from counted("samples", drawn(subject, wanted, extent.steps), len(wanted))
+    figures |= sample_figures(subject, samples, wanted, out)
+    figures |= yield from judged_coats(subject, extent, out)
+    figures |= yield from inversion_figures(subject, extent)
+    quality = Quality(figures, left_out)
+    write_atomically(out / "quality.json", (json.dumps(quality.as_dict(), indent=2) + "\n").encode())
+    return quality
+
+
+def photograph_figures(subject: Subject, extent: Extent) -> Part:
+    """Return what photographs alone tell: the autoencoder's PSNR beside patch PCA's, the judge's accuracy, captions."""
+    yield Progress("photographs", 0, 4, None)
+    vae, test = subject.pipeline.vae, subject.test
+    figures = {"vae_psnr_db": float(psnr(reconstructed(vae, test), test).mean())}
+    yield Progress("photographs", 1, 4, None)
+    pca = fit_patch_pca(subject.train, subject.pipeline.vae_scale_factor, vae.config.latent_channels)
+    figures["patch_pca_psnr_db"] = float(psnr(pca.reconstructed(test), test).mean())
+    yield Progress("photographs", 2, 4, None)
+    figures |= classifier_figures(subject.classifier, subject.data, subject.size, extent.bench_test)
+    yield Progress("photographs", 3, 4, None)
+    figures |= captioner_figures(subject)
+    yield Progress("photographs", 4, 4, None)
+    return figures
+
+
+def captioner_figures(subject: Subject) -> dict[str, float]:
+    """Return how often the model's captions of ``test`` say the right animal, and style if it tells styles apart."""
+    captioner, known = HeadsCaptioner(subject.classifier), subject.classifier.classes
+    rows = list(subject.data.split("test"))
+    own = [k for k, row in enumerate(rows) if row.labels.get("species") in known]
+    pictures, rows = subject.test[own], [rows[k] for k in own]
+    found = caption_figures(captioner, pictures, rows)
+    return found | (style_caption_figures(captioner, pictures, rows) if subject.classifier.styles else {})
+
+
+def classifier_figures(
+    classifier: Classifier, data: CaptionedFolder, size: int, bench_test: bool = False
+) -> dict[str, float]:
+    """Return the judge's accuracy on pictures of ``size`` pixels: balanced of animals, and plain of coats by hand."""
+    splits = ("test", "bench-test") if bench_test else ("test",)
+    found = {
+        f"classifier_{split.replace('-', '_')}_balanced_accuracy": accuracy(
+            classifier, *labelled(data, (split,), size, classifier.classes)
+        )
+        for split in splits
+    }
+    rows = with_coat(data, "test", by_hand=True) if classifier.coats else []
+    if rows:
+        coats = [row.labels["coat"] for row in rows]
+        found["classifier_coat_accuracy"] = coat_accuracy(classifier, data.read(rows, size), coats)
+    return found
+
+
+def drawn(subject: Subject, wanted: list[Order], steps: int) -> Iterable[Tensor]:
+    """Sample from the model."""
+    return generated(subject.pipeline, wanted, guidance_scale=subject.guidance_scale, steps=steps)
+
+
+def counted(stage: str, parts: Iterable[Tensor], total: int) -> Generator[Progress, None, Tensor]:
+    """Collect parts of a batch, yielding after each how many rows are there."""
+    yield Progress(stage, 0, total, None)
+    found: list[Tensor] = []
+    for part in parts:
+        found.append(part)
+        yield Progress(stage, sum(map(len, found)), total, None)
+    return torch.cat(found)
+
+
+def sample_figures(subject: Subject, samples: Tensor, wanted: list[Order], out: Path) -> dict[str, float]:
+    """Return what samples tell: agreement with their prompts, and how near they are to photographs.
+
+    ``samples.png`` shows the first 32 of each class, in turn, row by row; ``neighbours.png`` the first ten of these,
+    each followed by the ten pictures of ``train`` that are most like it, mirrored or not.
+    """
+    classifier = subject.classifier
+    shown = interleaved(wanted, classifier.classes)
+    save(grid(samples[shown]), out / "samples.png")
+    likeness, positions = nearest(samples, subject.train)
+    of_test, _ = nearest(subject.test, subject.train, 1)
+    ten = beside(samples[shown[:10]], subject.train, positions[shown[:10]])
+    save(grid(ten, columns=positions.shape[1] + 1), out / "neighbours.png")
+    features = [classifier.features(x) for x in (samples, subject.test, coarsened(subject.test))]
+    shares = agreement(classifier, samples, wanted)
+    named = {"prompt_agreement" if k == "all" else f"prompt_agreement_{k}": v for k, v in shares.items()}
+    return {
+        **named,
+        "prompts": float(len(wanted)),
+        "guidance_scale": subject.guidance_scale,
+        **over_halvings(*features),
+        "nearest_samples_max": float(likeness.max()),
+        "nearest_samples_mean": float(likeness[:, 0].mean()),
+        "nearest_test_max": float(of_test.max()),
+        "nearest_test_mean": float(of_test.mean()),
+    }
+
+
+def judged_coats(subject: Subject, extent: Extent, out: Path) -> Part:
+    """Return how often samples show their prompt's coat, per pair and as their mean; nothing where it cannot be told.
+
+    ``coats.png`` shows the first eight of each pair, a row per pair.
+    """
+    pairs = coat_pairs(subject.data, subject.classifier)
+    if not pairs or not extent.per_coat:
+        return {}
+    wanted = coat_orders(pairs, extent.per_coat)
+    samples = yield from counted("coats", drawn(subject, wanted, extent.steps), len(wanted))
+    columns = min(8, extent.per_coat)
+    rows = samples.view(len(pairs), extent.per_coat, *samples.shape[1:])
+    save(grid(rows[:, :columns].flatten(0, 1), columns), out / "coats.png")
+    shares = coat_agreement(subject.classifier, samples, wanted, pairs)
+    named = {f"coat_agreement_{a}_{c.replace(' ', '_')}": v for (a, c), v in zip(pairs, shares, strict=True)}
+    return {"coat_agreement": sum(shares) / len(shares), **named, "coat_prompts": float(extent.per_coat)}
+
+
+def inversion_figures(subject: Subject, extent: Extent) -> Part:
+    """Return the mean PSNR of the first photographs of ``test``, inverted and sampled again; and the autoencoder's."""
+    if not extent.inversions:
+        return {}
+    rows = subject.data.split("test")[: extent.inversions]
+    pictures = subject.test[: extent.inversions]
+    backbone = load_backbone(subject.model, device="cpu", precision="fp32")
+    captions = [row.caption for row in rows]
+    parts = (torch.stack(both, 1) for both in returned(backbone, pictures, captions, steps=extent.steps))
+    back, alone = (yield from counted("inversions", parts, len(rows))).unbind(1)
+    return {
+        "inversion_psnr_db": float(psnr(back, pictures).mean()),
+        "inversion_vae_psnr_db": float(psnr(alone, pictures).mean()),
+        "inversions": float(len(rows)),
+    }
+
+
+def save(picture: Image.Image, path: Path) -> None:
+    """Write a picture whole or not at all."""
+    write_atomically(path, to_png(picture))
+
+
+def print_report(quality: Quality, console: Console) -> None:
+    """Print what is to be reached as one table, every figure as another, and what was left out."""
+    judged = Table("figure", "value", "aim", "reached")
+    for bar in bars(quality.figures):
+        judged.add_row(*(cell.replace("`", "") for cell in bar.cells()))
+    every = Table("measured", "value")
+    for name, value in quality.figures.items():
+        every.add_row(name.replace("_", " "), f"{value:.4g}")
+    console.print(judged, every, *(f"Left out. {line}" for line in quality.left_out))

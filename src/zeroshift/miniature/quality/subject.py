@@ -1,0 +1,80 @@
+"""What is measured: a model with its judge, and the photographs that both are held against."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
+from pydantic import TypeAdapter
+from torch import Tensor
+
+from zeroshift.methods import Pix2PixZero
+from zeroshift.miniature.classifier import Classifier, load_classifier
+from zeroshift.miniature.data import CaptionedFolder, load_pictures, with_coat
+from zeroshift.miniature.quality.agreement import coat_pairs, frequent_pairs, open_pipeline
+from zeroshift.miniature.quality.extent import Extent
+from zeroshift.presets import read_presets
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A model, its judge, and the photographs that both are held against."""
+
+    model: Path
+    pipeline: StableDiffusionPipeline
+    classifier: Classifier
+    data: CaptionedFolder
+    size: int
+    """sides in pixels of the pictures that the model generates"""
+    test: Tensor
+    """uint8 (N, 3, size, size)"""
+    train: Tensor
+    """uint8 (N, 3, size, size)"""
+    guidance_scale: float
+    """of the samples; 1 is off"""
+
+
+def opened(model: Path, data: Path, guidance_scale: float) -> Subject:
+    """Read the model and the photographs, at the sides of the model's pictures."""
+    classifier, folder = load_classifier(model / "classifier"), CaptionedFolder.open(data)
+    pipeline = open_pipeline(model)
+    size = picture_size(pipeline)
+    test, train = (load_pictures(folder, split, size)[0] for split in ("test", "train"))
+    return Subject(model, pipeline, classifier, folder, size, test, train, guidance_scale)
+
+
+def missing(subject: Subject, extent: Extent) -> list[str]:
+    """Say what will not be measured, and why."""
+    found = []
+    if not subject.classifier.coats:
+        found.append("Coats: the model's classifier does not tell them apart.")
+    elif not with_coat(subject.data, "test", by_hand=True):
+        found.append("The classifier's coats: test has none in the column coat.")
+    if subject.classifier.coats:
+        found += missing_coats(subject)
+    if not subject.classifier.styles:
+        found.append("The captions' style: the model's classifier does not tell styles apart.")
+    found += ["The samples' coats: none were asked for."] * (extent.per_coat == 0)
+    return found + ["Inversion: no photographs were asked for."] * (extent.inversions == 0)
+
+
+def missing_coats(subject: Subject) -> list[str]:
+    """Say which frequent coats samples are not asked for, because the judge would not know them, or that none are."""
+    frequent, asked = (
+        frequent_pairs(subject.data, subject.classifier.classes),
+        coat_pairs(subject.data, subject.classifier),
+    )
+    if not frequent:
+        return ["The samples' coats: train has no animal and coat often enough (columns species and coat)."]
+    unknown = [f"{coat} {animal}" for animal, coat in frequent if (animal, coat) not in asked]
+    return [f"The samples' coats that the classifier does not know: {', '.join(unknown)}."] * bool(unknown)
+
+
+def recommended_guidance(model: Path) -> float:
+    """Return the guidance scale of the model's preset for pix2pix-zero, or the method's own where it has none."""
+    options = read_presets(model).get("pix2pix-zero", {})
+    return TypeAdapter(float).validate_python(options.get("guidance_scale", Pix2PixZero.guidance_scale))
+
+
+def picture_size(pipeline: StableDiffusionPipeline) -> int:
+    """Return the sides in pixels of the pictures that the model generates by default."""
+    return int(pipeline.vae_scale_factor * pipeline.unet.config.sample_size)

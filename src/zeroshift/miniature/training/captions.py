@@ -1,0 +1,56 @@
+"""Captions as training sees them: every picture is described in many ways, by the same bank that directions use."""
+
+import random
+from dataclasses import dataclass, replace
+
+from zeroshift.miniature.vocabulary import BACKGROUND, COLOURS, MEDIA, Scene
+from zeroshift.sentences import ADJECTIVES, BACKGROUNDS, PATTERNS, VERBS, noun_phrase, sentence, with_article
+
+
+@dataclass(frozen=True)
+class Shares:
+    """How often captions say what; everything else is left to the template bank."""
+
+    plain: float = 0.6
+    """a bare sentence rather than one of the bank, whose places and adjectives mean nothing"""
+    bare: float = 0.15
+    """the noun without its attributes"""
+    background: float = 0.5
+    """the background's colour where it is known"""
+    light: float = 0.5
+    """that a photograph is dark or bright"""
+
+
+SHARES = Shares()
+
+
+def scene_of(caption: str) -> Scene | str:
+    """Return what "a photo of a tabby cat" describes; any other sentence stays as it is."""
+    phrase = noun_phrase(caption)
+    return caption if phrase is None else Scene(phrase)
+
+
+def vary(scene: Scene | str, choice: random.Random, shares: Shares = SHARES) -> str:
+    """Return a random true-ish description of ``scene``; a sentence that is no scene stays as it is."""
+    if isinstance(scene, str):
+        return scene
+    if choice.random() < shares.bare:
+        scene = replace(scene, subject=scene.noun)
+    if scene.medium in ("dark", "bright") and choice.random() >= shares.light:
+        scene = replace(scene, medium="photo")
+    background = ""
+    if scene.background and choice.random() < shares.background:
+        background = choice.choice(BACKGROUND).format(scene.background)
+    if scene.medium == "photo" and choice.random() >= shares.plain:
+        parts = (background or choice.choice(BACKGROUNDS), choice.choice(VERBS), choice.choice(ADJECTIVES))
+        patterns = [pattern for pattern in PATTERNS if not background or "{background}" in pattern]
+        return sentence(choice.choice(patterns), scene.subject, *parts)
+    text = choice.choice(MEDIA[scene.medium]).format(with_article(scene.subject))
+    return f"{text} {background}" if background else text
+
+
+def spoken(scenes: list[Scene | str]) -> list[str]:
+    """Return sentences that hold every word that ``vary`` may use of these scenes, for the tokenizer's vocabulary."""
+    choice, subjects = random.Random(0), sorted({s.subject for s in scenes if isinstance(s, Scene)})
+    ways = [way.format(with_article(subject)) for subject in subjects for ways in MEDIA.values() for way in ways]
+    return [vary(scene, choice) for scene in scenes] + ways + [way.format(c) for way in BACKGROUND for c in COLOURS] * 5

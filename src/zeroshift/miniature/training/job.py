@@ -1,0 +1,138 @@
+"""One training: its options, how its time is shared out, and where on the disk it is remembered."""
+
+import dataclasses
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+from zeroshift.files import sha256_of
+from zeroshift.miniature.training.export import check_model
+from zeroshift.miniature.training.loop import Report, Stage, StageOptions, fit
+from zeroshift.miniature.training.run_folder import captions_hash, check_free, parted, remember
+
+SHARES = {"autoencoder": 0.20, "clip": 0.06, "half": 0.16, "denoiser": 0.58}
+"""the stages in their order, and how a time limit is shared out if all of them run"""
+MAY_CHANGE = {"minutes", "autoencoder_steps", "clip_steps", "half_steps", "denoiser_steps", "processes", "consistency"}
+"""options that may change when a training goes on; a run remembers all their values"""
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, allow_inf_nan=False))
+class TrainOptions:
+    """What is trained, how large and how long."""
+
+    size: Annotated[int, Field(ge=32, le=512, multiple_of=32)] = 128
+    """side of the pictures in pixels"""
+    factor: Literal[4, 8] = 8
+    """pixels per latent, along a side"""
+    latent_channels: Annotated[int, Field(ge=1, le=32)] = 8
+    """channels of the latents: more keep more of a picture and are harder to generate"""
+    minutes: Annotated[float, Field(gt=0)] | None = None
+    """time limit for everything, shared out among the stages; without it the step counts alone decide"""
+    autoencoder_steps: Annotated[int, Field(ge=0)] = 8_000
+    """steps of the autoencoder; with --init, 0 keeps the saved one as it is, so that the denoiser alone goes on"""
+    clip_steps: Annotated[int, Field(ge=1)] = 3_000
+    """steps of the contrastive text and image towers; without effect with --init, which keeps the saved ones"""
+    half_steps: Annotated[int, Field(ge=0)] = 6_000
+    """steps of the denoiser at half the picture size, where shapes are learned cheaply; without effect with --init,
+    whose denoiser knows them"""
+    denoiser_steps: Annotated[int, Field(ge=1)] = 30_000
+    """steps of the denoiser at full size"""
+    consistency: Annotated[float, Field(ge=0)] = 0.0
+    """weight of the denoiser's answering alike at both ends of a sampling step, so that inversion returns; twice the
+    time per step, best in the last part of a training"""
+    lr: Annotated[float, Field(gt=0)] = 5e-4
+    """peak learning rate of the denoiser"""
+    batch: Annotated[int, Field(ge=1)] = 16
+    """pictures per step of the denoiser"""
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    """seed of weights, batches, noise and captions"""
+    precision: Literal["fp32", "bf16"] = "bf16"
+    """arithmetic of the training passes"""
+    processes: Annotated[int, Field(ge=1, le=64)] = 1
+    """processes (CPU) or devices that train together, each on batches of its own; several single-threaded processes
+    are faster than several threads"""
+    close_ups: Annotated[float, Field(ge=0, lt=0.5)] = 0.15
+    """share of the draws that are enlarged details, captioned "a close-up photo of ..." """
+    styles: Annotated[float, Field(ge=0, lt=0.5)] = 0.25
+    """share of the draws that are pencil sketches, black-and-white photographs, paintings and night scenes, made from
+    the photographs and captioned so"""
+    balance: str | None = None
+    """the column of captions.csv whose values are drawn equally often, or none; without it species, if the table has
+    that"""
+
+    def stage(self, name: str, running: tuple[str, ...]) -> StageOptions:
+        """Return one stage's share of the budget when the stages ``running`` are those that run."""
+        options = {
+            "autoencoder": StageOptions(steps=max(self.autoencoder_steps, 1), batch=16, lr=1.2e-3, ema=0.998),
+            "clip": StageOptions(steps=self.clip_steps, batch=64, lr=6e-4, ema=0.995),
+            "half": StageOptions(steps=max(self.half_steps, 1), batch=2 * self.batch, lr=self.lr),
+            "denoiser": StageOptions(steps=self.denoiser_steps, batch=self.batch, lr=self.lr),
+        }
+        share = SHARES[name] / sum(SHARES[stage] for stage in running)
+        return replace(options[name], minutes=self.minutes * share if self.minutes else None)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Job:
+    """One training: what from, where to, how long."""
+
+    options: TrainOptions
+    run: Path
+    init: Path | None
+    say: Report
+    save_every: timedelta = timedelta(minutes=3)
+    """how much a kill loses at most"""
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Return the stages that run: saved weights bring their text tower and know shapes already."""
+        if self.init:
+            return ("autoencoder", "denoiser") if self.options.autoencoder_steps else ("denoiser",)
+        return tuple(name for name in SHARES if name != "half" or self.options.half_steps)
+
+    def stage(self, name: str) -> StageOptions:
+        """Return one stage's share of the budget."""
+        return self.options.stage(name, self.stages)
+
+    def done(self, stage: str) -> Path:
+        """Return the folder that a finished stage leaves behind."""
+        return self.run / stage / "done"
+
+    def fit(self, name: str, module: Stage, weights: Tensor) -> None:
+        """Train one stage within its share of the budget."""
+        options = self.options
+        fit(
+            module,
+            weights,
+            options=self.stage(name),
+            folder=self.run / name,
+            seed=options.seed,
+            precision=options.precision,
+            processes=options.processes,
+            save_every=self.save_every,
+        )
+        self.say(f"{name}: trained")
+
+
+def claim(job: Job, folder: Path, out: Path) -> None:
+    """Check what ``job`` starts from and writes to; remember in ``job.run`` what is trained there.
+
+    Raises:
+        ValueError: ``job.init`` is no saved model of the shape asked for or lacks where it is needed, ``out`` holds
+            something, or ``job.run`` belongs to another training.
+    """
+    options = job.options
+    if job.init:
+        check_model(job.init, factor=options.factor, latent_channels=options.latent_channels)
+    elif not options.autoencoder_steps:
+        raise ValueError("--autoencoder-steps 0 keeps a saved autoencoder; name its model with --init, or give steps.")
+    check_free(out)
+    fixed, changeable = parted(options, MAY_CHANGE)
+    weights = sha256_of(job.init.glob("*/*.safetensors"), job.init) if job.init else None
+    facts = {**fixed, "captions": captions_hash(folder), "init": weights}
+    remember(job.run, facts, changeable, trace=job.run / "autoencoder")

@@ -1,0 +1,171 @@
+"""Train a miniature Stable Diffusion on a folder of captioned pictures and save it as an ordinary diffusers folder."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from lightning.pytorch.utilities import rank_zero_only as once
+from safetensors import safe_open
+from safetensors.torch import save
+from torch import Tensor
+from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer
+
+from zeroshift.files import folder_atomically, write_atomically
+from zeroshift.miniature.data import CaptionedFolder
+from zeroshift.miniature.training import autoencoder, clip, denoiser, export
+from zeroshift.miniature.training.captions import spoken
+from zeroshift.miniature.training.dataset import Material, column_of, gathered
+from zeroshift.miniature.training.job import Job, claim
+from zeroshift.miniature.training.loop import Batches
+from zeroshift.miniature.training.tokenizer import train_tokenizer
+from zeroshift.miniature.vocabulary import Scene
+from zeroshift.sentences import template_sentences
+
+
+def train(folder: Path, out: Path, job: Job) -> None:
+    """Train on the split ``train`` of ``folder`` and write the model to ``out``.
+
+    Checkpoints lie under ``job.run``; a killed training goes on from there when called again. ``job.init`` is a
+    saved model of the same shape to start from: its tokenizer and text tower are kept as they are.
+
+    Raises:
+        ValueError: the folder cannot be read or lacks the column to balance by, ``init`` is not such a model, ``out``
+            is not empty, or ``job.run`` belongs to another training.
+    """
+    table = CaptionedFolder.open(folder)
+    options = replace(job.options, balance=column_of(table, job.options.balance))
+    job, size = replace(job, options=options), options.size
+    claim(job, folder, out)
+    torch.manual_seed(options.seed)
+    material = gathered(table, size, options.balance, close_ups=options.close_ups, styles=options.styles)
+    job.say(f"{len(material.scenes)} pictures of {size}x{size} pixels, details and renderings among them")
+    vae = trained_autoencoder(material, job)
+    tokenizer, towers = trained_clip(material, job)
+    unet = trained_denoiser(vae, tokenizer, towers.text_model, material, job)
+    once(export.save)(out, vae, tokenizer=tokenizer, towers=towers, unet=unet, scheduler=denoiser.scheduler())
+    job.say(f"saved {out}")
+
+
+def trained_autoencoder(material: Material, job: Job) -> AutoencoderKL:
+    """Train the autoencoder, or take the finished one of an earlier run, or of ``init`` where none is to be trained."""
+    done, options = job.done("autoencoder"), job.options
+    if done.exists():
+        return AutoencoderKL.from_pretrained(done, local_files_only=True).eval()
+    model = autoencoder.build(
+        options.size, autoencoder.CHANNELS[options.factor], latent_channels=options.latent_channels
+    )
+    if job.init:
+        model = AutoencoderKL.from_pretrained(job.init / "vae", local_files_only=True).float()
+        model.register_to_config(sample_size=options.size)
+    if "autoencoder" in job.stages:
+        stage = autoencoder.AutoencoderStage(model, material.pictures, options=job.stage("autoencoder"))
+        job.fit("autoencoder", stage, material.weights)
+        autoencoder.standardise(model.eval(), drawn(material, options.seed))
+        found = autoencoder.reconstruction_psnr(model, material.pictures[:200])
+        job.say(f"autoencoder: {found:.2f} dB on training pictures")
+    keep(done, model)
+    return model.eval()
+
+
+def drawn(material: Material, seed: int, count: int = 1000) -> Tensor:
+    """Return uint8 pictures (``count``, 3, S, S), each drawn as often as training draws it."""
+    return material.pictures[next(iter(Batches(material.weights, count, seed)))]
+
+
+def trained_clip(material: Material, job: Job) -> tuple[CLIPTokenizer, CLIPModel]:
+    """Train tokenizer and towers, or take the finished ones of an earlier run or of ``init``."""
+    done = job.done("clip")
+    if job.init:
+        return CLIPTokenizer.from_pretrained(job.init / "tokenizer", local_files_only=True), export.load_towers(
+            job.init
+        )
+    if done.exists():
+        tokenizer = CLIPTokenizer.from_pretrained(done, local_files_only=True)
+        return tokenizer, CLIPModel.from_pretrained(done, local_files_only=True)
+    tokenizer = train_tokenizer(spoken(material.scenes) + bank(material.scenes))
+    model = clip.build(tokenizer, job.options.size)
+    # an identity: image embeddings then compare with the text encoder's own pooled output
+    model.text_projection.weight.data.copy_(torch.eye(model.config.projection_dim)).requires_grad_(False)
+    pictures, scenes = material.pictures, material.scenes
+    stage = clip.ClipStage(model, tokenizer, pictures=pictures, scenes=scenes, options=job.stage("clip"))
+    job.fit("clip", stage, material.weights)
+    keep(done, model.eval(), tokenizer)
+    return tokenizer, model
+
+
+def bank(scenes: list[Scene | str], nouns: int = 50) -> list[str]:
+    """Return the template sentences of the most frequent nouns, for the tokenizer's vocabulary."""
+    counts = Counter(scene.noun for scene in scenes if isinstance(scene, Scene))
+    return [text for noun, _ in counts.most_common(nouns) for text in template_sentences(noun, 2000)]
+
+
+def trained_denoiser(
+    vae: AutoencoderKL, tokenizer: CLIPTokenizer, text: CLIPTextModel, material: Material, job: Job
+) -> UNet2DConditionModel:
+    """Train the UNet, first at half size (not when starting from saved weights)."""
+    side = job.options.size // 2 ** (len(vae.config.block_out_channels) - 1)
+    unet = denoiser.build(side, vae.config.latent_channels, text.config.hidden_size)
+    if job.init:
+        unet = UNet2DConditionModel.from_pretrained(job.init / "unet", local_files_only=True).float()
+        unet.register_to_config(sample_size=side)
+    for name in [name for name in job.stages if name in ("half", "denoiser")]:
+        if job.done(name).exists():
+            kept = UNet2DConditionModel.from_pretrained(job.done(name), local_files_only=True)
+            unet.load_state_dict(kept.state_dict())
+            continue
+        pictures = halved(material.pictures) if name == "half" else material.pictures
+        latents = cached_latents(vae, pictures, job.run / f"{name}.safetensors")
+        weight = job.options.consistency if name == "denoiser" else 0.0
+        stage = denoiser.DenoiserStage(
+            unet,
+            text,
+            tokenizer=tokenizer,
+            latents=latents,
+            scenes=material.scenes,
+            options=job.stage(name),
+            consistency=weight,
+        )
+        job.fit(name, stage, material.weights)
+        keep(job.done(name), unet)
+    return unet.eval()
+
+
+@once
+def keep(done: Path, *parts: AutoencoderKL | CLIPModel | CLIPTokenizer | UNet2DConditionModel) -> None:
+    """Save what a stage trained as a folder that is there only when it is whole."""
+    with folder_atomically(done) as folder:
+        for part in parts:
+            part.save_pretrained(folder)
+
+
+def cached_latents(vae: AutoencoderKL, pictures: Tensor, path: Path) -> Tensor:
+    """Return the latents of the pictures and their mirror images, (2, N, C, h, w), kept in ``path`` for later.
+
+    Kept ones are taken only if they are of these pixels and of this autoencoder.
+    """
+    made_from = digest([pictures, *vae.state_dict().values()])
+    if path.exists():
+        with safe_open(path, "pt") as file:
+            if (file.metadata() or {}).get("made_from") == made_from:
+                kept: Tensor = file.get_tensor("latents")
+                return kept
+    latents = torch.stack([autoencoder.encode(vae, pictures), autoencoder.encode(vae, pictures.flip(-1))])
+    once(write_atomically)(path, save({"latents": latents}, {"made_from": made_from}))
+    return latents
+
+
+def digest(tensors: Iterable[Tensor]) -> str:
+    """Return the SHA-256 of the tensors' bytes."""
+    total = hashlib.sha256()
+    for tensor in tensors:
+        total.update(tensor.contiguous().cpu().numpy().data)
+    return total.hexdigest()
+
+
+def halved(pictures: Tensor) -> Tensor:
+    """Return uint8 pictures at half their side, averaged over 2x2 pixels."""
+    return torch.nn.functional.avg_pool2d(pictures.float(), 2).round().to(torch.uint8)

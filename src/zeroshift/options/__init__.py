@@ -1,0 +1,1 @@
+"""Options as frozen types, and what is said of wrong ones."""
