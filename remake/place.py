@@ -10,6 +10,7 @@ from zeroshift.backbones import load_backbone
 from zeroshift.backbones.checkpoint import SHIPPED
 from zeroshift.backbones.stable_diffusion import StableDiffusion
 from zeroshift.editor import Editor
+from zeroshift.loading import own_captioner
 from zeroshift.presets import read_presets
 
 
@@ -42,7 +43,7 @@ class Place:
 
     def editor(self) -> Editor:
         """Return the model with the presets that it has now."""
-        return Editor(self.backbone, read_presets(self.model))
+        return Editor(self.backbone, read_presets(self.model), own_captioner(self.model))
 
 
 @dataclass(frozen=True)

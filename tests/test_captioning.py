@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tests.captioned import COATS, heads_of, read_by, telling
 from zeroshift.captioning.words import captioned_task, style_of, subject_of
-from zeroshift.miniature.captioner import HeadsCaptioner, read_captioner
+from zeroshift.miniature.captioner import FolderCaptioner, HeadsCaptioner
 from zeroshift.miniature.classifier import Classifier, build_classifier, save_classifier
 from zeroshift.miniature.data import CaptionedPicture
 from zeroshift.miniature.quality.captions import caption_figures, style_caption_figures
@@ -209,7 +209,7 @@ def test_the_threshold_decides_whether_a_coat_is_said(classifier: Classifier, pi
 def test_a_classifier_of_animals_alone_names_them(pictures: Tensor, tmp_path) -> None:
     torch.manual_seed(0)
     save_classifier(build_classifier((8,), (1,), size=16), tmp_path)
-    captions = read_captioner(tmp_path).captions(as_images(pictures))
+    captions = FolderCaptioner(tmp_path).captions(as_images(pictures))
     assert set(captions) <= {Scene("cat").caption, Scene("dog").caption}
 
 

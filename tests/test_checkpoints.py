@@ -4,14 +4,18 @@ import json
 import shutil
 from pathlib import Path
 
+import huggingface_hub
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from tests.tiny import COMMIT, hub_cache
+from zeroshift import load
 from zeroshift.backbones import load_backbone
 from zeroshift.backbones.checkpoint import SHIPPED, find_checkpoint
 from zeroshift.diffusion.backbone import Unsupported
+from zeroshift.miniature.classifier import build_classifier, save_classifier
 from zeroshift.presets import read_presets
 
 NETWORKS = {
@@ -108,6 +112,24 @@ def test_a_checkpoint_of_the_hub_is_named_by_its_commit(checkpoint, tmp_path, ha
         assert (identity.name, identity.revision, identity.sha256) == ("owner/name", COMMIT, sha256(snapshot))
     with pytest.raises(ValueError, match="cannot be downloaded"):
         load_backbone("owner/name", revision="other", cache_dir=tmp_path)
+
+
+def test_what_comes_with_a_checkpoint_of_the_hub_is_found(checkpoint, tmp_path, monkeypatch):
+    """Presets and captioner of a repository are asked for, and are those of its folder on this machine."""
+    asked, download = list[str](), huggingface_hub.snapshot_download
+
+    def recorded(name: str, *, allow_patterns: list[str], **options: object) -> str:
+        asked.extend(allow_patterns)
+        return download(name, allow_patterns=allow_patterns, **options)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", recorded)
+    snapshot = hub_cache(checkpoint, tmp_path)
+    (snapshot / "presets.json").write_text('{"ddim": {"options": {"steps": 7}}}')
+    save_classifier(build_classifier((8,), (1,), size=16), snapshot / "classifier")
+    editor = load("owner/name", cache_dir=tmp_path, device="cpu")
+    assert editor.presets == {"ddim": {"steps": 7}}
+    assert editor.caption(Image.new("RGB", (32, 32))) in ("a photo of a cat", "a photo of a dog")
+    assert {"presets.json", "classifier/*.json", "classifier/*.safetensors"} <= set(asked)
 
 
 def test_no_weights(folder):

@@ -1,6 +1,7 @@
 """Edits that say nothing of their source: ``zeroshift caption``, ``edit`` and ``invert``, and the same in Python."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,9 @@ from zeroshift import load
 from zeroshift.backbones.stable_diffusion import StableDiffusion
 from zeroshift.captioning.words import subject_of, without_attributes
 from zeroshift.diffusion.backbone import Unsupported
+from zeroshift.editor import Editor
 from zeroshift.image import read_recipe
-from zeroshift.miniature.captioner import read_captioner
+from zeroshift.miniature.captioner import FolderCaptioner
 from zeroshift.presets import build_method
 
 NAMES = [f"{k}.png" for k in range(8)]
@@ -35,7 +37,7 @@ def captions(place, monkeypatch) -> dict[str, str]:
     folder, model = place
     monkeypatch.chdir(folder)
     pictures = [Image.open(name) for name in NAMES]
-    found = dict(zip(NAMES, read_captioner(model / "classifier").captions(pictures), strict=True))
+    found = dict(zip(NAMES, FolderCaptioner(model / "classifier").captions(pictures), strict=True))
     assert {subject_of(caption).noun for caption in found.values()} == {"cat", "dog"}
     assert len(set(found.values())) > 2
     return found
@@ -110,7 +112,7 @@ def test_what_cannot_be_seen_is_refused(capsys, place, captions, checkpoint):
     refused(call(capsys, "edit", *words, "--target", "fox", *few), 2, "give both, or leave both out")
     refused(call(capsys, "invert", *words, "-o", "x.safetensors", "--model", place[1]), 2, "give both, or leave")
     blind = call(capsys, "edit", "0.png", "--target", "fox", "--model", checkpoint, *FEW)
-    refused(blind, 1, "has no captioner", "give --source")
+    refused(blind, 1, "has no captioner", "--source")
 
 
 def test_the_same_in_python(place, captions):
@@ -135,5 +137,18 @@ def test_the_same_in_python(place, captions):
 
 
 def test_a_model_without_a_captioner_says_so(tiny: StableDiffusion):
-    with pytest.raises(Unsupported, match="has no captioner .* give --source"):
-        _ = tiny.captioner
+    with pytest.raises(Unsupported, match="has no captioner.* give the source"):
+        Editor(tiny, {}).caption(Image.new("RGB", (32, 32)))
+
+
+class Says:
+    """A captioner of one sentence."""
+
+    def captions(self, pictures: Sequence[Image.Image]) -> list[str]:
+        return ["a photo of a cup"] * len(pictures)
+
+
+def test_another_captioner_takes_the_place_of_the_models_own(place):
+    editor = load(place[1], device="cpu", captioner=Says())
+    task = editor.edit(place[0] / "0.png", target="bowl", method=build_method("ddim", {"steps": 2})).recipe
+    assert (task["caption"], task["target_prompt"]) == ("a photo of a cup", "a photo of a bowl")

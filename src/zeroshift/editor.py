@@ -7,9 +7,10 @@ from typing import TypeAlias, overload
 
 from PIL import Image
 
+from zeroshift.captioning.base import Captioner
 from zeroshift.captioning.words import captioned_task
 from zeroshift.conditioning.task import Task, make_task
-from zeroshift.diffusion.backbone import Backbone
+from zeroshift.diffusion.backbone import Backbone, Unsupported
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.image import Fit, Photo, frame, load_image
 from zeroshift.image.tensors import to_pictures
@@ -24,10 +25,12 @@ Picture: TypeAlias = str | Path | Image.Image | Photo
 
 @dataclass(frozen=True, eq=False)
 class Editor:
-    """A loaded model and the options that it recommends."""
+    """A loaded model, the options that it recommends, and what says in words what a picture shows."""
 
     backbone: Backbone
     presets: dict[str, Options]
+    captioner: Captioner | None = None
+    """None: every edit names its source"""
 
     @property
     def default_fit(self) -> Fit:
@@ -128,9 +131,14 @@ class Editor:
             Unsupported: the model has no captioner.
             ValueError: a picture cannot be framed.
         """
+        if self.captioner is None:
+            raise Unsupported(
+                f"The model {self.backbone.identity.name} has no captioner, so it cannot tell what a picture shows; "
+                "give the source (--source), or load the model with a captioner (captioner= in Python)."
+            )
         size, multiple = self.backbone.size, self.backbone.multiple
         framed = [frame(p.image, fit or self.default_fit, size=size, multiple=multiple)[0] for p in pictures]
-        return self.backbone.captioner.captions(framed)
+        return self.captioner.captions(framed)
 
     def stream(
         self,

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from zeroshift.backbones import load_backbone
-from zeroshift.backbones.checkpoint import SHIPPED, Device, Precision
+from zeroshift.backbones import open_backbone
+from zeroshift.backbones.checkpoint import CLASSIFIER, Device, Precision, find_checkpoint, find_clip
+from zeroshift.captioning.base import Captioner
 from zeroshift.editor import Editor
 from zeroshift.presets import read_presets
 
@@ -16,6 +17,7 @@ def load(
     device: Device = "auto",
     precision: Precision = "auto",
     clip: str | Path | None = None,
+    captioner: Captioner | None = None,
 ) -> Editor:
     """Load a model: the shipped one, a Stable Diffusion 1.x/2.x folder in diffusers format, or a hub id.
 
@@ -26,12 +28,20 @@ def load(
         device: "auto" takes CUDA, else MPS, else the CPU.
         precision: "auto" is fp16 on CUDA, else fp32.
         clip: folder or hub id of a CLIP to compare pictures with; default the model's own, if it has one.
+        captioner: says what a picture shows where an edit names no source; default the model's own, if it has one.
 
     Raises:
         ValueError: the model cannot be found or loaded; the sentence says why.
     """
-    backbone = load_backbone(
-        model, revision=revision, cache_dir=cache_dir, device=device, precision=precision, clip=clip
-    )
-    folder = SHIPPED if model is None else Path(model)
-    return Editor(backbone, read_presets(folder))
+    checkpoint = find_checkpoint(model, revision, cache_dir)
+    backbone = open_backbone(checkpoint, device, precision, None if clip is None else find_clip(clip, cache_dir))
+    return Editor(backbone, read_presets(checkpoint.root), captioner or own_captioner(checkpoint.root))
+
+
+def own_captioner(root: Path) -> Captioner | None:
+    """Captioner of a model's folder, made of its classifier; None where it has none. Nothing is read yet."""
+    if not (root / CLASSIFIER / "config.json").is_file():
+        return None
+    from zeroshift.miniature.captioner import FolderCaptioner
+
+    return FolderCaptioner(root / CLASSIFIER)

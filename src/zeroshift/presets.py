@@ -11,6 +11,7 @@ from typing import TypeGuard
 from pydantic import TypeAdapter, ValidationError
 
 from zeroshift import methods
+from zeroshift.backbones.checkpoint import PRESETS
 from zeroshift.methods import Method, by_name
 from zeroshift.options.errors import one_sentence
 
@@ -24,7 +25,7 @@ def read_presets(model_root: Path) -> dict[str, Options]:
     Raises:
         ValueError: its presets are not as they should be, or exchange a part for one of another kind.
     """
-    path = model_root / "presets.json"
+    path = model_root / PRESETS
     if not path.is_file():
         return {}
     try:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zeroshift.backbones.checkpoint import Device, Precision, find_checkpoint, find_clip
+from zeroshift.backbones.checkpoint import Checkpoint, ClipFolder, Device, Precision, find_checkpoint, find_clip
 from zeroshift.diffusion.backbone import Backbone, Identity, Unsupported
 
 if TYPE_CHECKING:
@@ -25,11 +25,22 @@ def load_backbone(
         ValueError: there is no such folder, repository or device.
         Unsupported: a part is missing or damaged, weights are pickled, or the layout is another.
     """
-    checkpoint = find_checkpoint(model, revision, cache_dir)
     apart = None if clip is None else find_clip(clip, cache_dir)
+    return open_backbone(find_checkpoint(model, revision, cache_dir), device, precision, apart)
+
+
+def open_backbone(
+    checkpoint: Checkpoint, device: Device = "auto", precision: Precision = "auto", clip: ClipFolder | None = None
+) -> "StableDiffusion":
+    """Load a checkpoint that was found.
+
+    Raises:
+        ValueError: there is no such device.
+        Unsupported: a part is damaged.
+    """
     from zeroshift.backbones.read import read_stable_diffusion  # diffusers takes seconds to import
 
-    return read_stable_diffusion(checkpoint, device, precision, apart)
+    return read_stable_diffusion(checkpoint, device, precision, clip)
 
 
-__all__ = ["Backbone", "Identity", "Unsupported", "load_backbone"]
+__all__ = ["Backbone", "Identity", "Unsupported", "load_backbone", "open_backbone"]

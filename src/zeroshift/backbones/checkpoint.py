@@ -21,8 +21,10 @@ _CONFIGS = {part: "config.json" for part in _WEIGHTS} | {"scheduler": "scheduler
 IMAGE_ENCODER = "image_encoder"
 """the part that only some methods need: CLIP's other tower"""
 CLASSIFIER = "classifier"
-"""the part that says what a picture shows: no edit's bits depend on it, so it does not count as one of the files"""
+"""the part of which a captioner may be made: no edit's bits depend on it, so it does not count as one of the files"""
 _PREPARATION = (IMAGE_ENCODER, "feature_extractor")
+PRESETS = "presets.json"
+"""the options that a checkpoint recommends for methods; most have none"""
 _TEXTS = [f"{part}/*{end}" for part in (*PARTS, *_PREPARATION, CLASSIFIER) for end in (".json", ".txt")]
 _NOT_LOADED = ("*.fp16*", "*.non_ema*", "*flax*", "*openvino*", "*onnx*")
 _HUB_ID = re.compile(r"^[\w.-]+/[\w.-]+$")
@@ -50,11 +52,6 @@ class Checkpoint:
     def sees(self) -> bool:
         """Tell whether there is an image encoder."""
         return (self.root / IMAGE_ENCODER / "config.json").is_file()
-
-    @property
-    def names(self) -> bool:
-        """Tell whether there is what says what a picture shows."""
-        return (self.root / CLASSIFIER / "config.json").is_file()
 
     def _of_image_encoder(self) -> list[Path]:
         if not self.sees:
@@ -215,7 +212,7 @@ def _check_channels(root: Path, name: str) -> None:
 def _download(model: str, revision: str | None, cache_dir: str | Path | None) -> Path:
     """Get a repository's plain weights, and half-precision ones for the networks that have no others."""
     networks = (*_WEIGHTS, IMAGE_ENCODER, CLASSIFIER)
-    root = _snapshot(model, revision, cache_dir, [*_TEXTS, *(f"{part}/*.safetensors" for part in networks)])
+    root = _snapshot(model, revision, cache_dir, [*_TEXTS, PRESETS, *(f"{part}/*.safetensors" for part in networks)])
     lacking = [part for part in _WEIGHTS if not _weights(root, part, None)]
     halves = [f"{part}/{name}" for part in lacking for name in ("*.fp16*.safetensors", "*.index.fp16.json")]
     return _snapshot(model, root.name, cache_dir, halves, skipped=()) if halves else root

@@ -8,13 +8,11 @@ from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from safetensors import SafetensorError
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from zeroshift.backbones.checkpoint import CLASSIFIER, Checkpoint, ClipFolder, Device, Precision
+from zeroshift.backbones.checkpoint import Checkpoint, ClipFolder, Device, Precision
 from zeroshift.backbones.clip import read_own_towers, read_towers
 from zeroshift.backbones.stable_diffusion import StableDiffusion
-from zeroshift.captioning.base import Captioner
 from zeroshift.diffusion.backbone import Clip, Identity, Unsupported
 from zeroshift.files import sha256_of
-from zeroshift.miniature.captioner import read_captioner
 
 _DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -48,7 +46,6 @@ def read_stable_diffusion(
             tokenizer=tokenizer,
             scheduler=DDIMScheduler.from_pretrained(root / "scheduler", local_files_only=True),
             open_clip=clip_opener(checkpoint, clip, text_encoder, tokenizer, place),
-            open_captioner=captioner_opener(checkpoint),
         )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
@@ -74,11 +71,6 @@ def clip_opener(
     if clip is not None:
         return lambda: read_towers(clip, text.dtype, place)
     return (lambda: read_own_towers(checkpoint, text, words)) if checkpoint.sees else None
-
-
-def captioner_opener(checkpoint: Checkpoint) -> Callable[[], Captioner] | None:
-    """Return what loads the captioner of a checkpoint; None where it has none."""
-    return (lambda: read_captioner(checkpoint.root / CLASSIFIER)) if checkpoint.names else None
 
 
 def pick_device(device: Device) -> torch.device:

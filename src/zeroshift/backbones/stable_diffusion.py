@@ -12,7 +12,6 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from zeroshift.backbones.sharing import sharing
 from zeroshift.backbones.unet import find_sites, tap
-from zeroshift.captioning.base import Captioner
 from zeroshift.diffusion.backbone import Clip, Identity, Tokens, Unsupported
 from zeroshift.diffusion.embedding import Embedding
 from zeroshift.diffusion.schedule import Schedule, leading
@@ -36,8 +35,6 @@ class StableDiffusion:
     scheduler: DDIMScheduler
     open_clip: Callable[[], Clip] | None = None
     """loads the image encoder, which few edits need, and what belongs to it"""
-    open_captioner: Callable[[], Captioner] | None = None
-    """loads what says in words what a picture shows"""
 
     def __post_init__(self) -> None:
         for network in (self.unet, self.vae, self.text_encoder):
@@ -82,21 +79,6 @@ class StableDiffusion:
                 "(clip= in Python), or leave out what compares pictures."
             )
         return self.open_clip()
-
-    @cached_property
-    def captioner(self) -> Captioner:
-        """Return the captioner, loaded at the first call.
-
-        Raises:
-            Unsupported: there is none.
-            ValueError: a file of it is missing.
-        """
-        if self.open_captioner is None:
-            raise Unsupported(
-                f"The checkpoint {self.identity.name} has no captioner (folder classifier), so it cannot tell what a "
-                "picture shows; give --source (source= in Python), or take the shipped model."
-            )
-        return self.open_captioner()
 
     @cached_property
     def sites(self) -> tuple[Site, ...]:

@@ -8,7 +8,6 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from zeroshift.captioning.base import Captioner
 from zeroshift.diffusion.embedding import Embedding
 from zeroshift.diffusion.schedule import Schedule
 from zeroshift.diffusion.sites import Site, Taps
@@ -94,14 +93,6 @@ class Backbone(Protocol):
     @property
     def clip(self) -> Clip:
         """Return the checkpoint's CLIP, or the one given in its place.
-
-        Raises:
-            Unsupported: there is none.
-        """
-
-    @property
-    def captioner(self) -> Captioner:
-        """Return what says in words what a picture shows.
 
         Raises:
             Unsupported: there is none.

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 import torch
@@ -11,8 +12,10 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from zeroshift.image import flatten
-from zeroshift.miniature.classifier import Classifier, load_classifier
 from zeroshift.miniature.vocabulary import STYLES, Scene
+
+if TYPE_CHECKING:
+    from zeroshift.miniature.classifier import Classifier
 
 COAT_FROM = 0.6
 """probability from which on a coat is said: on ``val`` that is 59 of 80 photographs, nine tenths of them rightly"""
@@ -23,7 +26,7 @@ COAT_FROM = 0.6
 class HeadsCaptioner:
     """Composes captions of what the heads of a classifier find; what it was not trained on is never said."""
 
-    classifier: Classifier
+    classifier: "Classifier"
     coat_from: float = COAT_FROM
     """probability of a coat from which on it is said, 0 to 1"""
 
@@ -48,10 +51,23 @@ class HeadsCaptioner:
         return Scene(f"{known.coats[int(coats.argmax())]} {animal}" if sure else animal, style)
 
 
-def read_captioner(folder: str | Path) -> HeadsCaptioner:
-    """Read the captioner of a classifier's folder.
+@final
+@dataclass(frozen=True)
+class FolderCaptioner:
+    """The captioner of a classifier's folder, which is read at the first caption."""
 
-    Raises:
-        ValueError: a file is missing.
-    """
-    return HeadsCaptioner(load_classifier(folder))
+    folder: Path
+
+    def captions(self, pictures: Sequence[Image.Image]) -> list[str]:
+        """Return one sentence per picture, of its centred square.
+
+        Raises:
+            ValueError: a file of the classifier is missing.
+        """
+        return self._heads.captions(pictures)
+
+    @cached_property
+    def _heads(self) -> HeadsCaptioner:
+        from zeroshift.miniature.classifier import load_classifier
+
+        return HeadsCaptioner(load_classifier(self.folder))
