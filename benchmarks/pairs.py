@@ -27,7 +27,7 @@ from zeroshift.conditioning import Prompts
 from zeroshift.control import AttentionGuidance, MirrorGuidance, PromptToPrompt, Replay
 from zeroshift.control.blend import blend_sites
 from zeroshift.control.guidance import in_units
-from zeroshift.diffusion.schedule import random_start
+from zeroshift.diffusion.noise import random_start
 from zeroshift.inversion import (
     DirectInversion,
     EditFriendlyInversion,
@@ -52,7 +52,9 @@ def of_pix2pix_zero(at: Setting) -> Pair:
     def rolls(x0: Tensor) -> Iterator[pix2pix_zero.Rolls]:
         generator = torch.Generator().manual_seed(SEED)
         while True:
-            yield draw_rolls(inversion.reg_steps, inversion.ac_rolls, x0.shape[2], x0.shape[1], generator).tolist()
+            yield draw_rolls(inversion.reg_steps, inversion.ac_rolls, x0.shape[2], x0.shape[1], [generator])[
+                ..., 0, :
+            ].tolist()
 
     def official(x0: Tensor) -> Work:
         caption, delta = at.text(TASK.source_prompt), at.direction.delta.to(x0)
@@ -224,7 +226,7 @@ def of_sdedit(at: Setting) -> Pair:
 
     def official(x0: Tensor) -> Work:
         _, target, empty = at.prompts()
-        noise = random_start(tuple(x0.shape), SEED).to(x0)
+        noise = random_start(x0.shape[1:], [SEED] * len(x0)).to(x0)
         return sdedit.edit(at.model, x0, target, empty, noise, steps=method.steps, strength=strength)
 
     return Pair(method, official, sdedit.units(method.steps, strength))

@@ -77,7 +77,7 @@ class Pair:
 def ours(at: Setting, method: Method, x0: Tensor) -> Tensor:
     """Edit the clean latent ``x0`` (1, C, h, w) with zeroshift."""
     backbone, prompt = at.backbone, at.backbone.embed([TASK.source_prompt])
-    plan = inversion_plan(method, backbone, SEED)
+    plan = inversion_plan(method, backbone, [SEED])
     trajectory = finished(method.inversion.invert(backbone, CleanLatents(at.pictures, x0, prompt), plan))
     direction = at.direction if method.conditioning.kind == "direction" else None
     run = EditContext(backbone, TASK, prompt, trajectory, method.guidance_scale, True, direction, at.pictures)

@@ -41,8 +41,9 @@ class Sitting:
     def trajectory(self, asked: Asked) -> Trajectory:
         """Return the inversion that an edit begins with."""
         request, fit = asked.request(self.editor), asked.fit or self.editor.default_fit
-        facts = inversion_facts(self.editor.backbone, self.sources, request, seed=asked.seed, fit=fit)
-        keep = inversion_plan(request.method, self.editor.backbone, asked.seed).keep
+        seeds = [asked.seed] * len(self.sources)
+        facts = inversion_facts(self.editor.backbone, self.sources, request, seeds=seeds, fit=fit)
+        keep = inversion_plan(request.method, self.editor.backbone, seeds).keep
         maps = [site.name for site in self.editor.backbone.sites if keep(site)]  # of the inversion's passes
         key = json.dumps([facts, maps], sort_keys=True)
         if key not in self.inverted:

@@ -53,12 +53,19 @@ def start(backbone: StableDiffusion, count: int = 1) -> Trajectory:
 
 
 def inverted(
-    backbone: StableDiffusion, chosen: Method, x0: Tensor, seed: int = 3, prompt: str = TASK.source_prompt
+    backbone: StableDiffusion,
+    chosen: Method,
+    x0: Tensor,
+    seed: int = 3,
+    prompt: str = TASK.source_prompt,
+    seeds: Sequence[int] | None = None,
 ) -> Trajectory:
     height, width = (side * backbone.factor for side in x0.shape[-2:])
     pictures = torch.zeros(len(x0), 3, height, width, dtype=x0.dtype)
     photograph = CleanLatents(pictures, x0, prompts(backbone, len(x0), prompt))
-    return finished(chosen.inversion.invert(backbone, photograph, inversion_plan(chosen, backbone, seed)))
+    return finished(
+        chosen.inversion.invert(backbone, photograph, inversion_plan(chosen, backbone, seeds or [seed] * len(x0)))
+    )
 
 
 def plan(

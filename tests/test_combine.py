@@ -14,7 +14,7 @@ from tests.watch import calls
 from zeroshift.conditioning import Prompts
 from zeroshift.control import Refinement
 from zeroshift.diffusion.embedding import Embedding, TextRows, between, guidance_rows
-from zeroshift.diffusion.schedule import random_start
+from zeroshift.diffusion.noise import random_start
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.inversion import DDIMInversion, NegativePromptInversion, NoisedStart, RandomStart
 from zeroshift.methods import DDIM, SDEdit
@@ -113,7 +113,7 @@ def test_sdedit_of_pictures_together_is_sdedit_of_each(tiny):
 
 def test_progress_of_a_run_that_begins_in_the_middle_is_whole(tiny):
     chosen = SDEdit(steps=6, inversion=NoisedStart(noise_strength=0.5))
-    steps = list(translate(tiny, pictures(1), [Request(TASK, chosen)], seed=0, fit="stretch"))
+    steps = list(translate(tiny, pictures(1), [Request(TASK, chosen)], seeds=[0], fit="stretch"))
     assert [(s.done, s.total) for s in steps if s.stage == "edit" and not s.results] == [(1, 3), (2, 3), (3, 3)]
     assert [s.total for s in steps if s.stage == "invert"][-1] == 1 and len(steps[-1].results) == 1
 
@@ -128,7 +128,7 @@ def test_a_random_start_has_nothing_of_the_photograph(tiny):
         DDIM(steps=STEPS, inversion=RandomStart())
     chosen = DDIM(steps=STEPS, inversion=RandomStart(), extras=(Refinement(),))
     starts = [inverted(tiny, chosen, x0, seed=4).start for x0 in clean(2).split(1)]
-    assert torch.equal(*starts) and torch.equal(starts[0], random_start((1, 4, 8, 8), 4).double())
+    assert torch.equal(*starts) and torch.equal(starts[0], random_start((4, 8, 8), [4]).double())
 
 
 def embeddings(count: int) -> list[Embedding]:

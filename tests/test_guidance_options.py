@@ -218,7 +218,7 @@ def test_the_final_latent_can_be_regularised_instead(tiny):
     plain, final = (inverted(tiny, method(inversion=i), x0) for i in (DDIMInversion(), RegularisedInversion(
         regularise_final=True, lambda_ac=10, lambda_kl=5, reg_steps=3, ac_rolls=2
     )))  # fmt: skip
-    rolls = draw_rolls(3, 2, 16, 4, torch.Generator().manual_seed(3))
+    rolls = draw_rolls(3, 2, 16, 4, [torch.Generator().manual_seed(3)])
     assert apart(final.start, regularise(plain.start, rolls, 10, 5)) <= EQUAL < 1e-6 < apart(final.start, plain.start)
     assert all(torch.equal(a, b) for a, b in zip(final.latents[1:], plain.latents[1:], strict=True))
     assert not RegularisedInversion().regularise_final and not EditDirection().normalise

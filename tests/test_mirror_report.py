@@ -22,7 +22,7 @@ from zeroshift.inversion import CleanLatents, InversionContext, Redescription
 
 STEPS = 4
 LITTLE = Redescription(lambda_kl=0.3, learning_rate=0.1, inner_steps=2, stop_loss=0.0, stop_rise=0.0)
-PLAN = InversionContext(STEPS, 5.0, 0)
+PLAN = InversionContext(STEPS, 5.0, (0,))
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_random_inversions_are_spread_over_seeds_and_others_are_not(tiny, photog
     mirror, _ = found
     assert [arm.seeds for arm in mirror.arms] == [(), (3, 4), (), ()]
     regularised = arms_of(LITTLE)[1].inversion
-    ways = [walked(tiny, photograph, regularised, replace(PLAN, seed=seed)) for seed in (3, 4)]
+    ways = [walked(tiny, photograph, regularised, replace(PLAN, seeds=(seed,))) for seed in (3, 4)]
     photo = to_bytes((photograph.pictures + 1) * 127.5)
     values = [float(psnr(pixels(tiny, way.back[-1]), photo)) for way in ways]
     assert mirror.arms[1].psnr_db == Spread(pytest.approx(fmean(values)), pytest.approx(pstdev(values)))

@@ -84,7 +84,7 @@ def test_closed_forms_are_the_gradients(shape: tuple[int, int]):
     """With own offsets per channel and level, also where a side is odd or the picture is not square."""
     generator = torch.Generator().manual_seed(sum(shape))
     eps = torch.randn(2, 3, *shape, dtype=torch.float64, generator=generator).requires_grad_()
-    offset = draw_rolls(1, 1, shape[0], 3, generator)[0, 0]
+    offset = draw_rolls(1, 1, shape[0], 3, [generator])[0, 0, :, 0]
     losses = torch.stack([oracle(picture, offset) for picture in eps])
     assert torch.allclose(autocorrelation_loss(eps, offset), losses, rtol=1e-12, atol=0)
     (expected,) = torch.autograd.grad(losses.sum(), eps)
@@ -108,22 +108,22 @@ def test_pooling_stops_after_eight_rows():
 
 @pytest.mark.parametrize("height", [8, 16, 17, 64])
 def test_offsets_are_never_zero_and_stay_below_half(height: int):
-    rolls = draw_rolls(200, 5, height, 4, torch.Generator().manual_seed(0))
+    rolls = draw_rolls(200, 5, height, 4, [torch.Generator().manual_seed(0)])
     levels = pooling_levels(height)
-    assert rolls.shape == (200, 5, len(levels), 4)
+    assert rolls.shape == (200, 5, len(levels), 1, 4)
     for k, size in enumerate(levels):
         assert set(rolls[:, :, k].flatten().tolist()) == set(range(1, size // 2))
 
 
 def test_tiny_latents_have_an_offset_too():
-    assert draw_rolls(3, 2, 2, 4, torch.Generator().manual_seed(0)).eq(1).all()
+    assert draw_rolls(3, 2, 2, 4, [torch.Generator().manual_seed(0)]).eq(1).all()
 
 
 def test_pictures_do_not_see_each_other():
     generator = torch.Generator().manual_seed(3)
     eps = torch.randn(3, 4, 16, 16, dtype=torch.float64, generator=generator)
     eps = eps * torch.tensor([0.5, 1, 2])[:, None, None, None]
-    rolls = draw_rolls(5, 5, 16, 4, generator)
+    rolls = draw_rolls(5, 5, 16, 4, [generator])
     single = torch.cat([regularise(one, rolls, 20.0, 20.0) for one in eps.split(1)])
     assert torch.allclose(regularise(eps, rolls, 20.0, 20.0), single, rtol=0, atol=1e-12)
 
@@ -133,6 +133,6 @@ def test_regularisation_whitens():
     generator = torch.Generator().manual_seed(4)
     white = torch.randn(1, 4, 66, 66, dtype=torch.float64, generator=generator)
     eps = F.avg_pool2d(white, 3, stride=1)
-    rolls, ones = draw_rolls(5, 5, 64, 4, generator), same_for_all(1, 1, 1, 1)
+    rolls, ones = draw_rolls(5, 5, 64, 4, [generator]), same_for_all(1, 1, 1, 1)
     assert autocorrelation_loss(regularise(eps, rolls, 20.0, 0.0), ones) < autocorrelation_loss(eps, ones)
     assert kl_loss(regularise(eps, rolls, 0.0, 20.0)) < kl_loss(eps)

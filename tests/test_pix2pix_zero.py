@@ -156,7 +156,7 @@ def test_official_grid_needs_three_steps(tiny, inversion):
         with pytest.raises(ValueError, match="needs at least 3 steps"):
             next(
                 inversion.invert(
-                    tiny, CleanLatents(torch.zeros(()), clean(1), prompts(tiny)), InversionContext(steps, 5.0, 0)
+                    tiny, CleanLatents(torch.zeros(()), clean(1), prompts(tiny)), InversionContext(steps, 5.0, (0,))
                 )
             )
     # one step up, and the clean latent; a noised start has no other level than its own
@@ -210,8 +210,8 @@ def test_switches_of_the_regularisation(tiny):
 def test_seed_chooses_the_offsets_alone(tiny):
     first, again, other = (inverted(tiny, method(), clean(1, 16, 16), seed).start for seed in (3, 3, 4))
     assert torch.equal(first, again) and not torch.equal(first, other)
-    rolls = draw_rolls(5, 5, 16, 4, torch.Generator().manual_seed(3))
-    assert not torch.equal(rolls, draw_rolls(5, 5, 16, 4, torch.Generator().manual_seed(4)))
+    rolls = draw_rolls(5, 5, 16, 4, [torch.Generator().manual_seed(3)])
+    assert not torch.equal(rolls, draw_rolls(5, 5, 16, 4, [torch.Generator().manual_seed(4)]))
 
 
 def test_no_more_than_two_steps_of_maps_are_held(tiny, monkeypatch):

@@ -12,7 +12,7 @@ from tests.runs import TASK, apart, clean, inverted, last, plan, translated
 from tests.watch import calls
 from zeroshift.conditioning import Prompts
 from zeroshift.control import NoControl, Replay
-from zeroshift.diffusion.schedule import random_start
+from zeroshift.diffusion.noise import random_start
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.inversion import DDIMInversion, DirectInversion
 from zeroshift.methods import PlugAndPlay
@@ -121,7 +121,7 @@ def test_generated_guidance_picture_against_the_joint_batch(backbone, network):
     """Both of the source's rows are in the batch, mixed by its own scale; each target row takes from its own."""
     conditioning = Prompts(source_text="", negative=NEGATIVE, source_negative="", source_guidance=5)
     chosen = method(conditioning=conditioning, guidance_scale=4)
-    trajectory = Trajectory(backbone.schedule(STEPS), (random_start((1, 4, 8, 8), 7).double(),))
+    trajectory = Trajectory(backbone.schedule(STEPS), (random_start((4, 8, 8), [7]).double(),))
     step = last(backbone, trajectory, [plan(backbone, chosen, trajectory, photograph=False).branch])
     words = ("", TASK.source_prompt, NEGATIVE, TASK.target_prompt)
     empty, source, negative, target = (tokens(backbone, text) for text in words)

@@ -23,14 +23,14 @@ NEVER, ALWAYS = {"stop_loss": 0.0, "stop_rise": 0.0}, {"stop_loss": 1e6}
 
 def inverted(backbone: StableDiffusion, inversion: Redescription, x0: Tensor) -> Trajectory:
     photograph = CleanLatents(torch.zeros(len(x0), 3, 32, 32), x0, prompts(backbone, len(x0)))
-    return finished(inversion.invert(backbone, photograph, InversionContext(STEPS, 5.0, 0)))
+    return finished(inversion.invert(backbone, photograph, InversionContext(STEPS, 5.0, (0,))))
 
 
 def up(backbone: StableDiffusion, inversion: Redescription, x0: Tensor) -> list[Tensor]:
     """Return the latents that the inversion itself passes through, noisiest first."""
     photograph = CleanLatents(torch.zeros(len(x0), 3, 32, 32), x0, prompts(backbone, len(x0)))
     *latents, _ = zip(
-        inversion.invert(backbone, photograph, InversionContext(STEPS, 5.0, 0)), range(STEPS + 1), strict=False
+        inversion.invert(backbone, photograph, InversionContext(STEPS, 5.0, (0,))), range(STEPS + 1), strict=False
     )
     return [x for x, _ in latents][::-1] + [x0]
 
@@ -116,7 +116,7 @@ def test_residuals_return_the_photograph_exactly(tiny):
 
 def test_without_regularisation_it_walks_up_as_plain_ddim(tiny):
     photograph = CleanLatents(torch.zeros(1, 3, 32, 32), clean(1), prompts(tiny))
-    ddim = finished(DDIMInversion().invert(tiny, photograph, InversionContext(STEPS, 5.0, 0)))
+    ddim = finished(DDIMInversion().invert(tiny, photograph, InversionContext(STEPS, 5.0, (0,))))
     for options in ({"lambda_kl": 0.0}, {"reg_steps": 0}):
         ours = inverted(tiny, replace(LITTLE, inner_steps=0, **options), clean(1))
         assert torch.equal(ours.start, ddim.start)
@@ -126,7 +126,9 @@ def test_without_regularisation_it_walks_up_as_plain_ddim(tiny):
 def test_it_says_how_long_it_takes(tiny):
     photograph = CleanLatents(torch.zeros(1, 3, 32, 32), clean(1), prompts(tiny))
     for inversion in (LITTLE, replace(LITTLE, official=True), replace(LITTLE, optimiser="residual")):
-        assert len(list(inversion.invert(tiny, photograph, InversionContext(STEPS, 5.0, 0)))) == inversion.stages(STEPS)
+        assert len(list(inversion.invert(tiny, photograph, InversionContext(STEPS, 5.0, (0,))))) == inversion.stages(
+            STEPS
+        )
     assert LITTLE.iterations(STEPS) == LITTLE.with_iterations(3).iterations(STEPS) == 3 * STEPS
     assert replace(LITTLE, optimiser="residual").iterations(STEPS) == 0
 

@@ -16,7 +16,7 @@ from zeroshift.backbones.unet import find_sites
 from zeroshift.control import NoControl, Replay
 from zeroshift.control.features import aligned, decoder_layers, feature_shares, for_rows, more_features, steps_until
 from zeroshift.diffusion.backbone import Unsupported
-from zeroshift.diffusion.schedule import random_start
+from zeroshift.diffusion.noise import random_start
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.inversion import DirectInversion
 from zeroshift.inversion.noised import NoisedStart
@@ -220,7 +220,7 @@ def test_matching_is_used(tiny, how: str):
 
 
 def test_the_target_may_start_at_fresh_noise(tiny):
-    noise = random_start((1, 4, 8, 8), 5).double()
+    noise = random_start((4, 8, 8), [5]).double()
     control = Replay(target_start="random", start_seed=5)
     step = translated(tiny, method(control), clean(1))
     assert torch.equal(step.source, clean(1))

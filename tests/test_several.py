@@ -45,6 +45,27 @@ def test_batch_is_singles_to_one_grey_level(editor):
     assert grey_levels(together[0].image, together[1].image) > 1
 
 
+def test_every_picture_has_a_seed_of_its_own(editor):
+    """The same picture four times under four seeds; each is the run of its seed, and says so."""
+    source, seeds = pictures(1) * 4, [5, 6, 5, 2**62]
+    together = editor.edit(source, "cat", "dog", method=method(), seeds=seeds)
+    for seed, result in zip(seeds, together, strict=True):
+        alone = editor.edit(source[0], "cat", "dog", method=method(), seed=seed)
+        assert grey_levels(result.native, alone.native) <= 1
+        assert result.recipe["seed"] == alone.recipe["seed"] == seed
+    first, second, again, _ = (result.native for result in together)
+    assert grey_levels(first, again) == 0 < grey_levels(first, second)
+
+
+def test_seeds_are_those_of_their_pictures_where_sizes_differ(editor):
+    small, wide, tall = pictures(3)
+    sources = [small, of_size(wide, 64, 32), of_size(tall, 40, 40)]
+    results = editor.edit(sources, "cat", "dog", method=method(), fit="aspect", seeds=[7, 8, 9])
+    assert [result.recipe["seed"] for result in results] == [7, 8, 9]
+    with pytest.raises(ValueError, match="There are 2 seeds for 3 pictures; give one seed for each"):
+        editor.edit(sources, "cat", "dog", method=method(), seeds=[7, 8])
+
+
 def of_size(source: Photo, width: int, height: int) -> Photo:
     return Photo.of(source.image.resize((width, height)))
 
@@ -111,3 +132,11 @@ def test_generated_source(editor):
     (result,) = done.results[0]
     assert grey_levels(result.image, result.reconstruction) <= 1
     assert grey_levels(result.reconstruction, editor.generate(TASK.source_prompt, seed=2, steps=STEPS)) <= 1
+
+
+def test_generated_sources_of_several_seeds(editor):
+    *_, done = editor.run_generated([Request(TASK, method())], seeds=[2, 3])
+    for seed, (result,) in zip((2, 3), done.results, strict=True):
+        *_, alone = editor.run_generated([Request(TASK, method())], seed=seed)
+        assert grey_levels(result.image, alone.results[0][0].image) <= 1
+        assert result.recipe == {**alone.results[0][0].recipe, "rows": 2, "row": seed - 2}

@@ -228,7 +228,7 @@ def test_finer_steps_open_layers_only_where_maps_are_kept(tiny, fine):
 def test_stages_are_yields(tiny, inversion):
     photograph = CleanLatents(torch.zeros(1, 3, 32, 32), clean(1), prompts(tiny))
     with calls(tiny.unet) as rows:
-        yielded = len(list(inversion.invert(tiny, photograph, InversionContext(STEPS, 1.0, 0))))
+        yielded = len(list(inversion.invert(tiny, photograph, InversionContext(STEPS, 1.0, (0,)))))
     assert yielded == inversion.stages(STEPS) == len(rows)
 
 

@@ -71,7 +71,7 @@ def walked(backbone: StableDiffusion, x0: Tensor) -> Tensor:
 def test_without_guidance_only_the_prompts_row_is_asked(tiny):
     options = ValueEmbedding(inner_steps=2, inner_decay=0.0, stop_loss=0.0)
     with calls(tiny.unet) as rows:
-        finished(options.invert(tiny, photograph(tiny, 1), InversionContext(STEPS, 1.0, SEED)))
+        finished(options.invert(tiny, photograph(tiny, 1), InversionContext(STEPS, 1.0, (SEED,))))
     assert rows == [1] * (STEPS + STEPS * (2 + 1))
 
 
@@ -92,7 +92,7 @@ def test_half_precision_learns_as_much(tiny, inversion):
         given = photograph(backbone, 1)
         if backbone is not tiny:
             given = CleanLatents(given.pictures.float(), given.x0.float(), given.prompt)
-        trajectory = finished(options.invert(backbone, given, InversionContext(STEPS, SCALE, SEED)))
+        trajectory = finished(options.invert(backbone, given, InversionContext(STEPS, SCALE, (SEED,))))
         assert trajectory.latents[-1].dtype == given.x0.dtype
         return (trajectory.latents[-1].double() - clean(1)).square().mean().item()
 

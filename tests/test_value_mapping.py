@@ -28,7 +28,7 @@ def test_weights_begin_as_torchs_do():
 
 def test_pictures_begin_with_the_same_network_and_see_their_own_tokens():
     tokens = torch.randn(2, 5, 8, generator=torch.Generator().manual_seed(0)).double()
-    learner = network_learner(tokens, 3, "affine", 1, 0)
+    learner = network_learner(tokens, 3, "affine", 1, [0, 0])
     scale, shift = learner.read(learner.start, torch.arange(2))
     assert scale.shape == shift.shape == (2, 3, 8) and apart(scale[0], scale[1]) > 0.1
     alone = learner.read(tuple(p[1:] for p in learner.start), torch.tensor([1]))

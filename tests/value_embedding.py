@@ -30,7 +30,7 @@ def inverted(
     whole = photograph(backbone, count)
     chosen = slice(None) if only is None else slice(only, only + 1)
     given = CleanLatents(whole.pictures[chosen], whole.x0[chosen], prompts(backbone, len(whole.x0[chosen])))
-    return finished(inversion.invert(backbone, given, InversionContext(STEPS, SCALE, SEED)))
+    return finished(inversion.invert(backbone, given, InversionContext(STEPS, SCALE, (SEED,) * len(given.x0))))
 
 
 @dataclass

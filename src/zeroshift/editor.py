@@ -11,6 +11,7 @@ from zeroshift.captioning.base import Captioner
 from zeroshift.captioning.words import captioned_task
 from zeroshift.conditioning.task import Task, make_task
 from zeroshift.diffusion.backbone import Backbone, Unsupported
+from zeroshift.diffusion.noise import check_seeds
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.image import Fit, Photo, frame, load_image
 from zeroshift.image.tensors import to_pictures
@@ -70,6 +71,7 @@ class Editor:
         direction: Path | None = None,
         method: Method | None = None,
         seed: int = 0,
+        seeds: Sequence[int] | None = None,
         fit: Fit | None = None,
     ) -> list[Result]: ...
 
@@ -83,6 +85,7 @@ class Editor:
         direction: Path | None = None,
         method: Method | None = None,
         seed: int = 0,
+        seeds: Sequence[int] | None = None,
         fit: Fit | None = None,
     ) -> Result | list[Result]:
         """Translate a photograph, or a list of them, from ``source`` to ``target``.
@@ -98,6 +101,7 @@ class Editor:
             direction: a saved edit direction to use instead of one made from the words.
             method: default pix2pix-zero with this model's presets.
             seed: seed of everything random.
+            seeds: a seed for each picture of a list, in place of ``seed``.
             fit: how the picture meets the model's frame.
 
         Raises:
@@ -107,11 +111,12 @@ class Editor:
         single = isinstance(image, (str, Path, Image.Image, Photo))
         pictures: Sequence[Picture] = [image] if single else image  # type: ignore[assignment,list-item]
         sources = [_open(p) for p in pictures]
+        drawn = seeds_of(sources, seed, seeds)
         asked = self._asked(sources, source, target, prompt, direction, fit)
         results: dict[int, Result] = {}
         for members in of_one_task(self.batches(sources, fit=fit), [task for task, _ in asked]):
             request = Request(asked[members[0]][0], method or self.method())
-            *_, last = self.run([sources[k] for k in members], [request], seed=seed, fit=fit)
+            *_, last = self.run([sources[k] for k in members], [request], seeds=[drawn[k] for k in members], fit=fit)
             results |= {k: row[0].told(asked[k][1]) for k, row in zip(members, last.results, strict=True)}
         return results[0] if single else [results[k] for k in range(len(sources))]
 
@@ -198,39 +203,53 @@ class Editor:
         requests: Sequence[Request],
         *,
         seed: int = 0,
+        seeds: Sequence[int] | None = None,
         fit: Fit | None = None,
         reconstruct: bool = False,
         trajectory: Trajectory | None = None,
     ) -> Iterator[Progress]:
         """Do several edits of several pictures of one framed size; the edits share inversion and source branch.
 
-        A ``trajectory`` that ``invert`` made of the same pictures and prompt saves the inversion.
+        A ``trajectory`` that ``invert`` made of the same pictures and prompt saves the inversion. ``seeds`` has a seed
+        for each picture, in place of ``seed``.
 
         Raises:
-            ValueError: the pictures frame to different sizes (see ``batches``), or the edits cannot share a source.
+            ValueError: the pictures frame to different sizes (see ``batches``), the edits cannot share a source, or
+                there are more or fewer seeds than pictures.
         """
-        fit = fit or self.default_fit
+        fit, seeds = fit or self.default_fit, seeds_of(pictures, seed, seeds)
         return translate(
-            self.backbone, pictures, requests, seed=seed, fit=fit, reconstruct=reconstruct, trajectory=trajectory
+            self.backbone, pictures, requests, seeds=seeds, fit=fit, reconstruct=reconstruct, trajectory=trajectory
         )
 
     def invert(
-        self, pictures: Sequence[Photo], request: Request, *, seed: int = 0, fit: Fit | None = None
+        self,
+        pictures: Sequence[Photo],
+        request: Request,
+        *,
+        seed: int = 0,
+        seeds: Sequence[int] | None = None,
+        fit: Fit | None = None,
     ) -> Iterator[Progress]:
-        """Only invert; the last step has the trajectory.
+        """Only invert; the last step has the trajectory. ``seeds`` has a seed for each picture, in place of ``seed``.
 
         Raises:
-            ValueError: the pictures frame to different sizes (see ``batches``).
+            ValueError: the pictures frame to different sizes (see ``batches``), or there are more or fewer seeds.
         """
-        return invert(self.backbone, pictures, request, seed=seed, fit=fit or self.default_fit)
+        seeds = seeds_of(pictures, seed, seeds)
+        return invert(self.backbone, pictures, request, seeds=seeds, fit=fit or self.default_fit)
 
-    def run_generated(self, requests: Sequence[Request], *, seed: int = 0) -> Iterator[Progress]:
+    def run_generated(
+        self, requests: Sequence[Request], *, seed: int = 0, seeds: Sequence[int] | None = None
+    ) -> Iterator[Progress]:
         """Do several edits of a picture that the model generates from the source prompt and ``seed``.
+
+        With ``seeds`` there are as many pictures.
 
         Raises:
             ValueError: the edits cannot share a source.
         """
-        return translate_generated(self.backbone, requests, seed=seed)
+        return translate_generated(self.backbone, requests, seeds=[seed] if seeds is None else seeds)
 
     def generate(self, prompt: str, *, seed: int = 0, steps: int = 50, guidance_scale: float = 5.0) -> Image.Image:
         """Sample a picture from a prompt, at the model's own size.
@@ -238,7 +257,7 @@ class Editor:
         Raises:
             ValueError: the prompt is empty, or the number of steps does not fit.
         """
-        *_, last = generate(self.backbone, [prompt], seed=seed, steps=steps, guidance_scale=guidance_scale)
+        *_, last = generate(self.backbone, [prompt], seeds=[seed], steps=steps, guidance_scale=guidance_scale)
         return last.results[0][0].image
 
     def preview(self, step: Progress) -> list[Image.Image]:
@@ -248,6 +267,17 @@ class Editor:
             ValueError: the model returned values that are not numbers.
         """
         return [] if step.latents is None else to_pictures(self.backbone.decode(step.latents))
+
+
+def seeds_of(rows: Sequence[object], seed: int, seeds: Sequence[int] | None) -> Sequence[int]:
+    """The seed of every row of a batch: ``seeds`` where they are given, else ``seed`` for all.
+
+    Raises:
+        ValueError: there are more or fewer ``seeds`` than rows.
+    """
+    if seeds is not None:
+        check_seeds(seeds, rows)
+    return [seed] * len(rows) if seeds is None else seeds
 
 
 def _open(picture: Picture) -> Photo:

@@ -56,7 +56,7 @@ def check_shared(requests: Sequence[Request], photograph: bool) -> None:
 
 
 def inversion_facts(
-    backbone: Backbone, sources: Sequence[Photo], request: Request, *, seed: int, fit: Fit
+    backbone: Backbone, sources: Sequence[Photo], request: Request, *, seeds: Sequence[int], fit: Fit
 ) -> dict[str, str]:
     """Return all that an inversion's bits depend on: saved with it, what a file is checked by, a cache's key."""
     inversion = request.method.inversion
@@ -69,7 +69,7 @@ def inversion_facts(
         "inversion": json.dumps(options, sort_keys=True),
         **guidance,
         "steps": str(request.method.steps),
-        "seed": str(seed),
+        "seed": " ".join(str(seed) for seed in seeds),
         "fit": fit,
         "device": backbone.device.type,
         "precision": backbone.precision,

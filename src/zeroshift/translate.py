@@ -12,14 +12,14 @@ from zeroshift.conditioning.prompts import FixedPrompts
 from zeroshift.control.base import Control
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.embedding import Embedding, guidance_rows
-from zeroshift.diffusion.schedule import random_start
+from zeroshift.diffusion.noise import check_seeds, random_start
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.image import Fit, Photo
 from zeroshift.image.tensors import to_pictures
 from zeroshift.inversion.base import CleanLatents
 from zeroshift.methods.base import Planned, inversion_plan, plan
 from zeroshift.request import Request, check_shared, describe, made_by
-from zeroshift.results import Result, decode, framed, put_back
+from zeroshift.results import Natives, Result, decode, framed, put_back
 from zeroshift.sampling import Branch, Step, sample
 
 
@@ -45,7 +45,7 @@ def translate(
     sources: Sequence[Photo],
     requests: Sequence[Request],
     *,
-    seed: int,
+    seeds: Sequence[int],
     fit: Fit,
     reconstruct: bool = False,
     trajectory: Trajectory | None = None,
@@ -54,44 +54,48 @@ def translate(
 
     The requests share source prompt, inversion and steps: those of the first. ``reconstruct`` also decodes the
     source branch. With the ``trajectory`` of an earlier run of the same ``inversion_facts`` nothing is inverted.
+    ``seeds`` has one seed per picture, so that a picture's result does not depend on what it is batched with.
 
     Raises:
-        ValueError: the pictures frame to different sizes (see ``batches``), or the requests cannot share one inversion.
+        ValueError: the pictures frame to different sizes (see ``batches``), the requests cannot share one inversion,
+            or there are more or fewer seeds than pictures.
     """
+    check_seeds(seeds, sources)
     check_shared(requests, photograph=True)
     lead = requests[0]
     seen = framed(backbone, sources, fit)
     prompt = backbone.embed([lead.task.source_prompt]).repeat(len(sources))
     directions = _prepared(backbone, requests)
     if trajectory is None:
-        trajectory = yield from _inverted(backbone, seen.pictures, lead, prompt, seed)
+        trajectory = yield from _inverted(backbone, seen.pictures, lead, prompt, seeds)
     planned = _planned(backbone, requests, directions, prompt, trajectory, seen.pictures)
     step = yield from _walk(backbone, trajectory, planned, reconstruct)
-    facts = [{**describe(backbone, r), **p.facts, "seed": seed} for r, p in zip(requests, planned, strict=True)]
+    facts = [{**describe(backbone, r), **p.facts} for r, p in zip(requests, planned, strict=True)]
     recipes = [{**fact, "fit": fit, "rows": len(sources)} for fact in facts]
     natives = decode(backbone, step, reconstruct)
     origins = [
-        {"row": row, "source_sha256": source.sha256, "inversion_sha256": trajectory.sha256(row)}
-        for row, source in enumerate(sources)
+        {"seed": seeds[row], "row": row, "source_sha256": s.sha256, "inversion_sha256": trajectory.sha256(row)}
+        for row, s in enumerate(sources)
     ]
     yield replace(_progress(step, trajectory), results=put_back(natives, sources, seen.framings, recipes, origins))
 
 
 def invert(
-    backbone: Backbone, sources: Sequence[Photo], request: Request, *, seed: int, fit: Fit
+    backbone: Backbone, sources: Sequence[Photo], request: Request, *, seeds: Sequence[int], fit: Fit
 ) -> Iterator[Progress]:
     """Only invert pictures as ``translate`` does; the last step has the trajectory.
 
     Raises:
-        ValueError: the pictures frame to different sizes.
+        ValueError: the pictures frame to different sizes, or there are more or fewer seeds than pictures.
     """
+    check_seeds(seeds, sources)
     seen = framed(backbone, sources, fit)
     prompt = backbone.embed([request.task.source_prompt]).repeat(len(sources))
-    yield from _inverted(backbone, seen.pictures, request, prompt, seed)
+    yield from _inverted(backbone, seen.pictures, request, prompt, seeds)
 
 
-def translate_generated(backbone: Backbone, requests: Sequence[Request], *, seed: int) -> Iterator[Progress]:
-    """Edit a picture that the model generates itself from the source prompt and ``seed`` (pix2pix-zero, section 4.1).
+def translate_generated(backbone: Backbone, requests: Sequence[Request], *, seeds: Sequence[int]) -> Iterator[Progress]:
+    """Edit pictures that the model generates itself from the source prompt, one per seed (pix2pix-zero, section 4.1).
 
     The results' ``reconstruction`` is the generated source.
 
@@ -100,16 +104,29 @@ def translate_generated(backbone: Backbone, requests: Sequence[Request], *, seed
     """
     check_shared(requests, photograph=False)
     lead = requests[0]
-    prompt = backbone.embed([lead.task.source_prompt])
+    prompt = backbone.embed([lead.task.source_prompt]).repeat(len(seeds))
     directions = _prepared(backbone, requests)
-    start = random_start(latent_shape(backbone), seed).to(prompt.tokens)
+    start = random_start(latent_shape(backbone), seeds).to(prompt.tokens)
     trajectory = Trajectory(backbone.schedule(lead.method.steps), (start,))
     planned = _planned(backbone, requests, directions, prompt, trajectory, None)
     step = yield from _walk(backbone, trajectory, planned, reconstruct=True)
     natives = decode(backbone, step, reconstruct=True)
-    facts = [{**describe(backbone, r), **p.facts, "seed": seed} for r, p in zip(requests, planned, strict=True)]
-    row = tuple(Result(n[0][0], n[0][0], n[1][0], f) for n, f in zip(natives, facts, strict=True))
-    yield replace(_progress(step, trajectory), results=(row,))
+    facts = [{**describe(backbone, r), **p.facts} for r, p in zip(requests, planned, strict=True)]
+    yield replace(_progress(step, trajectory), results=_generated(natives, facts, seeds))
+
+
+def _generated(
+    natives: Natives, facts: Sequence[dict[str, object]], seeds: Sequence[int]
+) -> tuple[tuple[Result, ...], ...]:
+    alone = len(seeds) == 1
+    places = [{"seed": seed} | ({} if alone else {"rows": len(seeds), "row": row}) for row, seed in enumerate(seeds)]
+    return tuple(
+        tuple(
+            Result(edits[row], edits[row], sources[row], {**fact, **place})
+            for (edits, sources), fact in zip(natives, facts, strict=True)
+        )
+        for row, place in enumerate(places)
+    )
 
 
 def _prepared(backbone: Backbone, requests: Sequence[Request]) -> list[Direction | None]:
@@ -126,45 +143,48 @@ def _prepared(backbone: Backbone, requests: Sequence[Request]) -> list[Direction
 
 
 def generate(
-    backbone: Backbone, prompts: Sequence[str], *, seed: int, steps: int, guidance_scale: float
+    backbone: Backbone, prompts: Sequence[str], *, seeds: Sequence[int], steps: int, guidance_scale: float
 ) -> Iterator[Progress]:
-    """Sample one picture per prompt, all from the same noise; yield after every network step.
+    """Sample one picture per prompt and seed; yield after every network step.
 
     Raises:
-        ValueError: a prompt is empty.
+        ValueError: a prompt is empty, or there are more or fewer seeds than prompts.
     """
+    check_seeds(seeds, prompts)
     if any(not prompt.strip() for prompt in prompts):
         raise ValueError("The prompt is empty; describe the picture, as in: a photo of a cat.")
     rows = guidance_rows(backbone.embed([""]).repeat(len(prompts)), backbone.embed(prompts), guidance_scale)
-    start = random_start((len(prompts), *latent_shape(backbone)[1:]), seed).to(rows.tokens)
+    start = random_start(latent_shape(backbone), seeds).to(rows.tokens)
     trajectory = Trajectory(backbone.schedule(steps), (start,))
     only = Planned(Branch(FixedPrompts(rows, rows), Control()), {})
     step = yield from _walk(backbone, trajectory, [only], reconstruct=False)
     pictures = to_pictures(backbone.decode(step.targets[0]))
     recipe = {
         "command": "generate",
-        "seed": seed,
         "steps": steps,
         "guidance_scale": guidance_scale,
         **made_by(backbone),
     }
-    results = tuple((Result(p, p, None, {**recipe, "prompt": t}),) for p, t in zip(pictures, prompts, strict=True))
+    results = tuple(
+        (Result(picture, picture, None, {**recipe, "seed": seed, "prompt": prompt}),)
+        for picture, prompt, seed in zip(pictures, prompts, seeds, strict=True)
+    )
     yield replace(_progress(step, trajectory), results=results)
 
 
-def latent_shape(backbone: Backbone) -> tuple[int, int, int, int]:
-    """Return the shape of one latent at the model's own size."""
+def latent_shape(backbone: Backbone) -> tuple[int, int, int]:
+    """Return the shape (C, h, w) of one latent at the model's own size."""
     side = backbone.size // backbone.factor
-    return (1, backbone.latent_channels, side, side)
+    return (backbone.latent_channels, side, side)
 
 
 def _inverted(
-    backbone: Backbone, pictures: Tensor, request: Request, prompt: Embedding, seed: int
+    backbone: Backbone, pictures: Tensor, request: Request, prompt: Embedding, seeds: Sequence[int]
 ) -> Generator[Progress, None, Trajectory]:
     photograph = CleanLatents(pictures, backbone.encode(pictures), prompt)
     method = request.method
     stages, done = method.inversion.stages(method.steps), 0
-    steps = method.inversion.invert(backbone, photograph, inversion_plan(method, backbone, seed))
+    steps = method.inversion.invert(backbone, photograph, inversion_plan(method, backbone, seeds))
     while True:
         try:
             next(steps)

@@ -39,7 +39,9 @@ def generate(
     from zeroshift.image import save_image
     from zeroshift.translate import generate as sampled
 
-    steps_taken = sampled(editor.backbone, prompts, seed=seed, steps=steps, guidance_scale=guidance_scale)
+    steps_taken = sampled(
+        editor.backbone, prompts, seeds=[seed] * len(prompts), steps=steps, guidance_scale=guidance_scale
+    )
     last, seconds = follow(steps_taken, loud.silent)
     for k, (path, (result,)) in enumerate(zip(files, last.results, strict=True)):
         recipe = place_in_batch(result, len(files), k)

@@ -96,7 +96,7 @@ def invert(
         last, seconds = follow(editor.invert([picture], request, seed=seed, fit=fit), loud.silent)
         trajectory = cast(Trajectory, last.trajectory)
     if output is not None:
-        facts = inversion_facts(editor.backbone, [picture], request, seed=seed, fit=fit)
+        facts = inversion_facts(editor.backbone, [picture], request, seeds=[seed], fit=fit)
         save_trajectory(trajectory, output, facts)
         tell(output, seconds, {"source": str(image), "facts": facts}, loud)
 

@@ -68,11 +68,11 @@ def write_report(
     framed, _ = frame(picture.image, fit, size=backbone.size, multiple=backbone.multiple)
     pictures = to_tensor([framed])
     photograph = CleanLatents(pictures, backbone.encode(pictures), backbone.embed([request.task.source_prompt]))
-    plan = InversionContext(method.steps, method.guidance_scale, seed)
+    plan = InversionContext(method.steps, method.guidance_scale, (seed,))
     with waiting("walking to noise and back", loud.silent):
         mirror, way = compare(backbone, photograph, inversion, plan, range(seed, seed + SEEDS))
         figure = attention(backbone, way, request.task.source_prompt)
-    facts = inversion_facts(backbone, [picture], request, seed=seed, fit=fit)
+    facts = inversion_facts(backbone, [picture], request, seeds=[seed], fit=fit)
     report = json.dumps({**mirror.as_dict(), "facts": facts}, indent=2)
     write_atomically(folder / "report.json", (report + "\n").encode())
     write_atomically(folder / "attention.png", to_png(figure))

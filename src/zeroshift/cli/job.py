@@ -115,7 +115,9 @@ def saved(job: Job, editor: "Editor", batch: Sequence[Photo], fit: Fit) -> "Traj
     from zeroshift.request import inversion_facts
 
     trajectory, facts = load_trajectory(path, editor.backbone)
-    check_facts(path, facts, inversion_facts(editor.backbone, batch, job.requests[0], seed=job.seed, fit=fit))
+    check_facts(
+        path, facts, inversion_facts(editor.backbone, batch, job.requests[0], seeds=[job.seed] * len(batch), fit=fit)
+    )
     return trajectory
 
 

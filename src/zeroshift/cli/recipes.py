@@ -218,7 +218,9 @@ def steps_of(recipe: Recipe, editor: "Editor", image: Path | None, direction: Pa
     facts = recipe.facts
     if isinstance(facts, GenerateFacts):
         prompts, scale = [facts.prompt] * facts.rows, facts.guidance_scale
-        return generate(editor.backbone, prompts, seed=facts.seed, steps=facts.steps, guidance_scale=scale)
+        return generate(
+            editor.backbone, prompts, seeds=[facts.seed] * facts.rows, steps=facts.steps, guidance_scale=scale
+        )
     prompt = None if is_prompt(facts.source) else facts.source_prompt
     task = make_task(facts.source, facts.target, prompt, direction)
     request = Request(task, build_method(facts.method, facts.options))

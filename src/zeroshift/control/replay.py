@@ -27,7 +27,7 @@ from zeroshift.control.features import (
     more_features,
     steps_until,
 )
-from zeroshift.diffusion.schedule import random_start
+from zeroshift.diffusion.noise import random_start
 from zeroshift.diffusion.sites import NOTHING, Compute, Handler, Part, Site
 
 MAP: frozenset[Part] = frozenset({"q", "k"})
@@ -114,7 +114,7 @@ class BoundReplay(Control):
     def correct(self, x: Tensor, here: StepContext) -> Rows:
         if self.options.target_start == "inverted" or here.i > here.trajectory.first:
             return Rows((x,))
-        return Rows((random_start(tuple(x.shape), self.options.start_seed).to(x),))
+        return Rows((random_start(x.shape[1:], [self.options.start_seed] * len(x)).to(x),))
 
     def apply(self, here: StepContext) -> Handler | None:
         if not self.shares[here.i] and here.i >= self.mapped:

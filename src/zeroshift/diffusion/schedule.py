@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Literal
 
-import torch
 from torch import Tensor
 
 Prediction = Literal["epsilon", "v_prediction"]
@@ -97,12 +96,3 @@ def leading(train_steps: int, steps: int, offset: int) -> tuple[int, ...]:
     if stride == 0 or offset + stride * (steps - 1) >= train_steps:
         raise ValueError(f"The number of steps must lie between 1 and {train_steps - offset}, not {steps}.")
     return tuple(offset + stride * k for k in reversed(range(steps)))
-
-
-def random_start(shape: tuple[int, ...], seed: int) -> Tensor:
-    """Return standard normal noise of ``shape`` (B, C, H, W): the same latent for every picture of the batch.
-
-    Drawn on the CPU, one picture at a time, so that neither device nor batch size changes it.
-    """
-    one = torch.randn((1, *shape[1:]), generator=torch.Generator().manual_seed(seed))
-    return one.expand(shape).clone()

@@ -105,7 +105,7 @@ def compare(
     rows = []
     for arm in arms_of(inversion):
         used = tuple(seeds) if arm.random else ()
-        ways = [walked(backbone, photograph, arm.inversion, replace(plan, seed=s)) for s in used or (plan.seed,)]
+        ways = [walked(backbone, photograph, arm.inversion, replace(plan, seeds=(s,))) for s in used or plan.seeds]
         rows.append(figures(arm.name, used, ways, [pixels(backbone, way.back[-1]) for way in ways], photo, vae))
     return Mirror(float(psnr(vae, photo)), ssim(vae, photo), tuple(rows)), ways[0]
 

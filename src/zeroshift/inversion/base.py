@@ -34,7 +34,8 @@ class InversionContext:
     """sampling steps of the edit"""
     guidance_scale: float
     """of the edit; an inversion that learns what makes guidance return the photograph needs it"""
-    seed: int
+    seeds: tuple[int, ...]
+    """of everything random, one per picture"""
     keep: Selection = nowhere
     """what a control wants recorded on the way; inversions that walk DDIM's steps do it"""
 

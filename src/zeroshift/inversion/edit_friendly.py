@@ -5,7 +5,7 @@ n_t (Eq. 6). The noise z_t that ancestral sampling has to add at each step to pa
 sampling with it under another prompt edits.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from math import ceil
 from typing import Annotated, Literal, final
 
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.embedding import Embedding, TextRows, guidance_rows
+from zeroshift.diffusion.noise import generators, normal_noise
 from zeroshift.diffusion.prediction import guided
 from zeroshift.diffusion.schedule import Schedule, join
 from zeroshift.diffusion.sites import Taps
@@ -57,7 +58,7 @@ class EditFriendlyInversion(Inversion):
     ) -> Generator[Tensor, None, Trajectory]:
         schedule, first, x0 = backbone.schedule(plan.steps), self.first(plan.steps), photograph.x0
         text = guidance_rows(backbone.embed([""]).repeat(len(x0)), photograph.prompt, self.inversion_guidance)
-        latents, noise = [*noised(x0, schedule, first, plan.seed), x0], list[Tensor]()
+        latents, noise = [*noised(x0, schedule, first, plan.seeds), x0], list[Tensor]()
         for steps in chunks(range(first, schedule.steps), self.chunk):
             # given the noised photographs, no step depends on another (section 3.2)
             outs = predictions(backbone, torch.cat([latents[i - first] for i in steps]), schedule, steps, text)
@@ -74,14 +75,14 @@ class EditFriendlyInversion(Inversion):
         return Trajectory(schedule, tuple(latents), replayed=True, first=first, noise=tuple(noise))
 
 
-def noised(x0: Tensor, schedule: Schedule, first: int, seed: int) -> list[Tensor]:
+def noised(x0: Tensor, schedule: Schedule, first: int, seeds: Sequence[int]) -> list[Tensor]:
     """Return the photographs at the levels from ``first`` to the last but one, each under noise of its own (Eq. 6).
 
-    Drawn from the cleanest level on, so that levels left out change no other; every picture gets the same.
+    Drawn from the cleanest level on, so that levels left out change no other.
     """
-    generator = torch.Generator().manual_seed(seed)
+    drawn_by = generators(seeds)
     cleanest_first = [
-        join(x0, torch.randn((1, *x0.shape[1:]), generator=generator).to(x0), schedule.level(i))
+        join(x0, normal_noise(x0.shape[1:], drawn_by).to(x0), schedule.level(i))
         for i in reversed(range(first, schedule.steps))
     ]
     return cleanest_first[::-1]

@@ -3,7 +3,7 @@
 A small network M_t makes them from the picture's CLIP tokens. Tokens are its channels, their features its positions.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from typing import Literal
@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from zeroshift.diffusion.noise import random_start
 from zeroshift.inversion.optimising import Params
 
 Mapping = Literal["affine", "direct"]
@@ -28,13 +29,13 @@ class Learner:
     """what the parameters' size is kept below"""
 
 
-def network_learner(tokens: Tensor, length: int, mapping: Mapping, blocks: int, seed: int) -> Learner:
-    """Learn a mapping network per picture from its image tokens (B, N, D); all start from the same weights.
+def network_learner(tokens: Tensor, length: int, mapping: Mapping, blocks: int, seeds: Sequence[int]) -> Learner:
+    """Learn a mapping network per picture from its image tokens (B, N, D); ``seeds`` are of their first weights.
 
     ``affine`` gives c * s + b as the official code does, ``direct`` the value input itself as the paper's text does.
     """
     outputs = 2 * length if mapping == "affine" else length
-    start = draw_network(tokens.shape[1], 2 * length, outputs, blocks, seed)
+    networks = [draw_network(tokens.shape[1], 2 * length, outputs, blocks, seed) for seed in seeds]
 
     def read(params: Params, rows: Tensor) -> tuple[Tensor, Tensor]:
         out = network(params, tokens[rows])
@@ -43,7 +44,7 @@ def network_learner(tokens: Tensor, length: int, mapping: Mapping, blocks: int, 
         scale, shift = out.chunk(2, 1)
         return scale, shift
 
-    return Learner(tuple(_for_each(p, tokens) for p in start), read)
+    return Learner(tuple(torch.stack(p).to(tokens) for p in zip(*networks, strict=True)), read)
 
 
 def free_learner(prompt: Tensor) -> Learner:
@@ -51,19 +52,14 @@ def free_learner(prompt: Tensor) -> Learner:
     return Learner((torch.ones_like(prompt), torch.zeros_like(prompt)), lambda params, _: (params[0], params[1]))
 
 
-def clamped_learner(prompt: Tensor, seed: int) -> Learner:
+def clamped_learner(prompt: Tensor, seeds: Sequence[int]) -> Learner:
     """Learn the value input itself, begun at normal noise and kept in [-1, 1]."""
-    drawn = torch.randn(prompt.shape[1:], generator=torch.Generator().manual_seed(seed)).clamp(-1, 1)
+    drawn = random_start(prompt.shape[1:], seeds).clamp(-1, 1)
 
     def read(params: Params, _: Tensor) -> tuple[Tensor, Tensor]:
         return torch.zeros_like(params[0]), params[0]
 
-    return Learner((_for_each(drawn, prompt),), read, limit=1.0)
-
-
-def _for_each(p: Tensor, like: Tensor) -> Tensor:
-    """Give every picture of ``like`` a copy of ``p``, on the same device."""
-    return p.to(like).expand(len(like), *p.shape).clone()
+    return Learner((drawn.to(prompt),), read, limit=1.0)
 
 
 def draw_network(inputs: int, hidden: int, outputs: int, blocks: int, seed: int) -> Params:

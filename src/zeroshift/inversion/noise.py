@@ -1,6 +1,6 @@
 """Regularisation of predicted noise towards white noise (pix2pix-zero, section 3.1, Eq. 3 and 4), in closed form."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -12,8 +12,8 @@ Regulariser = Callable[[Tensor], Tensor]
 def regularise(eps: Tensor, rolls: Tensor, lambda_ac: float, lambda_kl: float) -> Tensor:
     """Take alternating gradient steps on the autocorrelation and KL losses of each picture of ``eps`` (B, C, H, W).
 
-    ``rolls`` is (outer, inner, levels, C): the offset of every pooling level and channel at each of the ``inner``
-    autocorrelation steps that precede one KL step, ``outer`` times.
+    ``rolls`` is (outer, inner, levels, B, C): the offset of every pooling level, picture and channel at each of the
+    ``inner`` autocorrelation steps that precede one KL step, ``outer`` times.
     """
     for offsets in rolls:
         if lambda_ac:
@@ -32,16 +32,19 @@ def pooling_levels(height: int) -> list[int]:
     return levels
 
 
-def draw_rolls(outer: int, inner: int, height: int, channels: int, generator: torch.Generator) -> Tensor:
-    """Draw offsets from 1 to half the level's height (exclusive), shared by all pictures: (outer, inner, levels, C).
+def draw_rolls(outer: int, inner: int, height: int, channels: int, drawn_by: Sequence[torch.Generator]) -> Tensor:
+    """Draw every picture's offsets, from 1 to half the level's height (exclusive): (outer, inner, levels, B, C).
 
     Offset 0 is left out, as in pix2pix-zero's current code: it would penalise the variance, not the correlation.
     """
-    per_level = [
-        torch.randint(1, max(size // 2, 2), (outer, inner, channels), generator=generator)
-        for size in pooling_levels(height)
-    ]
-    return torch.stack(per_level, 2)
+
+    def of(generator: torch.Generator) -> Tensor:
+        highest = (max(size // 2, 2) for size in pooling_levels(height))
+        return torch.stack(
+            [torch.randint(1, high, (outer, inner, channels), generator=generator) for high in highest], 2
+        )
+
+    return torch.stack([of(generator) for generator in drawn_by], 3)
 
 
 def autocorrelation_loss(eps: Tensor, offset: Tensor) -> Tensor:
@@ -75,11 +78,10 @@ def autocorrelation_gradient(eps: Tensor, offset: Tensor) -> Tensor:
 
 
 def rolled(x: Tensor, offset: Tensor, axis: int) -> Tensor:
-    """Roll each channel of ``x`` (B, C, H, W) by its own ``offset`` (C,) along ``axis``."""
+    """Roll each channel of ``x`` (B, C, H, W) by its own ``offset``, (C,) or (B, C), along ``axis``."""
     size = x.shape[axis]
-    index = (torch.arange(size) - offset[:, None]).remainder(size).to(x.device)  # (C, size)
-    shape = (1, x.shape[1], size, 1) if axis == 2 else (1, x.shape[1], 1, size)
-    return x.gather(axis, index.view(shape).expand(x.shape))
+    index = (torch.arange(size) - offset[..., None]).remainder(size).to(x.device)  # (C, size) or (B, C, size)
+    return x.gather(axis, index.unsqueeze(-1 if axis == 2 else -2).expand(x.shape))
 
 
 def kl_loss(eps: Tensor) -> Tensor:

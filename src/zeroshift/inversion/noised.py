@@ -9,7 +9,8 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from zeroshift.diffusion.backbone import Backbone
-from zeroshift.diffusion.schedule import join, random_start
+from zeroshift.diffusion.noise import random_start
+from zeroshift.diffusion.schedule import join
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.inversion.base import CleanLatents, Inversion, InversionContext
 
@@ -17,7 +18,7 @@ from zeroshift.inversion.base import CleanLatents, Inversion, InversionContext
 @final
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
 class NoisedStart(Inversion):
-    """The photograph under fresh noise at the level where sampling begins; the same noise for every picture."""
+    """The photograph under fresh noise at the level where sampling begins."""
 
     kind: Literal["noised"] = "noised"
     """name of this start"""
@@ -45,7 +46,7 @@ class NoisedStart(Inversion):
     ) -> Generator[Tensor, None, Trajectory]:
         schedule = backbone.schedule(plan.steps)
         first = self.first(plan.steps)
-        noise = random_start(tuple(photograph.x0.shape), plan.seed).to(photograph.x0)
+        noise = random_start(photograph.x0.shape[1:], plan.seeds).to(photograph.x0)
         x = join(photograph.x0, noise, schedule.level(first))
         yield x
         return Trajectory(schedule, (x,), first=first)
@@ -67,6 +68,6 @@ class RandomStart(Inversion):
     def invert(
         self, backbone: Backbone, photograph: CleanLatents, plan: InversionContext
     ) -> Generator[Tensor, None, Trajectory]:
-        noise = random_start(tuple(photograph.x0.shape), plan.seed).to(photograph.x0)
+        noise = random_start(photograph.x0.shape[1:], plan.seeds).to(photograph.x0)
         yield noise
         return Trajectory(backbone.schedule(plan.steps), (noise,))

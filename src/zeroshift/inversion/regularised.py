@@ -3,12 +3,12 @@
 from collections.abc import Generator
 from typing import Annotated, Literal, final
 
-import torch
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from zeroshift.diffusion.backbone import Backbone
+from zeroshift.diffusion.noise import generators
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.inversion.base import CleanLatents, InversionContext
 from zeroshift.inversion.ddim import GridInversion, walk_up
@@ -36,10 +36,10 @@ class RegularisedInversion(GridInversion):
     def invert(
         self, backbone: Backbone, photograph: CleanLatents, plan: InversionContext
     ) -> Generator[Tensor, None, Trajectory]:
-        generator = torch.Generator().manual_seed(plan.seed)
+        drawn_by = generators(plan.seeds)
 
         def regulariser(eps: Tensor) -> Tensor:
-            rolls = draw_rolls(self.reg_steps, self.ac_rolls, eps.shape[2], eps.shape[1], generator)
+            rolls = draw_rolls(self.reg_steps, self.ac_rolls, eps.shape[2], eps.shape[1], drawn_by)
             return regularise(eps, rolls, self.lambda_ac, self.lambda_kl)
 
         schedule = backbone.schedule(plan.steps)

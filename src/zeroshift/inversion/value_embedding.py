@@ -4,7 +4,7 @@ The photograph is inverted by DDIM without guidance. Then, step by step, the val
 is optimised until the guided step returns to that path, with the attention maps that the inversion had.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from math import ceil, exp
 from typing import Annotated, ClassVar, Literal, Self, final
@@ -87,7 +87,7 @@ class ValueEmbedding(Inversion):
     def invert(
         self, backbone: Backbone, photograph: CleanLatents, plan: InversionContext
     ) -> Generator[Tensor, None, Trajectory]:
-        fit, schedule = self._fit(backbone, photograph, plan.seed), backbone.schedule(plan.steps)
+        fit, schedule = self._fit(backbone, photograph, plan.seeds), backbone.schedule(plan.steps)
         keep = fit.looks if self.attention_weight else nowhere
         levels = yield from walk_up(backbone, photograph.x0, photograph.prompt, schedule, keep=keep)
         empty = backbone.embed([""]).repeat(len(photograph.x0)).tokens
@@ -112,7 +112,7 @@ class ValueEmbedding(Inversion):
         adam, stop = Adam(start, learning_rate(self.learning_rate, i)), enough(self.stop_loss, i)
         return minimise(start, losses, adam, steps=self.most(i), stop=stop, limit=limit)[0]
 
-    def _fit(self, backbone: Backbone, photograph: CleanLatents, seed: int) -> Fit:
+    def _fit(self, backbone: Backbone, photograph: CleanLatents, seeds: Sequence[int]) -> Fit:
         weights = Weights(
             self.attention_weight, self.attention_loss, self.entropy_weight, self.clean_weight, self.clip_weight
         )
@@ -122,9 +122,9 @@ class ValueEmbedding(Inversion):
         if self.clip_weight:
             with torch.no_grad():
                 features = backbone.clip.image_features(photograph.pictures.to(photograph.x0))
-        return Fit(backbone, photograph, self._learner(backbone, photograph, seed), layers, weights, features)
+        return Fit(backbone, photograph, self._learner(backbone, photograph, seeds), layers, weights, features)
 
-    def _learner(self, backbone: Backbone, photograph: CleanLatents, seed: int) -> Learner:
+    def _learner(self, backbone: Backbone, photograph: CleanLatents, seeds: Sequence[int]) -> Learner:
         """Return what is optimised.
 
         Raises:
@@ -134,14 +134,14 @@ class ValueEmbedding(Inversion):
         if self.learn == "direct":
             return free_learner(prompt)
         if self.learn == "random-clamped":
-            return clamped_learner(prompt, seed)
+            return clamped_learner(prompt, seeds)
         tokens = backbone.image_tokens(photograph.pictures).to(prompt)
         if tokens.shape[-1] != prompt.shape[-1]:
             raise Unsupported(
                 f"The checkpoint's image tokens are {tokens.shape[-1]} wide and its text tokens {prompt.shape[-1]}; a "
                 "mapping network needs towers of one width. Learn scale and shift themselves: --learn direct."
             )
-        return network_learner(tokens, prompt.shape[1], self.mapping, self.block_num, seed)
+        return network_learner(tokens, prompt.shape[1], self.mapping, self.block_num, seeds)
 
 
 def quarter_layers(sites: tuple[Site, ...]) -> frozenset[Site]:

@@ -1,5 +1,6 @@
 """What every method has: a named choice of inversion, conditioning and control, freely exchanged."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass as plain_dataclass
 from dataclasses import replace
 from typing import Annotated, ClassVar, TypeAlias
@@ -96,14 +97,14 @@ def shares_source(method: Method) -> bool:
     return source_key(other, task, True) == source_key(method, task, True)
 
 
-def inversion_plan(method: Method, backbone: Backbone, seed: int) -> InversionPlan:
+def inversion_plan(method: Method, backbone: Backbone, seeds: Sequence[int]) -> InversionPlan:
     """Return what an inversion has to know of the method that uses it."""
     kept = [part.kept(backbone.sites) for part in method.controls]
 
     def keep(site: Site) -> frozenset[Part]:
         return NOTHING.union(*(wanted(site) for wanted in kept))
 
-    return InversionPlan(method.steps, method.guidance_scale, seed, keep)
+    return InversionPlan(method.steps, method.guidance_scale, tuple(seeds), keep)
 
 
 def edit_of(method: Method, run: EditContext) -> Branch:

@@ -27,7 +27,7 @@ def returned(
     for part, texts in zip(torch.split(pictures, batch), _split(captions, batch), strict=True):
         x = part.float() / 127.5 - 1
         x0, prompt = backbone.encode(x), backbone.embed(texts)
-        plan = InversionContext(steps, guidance_scale=1.0, seed=0)
+        plan = InversionContext(steps, guidance_scale=1.0, seeds=(0,) * len(x))
         trajectory = finished(INVERSION.invert(backbone, CleanLatents(x, x0, prompt), plan))
         rows = guidance_rows(prompt, prompt, 1.0)
         *_, last = sample(backbone, trajectory, [Branch(FixedPrompts(rows, rows), Control())])
