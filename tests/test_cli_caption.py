@@ -11,11 +11,12 @@ from tests.captioned import seeing
 from tests.shell import FEW, call, photograph, refused
 from zeroshift import load
 from zeroshift.backbones.stable_diffusion import StableDiffusion
-from zeroshift.captioning.words import subject_of, without_attributes
+from zeroshift.captioning.subject import subject_of
 from zeroshift.diffusion.backbone import Unsupported
 from zeroshift.editor import Editor
 from zeroshift.image import read_recipe
-from zeroshift.miniature.captioner import FolderCaptioner
+from zeroshift.miniature.captioner import read_captioner
+from zeroshift.miniature.reading import source_prompt
 from zeroshift.presets import build_method
 
 NAMES = [f"{k}.png" for k in range(8)]
@@ -37,7 +38,7 @@ def captions(place, monkeypatch) -> dict[str, str]:
     folder, model = place
     monkeypatch.chdir(folder)
     pictures = [Image.open(name) for name in NAMES]
-    found = dict(zip(NAMES, FolderCaptioner(model / "classifier").captions(pictures), strict=True))
+    found = dict(zip(NAMES, read_captioner(model / "classifier").captions(pictures), strict=True))
     assert {subject_of(caption).noun for caption in found.values()} == {"cat", "dog"}
     assert len(set(found.values())) > 2
     return found
@@ -57,7 +58,7 @@ def test_pictures_of_one_source_run_together_and_redo_looks_at_nothing(capsys, p
     done = call(capsys, "edit", *NAMES, *words)
     assert done.code == 0
     assert done.err.splitlines() == [f"{name}: sees {caption}" for name, caption in captions.items()]
-    sources = {name: without_attributes(caption) for name, caption in captions.items()}
+    sources = {name: source_prompt(caption) for name, caption in captions.items()}
     for name, caption in captions.items():
         recipe = read_recipe(tmp_path / f"{Path(name).stem}-fox.png")
         alike = [other for other in NAMES if sources[other] == sources[name]]
@@ -75,14 +76,14 @@ def test_pictures_of_one_source_run_together_and_redo_looks_at_nothing(capsys, p
 
 def test_words_and_whole_prompts_have_sources_of_their_own(capsys, place, captions, tmp_path):
     """A whole prompt stands against the whole caption, a word against the caption without attributes."""
-    name = next(name for name, caption in captions.items() if without_attributes(caption) != caption)
+    name = next(name for name, caption in captions.items() if source_prompt(caption) != caption)
     targets = ("--target", "fox", "--target", "a painting of a fox", "--target", "bear")
     words = (*targets, "--strengths", "0,1", "--model", place[1], "-o", tmp_path, "--quiet", *FEW)
     done = call(capsys, "edit", name, *words)
     assert (done.code, done.out, done.err) == (0, "", "")
     for target, source in (
-        ("fox", without_attributes(captions[name])),
-        ("bear", without_attributes(captions[name])),
+        ("fox", source_prompt(captions[name])),
+        ("bear", source_prompt(captions[name])),
         ("a-painting-of-a-fox", captions[name]),
     ):
         for strength in (0, 1):
@@ -94,7 +95,7 @@ def test_words_and_whole_prompts_have_sources_of_their_own(capsys, place, captio
 
 def test_an_inversion_without_words_serves_an_edit_without_words(capsys, place, captions, tmp_path):
     few = ("--model", place[1], "--threads", "1", "--steps", "2")
-    name = next(name for name, caption in captions.items() if without_attributes(caption) != caption)
+    name = next(name for name, caption in captions.items() if source_prompt(caption) != caption)
     done = call(capsys, "invert", name, "-o", tmp_path / "kept.safetensors", *few)
     assert (done.code, done.err) == (0, f"{name}: sees {captions[name]}\n")
     kept = ("--inversion-file", tmp_path / "kept.safetensors", "--sentences", "10")
@@ -121,7 +122,7 @@ def test_the_same_in_python(place, captions):
     options = {"conditioning": {"sentences": 10}, "steps": 2}
     method = build_method("pix2pix-zero", options)
     results = editor.edit(NAMES[:4], target="fox", method=method)
-    sources = [without_attributes(captions[name]) for name in NAMES[:4]]
+    sources = [source_prompt(captions[name]) for name in NAMES[:4]]
     assert [r.recipe["caption"] for r in results] == [captions[name] for name in NAMES[:4]]
     assert [r.recipe["source_prompt"] for r in results] == sources
     assert [r.recipe["rows"] for r in results] == [sources.count(source) for source in sources]

@@ -7,8 +7,7 @@ from typing import TypeAlias, overload
 
 from PIL import Image
 
-from zeroshift.captioning.base import Captioner
-from zeroshift.captioning.words import captioned_task
+from zeroshift.captioning import Captioner, Vocabulary, vocabulary_of
 from zeroshift.conditioning.task import Task, make_task
 from zeroshift.diffusion.backbone import Backbone, Unsupported
 from zeroshift.diffusion.noise import check_seeds
@@ -37,6 +36,11 @@ class Editor:
     def default_fit(self) -> Fit:
         """Return "crop" for a small model, whose training pictures were square crops, else "aspect"."""
         return "crop" if self.backbone.size < 256 else "aspect"
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """What makes edits of captions: the captioner's own reading of them, or that of plain English."""
+        return vocabulary_of(self.captioner)
 
     def method(self, name: str = "pix2pix-zero", options: Options | None = None, paper: bool = False) -> Method:
         """Return a method with this model's presets (not with ``paper``), overlaid by nested ``options``.
@@ -187,7 +191,8 @@ class Editor:
             return [(make_task(source, target, prompt, direction), None)] * len(sources)
         if prompt is not None:
             raise ValueError("A prompt is a sentence with the word source in it; give both, or leave both out.")
-        return [(captioned_task(c, target, direction), c) for c in self.captions(sources, fit=fit)]
+        captions = self.captions(sources, fit=fit)
+        return [(replace(self.vocabulary.retarget(c, target), direction=direction), c) for c in captions]
 
     def batches(self, pictures: Sequence[Photo], *, fit: Fit | None = None) -> list[list[int]]:
         """Return which pictures, by index, ``run`` takes together: those of one framed size.

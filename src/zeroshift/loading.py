@@ -4,7 +4,7 @@ from pathlib import Path
 
 from zeroshift.backbones import open_backbone
 from zeroshift.backbones.checkpoint import CLASSIFIER, Device, Precision, find_checkpoint, find_clip
-from zeroshift.captioning.base import Captioner
+from zeroshift.captioning import Captioner
 from zeroshift.editor import Editor
 from zeroshift.presets import read_presets
 
@@ -42,6 +42,6 @@ def own_captioner(root: Path) -> Captioner | None:
     """Captioner of a model's folder, made of its classifier; None where it has none. Nothing is read yet."""
     if not (root / CLASSIFIER / "config.json").is_file():
         return None
-    from zeroshift.miniature.captioner import FolderCaptioner
+    from zeroshift.miniature.captioner import read_captioner
 
-    return FolderCaptioner(root / CLASSIFIER)
+    return read_captioner(root / CLASSIFIER)

@@ -77,7 +77,7 @@ def edit(
     pictures = [load_image(image, max_megapixels=photographs.megapixels) for image in images]
     editor, loaded = model.opened(loud)
     captions = looked_at(editor, images, pictures, photographs.fit, loud) if unseen else []
-    seen = [[each.seen(caption, direction) for each in unseen] for caption in captions]
+    seen = [[each.seen(caption, direction, editor.vocabulary) for each in unseen] for caption in captions]
     rows = seen or [wanted] * max(len(images), 1)
     whole = Job(images, pictures, captions, files, [], direction, seed, photographs, results, loaded, loud)
     for job in split(whole, rows, lambda options: editor.method(method, options, paper_defaults)):

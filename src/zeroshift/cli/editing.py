@@ -1,10 +1,10 @@
 """What is asked for on the command line of an edit: which edits of which pictures, in which files."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from zeroshift.captioning.words import captioned_task
+from zeroshift.captioning import Vocabulary
 from zeroshift.cli.files import PhotographFlags, ResultFlags
 from zeroshift.cli.flags import Given, put
 from zeroshift.cli.idle import check_idle
@@ -34,13 +34,14 @@ class Unseen:
     given: Given
     label: str
 
-    def seen(self, caption: str, direction: Path | None) -> Wanted:
+    def seen(self, caption: str, direction: Path | None, vocabulary: Vocabulary) -> Wanted:
         """Return the same of a picture with this caption.
 
         Raises:
             ValueError: the target says what the caption says.
         """
-        return Wanted(captioned_task(caption, self.target, direction), self.given, self.label)
+        task = vocabulary.retarget(caption, self.target)
+        return Wanted(replace(task, direction=direction), self.given, self.label)
 
 
 def asked_for(

@@ -7,7 +7,6 @@ from typing import Annotated, cast
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from zeroshift.captioning.words import without_attributes
 from zeroshift.cli.captions import looked_at
 from zeroshift.cli.editing import check_unseen
 from zeroshift.cli.flags import Flag, Given, with_flags
@@ -87,7 +86,7 @@ def invert(
     picture = load_image(image, max_megapixels=max_megapixels)
     editor, _ = model.opened(loud)
     fit = fit or editor.default_fit
-    words = told or without_attributes(looked_at(editor, [image], [picture], fit, loud)[0])
+    words = told or editor.vocabulary.source_prompt(looked_at(editor, [image], [picture], fit, loud)[0])
     task = Task(source or words, "", words, "", None)  # the target plays no part
     request = Request(task, editor.method(method, given, paper_defaults))
     if report is not None:

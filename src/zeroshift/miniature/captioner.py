@@ -1,6 +1,6 @@
 """Captions from the small classifier that judges the shipped model: animal, coat and style, in that model's words."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +11,9 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from zeroshift.conditioning.task import Task
 from zeroshift.image import flatten
+from zeroshift.miniature import reading
 from zeroshift.miniature.vocabulary import STYLES, Scene
 
 if TYPE_CHECKING:
@@ -26,16 +28,34 @@ COAT_FROM = 0.6
 class HeadsCaptioner:
     """Composes captions of what the heads of a classifier find; what it was not trained on is never said."""
 
-    classifier: "Classifier"
+    open_classifier: Callable[[], "Classifier"]
+    """reads it, at the first caption"""
     coat_from: float = COAT_FROM
     """probability of a coat from which on it is said, 0 to 1"""
 
+    @cached_property
+    def classifier(self) -> "Classifier":
+        """The classifier, read once."""
+        return self.open_classifier()
+
     def captions(self, pictures: Sequence[Image.Image]) -> list[str]:
-        """Return one sentence per picture, of its centred square."""
+        """One sentence per picture, of its centred square.
+
+        Raises:
+            ValueError: a file of the classifier is missing.
+        """
         side = (self.classifier.size, self.classifier.size)
         squares = [ImageOps.fit(flatten(picture), side, Image.Resampling.LANCZOS) for picture in pictures]
         arrays = [torch.from_numpy(np.array(square)).permute(2, 0, 1) for square in squares]
         return [scene.caption for scene in self.scenes(torch.stack(arrays))] if arrays else []
+
+    def retarget(self, caption: str, target: str) -> Task:
+        """The edit of a picture with this caption, in the shipped model's words; see ``miniature.reading``."""
+        return reading.retarget(caption, target)
+
+    def source_prompt(self, caption: str) -> str:
+        """The caption without its noun's attributes."""
+        return reading.source_prompt(caption)
 
     def scenes(self, pictures: Tensor) -> list[Scene]:
         """Return what uint8 pictures (N, 3, H, W) show."""
@@ -51,23 +71,12 @@ class HeadsCaptioner:
         return Scene(f"{known.coats[int(coats.argmax())]} {animal}" if sure else animal, style)
 
 
-@final
-@dataclass(frozen=True)
-class FolderCaptioner:
+def read_captioner(folder: str | Path) -> HeadsCaptioner:
     """The captioner of a classifier's folder, which is read at the first caption."""
 
-    folder: Path
-
-    def captions(self, pictures: Sequence[Image.Image]) -> list[str]:
-        """Return one sentence per picture, of its centred square.
-
-        Raises:
-            ValueError: a file of the classifier is missing.
-        """
-        return self._heads.captions(pictures)
-
-    @cached_property
-    def _heads(self) -> HeadsCaptioner:
+    def read() -> "Classifier":
         from zeroshift.miniature.classifier import load_classifier
 
-        return HeadsCaptioner(load_classifier(self.folder))
+        return load_classifier(folder)
+
+    return HeadsCaptioner(read)

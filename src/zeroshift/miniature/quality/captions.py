@@ -5,10 +5,11 @@ from statistics import fmean
 
 from torch import Tensor
 
-from zeroshift.captioning.base import Captioner
-from zeroshift.captioning.words import style_of, subject_of
+from zeroshift.captioning import Captioner
+from zeroshift.captioning.subject import subject_of
 from zeroshift.image.tensors import to_pictures
 from zeroshift.miniature.data import CaptionedPicture
+from zeroshift.miniature.reading import style_of
 from zeroshift.miniature.renderings import RENDERINGS
 from zeroshift.miniature.vocabulary import STYLES
 

@@ -101,7 +101,7 @@ def photograph_figures(subject: Subject, extent: Extent) -> Part:
 
 def captioner_figures(subject: Subject) -> dict[str, float]:
     """Return how often the model's captions of ``test`` say the right animal, and style if it tells styles apart."""
-    captioner, known = HeadsCaptioner(subject.classifier), subject.classifier.classes
+    captioner, known = HeadsCaptioner(lambda: subject.classifier), subject.classifier.classes
     rows = list(subject.data.split("test"))
     own = [k for k, row in enumerate(rows) if row.labels.get("species") in known]
     pictures, rows = subject.test[own], [rows[k] for k in own]

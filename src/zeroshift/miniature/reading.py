@@ -1,0 +1,88 @@
+"""Edits in the words of the shipped model: animals, coats, styles, light, closeness and backgrounds."""
+
+import re
+
+from zeroshift.captioning.sentences import check_new, plain, swapped, without_article
+from zeroshift.captioning.subject import Subject, subject_of
+from zeroshift.conditioning.task import Task, check_target, is_prompt, make_task
+from zeroshift.miniature.vocabulary import BACKGROUND, CALLED, COATS, COLOURS, MEDIA, STYLES
+from zeroshift.sentences import swap_word, with_article
+
+_BEFORE = "|".join(way.format(colour) for way in BACKGROUND for colour in COLOURS)
+"""what may end a sentence of any style"""
+_BACKGROUND = re.compile(
+    rf"(?:(?:on|with|in front of)\s+)?(?:an?\s+)?({'|'.join(COLOURS)})\s+background", re.IGNORECASE
+)
+
+
+def retarget(caption: str, target: str) -> Task:
+    """The edit of a picture with this caption.
+
+    A whole prompt as ``target`` stands against the whole caption. A style, a light or a closeness ("sketch", "night",
+    "photo", "bright", "close-up") is given to the whole caption, and so is a "green background"; a coat ("orange") to
+    the noun that it names. Any other word takes the noun's place, in a caption whose noun has lost its attributes: what
+    a model knows of them often belongs to one animal (there are tabby cats and no tabby dogs), and a target such as
+    "orange cat" brings its own. Captions are taken to be of one thing: of "two cats" a target "dog" makes "two dog".
+
+    Raises:
+        ValueError: the target is empty or is what the caption says, or the caption names no thing.
+    """
+    check_target(target)
+    caption, target, seen = plain(caption), target.strip(), subject_of(caption)
+    phrase = _named(target, seen)
+    wanted = _whole_picture(caption, target, seen) or phrase or target
+    check_new(caption, target, wanted, seen)
+    if not phrase or wanted != phrase:
+        return make_task(seen.noun, wanted, caption)
+    if phrase.split()[-1].casefold() == seen.noun.casefold():  # the same animal in another coat
+        return swapped(caption, seen.phrase, phrase)
+    return swapped(source_prompt(caption), seen.noun, phrase)
+
+
+def source_prompt(caption: str) -> str:
+    """A caption whose noun has lost its attributes: "a photo of a cat" of "a photo of an orange cat".
+
+    Raises:
+        ValueError: the caption names no thing.
+    """
+    seen = subject_of(caption)
+    return swap_word(plain(caption), seen.phrase, seen.noun)
+
+
+def style_of(caption: str) -> str:
+    """Which of ``STYLES`` a caption says; "photo" where it says no other."""
+    for style in STYLES[1:]:
+        for way in (*MEDIA[style], *(f"{with_article(name)} of {{}}" for name in CALLED[style])):
+            pattern = re.escape(way).replace(r"\{\}", ".+") + rf"(?: (?:{_BEFORE}))?"
+            if re.fullmatch(pattern, plain(caption), re.IGNORECASE):
+                return style
+    return STYLES[0]
+
+
+def _whole_picture(caption: str, target: str, seen: Subject) -> str:
+    """The caption that a style, light, closeness or background makes of this one; nothing for other words."""
+    asked, style = without_article(target).casefold(), style_of(caption)
+    there = re.search(rf" (?:{_BEFORE})$", caption, re.IGNORECASE)
+    background = there[0] if there else ""
+    for medium, names in CALLED.items():
+        if asked in names:
+            kept = seen.phrase if style in (STYLES[0], medium) or medium == STYLES[0] else seen.noun
+            return MEDIA[medium][0].format(with_article(kept)) + background
+    if found := _BACKGROUND.fullmatch(asked.replace("gray", "grey")):
+        return f"{caption.removesuffix(background)} {BACKGROUND[0].format(found[1])}"
+    return ""
+
+
+def _named(target: str, seen: Subject) -> str:
+    """What takes the subject's place, without article; nothing for a whole prompt.
+
+    A coat alone is one of the same noun; with a noun it is a name, however many words it has, and so are up to three
+    others.
+    """
+    bare = without_article(target)
+    coat, _, noun = bare.casefold().replace("grey", "gray").rpartition(" ")
+    if (whole := f"{coat} {noun}".strip()) in (*COATS, *COLOURS):
+        return f"{whole} {seen.noun}"
+    if coat in COATS:
+        return f"{coat} {bare.split()[-1]}"
+    return "" if is_prompt(bare) else bare
