@@ -95,7 +95,7 @@ def png_header(width, height):
 @pytest.mark.parametrize("side", [10_001, 60_000])  # over Pillow's warning and over its error
 def test_large_pictures_are_refused_by_their_header(tmp_path, side):
     (tmp_path / "large.png").write_bytes(png_header(side, side))
-    refuse(tmp_path / "large.png", "megapixels", "at most 100", "--max-megapixels")
+    refuse(tmp_path / "large.png", "megapixels", "at most 100", "`max_megapixels`")
 
 
 @pytest.mark.parametrize("side", [9_700, 30_000])

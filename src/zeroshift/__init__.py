@@ -4,19 +4,30 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from zeroshift.editor import Editor
-    from zeroshift.image import Photo, load_image, save_image
+    from zeroshift.image import Photo, encode_image, load_image, save_image
     from zeroshift.loading import load
     from zeroshift.methods import Pix2PixZero
     from zeroshift.results import Result
     from zeroshift.translate import Progress
 
 __version__ = "0.1.0"
-__all__ = ["Editor", "Photo", "Pix2PixZero", "Progress", "Result", "load", "load_image", "save_image"]
+__all__ = [
+    "Editor",
+    "Photo",
+    "Pix2PixZero",
+    "Progress",
+    "Result",
+    "encode_image",
+    "load",
+    "load_image",
+    "save_image",
+]
 
 _HOME = {
     "Editor": "editor",
     "load": "loading",
     "Photo": "image",
+    "encode_image": "image",
     "load_image": "image",
     "save_image": "image",
     "Pix2PixZero": "methods",

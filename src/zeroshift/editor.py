@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeAlias, overload
+from typing import overload
 
 from PIL import Image
 
@@ -12,15 +12,13 @@ from zeroshift.conditioning.task import Task, make_task
 from zeroshift.diffusion.backbone import Backbone, Unsupported
 from zeroshift.diffusion.noise import check_seeds
 from zeroshift.diffusion.trajectory import Trajectory
-from zeroshift.image import Fit, Photo, frame, load_image
+from zeroshift.image import Fit, Photo, Picture, as_photo, frame
 from zeroshift.image.tensors import to_pictures
 from zeroshift.methods import Method
 from zeroshift.presets import Options, build_method
 from zeroshift.request import Request
 from zeroshift.results import Result, batches, of_one_task
 from zeroshift.translate import Progress, generate, invert, translate, translate_generated
-
-Picture: TypeAlias = str | Path | Image.Image | Photo
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +95,8 @@ class Editor:
         Pictures of one framed size and source run as one batch; a batch's size changes the last bits of its results.
 
         Args:
-            image: path or Pillow picture; a list gives a list of results in its order.
+            image: path, bytes of a file, file object, Pillow picture, or uint8 array of (H, W, 3); a list gives a list
+                of results in its order.
             source: what it shows: a word of ``prompt``, or a whole prompt; by default the model's captioner says it,
                 and the results' recipes have the ``caption``.
             target: what it shall show: a word that takes the source's place, or a whole prompt.
@@ -112,9 +111,9 @@ class Editor:
             Unsupported: no source is given, and the model has no captioner.
             ValueError: a picture, word or option is unusable; the sentence says why.
         """
-        single = isinstance(image, (str, Path, Image.Image, Photo))
+        single = isinstance(image, (str, bytes)) or not isinstance(image, Sequence)
         pictures: Sequence[Picture] = [image] if single else image  # type: ignore[assignment,list-item]
-        sources = [_open(p) for p in pictures]
+        sources = [as_photo(p) for p in pictures]
         drawn = seeds_of(sources, seed, seeds)
         asked = self._asked(sources, source, target, prompt, direction, fit)
         results: dict[int, Result] = {}
@@ -131,7 +130,7 @@ class Editor:
             Unsupported: the model has no captioner.
             ValueError: the picture is unusable; the sentence says why.
         """
-        return self.captions([_open(image)], fit=fit)[0]
+        return self.captions([as_photo(image)], fit=fit)[0]
 
     def captions(self, pictures: Sequence[Photo], *, fit: Fit | None = None) -> list[str]:
         """Return what each picture shows, of what of it comes into the model's frame.
@@ -167,7 +166,7 @@ class Editor:
             Unsupported: no source is given, and the model has no captioner.
             ValueError: the picture, a word or an option is unusable; the sentence says why.
         """
-        sources = [_open(image)]
+        sources = [as_photo(image)]
         [(task, caption)] = self._asked(sources, source, target, prompt, direction, fit)
         steps = self.run(sources, [Request(task, method or self.method())], seed=seed, fit=fit)
         return (replace(s, results=tuple(tuple(r.told(caption) for r in row) for row in s.results)) for s in steps)
@@ -283,9 +282,3 @@ def seeds_of(rows: Sequence[object], seed: int, seeds: Sequence[int] | None) -> 
     if seeds is not None:
         check_seeds(seeds, rows)
     return [seed] * len(rows) if seeds is None else seeds
-
-
-def _open(picture: Picture) -> Photo:
-    if isinstance(picture, Photo):
-        return picture
-    return Photo.of(picture) if isinstance(picture, Image.Image) else load_image(picture)

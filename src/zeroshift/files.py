@@ -1,12 +1,26 @@
-"""Files and folders that are either whole or not there, and hashes of what was read."""
+"""Files read without waiting, files and folders that are either whole or not there, and hashes of what was read."""
 
+import errno
 import hashlib
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+
+def read_regular(path: Path) -> bytes:
+    """Contents of a regular file. A pipe or a device is refused: reading one may never end.
+
+    Raises:
+        OSError: it is missing, a folder, no regular file, behind a loop of links, or cannot be read.
+    """
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise OSError(errno.EINVAL, "it is a pipe or a device, not a file", str(path))
+    return path.read_bytes()
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -13,6 +13,7 @@ from zeroshift.cli.output import check_apart, check_writable, tell
 from zeroshift.cli.progress import waiting
 from zeroshift.cli.shared import DEFAULT_LOUDNESS, DEFAULT_MODEL, OUTPUT, Loudness, ModelFlags, Text, as_app
 from zeroshift.cli.wrong import Wrong, usage
+from zeroshift.files import read_regular
 
 if TYPE_CHECKING:
     from zeroshift.conditioning.direction import Direction
@@ -104,7 +105,11 @@ def lines_of(path: Path) -> list[str]:
         ValueError: it cannot be read as UTF-8.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_regular(path).decode("utf-8")
+    except OSError as error:
+        raise ValueError(
+            f"{path} cannot be read ({error.strerror}); give a file with one sentence per line."
+        ) from error
+    except UnicodeDecodeError as error:
         raise ValueError(f"{path} cannot be read as text ({error}); give a file with one sentence per line.") from error
     return [line.strip() for line in text.splitlines() if line.strip()]

@@ -59,7 +59,7 @@ def check_apart(read: Iterable[tuple[str, Path | None]], written: Sequence[Path 
 
 def same_file(one: Path, other: Path) -> bool:
     """Tell whether two names mean one file, also by a link or on a disk that ignores case."""
-    return one.resolve() == other.resolve() or (one.exists() and other.exists() and one.samefile(other))
+    return os.path.realpath(one) == os.path.realpath(other) or (one.exists() and other.exists() and one.samefile(other))
 
 
 def check_picture(path: Path) -> None:

@@ -1,5 +1,6 @@
 """Pictures on the way: every step's estimate of the finished ones, written while a run goes on."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,10 +43,10 @@ class Previews:
         """
         check_folder(self.folder)
         steps = method.steps - (method.inversion.first(method.steps) if self.photographs else 0)
-        others = {path.resolve() for path in apart if path is not None}
+        others = {os.path.realpath(path) for path in apart if path is not None}
         for name in self.names:
             for step in range(self.every, steps + 1, self.every):
-                if (path := self.path(name, step, steps)).resolve() in others:
+                if os.path.realpath(path := self.path(name, step, steps)) in others:
                     raise Wrong(f"The preview {path} would have the name of another file; choose another folder.")
 
     def written(

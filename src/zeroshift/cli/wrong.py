@@ -1,5 +1,6 @@
-"""The error of a command line that asks for something that makes no sense."""
+"""The error of a command line that asks for something that makes no sense, and how sentences name options here."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,3 +16,8 @@ def usage() -> Iterator[None]:
         yield
     except ValueError as error:
         raise Wrong(str(error)) from error
+
+
+def as_flags(sentence: str) -> str:
+    """Spell the options that a sentence names as Python does, such as `max_megapixels`, as flags."""
+    return re.sub(r"`([a-z][a-z0-9_]*)`", lambda name: f"--{name[1].replace('_', '-')}", sentence)

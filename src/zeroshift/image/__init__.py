@@ -2,20 +2,24 @@
 
 from zeroshift.image.errors import ImageError
 from zeroshift.image.framing import FITS, Fit, Framing, frame
-from zeroshift.image.load import Photo, load_image
+from zeroshift.image.load import Photo, Picture, as_photo, load_image
 from zeroshift.image.pixels import before_after, flatten
 from zeroshift.image.recipe import canonical_json, read_recipe
-from zeroshift.image.save import check_output, save_image
+from zeroshift.image.save import Format, check_output, encode_image, save_image
 
 __all__ = [
     "FITS",
     "Fit",
+    "Format",
     "Framing",
     "ImageError",
     "Photo",
+    "Picture",
+    "as_photo",
     "before_after",
     "canonical_json",
     "check_output",
+    "encode_image",
     "flatten",
     "frame",
     "load_image",

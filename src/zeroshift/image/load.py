@@ -2,13 +2,14 @@
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TypeAlias
 
+import numpy as np
 from PIL import Image, ImageOps
 
 from zeroshift.image.errors import ImageError
-from zeroshift.image.pixels import to_rgb
-from zeroshift.image.reader import damaged, open_header, read_bytes
+from zeroshift.image.pixels import of_array, to_rgb
+from zeroshift.image.reader import Source, damaged, open_header, read_bytes
 
 MIN_SIDE = 16
 """the shortest side, in pixels, that an edit can say anything about"""
@@ -26,13 +27,18 @@ class Photo:
     """of the file's bytes, or of the pixels for a picture in memory (hexadecimal)"""
 
     @staticmethod
-    def of(image: Image.Image) -> "Photo":
-        """Take a Pillow picture; its hash covers size, colours and alpha after conversion.
+    def of(pixels: Image.Image | np.ndarray) -> "Photo":
+        """Take a picture in memory; its hash covers size, colours and alpha after conversion.
+
+        Args:
+            pixels: a Pillow picture, or uint8 values of (H, W), (H, W, 3) or (H, W, 4): grey, RGB, RGBA.
 
         Raises:
-            ImageError: a side is under 16 px, it has several frames, or its pixels cannot be decoded or converted.
+            ImageError: a side is under 16 px, it has several frames, its pixels cannot be decoded or converted, or an
+                array has another type or shape.
         """
         name = "The picture"
+        image = of_array(pixels) if isinstance(pixels, np.ndarray) else pixels
         _check(image, name)
         rgb, alpha = _decode(image, name)
         digest = hashlib.sha256(f"RGB{'A' if alpha else ''} {rgb.width}x{rgb.height}\n".encode())
@@ -47,25 +53,46 @@ class Photo:
         return Image.merge("RGBA", (*edited.split(), self.alpha))
 
 
-def load_image(path: str | Path, max_megapixels: float = 100) -> Photo:
+Picture: TypeAlias = Source | Image.Image | np.ndarray | Photo
+"""whatever is taken as one picture: a file as ``load_image`` reads it, or pixels as ``Photo.of`` takes them"""
+
+
+def as_photo(picture: Picture, max_megapixels: float = 100) -> Photo:
+    """Take a picture in any form; ``max_megapixels`` bounds files.
+
+    Raises:
+        ImageError: it is unusable; the sentence says why.
+    """
+    if isinstance(picture, Photo):
+        return picture
+    if isinstance(picture, (Image.Image, np.ndarray)):
+        return Photo.of(picture)
+    return load_image(picture, max_megapixels)
+
+
+def load_image(source: Source, max_megapixels: float = 100) -> Photo:
     """Read a PNG, JPEG, WebP, TIFF, BMP, GIF, PNM, JPEG 2000 or AVIF file as 8-bit sRGB, upright.
 
     Sizes are checked in the header, before any pixel is decoded.
 
+    Args:
+        source: path, bytes of the file, or file object opened in binary mode.
+        max_megapixels: larger pictures are refused (1e6 pixels).
+
     Raises:
-        ImageError: there is no such file, or it is a folder, empty, no picture, truncated, animated, under 16 px on a
-            side, or over ``max_megapixels`` (1e6 pixels).
+        ImageError: there is no such file, or it is a folder, pipe or device, empty, no picture, truncated, animated,
+            under 16 px on a side, or over ``max_megapixels``.
     """
-    data = read_bytes(path)
-    image = open_header(data, str(path))
-    _check(image, str(path))
+    data, name = read_bytes(source)
+    image = open_header(data, name)
+    _check(image, name)
     megapixels = image.width * image.height / 1e6
     if megapixels > max_megapixels:
         raise ImageError(
-            f"{path} has {megapixels:.4g} megapixels, expected at most {max_megapixels:g}: "
-            f"make it smaller or raise the limit (--max-megapixels)."
+            f"{name} has {megapixels:.4g} megapixels, expected at most {max_megapixels:g}: "
+            "make it smaller, or raise `max_megapixels`."
         )
-    return Photo(*_decode(image, str(path)), hashlib.sha256(data).hexdigest())
+    return Photo(*_decode(image, name), hashlib.sha256(data).hexdigest())
 
 
 def _check(image: Image.Image, name: str) -> None:

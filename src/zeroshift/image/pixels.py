@@ -28,6 +28,20 @@ def to_rgb(image: Image.Image, name: str) -> tuple[Image.Image, Image.Image | No
     return without_metadata(colours.convert("RGB")), alpha
 
 
+def of_array(values: np.ndarray) -> Image.Image:
+    """Picture of uint8 values of (H, W), (H, W, 3) or (H, W, 4): grey, RGB, RGBA.
+
+    Raises:
+        ImageError: the array has another type or shape.
+    """
+    if values.dtype != np.uint8 or values.ndim not in (2, 3) or values.shape[2:] not in ((), (3,), (4,)):
+        raise ImageError(
+            f"The array is {values.dtype} of shape {values.shape}, expected uint8 of (height, width, 3): bring colours "
+            "from 0 to 1 there with (255 * array).round().astype('uint8')."
+        )
+    return Image.fromarray(np.ascontiguousarray(values))
+
+
 def flatten(image: Image.Image) -> Image.Image:
     """Return the picture as RGB, laid over white where it has alpha."""
     if not image.has_transparency_data:

@@ -1,10 +1,13 @@
 """Identify a picture file from its header, by Pillow's readers but with this package's own size limit."""
 
 import io
+from os import PathLike
 from pathlib import Path
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from PIL import Image, ImageFile
 
+from zeroshift.files import read_regular
 from zeroshift.image.errors import ImageError
 
 READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "AVIF")
@@ -13,22 +16,50 @@ READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "AVI
 _PREFIX = 16  # bytes that Pillow's readers look at to recognise their format
 
 
-def read_bytes(path: str | Path) -> bytes:
-    """Return the file's bytes.
+@runtime_checkable
+class Readable(Protocol):
+    """A file object opened in binary mode."""
+
+    def read(self) -> bytes: ...
+
+
+Source: TypeAlias = str | PathLike[str] | bytes | Readable
+"""a picture file: its path, its bytes, or a file object, read from where it stands"""
+
+
+def read_bytes(source: Source) -> tuple[bytes, str]:
+    """Bytes of a picture file, and what errors call it: its path, or "The picture" where it has none.
 
     Raises:
-        ImageError: it does not exist, is a folder, is empty, or cannot be read.
+        ImageError: it does not exist, is a folder, a pipe or a device, is empty, or cannot be read.
     """
+    if isinstance(source, (str, PathLike)):
+        data, name = _of_path(Path(source)), str(source)
+    else:
+        data, name = _of_object(source), "The picture"
+    if not data:
+        raise ImageError(f"{name} is an empty file, expected a picture: fetch or export it again.")
+    return data, name
+
+
+def _of_path(path: Path) -> bytes:
     try:
-        data = Path(path).read_bytes()
+        return read_regular(path)
     except FileNotFoundError as error:
         raise ImageError(f"{path} does not exist: check the path of the picture.") from error
     except IsADirectoryError as error:
         raise ImageError(f"{path} is a folder, expected a picture file: name the pictures in it.") from error
     except OSError as error:
         raise ImageError(f"{path} cannot be read ({error.strerror}): check the path and its permissions.") from error
-    if not data:
-        raise ImageError(f"{path} is an empty file, expected a picture: fetch or export it again.")
+
+
+def _of_object(source: object) -> bytes:
+    data = source.read() if isinstance(source, Readable) else source
+    if not isinstance(data, bytes):
+        raise ImageError(
+            f"The picture is given as {type(data).__name__}, expected a path, the bytes of a file, or a file object "
+            "opened in binary mode."
+        )
     return data
 
 

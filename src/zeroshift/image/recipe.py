@@ -2,12 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 
 from PIL import ExifTags, Image, PngImagePlugin
 
 from zeroshift.image.errors import ImageError
-from zeroshift.image.reader import open_header, read_bytes
+from zeroshift.image.reader import Source, open_header, read_bytes
 
 CHUNK = "zeroshift"
 """the keyword of the PNG text chunk"""
@@ -34,36 +33,36 @@ def exif_block(recipe: Mapping[str, object]) -> bytes:
     return exif.tobytes()
 
 
-def read_recipe(path: str | Path) -> dict[str, object]:
-    """Return the recipe that ``save_image`` wrote into a picture.
+def read_recipe(source: Source) -> dict[str, object]:
+    """Recipe in a picture that ``save_image`` or ``encode_image`` wrote: its path, its bytes, or a file object.
 
     Raises:
         ImageError: the file is no readable picture, or carries no valid recipe.
     """
-    text = _stored_text(path)
+    data, name = read_bytes(source)
+    text = _stored_text(open_header(data, name), name)
     if text is None:
-        raise ImageError(f"{path} carries no recipe: expected a picture that zeroshift wrote, with its metadata kept.")
+        raise ImageError(f"{name} carries no recipe: expected a picture that zeroshift wrote, with its metadata kept.")
     try:
         recipe = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise _invalid(path) from error
+        raise _invalid(name) from error
     if not isinstance(recipe, dict):
-        raise _invalid(path)
+        raise _invalid(name)
     return recipe
 
 
-def _stored_text(path: str | Path) -> str | bytes | None:
-    image = open_header(read_bytes(path), str(path))
+def _stored_text(image: Image.Image, name: str) -> str | bytes | None:
     if CHUNK in image.info:
         return str(image.info[CHUNK])
     try:
         comment = image.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment)
     except Exception as error:  # Pillow raises almost any type on a damaged EXIF block
-        raise _invalid(path) from error
+        raise _invalid(name) from error
     if not isinstance(comment, bytes) or not comment.startswith(_ASCII):
         return None
     return comment.removeprefix(_ASCII)
 
 
-def _invalid(path: str | Path) -> ImageError:
-    return ImageError(f"{path} carries metadata that is no valid recipe: use the file as zeroshift wrote it.")
+def _invalid(name: str) -> ImageError:
+    return ImageError(f"{name} carries metadata that is no valid recipe: use the file as zeroshift wrote it.")

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from PIL import Image
 
@@ -11,7 +12,8 @@ from zeroshift.image.errors import ImageError
 from zeroshift.image.pixels import flatten, without_metadata
 from zeroshift.image.recipe import exif_block, png_chunk
 
-FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+Format: TypeAlias = Literal["PNG", "JPEG", "WEBP"]
+FORMATS: dict[str, Format] = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 """the format that each extension stands for"""
 
 _LONGEST_SIDE = {"PNG": 2**31 - 1, "JPEG": 65500, "WEBP": 16383}  # pixels that the format or its library can hold
@@ -40,22 +42,21 @@ def check_output(path: str | Path) -> None:
 def save_image(image: Image.Image, path: str | Path, *, recipe: Mapping[str, object]) -> None:
     """Write a picture in the format of the extension, with the recipe in its metadata and nothing else.
 
-    JPEG has quality 95 and 4:4:4 colours, alpha laid over white; PNG and WebP are lossless and keep alpha. The file
-    appears under its name only when complete. The same inputs give the same bytes with the same Pillow.
+    The bytes are those of ``encode_image``; the file appears under its name only when complete.
 
     Raises:
         ImageError: the extension is unknown, the picture or the recipe does not fit the format, or the folder cannot
             be written.
     """
     path = Path(path)
-    data = _encode(image, _format_of(path), recipe)
+    data = encode_image(image, _format_of(path), recipe)
     try:
         write_atomically(path, data)
     except OSError as error:
         raise _unwritable(path, error) from error
 
 
-def _format_of(path: Path) -> str:
+def _format_of(path: Path) -> Format:
     kind = FORMATS.get(path.suffix.lower())
     if kind is None:
         expected = ", ".join(FORMATS)
@@ -63,19 +64,29 @@ def _format_of(path: Path) -> str:
     return kind
 
 
-def _encode(image: Image.Image, kind: str, recipe: Mapping[str, object]) -> bytes:
-    longest = _LONGEST_SIDE[kind]
+def encode_image(image: Image.Image, format: Format, recipe: Mapping[str, object]) -> bytes:
+    """Bytes of a picture file with the recipe in its metadata and nothing else.
+
+    JPEG has quality 95 and 4:4:4 colours, alpha laid over white; PNG and WebP are lossless and keep alpha. The same
+    inputs give the same bytes with the same Pillow.
+
+    Raises:
+        ImageError: the format is another one, or the picture or the recipe does not fit it.
+    """
+    if format not in _LONGEST_SIDE:
+        raise ImageError(f"There is no format {format} to write: use one of {', '.join(_LONGEST_SIDE)}.")
+    longest = _LONGEST_SIDE[format]
     if max(image.size) > longest:
-        raise ImageError(f"{kind} holds at most {longest} px a side, the picture has {max(image.size)}: write a PNG.")
+        raise ImageError(f"{format} holds at most {longest} px a side, the picture has {max(image.size)}: write a PNG.")
     file = io.BytesIO()
-    match kind:
+    match format:
         case "PNG":
-            without_metadata(image).save(file, kind, pnginfo=png_chunk(recipe))
+            without_metadata(image).save(file, format, pnginfo=png_chunk(recipe))
         case "WEBP":
-            without_metadata(image).save(file, kind, lossless=True, exact=True, exif=exif_block(recipe))
+            without_metadata(image).save(file, format, lossless=True, exact=True, exif=exif_block(recipe))
         case "JPEG":
             exif = _jpeg_exif(recipe)
-            without_metadata(flatten(image)).save(file, kind, quality=95, subsampling=0, exif=exif)
+            without_metadata(flatten(image)).save(file, format, quality=95, subsampling=0, exif=exif)
     return file.getvalue()
 
 
