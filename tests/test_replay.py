@@ -14,7 +14,7 @@ from tests.runs import TASK, apart, clean, inverted, last, plan, translated
 from tests.tiny import WIDTH
 from zeroshift.backbones.unet import find_sites
 from zeroshift.control import NoControl, Replay
-from zeroshift.control.features import aligned, decoder_layers, feature_shares, for_rows, more_features, steps_until
+from zeroshift.control.features import aligned, decoder_layers, feature_shares, for_rows, more_features
 from zeroshift.diffusion.backbone import Unsupported
 from zeroshift.diffusion.noise import random_start
 from zeroshift.diffusion.trajectory import Trajectory
@@ -103,15 +103,6 @@ def test_more_layers_than_there_are_is_refused(tiny):
     assert translated(tiny, method(Replay(extra_features=4)), clean(1)).targets[0].isfinite().all()
     with pytest.raises(ValueError, match="has 4 residual blocks after the first that is replayed, not 5"):
         translated(tiny, method(Replay(extra_features=5)), clean(1))
-
-
-@pytest.mark.parametrize(
-    ("share", "steps", "count"),
-    [(0.8, 50, 40), (0.5, 50, 25), (0.29, 100, 29), (0.07, 100, 7), (0.5, 5, 2), (0, 50, 0), (1, 50, 50)],
-)
-def test_thresholds(share: float, steps: int, count: int):
-    """The second code replays in the first int(share * T) steps, the first one in one more (41 and 26 of 50)."""
-    assert (steps_until(share, steps, False), steps_until(share, steps, True)) == (count, count + 1)
 
 
 def test_courses_of_the_mixing_coefficient(tiny):

@@ -13,6 +13,7 @@ from zeroshift.conditioning.direction import Direction
 from zeroshift.conditioning.task import Task
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.embedding import Embedding, TextRows, between, guidance_rows, guidance_with_empty
+from zeroshift.options.shares import begun_steps
 
 
 @plain_dataclass(frozen=True, eq=False)
@@ -64,7 +65,7 @@ def with_values(run: EditContext, i: int, prompt: Embedding, until: float = 1.0)
     From the share ``until`` of the steps on, and without anything learned, value projections see the prompt itself.
     """
     learned = run.trajectory.learned
-    if not learned.values or i >= until * run.steps:
+    if not learned.values or i >= begun_steps(until, run.steps):
         return prompt
     return Embedding(prompt.tokens, prompt.tokens * learned.scales[i] + learned.shifts[i])
 

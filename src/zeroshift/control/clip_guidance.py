@@ -19,6 +19,7 @@ from zeroshift.conditioning.base import EditContext
 from zeroshift.control.base import Control, ControlOptions, StepContext
 from zeroshift.control.losses import clip_distance, crop
 from zeroshift.control.steering import cheap_gradient, full_gradient, normalised, steered
+from zeroshift.options.shares import nearest_steps
 
 SMALLEST = 0.6
 """smallest side of a crop, as a share of the picture's"""
@@ -56,7 +57,7 @@ class ClipGuidance(ControlOptions):
         if not self.clip_scale:
             return Control()
         wanted = run.backbone.clip.text_features([run.task.target_prompt])
-        first, end = (round(share * run.steps) for share in (self.clip_from, self.clip_until))
+        first, end = (nearest_steps(share, run.steps) for share in (self.clip_from, self.clip_until))
         return BoundClipGuidance(self, wanted, range(max(first, run.trajectory.first), end))
 
 

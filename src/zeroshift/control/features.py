@@ -65,11 +65,6 @@ def more_features(sites: Sequence[Site], first: Site, extra: int, encoder: bool)
     return (*beside, first, *after[:extra])
 
 
-def steps_until(share: float, steps: int, inclusive: bool) -> int:
-    """Return how many steps from the start on lie below the share of all; ``inclusive`` counts the one upon it too."""
-    return int(share * steps + 1e-9) + inclusive  # 1e-9: 0.29 * 100 is a little less than 29
-
-
 def feature_shares(mixing: Mixing, mix: float, until: int, schedule: Schedule) -> tuple[float, ...]:
     """Return the source's share of the feature at every step: ``mix`` times the course ``mixing``.
 

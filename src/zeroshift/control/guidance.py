@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass as plain_dataclass
-from math import ceil
 from typing import Annotated, Literal, TypeAlias, final
 
 import torch
@@ -17,6 +16,7 @@ from zeroshift.diffusion.backbone import Unsupported
 from zeroshift.diffusion.embedding import TextRows
 from zeroshift.diffusion.prediction import joined, mixed, predict
 from zeroshift.diffusion.sites import NOTHING, Compute, Part, Recording, Selection, Site
+from zeroshift.options.shares import begun_steps
 
 SD_512_PIXELS = 26_944
 """grid cells summed over Stable Diffusion 1's 16 cross-attention layers at 512 x 512 pixels"""
@@ -66,7 +66,7 @@ class GuidanceOptions(ControlOptions):
 
     def until(self, steps: int) -> int:
         """Return how many steps are guided."""
-        return ceil(self.guidance_until * steps)
+        return begun_steps(self.guidance_until, steps)
 
     def check_network(self, sites: Sequence[Site]) -> None:
         if self.guides:

@@ -26,6 +26,7 @@ from zeroshift.control.features import for_rows
 from zeroshift.control.words import check_pair, check_words, parse_factors, parse_pair, parse_windows
 from zeroshift.diffusion.backbone import Tokens, Unsupported
 from zeroshift.diffusion.sites import NOTHING, Compute, Handler, Part, Site
+from zeroshift.options.shares import whole_steps
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -106,8 +107,8 @@ class PromptToPrompt(ControlOptions):
         blend = self._blend(run, source, target)
         return BoundPromptToPrompt(
             cross=self._cross(run, source, target),
-            self_steps=int(self.self_until * run.steps),
-            uncond_steps=int(self.uncond_self_until * run.steps),
+            self_steps=whole_steps(self.self_until, run.steps),
+            uncond_steps=whole_steps(self.uncond_self_until, run.steps),
             self_scale=self.self_scale,
             blender=blend,
             first=run.trajectory.first,
@@ -120,12 +121,12 @@ class PromptToPrompt(ControlOptions):
         alignment = replacement(source, target, self.mapper) if replaces else refinement(source, target)
         factors = torch.ones_like(alignment.share)
         rows = run.steps + 1  # the authors' table of schedules has one row more than there are steps
-        windows: list[Window] = [(0, int(self.cross_until * rows))] * len(target.ids)
+        windows: list[Window] = [(0, whole_steps(self.cross_until, rows))] * len(target.ids)
         for word, factor in parse_factors(self.amplify):
             factors[positions(target, word)] = factor
         for word, (begin, end) in parse_windows(self.word_windows):
             for at in positions(target, word):
-                windows[at] = (int(begin * rows), int(end * rows))
+                windows[at] = (whole_steps(begin, rows), whole_steps(end, rows))
 
         def strength(step: int) -> float:
             return 1.0 if run.conditioning is None else run.conditioning.strength(step + run.trajectory.first)
@@ -143,7 +144,7 @@ class PromptToPrompt(ControlOptions):
             for column, pair in enumerate(chosen):
                 columns[[at for word in pair[n] for at in positions(tokens, word)], column] = 1
             words.append(columns.to(run.prompt.tokens))
-        start, subtracts = int(self.blend_start * run.steps), self.blend_subtract is not None
+        start, subtracts = whole_steps(self.blend_start, run.steps), self.blend_subtract is not None
         sites = blend_sites(run.backbone.sites)
         return LocalBlend(sites, (words[0], words[1]), self.blend_threshold, start, subtracts)
 

@@ -25,10 +25,10 @@ from zeroshift.control.features import (
     feature_shares,
     for_rows,
     more_features,
-    steps_until,
 )
 from zeroshift.diffusion.noise import random_start
 from zeroshift.diffusion.sites import NOTHING, Compute, Handler, Part, Site
+from zeroshift.options.shares import whole_steps
 
 MAP: frozenset[Part] = frozenset({"q", "k"})
 FEATURE: frozenset[Part] = frozenset({"feature"})
@@ -75,9 +75,9 @@ class Replay(ControlOptions):
             more_features(sites, decoder_layers(sites).features[0], self.extra_features, self.encoder_features)
 
     def bind(self, run: EditContext) -> Control:
-        until = steps_until(self.feature_until, run.steps, self.inclusive)
+        until = whole_steps(self.feature_until, run.steps) + self.inclusive
         shares = feature_shares(self.mixing, self.feature_mix, until, run.trajectory.schedule)
-        mapped = steps_until(self.attention_until, run.steps, self.inclusive) if self.attention_mix else 0
+        mapped = whole_steps(self.attention_until, run.steps) + self.inclusive if self.attention_mix else 0
         if not (any(shares) or mapped):
             return BoundReplay(self, Layers((), ()), shares, 0)
         layers = decoder_layers(run.backbone.sites)

@@ -22,6 +22,7 @@ from zeroshift.diffusion.schedule import Schedule, join
 from zeroshift.diffusion.sites import Taps
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.inversion.base import CleanLatents, Inversion, InversionContext
+from zeroshift.options.shares import nearest_steps
 
 
 @final
@@ -50,7 +51,7 @@ class EditFriendlyInversion(Inversion):
         return ceil((steps - self.first(steps)) / self.chunk)
 
     def first(self, steps: int) -> int:
-        return round(self.skip * steps)
+        return nearest_steps(self.skip, steps)
 
     @torch.no_grad()
     def invert(

@@ -13,6 +13,7 @@ from zeroshift.diffusion.noise import random_start
 from zeroshift.diffusion.schedule import join
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.inversion.base import CleanLatents, Inversion, InversionContext
+from zeroshift.options.shares import whole_steps
 
 
 @final
@@ -26,7 +27,7 @@ class NoisedStart(Inversion):
     """share of the sampling steps that are taken; the fewer, the more of the photograph stays"""
 
     def check(self, steps: int) -> None:
-        if int(steps * self.noise_strength) < 1:
+        if whole_steps(self.noise_strength, steps) < 1:
             raise ValueError(
                 f"A noise strength of {self.noise_strength:g} leaves none of {steps} steps; take a larger one, "
                 "or more steps."
@@ -36,7 +37,7 @@ class NoisedStart(Inversion):
         return 1
 
     def first(self, steps: int) -> int:
-        return steps - int(steps * self.noise_strength)
+        return steps - whole_steps(self.noise_strength, steps)
 
     def short(self) -> Self:
         return replace(self, noise_strength=1.0)
