@@ -15,7 +15,7 @@ from zeroshift.conditioning.direction import Direction
 from zeroshift.cost.flops import counted, forward_flops
 
 COUNTED = {**PAIRS, PIPELINE: counted_as}
-FEW: Mapping[str, int] = {"pix2pix-zero": 3, PIPELINE: 3, "mirror-diffusion": 3, "style-diffusion": 1}
+FEW: Mapping[str, int] = {"pix2pix-zero": 3, PIPELINE: 3, "mirror-diffusion": 3}
 """steps that are enough to meet every kind of work; 2 for the others"""
 
 

@@ -69,6 +69,7 @@ def test_shapes_alone_count_what_a_network_does(tiny, checkpoint):
     assert cost.first_edit_sf == pytest.approx((inversion + one) / unit, rel=1e-12)
     assert cost.further_edit_sf == pytest.approx(one / unit, rel=1e-12)
     assert cost.further_target_sf == pytest.approx((two - one) / unit, rel=1e-12)
+    assert published(OFFICIAL, method) and cost.official_first_edit_sf is None  # Stable Diffusion 1.5's factors
 
 
 class Now(Control):
@@ -145,6 +146,16 @@ def test_other_code_has_no_figure_for_what_it_cannot_do():
         replace(whole, inversion=NoisedStart()),
     ):
         assert published(OFFICIAL, partly) is None and published(DIFFUSERS, partly) is None
+
+
+@pytest.mark.parametrize(
+    ("method", "sd15", "other"),
+    [(Pix2PixZero(steps=5), 44.7, None), (SDEdit(steps=10, inversion=NoisedStart(noise_strength=0.5)), 10, 10)],
+)
+def test_parts_that_only_stable_diffusion_has_are_counted_for_no_other_model(method, sd15, other):
+    """Rows are the same for every model; backward passes take another part of a forward pass in each."""
+    assert published(OFFICIAL, method) == pytest.approx(sd15)
+    assert published(OFFICIAL, method, sd15=False) == other
 
 
 def test_weights_need_not_be_there(checkpoint, tmp_path):

@@ -1,16 +1,16 @@
 """Edit-friendly DDPM inversion (Huberman-Spiegelglas et al., arXiv:2304.06140), alone and with Prompt-to-Prompt.
 
-The noise of all T steps is found one step after the other, also of those that the edit skips.
+The noise of all T steps is found one step after the other, also of those that the edit skips. The inversion has the
+library's attention; the edit writes it out and adds maps up, also where no controller asks for them.
 """
 
 from collections.abc import Generator, Sequence
-from contextlib import nullcontext
 from math import sqrt
 
 import torch
 from torch import Tensor
 
-from benchmarks.official.model import Model, Work, Written, attention
+from benchmarks.official.model import Look, Model, Work, Written, attention
 from benchmarks.official.prompt_to_prompt import Controller
 
 
@@ -42,7 +42,8 @@ def edit(
     scales = x0.new_tensor([source_scale, target_scale][-1 - len(sources) :]).view(-1, 1, 1, 1)
     x = latents[skip].repeat(len(scales), 1, 1, 1)
     text = torch.cat([*[empty] * len(scales), *sources, target])
-    with nullcontext() if controller is None else attention(model.unet, lambda name: Written(name, controller)):
+    look = storing(x0.shape[-2] * x0.shape[-1] // 4) if controller is None else controller
+    with attention(model.unet, lambda name: Written(name, look)):
         for t, z in list(zip(model.timesteps(steps), maps, strict=True))[skip:]:
             other, prompt = model(torch.cat([x, x]), t, text).chunk(2)
             mean, sigma = ancestral(model, x, other + scales * (prompt - other), t, steps)
@@ -51,6 +52,19 @@ def edit(
                 controller.step += 1
             yield "edit"
     return x[-1:]
+
+
+def storing(pixels: int) -> Look:
+    """Add up the maps of the prompt's row in layers of at most ``pixels`` pixels, which nobody looks at."""
+    sums: dict[str, Tensor] = {}
+
+    def look(name: str, probs: Tensor) -> Tensor:
+        own = probs[len(probs) // 2 :]
+        if own.shape[1] <= pixels:
+            sums[name] = sums[name] + own if name in sums else own
+        return probs
+
+    return look
 
 
 def inverted(

@@ -1,6 +1,7 @@
 """MirrorDiffusion (Lin et al., arXiv:2401.03221), the authors' edit of a photograph; step numbers are those of 60.
 
 The losses on keys and values of cross-attention have no gradient with respect to the latent; the code computes them.
+Its inversion is a script of its own, with the library's attention; the edit writes it out in every layer.
 """
 
 import torch
@@ -52,13 +53,13 @@ def edit(
 ) -> Work:
     """Edit the photograph ``x0`` along ``direction``; 0 for ``stop`` never stops early."""
     kept: tuple[Maps, Maps, Maps] = ({}, {}, {})
+    levels = [x0]
+    for t in model.timesteps(steps)[::-1][1:-1]:
+        levels.append(up(model, levels[-1], t, caption, steps, lambda_kl))
+        yield "inversion"
+    rebuilt = x = levels[-1]
+    e = caption
     with attention(model.unet, lambda name: Kept(name, *kept)), trainable(cross_weights(model.unet)):
-        levels = [x0]
-        for t in model.timesteps(steps)[::-1][1:-1]:
-            levels.append(up(model, levels[-1], t, caption, steps, lambda_kl))
-            yield "inversion"
-        rebuilt = x = levels[-1]
-        e = caption
         for i, t in enumerate(model.timesteps(steps)):
             wanted, at = levels[len(levels) - i - 2], 60 * i / steps
             e = yield from rewritten(model, rebuilt, wanted, e, t, steps, at, inner_steps, stop)

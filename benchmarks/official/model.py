@@ -84,7 +84,7 @@ def untouched(_name: str, probs: Tensor) -> Tensor:
 
 
 class Written:
-    """Attention with its map written out, as all of these codes have it."""
+    """Attention with its map written out, as most of these codes have it."""
 
     def __init__(self, name: str, look: Look = untouched) -> None:
         self.name, self.look = name, look
@@ -111,10 +111,10 @@ class Written:
 
 
 @contextmanager
-def attention(unet: UNet2DConditionModel, made: Callable[[str], Written]) -> Iterator[None]:
-    """Run every attention layer by what ``made`` makes for its name."""
+def attention(unet: UNet2DConditionModel, made: Callable[[str], Written | None]) -> Iterator[None]:
+    """Run every attention layer by what ``made`` makes for its name; None leaves the library's own, fused."""
     before = dict(unet.attn_processors)
-    unet.set_attn_processor({name: made(name.removesuffix(".processor")) for name in before})
+    unet.set_attn_processor({name: made(name.removesuffix(".processor")) or own for name, own in before.items()})
     try:
         yield
     finally:

@@ -1,7 +1,8 @@
 """Plug-and-Play (Tumanyan et al., arXiv:2211.12572), the authors' second code on diffusers.
 
 999 steps of inversion, 999 of reconstruction (for a picture to look at), then three rows per step: the stored latent,
-the negative prompt's and the target's; feature, q and k of the first row overwrite those of the others.
+the negative prompt's and the target's; feature, q and k of the first row overwrite those of the others. Attention is
+written out in the layers whose q and k are overwritten, at every step of the edit; elsewhere it is the library's.
 """
 
 from collections.abc import Callable, Iterator
@@ -35,14 +36,13 @@ def edit(
 ) -> Work:
     """Edit the photograph ``x0``; the inversion's prompt is empty."""
     stored, x = dict[int, Tensor](), x0
-    with attention(model.unet, Written):
-        for t in reversed(model.timesteps(inversion_steps)):
-            x = model.up(x, model(x, t, empty), t, inversion_steps)
-            stored[t] = x
-            yield "inversion"
-        for t in model.timesteps(inversion_steps):
-            x = model.down(x, model(x, t, empty), t, inversion_steps)
-            yield "reconstruction"
+    for t in reversed(model.timesteps(inversion_steps)):
+        x = model.up(x, model(x, t, empty), t, inversion_steps)
+        stored[t] = x
+        yield "inversion"
+    for t in model.timesteps(inversion_steps):
+        x = model.down(x, model(x, t, empty), t, inversion_steps)
+        yield "reconstruction"
     x, text = stored[model.timesteps(steps)[0]], torch.cat([empty, negative, target])
     features, maps = int(feature_until * steps), int(attention_until * steps)
     at = [0]
@@ -94,7 +94,7 @@ def injected(
 
     handle = convolution.register_forward_hook(first_row)
     try:
-        with attention(unet, lambda name: FirstRow(name, maps_on if name in names else lambda: False)):
+        with attention(unet, lambda name: FirstRow(name, maps_on) if name in names else None):
             yield
     finally:
         handle.remove()

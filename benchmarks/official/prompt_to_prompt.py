@@ -72,7 +72,8 @@ def edit(
     model: Model, x0: Tensor, source: Tensor, target: Tensor, empty: Tensor, controller: Controller, scale: float = 7.5
 ) -> Work:
     """Edit the photograph ``x0``."""
-    levels = yield from inverted(model, x0, source, controller.steps)
+    with attention(model.unet, Written):
+        levels = yield from inverted(model, x0, source, controller.steps)
     x, text = torch.cat([levels[-1]] * 2), torch.cat([empty, empty, source, target])
     with attention(model.unet, lambda name: Written(name, controller)):
         for t in model.timesteps(controller.steps):

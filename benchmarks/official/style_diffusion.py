@@ -1,7 +1,8 @@
 """StyleDiffusion (Li et al., arXiv:2303.15649): training, then the edit with P2Plus.
 
 The image encoder and the mapping network are called inside every cross-attention layer, under autograd, and no weight
-of UNet or encoder is frozen; the photograph is inverted for training and again for the edit.
+of UNet or encoder is frozen; the photograph is inverted for training and, by another process with the library's own
+attention, again for the edit.
 """
 
 from collections.abc import Callable, Generator, Sequence
@@ -53,7 +54,7 @@ class State:
 
 
 class Seeing(Written):
-    """Attention that calls encoder and network for every row."""
+    """Attention that calls encoder and network for every row that sees what was learned."""
 
     def __init__(self, name: str, image: Image, state: State) -> None:
         super().__init__(name, lambda name, probs: state.look(name, probs))
@@ -67,9 +68,12 @@ class Seeing(Written):
     def seen(self, context: Tensor) -> Tensor:
         rows = []
         for row, learned in zip(context.split(1), self.state.learned, strict=True):
-            scale, shift = self.state.network(self.image.encode()).chunk(2, 1)
-            rows.append(row * scale + shift if learned else row)
+            rows.append(self.modulated(row) if learned else row)
         return torch.cat(rows)
+
+    def modulated(self, row: Tensor) -> Tensor:
+        scale, shift = self.state.network(self.image.encode()).chunk(2, 1)
+        return row * scale + shift
 
 
 def most(i: int, inner_steps: int) -> int:
@@ -77,9 +81,11 @@ def most(i: int, inner_steps: int) -> int:
     return ceil(inner_steps * exp(-0.1 * i))
 
 
-def units(steps: int, inner_steps: int = 100) -> dict[str, int]:
-    iterations = sum(most(i, inner_steps) for i in range(steps))
-    return {"inversion": 2 * steps, "fixed": steps, "inner": iterations, "step": steps, "edit": steps}
+def units(steps: int, inner_steps: int = 100, values_until: float = 0.5) -> dict[str, int]:
+    """Count the work; the target sees what was learned in "edit" steps, and the encoder not for it in "late" ones."""
+    iterations, early = sum(most(i, inner_steps) for i in range(steps)), ceil(values_until * steps)
+    training = {"inversion": 2 * steps, "fixed": steps, "inner": iterations, "step": steps}
+    return {**training, "edit": early, "late": steps - early}
 
 
 @torch.no_grad()
@@ -100,12 +106,14 @@ def edit(
 ) -> Work:
     """Edit the photograph ``x0``; 0 for ``stop`` never stops early."""
     steps, state = controller.steps, State(image.network())
-    with (
-        trainable([*model.unet.parameters(), *image.weights]),
-        attention(model.unet, lambda name: Seeing(name, image, state)),
-    ):
+
+    def seeing(name: str) -> Seeing:
+        return Seeing(name, image, state)
+
+    with trainable([*model.unet.parameters(), *image.weights]), attention(model.unet, seeing):
         networks = yield from trained(model, x0, source, empty, image, state, steps, scale, inner_steps, stop)
-        levels = yield from inverted(model, x0, source, steps)
+    levels = yield from inverted(model, x0, source, steps)
+    with attention(model.unet, seeing):
         x, uncond = torch.cat([levels[-1]] * 2), controller.unconditional(int(uncond_self_until * steps))
         for i, t in enumerate(model.timesteps(steps)):
             state.look, state.learned = uncond, ()
@@ -113,7 +121,7 @@ def edit(
             state.look, state.learned, state.network = controller.pair, (True, i < values_until * steps), networks[i]
             x = model.down(x, other + scale * (model(x, t, torch.cat([source, target])) - other), t, steps)
             controller.step += 1
-            yield "edit"
+            yield "edit" if i < values_until * steps else "late"
     return x[1:]
 
 

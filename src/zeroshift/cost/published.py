@@ -9,8 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TypeAlias
 
+from zeroshift.conditioning import Prompts
 from zeroshift.control import Replay
 from zeroshift.methods import Method
+from zeroshift.options.shares import begun_steps
 
 GUIDED = 1.17
 """backward pass of one row of cross-attention guidance, with gradients of the layers' weights, which nobody uses"""
@@ -40,15 +42,21 @@ class Code:
     """options that it has with one value only"""
     needed: tuple[str, ...] = ()
     """options without which the edit would leave out a part that it always runs"""
+    forward_only: bool = False
+    """whether nothing but rows of the UNet is counted, so that the sum holds for every model"""
 
 
-def published(formulas: Mapping[Parts, Code], method: Method) -> float | None:
-    """Return what other code needs for the same first edit; None if it is unknown or ``method`` is another edit."""
+def published(formulas: Mapping[Parts, Code], method: Method, *, sd15: bool = True) -> float | None:
+    """SF of the same first edit by other code; None if it is unknown or ``method`` is another edit.
+
+    Backward passes and image encoder are counted in parts of SF that hold for Stable Diffusion 1.5 at 512 x 512 alone:
+    without ``sd15``, for another model or size, a sum with such parts is None too.
+    """
     parts = method.inversion, method.conditioning, method.control
     code = formulas.get((parts[0].kind, parts[1].kind, parts[2].kind))
     # option names are unique within a method
     options = {name: value for part in parts for name, value in asdict(part).items()}
-    if code is None or method.extras or method.guidance_scale == 1:
+    if code is None or method.extras or method.guidance_scale == 1 or not (sd15 or code.forward_only):
         return None
     same = all(options[name] == value for name, value in code.fixed.items())
     return code.sf(method) if same and all(options[name] for name in code.needed) else None
@@ -77,9 +85,13 @@ def of_null_text(method: Method) -> float:
 
 
 def of_style(method: Method) -> float:
-    """Two inversions; CLIP runs in every cross-attention layer for every row, and no weight is frozen."""
+    """Two inversions; CLIP runs in every cross-attention layer for every row that sees what was learned, and no weight
+    is frozen."""
+    assert isinstance(method.conditioning, Prompts)  # as its key in OFFICIAL says
     steps, iterations = method.steps, method.inversion.iterations(method.steps)
-    return 9 * steps + TRAINED * iterations + LAYERS * CLIP * 3 * (steps + iterations)
+    # source row of training and of the edit at every step, target row until tau_v; three times as much per iteration
+    rows = 2 * steps + begun_steps(method.conditioning.values_until, steps) + 3 * iterations
+    return 9 * steps + TRAINED * iterations + LAYERS * CLIP * rows
 
 
 def sampled(rows: int) -> Callable[[Method], float]:
@@ -131,19 +143,19 @@ MIRROR: Mapping[str, object] = {
 OFFICIAL: Mapping[Parts, Code] = {
     ("regularised", "direction", "attention-guidance"): Code(of_guidance(GUIDED, -2), GUIDANCE, ("lambda_xa",)),
     ("redescription", "direction", "mirror-guidance"): Code(of_mirror, MIRROR, ("lambda_xa", "inner_steps")),
-    ("direct", "prompts", "replay"): Code(of_replay, HARD),
+    ("direct", "prompts", "replay"): Code(of_replay, HARD, forward_only=True),
     ("value-embedding", "prompts", "prompt-to-prompt"): Code(of_style, NETWORK),
-    ("ddim", "prompts", "prompt-to-prompt"): Code(lambda method: 5 * method.steps, ALIGNED),
+    ("ddim", "prompts", "prompt-to-prompt"): Code(lambda method: 5 * method.steps, ALIGNED, forward_only=True),
     # inversion, offsets of both branches, a reconstruction, the edit
-    ("direct", "prompts", "prompt-to-prompt"): Code(lambda method: 13 * method.steps, ALIGNED),
+    ("direct", "prompts", "prompt-to-prompt"): Code(lambda method: 13 * method.steps, ALIGNED, forward_only=True),
     ("null-text", "prompts", "prompt-to-prompt"): Code(of_null_text, {"optimise": "negative", "strength": 1.0}),
-    ("edit-friendly", "prompts", "prompt-to-prompt"): Code(noised(4), {"strength": 1.0}),
-    ("edit-friendly", "prompts", "none"): Code(noised(2), {"strength": 1.0}),
-    ("noised", "prompts", "none"): Code(sampled(2), {"strength": 1.0}),
+    ("edit-friendly", "prompts", "prompt-to-prompt"): Code(noised(4), {"strength": 1.0}, forward_only=True),
+    ("edit-friendly", "prompts", "none"): Code(noised(2), {"strength": 1.0}, forward_only=True),
+    ("noised", "prompts", "none"): Code(sampled(2), {"strength": 1.0}, forward_only=True),
 }
 """The authors' code; for SDEdit Stable Diffusion's own img2img. ReDiffuser has none."""
 DIFFUSERS: Mapping[Parts, Code] = {
     ("regularised", "direction", "attention-guidance"): Code(of_guidance(NEARLY_ALL, 0), GUIDANCE, ("lambda_xa",)),
-    ("noised", "prompts", "none"): Code(sampled(2), {"strength": 1.0}),
+    ("noised", "prompts", "none"): Code(sampled(2), {"strength": 1.0}, forward_only=True),
 }
 """diffusers' pipelines."""
