@@ -51,7 +51,9 @@ class Framing:
         return restored
 
 
-def frame(image: Image.Image, fit: Fit, *, size: int, multiple: int) -> tuple[Image.Image, Framing]:
+def frame(
+    image: Image.Image, fit: Fit, *, size: int, multiple: int, region: Box | None = None
+) -> tuple[Image.Image, Framing]:
     """Return the picture at the model's size, and the way back.
 
     Args:
@@ -59,13 +61,22 @@ def frame(image: Image.Image, fit: Fit, *, size: int, multiple: int) -> tuple[Im
         fit: how the picture meets the frame, see ``Fit``. ``pad`` repeats the edge pixels.
         size: the model's square side in pixels; ``aspect`` gives 0.6 to 1.5 times size² pixels.
         multiple: every side of the frame is a multiple of this.
+        region: the part of the picture to frame instead of all of it; it lies inside the picture.
 
     Raises:
         ImageError: there is no such fit, or ``size`` is no multiple of ``multiple``.
     """
-    framing = _plan(image.size, fit, size, multiple)
+    framing = _within(image.size, region or (0, 0, *image.size), fit, size, multiple)
     picture = image.resize(_extent(framing.inner), Image.Resampling.LANCZOS, box=framing.box)
     return _pad(picture, framing), framing
+
+
+def _within(source: Size, region: Box, fit: Fit, size: int, multiple: int) -> Framing:
+    """The framing of ``region`` alone, as part of the picture of size ``source`` that it lies in."""
+    own = _plan(_extent(region), fit, size, multiple)
+    left, top = region[:2]
+    box = (own.box[0] + left, own.box[1] + top, own.box[2] + left, own.box[3] + top)
+    return Framing(source, own.frame_size, box, own.inner)
 
 
 def _plan(source: Size, fit: Fit, size: int, multiple: int) -> Framing:

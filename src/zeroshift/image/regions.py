@@ -1,0 +1,96 @@
+"""Which part of a picture is edited: all of it, a box that somebody gave, or the box around its subject."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from PIL import Image
+
+from zeroshift.image.errors import ImageError
+from zeroshift.image.framing import Box, Size
+
+Unit = Literal["px", "%"]
+_NUMBER = r"\s*(\d+(?:\.\d+)?)\s*(%|px)?\s*"
+_REGION = re.compile(rf"{_NUMBER},{_NUMBER},{_NUMBER},{_NUMBER}")
+_EXPECTED = "give X,Y,W,H in pixels or percent, as in 120,40,300,300 or 20%,5%,60%,60%"
+MIN_REGION = 16
+"""the shortest side of a region in pixels that an edit can say anything about"""
+
+
+@dataclass(frozen=True)
+class Region:
+    """A box in a picture: left, top, width, height, each in pixels or in percent of the picture's width or height."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    units: tuple[Unit, Unit, Unit, Unit] = ("px", "px", "px", "px")
+
+    @staticmethod
+    def parse(text: str) -> "Region":
+        """Read "X,Y,W,H", each number in pixels unless a percent sign follows.
+
+        Raises:
+            ImageError: it is written otherwise, or it has no area.
+        """
+        found = _REGION.fullmatch(text)
+        if found is None:
+            raise ImageError(f"{text!r} is no region: {_EXPECTED}.")
+        numbers = [float(number) for number in found.groups()[::2]]
+        units: list[Unit] = ["%" if unit == "%" else "px" for unit in found.groups()[1::2]]
+        if not numbers[2] or not numbers[3]:
+            raise ImageError(f"The region {text} has no area: {_EXPECTED}.")
+        return Region(*numbers, units=(units[0], units[1], units[2], units[3]))
+
+    def __str__(self) -> str:
+        """The form that ``parse`` reads."""
+        numbers = (self.x, self.y, self.width, self.height)
+        return ",".join(f"{n:g}{'%' if unit == '%' else ''}" for n, unit in zip(numbers, self.units, strict=True))
+
+    def box(self, size: Size) -> Box:
+        """The box in pixels in a picture of ``size``.
+
+        Raises:
+            ImageError: it reaches outside the picture, or a side is under 16 px.
+        """
+        numbers, sides = (self.x, self.y, self.width, self.height), (*size, *size)
+        pixels = [
+            round(n * side / 100 if unit == "%" else n)
+            for n, unit, side in zip(numbers, self.units, sides, strict=True)
+        ]
+        left, top, width, height = pixels
+        if left + width > size[0] or top + height > size[1]:
+            raise ImageError(
+                f"The region {self} reaches outside the picture of {size[0]}x{size[1]} px: {_EXPECTED}, inside it."
+            )
+        if min(width, height) < MIN_REGION:
+            raise ImageError(
+                f"The region {self} is {width}x{height} px, expected {MIN_REGION} px a side or more: take a larger one."
+            )
+        return left, top, left + width, top + height
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where a picture's subject is."""
+
+    box: Box
+    """the frame around it, with its margin, inside the picture"""
+    confidence: float
+    """0 to 1: how sure its finder is"""
+
+
+class SubjectFinder(Protocol):
+    """Looks for the subject of a picture. The same picture has the same answer every time."""
+
+    def find(self, picture: Image.Image) -> Found | None:
+        """The best frame around the picture's subject, or None where nothing is found."""
+
+
+def square(center: tuple[float, float], side: float, size: Size) -> Box:
+    """The square of about ``side`` px around ``center``, moved and shrunk to lie inside a picture of ``size``."""
+    whole = max(1, min(round(side), *size))
+    left = min(max(0, round(center[0] - whole / 2)), size[0] - whole)
+    top = min(max(0, round(center[1] - whole / 2)), size[1] - whole)
+    return left, top, left + whole, top + whole

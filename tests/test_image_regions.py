@@ -1,0 +1,81 @@
+"""Regions: how they are written, where they lie, and that an edit of one leaves the rest alone."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from zeroshift.image import frame
+from zeroshift.image.errors import ImageError
+from zeroshift.image.regions import Region, square
+
+
+@pytest.mark.parametrize(
+    ("text", "box"),
+    [
+        ("10,20,30,40", (10, 20, 40, 60)),
+        (" 10px , 20, 30 ,40px", (10, 20, 40, 60)),
+        ("10%,20%,50%,50%", (20, 20, 120, 70)),
+        ("0,0,100%,100%", (0, 0, 200, 100)),
+        ("150,25%,50,50.4", (150, 25, 200, 75)),
+    ],
+)
+def test_a_region_lies_where_it_says(text: str, box: tuple[int, int, int, int]):
+    assert Region.parse(text).box((200, 100)) == box
+
+
+@given(st.lists(st.tuples(st.floats(1, 100), st.sampled_from(("px", "%"))), min_size=4, max_size=4))
+def test_what_is_written_is_read_again(parts):
+    region = Region(*(float(f"{n:g}") for n, _ in parts), units=tuple(unit for _, unit in parts))
+    assert Region.parse(str(region)) == region
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1,2,3", "1,2,3,4,5", "a,b,c,d", "-1,0,20,20", "1;2;3;4", "nan,0,9,9", "1e9,0,1,1"]
+)
+def test_what_is_no_region_is_refused(text: str):
+    with pytest.raises(ImageError, match="is no region: give X,Y,W,H"):
+        Region.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("180,0,30,30", "reaches outside"),
+        ("0,90%,20,20", "reaches outside"),
+        ("0,0,8,50", "expected 16 px a side or more"),
+    ],
+)
+def test_a_region_fits_its_picture(text: str, why: str):
+    with pytest.raises(ImageError, match=why):
+        Region.parse(text).box((200, 100))
+
+
+def test_a_region_has_an_area():
+    with pytest.raises(ImageError, match="no area"):
+        Region.parse("10,10,0,50")
+
+
+@given(st.floats(-50, 250), st.floats(-50, 250), st.floats(0.1, 500))
+def test_a_square_lies_inside(x: float, y: float, side: float):
+    left, top, right, bottom = square((x, y), side, (200, 100))
+    assert right - left == bottom - top >= 1
+    assert 0 <= left and 0 <= top and right <= 200 and bottom <= 100
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad", "stretch", "aspect"])
+def test_only_the_region_is_framed_and_pasted_back(fit):
+    """Framing a region is framing the picture cut out of it, and nothing outside it changes, to the byte."""
+    rows, columns = np.mgrid[:90, :150]  # smooth: along a region's border the filter also sees what lies beyond
+    pixels = np.stack([rows, columns, 200 - rows], 2).astype(np.uint8)
+    picture, box = Image.fromarray(pixels), (40, 10, 110, 60)
+    seen, framing = frame(picture, fit, size=32, multiple=8, region=box)
+    alone, own = frame(picture.crop(box), fit, size=32, multiple=8)
+    assert np.abs(np.asarray(seen).astype(int) - np.asarray(alone)).max() <= 2
+    assert framing.frame_size == own.frame_size and framing.inner == own.inner
+    back = np.asarray(framing.restore(Image.new("RGB", framing.frame_size), picture))
+    outside = np.ones(pixels.shape[:2], bool)
+    outside[box[1] : box[3], box[0] : box[2]] = False
+    assert (back[outside] == pixels[outside]).all()
+    assert not back[35, 75].any()  # the middle of the region, far from its soft border
