@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -18,8 +19,11 @@ from zeroshift.conditioning.direction import (
     mean_embedding,
     save_direction,
 )
+from zeroshift.conditioning.rich import RichPrompts
 from zeroshift.conditioning.shift import EditDirection
 from zeroshift.conditioning.task import make_task
+from zeroshift.editor import Editor
+from zeroshift.methods import Pix2PixZero
 from zeroshift.sentences import template_sentences
 
 CATS, DOGS = template_sentences("cat", 30), template_sentences("dog", 45)
@@ -136,11 +140,20 @@ def test_bad_files(name: str, tmp_path):
 
 
 @pytest.mark.parametrize("shape", [(1, LENGTH, WIDTH + 1), (1, LENGTH - 1, WIDTH), (1, 77, 768)])
-def test_direction_of_another_encoder(tiny, tmp_path, shape: tuple[int, int, int]):
-    path = tmp_path / "other.safetensors"
-    save_direction(Direction(torch.zeros(shape), {}), path)
-    with pytest.raises(ValueError, match="tokens, width.; make the direction with this model"):
-        EditDirection().direction(tiny, make_task("cat", "dog", direction=path))
+def test_direction_of_another_encoder(tiny, shape: tuple[int, int, int]):
+    other = Direction(torch.zeros(shape), {"source": "cat", "target": "fox"})
+    with pytest.raises(ValueError, match="direction from cat to fox is .*tokens, width.; make the direction with this"):
+        EditDirection().direction(tiny, make_task("cat", "dog", direction=other))
+    with pytest.raises(ValueError, match=r"The edit direction is \("):
+        RichPrompts().direction(tiny, make_task("cat", "dog", direction=Direction(torch.zeros(shape), {})))
+
+
+@pytest.mark.parametrize(
+    "delta", [torch.zeros(LENGTH, WIDTH), torch.zeros(2, 3, 4), torch.ones(1, 3, 4).long(), torch.ones(1, 3, 4) / 0]
+)
+def test_values_that_are_no_direction(delta):
+    with pytest.raises(ValueError, match=r"^An edit direction is one finite vector per token, .*\(1, tokens, width"):
+        Direction(delta, {})
 
 
 def test_empty_set_of_sentences(tiny):
@@ -148,7 +161,7 @@ def test_empty_set_of_sentences(tiny):
         make_direction(tiny, CATS, [], ("cat", "dog"), "files")
 
 
-def test_which_direction_a_task_gets(tiny, tmp_path):
+def test_which_direction_a_task_gets(tiny):
     words, swap = EditDirection(sentences=8), EditDirection(words="swap")
     task = make_task("cat", "dog")
     assert torch.equal(words.direction(tiny, task).delta, direction_of_words(tiny, "cat", "dog", 8).delta)
@@ -157,8 +170,22 @@ def test_which_direction_a_task_gets(tiny, tmp_path):
     whole = make_task("a photo of a cat", "a photo of a dog")
     assert torch.equal(words.direction(tiny, whole).delta, swapped.delta)
     saved = Direction(torch.ones(1, LENGTH, WIDTH), {})
-    save_direction(saved, tmp_path / "a.safetensors")
-    assert words.direction(tiny, make_task("cat", "dog", direction=tmp_path / "a.safetensors")).sha256 == saved.sha256
+    assert words.direction(tiny, make_task("cat", "dog", direction=saved)) is saved
+
+
+def test_an_editor_takes_a_direction_in_memory_or_its_file(tiny, tmp_path):
+    editor, method = Editor(tiny, {}), Pix2PixZero(steps=2)
+    picture = Image.new("RGB", (32, 32), "red")
+    made = direction_of_words(tiny, "cat", "fox", 8)
+    save_direction(made, tmp_path / "fox.safetensors")
+    forms = (made, tmp_path / "fox.safetensors", str(tmp_path / "fox.safetensors"))
+    results = [editor.edit(picture, "cat", "dog", direction=form, method=method) for form in forms]
+    assert {r.recipe["direction_sha256"] for r in results} == {made.sha256}
+    assert len({r.image.tobytes() for r in results}) == 1
+    *_, last = editor.stream(picture, "cat", "dog", direction=made, method=method)
+    assert last.results[0][0].image.tobytes() == results[0].image.tobytes()
+    with pytest.raises(ValueError, match="There is no edit direction nowhere"):
+        editor.edit(picture, "cat", "dog", direction="nowhere.safetensors", method=method)
 
 
 def test_courses_of_the_strength():

@@ -8,6 +8,7 @@ from typing import overload
 from PIL import Image
 
 from zeroshift.captioning import Captioner, Vocabulary, vocabulary_of
+from zeroshift.conditioning.direction import Direction, as_direction
 from zeroshift.conditioning.task import Task, make_task
 from zeroshift.diffusion.backbone import Backbone, Unsupported
 from zeroshift.diffusion.noise import check_seeds
@@ -56,7 +57,7 @@ class Editor:
         target: str = "",
         *,
         prompt: str | None = None,
-        direction: Path | None = None,
+        direction: Direction | str | Path | None = None,
         method: Method | None = None,
         seed: int = 0,
         fit: Fit | None = None,
@@ -70,7 +71,7 @@ class Editor:
         target: str = "",
         *,
         prompt: str | None = None,
-        direction: Path | None = None,
+        direction: Direction | str | Path | None = None,
         method: Method | None = None,
         seed: int = 0,
         seeds: Sequence[int] | None = None,
@@ -84,7 +85,7 @@ class Editor:
         target: str = "",
         *,
         prompt: str | None = None,
-        direction: Path | None = None,
+        direction: Direction | str | Path | None = None,
         method: Method | None = None,
         seed: int = 0,
         seeds: Sequence[int] | None = None,
@@ -101,7 +102,7 @@ class Editor:
                 and the results' recipes have the ``caption``.
             target: what it shall show: a word that takes the source's place, or a whole prompt.
             prompt: description of the picture that has the word ``source`` in it; default "a photo of a SOURCE".
-            direction: a saved edit direction to use instead of one made from the words.
+            direction: an edit direction, or the file of a saved one, to use instead of one made from the words.
             method: default pix2pix-zero with this model's presets.
             seed: seed of everything random.
             seeds: a seed for each picture of a list, in place of ``seed``.
@@ -155,7 +156,7 @@ class Editor:
         target: str = "",
         *,
         prompt: str | None = None,
-        direction: Path | None = None,
+        direction: Direction | str | Path | None = None,
         method: Method | None = None,
         seed: int = 0,
         fit: Fit | None = None,
@@ -177,7 +178,7 @@ class Editor:
         source: str | None,
         target: str,
         prompt: str | None,
-        direction: Path | None,
+        direction: Direction | str | Path | None,
         fit: Fit | None,
     ) -> list[tuple[Task, str | None]]:
         """Return every picture's task, and its caption where that says what it shows.
@@ -186,12 +187,13 @@ class Editor:
             Unsupported: no source is given, and the model has no captioner.
             ValueError: a word is unusable.
         """
+        along = as_direction(direction)
         if source is not None:
-            return [(make_task(source, target, prompt, direction), None)] * len(sources)
+            return [(make_task(source, target, prompt, along), None)] * len(sources)
         if prompt is not None:
             raise ValueError("A prompt is a sentence with the word source in it; give both, or leave both out.")
         captions = self.captions(sources, fit=fit)
-        return [(replace(self.vocabulary.retarget(c, target), direction=direction), c) for c in captions]
+        return [(replace(self.vocabulary.retarget(c, target), direction=along), c) for c in captions]
 
     def batches(self, pictures: Sequence[Photo], *, fit: Fit | None = None) -> list[list[int]]:
         """Return which pictures, by index, ``run`` takes together: those of one framed size.

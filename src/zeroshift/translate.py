@@ -134,7 +134,7 @@ def _prepared(backbone: Backbone, requests: Sequence[Request]) -> list[Direction
 
     Raises:
         Unsupported: the network lacks layers that a control works on.
-        ValueError: a saved direction is unusable.
+        ValueError: a task's own direction is of another text encoder, or in vain.
     """
     for request in requests:
         for part in request.method.controls:

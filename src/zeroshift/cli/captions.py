@@ -50,7 +50,7 @@ def split(whole: Job, rows: Sequence[Sequence[Wanted]], method: "Callable[[Given
                 pictures=[whole.pictures[k] for k in members if whole.pictures],
                 captions=[whole.captions[k] for k in members if whole.captions],
                 files=[whole.files[k * count + n] for k in members for n in edits],
-                requests=[Request(edit.task, method(edit.given)) for edit in wanted],
+                requests=[Request(replace(e.task, direction=whole.along), method(e.given)) for e in wanted],
             )
         )
     return jobs

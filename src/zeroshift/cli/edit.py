@@ -23,6 +23,7 @@ from zeroshift.cli.shared import (
     as_app,
     method_flags,
 )
+from zeroshift.conditioning.direction import as_direction
 from zeroshift.image import load_image
 
 
@@ -74,11 +75,12 @@ def edit(
     else:
         wanted = asked_for(source, target, prompt, direction, method, given, strengths, bool(images))
     files = result_files(images, source, [*wanted, *unseen], direction, photographs, results)
+    along = as_direction(direction)
     pictures = [load_image(image, max_megapixels=photographs.megapixels) for image in images]
     editor, loaded = model.opened(loud)
     captions = looked_at(editor, images, pictures, photographs.fit, loud) if unseen else []
-    seen = [[each.seen(caption, direction, editor.vocabulary) for each in unseen] for caption in captions]
+    seen = [[each.seen(caption, editor.vocabulary) for each in unseen] for caption in captions]
     rows = seen or [wanted] * max(len(images), 1)
-    whole = Job(images, pictures, captions, files, [], direction, seed, photographs, results, loaded, loud)
+    whole = Job(images, pictures, captions, files, [], direction, along, seed, photographs, results, loaded, loud)
     for job in split(whole, rows, lambda options: editor.method(method, options, paper_defaults)):
         carry_out(job, editor)

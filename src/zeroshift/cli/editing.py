@@ -1,7 +1,7 @@
 """What is asked for on the command line of an edit: which edits of which pictures, in which files."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from zeroshift.captioning import Vocabulary
@@ -34,14 +34,13 @@ class Unseen:
     given: Given
     label: str
 
-    def seen(self, caption: str, direction: Path | None, vocabulary: Vocabulary) -> Wanted:
+    def seen(self, caption: str, vocabulary: Vocabulary) -> Wanted:
         """Return the same of a picture with this caption.
 
         Raises:
             ValueError: the target says what the caption says.
         """
-        task = vocabulary.retarget(caption, self.target)
-        return Wanted(replace(task, direction=direction), self.given, self.label)
+        return Wanted(vocabulary.retarget(caption, self.target), self.given, self.label)
 
 
 def asked_for(
@@ -60,7 +59,7 @@ def asked_for(
         Wrong: a word, an option or a value makes no sense.
     """
     with usage():
-        tasks = [make_task(source, target, prompt, direction) for target in targets]
+        tasks = [make_task(source, target, prompt) for target in targets]
     spread = checked_options(direction, method, given, strengths)
     with usage():  # a part that speaks of words looks whether they stand in the prompts
         check_shared([Request(t, checked_method(method, options)) for t in tasks for _, options in spread], photograph)

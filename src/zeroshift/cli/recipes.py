@@ -17,6 +17,7 @@ from zeroshift.diffusion.backbone import Identity
 from zeroshift.image import Fit, load_image, read_recipe
 
 if TYPE_CHECKING:
+    from zeroshift.conditioning.direction import Direction
     from zeroshift.editor import Editor
     from zeroshift.translate import Progress
 
@@ -189,8 +190,8 @@ def original(recipe: Recipe, edited: Path, image: Path | None) -> Path | None:
     raise ValueError(f"{image or stored.name}, from which {edited} was made, is not there; give it with --image.")
 
 
-def saved_direction(recipe: Recipe, edited: Path, direction: Path | None) -> Path | None:
-    """Find the saved edit direction, if the recipe has one.
+def saved_direction(recipe: Recipe, edited: Path, direction: Path | None) -> "tuple[Path | None, Direction | None]":
+    """Find and read the saved edit direction, if the recipe has one.
 
     Raises:
         Wrong: one is given in vain.
@@ -200,16 +201,19 @@ def saved_direction(recipe: Recipe, edited: Path, direction: Path | None) -> Pat
     if not isinstance(facts, EditFacts) or facts.direction_path is None:
         if direction is not None:
             raise Wrong(f"{edited} was made without a saved direction, so --direction means nothing to it.")
-        return None
+        return None, None
     from zeroshift.conditioning.direction import load_direction
 
     place = direction or edited.parent / facts.direction_path
-    if load_direction(place).sha256 != facts.direction_sha256:
+    found = load_direction(place)
+    if found.sha256 != facts.direction_sha256:
         raise ValueError(f"{place} is not the edit direction that {edited} was made with; give that with --direction.")
-    return place
+    return place, found
 
 
-def steps_of(recipe: Recipe, editor: "Editor", image: Path | None, direction: Path | None) -> "Iterator[Progress]":
+def steps_of(
+    recipe: Recipe, editor: "Editor", image: Path | None, direction: "Direction | None"
+) -> "Iterator[Progress]":
     """Return the run that makes the picture again, in a batch of the same size: the last bits depend on that."""
     from zeroshift.presets import build_method
     from zeroshift.request import Request

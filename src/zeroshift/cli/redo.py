@@ -33,7 +33,8 @@ def redo(
     """Make an edited picture again from the recipe in its file: the same bytes on the same machine."""
     recipe = Recipe.read(edited)
     path = output or edited.with_stem(f"{edited.stem}-redo")
-    source, told = original(recipe, edited, image), saved_direction(recipe, edited, direction)
+    source = original(recipe, edited, image)
+    told, along = saved_direction(recipe, edited, direction)
     read = [("the edited picture", edited), ("the photograph", source), ("the photograph", image)]
     check_apart([*read, ("the edit direction", told)], [path])
     check_picture(path)
@@ -41,7 +42,7 @@ def redo(
         editor = recipe.model_flags(model, clip, cache_dir).open()
     recipe.check_model(editor.backbone.identity)
     before = edited.read_bytes()
-    last, seconds = follow(steps_of(recipe, editor, source, told), loud.silent)
+    last, seconds = follow(steps_of(recipe, editor, source, along), loud.silent)
     result = last.results[recipe.facts.row][0]
     picture = result.native if recipe.facts.native else result.image
     save_image(picture, path, recipe=recipe.with_own(result.recipe))

@@ -57,10 +57,10 @@ class ConditioningOptions(Protocol):
     def kind(self) -> str: ...
 
     def direction(self, backbone: Backbone, task: Task) -> Direction | None:
-        """Load or make the edit direction of ``task``; None for a conditioning without.
+        """Edit direction that ``task`` has, or one made of its words; None for a conditioning without.
 
         Raises:
-            ValueError: the saved direction is unreadable or of another text encoder, or the task has one in vain.
+            ValueError: the task's own is of another text encoder, or in vain.
         """
 
     def bind(self, run: EditContext) -> Conditioning:

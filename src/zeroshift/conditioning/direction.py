@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
@@ -24,12 +25,30 @@ _MEANS: WeakKeyDictionary[Backbone, dict[tuple[str, int], Tensor]] = WeakKeyDict
 
 @dataclass(frozen=True, eq=False)
 class Direction:
-    """An edit direction and where it came from."""
+    """An edit direction and where it came from.
+
+    Raises:
+        ValueError: the values are no finite floats of (1, L, D).
+    """
 
     delta: Tensor
     """target mean minus source mean, token position by token position, neither normalised nor pooled: (1, L, D)"""
     provenance: dict[str, str]
-    """source and target names, sentence counts and hashes, model"""
+    """source and target names, sentence counts and hashes, model; empty where nothing is known"""
+
+    def __post_init__(self) -> None:
+        delta = self.delta
+        if not (delta.ndim == 3 and len(delta) == 1 and delta.is_floating_point() and delta.isfinite().all()):
+            raise ValueError(
+                f"An edit direction is one finite vector per token, floats of (1, tokens, width), and this is "
+                f"{str(delta.dtype).removeprefix('torch.')} of {tuple(delta.shape)}."
+            )
+
+    @property
+    def name(self) -> str:
+        """What it leads from and to, as in "from cat to dog"; empty where that is not known."""
+        known = {"source", "target"} <= self.provenance.keys()
+        return f"from {self.provenance['source']} to {self.provenance['target']}" if known else ""
 
     @property
     def sha256(self) -> str:
@@ -122,20 +141,27 @@ def load_direction(path: Path) -> Direction:
             direction = Direction(file.get_tensor("delta"), json.loads(metadata["provenance"]))
     except (SafetensorError, KeyError, ValueError) as error:
         raise ValueError(f"{path} is not an edit direction; make one with: zeroshift direction make.") from error
-    delta = direction.delta
-    if not (delta.ndim == 3 and len(delta) == 1 and delta.is_floating_point() and delta.isfinite().all()):
-        raise ValueError(f"{path} is not an edit direction; make one with: zeroshift direction make.")
     return direction
 
 
-def check_direction(direction: Direction, tokens: Tensor, path: Path) -> None:
+def as_direction(direction: Direction | str | PathLike[str] | None) -> Direction | None:
+    """Read an edit direction where its file is given.
+
+    Raises:
+        ValueError: the file is missing or is not an edit direction.
+    """
+    return load_direction(Path(direction)) if isinstance(direction, (str, PathLike)) else direction
+
+
+def check_direction(direction: Direction, tokens: Tensor) -> None:
     """Refuse a direction of another text encoder's shape.
 
     Raises:
         ValueError: the shapes differ.
     """
     if direction.delta.shape[1:] != tokens.shape[1:]:
+        name = f" {direction.name}" if direction.name else ""
         raise ValueError(
-            f"The edit direction {path} is {tuple(direction.delta.shape[1:])} and this model's prompts are "
+            f"The edit direction{name} is {tuple(direction.delta.shape[1:])} and this model's prompts are "
             f"{tuple(tokens.shape[1:])} (tokens, width); make the direction with this model."
         )

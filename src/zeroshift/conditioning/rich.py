@@ -40,10 +40,10 @@ class RichPrompts:
     """scale the direction to unit length before the strength applies"""
 
     def direction(self, backbone: Backbone, task: Task) -> Direction:
-        """Load or make the direction of ``task``.
+        """Direction that ``task`` has, or one made of its words.
 
         Raises:
-            ValueError: the saved direction is unreadable or of another text encoder.
+            ValueError: the task's own is of another text encoder.
         """
         return direction_of_task(backbone, task, self.words, self.sentences)
 

@@ -15,7 +15,6 @@ from zeroshift.conditioning.direction import (
     check_direction,
     direction_of_prompts,
     direction_of_words,
-    load_direction,
 )
 from zeroshift.conditioning.prompts import StepPrompts, negative_at, prompt_at, with_values
 from zeroshift.conditioning.task import Task
@@ -50,10 +49,10 @@ class EditDirection:
     """scale the direction to unit length before the strength applies"""
 
     def direction(self, backbone: Backbone, task: Task) -> Direction:
-        """Load or make the direction of ``task``.
+        """Direction that ``task`` has, or one made of its words.
 
         Raises:
-            ValueError: the saved direction is unreadable or of another text encoder.
+            ValueError: the task's own is of another text encoder.
         """
         return direction_of_task(backbone, task, self.words, self.sentences)
 
@@ -70,15 +69,14 @@ class EditDirection:
 
 
 def direction_of_task(backbone: Backbone, task: Task, words: Words, sentences: int) -> Direction:
-    """Load or make the direction of ``task``.
+    """Direction that ``task`` has, or one made of its words.
 
     Raises:
-        ValueError: the saved direction is unreadable or of another text encoder.
+        ValueError: the task's own is of another text encoder.
     """
     if task.direction is not None:
-        direction = load_direction(task.direction)
-        check_direction(direction, backbone.embed([task.source_prompt]).tokens, task.direction)
-        return direction
+        check_direction(task.direction, backbone.embed([task.source_prompt]).tokens)
+        return task.direction
     if task.words is not None and words == "sentences":
         return direction_of_words(backbone, *task.words, sentences)
     return direction_of_prompts(backbone, task.source_prompt, task.target_prompt)

@@ -2,9 +2,12 @@
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zeroshift.sentences import contains_word, swap_word, with_article
+
+if TYPE_CHECKING:
+    from zeroshift.conditioning.direction import Direction
 
 _ARTICLE = re.compile(r"^(?:an?|the)\s", re.IGNORECASE)
 
@@ -19,8 +22,8 @@ class Task:
     target_prompt: str
     words: tuple[str, str] | None
     """the swapped words, if both were given as words"""
-    direction: Path | None = None
-    """a saved edit direction to use instead of one made from the words"""
+    direction: "Direction | None" = None
+    """an edit direction to use instead of one made from the words"""
 
 
 def is_prompt(text: str) -> bool:
@@ -28,7 +31,7 @@ def is_prompt(text: str) -> bool:
     return bool(_ARTICLE.match(text.strip())) or len(text.split()) > 3
 
 
-def make_task(source: str, target: str, prompt: str | None = None, direction: Path | None = None) -> Task:
+def make_task(source: str, target: str, prompt: str | None = None, direction: "Direction | None" = None) -> Task:
     """Complete words to prompts.
 
     A word ``source`` stands in ``prompt`` (default: "a photo of a SOURCE"), and a word ``target`` is swapped in for
