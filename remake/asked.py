@@ -2,44 +2,21 @@
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from zeroshift.cli import edit
-from zeroshift.cli.editing import asked_for
 from zeroshift.cli.files import DEFAULT_PHOTOGRAPHS
-from zeroshift.cli.flags import Given, nested
+from zeroshift.cli.flags import nested
 from zeroshift.cli.main import app_for
-from zeroshift.cli.shared import SHIPPED_METHOD, method_flags
-from zeroshift.conditioning.task import Task
-from zeroshift.editor import Editor
-from zeroshift.image import Fit
-from zeroshift.request import Request
+from zeroshift.cli.shared import method_flags
+from zeroshift.edits import EditSpec
 
 
-@dataclass(frozen=True)
-class Asked:
-    """One edit of one photograph."""
-
-    task: Task
-    method: str
-    given: Given
-    """nested options that stood in the words"""
-    paper: bool
-    fit: Fit | None
-    seed: int = 0
-
-    def request(self, editor: Editor) -> Request:
-        """Return what the command runs: the model's presets, overlaid by what was given."""
-        return Request(self.task, editor.method(self.method, self.given, self.paper))
-
-
-def asked(words: str) -> Asked:
+def asked(words: str) -> EditSpec:
     """Read the words that follow ``zeroshift edit PHOTOGRAPH``.
 
     Raises:
         CycloptsError: an option does not exist, or --target is missing.
-        ValueError: --source is missing.
-        Wrong: a word, an option or a value makes no sense.
+        ValueError: --source is missing, or a word, an option or a value makes no sense.
     """
     tokens = ["photograph.png", *shlex.split(words)]
     _, flags = method_flags(tokens)
@@ -48,10 +25,12 @@ def asked(words: str) -> Asked:
     found = bound.arguments
     if "source" not in found:
         raise ValueError(f"Say with --source what the photograph shows, beside {words}; nothing looks at it here.")
-    method, given = found.get("method", SHIPPED_METHOD), nested(flags, found)
-    (wanted,) = asked_for(found["source"], found["target"], found.get("prompt"), None, method, given, None)
+    (target,) = found["target"]
+    same = {name: found[name] for name in ("source", "prompt", "method", "paper_defaults", "seed") if name in found}
     fit = found.get("photographs", DEFAULT_PHOTOGRAPHS).fit
-    return Asked(wanted.task, method, wanted.given, found.get("paper_defaults", False), fit, found.get("seed", 0))
+    spec = EditSpec(target=target, fit=fit, options=nested(flags, found), **same)
+    spec.check()
+    return spec
 
 
 def command(words: Sequence[str]) -> None:

@@ -11,17 +11,17 @@ from PIL import Image
 from torch import Tensor
 
 import zeroshift
-from remake.asked import Asked
 from remake.sitting import Sitting
+from zeroshift.edits import EditSpec
 from zeroshift.files import sha256_of, write_atomically
 from zeroshift.image import canonical_json
 from zeroshift.image.tensors import to_bytes, to_png, to_tensor
 from zeroshift.request import describe
 
 
-def edited(sitting: Sitting, asked: Asked, folder: Path) -> Tensor:
+def edited(sitting: Sitting, asked: EditSpec, folder: Path) -> Tensor:
     """Return the edits of all photographs of a sitting at the model's own size, uint8 (N, 3, H, W)."""
-    request = asked.request(sitting.editor)
+    request = asked.resolve(sitting.editor)
     shas = [source.sha256 for source in sitting.sources]
     drawn = {"pictures": shas, "fit": asked.fit, "seed": asked.seed}
     facts = {**describe(sitting.editor.backbone, request), **drawn, "code": code()}

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Annotated
 
 import torch
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import ConfigDict, Field, JsonValue, TypeAdapter
 from pydantic.dataclasses import dataclass
 
-from remake.asked import Asked, asked
+from remake.asked import asked
 from remake.place import Job, Jobs, Place
 from remake.tuner import Bench, Figures, Sitter, best
 from zeroshift import Progress
-from zeroshift.cli.flags import Given
 from zeroshift.cli.quality import follow
+from zeroshift.edits import EditSpec
 from zeroshift.files import write_atomically
 from zeroshift.miniature.classifier import load_classifier
 from zeroshift.miniature.data import CaptionedFolder, rows_of
@@ -79,7 +79,7 @@ def make(plan: Plan, name: str, place: Place) -> str:
     """Measure one method's candidates and write the best into the model's presets."""
     bench, trial = bench_of(place, plan.pictures), in_numbers(plan.trials[name], place)
     figures = follow(measured(bench, name, trial, plan.batch, place.work), silent=False)
-    wishes = [wish(name, f"{trial.always} {one}", bench.classifier.classes).given for one in trial.candidates]
+    wishes = [wish(name, f"{trial.always} {one}", bench.classifier.classes).options for one in trial.candidates]
     in_use = read_presets(place.model).get(name)
     taken = best(figures, next((k for k, one in enumerate(wishes) if one == in_use), None))
     options = wishes[taken]
@@ -135,14 +135,14 @@ def ways(animal: str, classes: tuple[str, str]) -> tuple[str, str]:
     return classes if animal == classes[0] else (classes[1], classes[0])
 
 
-def wish(name: str, words: str, way: tuple[str, str]) -> Asked:
+def wish(name: str, words: str, way: tuple[str, str]) -> EditSpec:
     """Return the edit that a candidate's words stand for, beside the paper's defaults."""
     source, target = way
     found = asked(f"--source {source} --target {target} --fit stretch --paper-defaults --method {name} {words}")
-    return replace(found, given=nulled(found.given))
+    return found.model_copy(update={"options": nulled(found.options)})
 
 
-def nulled(given: Given) -> Given:
+def nulled(given: dict[str, JsonValue]) -> dict[str, JsonValue]:
     """Put None where the word null was given."""
     plain = {k: nulled(v) if isinstance(v, dict) else v for k, v in given.items()}
     return {k: None if v == "null" else v for k, v in plain.items()}

@@ -4,10 +4,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from remake.asked import Asked
 from zeroshift import Progress, Result
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.editor import Editor
+from zeroshift.edits import EditSpec
 from zeroshift.image import Photo
 from zeroshift.methods.base import inversion_plan
 from zeroshift.request import inversion_facts
@@ -22,7 +22,7 @@ class Sitting:
     inverted: dict[str, Trajectory] = field(default_factory=dict)
     """by all that an inversion depends on"""
 
-    def edit(self, asked: Asked, *, reconstruct: bool = False) -> list[Result]:
+    def edit(self, asked: EditSpec, *, reconstruct: bool = False) -> list[Result]:
         """Return the edited photographs, as ``zeroshift edit`` makes them with a saved inversion.
 
         Raises:
@@ -30,7 +30,7 @@ class Sitting:
         """
         *_, last = self.editor.run(
             self.sources,
-            [asked.request(self.editor)],
+            [asked.resolve(self.editor)],
             seed=asked.seed,
             fit=asked.fit,
             reconstruct=reconstruct,
@@ -38,9 +38,9 @@ class Sitting:
         )
         return [row[0] for row in last.results]
 
-    def trajectory(self, asked: Asked) -> Trajectory:
+    def trajectory(self, asked: EditSpec) -> Trajectory:
         """Return the inversion that an edit begins with."""
-        request, fit = asked.request(self.editor), asked.fit or self.editor.default_fit
+        request, fit = asked.resolve(self.editor), asked.fit or self.editor.default_fit
         seeds = [asked.seed] * len(self.sources)
         facts = inversion_facts(self.editor.backbone, self.sources, request, seeds=seeds, fit=fit)
         keep = inversion_plan(request.method, self.editor.backbone, seeds).keep

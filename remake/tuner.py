@@ -8,11 +8,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from remake.asked import Asked
 from remake.kept import edited
 from remake.sitting import Sitting
 from zeroshift import Progress
 from zeroshift.editor import Editor
+from zeroshift.edits import EditSpec
 from zeroshift.image import Photo
 from zeroshift.image.tensors import psnr
 from zeroshift.miniature.classifier import Classifier
@@ -61,7 +61,7 @@ class Bench:
     folder: Path
     """of the edits that are kept"""
 
-    def singles(self, wishes: Sequence[Sequence[Asked]]) -> Generator[Progress, None, list[Tensor]]:
+    def singles(self, wishes: Sequence[Sequence[EditSpec]]) -> Generator[Progress, None, list[Tensor]]:
         """Edit every photograph alone, ``wishes[candidate][photograph]``; return uint8 (N, 3, S, S) per candidate."""
         rows: list[list[Tensor]] = [[] for _ in wishes]
         for n, sitter in enumerate(self.sitters):
@@ -71,7 +71,7 @@ class Bench:
                 yield Progress("edits", n * len(wishes) + k + 1, len(self.sitters) * len(wishes), None)
         return [torch.cat(row) for row in rows]
 
-    def batches(self, wishes: Sequence[Sequence[Asked]], size: int) -> Generator[Progress, None, list[Tensor]]:
+    def batches(self, wishes: Sequence[Sequence[EditSpec]], size: int) -> Generator[Progress, None, list[Tensor]]:
         """Do the same with up to ``size`` photographs of one animal at a time."""
         groups = [group for animal in self.classifier.classes for group in chunks(self.of(animal), size)]
         rows: list[list[Tensor]] = [[] for _ in wishes]

@@ -16,6 +16,7 @@ from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.image import Fit, Photo, Picture, as_photo, frame
 from zeroshift.image.tensors import to_pictures
 from zeroshift.methods import Method
+from zeroshift.methods.idle import check_idle
 from zeroshift.presets import Options, build_method
 from zeroshift.request import Request
 from zeroshift.results import Result, batches, of_one_task
@@ -45,9 +46,11 @@ class Editor:
         """Return a method with this model's presets (not with ``paper``), overlaid by nested ``options``.
 
         Raises:
-            ValueError: there is no such method or option, or a value is out of range.
+            ValueError: there is no such method or option, a value is out of range, or an option would do nothing.
         """
-        return build_method(name, {} if paper else self.presets.get(name, {}), options or {})
+        built = build_method(name, {} if paper else self.presets.get(name, {}), options or {})
+        check_idle(built, options or {})
+        return built
 
     @overload
     def edit(  # type: ignore[overload-overlap]  # a str is a sequence of str, and means one path

@@ -91,4 +91,4 @@ def test_every_candidate_can_be_a_preset():
         always = trial.always.format(regularisation="1.25")
         for candidate in trial.candidates:
             wish = presets.wish(name, f"{always} {candidate}", ("cat", "dog"))
-            check_kinds(type(build_method(name, wish.given)), wish.given, presets.MANIFEST)
+            check_kinds(type(build_method(name, wish.options)), wish.options, presets.MANIFEST)

@@ -67,7 +67,7 @@ def test_a_picture_is_its_panels_side_by_side(place):
     for k, words in ((2, EDIT), (3, f"{EDIT} --lambda-xa 0")):
         wish, left = asked(words), k * (size + gap)
         result = editor.edit(
-            place.root / "examples/cat.png", "cat", "dog", method=wish.request(editor).method, fit="pad"
+            place.root / "examples/cat.png", "cat", "dog", method=wish.resolve(editor).method, fit="pad"
         )
         assert np.array_equal(pixels(drawn.crop((left, 0, left + size, size))), pixels(result.native))
     recipe = read_recipe(path)
@@ -101,7 +101,7 @@ def test_every_panel_of_the_manifest_is_a_command_that_exists():
     for picture in pictures.read(pictures.MANIFEST):
         for panel in picture.panels:
             wish = asked(f"{picture.words} {panel.partition(' ')[2]}")
-            build_method(wish.method, wish.given)
+            build_method(wish.method, wish.options)
 
 
 def test_marks_are_filled_in_lines_and_around_blocks():

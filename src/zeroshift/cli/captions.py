@@ -1,13 +1,11 @@
 """What is seen in photographs, and which of their edits run together."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zeroshift.cli.editing import Wanted
-from zeroshift.cli.flags import Given
 from zeroshift.cli.job import Job
 from zeroshift.cli.shared import Loudness
 from zeroshift.conditioning.task import Task
@@ -16,7 +14,6 @@ from zeroshift.request import Request
 
 if TYPE_CHECKING:
     from zeroshift.editor import Editor
-    from zeroshift.methods import Method
 
 
 def looked_at(
@@ -34,15 +31,10 @@ def looked_at(
     return captions
 
 
-def split(whole: Job, rows: Sequence[Sequence[Wanted]], method: "Callable[[Given], Method]") -> list[Job]:
-    """Return the jobs that do every picture's edits, of which ``rows`` has one row per picture.
-
-    Raises:
-        ValueError: a method speaks of words that the prompts do not have.
-    """
+def split(whole: Job, rows: Sequence[Sequence[Request]]) -> list[Job]:
+    """Return the jobs that do every picture's edits, of which ``rows`` has one row per picture."""
     jobs, count = [], len(rows[0])
     for members, edits in together(rows):
-        wanted = [rows[members[0]][n] for n in edits]
         jobs.append(
             replace(
                 whole,
@@ -50,13 +42,13 @@ def split(whole: Job, rows: Sequence[Sequence[Wanted]], method: "Callable[[Given
                 pictures=[whole.pictures[k] for k in members if whole.pictures],
                 captions=[whole.captions[k] for k in members if whole.captions],
                 files=[whole.files[k * count + n] for k in members for n in edits],
-                requests=[Request(replace(e.task, direction=whole.along), method(e.given)) for e in wanted],
+                requests=[rows[members[0]][n] for n in edits],
             )
         )
     return jobs
 
 
-def together(rows: Sequence[Sequence[Wanted]]) -> list[tuple[list[int], list[int]]]:
+def together(rows: Sequence[Sequence[Request]]) -> list[tuple[list[int], list[int]]]:
     """Return which pictures, and which of their edits, run together: those of the same words and one source."""
     groups: dict[tuple[tuple[int, Task], ...], list[int]] = {}
     for k, row in enumerate(rows):

@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from zeroshift.cli.captions import looked_at, split
-from zeroshift.cli.editing import Unseen, Wanted, asked_for, asked_for_unseen, check_used, result_files
+from zeroshift.cli.editing import asked_for, check_all, result_files
 from zeroshift.cli.files import DEFAULT_PHOTOGRAPHS, DEFAULT_RESULTS, PhotographFlags, ResultFlags
 from zeroshift.cli.flags import Given, with_flags
 from zeroshift.cli.job import Job, carry_out
@@ -24,6 +24,7 @@ from zeroshift.cli.shared import (
     method_flags,
 )
 from zeroshift.conditioning.direction import as_direction
+from zeroshift.edits import EditSpec
 from zeroshift.image import load_image
 
 
@@ -62,25 +63,25 @@ def edit(
     """
     photographs.check(len(images))
     results.check()
-    check_used(
-        given,
-        photographs=bool(images),
-        inverted=bool(images) and photographs.inversion_file is None,
-        words=direction is None,
-        strengths=strengths is not None,
+    first = EditSpec(
+        target="",
+        source=source,
+        prompt=prompt,
+        method=method,
+        options=given,
+        paper_defaults=paper_defaults,
+        seed=seed,
+        fit=photographs.fit,
     )
-    wanted, unseen = list[Wanted](), list[Unseen]()
-    if source is None:
-        unseen = asked_for_unseen(target, prompt, direction, method, given, strengths, len(images))
-    else:
-        wanted = asked_for(source, target, prompt, direction, method, given, strengths, bool(images))
-    files = result_files(images, source, [*wanted, *unseen], direction, photographs, results)
+    wanted = asked_for(first, target, strengths)
+    check_all(wanted, len(images), photographs, directed=direction is not None)
+    files = result_files(images, source, wanted, direction, photographs, results)
     along = as_direction(direction)
     pictures = [load_image(image, max_megapixels=photographs.megapixels) for image in images]
     editor, loaded = model.opened(loud)
-    captions = looked_at(editor, images, pictures, photographs.fit, loud) if unseen else []
-    seen = [[each.seen(caption, editor.vocabulary) for each in unseen] for caption in captions]
-    rows = seen or [wanted] * max(len(images), 1)
-    whole = Job(images, pictures, captions, files, [], direction, along, seed, photographs, results, loaded, loud)
-    for job in split(whole, rows, lambda options: editor.method(method, options, paper_defaults)):
+    captions = looked_at(editor, images, pictures, photographs.fit, loud) if source is None else []
+    seen: list[str | None] = [*captions] or [None] * max(len(images), 1)
+    rows = [[each.spec.resolve(editor, caption, along) for each in wanted] for caption in seen]
+    whole = Job(images, pictures, captions, files, [], direction, seed, photographs, results, loaded, loud)
+    for job in split(whole, rows):
         carry_out(job, editor)

@@ -8,7 +8,6 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
 from zeroshift.cli.captions import looked_at
-from zeroshift.cli.editing import check_unseen
 from zeroshift.cli.flags import Flag, Given, with_flags
 from zeroshift.cli.invert_report import check_report, write_report
 from zeroshift.cli.output import check_apart, check_writable, tell
@@ -80,8 +79,8 @@ def invert(
     """
     with usage():
         told = None if source is None else complete_source(source, prompt)
-    if told is None:
-        check_unseen(prompt, photographs=1)
+    if told is None and prompt is not None:
+        raise Wrong("--prompt is a sentence with the word --source in it; give both, or leave both out.")
     check_places(checked_method(method, given), image, output, report)
     picture = load_image(image, max_megapixels=max_megapixels)
     editor, _ = model.opened(loud)

@@ -15,7 +15,6 @@ from zeroshift.cli.shared import Loudness
 from zeroshift.image import Fit, Photo, before_after, frame, save_image
 
 if TYPE_CHECKING:
-    from zeroshift.conditioning.direction import Direction
     from zeroshift.diffusion.trajectory import Trajectory
     from zeroshift.editor import Editor
     from zeroshift.request import Request
@@ -39,8 +38,6 @@ class Job:
     """of the results: the edits of one picture side by side"""
     requests: "Sequence[Request]"
     direction: Path | None
-    along: "Direction | None"
-    """the same, read"""
     seed: int
     photographs: PhotographFlags
     results: ResultFlags

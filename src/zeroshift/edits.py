@@ -1,0 +1,192 @@
+"""What is asked of an edit, as data: the same in Python, on the command line, in a request body, in a manifest."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+from pydantic_core import to_jsonable_python
+
+from zeroshift.captioning import Vocabulary
+from zeroshift.conditioning.direction import Direction, direction_of_words, make_direction
+from zeroshift.conditioning.task import Task, check_target, make_task
+from zeroshift.image import Fit
+from zeroshift.methods import Method
+from zeroshift.methods.idle import check_idle, chosen, default_part, part_of
+from zeroshift.options.fields import fields_of
+from zeroshift.presets import build_method
+from zeroshift.request import Request
+
+if TYPE_CHECKING:
+    from zeroshift.editor import Editor
+
+MOST_SENTENCES = 10_000
+"""of one set that an edit direction is made of"""
+Options: TypeAlias = Annotated[dict[str, JsonValue], BeforeValidator(to_jsonable_python)]
+Seed: TypeAlias = Annotated[int, Field(ge=0, lt=2**63)]
+Words: TypeAlias = Annotated[str, Field(min_length=1, max_length=1000)]
+Sentences: TypeAlias = Annotated[tuple[Words, ...], Field(min_length=1, max_length=MOST_SENTENCES)]
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class DirectionOfWords(_Data):
+    """An edit direction from one word to another, each in template sentences."""
+
+    source_word: Words
+    target_word: Words
+    count: Annotated[int, Field(ge=1, le=2000)] = 1000
+    """template sentences per word"""
+
+
+class DirectionOfSentences(_Data):
+    """An edit direction from one set of sentences to another."""
+
+    source_sentences: Sentences
+    target_sentences: Sentences
+    names: tuple[Words, Words] = ("source", "target")
+    """what the sets are about"""
+
+
+class SavedDirection(_Data):
+    """An edit direction that exists already; its values are passed beside the data."""
+
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    """of its values, ``Direction.sha256``"""
+
+
+AnyDirection: TypeAlias = DirectionOfWords | DirectionOfSentences | SavedDirection
+
+
+class EditSpec(_Data):
+    """One edit of any picture. It names no file and holds no tensor, and its JSON is read back as the same."""
+
+    target: str
+    """what the picture shall show: a word that takes the source's place, or a whole prompt"""
+    source: str | None = None
+    """what it shows: a word of ``prompt``, or a whole prompt; by default the model's captioner says it"""
+    prompt: str | None = None
+    """the picture in words, with the word ``source`` among them; default "a photo of a SOURCE" """
+    method: str = "pix2pix-zero"
+    options: Options = {}
+    """nested options of the method, as in {"steps": 20, "control": {"lambda_xa": 0.1}}"""
+    paper_defaults: bool = False
+    """whether what the model recommends is left out"""
+    seed: Seed = 0
+    """seed of everything random"""
+    fit: Fit | None = None
+    """how the picture meets the model's frame; by default the model's way"""
+    direction: AnyDirection | None = None
+    """what to use instead of a direction made of ``source`` and ``target``"""
+
+    def check(self, *, photograph: bool = True, inverted: bool = True, directed: bool = False) -> None:
+        """Refuse all that can be refused before a model is loaded.
+
+        Args:
+            photograph: whether a photograph is edited, not a picture that the model generates.
+            inverted: whether the photograph is inverted in this run; False where it comes with a saved inversion.
+            directed: whether an edit direction is passed beside this.
+
+        Raises:
+            ValueError: a word, an option or a value makes no sense, or an option would do nothing.
+        """
+        check_target(self.target)
+        self._check_source(photograph)
+        method = build_method(self.method, self.options)
+        check_idle(method, self.options)
+        self._check_run(method, photograph, inverted)
+        if directed or self.direction is not None:
+            self._check_directed(method)
+        if self.source is not None:  # a part that speaks of words looks whether they stand in the prompts
+            Request(make_task(self.source, self.target, self.prompt), method)
+
+    def _check_source(self, photograph: bool) -> None:
+        if self.source is None and self.prompt is not None:
+            raise ValueError("`prompt` is a sentence with the word `source` in it; give both, or leave both out.")
+        if self.source is None and not photograph:
+            raise ValueError(
+                "Without a photograph there is nothing to look at; say with `source` what shall be generated."
+            )
+
+    def _check_run(self, method: Method, photograph: bool, inverted: bool) -> None:
+        usual = default_part(type(method), "inversion")
+        if not photograph and "inversion" in self.options and method.inversion != usual:
+            raise ValueError(
+                "`inversion` and its options are for a photograph, and none is given; give one, or leave them out."
+            )
+        if getattr(method.control, "maps_from", "") == "inversion" and not (photograph and inverted):
+            raise ValueError(
+                "`maps_from` inversion takes maps while a photograph is inverted, and none is in this run; give one "
+                "without a saved inversion, or leave that out."
+            )
+
+    def _check_directed(self, method: Method) -> None:
+        conditioning = method.conditioning
+        if "sentences" not in fields_of(type(conditioning)):
+            raise ValueError(f"`direction` means nothing to `conditioning` {conditioning.kind}; leave one of them out.")
+        if made := [name for name in ("words", "sentences") if name in chosen(method, self.options, "conditioning")]:
+            idle = " and ".join(f"`{name}`" for name in made)
+            raise ValueError(f"{idle} say how a direction is made, and `direction` gives another; choose one.")
+
+    def task(self, vocabulary: Vocabulary, caption: str | None = None) -> Task:
+        """The edit in words; of a picture with this ``caption`` where no source is given.
+
+        Raises:
+            ValueError: a word makes no sense, or there is neither source nor caption.
+        """
+        self._check_source(photograph=caption is not None)
+        if self.source is None:
+            return vocabulary.retarget(caption or "", self.target)
+        return make_task(self.source, self.target, self.prompt)
+
+    def resolve(
+        self,
+        editor: "Editor",
+        caption: str | None = None,
+        direction: Direction | None = None,
+        *,
+        method: Method | None = None,
+    ) -> Request:
+        """What ``editor`` is to do.
+
+        Args:
+            caption: what the picture shows; needed where no source is given.
+            direction: one to use instead of a direction made of the words; the values of a ``SavedDirection``.
+            method: one to take in place of the named one with the model's presets and the options.
+
+        Raises:
+            ValueError: a word, an option or a value makes no sense, or the direction is another one.
+        """
+        along = self._along(editor, direction)
+        task = replace(self.task(editor.vocabulary, caption), direction=along)
+        return Request(task, method or editor.method(self.method, self.options, self.paper_defaults))
+
+    def _along(self, editor: "Editor", given: Direction | None) -> Direction | None:
+        match self.direction:
+            case DirectionOfWords(source_word=source, target_word=target, count=count):
+                return direction_of_words(editor.backbone, source, target, count)
+            case DirectionOfSentences(source_sentences=source, target_sentences=target, names=names):
+                return make_direction(editor.backbone, source, target, names, "sentences")
+            case SavedDirection(sha256=sha256) if given is None or given.sha256 != sha256:
+                raise ValueError(f"The edit direction {sha256[:12]} is not there; pass it beside what is asked for.")
+        return given
+
+
+def spread(spec: EditSpec, strengths: Sequence[float]) -> list[EditSpec]:
+    """The same edit at each of several strengths.
+
+    Raises:
+        ValueError: its conditioning has no strength, or the options have one already.
+    """
+    given = part_of(spec.options, "conditioning")
+    if "strength" in given:
+        raise ValueError("`strength` and `strengths` say the same thing; give one of them.")
+    conditioning = build_method(spec.method, spec.options).conditioning
+    if "strength" not in fields_of(type(conditioning)):
+        raise ValueError(f"`conditioning` {conditioning.kind} has no `strength`, so `strengths` means nothing to it.")
+    return [
+        spec.model_copy(update={"options": {**spec.options, "conditioning": {**given, "strength": strength}}})
+        for strength in strengths
+    ]

@@ -1,0 +1,153 @@
+"""An edit as data: JSON and back, what is refused before a model is loaded, and what it resolves to."""
+
+import json
+
+import pytest
+from pydantic import ValidationError
+
+from zeroshift.conditioning.direction import direction_of_words, make_direction
+from zeroshift.editor import Editor
+from zeroshift.edits import DirectionOfSentences, DirectionOfWords, EditSpec, SavedDirection, spread
+from zeroshift.methods import METHODS
+from zeroshift.presets import build_method, defaults_of
+
+SPECS = [
+    EditSpec(target="dog"),
+    EditSpec(target="dog", source="cat", prompt="a cat on a sofa", seed=2**63 - 1, fit="pad", paper_defaults=True),
+    EditSpec(target="dog", source="cat", options={"steps": 3, "control": {"lambda_xa": 0.1}}),
+    EditSpec(
+        target="dog", source="cat", method="prompt-to-prompt", options={"control": {"blend_words": ("cat", "dog")}}
+    ),
+    EditSpec(target="dog", direction=DirectionOfWords(source_word="cat", target_word="dog", count=10)),
+    EditSpec(target="dog", direction=DirectionOfSentences(source_sentences=["a cat"], target_sentences=["a dog"])),
+    EditSpec(target="dog", direction=SavedDirection(sha256="0" * 64)),
+]
+
+
+@pytest.fixture(scope="module")
+def editor(tiny) -> Editor:
+    return Editor(tiny, {"pix2pix-zero": {"steps": 7}, "ddim": {"conditioning": {"empty_share": 0.5}}})
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_json_and_back(spec):
+    assert EditSpec.model_validate_json(spec.model_dump_json()) == spec
+    assert EditSpec.model_validate(json.loads(spec.model_dump_json(exclude_unset=True))) == spec
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_takes_its_own_defaults_as_options(method, editor):
+    spec = EditSpec(target="dog", source="cat", method=method.name, paper_defaults=True)
+    whole = EditSpec(**{**spec.model_dump(), "options": defaults_of(method)})
+    assert EditSpec.model_validate_json(whole.model_dump_json()) == whole
+    assert whole.resolve(editor) == spec.resolve(editor)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        {"target": 3},
+        {"target": "dog", "seed": -1},
+        {"target": "dog", "seed": 2**63},
+        {"target": "dog", "fit": "squash"},
+        {"target": "dog", "options": [1]},
+        {"target": "dog", "direction": "/etc/passwd"},
+        {"target": "dog", "direction": {"path": "/etc/passwd"}},
+        {"target": "dog", "direction": {"sha256": "abc"}},
+        {"target": "dog", "direction": {"source_sentences": [], "target_sentences": ["a dog"]}},
+        {"target": "dog", "strength": 1},
+    ],
+)
+def test_other_data_is_refused(data):
+    with pytest.raises(ValidationError):
+        EditSpec.model_validate_json(json.dumps(data))
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ({"target": " "}, "target is empty"),
+        ({"source": "Dog"}, 'both "Dog"'),
+        ({"source": "cat", "prompt": "a horse"}, "does not stand in the prompt"),
+        ({"prompt": "a cat"}, "`prompt` is a sentence with the word `source` in it"),
+        ({"method": "nope"}, 'no method "nope"'),
+        ({"options": {"steps": 0}}, "steps"),
+        ({"options": {"stepz": 3}}, "stepz"),
+        ({"options": {"control": {"kind": "nope"}}}, "nope"),
+        (
+            {"options": {"conditioning": {"words": "swap", "sentences": 3}}},
+            "`sentences` is for a direction of template",
+        ),
+        ({"method": "ddim", "options": {"conditioning": {"values_until": 0.3}}}, "`values_until` is for what"),
+        ({"method": "ddim", "options": {"conditioning": {"empty_schedule": "linear"}}}, "add that, or leave it out"),
+        ({"method": "ddim", "direction": {"sha256": "0" * 64}}, "`direction` means nothing to `conditioning` prompts"),
+        (
+            {"direction": {"sha256": "0" * 64}, "options": {"conditioning": {"words": "swap"}}},
+            "`words` say how a direction is made, and `direction` gives another",
+        ),
+        ({"source": "cat", "method": "prompt-to-prompt", "options": {"control": {"blend_words": ["cow"]}}}, "cow"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_a_model_is_loaded(asked, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        EditSpec.model_validate({"target": "dog", **asked}).check()
+
+
+def test_what_is_for_photographs_is_refused_without_one():
+    for asked, sentence in (
+        ({}, "nothing to look at"),
+        ({"source": "cat", "options": {"inversion": {"grid": "official"}}}, "`inversion` and its options"),
+        ({"source": "cat", "options": {"control": {"maps_from": "inversion"}}}, "`maps_from` inversion"),
+    ):
+        spec = EditSpec.model_validate({"target": "dog", **asked})
+        with pytest.raises(ValueError, match=sentence):
+            spec.check(photograph=False)
+    with pytest.raises(ValueError, match="`maps_from` inversion"):
+        EditSpec(target="dog", options={"control": {"maps_from": "inversion"}}).check(inverted=False)
+
+
+def test_it_resolves_to_the_models_presets_and_the_given_options(editor):
+    request = EditSpec(target="dog", source="cat", options={"guidance_scale": 2.0}).resolve(editor)
+    assert request.task.target_prompt == "a photo of a dog"
+    assert request.method == build_method("pix2pix-zero", {"steps": 7, "guidance_scale": 2.0})
+    assert EditSpec(target="dog", source="cat", paper_defaults=True).resolve(editor).method.steps == 50
+    assert EditSpec(target="dog").resolve(editor, "a cat on a sofa").task.target_prompt == "a dog on a sofa"
+    with pytest.raises(ValueError, match="say with `source`"):
+        EditSpec(target="dog").resolve(editor)
+
+
+def test_options_that_would_do_nothing_are_refused_with_the_models_presets_in_mind(editor):
+    with pytest.raises(ValueError, match="`values_until` is for what"):
+        editor.method("ddim", {"conditioning": {"values_until": 0.3}})
+    course = {"conditioning": {"empty_schedule": "linear"}}
+    assert editor.method("ddim", course).conditioning.empty_share == 0.5
+    with pytest.raises(ValueError, match="`empty_schedule` is the course of `empty_share`"):
+        editor.method("ddim", course, paper=True)
+
+
+def test_directions_of_words_sentences_and_a_saved_one(editor, tiny):
+    words = direction_of_words(tiny, "cat", "fox", 5)
+    spec = EditSpec(target="dog", source="cat", direction={"source_word": "cat", "target_word": "fox", "count": 5})
+    assert spec.resolve(editor).task.direction.sha256 == words.sha256
+    saved = spec.model_copy(update={"direction": SavedDirection(sha256=words.sha256)})
+    assert saved.resolve(editor, direction=words).task.direction is words
+    for other in (None, direction_of_words(tiny, "cat", "fox", 6)):
+        with pytest.raises(ValueError, match="is not there; pass it beside"):
+            saved.resolve(editor, direction=other)
+    lines = {"source_sentences": ["a cat", "cats"], "target_sentences": ["a dog"]}
+    made = make_direction(tiny, *lines.values(), ("source", "target"), "sentences")
+    spec = EditSpec(target="dog", source="cat", direction=lines)
+    assert spec.resolve(editor).task.direction.sha256 == made.sha256
+
+
+def test_strengths_are_spread_out():
+    spec = EditSpec(target="dog", options={"steps": 3, "conditioning": {"normalise": True}})
+    first, second = spread(spec, (0.5, 1.0))
+    assert first == spec.model_copy(
+        update={"options": {"steps": 3, "conditioning": {"normalise": True, "strength": 0.5}}}
+    )
+    assert second.options["conditioning"]["strength"] == 1.0
+    assert "strength" not in spec.options["conditioning"]
+    with pytest.raises(ValueError, match="`strength` and `strengths` say the same"):
+        spread(first, (1.0,))
