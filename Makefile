@@ -16,7 +16,7 @@ check: .venv/ready-dev  ## formatting, lint, types, tests
 bench: .venv/ready-dev  ## compare cost and time with the official procedures; writes docs/benchmarks.md
 	$(BIN)/python -m benchmarks
 
-remake: .venv/ready-dev  ## make again what depends on the shipped model; DATA=FOLDER for presets and figures, ONLY="NAME ..."
+remake: .venv/ready-dev  ## make again what depends on the shipped model; DATA=FOLDER for what needs photographs, ONLY="NAME ..."
 	$(BIN)/python -m remake $(if $(DATA),--data $(DATA)) $(if $(ONLY),--only $(ONLY))
 
 help:  ## list the targets

@@ -3,14 +3,14 @@
 import json
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from remake.facts import megabytes
 from remake.pages import put
 from remake.place import Job, Jobs, Place
-from zeroshift.miniature.quality.bars import Bar, table
+from zeroshift.miniature.quality.table import page, shown
 
 WORDS = ("--target", "dog", "--threads", "2", "--json")
 
@@ -25,11 +25,11 @@ def make(place: Place) -> str:
     Raises:
         CalledProcessError: the edit failed.
     """
-    return put(place.root, {"speed": table(measured(place))})
+    return put(place.root, {"speed": page(measured(place))})
 
 
-def measured(place: Place) -> Sequence[Bar]:
-    """Run ``zeroshift edit`` in a process of its own and return what it took, beside what it may take.
+def measured(place: Place) -> list[tuple[str, str]]:
+    """Run ``zeroshift edit`` in a process of its own and return what it took.
 
     Raises:
         CalledProcessError: it failed.
@@ -40,10 +40,10 @@ def measured(place: Place) -> Sequence[Bar]:
     found = json.loads(subprocess.run(watched, check=True, stdout=subprocess.PIPE, text=True).stdout)
     done = json.loads(found["said"])
     return [
-        Bar(f"edit by {told(done['recipe'])}", done["seconds"], 15, "s", at_most=True),
-        Bar("the same with start, loading, seeing the source, and writing", found["seconds"], 15, "s", at_most=True),
-        Bar("most memory held", found["peak_bytes"] / 1e9, 2, "GB", at_most=True),
-        Bar("all files of the model", megabytes(place.model), 32, "MB", at_most=True),
+        (f"edit by {told(done['recipe'])}", shown(done["seconds"], "s")),
+        ("the same with start, loading, seeing the source, and writing", shown(found["seconds"], "s")),
+        ("most memory held", shown(found["peak_bytes"] / 1e9, "GB")),
+        ("all files of the model", shown(megabytes(place.model), "MB")),
     ]
 
 

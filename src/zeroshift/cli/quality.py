@@ -15,8 +15,7 @@ from zeroshift.backbones.checkpoint import SHIPPED
 from zeroshift.cli.output import check_apart, check_folder
 from zeroshift.cli.progress import PAUSE, with_lines
 from zeroshift.cli.shared import as_app, hush_libraries
-from zeroshift.cli.wrong import usage
-from zeroshift.miniature.quality.extent import FULL, Extent, check_full
+from zeroshift.miniature.quality.extent import Extent
 
 if TYPE_CHECKING:
     from zeroshift.translate import Progress
@@ -35,17 +34,17 @@ class ExtentFlags:
     """How much is measured."""
 
     per_class: Annotated[int, Parameter(help="prompts per animal", metavar="N", validator=Number(gte=1))] = (
-        FULL.per_class
+        Extent.per_class
     )
     per_coat: Annotated[
         int, Parameter(help="prompts per animal and coat; 0 leaves them out", metavar="N", validator=Number(gte=0))
-    ] = FULL.per_coat
+    ] = Extent.per_coat
     inversions: Annotated[
         int, Parameter(help="photographs to invert; 0 leaves that out", metavar="N", validator=Number(gte=0))
-    ] = FULL.inversions
+    ] = Extent.inversions
     steps: Annotated[
         int, Parameter(help="DDIM steps of samples and inversions", metavar="N", validator=Number(gte=1, lte=999))
-    ] = FULL.steps
+    ] = Extent.steps
     bench_test: Annotated[bool, Parameter(help="also read the split that nobody may tune on")] = False
 
 
@@ -58,9 +57,6 @@ def quality(
     *,
     output: Annotated[Path, Parameter(name=["--output", "-o"], help="folder for quality.json and pictures")],
     model: Annotated[Path, Parameter(help="model folder [default the shipped one]", show_default=False)] = SHIPPED,
-    card: Annotated[
-        Path | None, Parameter(help="text file to put the table into, between its two marks; at full counts only")
-    ] = None,
     guidance_scale: Annotated[
         float | None,
         Parameter(
@@ -77,36 +73,16 @@ def quality(
     check_apart([("the folder of pictures", folder), ("the model", model)], [output])
     check_folder(output)
     extent = Extent(**asdict(amount))
-    if card:
-        check_place(card, extent)
     hush_libraries()
     from rich.console import Console
 
-    from zeroshift.miniature.quality.card import write_card
     from zeroshift.miniature.quality.figures import print_report, report
 
     found = follow(report(model, folder, output, extent, guidance_scale), silent=json)
-    if card:
-        write_card(card, found.figures, found.left_out)
     if json:
         print(as_json.dumps(found.as_dict()))
     else:
         print_report(found, Console())
-
-
-def check_place(card: Path, extent: Extent) -> None:
-    """See that a card can take the figures, before the work begins.
-
-    Raises:
-        Wrong: less is measured than a card says.
-        ValueError: it has no marks, or cannot be written.
-    """
-    from zeroshift.miniature.quality.card import check_card
-
-    with usage():
-        check_full(extent)
-    check_card(card)
-    check_folder(card.parent)
 
 
 def follow(work: "Generator[Progress, None, T]", silent: bool) -> T:

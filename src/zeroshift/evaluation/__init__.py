@@ -1,1 +1,1 @@
-"""Figures of models and of edits."""
+"""Scores of any edits, whatever made them: they take pictures and know no method."""

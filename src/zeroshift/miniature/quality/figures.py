@@ -1,8 +1,8 @@
-"""The figures of a shipped text-to-image model: what it keeps, what its samples show, and how good their judge is."""
+"""The figures of a small text-to-image model: what it keeps, what its samples show, and how good their judge is."""
 
 import json
 from collections.abc import Generator, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
@@ -30,14 +30,14 @@ from zeroshift.miniature.quality.agreement import (
     interleaved,
     orders,
 )
-from zeroshift.miniature.quality.bars import bars
 from zeroshift.miniature.quality.captions import caption_figures, style_caption_figures
 from zeroshift.miniature.quality.extent import Extent
 from zeroshift.miniature.quality.inversion import returned
-from zeroshift.miniature.quality.kernel_distance import coarsened, over_halvings
+from zeroshift.miniature.quality.looked_at import imagenet_figures
 from zeroshift.miniature.quality.neighbours import beside, nearest
 from zeroshift.miniature.quality.reconstruction import fit_patch_pca, reconstructed
 from zeroshift.miniature.quality.subject import Subject, missing, opened, recommended_guidance
+from zeroshift.miniature.quality.table import named, shown
 from zeroshift.translate import Progress
 
 
@@ -50,9 +50,8 @@ class Quality:
     """what was not measured and why, in sentences"""
 
     def as_dict(self) -> dict[str, object]:
-        """Return everything as plain values, with what is to be reached."""
-        table = [{**asdict(bar), "reached": bar.reached} for bar in bars(self.figures)]
-        return {"bars": table, "figures": self.figures, "left_out": list(self.left_out)}
+        """Everything as plain values."""
+        return {"figures": self.figures, "left_out": list(self.left_out)}
 
 
 Part: TypeAlias = Generator[Progress, None, dict[str, float]]
@@ -76,6 +75,7 @@ def report(
     figures = {"steps": float(extent.steps), **(yield from photograph_figures(subject, extent))}
     samples = yield from counted("samples", drawn(subject, wanted, extent.steps), len(wanted))
     figures |= sample_figures(subject, samples, wanted, out)
+    figures |= yield from imagenet_figures(subject, samples, wanted)
     figures |= yield from judged_coats(subject, extent, out)
     figures |= yield from inversion_figures(subject, extent)
     quality = Quality(figures, left_out)
@@ -143,7 +143,7 @@ def counted(stage: str, parts: Iterable[Tensor], total: int) -> Generator[Progre
 
 
 def sample_figures(subject: Subject, samples: Tensor, wanted: list[Order], out: Path) -> dict[str, float]:
-    """Return what samples tell: agreement with their prompts, and how near they are to photographs.
+    """Return what samples tell: agreement with their prompts, and how like the nearest training pictures they are.
 
     ``samples.png`` shows the first 32 of each class, in turn, row by row; ``neighbours.png`` the first ten of these,
     each followed by the ten pictures of ``train`` that are most like it, mirrored or not.
@@ -155,14 +155,12 @@ def sample_figures(subject: Subject, samples: Tensor, wanted: list[Order], out: 
     of_test, _ = nearest(subject.test, subject.train, 1)
     ten = beside(samples[shown[:10]], subject.train, positions[shown[:10]])
     save(grid(ten, columns=positions.shape[1] + 1), out / "neighbours.png")
-    features = [classifier.features(x) for x in (samples, subject.test, coarsened(subject.test))]
     shares = agreement(classifier, samples, wanted)
-    named = {"prompt_agreement" if k == "all" else f"prompt_agreement_{k}": v for k, v in shares.items()}
+    by_class = {"prompt_agreement" if k == "all" else f"prompt_agreement_{k}": v for k, v in shares.items()}
     return {
-        **named,
+        **by_class,
         "prompts": float(len(wanted)),
         "guidance_scale": subject.guidance_scale,
-        **over_halvings(*features),
         "nearest_samples_max": float(likeness.max()),
         "nearest_samples_mean": float(likeness[:, 0].mean()),
         "nearest_test_max": float(of_test.max()),
@@ -184,8 +182,8 @@ def judged_coats(subject: Subject, extent: Extent, out: Path) -> Part:
     rows = samples.view(len(pairs), extent.per_coat, *samples.shape[1:])
     save(grid(rows[:, :columns].flatten(0, 1), columns), out / "coats.png")
     shares = coat_agreement(subject.classifier, samples, wanted, pairs)
-    named = {f"coat_agreement_{a}_{c.replace(' ', '_')}": v for (a, c), v in zip(pairs, shares, strict=True)}
-    return {"coat_agreement": sum(shares) / len(shares), **named, "coat_prompts": float(extent.per_coat)}
+    by_pair = {f"coat_agreement_{a}_{c.replace(' ', '_')}": v for (a, c), v in zip(pairs, shares, strict=True)}
+    return {"coat_agreement": sum(shares) / len(shares), **by_pair, "coat_prompts": float(extent.per_coat)}
 
 
 def inversion_figures(subject: Subject, extent: Extent) -> Part:
@@ -211,11 +209,8 @@ def save(picture: Image.Image, path: Path) -> None:
 
 
 def print_report(quality: Quality, console: Console) -> None:
-    """Print what is to be reached as one table, every figure as another, and what was left out."""
-    judged = Table("figure", "value", "aim", "reached")
-    for bar in bars(quality.figures):
-        judged.add_row(*(cell.replace("`", "") for cell in bar.cells()))
-    every = Table("measured", "value")
-    for name, value in quality.figures.items():
-        every.add_row(name.replace("_", " "), f"{value:.4g}")
-    console.print(judged, every, *(f"Left out. {line}" for line in quality.left_out))
+    """Print the figures as a table, and what was left out."""
+    table = Table("figure", "value")
+    for name, value, unit in named(quality.figures):
+        table.add_row(name.replace("`", ""), shown(value, unit))
+    console.print(table, *(f"Left out. {line}" for line in quality.left_out))

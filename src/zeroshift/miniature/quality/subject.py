@@ -1,12 +1,14 @@
 """What is measured: a model with its judge, and the photographs that both are held against."""
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
 from pydantic import TypeAdapter
 from torch import Tensor
 
+from zeroshift.evaluation.imagenet import GROUPS, JUDGE, ImageNetJudge, open_judge
 from zeroshift.methods import Pix2PixZero
 from zeroshift.miniature.classifier import Classifier, load_classifier
 from zeroshift.miniature.data import CaptionedFolder, load_pictures, with_coat
@@ -31,6 +33,13 @@ class Subject:
     """uint8 (N, 3, size, size)"""
     guidance_scale: float
     """of the samples; 1 is off"""
+    judge: ImageNetJudge | None = None
+    """a network that has no part in training, where it is installed"""
+
+    @property
+    def seen_by_judge(self) -> list[str]:
+        """The model's animals that the judge knows."""
+        return [animal for animal in self.classifier.classes if animal in GROUPS]
 
 
 def opened(model: Path, data: Path, guidance_scale: float) -> Subject:
@@ -39,7 +48,8 @@ def opened(model: Path, data: Path, guidance_scale: float) -> Subject:
     pipeline = open_pipeline(model)
     size = picture_size(pipeline)
     test, train = (load_pictures(folder, split, size)[0] for split in ("test", "train"))
-    return Subject(model, pipeline, classifier, folder, size, test, train, guidance_scale)
+    judge = open_judge() if find_spec(JUDGE) else None
+    return Subject(model, pipeline, classifier, folder, size, test, train, guidance_scale, judge)
 
 
 def missing(subject: Subject, extent: Extent) -> list[str]:
@@ -53,6 +63,8 @@ def missing(subject: Subject, extent: Extent) -> list[str]:
         found += missing_coats(subject)
     if not subject.classifier.styles:
         found.append("The captions' style: the model's classifier does not tell styles apart.")
+    if subject.judge is None:
+        found.append("What an ImageNet network sees: it comes with pip install 'zeroshift[eval]'.")
     found += ["The samples' coats: none were asked for."] * (extent.per_coat == 0)
     return found + ["Inversion: no photographs were asked for."] * (extent.inversions == 0)
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.sites import Compute, Part, Site, select, tapped
 from zeroshift.diffusion.trajectory import Trajectory
+from zeroshift.evaluation.similarity import ssim
 from zeroshift.image.tensors import psnr, to_bytes
 from zeroshift.inversion import CleanLatents, Inversion, InversionContext, Redescription, RegularisedInversion
 
@@ -157,13 +158,6 @@ def spread(values: Sequence[float]) -> Spread:
 def pixels(backbone: Backbone, latents: Tensor) -> Tensor:
     """Return decoded latents (B, C, h, w) as pictures of bytes (B, 3, H, W)."""
     return to_bytes((backbone.decode(latents).float() + 1) * 127.5).cpu()
-
-
-def ssim(pictures: Tensor, others: Tensor) -> float:
-    """Return the mean structural similarity of pictures of bytes (B, 3, H, W) (Wang et al. 2004)."""
-    from torchmetrics.functional.image import structural_similarity_index_measure
-
-    return float(structural_similarity_index_measure(pictures.float(), others.float(), data_range=255.0))
 
 
 @torch.no_grad()

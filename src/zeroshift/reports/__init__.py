@@ -1,0 +1,1 @@
+"""Reports about a part of the package: what it does to one photograph, in figures and pictures."""
