@@ -8,6 +8,7 @@ from tests.runs import TASK, clean, inverted, last, prompts
 from zeroshift.conditioning.base import EditContext
 from zeroshift.control import Refinement
 from zeroshift.control.base import Control, Stack, StepContext
+from zeroshift.control.perceptual import Vgg
 from zeroshift.diffusion.sites import Taps
 from zeroshift.methods import DDIM, Method
 from zeroshift.methods.base import plan
@@ -29,10 +30,12 @@ def refined(**options: object) -> DDIM:
     return replace(PLAIN, extras=(Refinement(**options),))
 
 
-def run_of(backbone, method: Method, x0: torch.Tensor, pictures: torch.Tensor | None) -> EditContext:
+def run_of(
+    backbone, method: Method, x0: torch.Tensor, pictures: torch.Tensor | None, vgg: Vgg | None = None
+) -> EditContext:
     trajectory = inverted(backbone, method, x0)
     prompt, seen = prompts(backbone, len(x0)), pictures is not None
-    return EditContext(backbone, TASK, prompt, trajectory, method.guidance_scale, seen, pictures=pictures)
+    return EditContext(backbone, TASK, prompt, trajectory, method.guidance_scale, seen, pictures=pictures, vgg=vgg)
 
 
 def edited(backbone, method: Method, x0: torch.Tensor, pictures: torch.Tensor | None) -> torch.Tensor:
@@ -40,9 +43,9 @@ def edited(backbone, method: Method, x0: torch.Tensor, pictures: torch.Tensor | 
     return last(backbone, run.trajectory, [plan(method, run).branch], reconstruct=False).targets[0]
 
 
-def at_end(backbone, method: Method, pictures: torch.Tensor) -> tuple[StepContext, Control]:
+def at_end(backbone, method: Method, pictures: torch.Tensor, vgg: Vgg | None = None) -> tuple[StepContext, Control]:
     """Return the last step's surroundings, and the extra."""
-    run = run_of(backbone, method, clean(len(pictures)), pictures)
+    run = run_of(backbone, method, clean(len(pictures)), pictures, vgg)
     branch = plan(method, run).branch
     here = StepContext(backbone, run.trajectory, Taps(()), STEPS - 1, branch.conditioning.target(0), ())
     assert isinstance(branch.control, Stack)

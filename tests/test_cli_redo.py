@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from tests.shell import altered, call, edit, files, photograph, refused
 from tests.tiny import tiny_clip
@@ -68,6 +69,36 @@ def test_same_bytes_with_a_saved_direction(capsys, checkpoint, tmp_path):
     assert (tmp_path / "elsewhere/b.png").read_bytes() == (tmp_path / "made/a.png").read_bytes()
     assert call(capsys, "direction", "make", *words, "--count", "11").code == 0
     assert "is not the edit direction" in redo(capsys, checkpoint, "made/a.png").err
+
+
+REFINED = ("--extras", "refinement", "--refine-steps", "1", "-o", "made/a.png")
+
+
+def test_same_bytes_with_weights_of_vgg(capsys, checkpoint, tmp_path, vgg):
+    assert edit(capsys, checkpoint, "cat.png", *REFINED, "--vgg", vgg).code == 0
+    refused(redo(capsys, checkpoint, "made/a.png"), 1, "with weights of VGG16", "say where those are with --vgg")
+    assert redo(capsys, checkpoint, "made/a.png", "--vgg", vgg, "-o", "b.png").code == 0
+    assert (tmp_path / "b.png").read_bytes() == (tmp_path / "made/a.png").read_bytes()
+    tensors = {name: tensor * 2 for name, tensor in load_file(vgg).items()}
+    save_file(tensors, tmp_path / "other.safetensors")
+    refused(redo(capsys, checkpoint, "made/a.png", "--vgg", "other.safetensors"), 1, "made with other weights of VGG16")
+
+
+@pytest.mark.parametrize("path", [None, "weights/vgg16.safetensors"])
+def test_recipes_that_had_the_weights_file_among_the_options(capsys, checkpoint, tmp_path, vgg, path):
+    """As version 0.1 wrote them; the file that such a recipe names is never opened."""
+    weights = ("--vgg", vgg) if path else ()
+    assert edit(capsys, checkpoint, "cat.png", *REFINED, *weights).code == 0
+    recipe = read_recipe("made/a.png")
+    recipe.pop("vgg_sha256", None)
+    recipe["options"]["extras"][0]["vgg"] = path
+    save_image(Image.open("made/a.png"), "old.png", recipe={**recipe, "source_path": "cat.png"})
+    if path:
+        refused(redo(capsys, checkpoint, "old.png"), 1, "say where those are with --vgg")
+    assert redo(capsys, checkpoint, "old.png", *weights, "-o", "b.png").code == 0
+    assert Image.open("b.png").tobytes() == Image.open("made/a.png").tobytes()
+    if not path:
+        refused(redo(capsys, checkpoint, "old.png", "--vgg", vgg), 2, "without weights of VGG16", "leave that out")
 
 
 def test_same_bytes_with_a_clip_given_apart(capsys, checkpoint, tmp_path):

@@ -78,6 +78,11 @@ def here(tmp_path, monkeypatch):
         (["--revision", "main"], ["--revision", "downloaded"]),
         (["--cache-dir", "cache"], ["--cache-dir", "downloaded"]),
         (["--model", ".", "--cache-dir", "cache"], ["--cache-dir", "downloaded"]),
+        (["--vgg", "vgg16.safetensors"], ["--vgg", "the extra refinement", "add that to --extras"]),
+        (
+            ["--extras", "refinement", "--refine-style", "1"],
+            ["give --vgg", "leave --refine-perceptual and --refine-style out"],
+        ),
         (["--inversion", "random"], ["A random start holds nothing of the photograph", "add --extras refinement"]),
         (["--control", "replay", "--target-start", "random", "--inversion", "edit-friendly"], ["all the way"]),
         (["--maps-from", "inversion", "--inversion-file", "x.safetensors"], ["none is in this run"]),

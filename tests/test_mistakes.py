@@ -11,7 +11,7 @@ from zeroshift.cli.flags import Flag, flags_of, of_kind
 from zeroshift.cli.parts import parts_of
 from zeroshift.methods import METHODS
 from zeroshift.options.errors import one_sentence
-from zeroshift.options.fields import limits
+from zeroshift.options.fields import fields_of, limits
 from zeroshift.presets import build_method
 
 
@@ -85,6 +85,14 @@ def every_flag() -> Iterator[Flag]:
     for part in parts_of(METHODS[0]):
         for kind in part.kinds:
             yield from of_kind(part, kind)
+
+
+def test_no_option_is_a_path():
+    """Options come over HTTP and out of pictures' metadata; neither may name files of this machine."""
+    parts = [kind for part in parts_of(METHODS[0]) for kind in part.kinds.values()]
+    for options in (*METHODS, *parts):
+        for name, info in fields_of(options).items():
+            assert "Path" not in repr(info.annotation), (options, name)
 
 
 def misplaced(flag: Flag, value: object) -> str:

@@ -4,22 +4,25 @@ from dataclasses import replace
 
 import pytest
 import torch
+from PIL import Image
 
 from tests.refinement import CPU, PLAIN, STEPS, at_end, edited, photographs, refined, seeded
 from tests.runs import TASK, apart, clean
 from tests.test_clip_guidance import slope
-from zeroshift.control import Refinement
+from zeroshift.control import ClipGuidance, Refinement
 from zeroshift.control.losses import clip_distance, perceptual, squared, style
 from zeroshift.control.patch_discriminator import Discriminators
 from zeroshift.control.perceptual import load_vgg, vgg_features
+from zeroshift.diffusion.backbone import Unsupported
+from zeroshift.editor import Editor
 
 
 def test_the_loss_is_the_weighted_sum(tiny, vgg):
-    method = refined(vgg=vgg, refine_patches=0.3, refine_seed=2)
+    method, weights = refined(refine_patches=0.3, refine_seed=2), load_vgg(vgg, CPU)
     pictures, latents = photographs(2), clean(2)
-    here, control = at_end(tiny, method, pictures)
+    here, control = at_end(tiny, method, pictures, weights)
     found = control.judge.losses(latents, here)
-    shown, weights = tiny.decode(latents), load_vgg(vgg, CPU)
+    shown = tiny.decode(latents)
     features, others = vgg_features(weights, shown), vgg_features(weights, pictures)
     critics = Discriminators(pictures, 2)
     critics.learn(shown)
@@ -29,7 +32,7 @@ def test_the_loss_is_the_weighted_sum(tiny, vgg):
 
 
 def test_its_gradient_is_its_slope(tiny, vgg):
-    here, control = at_end(tiny, refined(vgg=vgg, refine_style=50.0), photographs(1))
+    here, control = at_end(tiny, refined(refine_style=50.0), photographs(1), load_vgg(vgg, CPU))
     latents, towards = clean(1).requires_grad_(), clean(2)[1:]
 
     def loss(at: torch.Tensor) -> torch.Tensor:
@@ -100,8 +103,30 @@ def test_steering_towards_a_source_that_is_not_there_is_refused(tiny):
 
 
 @pytest.mark.parametrize("term", ["refine_perceptual", "refine_style"])
-def test_terms_on_features_need_weights(term, vgg):
-    with pytest.raises(ValueError, match=r"there are no weights of it; give --vgg FILE"):
-        Refinement(**{term: 0.1})
-    assert Refinement(**{term: 0.0}).weights.deep is False
-    assert (Refinement(vgg=vgg).weights.perceptual, Refinement(vgg=vgg).weights.style) == (0.5, 0.2)
+def test_terms_on_features_need_weights(tiny, term, vgg):
+    editor, picture = Editor(tiny, {}), Image.new("RGB", (32, 32), "red")
+    with pytest.raises(ValueError, match="there are no weights of it; give `vgg`, or leave `refine_perceptual`"):
+        editor.edit(picture, "cat", "dog", method=refined(**{term: 0.1}))
+    Refinement(**{term: 0.0}).check_vgg(given=False)
+    assert Refinement().weights(vgg=False).deep is False
+    assert (Refinement().weights(vgg=True).perceptual, Refinement().weights(vgg=True).style) == (0.5, 0.2)
+
+
+def test_an_edit_names_the_weights_that_it_used(tiny, vgg):
+    weights, picture = load_vgg(vgg, CPU), Image.new("RGB", (32, 32), "red")
+    editor, method = Editor(tiny, {}, vgg=weights), refined(refine_steps=1)
+    used, plain = (editor.edit(picture, "cat", "dog", method=m) for m in (method, PLAIN))
+    assert used.recipe["vgg_sha256"] == weights.sha256 and "vgg_sha256" not in plain.recipe
+    off = refined(refine_steps=1, refine_perceptual=0.0, refine_style=0.0)
+    without = editor.edit(picture, "cat", "dog", method=off)
+    assert "vgg_sha256" not in without.recipe
+    alone = Editor(tiny, {}).edit(picture, "cat", "dog", method=method)
+    assert without.image.tobytes() == alone.image.tobytes() != used.image.tobytes()
+
+
+@pytest.mark.parametrize("extra", [Refinement(), ClipGuidance()])
+def test_a_missing_clip_is_said_before_the_inversion(tiny, extra):
+    blind = replace(tiny, open_clip=None)
+    steps = Editor(blind, {}).stream(Image.new("RGB", (32, 32)), "cat", "dog", method=replace(PLAIN, extras=(extra,)))
+    with pytest.raises(Unsupported, match="has no CLIP image encoder"):
+        next(steps)

@@ -34,7 +34,7 @@ def test_features_are_those_of_torchvisions_network(vgg):
         layers += [nn.Conv2d(before, width, 3, padding=1), nn.ReLU()] if width else [nn.MaxPool2d(2, 2)]
         before = width or before
     network, weights = nn.Sequential(*layers), load_vgg(vgg, CPU)
-    network.load_state_dict({name.removeprefix("features."): value for name, value in weights.items()})
+    network.load_state_dict({name.removeprefix("features."): value for name, value in weights.tensors.items()})
     pictures = photographs(1).float()
     x, found = (pictures + 1) / 2, vgg_features(weights, pictures)
     x = torch.stack([(x[:, c] - (0.485, 0.456, 0.406)[c]) / (0.229, 0.224, 0.225)[c] for c in range(3)], 1)
@@ -93,7 +93,7 @@ def test_files_that_are_no_vgg(tmp_path, vgg):
     for name in ("text", "other"):
         with pytest.raises(ValueError, match="does not hold torchvision's VGG16"):
             load_vgg(tmp_path / f"{name}.safetensors", CPU)
-    tensors = load_vgg(vgg, CPU)
+    tensors = load_vgg(vgg, CPU).tensors
     save_file({**tensors, "features.0.bias": torch.zeros(3)}, tmp_path / "small.safetensors")
     with pytest.raises(ValueError, match="is another network than VGG16"):
         load_vgg(tmp_path / "small.safetensors", CPU)

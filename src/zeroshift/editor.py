@@ -10,6 +10,7 @@ from PIL import Image
 from zeroshift.captioning import Captioner, Vocabulary, vocabulary_of
 from zeroshift.conditioning.direction import Direction, as_direction
 from zeroshift.conditioning.task import Task, make_task
+from zeroshift.control.perceptual import Vgg
 from zeroshift.diffusion.backbone import Backbone, Unsupported
 from zeroshift.diffusion.noise import check_seeds
 from zeroshift.diffusion.trajectory import Trajectory
@@ -31,6 +32,8 @@ class Editor:
     presets: dict[str, Options]
     captioner: Captioner | None = None
     """None: every edit names its source"""
+    vgg: Vgg | None = None
+    """what the perceptual and the style term of refinement compare pictures by"""
 
     @property
     def default_fit(self) -> Fit:
@@ -228,7 +231,14 @@ class Editor:
         """
         fit, seeds = fit or self.default_fit, seeds_of(pictures, seed, seeds)
         return translate(
-            self.backbone, pictures, requests, seeds=seeds, fit=fit, reconstruct=reconstruct, trajectory=trajectory
+            self.backbone,
+            pictures,
+            requests,
+            seeds=seeds,
+            fit=fit,
+            reconstruct=reconstruct,
+            trajectory=trajectory,
+            vgg=self.vgg,
         )
 
     def invert(
@@ -258,7 +268,7 @@ class Editor:
         Raises:
             ValueError: the edits cannot share a source.
         """
-        return translate_generated(self.backbone, requests, seeds=[seed] if seeds is None else seeds)
+        return translate_generated(self.backbone, requests, seeds=[seed] if seeds is None else seeds, vgg=self.vgg)
 
     def generate(self, prompt: str, *, seed: int = 0, steps: int = 50, guidance_scale: float = 5.0) -> Image.Image:
         """Sample a picture from a prompt, at the model's own size.

@@ -5,6 +5,7 @@ from pathlib import Path
 from zeroshift.backbones import open_backbone
 from zeroshift.backbones.checkpoint import CLASSIFIER, Device, Precision, find_checkpoint, find_clip
 from zeroshift.captioning import Captioner
+from zeroshift.control.perceptual import load_vgg
 from zeroshift.editor import Editor
 from zeroshift.presets import read_presets
 
@@ -18,6 +19,7 @@ def load(
     precision: Precision = "auto",
     clip: str | Path | None = None,
     captioner: Captioner | None = None,
+    vgg: str | Path | None = None,
 ) -> Editor:
     """Load a model: the shipped one, a Stable Diffusion 1.x/2.x folder in diffusers format, or a hub id.
 
@@ -29,13 +31,15 @@ def load(
         precision: "auto" is fp16 on CUDA, else fp32.
         clip: folder or hub id of a CLIP to compare pictures with; default the model's own, if it has one.
         captioner: says what a picture shows where an edit names no source; default the model's own, if it has one.
+        vgg: file of torchvision's VGG16 weights (.safetensors), for the perceptual and the style term of refinement.
 
     Raises:
         ValueError: the model cannot be found or loaded; the sentence says why.
     """
     checkpoint = find_checkpoint(model, revision, cache_dir)
     backbone = open_backbone(checkpoint, device, precision, None if clip is None else find_clip(clip, cache_dir))
-    return Editor(backbone, read_presets(checkpoint.root), captioner or own_captioner(checkpoint.root))
+    compared = None if vgg is None else load_vgg(Path(vgg), backbone.device)
+    return Editor(backbone, read_presets(checkpoint.root), captioner or own_captioner(checkpoint.root), compared)
 
 
 def own_captioner(root: Path) -> Captioner | None:

@@ -10,6 +10,7 @@ from zeroshift.conditioning.base import EditContext
 from zeroshift.conditioning.direction import Direction
 from zeroshift.conditioning.prompts import FixedPrompts
 from zeroshift.control.base import Control
+from zeroshift.control.perceptual import Vgg
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.embedding import Embedding, guidance_rows
 from zeroshift.diffusion.noise import check_seeds, random_start
@@ -49,12 +50,14 @@ def translate(
     fit: Fit,
     reconstruct: bool = False,
     trajectory: Trajectory | None = None,
+    vgg: Vgg | None = None,
 ) -> Iterator[Progress]:
     """Edit pictures that frame to one size, all requests on the same inversion; yield after every network step.
 
     The requests share source prompt, inversion and steps: those of the first. ``reconstruct`` also decodes the
     source branch. With the ``trajectory`` of an earlier run of the same ``inversion_facts`` nothing is inverted.
-    ``seeds`` has one seed per picture, so that a picture's result does not depend on what it is batched with.
+    ``seeds`` has one seed per picture, so that a picture's result does not depend on what it is batched with. ``vgg``
+    is for refinement.
 
     Raises:
         ValueError: the pictures frame to different sizes (see ``batches``), the requests cannot share one inversion,
@@ -65,10 +68,10 @@ def translate(
     lead = requests[0]
     seen = framed(backbone, sources, fit)
     prompt = backbone.embed([lead.task.source_prompt]).repeat(len(sources))
-    directions = _prepared(backbone, requests)
+    directions = _prepared(backbone, requests, vgg)
     if trajectory is None:
         trajectory = yield from _inverted(backbone, seen.pictures, lead, prompt, seeds)
-    planned = _planned(backbone, requests, directions, prompt, trajectory, seen.pictures)
+    planned = _planned(backbone, requests, directions, prompt, trajectory, seen.pictures, vgg)
     step = yield from _walk(backbone, trajectory, planned, reconstruct)
     facts = [{**describe(backbone, r), **p.facts} for r, p in zip(requests, planned, strict=True)]
     recipes = [{**fact, "fit": fit, "rows": len(sources)} for fact in facts]
@@ -94,7 +97,9 @@ def invert(
     yield from _inverted(backbone, seen.pictures, request, prompt, seeds)
 
 
-def translate_generated(backbone: Backbone, requests: Sequence[Request], *, seeds: Sequence[int]) -> Iterator[Progress]:
+def translate_generated(
+    backbone: Backbone, requests: Sequence[Request], *, seeds: Sequence[int], vgg: Vgg | None = None
+) -> Iterator[Progress]:
     """Edit pictures that the model generates itself from the source prompt, one per seed (pix2pix-zero, section 4.1).
 
     The results' ``reconstruction`` is the generated source.
@@ -105,10 +110,10 @@ def translate_generated(backbone: Backbone, requests: Sequence[Request], *, seed
     check_shared(requests, photograph=False)
     lead = requests[0]
     prompt = backbone.embed([lead.task.source_prompt]).repeat(len(seeds))
-    directions = _prepared(backbone, requests)
+    directions = _prepared(backbone, requests, vgg)
     start = random_start(latent_shape(backbone), seeds).to(prompt.tokens)
     trajectory = Trajectory(backbone.schedule(lead.method.steps), (start,))
-    planned = _planned(backbone, requests, directions, prompt, trajectory, None)
+    planned = _planned(backbone, requests, directions, prompt, trajectory, None, vgg)
     step = yield from _walk(backbone, trajectory, planned, reconstruct=True)
     natives = decode(backbone, step, reconstruct=True)
     facts = [{**describe(backbone, r), **p.facts} for r, p in zip(requests, planned, strict=True)]
@@ -129,7 +134,7 @@ def _generated(
     )
 
 
-def _prepared(backbone: Backbone, requests: Sequence[Request]) -> list[Direction | None]:
+def _prepared(backbone: Backbone, requests: Sequence[Request], vgg: Vgg | None) -> list[Direction | None]:
     """Return every request's edit direction, if it has one; what cannot be done is refused before the long work.
 
     Raises:
@@ -139,6 +144,7 @@ def _prepared(backbone: Backbone, requests: Sequence[Request]) -> list[Direction
     for request in requests:
         for part in request.method.controls:
             part.check_network(backbone.sites)
+            part.check_helpers(backbone, vgg)
     return [r.method.conditioning.direction(backbone, r.task) for r in requests]
 
 
@@ -203,10 +209,13 @@ def _planned(
     prompt: Embedding,
     trajectory: Trajectory,
     pictures: Tensor | None,
+    vgg: Vgg | None,
 ) -> list[Planned]:
     def run_of(request: Request, direction: Direction | None) -> EditContext:
         scale, photograph = request.method.guidance_scale, pictures is not None
-        return EditContext(backbone, request.task, prompt, trajectory, scale, photograph, direction, pictures=pictures)
+        return EditContext(
+            backbone, request.task, prompt, trajectory, scale, photograph, direction, pictures=pictures, vgg=vgg
+        )
 
     return [plan(r.method, run_of(r, direction)) for r, direction in zip(requests, directions, strict=True)]
 

@@ -20,6 +20,7 @@ from zeroshift.cli.shared import (
     ModelFlags,
     Seed,
     Text,
+    Vgg,
     as_app,
     method_flags,
 )
@@ -49,6 +50,7 @@ def edit(
     strengths: Annotated[Text | None, Parameter(help="several strengths in one run, as in 0.5,1")] = None,
     paper_defaults: Annotated[bool, Parameter(help="ignore what the model recommends")] = False,
     seed: Seed = 0,
+    vgg: Vgg = None,
     photographs: PhotographFlags = DEFAULT_PHOTOGRAPHS,
     model: ModelFlags = DEFAULT_MODEL,
     results: ResultFlags = DEFAULT_RESULTS,
@@ -74,11 +76,11 @@ def edit(
         fit=photographs.fit,
     )
     wanted = asked_for(first, target, strengths)
-    check_all(wanted, len(images), photographs, directed=direction is not None)
+    check_all(wanted, len(images), photographs, directed=direction is not None, vgg=vgg is not None)
     files = result_files(images, source, wanted, direction, photographs, results)
     along = as_direction(direction)
     pictures = [load_image(image, max_megapixels=photographs.megapixels) for image in images]
-    editor, loaded = model.opened(loud)
+    editor, loaded = model.opened(loud, vgg)
     captions = looked_at(editor, images, pictures, photographs.fit, loud) if source is None else []
     seen: list[str | None] = [*captions] or [None] * max(len(images), 1)
     rows = [[each.spec.resolve(editor, caption, along) for each in wanted] for caption in seen]

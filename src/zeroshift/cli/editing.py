@@ -8,6 +8,8 @@ from zeroshift.cli.files import PhotographFlags, ResultFlags
 from zeroshift.cli.output import check_apart, check_picture, places, slug
 from zeroshift.cli.wrong import Wrong, usage
 from zeroshift.edits import EditSpec, spread
+from zeroshift.methods.idle import check_vgg
+from zeroshift.presets import build_method
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def numbers_of(strengths: str) -> list[float]:
         raise Wrong(f"--strengths takes numbers with commas between, as in 0.5,1, not {strengths!r}.") from error
 
 
-def check_all(wanted: Sequence[Wanted], photographs: int, photograph: PhotographFlags, directed: bool) -> None:
+def check_all(wanted: Sequence[Wanted], photographs: int, photograph: PhotographFlags, directed: bool, vgg: bool) -> None:
     """Refuse edits that make no sense, before the model is loaded.
 
     Raises:
@@ -60,6 +62,7 @@ def check_all(wanted: Sequence[Wanted], photographs: int, photograph: Photograph
     with usage():
         for edit in wanted:
             edit.spec.check(photograph=photographs > 0, inverted=inverted, directed=directed)
+            check_vgg(build_method(edit.spec.method, edit.spec.options), vgg)
 
 
 def named(images: Sequence[Path], source: str | None, wanted: Sequence[Wanted]) -> list[str]:

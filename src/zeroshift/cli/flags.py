@@ -7,13 +7,13 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import wraps
-from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
 
 from cyclopts import Group, Parameter
 from pydantic.fields import FieldInfo
 
 from zeroshift.cli.parts import Chosen, Part, parts_of, summary
+from zeroshift.cli.wrong import as_flags
 from zeroshift.options.fields import bare, fields_of, limits, shown, unmarked
 
 Given: TypeAlias = dict[str, object]
@@ -87,14 +87,14 @@ def leaf(path: tuple[str, ...], info: FieldInfo, default: object) -> Flag:
     facts = ["|".join(map(str, get_args(hint)))] if get_origin(hint) is Literal else []
     facts += [limits(info)] if limits(info) else []
     facts += [] if default in (None, ()) else [f'default "{default}"' if hint is str else f"default {shown(default)}"]
-    text = " ".join((info.description or "").split())
+    text = as_flags(" ".join((info.description or "").split()))
     return Flag(path, path[-1], hint, metavar(hint), f"{text} [{'; '.join(facts)}]" if facts else text)
 
 
 def metavar(hint: Any) -> str:  # noqa: ANN401 - a type expression
     """Return what stands for a value in a help text."""
     if get_origin(hint) is not tuple:
-        return {int: "N", float: "X", str: "TEXT", Path: "PATH"}.get(hint, "NAME")
+        return {int: "N", float: "X", str: "TEXT"}.get(hint, "NAME")
     one = bare(get_args(hint)[0])
     return "TEXT" if one is str else f"{metavar(one)},{metavar(one)}"
 

@@ -18,6 +18,7 @@ from zeroshift.image import Fit, load_image, read_recipe
 
 if TYPE_CHECKING:
     from zeroshift.conditioning.direction import Direction
+    from zeroshift.control.perceptual import Vgg
     from zeroshift.editor import Editor
     from zeroshift.translate import Progress
 
@@ -68,6 +69,7 @@ class EditFacts(Facts):
     target: str
     source_prompt: str
     direction_sha256: str | None = None
+    vgg_sha256: str | None = None
     fit: Fit | None = None
 
 
@@ -78,6 +80,21 @@ class GenerateFacts(Facts):
     prompt: str
     steps: Annotated[int, Field(ge=1, le=999)]
     guidance_scale: Annotated[float, Field(ge=1, le=50)]
+
+
+def vgg_in(options: Mapping[str, object]) -> bool:
+    """Tell whether options of version 0.1 name a file of VGG16's weights."""
+    extras = options.get("extras")
+    return isinstance(extras, list) and any(isinstance(e, dict) and e.get("vgg") is not None for e in extras)
+
+
+def without_vgg(options: Mapping[str, object]) -> dict[str, object]:
+    """Leave out that file, which version 0.1 had among the options of an extra."""
+    extras = options.get("extras")
+    if not isinstance(extras, list):
+        return dict(options)
+    kept = [{k: v for k, v in e.items() if k != "vgg"} if isinstance(e, dict) else e for e in extras]
+    return {**options, "extras": kept}
 
 
 READER: TypeAdapter[EditFacts | GenerateFacts] = TypeAdapter(
@@ -151,6 +168,29 @@ class Recipe:
                 f"{self.name} was made with another model ({wanted.name}, {wanted.sha256[:12]}) than "
                 f"{identity.name} ({identity.sha256[:12]}); name the right one with --model."
             )
+
+    def check_vgg(self, vgg: Path | None) -> None:
+        """Refuse weights of VGG16 in vain, and an edit that needs some without.
+
+        Raises:
+            Wrong: they are given in vain.
+            ValueError: they are missing.
+        """
+        needed = isinstance(self.facts, EditFacts) and (self.facts.vgg_sha256 or vgg_in(self.facts.options))
+        if needed and vgg is None:
+            raise ValueError(f"{self.name} was made with weights of VGG16; say where those are with --vgg.")
+        if vgg is not None and not needed:
+            raise Wrong(f"{self.name} was made without weights of VGG16, so --vgg means nothing to it; leave that out.")
+
+    def check_weights(self, vgg: "Vgg | None") -> None:
+        """Refuse other weights of VGG16.
+
+        Raises:
+            ValueError: these are.
+        """
+        wanted = self.facts.vgg_sha256 if isinstance(self.facts, EditFacts) else None
+        if vgg is not None and wanted is not None and vgg.sha256 != wanted:
+            raise ValueError(f"{self.name} was made with other weights of VGG16; give those with --vgg.")
 
     def with_own(self, recipe: dict[str, object]) -> dict[str, object]:
         """Return a new recipe with what the command line had added to this one and the model's name in it."""
@@ -227,7 +267,7 @@ def steps_of(
         )
     prompt = None if is_prompt(facts.source) else facts.source_prompt
     task = make_task(facts.source, facts.target, prompt, direction)
-    request = Request(task, build_method(facts.method, facts.options))
+    request = Request(task, build_method(facts.method, without_vgg(facts.options)))
     if image is None:
         return editor.run_generated([request], seed=facts.seed)
     source = load_image(image, max_megapixels=float("inf"))

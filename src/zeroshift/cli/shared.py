@@ -29,6 +29,10 @@ Output: TypeAlias = Annotated[
     Path | None,
     Parameter(name=["--output", "-o"], group=OUTPUT, metavar="PATH"),
 ]
+Vgg: TypeAlias = Annotated[
+    Path | None,
+    Parameter(group=MODEL, help="weights of torchvision's VGG16 (.safetensors), for --extras refinement"),
+]
 Text: TypeAlias = Annotated[str, Parameter(metavar="TEXT")]
 SHIPPED_METHOD = "pix2pix-zero"
 REMARK = (
@@ -54,7 +58,7 @@ class ModelFlags:
     precision: Annotated[Precision, Parameter(help="auto is fp16 on CUDA, else fp32")] = "auto"
     threads: Annotated[int | None, Parameter(help="CPU threads", metavar="N", validator=Number(gte=1))] = None
 
-    def opened(self, loud: "Loudness") -> "tuple[Editor, float]":
+    def opened(self, loud: "Loudness", vgg: Path | None = None) -> "tuple[Editor, float]":
         """Load the model, saying so, and return it with the seconds that took.
 
         Raises:
@@ -63,10 +67,10 @@ class ModelFlags:
         """
         begun = time.perf_counter()
         with waiting("loading the model", loud.silent):
-            editor = self.open()
+            editor = self.open(vgg)
         return editor, time.perf_counter() - begun
 
-    def open(self) -> "Editor":
+    def open(self, vgg: Path | None = None) -> "Editor":
         """Load the model.
 
         Raises:
@@ -88,6 +92,7 @@ class ModelFlags:
             device=self.device,
             precision=self.precision,
             clip=self.clip,
+            vgg=vgg,
         )
 
 

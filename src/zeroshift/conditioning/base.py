@@ -1,7 +1,7 @@
 """What a method's parts are bound to, and what a conditioning is before that."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from torch import Tensor
 
@@ -11,6 +11,9 @@ from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.embedding import Embedding
 from zeroshift.diffusion.source_branch import Conditioning
 from zeroshift.diffusion.trajectory import Trajectory
+
+if TYPE_CHECKING:
+    from zeroshift.control.perceptual import Vgg
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +32,8 @@ class EditContext:
     """the edit direction, where the conditioning has one"""
     pictures: Tensor | None = None
     """the photographs as the model sees them, (B, 3, H, W) in [-1, 1]; None for a generated source"""
+    vgg: "Vgg | None" = None
+    """VGG16's weights, where the edit was given some"""
     conditioning: Conditioning | None = None
     """the prompts of both branches, for controls: those are bound after them"""
 

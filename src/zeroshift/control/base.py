@@ -9,6 +9,7 @@ from torch import Tensor
 
 from zeroshift.conditioning.base import ConditioningOptions, EditContext
 from zeroshift.conditioning.task import Task
+from zeroshift.control.perceptual import Vgg
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.embedding import TextRows
 from zeroshift.diffusion.schedule import Schedule
@@ -147,6 +148,18 @@ class ControlOptions:
             Unsupported: it has none of them.
             ValueError: it has fewer than are asked for.
         """
+
+    def check_helpers(self, backbone: Backbone, vgg: Vgg | None) -> None:
+        """Refuse a run without the networks that pictures are compared by, CLIP and VGG16, before any work is done.
+
+        Raises:
+            Unsupported: there is no CLIP.
+            ValueError: there are no weights of VGG16.
+        """
+
+    def facts(self, run: EditContext) -> dict[str, object]:
+        """What a recipe has to say of the run besides the options."""
+        return {}
 
     def kept(self, sites: Sequence[Site]) -> Selection:
         """Return what an inversion has to record of a network's layers.

@@ -18,7 +18,9 @@ from torch import Tensor
 from zeroshift.conditioning.base import EditContext
 from zeroshift.control.base import Control, ControlOptions, StepContext
 from zeroshift.control.losses import clip_distance, crop
+from zeroshift.control.perceptual import Vgg
 from zeroshift.control.steering import cheap_gradient, full_gradient, normalised, steered
+from zeroshift.diffusion.backbone import Backbone
 from zeroshift.options.shares import nearest_steps
 
 SMALLEST = 0.6
@@ -51,7 +53,11 @@ class ClipGuidance(ControlOptions):
 
     def __post_init__(self) -> None:
         if self.clip_from >= self.clip_until:
-            raise ValueError("CLIP guidance ends before it begins; give --clip-until a larger share than --clip-from.")
+            raise ValueError("CLIP guidance ends before it begins; give `clip_until` a larger share than `clip_from`.")
+
+    def check_helpers(self, backbone: Backbone, vgg: Vgg | None) -> None:
+        if self.clip_scale:
+            _ = backbone.clip  # raises where there is none
 
     def bind(self, run: EditContext) -> Control:
         if not self.clip_scale:

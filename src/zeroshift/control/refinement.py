@@ -8,7 +8,6 @@ are steered by the gradient at their estimate of it.
 from collections.abc import Hashable
 from dataclasses import dataclass as plain_dataclass
 from dataclasses import field
-from pathlib import Path
 from typing import Annotated, ClassVar, Literal, TypeAlias, final
 
 import torch
@@ -20,8 +19,9 @@ from zeroshift.conditioning.base import EditContext
 from zeroshift.control.base import Control, ControlOptions, StepContext
 from zeroshift.control.losses import clip_distance, perceptual, squared, style
 from zeroshift.control.patch_discriminator import Discriminators
-from zeroshift.control.perceptual import Vgg, load_vgg, vgg_features
+from zeroshift.control.perceptual import Vgg, vgg_features
 from zeroshift.control.steering import cheap_gradient, gradient_of, normalised, steered
+from zeroshift.diffusion.backbone import Backbone
 
 Weight: TypeAlias = Annotated[float, Field(ge=0, le=1000)]
 
@@ -48,45 +48,55 @@ class Refinement(ControlOptions):
     refine_l2: Weight = 0.1
     """weight of the mean squared difference to the photograph; 0 is off, as for every weight"""
     refine_perceptual: Weight | None = None
-    """weight of the difference of VGG16's features; by default 0.5 with --vgg, else 0"""
+    """weight of the difference of VGG16's features; by default 0.5 where there are weights (`vgg`), else 0"""
     refine_style: Weight | None = None
-    """weight of the difference of their Gram matrices; by default 0.2 with --vgg, else 0"""
+    """weight of the difference of their Gram matrices; by default 0.2 where there are weights (`vgg`), else 0"""
     refine_clip: Weight = 0.2
     """weight of CLIP's distance to the target prompt"""
     refine_patches: Weight = 0.0
     """weight of a patch discriminator that learns the photograph meanwhile"""
     refine_seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """seed of the discriminator and its crops"""
-    vgg: Path | None = None
-    """weights of torchvision's VGG16 as .safetensors"""
 
-    def __post_init__(self) -> None:
-        if self.vgg is None and (self.refine_perceptual or self.refine_style):
+    def check_helpers(self, backbone: Backbone, vgg: Vgg | None) -> None:
+        self.check_vgg(vgg is not None)
+        if self.weights(vgg is not None).clip:
+            _ = backbone.clip  # raises where there is none
+
+    def check_vgg(self, given: bool) -> None:
+        """Refuse terms on VGG16's features where its weights are not ``given``.
+
+        Raises:
+            ValueError: there are some.
+        """
+        if not given and (self.refine_perceptual or self.refine_style):
             raise ValueError(
                 "The perceptual and the style term compare VGG16's features, and there are no weights of it; give "
-                "--vgg FILE, or leave --refine-perceptual and --refine-style out."
+                "`vgg`, or leave `refine_perceptual` and `refine_style` out."
             )
 
-    @property
-    def weights(self) -> "Weights":
-        """Return the weights that apply."""
-        features = (0.0, 0.0) if self.vgg is None else (0.5, 0.2)
+    def facts(self, run: EditContext) -> dict[str, object]:
+        return {"vgg_sha256": run.vgg.sha256} if run.vgg is not None and self.weights(True).deep else {}
+
+    def weights(self, vgg: bool) -> "Weights":
+        """Weights that apply with or without VGG16."""
+        features = (0.5, 0.2) if vgg else (0.0, 0.0)
         chosen = (self.refine_perceptual, self.refine_style)
         deep, texture = (usual if own is None else own for own, usual in zip(chosen, features, strict=True))
         return Weights(self.refine_l2, deep, texture, self.refine_clip, self.refine_patches)
 
     def bind(self, run: EditContext) -> Control:
-        weights, guides = self.weights, self.refine == "guidance"
+        weights, guides = self.weights(run.vgg is not None), self.refine == "guidance"
         if weights == Weights() or (guides and not self.refine_scale):
             return Control()
         if guides and run.pictures is None and weights.compare:
             raise ValueError(
-                "The last steps cannot be steered towards a source that is still being generated; take --refine final, "
-                "or --refine-clip alone."
+                "The last steps cannot be steered towards a source that is still being generated; take `refine` final, "
+                "or `refine_clip` alone."
             )
         wanted = run.backbone.clip.text_features([run.task.target_prompt]) if weights.clip else None
         device, photographs = run.backbone.device, run.pictures
-        vgg = load_vgg(self.vgg, device) if self.vgg is not None and weights.deep else None
+        vgg = run.vgg if weights.deep else None
         source = None if photographs is None else photographs.to(device)
         last = range(max(run.steps - self.refine_last, run.trajectory.first), run.steps)
         judge = Judge(weights, source, wanted, vgg, self.refine_seed)

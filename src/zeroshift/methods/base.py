@@ -130,4 +130,6 @@ class Planned:
 def plan(method: Method, run: EditContext) -> Planned:
     """Prepare one target branch and its part of the recipe."""
     facts: dict[str, object] = {} if run.direction is None else {"direction_sha256": run.direction.sha256}
+    for part in method.controls:
+        facts |= part.facts(run)
     return Planned(edit_of(method, run), facts)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from zeroshift.control import Refinement
 from zeroshift.methods.base import Method
 from zeroshift.options.fields import fields_of
 
@@ -69,6 +70,19 @@ def check_idle(method: Method, given: Mapping[str, object]) -> None:
     for idle in IDLE:
         if idle.name in chosen(method, given, idle.part) and idle.when(method):
             raise ValueError(f"`{idle.name}` {idle.why}, or leave it out.")
+
+
+def check_vgg(method: Method, given: bool) -> None:
+    """Refuse weights of VGG16 that nothing looks at, and options that look at them where none are ``given``.
+
+    Raises:
+        ValueError: there are some.
+    """
+    refinements = [extra for extra in method.extras if isinstance(extra, Refinement)]
+    if given and not refinements:
+        raise ValueError("`vgg` has the weights that the extra refinement compares pictures by; add that to `extras`.")
+    for refinement in refinements:
+        refinement.check_vgg(given)
 
 
 def chosen(method: Method, given: Mapping[str, object], part: str) -> list[str]:

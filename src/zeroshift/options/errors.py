@@ -1,7 +1,6 @@
 """What is wrong with options, in one sentence: what was given, and what there is to give."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import ValidationError
@@ -9,7 +8,7 @@ from pydantic.fields import FieldInfo
 
 from zeroshift.options.fields import bare, dataclasses_in, fields_of, kind_of, limits, unmarked
 
-_ONE = {int: "a whole number", float: "a number", bool: "true or false", str: "text", Path: "a path"}
+_ONE = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 _SEVERAL = {int: "whole numbers", float: "numbers", str: "texts"}
 
 
