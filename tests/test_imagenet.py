@@ -1,5 +1,6 @@
 """The ImageNet network that judges edits, beside what a script of somebody else's found with the same weights."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -76,3 +77,17 @@ def test_groups_are_imagenets_ranges() -> None:
     """Tabby to Egyptian cat, Chihuahua to Mexican hairless, and one class each."""
     assert (GROUPS["cat"][0], GROUPS["cat"][-1], len(GROUPS["cat"])) == (281, 285, 5)
     assert (GROUPS["dog"][0], GROUPS["dog"][-1], len(GROUPS["dog"])) == (151, 268, 118)
+
+
+def test_the_pages_script_scores_folders(judge, tmp_path, monkeypatch, capsys) -> None:
+    cat = Image.open(ROOT / "examples/cat.png")
+    for folder, angle in (("photographs", 0), ("edited", 5), ("dogs", 20)):
+        (tmp_path / folder).mkdir()
+        for k in range(2):
+            cat.rotate(angle + k).save(tmp_path / folder / f"{k}.png")
+    (snippet,) = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs/evaluation.md").read_text(encoding="utf-8"), re.DOTALL
+    )
+    monkeypatch.chdir(tmp_path)
+    exec(snippet, {})
+    assert capsys.readouterr().out.startswith("Flips(judged=2, flipped=0.0, surely=0.0)\n")

@@ -118,7 +118,7 @@ def test_the_table_names_what_there_is_and_what_is_missing() -> None:
 def test_without_the_network_its_figures_are_left_out(model: Path, data: Path, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("zeroshift.miniature.quality.subject.JUDGE", "no_such_package")
     found = finished(report(model, data, tmp_path, Extent(per_class=1, per_coat=0, inversions=0, steps=1)))
-    assert "What an ImageNet network sees: it comes with pip install 'zeroshift[eval]'." in found.left_out
+    assert "What an ImageNet network sees: it is not installed; install zeroshift[eval]." in found.left_out
     assert not [name for name in found.figures if name.startswith("imagenet")]
 
 

@@ -23,7 +23,7 @@ PREPOSITIONS = words(
 )
 OTHERS = words(
     "that which who whom whose where when while because since if but so then there here not nor or & it he she we "
-    "they you i is are was were be been being has have had can could will would may might must does do did together "
+    "they you i is are was were be been being has have had could will would may might must does do did together "
     "away apart alone full"
 )
 """relative words, conjunctions, pronouns and auxiliary verbs; "full" as in "a plate full of" """
@@ -55,20 +55,24 @@ TRANSITIVE = words(
     "making having showing facing playing driving flying reading cooking cutting throwing hitting kicking swinging "
     "sniffing selling taking getting doing feeding smoking brushing serving preparing performing featuring "
     "containing displaying overlooking covering surrounding towing hauling walking chewing hugging kissing petting "
-    "pouring stirring depicting"
+    "pouring stirring depicting directing"
 )
 """verbs that end a noun phrase though a thing without article follows them"""
 VERBS = words(
     "sits stands lies lays looks runs walks plays rides holds wears eats drinks sleeps drives flies jumps stares "
     "gazes rests waits hangs swims climbs carries pulls pushes sees poses smiles leans catches chases bites licks "
     "watches grazes floats crosses passes reads talks cooks throws hits kicks enjoys relaxes performs prepares "
-    "shows features contains peeks peers rolls yawns barks perches roams gallops"
+    "shows features contains peeks peers rolls yawns barks perches roams gallops depicts"
 )
 PLURAL_VERBS = words(
     "sit stand lie look run walk play ride hold wear eat drink sleep drive fly jump stare gaze rest wait hang swim "
     "climb carry pull pose smile lean graze float cross talk gather perch roam gallop"
 )
 """of things in the plural, before what else ends a noun phrase"""
+ADVERBS = words(
+    "underwater outdoors outside indoors inside nearby upright overhead forward backwards downhill uphill home"
+)
+"""without -ly; what may follow a verb"""
 ADJECTIVES_IN_LY = words(
     "friendly lovely ugly curly silly cuddly wobbly elderly lonely early woolly lively holy smelly"
 )

