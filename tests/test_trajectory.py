@@ -9,6 +9,7 @@ from tests.saved import FACTS, REQUEST, picture, random_trajectory
 from tests.tiny import scheduler
 from zeroshift.diffusion.trajectory import Learned, Trajectory, load_trajectory, save_trajectory
 from zeroshift.request import inversion_facts
+from zeroshift.results import framed
 from zeroshift.translate import invert, translate
 
 
@@ -102,11 +103,11 @@ def test_stored_noise_is_that_of_diffusers_ancestral_step(tiny, tiny_v, predicti
 
 def test_an_edit_from_a_loaded_inversion_equals_a_fresh_one(tiny, tmp_path):
     sources, path = [picture(0), picture(1)], tmp_path / "x.safetensors"
-    fresh = list(translate(tiny, sources, [REQUEST], seeds=[0, 0], fit="stretch"))
-    *_, inverted = invert(tiny, sources, REQUEST, seeds=[0, 0], fit="stretch")
+    fresh = list(translate(tiny, framed(tiny, sources, "stretch"), [REQUEST], seeds=[0, 0]))
+    *_, inverted = invert(tiny, framed(tiny, sources, "stretch"), REQUEST, seeds=[0, 0])
     save_trajectory(inverted.trajectory, path, inversion_facts(tiny, sources, REQUEST, seeds=[0, 0], fit="stretch"))
     loaded, _ = load_trajectory(path, tiny)
-    again = list(translate(tiny, sources, [REQUEST], seeds=[0, 0], fit="stretch", trajectory=loaded))
+    again = list(translate(tiny, framed(tiny, sources, "stretch"), [REQUEST], seeds=[0, 0], trajectory=loaded))
     edits = [step for step in fresh if step.stage == "edit"]
     assert len(again) == len(edits)
     assert all(torch.equal(a.latents, b.latents) for a, b in zip(again, edits, strict=True))
@@ -116,23 +117,23 @@ def test_an_edit_from_a_loaded_inversion_equals_a_fresh_one(tiny, tmp_path):
 
 
 def test_a_run_hands_out_its_inversion_for_the_next_one(tiny):
-    steps = list(translate(tiny, [picture(0)], [REQUEST], seeds=[0], fit="stretch"))
+    steps = list(translate(tiny, framed(tiny, [picture(0)], "stretch"), [REQUEST], seeds=[0]))
     handed = [step.trajectory for step in steps if step.trajectory is not None]
-    *_, inverted = invert(tiny, [picture(0)], REQUEST, seeds=[0], fit="stretch")
+    *_, inverted = invert(tiny, framed(tiny, [picture(0)], "stretch"), REQUEST, seeds=[0])
     assert len(handed) == 1
     assert torch.equal(handed[0].start, inverted.trajectory.start)
 
 
 def test_a_recipe_knows_its_inversion(tiny):
     def recipes(trajectory: Trajectory | None) -> list[dict[str, object]]:
-        *_, done = translate(tiny, sources, [REQUEST], seeds=[0, 0], fit="stretch", trajectory=trajectory)
+        *_, done = translate(tiny, framed(tiny, sources, "stretch"), [REQUEST], seeds=[0, 0], trajectory=trajectory)
         return [row[0].recipe for row in done.results]
 
     sources = [picture(0), picture(1)]
     fresh, other = recipes(None), recipes(random_trajectory(tiny, torch.float64, False, steps=3))
     hashes = {recipe["inversion_sha256"] for recipe in [*fresh, *other]}
     assert len(hashes) == 4
-    *_, inverted = invert(tiny, sources, REQUEST, seeds=[0, 0], fit="stretch")
+    *_, inverted = invert(tiny, framed(tiny, sources, "stretch"), REQUEST, seeds=[0, 0])
     assert [recipe["inversion_sha256"] for recipe in fresh] == [inverted.trajectory.sha256(row) for row in range(2)]
 
 

@@ -1,26 +1,28 @@
 """The Python interface: a loaded model that edits."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
 
 from PIL import Image
 
+from zeroshift.batching import BATCH, Group, asked_of, grouped, looked_at
 from zeroshift.captioning import Captioner, Vocabulary, vocabulary_of
 from zeroshift.conditioning.direction import Direction, as_direction
-from zeroshift.conditioning.task import Task, make_task
 from zeroshift.control.perceptual import Vgg
 from zeroshift.diffusion.backbone import Backbone, Unsupported
 from zeroshift.diffusion.noise import check_seeds
 from zeroshift.diffusion.trajectory import Trajectory
-from zeroshift.image import Fit, Photo, Picture, as_photo, frame
+from zeroshift.edits import EditSpec
+from zeroshift.image import Fit, Photo, Picture, check_files
 from zeroshift.image.tensors import to_pictures
+from zeroshift.inversions import InversionStore
 from zeroshift.methods import Method
 from zeroshift.methods.idle import check_idle
 from zeroshift.presets import Options, build_method
 from zeroshift.request import Request
-from zeroshift.results import Result, batches, of_one_task
+from zeroshift.results import FramedPhoto, Result, framed
 from zeroshift.translate import Progress, generate, invert, translate, translate_generated
 
 
@@ -59,7 +61,7 @@ class Editor:
     def edit(  # type: ignore[overload-overlap]  # a str is a sequence of str, and means one path
         self,
         image: Picture,
-        source: str | None = None,
+        source: str | EditSpec | None = None,
         target: str = "",
         *,
         prompt: str | None = None,
@@ -73,7 +75,7 @@ class Editor:
     def edit(
         self,
         image: Sequence[Picture],
-        source: str | None = None,
+        source: str | EditSpec | None = None,
         target: str = "",
         *,
         prompt: str | None = None,
@@ -82,12 +84,13 @@ class Editor:
         seed: int = 0,
         seeds: Sequence[int] | None = None,
         fit: Fit | None = None,
+        batch: int = BATCH,
     ) -> list[Result]: ...
 
     def edit(
         self,
         image: Picture | Sequence[Picture],
-        source: str | None = None,
+        source: str | EditSpec | None = None,
         target: str = "",
         *,
         prompt: str | None = None,
@@ -96,6 +99,7 @@ class Editor:
         seed: int = 0,
         seeds: Sequence[int] | None = None,
         fit: Fit | None = None,
+        batch: int = BATCH,
     ) -> Result | list[Result]:
         """Translate a photograph, or a list of them, from ``source`` to ``target``.
 
@@ -105,7 +109,8 @@ class Editor:
             image: path, bytes of a file, file object, Pillow picture, or uint8 array of (H, W, 3); a list gives a list
                 of results in its order.
             source: what it shows: a word of ``prompt``, or a whole prompt; by default the model's captioner says it,
-                and the results' recipes have the ``caption``.
+                and the results' recipes have the ``caption``. Or all that is asked for as an ``EditSpec``, with
+                ``direction``, ``method``, ``seeds`` and ``batch`` beside it at most.
             target: what it shall show: a word that takes the source's place, or a whole prompt.
             prompt: description of the picture that has the word ``source`` in it; default "a photo of a SOURCE".
             direction: an edit direction, or the file of a saved one, to use instead of one made from the words.
@@ -113,6 +118,7 @@ class Editor:
             seed: seed of everything random.
             seeds: a seed for each picture of a list, in place of ``seed``.
             fit: how the picture meets the model's frame.
+            batch: how many pictures of a list run together at most.
 
         Raises:
             Unsupported: no source is given, and the model has no captioner.
@@ -120,45 +126,21 @@ class Editor:
         """
         single = isinstance(image, (str, bytes)) or not isinstance(image, Sequence)
         pictures: Sequence[Picture] = [image] if single else image  # type: ignore[assignment,list-item]
-        sources = [as_photo(p) for p in pictures]
-        drawn = seeds_of(sources, seed, seeds)
-        asked = self._asked(sources, source, target, prompt, direction, fit)
+        spec = spec_of(source, target, prompt, seed, fit)
+        along, seeds = as_direction(direction), seeds_of(pictures, spec.seed, seeds)
+        spec.check(directed=along is not None)
+        check_files(pictures)
         results: dict[int, Result] = {}
-        for members in of_one_task(self.batches(sources, fit=fit), [task for task, _ in asked]):
-            request = Request(asked[members[0]][0], method or self.method())
-            *_, last = self.run([sources[k] for k in members], [request], seeds=[drawn[k] for k in members], fit=fit)
-            results |= {k: row[0].told(asked[k][1]) for k, row in zip(members, last.results, strict=True)}
-        return results[0] if single else [results[k] for k in range(len(sources))]
-
-    def caption(self, image: Picture, *, fit: Fit | None = None) -> str:
-        """Return what a picture shows, as in "a photo of a tabby cat".
-
-        Raises:
-            Unsupported: the model has no captioner.
-            ValueError: the picture is unusable; the sentence says why.
-        """
-        return self.captions([as_photo(image)], fit=fit)[0]
-
-    def captions(self, pictures: Sequence[Photo], *, fit: Fit | None = None) -> list[str]:
-        """Return what each picture shows, of what of it comes into the model's frame.
-
-        Raises:
-            Unsupported: the model has no captioner.
-            ValueError: a picture cannot be framed.
-        """
-        if self.captioner is None:
-            raise Unsupported(
-                f"The model {self.backbone.identity.name} has no captioner, so it cannot tell what a picture shows; "
-                "give the source (--source), or load the model with a captioner (captioner= in Python)."
-            )
-        size, multiple = self.backbone.size, self.backbone.multiple
-        framed = [frame(p.image, fit or self.default_fit, size=size, multiple=multiple)[0] for p in pictures]
-        return self.captioner.captions(framed)
+        frames = self.look(pictures, fit=spec.fit, caption=spec.source is None, batch=batch)
+        for group in self.groups(frames, [spec], direction=along, method=method, seeds=seeds, batch=batch):
+            *_, last = self.run_group(group)
+            results |= {k: row[0] for k, row in zip(group.members, last.results, strict=True)}
+        return results[0] if single else [results[k] for k in range(len(pictures))]
 
     def stream(
         self,
         image: Picture,
-        source: str | None = None,
+        source: str | EditSpec | None = None,
         target: str = "",
         *,
         prompt: str | None = None,
@@ -173,41 +155,87 @@ class Editor:
             Unsupported: no source is given, and the model has no captioner.
             ValueError: the picture, a word or an option is unusable; the sentence says why.
         """
-        sources = [as_photo(image)]
-        [(task, caption)] = self._asked(sources, source, target, prompt, direction, fit)
-        steps = self.run(sources, [Request(task, method or self.method())], seed=seed, fit=fit)
-        return (replace(s, results=tuple(tuple(r.told(caption) for r in row) for row in s.results)) for s in steps)
+        spec, along = spec_of(source, target, prompt, seed, fit), as_direction(direction)
+        spec.check(directed=along is not None)
+        frames = self.look([image], fit=spec.fit, caption=spec.source is None)
+        (group,) = self.groups(frames, [spec], direction=along, method=method)
+        return self.run_group(group)
 
-    def _asked(
+    def caption(self, image: Picture, *, fit: Fit | None = None) -> str:
+        """What a picture shows, as in "a photo of a tabby cat".
+
+        Raises:
+            Unsupported: the model has no captioner.
+            ValueError: the picture is unusable; the sentence says why.
+        """
+        (frame,) = self.look([image], fit=fit, caption=True)
+        return str(frame.caption)
+
+    def look(
+        self, pictures: Iterable[Picture], *, fit: Fit | None = None, caption: bool = False, batch: int = BATCH
+    ) -> Iterator[FramedPhoto]:
+        """Open pictures and bring them to the model's frame, one after another; with ``caption`` say what they show.
+
+        Only as many are open as are captioned together, ``batch`` at most.
+
+        Raises:
+            Unsupported: captions are asked for, and the model has no captioner.
+            ValueError: a picture is unusable; the sentence says why.
+        """
+        if caption and self.captioner is None:
+            raise Unsupported(
+                f"The model {self.backbone.identity.name} has no captioner, so it cannot tell what a picture shows; "
+                "give the source (`source`), or load the model with a captioner (captioner= in Python)."
+            )
+        return looked_at(self.backbone, self.captioner if caption else None, pictures, fit or self.default_fit, batch)
+
+    def groups(
         self,
-        sources: Sequence[Photo],
-        source: str | None,
-        target: str,
-        prompt: str | None,
-        direction: Direction | str | Path | None,
-        fit: Fit | None,
-    ) -> list[tuple[Task, str | None]]:
-        """Return every picture's task, and its caption where that says what it shows.
+        frames: Iterable[FramedPhoto] | None,
+        specs: Sequence[EditSpec],
+        *,
+        direction: Direction | None = None,
+        method: Method | None = None,
+        seeds: Sequence[int] | None = None,
+        batch: int = BATCH,
+    ) -> Iterator[Group]:
+        """Take together what one run does: pictures of one framed size, and edits that share the work on the source.
+
+        Args:
+            frames: pictures as ``look`` gives them, read as far as the next group needs; None where the model is to
+                generate the source.
+            specs: edits of every picture; their ``fit`` is for ``look``.
+            direction: an edit direction to use instead of one made from the words.
+            method: what to edit by, in place of the specs' methods and options.
+            seeds: a seed for each picture, in place of the specs'.
+            batch: how many pictures run together at most.
 
         Raises:
-            Unsupported: no source is given, and the model has no captioner.
-            ValueError: a word is unusable.
+            ValueError: an option or a word is unusable, or the specs differ in their seeds.
         """
-        along = as_direction(direction)
-        if source is not None:
-            return [(make_task(source, target, prompt, along), None)] * len(sources)
-        if prompt is not None:
-            raise ValueError("A prompt is a sentence with the word source in it; give both, or leave both out.")
-        captions = self.captions(sources, fit=fit)
-        return [(replace(self.vocabulary.retarget(c, target), direction=along), c) for c in captions]
+        return grouped(asked_of(self, frames, specs, direction=direction, method=method, seeds=seeds), batch)
 
-    def batches(self, pictures: Sequence[Photo], *, fit: Fit | None = None) -> list[list[int]]:
-        """Return which pictures, by index, ``run`` takes together: those of one framed size.
-
-        Raises:
-            ValueError: a picture cannot be framed.
-        """
-        return batches(self.backbone, pictures, fit or self.default_fit)
+    def run_group(
+        self,
+        group: Group,
+        *,
+        reconstruct: bool = False,
+        trajectory: Trajectory | None = None,
+        inversions: InversionStore | None = None,
+    ) -> Iterator[Progress]:
+        """Do what ``groups`` took together; see ``run``."""
+        if not group.frames:
+            return self.run_generated(group.requests, seeds=group.seeds)
+        return translate(
+            self.backbone,
+            group.frames,
+            group.requests,
+            seeds=group.seeds,
+            reconstruct=reconstruct,
+            trajectory=trajectory,
+            inversions=inversions,
+            vgg=self.vgg,
+        )
 
     def run(
         self,
@@ -219,27 +247,27 @@ class Editor:
         fit: Fit | None = None,
         reconstruct: bool = False,
         trajectory: Trajectory | None = None,
+        inversions: InversionStore | None = None,
     ) -> Iterator[Progress]:
         """Do several edits of several pictures of one framed size; the edits share inversion and source branch.
 
-        A ``trajectory`` that ``invert`` made of the same pictures and prompt saves the inversion. ``seeds`` has a seed
-        for each picture, in place of ``seed``.
+        Args:
+            pictures: photographs.
+            requests: edits of every picture.
+            seed: seed of everything random.
+            seeds: a seed for each picture, in place of ``seed``.
+            fit: how the pictures meet the model's frame.
+            reconstruct: whether results have the source branch's picture, too.
+            trajectory: what ``invert`` made of the same pictures and prompt; nothing is inverted.
+            inversions: inversions that are kept: one that is there is not made again, a new one is added.
 
         Raises:
-            ValueError: the pictures frame to different sizes (see ``batches``), the edits cannot share a source, or
+            ValueError: the pictures frame to different sizes, the edits cannot share a source (see ``groups``), or
                 there are more or fewer seeds than pictures.
         """
-        fit, seeds = fit or self.default_fit, seeds_of(pictures, seed, seeds)
-        return translate(
-            self.backbone,
-            pictures,
-            requests,
-            seeds=seeds,
-            fit=fit,
-            reconstruct=reconstruct,
-            trajectory=trajectory,
-            vgg=self.vgg,
-        )
+        frames = framed(self.backbone, pictures, fit or self.default_fit)
+        group = Group((), tuple(requests), [], [*seeds_of(pictures, seed, seeds)], frames)
+        return self.run_group(group, reconstruct=reconstruct, trajectory=trajectory, inversions=inversions)
 
     def invert(
         self,
@@ -253,10 +281,10 @@ class Editor:
         """Only invert; the last step has the trajectory. ``seeds`` has a seed for each picture, in place of ``seed``.
 
         Raises:
-            ValueError: the pictures frame to different sizes (see ``batches``), or there are more or fewer seeds.
+            ValueError: the pictures frame to different sizes, or there are more or fewer seeds than pictures.
         """
-        seeds = seeds_of(pictures, seed, seeds)
-        return invert(self.backbone, pictures, request, seeds=seeds, fit=fit or self.default_fit)
+        frames = framed(self.backbone, pictures, fit or self.default_fit)
+        return invert(self.backbone, frames, request, seeds=seeds_of(pictures, seed, seeds))
 
     def run_generated(
         self, requests: Sequence[Request], *, seed: int = 0, seeds: Sequence[int] | None = None
@@ -286,6 +314,19 @@ class Editor:
             ValueError: the model returned values that are not numbers.
         """
         return [] if step.latents is None else to_pictures(self.backbone.decode(step.latents))
+
+
+def spec_of(source: str | EditSpec | None, target: str, prompt: str | None, seed: int, fit: Fit | None) -> EditSpec:
+    """What is asked for, in one value.
+
+    Raises:
+        ValueError: it is there as a whole and once more in parts.
+    """
+    if not isinstance(source, EditSpec):
+        return EditSpec(target=target, source=source, prompt=prompt, seed=seed, fit=fit)
+    if target or prompt is not None or seed or fit is not None:
+        raise ValueError("An EditSpec says all that is asked for; give target, prompt, seed and fit in it.")
+    return source
 
 
 def seeds_of(rows: Sequence[object], seed: int, seeds: Sequence[int] | None) -> Sequence[int]:

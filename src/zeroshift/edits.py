@@ -10,6 +10,7 @@ from pydantic_core import to_jsonable_python
 from zeroshift.captioning import Vocabulary
 from zeroshift.conditioning.direction import Direction, direction_of_words, make_direction
 from zeroshift.conditioning.task import Task, check_target, make_task
+from zeroshift.diffusion.backbone import Backbone
 from zeroshift.image import Fit
 from zeroshift.methods import Method
 from zeroshift.methods.idle import check_idle, chosen, default_part, part_of
@@ -46,8 +47,6 @@ class DirectionOfSentences(_Data):
 
     source_sentences: Sentences
     target_sentences: Sentences
-    names: tuple[Words, Words] = ("source", "target")
-    """what the sets are about"""
 
 
 class SavedDirection(_Data):
@@ -159,18 +158,25 @@ class EditSpec(_Data):
         Raises:
             ValueError: a word, an option or a value makes no sense, or the direction is another one.
         """
-        along = self._along(editor, direction)
+        along = self.made_direction(editor.backbone, direction)
         task = replace(self.task(editor.vocabulary, caption), direction=along)
         return Request(task, method or editor.method(self.method, self.options, self.paper_defaults))
 
-    def _along(self, editor: "Editor", given: Direction | None) -> Direction | None:
+    def made_direction(self, backbone: Backbone, given: Direction | None = None) -> Direction | None:
+        """The edit direction to use instead of one made of the words; None if nothing else is asked for.
+
+        One that is ``given`` goes before what is asked for.
+
+        Raises:
+            ValueError: a saved one is asked for, and given is another one or none.
+        """
         match self.direction:
-            case DirectionOfWords(source_word=source, target_word=target, count=count):
-                return direction_of_words(editor.backbone, source, target, count)
-            case DirectionOfSentences(source_sentences=source, target_sentences=target, names=names):
-                return make_direction(editor.backbone, source, target, names, "sentences")
             case SavedDirection(sha256=sha256) if given is None or given.sha256 != sha256:
                 raise ValueError(f"The edit direction {sha256[:12]} is not there; pass it beside what is asked for.")
+            case DirectionOfWords(source_word=source, target_word=target, count=count) if given is None:
+                return direction_of_words(backbone, source, target, count)
+            case DirectionOfSentences(source_sentences=source, target_sentences=target) if given is None:
+                return make_direction(backbone, source, target, ("source", "target"), "sentences")
         return given
 
 

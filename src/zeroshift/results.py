@@ -1,12 +1,11 @@
 """Pictures in the model's frame, and results in the pictures'."""
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from PIL import Image
 from torch import Tensor
 
-from zeroshift.conditioning.task import Task
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.image import Fit, Framing, Photo, frame
 from zeroshift.image.tensors import to_pictures, to_tensor
@@ -29,54 +28,40 @@ class Result:
     recipe: dict[str, object]
     """everything that is needed to make it again"""
 
-    def told(self, caption: str | None) -> "Result":
-        """Return it with the caption that said what the picture shows, if one did, in its recipe."""
-        return self if caption is None else replace(self, recipe={**self.recipe, "caption": caption})
-
 
 @dataclass(frozen=True, eq=False)
-class Framed:
-    """Pictures of one size in the model's frame."""
+class FramedPhoto:
+    """A photograph in the model's frame."""
 
-    pictures: Tensor
-    """as the model sees them, (B, 3, H, W) in [-1, 1]"""
-    framings: tuple[Framing, ...]
-    """the way back of each"""
+    photo: Photo
+    pixels: Image.Image
+    """what of it the model sees, at the model's size"""
+    framing: Framing
+    """the way back"""
+    fit: Fit
+    caption: str | None = None
+    """what it shows, where the model's captioner was asked"""
 
 
-def batches(backbone: Backbone, sources: Sequence[Photo], fit: Fit) -> list[list[int]]:
-    """Return the pictures, by index, in groups of one framed size, in the order of each group's first.
+def framed(backbone: Backbone, photos: Iterable[Photo], fit: Fit) -> list[FramedPhoto]:
+    """Bring photographs to the model's frame.
 
     Raises:
-        ValueError: a picture cannot be framed.
+        ValueError: one cannot be framed.
     """
     size, multiple = backbone.size, backbone.multiple
-    return _alike([frame(s.image, fit, size=size, multiple=multiple)[1].frame_size for s in sources])
+    return [FramedPhoto(p, *frame(p.image, fit, size=size, multiple=multiple), fit) for p in photos]
 
 
-def of_one_task(together: Sequence[Sequence[int]], tasks: Sequence[Task]) -> list[list[int]]:
-    """Return groups of pictures, by index, that ``batches`` made, each split into those of one task."""
-    return [[members[k] for k in part] for members in together for part in _alike([tasks[k] for k in members])]
-
-
-def _alike(keys: Sequence[Hashable]) -> list[list[int]]:
-    """Return the positions of equal keys, in the order of each one's first."""
-    groups: dict[Hashable, list[int]] = {}
-    for k, key in enumerate(keys):
-        groups.setdefault(key, []).append(k)
-    return list(groups.values())
-
-
-def framed(backbone: Backbone, sources: Sequence[Photo], fit: Fit) -> Framed:
-    """Bring pictures to the model's frame.
+def stacked(frames: Sequence[FramedPhoto]) -> Tensor:
+    """What the model sees of photographs, (B, 3, H, W) in [-1, 1].
 
     Raises:
-        ValueError: they frame to different sizes (see ``batches``), or one cannot be framed.
+        ValueError: they frame to different sizes.
     """
-    pairs = [frame(s.image, fit, size=backbone.size, multiple=backbone.multiple) for s in sources]
-    if len({picture.size for picture, _ in pairs}) > 1:
+    if len({frame.pixels.size for frame in frames}) > 1:
         raise ValueError("These pictures frame to different sizes; edit them in groups of one size.")
-    return Framed(to_tensor([picture for picture, _ in pairs]), tuple(framing for _, framing in pairs))
+    return to_tensor([frame.pixels for frame in frames])
 
 
 def decode(backbone: Backbone, step: Step, reconstruct: bool) -> Natives:
@@ -90,17 +75,16 @@ def decode(backbone: Backbone, step: Step, reconstruct: bool) -> Natives:
 
 def put_back(
     natives: Natives,
-    sources: Sequence[Photo],
-    framings: Sequence[Framing],
+    frames: Sequence[FramedPhoto],
     recipes: Sequence[dict[str, object]],
     origins: Sequence[dict[str, object]],
 ) -> tuple[tuple[Result, ...], ...]:
     """Return every picture's results, one per request: ``recipes`` are the requests', ``origins`` the pictures'."""
     table = []
-    for row, (source, framing, origin) in enumerate(zip(sources, framings, origins, strict=True)):
+    for row, (source, origin) in enumerate(zip(frames, origins, strict=True)):
         results = []
         for (edited, reconstructed), recipe in zip(natives, recipes, strict=True):
-            image = source.with_alpha(framing.restore(edited[row], source.image))
+            image = source.photo.with_alpha(source.framing.restore(edited[row], source.photo.image))
             results.append(Result(image, edited[row], reconstructed[row], {**recipe, **origin}))
         table.append(tuple(results))
     return tuple(table)

@@ -15,12 +15,12 @@ from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.embedding import Embedding, guidance_rows
 from zeroshift.diffusion.noise import check_seeds, random_start
 from zeroshift.diffusion.trajectory import Trajectory
-from zeroshift.image import Fit, Photo
 from zeroshift.image.tensors import to_pictures
 from zeroshift.inversion.base import CleanLatents
+from zeroshift.inversions import InversionStore, inversion_key
 from zeroshift.methods.base import Planned, inversion_plan, plan
 from zeroshift.request import Request, check_shared, describe, made_by
-from zeroshift.results import Natives, Result, decode, framed, put_back
+from zeroshift.results import FramedPhoto, Natives, Result, decode, put_back, stacked
 from zeroshift.sampling import Branch, Step, sample
 
 
@@ -43,58 +43,67 @@ class Progress:
 
 def translate(
     backbone: Backbone,
-    sources: Sequence[Photo],
+    frames: Sequence[FramedPhoto],
     requests: Sequence[Request],
     *,
     seeds: Sequence[int],
-    fit: Fit,
     reconstruct: bool = False,
     trajectory: Trajectory | None = None,
+    inversions: InversionStore | None = None,
     vgg: Vgg | None = None,
 ) -> Iterator[Progress]:
     """Edit pictures that frame to one size, all requests on the same inversion; yield after every network step.
 
     The requests share source prompt, inversion and steps: those of the first. ``reconstruct`` also decodes the
-    source branch. With the ``trajectory`` of an earlier run of the same ``inversion_facts`` nothing is inverted.
+    source branch. With the ``trajectory`` of an earlier run of the same ``inversion_facts``, or one that
+    ``inversions`` has kept, nothing is inverted; what is inverted is given to ``inversions``.
     ``seeds`` has one seed per picture, so that a picture's result does not depend on what it is batched with. ``vgg``
     is for refinement.
 
     Raises:
-        ValueError: the pictures frame to different sizes (see ``batches``), the requests cannot share one inversion,
-            or there are more or fewer seeds than pictures.
+        ValueError: the pictures frame to different sizes, the requests cannot share one inversion (see
+            ``batching.grouped``), or there are more or fewer seeds than pictures.
     """
-    check_seeds(seeds, sources)
+    check_seeds(seeds, frames)
     check_shared(requests, photograph=True)
-    lead = requests[0]
-    seen = framed(backbone, sources, fit)
-    prompt = backbone.embed([lead.task.source_prompt]).repeat(len(sources))
+    lead, pictures = requests[0], stacked(frames)
+    prompt = backbone.embed([lead.task.source_prompt]).repeat(len(frames))
     directions = _prepared(backbone, requests, vgg)
     if trajectory is None:
-        trajectory = yield from _inverted(backbone, seen.pictures, lead, prompt, seeds)
-    planned = _planned(backbone, requests, directions, prompt, trajectory, seen.pictures, vgg)
+        trajectory = yield from _found(backbone, frames, lead, prompt, seeds, inversions)
+    planned = _planned(backbone, requests, directions, prompt, trajectory, pictures, vgg)
     step = yield from _walk(backbone, trajectory, planned, reconstruct)
     facts = [{**describe(backbone, r), **p.facts} for r, p in zip(requests, planned, strict=True)]
-    recipes = [{**fact, "fit": fit, "rows": len(sources)} for fact in facts]
     natives = decode(backbone, step, reconstruct)
-    origins = [
-        {"seed": seeds[row], "row": row, "source_sha256": s.sha256, "inversion_sha256": trajectory.sha256(row)}
-        for row, s in enumerate(sources)
-    ]
-    yield replace(_progress(step, trajectory), results=put_back(natives, sources, seen.framings, recipes, origins))
+    origins = [_origin(frames, row, seeds[row], trajectory) for row in range(len(frames))]
+    yield replace(_progress(step, trajectory), results=put_back(natives, frames, facts, origins))
+
+
+def _origin(frames: Sequence[FramedPhoto], row: int, seed: int, trajectory: Trajectory) -> dict[str, object]:
+    """What a recipe says of its picture."""
+    frame = frames[row]
+    return {
+        "fit": frame.fit,
+        "seed": seed,
+        "rows": len(frames),
+        "row": row,
+        "source_sha256": frame.photo.sha256,
+        "inversion_sha256": trajectory.sha256(row),
+        **({} if frame.caption is None else {"caption": frame.caption}),
+    }
 
 
 def invert(
-    backbone: Backbone, sources: Sequence[Photo], request: Request, *, seeds: Sequence[int], fit: Fit
+    backbone: Backbone, frames: Sequence[FramedPhoto], request: Request, *, seeds: Sequence[int]
 ) -> Iterator[Progress]:
     """Only invert pictures as ``translate`` does; the last step has the trajectory.
 
     Raises:
         ValueError: the pictures frame to different sizes, or there are more or fewer seeds than pictures.
     """
-    check_seeds(seeds, sources)
-    seen = framed(backbone, sources, fit)
-    prompt = backbone.embed([request.task.source_prompt]).repeat(len(sources))
-    yield from _inverted(backbone, seen.pictures, request, prompt, seeds)
+    check_seeds(seeds, frames)
+    prompt = backbone.embed([request.task.source_prompt]).repeat(len(frames))
+    yield from _inverted(backbone, stacked(frames), request, prompt, seeds)
 
 
 def translate_generated(
@@ -182,6 +191,26 @@ def latent_shape(backbone: Backbone) -> tuple[int, int, int]:
     """Return the shape (C, h, w) of one latent at the model's own size."""
     side = backbone.size // backbone.factor
     return (backbone.latent_channels, side, side)
+
+
+def _found(
+    backbone: Backbone,
+    frames: Sequence[FramedPhoto],
+    request: Request,
+    prompt: Embedding,
+    seeds: Sequence[int],
+    inversions: InversionStore | None,
+) -> Generator[Progress, None, Trajectory]:
+    """The inversion that is kept, or a new one that is kept from now on."""
+    if inversions is None:
+        return (yield from _inverted(backbone, stacked(frames), request, prompt, seeds))
+    photos = [frame.photo for frame in frames]
+    key = inversion_key(backbone, photos, request, seeds=seeds, fit=frames[0].fit)
+    trajectory = inversions.get(key)
+    if trajectory is None:
+        trajectory = yield from _inverted(backbone, stacked(frames), request, prompt, seeds)
+        inversions.put(key, trajectory)
+    return trajectory
 
 
 def _inverted(

@@ -52,7 +52,7 @@ def test_a_sitting_inverts_once_and_changes_nothing(place):
         (shared,) = sitting.edit(asked(words))
         (alone,) = Sitting(place.editor(), sitting.sources).edit(asked(words))
         assert np.array_equal(pixels(shared.native), pixels(alone.native))
-    assert len(sitting.inverted) == 2
+    assert len(sitting.inversions) == 2
 
 
 def test_a_picture_is_its_panels_side_by_side(place):

@@ -11,7 +11,7 @@ from cyclopts.validators import Number
 from zeroshift.cli.files import MEGAPIXELS
 from zeroshift.cli.shared import DEFAULT_MODEL, OUTPUT, Loudness, ModelFlags, as_app
 from zeroshift.cli.wrong import Wrong
-from zeroshift.image import Fit, load_image
+from zeroshift.image import Fit, check_files, load_image
 
 
 def command(tokens: Sequence[str]) -> App:
@@ -31,7 +31,8 @@ def caption(
     """Say what photographs show, a line for each: what an edit without --source takes as its source."""
     if not images:
         raise Wrong("Give one photograph or more.")
-    pictures = [load_image(image, max_megapixels=max_megapixels) for image in images]
+    check_files(images, max_megapixels)
     editor, _ = model.opened(Loudness(json=json))
-    for image, sentence in zip(images, editor.captions(pictures, fit=fit), strict=True):
-        print(text.dumps({"path": str(image), "caption": sentence}) if json else f"{image}: {sentence}")
+    pictures = (load_image(image, max_megapixels=max_megapixels) for image in images)
+    for image, seen in zip(images, editor.look(pictures, fit=fit, caption=True), strict=True):
+        print(text.dumps({"path": str(image), "caption": seen.caption}) if json else f"{image}: {seen.caption}")

@@ -6,7 +6,6 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from zeroshift.cli.captions import looked_at, split
 from zeroshift.cli.editing import asked_for, check_all, result_files
 from zeroshift.cli.files import DEFAULT_PHOTOGRAPHS, DEFAULT_RESULTS, PhotographFlags, ResultFlags
 from zeroshift.cli.flags import Given, with_flags
@@ -26,7 +25,7 @@ from zeroshift.cli.shared import (
 )
 from zeroshift.conditioning.direction import as_direction
 from zeroshift.edits import EditSpec
-from zeroshift.image import load_image
+from zeroshift.image import check_files
 
 
 def command(tokens: Sequence[str]) -> App:
@@ -79,11 +78,7 @@ def edit(
     check_all(wanted, len(images), photographs, directed=direction is not None, vgg=vgg is not None)
     files = result_files(images, source, wanted, direction, photographs, results)
     along = as_direction(direction)
-    pictures = [load_image(image, max_megapixels=photographs.megapixels) for image in images]
+    check_files(images, photographs.megapixels)
     editor, loaded = model.opened(loud, vgg)
-    captions = looked_at(editor, images, pictures, photographs.fit, loud) if source is None else []
-    seen: list[str | None] = [*captions] or [None] * max(len(images), 1)
-    rows = [[each.spec.resolve(editor, caption, along) for each in wanted] for caption in seen]
-    whole = Job(images, pictures, captions, files, [], direction, seed, photographs, results, loaded, loud)
-    for job in split(whole, rows):
-        carry_out(job, editor)
+    job = Job(images, files, [edit.spec for edit in wanted], direction, photographs, results, loaded, loud)
+    carry_out(job, editor, along)

@@ -52,7 +52,9 @@ def numbers_of(strengths: str) -> list[float]:
         raise Wrong(f"--strengths takes numbers with commas between, as in 0.5,1, not {strengths!r}.") from error
 
 
-def check_all(wanted: Sequence[Wanted], photographs: int, photograph: PhotographFlags, directed: bool, vgg: bool) -> None:
+def check_all(
+    wanted: Sequence[Wanted], photographs: int, photograph: PhotographFlags, directed: bool, vgg: bool
+) -> None:
     """Refuse edits that make no sense, before the model is loaded.
 
     Raises:

@@ -7,9 +7,9 @@ from typing import Annotated, cast
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from zeroshift.cli.captions import looked_at
 from zeroshift.cli.flags import Flag, Given, with_flags
 from zeroshift.cli.invert_report import check_report, write_report
+from zeroshift.cli.job import told as seen
 from zeroshift.cli.output import check_apart, check_writable, tell
 from zeroshift.cli.parts import chosen, guided, parts_of
 from zeroshift.cli.progress import follow
@@ -33,6 +33,7 @@ from zeroshift.diffusion.trajectory import Trajectory, save_trajectory
 from zeroshift.image import Fit, load_image
 from zeroshift.methods import Method
 from zeroshift.request import Request, inversion_facts
+from zeroshift.translate import invert as inverted
 
 
 def command(tokens: Sequence[str]) -> App:
@@ -78,23 +79,24 @@ def invert(
     Without --source the model says what it sees, as it does in edits whose targets are words.
     """
     with usage():
-        told = None if source is None else complete_source(source, prompt)
-    if told is None and prompt is not None:
+        words = None if source is None else complete_source(source, prompt)
+    if words is None and prompt is not None:
         raise Wrong("--prompt is a sentence with the word --source in it; give both, or leave both out.")
     check_places(checked_method(method, given), image, output, report)
     picture = load_image(image, max_megapixels=max_megapixels)
     editor, _ = model.opened(loud)
-    fit = fit or editor.default_fit
-    words = told or editor.vocabulary.source_prompt(looked_at(editor, [image], [picture], fit, loud)[0])
+    frames = editor.look([picture], fit=fit, caption=words is None)
+    (frame,) = seen([image], frames, loud) if words is None else frames
+    words = words or editor.vocabulary.source_prompt(frame.caption or "")
     task = Task(source or words, "", words, "", None)  # the target plays no part
     request = Request(task, editor.method(method, given, paper_defaults))
     if report is not None:
-        trajectory, seconds = write_report(editor.backbone, picture, request, report, seed=seed, fit=fit, loud=loud)
+        trajectory, seconds = write_report(editor.backbone, frame, request, report, seed=seed, loud=loud)
     else:
-        last, seconds = follow(editor.invert([picture], request, seed=seed, fit=fit), loud.silent)
+        last, seconds = follow(inverted(editor.backbone, [frame], request, seeds=[seed]), loud.silent)
         trajectory = cast(Trajectory, last.trajectory)
     if output is not None:
-        facts = inversion_facts(editor.backbone, [picture], request, seeds=[seed], fit=fit)
+        facts = inversion_facts(editor.backbone, [picture], request, seeds=[seed], fit=frame.fit)
         save_trajectory(trajectory, output, facts)
         tell(output, seconds, {"source": str(image), "facts": facts}, loud)
 

@@ -10,7 +10,6 @@ from zeroshift.cli.output import check_folder
 from zeroshift.cli.progress import waiting
 from zeroshift.cli.shared import Loudness
 from zeroshift.cli.wrong import Wrong
-from zeroshift.image import Fit, Photo
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from zeroshift.methods import Method
     from zeroshift.reports.mirror import Figures, Mirror, Spread, Way
     from zeroshift.request import Request
+    from zeroshift.results import FramedPhoto
 
 SEEDS = 3
 """how many are tried where something is random"""
@@ -44,12 +44,11 @@ def check_report(method: "Method", folder: Path) -> None:
 
 def write_report(
     backbone: "Backbone",
-    picture: Photo,
+    frame: "FramedPhoto",
     request: "Request",
     folder: Path,
     *,
     seed: int,
-    fit: Fit,
     loud: Loudness,
 ) -> "tuple[Trajectory, float]":
     """Write the mirror report of one photograph into ``folder`` and print its table.
@@ -57,22 +56,21 @@ def write_report(
     The request's inversion is redescription; returned are what it found, and the seconds that everything took.
     """
     from zeroshift.files import write_atomically
-    from zeroshift.image import frame
-    from zeroshift.image.tensors import to_png, to_tensor
+    from zeroshift.image.tensors import to_png
     from zeroshift.inversion import CleanLatents, InversionContext, Redescription
     from zeroshift.reports.mirror import compare
     from zeroshift.request import inversion_facts
+    from zeroshift.results import stacked
 
     begun, method = time.perf_counter(), request.method
     inversion = cast(Redescription, method.inversion)
-    framed, _ = frame(picture.image, fit, size=backbone.size, multiple=backbone.multiple)
-    pictures = to_tensor([framed])
+    pictures = stacked([frame])
     photograph = CleanLatents(pictures, backbone.encode(pictures), backbone.embed([request.task.source_prompt]))
     plan = InversionContext(method.steps, method.guidance_scale, (seed,))
     with waiting("walking to noise and back", loud.silent):
         mirror, way = compare(backbone, photograph, inversion, plan, range(seed, seed + SEEDS))
         figure = attention(backbone, way, request.task.source_prompt)
-    facts = inversion_facts(backbone, [picture], request, seeds=[seed], fit=fit)
+    facts = inversion_facts(backbone, [frame.photo], request, seeds=[seed], fit=frame.fit)
     report = json.dumps({**mirror.as_dict(), "facts": facts}, indent=2)
     write_atomically(folder / "report.json", (report + "\n").encode())
     write_atomically(folder / "attention.png", to_png(figure))

@@ -1,5 +1,6 @@
 """The work of an edit on the command line: its runs, and what becomes of their results."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +13,15 @@ from zeroshift.cli.output import relative, tell
 from zeroshift.cli.previews import Previews
 from zeroshift.cli.progress import follow
 from zeroshift.cli.shared import Loudness
-from zeroshift.image import Fit, Photo, before_after, frame, save_image
+from zeroshift.image import before_after, load_image, save_image
 
 if TYPE_CHECKING:
+    from zeroshift.batching import Group
+    from zeroshift.conditioning.direction import Direction
     from zeroshift.diffusion.trajectory import Trajectory
     from zeroshift.editor import Editor
-    from zeroshift.request import Request
-    from zeroshift.results import Result
-    from zeroshift.translate import Progress
+    from zeroshift.edits import EditSpec
+    from zeroshift.results import FramedPhoto, Result
 
 SHOWN = 256
 """height in pixels that before and after have at least: a small model's pictures are hard to look at"""
@@ -30,46 +32,65 @@ class Job:
     """Everything that an edit needs besides the model."""
 
     images: Sequence[Path]
-    pictures: Sequence[Photo]
-    """the same, read; none where the source is generated"""
-    captions: Sequence[str]
-    """what was seen in each; none where the source is given in words"""
+    """photographs; none where the source is generated"""
     files: Sequence[Path]
     """of the results: the edits of one picture side by side"""
-    requests: "Sequence[Request]"
+    specs: "Sequence[EditSpec]"
+    """the edits of every picture"""
     direction: Path | None
-    seed: int
     photographs: PhotographFlags
     results: ResultFlags
     loaded: float
     """seconds that the model took to load"""
     loud: Loudness
 
-    def of(self, member: int) -> Sequence[Path]:
-        """Return the files of one picture's results."""
-        count = len(self.requests)
-        return self.files[member * count : (member + 1) * count]
+    def file(self, member: int, edit: int) -> Path:
+        """File of one edit of one picture."""
+        return self.files[member * len(self.specs) + edit]
 
 
-def carry_out(job: Job, editor: "Editor") -> None:
+def carry_out(job: Job, editor: "Editor", along: "Direction | None") -> None:
     """Run everything and write the results.
 
     Raises:
         Wrong: a preview would be written over another file.
         ValueError: the work cannot be done, or a file cannot be written.
     """
-    previews = previews_of(job)
-    for members, steps in runs(job, editor):
+    previews = previews_of(job, editor)
+    frames = frames_of(job, editor) if job.images else None
+    for group in editor.groups(frames, job.specs, direction=along, batch=job.photographs.together):
+        steps = editor.run_group(group, trajectory=saved(job, editor, group))
         if previews is not None:
-            sources = {k: job.pictures[k] for k in members if job.pictures}
-            steps = previews.written(editor, job.requests, sources, steps)
+            steps = previews.written(editor, group, steps)
         last, seconds = follow(steps, job.loud.silent)
-        for member, row in zip(members, last.results, strict=True):
-            for path, result in zip(job.of(member), row, strict=True):
-                deliver(job, editor, member, result, path, seconds)
+        for row, member in enumerate(group.members):
+            for edit, result in zip(group.edits, last.results[row], strict=True):
+                frame = group.frames[row] if job.images else None
+                deliver(job, (member, edit), frame, result, seconds)
 
 
-def previews_of(job: Job) -> Previews | None:
+def frames_of(job: Job, editor: "Editor") -> "Iterator[FramedPhoto]":
+    """Open the photographs one after another; where nothing is said of the source, say on stderr what is seen.
+
+    Raises:
+        ValueError: a photograph is unusable.
+        Unsupported: nothing is said of the source, and the model has no captioner.
+    """
+    photos = (load_image(image, max_megapixels=job.photographs.megapixels) for image in job.images)
+    looks, flags = job.specs[0].source is None, job.photographs
+    frames = editor.look(photos, fit=flags.fit, caption=looks, batch=flags.together)
+    return told(job.images, frames, job.loud) if looks else frames
+
+
+def told(images: Sequence[Path], frames: "Iterator[FramedPhoto]", loud: Loudness) -> "Iterator[FramedPhoto]":
+    """Say on stderr what is seen in each photograph as it comes."""
+    for image, frame in zip(images, frames, strict=True):
+        if not loud.silent:
+            print(f"{image}: sees {frame.caption}", file=sys.stderr)
+        yield frame
+
+
+def previews_of(job: Job, editor: "Editor") -> Previews | None:
     """Return what is written on the way, if it was asked for; nothing of it is in the way of another file.
 
     Raises:
@@ -78,31 +99,14 @@ def previews_of(job: Job) -> Previews | None:
     """
     if job.results.previews is None:
         return None
-    names = [path.stem for path in job.files]
-    previews = Previews(job.results.previews, job.results.preview_every or 1, names, job.images, job.seed)
-    apart = [*job.images, *job.files, job.results.before_after]
-    previews.check(job.requests[0].method, apart)
+    names, spec = [path.stem for path in job.files], job.specs[0]
+    previews = Previews(job.results.previews, job.results.preview_every or 1, names, len(job.specs), job.images)
+    method = editor.method(spec.method, spec.options, spec.paper_defaults)
+    previews.check(method, [*job.images, *job.files, job.results.before_after])
     return previews
 
 
-def runs(job: Job, editor: "Editor") -> "Iterator[tuple[list[int], Iterator[Progress]]]":
-    """Yield the runs: pictures of one framed size together, by index, in groups; without any, one generated source.
-
-    Raises:
-        ValueError: the saved inversion is of another picture or other options.
-    """
-    if not job.pictures:
-        yield [0], editor.run_generated(job.requests, seed=job.seed)
-        return
-    fit, most = job.photographs.fit or editor.default_fit, job.photographs.together
-    for alike in editor.batches(job.pictures, fit=fit):
-        for members in (alike[k : k + most] for k in range(0, len(alike), most)):
-            batch = [job.pictures[k] for k in members]
-            trajectory = saved(job, editor, batch, fit)
-            yield members, editor.run(batch, job.requests, seed=job.seed, fit=fit, trajectory=trajectory)
-
-
-def saved(job: Job, editor: "Editor", batch: Sequence[Photo], fit: Fit) -> "Trajectory | None":
+def saved(job: Job, editor: "Editor", group: "Group") -> "Trajectory | None":
     """Read the saved inversion, if one was given.
 
     Raises:
@@ -115,41 +119,37 @@ def saved(job: Job, editor: "Editor", batch: Sequence[Photo], fit: Fit) -> "Traj
     from zeroshift.request import inversion_facts
 
     trajectory, facts = load_trajectory(path, editor.backbone)
-    check_facts(
-        path, facts, inversion_facts(editor.backbone, batch, job.requests[0], seeds=[job.seed] * len(batch), fit=fit)
-    )
+    photos, fit = [frame.photo for frame in group.frames], group.frames[0].fit
+    check_facts(path, facts, inversion_facts(editor.backbone, photos, group.requests[0], seeds=group.seeds, fit=fit))
     return trajectory
 
 
-def seen(job: Job, editor: "Editor", member: int) -> Image.Image:
-    """Return what an edit is compared with: the photograph, or what the model saw of it if that is what is written."""
-    picture = job.pictures[member]
-    if not job.results.native:
-        return picture.image
-    fit, backbone = job.photographs.fit or editor.default_fit, editor.backbone
-    return frame(picture.image, fit, size=backbone.size, multiple=backbone.multiple)[0]
-
-
-def deliver(job: Job, editor: "Editor", member: int, result: "Result", path: Path, seconds: float) -> None:
-    """Write a result and say where it is."""
-    recipe = {**result.recipe, "native": job.results.native}
-    if job.captions:
-        recipe["caption"] = job.captions[member]
-    if job.images:
-        recipe["source_path"] = relative(job.images[member], path)
+def deliver(job: Job, place: tuple[int, int], frame: "FramedPhoto | None", result: "Result", seconds: float) -> None:
+    """Write the result of an edit of a picture, both by their place, and say where it is."""
+    path, native = job.file(*place), job.results.native
+    image = job.images[place[0]] if job.images else None
+    recipe = {**result.recipe, "native": native}
+    if image is not None:
+        recipe["source_path"] = relative(image, path)
     if job.direction is not None:
         recipe["direction_path"] = relative(job.direction, path)
-    picture = result.native if job.results.native else result.image
+    picture = result.native if native else result.image
     save_image(picture, path, recipe=recipe)
-    beside = job.results.before_after
-    before = seen(job, editor, member) if job.images else result.reconstruction
+    beside, before = job.results.before_after, before_of(frame, result, native)
     if beside is not None and before is not None:
         both = before_after(enlarged(before), enlarged(picture))
         save_image(both, beside, recipe={**recipe, "command": "before-after"})
-    source, extra = str(job.images[member]) if job.images else None, str(beside) if beside else None
+    source, extra = str(image) if image else None, str(beside) if beside else None
     facts = {"target": recipe["target"], "source": source, "before_after": extra}
     remark = f"; the model took {job.loaded:.1f} s to load{f'; before and after: {extra}' if extra else ''}"
     tell(path, seconds, {**facts, "recipe": recipe}, job.loud, remark)
+
+
+def before_of(frame: "FramedPhoto | None", result: "Result", native: bool) -> Image.Image | None:
+    """What an edit is compared with: the photograph, or what the model saw of it, or the generated source."""
+    if frame is None:
+        return result.reconstruction
+    return frame.pixels if native else frame.photo.image
 
 
 def enlarged(picture: Image.Image) -> Image.Image:

@@ -2,7 +2,7 @@
 
 from zeroshift.image.errors import ImageError
 from zeroshift.image.framing import FITS, Fit, Framing, frame
-from zeroshift.image.load import Photo, Picture, as_photo, load_image
+from zeroshift.image.load import Photo, Picture, as_photo, check_files, load_image
 from zeroshift.image.pixels import before_after, flatten
 from zeroshift.image.recipe import canonical_json, read_recipe
 from zeroshift.image.save import Format, check_output, encode_image, save_image
@@ -18,6 +18,7 @@ __all__ = [
     "as_photo",
     "before_after",
     "canonical_json",
+    "check_files",
     "check_output",
     "encode_image",
     "flatten",

@@ -1,7 +1,9 @@
 """Read a picture for editing: upright, 8-bit sRGB, alpha apart, with the hash that a recipe names it by."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
+from os import PathLike
 from typing import TypeAlias
 
 import numpy as np
@@ -83,6 +85,23 @@ def load_image(source: Source, max_megapixels: float = 100) -> Photo:
         ImageError: there is no such file, or it is a folder, pipe or device, empty, no picture, truncated, animated,
             under 16 px on a side, or over ``max_megapixels``.
     """
+    image, name, sha256 = _open(source, max_megapixels)
+    return Photo(*_decode(image, name), sha256)
+
+
+def check_files(pictures: Iterable[Picture], max_megapixels: float = 100) -> None:
+    """Refuse files among ``pictures`` of which the header says that ``load_image`` cannot read them.
+
+    Raises:
+        ImageError: there is one.
+    """
+    for picture in pictures:
+        if isinstance(picture, (str, PathLike)):
+            _open(picture, max_megapixels)
+
+
+def _open(source: Source, max_megapixels: float) -> tuple[Image.Image, str, str]:
+    """A picture that is not decoded yet, what errors call it, and the hash of its file."""
     data, name = read_bytes(source)
     image = open_header(data, name)
     _check(image, name)
@@ -92,7 +111,7 @@ def load_image(source: Source, max_megapixels: float = 100) -> Photo:
             f"{name} has {megapixels:.4g} megapixels, expected at most {max_megapixels:g}: "
             "make it smaller, or raise `max_megapixels`."
         )
-    return Photo(*_decode(image, name), hashlib.sha256(data).hexdigest())
+    return image, name, hashlib.sha256(data).hexdigest()
 
 
 def _check(image: Image.Image, name: str) -> None:
