@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -45,6 +46,13 @@ def test_feature_distances_are_what_another_script_found(judge) -> None:
     cuts = [cat.crop((16 * k, 10 * k, 16 * k + 120, 10 * k + 120)) for k in range(4)]
     others = [sheet.crop((30 * k, 0, 30 * k + 60, 60)) for k in range(5)]
     assert feature_distance(judge.look(cuts), judge.look(others)) == pytest.approx(0.7142960687534705, rel=1e-3)
+
+
+def test_probabilities_are_those_of_the_whole_network(judge) -> None:
+    cat = Image.open(ROOT / "examples/cat.png").convert("RGB").resize((224, 224), Image.Resampling.BICUBIC)
+    x = (torch.from_numpy(np.array(cat)).permute(2, 0, 1)[None].float() - 127) / 128
+    with torch.no_grad():
+        torch.testing.assert_close(judge.look([cat]).probabilities, judge.network(x).softmax(1))
 
 
 def test_batches_change_nothing_but_rounding(judge) -> None:

@@ -67,9 +67,10 @@ class ImageNetJudge:
         probabilities, features = [torch.empty(0, 1000)], [torch.empty(0, 1280, dtype=torch.float64)]
         for k in range(0, len(pictures), batch):
             x = _prepared(pictures[k : k + batch])
-            maps = self.network.extract_features(x)  # type: ignore[operator]
-            probabilities.append(self.network(x).softmax(1))
-            features.append(maps.mean((2, 3)).double())
+            means = self.network.extract_features(x).mean((2, 3))  # type: ignore[operator]
+            # its last layer alone: its own forward would begin anew
+            probabilities.append(self.network._fc(means).softmax(1))  # type: ignore[operator]
+            features.append(means.double())
         return Seen(torch.cat(probabilities), torch.cat(features))
 
 

@@ -24,7 +24,7 @@ ROWS: Mapping[str, tuple[str, Unit]] = {
     "nearest_test_max": ("the same of `test` photographs", ""),
 }
 """the figures that a table names, in order; ``quality.json`` has all"""
-SEEN = {
+SEEN: Mapping[str, tuple[str, Unit]] = {
     "share_{}": ("samples of a {} that an ImageNet network takes for one", "%"),
     "photographs_share_{}": ("photographs of a {} that it takes for one", "%"),
     "distance_samples_{}": ("kernel distance of its features, samples of a {} to photographs", ""),
@@ -50,7 +50,7 @@ def named(figures: Figures) -> list[tuple[str, float, Unit]]:
     animals = [key.rpartition("_")[2] for key in figures if key.startswith("imagenet_share_")]
     rows: dict[str, tuple[str, Unit]] = dict(ROWS)
     for key, (name, unit) in SEEN.items():
-        rows |= {f"imagenet_{key.format(animal)}": (name.format(animal), unit) for animal in animals}  # type: ignore[misc]
+        rows |= {f"imagenet_{key.format(animal)}": (name.format(animal), unit) for animal in animals}
     return [(name, figures[key], unit) for key, (name, unit) in rows.items() if key in figures]
 
 
