@@ -1,6 +1,5 @@
 """The loop: who walks when, what is held meanwhile, and that nothing stays behind."""
 
-import gc
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -156,18 +155,19 @@ def test_the_network_is_not_asked_for_what_a_control_has(tiny):
     assert torch.equal(first.targets[0], trajectory.schedule.advance(trajectory.start, trajectory.start * 0.5, 0))
 
 
-def test_a_generator_left_alone_leaves_the_network_clean(tiny):
-    before = installed(tiny.unet)
-    steps = sample(tiny, start(tiny), [branch(tiny, PLAIN)])
-    next(steps)
-    assert installed(tiny.unet) != before
-    steps.close()
-    assert installed(tiny.unet) == before
-    steps = sample(tiny, start(tiny), [branch(tiny, PLAIN)])
-    next(steps)
-    del steps
-    gc.collect()
-    assert installed(tiny.unet) == before
+def test_the_network_is_clean_between_two_steps(tiny):
+    class Looking(Control):
+        def records(self, site: Site, i: int) -> frozenset[Part]:
+            return select("cross", "probs")(site)
+
+        def blend(self, x: Tensor, here: StepContext) -> Tensor:
+            inside.append(installed(tiny.unet) == before)
+            return x
+
+    before, inside = installed(tiny.unet), list[bool]()
+    for _ in sample(tiny, start(tiny), [Branch(branch(tiny, PLAIN).conditioning, Looking())]):
+        assert installed(tiny.unet) == before
+    assert inside == [False] * STEPS
 
 
 def test_an_error_inside_leaves_the_network_clean(tiny):

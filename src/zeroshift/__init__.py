@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from zeroshift.diffusion.lock import Busy
     from zeroshift.editor import Editor
     from zeroshift.image import Photo, encode_image, load_image, save_image
     from zeroshift.loading import load
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "Busy",
     "Editor",
     "Photo",
     "Pix2PixZero",
@@ -24,6 +26,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "Busy": "diffusion.lock",
     "Editor": "editor",
     "load": "loading",
     "Photo": "image",

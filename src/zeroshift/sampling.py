@@ -11,7 +11,7 @@ from torch import Tensor
 from zeroshift.control.base import Control, Rows, Stack, StepContext
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.prediction import guided
-from zeroshift.diffusion.sites import Part, Selection, Site, Taps, select, tapped
+from zeroshift.diffusion.sites import Part, Selection, Site, Taps, select, taps_at
 from zeroshift.diffusion.source_branch import Conditioning, Recorded, SourceBranch, sliding
 from zeroshift.diffusion.trajectory import Trajectory
 
@@ -44,18 +44,25 @@ def sample(
     """Translate: walk the source branch once and every edit's target branch beside it.
 
     The source branch takes the source prompts of the first edit that needs it: the edits of one run share them. It is
-    left out where no control needs it, unless ``reconstruct`` asks for all of it.
+    left out where no control needs it, unless ``reconstruct`` asks for all of it. The network is held for a step at a
+    time: between two, other runs may take theirs.
+
+    Raises:
+        Busy: a step is asked for inside a step of another run, by the same thread.
     """
     targets = [trajectory.start] * len(edits)
-    with tapped(backbone, touched(trajectory, edits)) as taps:
-        for i, recorded in source_steps(backbone, taps, trajectory, edits, reconstruct):
+    taps = taps_at(backbone, touched(trajectory, edits))
+    source = source_steps(backbone, taps, trajectory, edits, reconstruct)
+    for _ in trajectory.steps:
+        with backbone.install(taps):
+            i, recorded = next(source)
             previews = []
             for n, edit in enumerate(edits):
                 here = StepContext(backbone, trajectory, taps, i, edit.conditioning.target(i), recorded)
                 targets[n], x0 = step(here, targets[n], edit.control)
                 previews.append(x0)
-            following = next((r.following for r in recorded if r.i == i), None)
-            yield Step(i, tuple(targets), tuple(previews), following)
+        following = next((r.following for r in recorded if r.i == i), None)
+        yield Step(i, tuple(targets), tuple(previews), following)
 
 
 def touched(trajectory: Trajectory, edits: Sequence[Branch]) -> Selection:

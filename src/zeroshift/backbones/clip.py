@@ -69,7 +69,7 @@ class Towers:
                 "cannot be compared with prompts; give a whole CLIP with --clip FOLDER (clip= in Python)."
             )
         length = self.text.config.max_position_embeddings
-        ids = self.tokenizer(list(prompts), padding="max_length", max_length=length, truncation=True).input_ids
+        ids = token_ids(self.tokenizer, prompts, length)
         pooled = self.text(torch.tensor(ids, device=self.text.device)).pooler_output
         return F.normalize(widened(pooled @ self.text_projection.T), dim=-1)
 
@@ -79,6 +79,16 @@ class Towers:
             x = F.interpolate(x, (side, side), mode="bicubic", antialias=antialias)
         mean, deviation = (x.new_tensor(colour)[:, None, None] for colour in (self.mean, self.deviation))
         return (((x + 1) / 2 - mean) / deviation).to(self.vision.dtype)
+
+
+def token_ids(tokenizer: CLIPTokenizer, prompts: Sequence[str], length: int) -> list[list[int]]:
+    """Encode prompts as ``length`` tokens each: begin token, words, end token, padding; longer prompts are cut.
+
+    The tokenizer is not asked to cut or pad: it would remember that, and another thread's call would go by it.
+    """
+    whole = tokenizer(list(prompts), verbose=False).input_ids
+    cut = [ids if len(ids) <= length else [*ids[: length - 1], ids[-1]] for ids in whole]
+    return [[*ids, *[tokenizer.pad_token_id] * (length - len(ids))] for ids in cut]
 
 
 def widened(x: Tensor) -> Tensor:

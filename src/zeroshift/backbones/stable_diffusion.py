@@ -1,8 +1,8 @@
 """Stable Diffusion 1.x and 2.x, and every checkpoint of their layout, in diffusers format."""
 
-from collections.abc import Callable, Collection, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -10,10 +10,12 @@ from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from zeroshift.backbones.clip import token_ids
 from zeroshift.backbones.sharing import sharing
 from zeroshift.backbones.unet import find_sites, tap
 from zeroshift.diffusion.backbone import Clip, Identity, Tokens, Unsupported
 from zeroshift.diffusion.embedding import Embedding
+from zeroshift.diffusion.lock import NetworkLock
 from zeroshift.diffusion.schedule import Schedule, leading
 from zeroshift.diffusion.sites import Site, Taps
 
@@ -35,6 +37,8 @@ class StableDiffusion:
     scheduler: DDIMScheduler
     open_clip: Callable[[], Clip] | None = None
     """loads the image encoder, which few edits need, and what belongs to it"""
+    lock: NetworkLock = field(default_factory=NetworkLock)
+    """of the UNet: taps are installed in it, and whoever passes through it meets them"""
 
     def __post_init__(self) -> None:
         for network in (self.unet, self.vae, self.text_encoder):
@@ -84,11 +88,17 @@ class StableDiffusion:
     def sites(self) -> tuple[Site, ...]:
         return find_sites(self.unet)
 
-    def tap(self, site: Site, taps: Taps) -> AbstractContextManager[None]:
-        return tap(self.unet, site, taps)
+    @contextmanager
+    def install(self, taps: Taps) -> Iterator[None]:
+        with self.lock.held_alone(), ExitStack() as installed:
+            for site in taps.sites:
+                installed.enter_context(tap(self.unet, site, taps))
+            yield
 
-    def sharing(self, blocks: int, tapped: Collection[str]) -> AbstractContextManager[None]:
-        return sharing(self.unet, blocks, tapped)
+    @contextmanager
+    def sharing(self, blocks: int, tapped: Collection[str]) -> Iterator[None]:
+        with self.lock.held(), sharing(self.unet, blocks, tapped):
+            yield
 
     def schedule(self, steps: int) -> Schedule:
         """Return the grid of ``steps`` steps on the checkpoint's own noise schedule ("leading" spacing, offset 1).
@@ -148,14 +158,11 @@ class StableDiffusion:
         return Tokens(tuple(self._ids([prompt])[0]), min(at, last) + 1, words, tuple(spans))
 
     def _ids(self, prompts: Sequence[str]) -> list[list[int]]:
-        length = self.tokenizer.model_max_length
-        ids: list[list[int]] = self.tokenizer(
-            list(prompts), padding="max_length", max_length=length, truncation=True
-        ).input_ids
-        return ids
+        return token_ids(self.tokenizer, prompts, self.tokenizer.model_max_length)
 
     def predict(self, x: Tensor, timestep: int | Tensor, tokens: Tensor) -> Tensor:
         """Return the network's output in the precision of ``x``."""
         dtype = self.unet.conv_in.weight.dtype  # the network's own property walks through all its layers, at every call
-        out: Tensor = self.unet(x.to(dtype), timestep, tokens.to(dtype), return_dict=False)[0]
+        with self.lock.held():
+            out: Tensor = self.unet(x.to(dtype), timestep, tokens.to(dtype), return_dict=False)[0]
         return out.to(x.dtype)

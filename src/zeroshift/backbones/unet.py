@@ -66,8 +66,8 @@ def tap(unet: UNet2DConditionModel, site: Site, taps: Taps) -> Iterator[None]:
             f"The attention layer {site.name} runs {type(before).__name__}, which this edit would drop; "
             "load the checkpoint without adapters."
         )
-    module.set_processor(TappedAttention(site, taps))
     try:
+        module.set_processor(TappedAttention(site, taps))
         yield
     finally:
         module.set_processor(before)
@@ -83,8 +83,8 @@ def _tapped_block(unet: UNet2DConditionModel, site: Site, taps: Taps) -> Iterato
         raise Unsupported(
             f"The residual block {path}.{index} is not built as Stable Diffusion's; load another checkpoint."
         )
-    blocks[int(index)] = TappedResidual(before, site, taps)
     try:
+        blocks[int(index)] = TappedResidual(before, site, taps)
         yield
     finally:
         blocks[int(index)] = before

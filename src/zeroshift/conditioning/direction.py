@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from threading import Lock
 from weakref import WeakKeyDictionary
 
 import torch
@@ -19,6 +20,8 @@ from zeroshift.sentences import template_sentences
 
 MOST = 64
 """mean embeddings that are kept of a model; the oldest goes first"""
+_KEPT = Lock()
+"""held where the means are looked up or kept, not while they are made"""
 _MEANS: WeakKeyDictionary[Backbone, dict[tuple[str, int], Tensor]] = WeakKeyDictionary()
 """mean embeddings by model, and by sentences and thread count, which changes last bits"""
 
@@ -66,13 +69,18 @@ def mean_embedding(backbone: Backbone, sentences: Sequence[str], batch: int = 64
 
 def mean_of(backbone: Backbone, sentences: Sequence[str]) -> Tensor:
     """Return the mean embedding, kept as long as the model is loaded: further edits with a word encode nothing."""
-    kept = _MEANS.setdefault(backbone, {})
     key = hash_of(sentences), torch.get_num_threads()
-    if key not in kept:
+    with _KEPT:
+        found = _MEANS.setdefault(backbone, {}).get(key)
+    return _kept(backbone, key, mean_embedding(backbone, sentences)) if found is None else found
+
+
+def _kept(backbone: Backbone, key: tuple[str, int], mean: Tensor) -> Tensor:
+    with _KEPT:
+        kept = _MEANS.setdefault(backbone, {})
         if len(kept) == MOST:
             kept.pop(next(iter(kept)))
-        kept[key] = mean_embedding(backbone, sentences)
-    return kept[key]
+        return kept.setdefault(key, mean)
 
 
 def hash_of(sentences: Sequence[str]) -> str:

@@ -63,7 +63,10 @@ class Clip(Protocol):
 
 
 class Backbone(Protocol):
-    """A checkpoint family behind one interface. Pictures are (B, 3, H, W) in [-1, 1], latents (B, C, h, w)."""
+    """A checkpoint family behind one interface. Pictures are (B, 3, H, W) in [-1, 1], latents (B, C, h, w).
+
+    Any thread may call any method at any time: what would disturb another thread's pass waits for its turn.
+    """
 
     @property
     def identity(self) -> Identity: ...
@@ -101,7 +104,12 @@ class Backbone(Protocol):
     @property
     def sites(self) -> tuple[Site, ...]: ...
 
-    def tap(self, site: Site, taps: Taps) -> AbstractContextManager[None]: ...
+    def install(self, taps: Taps) -> AbstractContextManager[None]:
+        """Install ``taps`` at their sites; put everything back on exit. The network is this thread's meanwhile.
+
+        Raises:
+            Busy: this thread has taps installed already.
+        """
 
     def sharing(self, blocks: int, tapped: Collection[str]) -> AbstractContextManager[None]:
         """Compute once what comes before the text, in passes whose rows are ``blocks`` blocks that differ in it alone.

@@ -1,10 +1,11 @@
-"""Places in a network where a control reads or writes, and the one way in: ``tapped``.
+"""Places in a network where a control reads or writes, and the one way in: ``Backbone.install``.
 
-What is installed is removed when the ``with`` block ends, whatever happens; a network at rest is untouched.
+What is installed is removed when the ``with`` block ends, whatever happens; a network at rest is untouched. A run
+installs its taps for one step at a time, so that between steps the network is anybody's.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -109,22 +110,28 @@ class Taps:
 
 
 class Tappable(Protocol):
-    """What ``tapped`` needs of a backbone."""
+    """A network that taps can be installed in."""
 
     @property
     def sites(self) -> tuple[Site, ...]: ...
 
-    def tap(self, site: Site, taps: Taps) -> AbstractContextManager[None]: ...
+    def install(self, taps: Taps) -> AbstractContextManager[None]: ...
+
+
+def taps_at(backbone: Tappable, wanted: Selection) -> Taps:
+    """Taps for every site of which ``wanted`` asks anything, not installed yet."""
+    return Taps(tuple(site for site in backbone.sites if wanted(site)))
 
 
 @contextmanager
 def tapped(backbone: Tappable, wanted: Selection) -> Iterator[Taps]:
-    """Install taps at every site of which ``wanted`` asks anything; put everything back on exit."""
-    chosen = tuple(site for site in backbone.sites if wanted(site))
-    taps = Taps(chosen)
-    with ExitStack() as installed:
-        for site in chosen:
-            installed.enter_context(backbone.tap(site, taps))
+    """Install taps at every site of which ``wanted`` asks anything; put everything back on exit.
+
+    Raises:
+        Busy: this thread has taps installed already.
+    """
+    taps = taps_at(backbone, wanted)
+    with backbone.install(taps):
         yield taps
 
 

@@ -15,7 +15,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from zeroshift.diffusion.backbone import Backbone, Unsupported
-from zeroshift.diffusion.sites import Site, nowhere, quarter_cross, select, tapped
+from zeroshift.diffusion.sites import Site, nowhere, quarter_cross, select, taps_at
 from zeroshift.diffusion.trajectory import Learned, Trajectory
 from zeroshift.inversion.base import CleanLatents, Inversion, InversionContext
 from zeroshift.inversion.ddim import walk_up
@@ -93,18 +93,19 @@ class ValueEmbedding(Inversion):
         empty = backbone.embed([""]).repeat(len(photograph.x0)).tokens
         x, params = levels.latents[0], fit.learner.start
         latents, scales, shifts = [x], list[Tensor](), list[Tensor]()
-        with tapped(backbone, select("cross", "v")) as taps:
-            for i in range(plan.steps):
+        taps = taps_at(backbone, select("cross", "v"))
+        for i in range(plan.steps):
+            with backbone.install(taps):
                 other = other_prediction(backbone, x, schedule.timesteps[i], empty, plan.guidance_scale)
                 aim = Aim(schedule, i, x, levels.latents[i + 1], plan.guidance_scale, other)
                 # the maps of this very latent, asked one timestep noisier; the first has none and takes the next one's
                 losses = fit.losses(taps, aim, levels.maps[max(i - 1, 0)])
                 params = self._learned(losses, params, i, fit.learner.limit)
                 x, scale, shift = fit.step(taps, aim, params)
-                latents.append(x)
-                scales.append(scale)
-                shifts.append(shift)
-                yield x
+            latents.append(x)
+            scales.append(scale)
+            shifts.append(shift)
+            yield x
         learned = Learned(negatives=[empty] * plan.steps, scales=scales, shifts=shifts)
         return Trajectory(schedule, latents, replayed=True, learned=learned)
 
