@@ -146,9 +146,9 @@ def test_the_subject_of_every_sentence_of_the_template_bank(thing: str) -> None:
 
 @pytest.mark.parametrize("caption", ["", "on the table", "there", "there is", "sitting on a couch", "in the park."])
 def test_a_caption_without_a_thing_is_refused(caption: str) -> None:
-    with pytest.raises(ValueError, match="names no thing; give the source"):
+    with pytest.raises(ValueError, match="names no thing; give the `source`"):
         PlainEnglish().retarget(caption, "tank")
-    with pytest.raises(ValueError, match="names no thing; give the source"):
+    with pytest.raises(ValueError, match="names no thing; give the `source`"):
         PlainEnglish().source_prompt(caption)
 
 

@@ -86,7 +86,7 @@ def check_new(caption: str, target: str, wanted: str, seen: Subject) -> None:
     if wanted.casefold() in (text.casefold() for text in (caption, seen.phrase, seen.noun)):
         raise ValueError(
             f'The picture shows {caption}, so the target "{target}" would change nothing; give another target, or say '
-            "as the source (--source) what it shows."
+            "with `source` what it shows."
         )
 
 

@@ -73,7 +73,7 @@ def subject_of(caption: str) -> Subject:
     rest = _OPENING.sub("", _PLACE_FIRST.sub("", _CLOSE_UP.sub("close-up", text)))
     found = _subject(rest.split())
     if found is None:
-        raise ValueError(f'The caption "{caption}" names no thing; give the source (--source) instead.')
+        raise ValueError(f'The caption "{caption}" names no thing; give the `source` instead.')
     return found
 
 
