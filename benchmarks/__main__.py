@@ -2,7 +2,7 @@
 
     python -m benchmarks [--methods NAME ...] [--repeats 3] [--steps T] [--inner-steps N] [--threads 1]
 
-Seconds are medians on the shipped model on the CPU, encoding and decoding of the picture included. SF, UNet forwards
+Seconds are medians of CPU time on the shipped model, encoding and decoding of the picture included. SF, UNet forwards
 on one sample, are counted at Stable Diffusion 1.5, 512 x 512. Optimisations never stop early on either side.
 """
 

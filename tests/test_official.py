@@ -6,6 +6,8 @@ import pytest
 import torch
 from benchmarks import pipeline
 from benchmarks.count import COUNTED, official_sf, outline, per_unit
+from benchmarks.official.model import Written
+from benchmarks.official.pnp_diffusers import layers
 from benchmarks.pairs import PAIRS
 from benchmarks.setting import Setting, ours
 
@@ -79,6 +81,37 @@ def test_a_procedure_that_is_broken_off_leaves_nothing_behind(tiny):
         work.close()
         assert installed(tiny.unet) == before
         assert not any(p.requires_grad for p in tiny.unet.parameters())
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "written"),
+    [
+        ("pix2pix-zero", "inversion", "all"),
+        ("plug-and-play", "inversion", "none"),
+        ("plug-and-play", "reconstruction", "none"),
+        ("plug-and-play", "edit", "replayed"),
+        ("plug-and-play, first code", "inversion", "all"),
+        ("style-diffusion", "inversion", "all"),
+        ("style-diffusion", "edit", "all"),
+        ("mirror-diffusion", "inversion", "none"),
+        ("mirror-diffusion", "step", "all"),
+        ("prompt-to-prompt", "inversion", "all"),
+        ("prompt-to-prompt + edit-friendly", "inversion", "none"),
+        ("edit-friendly", "edit", "all"),
+        ("sdedit", "edit", "none"),
+    ],
+)
+def test_attention_is_written_out_where_the_authors_code_does_so(tiny, name, label, written):
+    """Everywhere else it is the library's, which is fused."""
+    work = PAIRS[name](setting(tiny)).official(tiny.encode(setting(tiny).pictures))
+    while next(work) != label:
+        pass
+    names = {
+        key.removesuffix(".processor") for key, one in tiny.unet.attn_processors.items() if isinstance(one, Written)
+    }
+    work.close()
+    every = {key.removesuffix(".processor") for key in tiny.unet.attn_processors}
+    assert names == {"all": every, "none": set(), "replayed": set(layers(tiny.unet)[1])}[written]
 
 
 @pytest.mark.parametrize(
