@@ -23,7 +23,7 @@ def outline() -> Setting:
     """Return Stable Diffusion 1.5 without weights, and a photograph without pixels."""
     backbone = outline_of_sd15()
     pictures = torch.zeros(1, 3, backbone.size, backbone.size, device="meta")
-    return Setting(backbone, pictures, Direction(torch.zeros(1, 77, 768, device="meta"), {}))
+    return Setting(backbone, pictures, Direction(torch.zeros(1, 77, 768), {}))
 
 
 def official_sf(at: Setting, name: str) -> dict[str, float]:
