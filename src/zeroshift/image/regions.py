@@ -25,7 +25,8 @@ class Region:
     y: float
     width: float
     height: float
-    units: tuple[Unit, Unit, Unit, Unit] = ("px", "px", "px", "px")
+    units: tuple[Unit, ...] = ("px",) * 4
+    """of each of the four"""
 
     @staticmethod
     def parse(text: str) -> "Region":
@@ -37,11 +38,10 @@ class Region:
         found = _REGION.fullmatch(text)
         if found is None:
             raise ImageError(f"{text!r} is no region: {_EXPECTED}.")
-        numbers = [float(number) for number in found.groups()[::2]]
-        units: list[Unit] = ["%" if unit == "%" else "px" for unit in found.groups()[1::2]]
-        if not numbers[2] or not numbers[3]:
+        x, y, width, height = (float(number) for number in found.groups()[::2])
+        if not width or not height:
             raise ImageError(f"The region {text} has no area: {_EXPECTED}.")
-        return Region(*numbers, units=(units[0], units[1], units[2], units[3]))
+        return Region(x, y, width, height, tuple("%" if unit == "%" else "px" for unit in found.groups()[1::2]))
 
     def __str__(self) -> str:
         """The form that ``parse`` reads."""
