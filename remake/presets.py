@@ -15,7 +15,7 @@ from remake.place import Job, Jobs, Place
 from zeroshift.cli.quality import follow
 from zeroshift.files import write_atomically
 from zeroshift.image.tensors import to_png
-from zeroshift.methods import METHODS
+from zeroshift.methods import METHODS, Method
 from zeroshift.miniature.quality.agreement import grid
 
 PICTURES = 8
@@ -23,14 +23,14 @@ LABEL = 150
 """width of the labels' column in pixels"""
 
 
-def jobs(pictures: int = PICTURES) -> Jobs:
+def jobs(pictures: int = PICTURES, methods: Sequence[type[Method]] = METHODS) -> Jobs:
     """Return the one sheet."""
-    return [Job("presets", partial(make, pictures), with_data=True)]
+    return [Job("presets", partial(make, pictures, [method.name for method in methods]), with_data=True)]
 
 
-def make(pictures: int, place: Place) -> str:
-    """Edit photographs of ``val`` by every method and write ``presets.png``, a row per method, with their figures."""
-    bench, names = bench_of(place, pictures), [method.name for method in METHODS]
+def make(pictures: int, names: Sequence[str], place: Place) -> str:
+    """Edit photographs of ``val`` by each method and write ``presets.png``, a row per method, with their figures."""
+    bench = bench_of(place, pictures)
     edits = follow(bench.edited([" ".join(("--method", name, *place.words)) for name in names]), silent=False)
     figures = [bench.figures(one) for one in edits]
     path = place.work / "presets.png"

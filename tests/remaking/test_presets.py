@@ -7,21 +7,21 @@ from remake import presets
 from remake.bench import Figures
 
 from zeroshift.image.tensors import psnr, to_bytes, to_tensor
-from zeroshift.methods import METHODS
+from zeroshift.methods import DDIM, SDEdit
 from zeroshift.miniature.classifier import load_classifier
 
 
-def test_the_sheet_shows_every_methods_edits_and_tells_their_figures(place):
-    (job,) = presets.jobs(pictures=2)
+def test_the_sheet_shows_each_methods_edits_and_tells_their_figures(place):
+    (job,) = presets.jobs(pictures=2, methods=(DDIM, SDEdit))
     assert job.name == "presets" and job.with_data
     said = job.make(place)
     sheet = np.asarray(Image.open(place.work / "presets.png"))[:, presets.LABEL :]
-    assert sheet.shape == (32 * (1 + len(METHODS)), 64, 3)
+    assert sheet.shape == (32 * 3, 64, 3)
     photographs = [Image.open(place.data / f"{k}.png").convert("RGB") for k in (0, 1)]
     assert np.array_equal(sheet[:32], np.concatenate([np.asarray(photo) for photo in photographs], 1))
 
     editor, judge, flips, distances = place.editor(), load_classifier(place.model / "classifier"), 0, []
-    row = 32 * (1 + [method.name for method in METHODS].index("sdedit"))
+    row = 64
     for k, (photo, animal, other) in enumerate(zip(photographs, ("cat", "dog"), ("dog", "cat"), strict=True)):
         made = editor.edit(photo, animal, other, method=editor.method("sdedit", {"steps": 2})).native
         assert np.array_equal(sheet[row : row + 32, 32 * k : 32 * (k + 1)], np.asarray(made))
