@@ -71,7 +71,7 @@ def test_a_prompt_is_aligned_with_itself_token_by_token(same: Tokens):
 
 
 def test_replacing_needs_as_many_words():
-    with pytest.raises(ValueError, match=r'"a cat" has 2, "a fluffy cat" 3; take --edit refine'):
+    with pytest.raises(ValueError, match=r'"a cat" has 2, "a fluffy cat" 3; take `edit` refine'):
         replacement(prompt((1,), (2,), text="a cat"), prompt((1,), (3,), (2,), text="a fluffy cat"))
 
 

@@ -94,5 +94,5 @@ def test_stable_diffusion_is_masked_by_five_layers_of_a_quarter():
 
 def test_other_networks_are_masked_by_the_coarsest_layers_that_encoder_and_decoder_have(tiny):
     assert {(site.stage, site.scale) for site in blend_sites(tiny.sites)} == {("down", 2), ("up", 2)}
-    with pytest.raises(Unsupported, match="this network has none; leave --blend-words out"):
+    with pytest.raises(Unsupported, match="this network has none; leave `blend_words` out"):
         blend_sites([SITE, Site("other", "cross", "down", 4, 1), Site("mid", "cross", "mid", 2, 2)])

@@ -138,7 +138,7 @@ def test_the_same_in_python(place, captions):
 
 
 def test_a_model_without_a_captioner_says_so(tiny: StableDiffusion):
-    with pytest.raises(Unsupported, match="has no captioner.* give the source"):
+    with pytest.raises(Unsupported, match="has no captioner.* give the `source`"):
         Editor(tiny, {}).caption(Image.new("RGB", (32, 32)))
 
 

@@ -3,7 +3,6 @@
 from dataclasses import is_dataclass
 from inspect import signature
 from itertools import combinations
-from pathlib import Path
 from typing import Annotated, ClassVar, Literal, get_args, get_origin
 
 import pytest
@@ -14,7 +13,7 @@ from zeroshift.cli.edit import edit
 from zeroshift.cli.flags import Given, flags_of, of_kind, taken, with_flags
 from zeroshift.cli.parts import Part, chosen, parts_of, where_it_belongs
 from zeroshift.cli.shared import as_app
-from zeroshift.cli.wrong import Wrong
+from zeroshift.cli.wrong import Wrong, as_flags
 from zeroshift.methods import METHODS
 from zeroshift.options.fields import bare, fields_of, kind_of
 
@@ -67,7 +66,7 @@ class Tint:
     """which"""
     named: tuple[str, ...] = ()
     """what they are called"""
-    table: Path | None = None
+    table: str | None = None
     """where they stand"""
 
 
@@ -118,7 +117,7 @@ def test_flags_of_chosen_kinds():
     assert (flags["rate"].help, flags["rate"].about) == ("how fast [above 0; default 0.5]", "As fast as can be.")
     assert (flags["colours"].path, flags["colours"].home) == (("extras", "tint", "colours"), "--extras tint")
     assert (flags["colours"].metavar, flags["colours"].help) == ("X,X", "which [at most 1; default 0.5,1]")
-    assert [flags[name].metavar for name in ("named", "table", "size")] == ["TEXT", "PATH", "N"]
+    assert [flags[name].metavar for name in ("named", "table", "size")] == ["TEXT", "TEXT", "N"]
 
 
 def given(line: str) -> Given:
@@ -145,7 +144,7 @@ def test_a_command_line_reaches_the_dataclass():
 def test_several_kinds_at_once():
     line = "--name x --extras tint,grain --size 4 --colours 0.1,0.2 --named a,b --named c --table t.csv"
     options = given(line)
-    tint = Tint(colours=(0.1, 0.2), named=("a,b", "c"), table=Path("t.csv"))
+    tint = Tint(colours=(0.1, 0.2), named=("a,b", "c"), table="t.csv")
     assert TypeAdapter(Made).validate_python(options) == Made(extras=(tint, Grain(size=4)))
     assert given("--name x --extras grain") == {"extras": [{"kind": "grain"}]}
 
@@ -209,4 +208,9 @@ def test_every_option_can_be_read_and_is_explained(method):
             for flag in of_kind(part, kind):
                 assert flag.help and flag.about
                 one = bare(get_args(flag.hint)[0]) if get_origin(flag.hint) is tuple else flag.hint
-                assert one in (str, int, float, bool, Path) or get_origin(one) is Literal
+                assert one in (str, int, float, bool) or get_origin(one) is Literal
+
+
+def test_sentences_of_the_core_name_options_as_flags_here():
+    said = "Take `guided_layers` all, not `Dog` nor `a b`."
+    assert as_flags(said) == "Take --guided-layers all, not `Dog` nor `a b`."

@@ -89,11 +89,11 @@ def test_extras_of_a_preset_are_replaced_and_keep_what_is_tuned(capsys, tuned):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"inversion": {"kind": "x"}}, '--inversion has no kind "x"; choose one of: ddim, regularised, direct'),
-        ({"inversion": 3}, "--inversion of ddim takes "),
-        ({"extras": [{"kind": "sampling-noise", "eta": 9}]}, "--eta of ddim takes a number from 0 to 1, not 9."),
-        ({"extras": [{"kind": "sampling-noise", "zeta": 9}]}, "ddim has no option --zeta"),
-        ({"extras": 3}, "--extras of ddim takes "),
+        ({"inversion": {"kind": "x"}}, '`inversion` has no kind "x"; choose one of: ddim, regularised, direct'),
+        ({"inversion": 3}, "`inversion` of ddim takes "),
+        ({"extras": [{"kind": "sampling-noise", "eta": 9}]}, "`eta` of ddim takes a number from 0 to 1, not 9."),
+        ({"extras": [{"kind": "sampling-noise", "zeta": 9}]}, "ddim has no option `zeta`"),
+        ({"extras": 3}, "`extras` of ddim takes "),
     ],
 )
 def test_nested_options_that_are_wrong_are_one_sentence(options, words):

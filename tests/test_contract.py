@@ -14,7 +14,7 @@ from zeroshift.control import AnyControl, AnyExtra
 from zeroshift.image.tensors import to_pictures, to_tensor
 from zeroshift.inversion import AnyInversion, DirectInversion, RandomStart
 from zeroshift.methods import METHODS, Method
-from zeroshift.options.errors import one_sentence
+from zeroshift.options.errors import option_error
 from zeroshift.request import Request
 
 STEPS = 4
@@ -52,7 +52,7 @@ def refused(method: type[Method], **parts: object) -> None:
     """See that the method with other parts is refused with one sentence."""
     with pytest.raises(ValidationError) as refusal:
         combined(method, **parts)
-    said = one_sentence(method.name, method, refusal.value)
+    said = str(option_error(method.name, method, refusal.value))
     assert said.endswith(".") and "\n" not in said
 
 

@@ -154,14 +154,14 @@ def test_maps_of_the_inversion_edit_pictures_one_by_one_alike(tiny):
 
 @pytest.mark.parametrize("inversion", [NoisedStart(), EditFriendlyInversion(), RegularisedInversion(grid="official")])
 def test_other_inversions_have_no_maps(inversion):
-    with pytest.raises(ValueError, match="take --inversion ddim, regularised, direct or negative-prompt"):
+    with pytest.raises(ValueError, match="take `inversion` ddim, regularised, direct or negative-prompt"):
         Pix2PixZero(inversion=inversion, control=AttentionGuidance(maps_from="inversion"))
 
 
 def test_maps_that_were_not_kept_are_missed(tiny):
     chosen = method(control=AttentionGuidance(maps_from="inversion"))
     for photograph in (True, False):
-        with pytest.raises(ValueError, match="a saved inversion does not keep them; take --maps-from reconstruction"):
+        with pytest.raises(ValueError, match="a saved inversion does not keep them; take `maps_from` reconstruction"):
             plan(tiny, chosen, start(tiny), photograph)
 
 
@@ -187,7 +187,7 @@ def test_edits_of_one_run_keep_their_own_layers_and_steps(tiny):
 
 
 def test_coarse_layers_need_a_coarser_grid(tiny):
-    with pytest.raises(Unsupported, match="one grid, none coarser; take --guided-layers all"):
+    with pytest.raises(Unsupported, match="one grid, none coarser; take `guided_layers` all"):
         AttentionGuidance(guided_layers="coarse").compared([s for s in tiny.sites if s.scale == 1])
 
 
@@ -229,6 +229,6 @@ def test_names_on_the_command_line():
     built = build_method("pix2pix-zero", options)
     assert built.control == AttentionGuidance(guidance_until=0.4, guided_layers="coarse")
     assert built.inversion == RegularisedInversion(regularise_final=True)
-    with pytest.raises(ValueError, match="--guided-layers"):
+    with pytest.raises(ValueError, match="`guided_layers`"):
         build_method("pix2pix-zero", {"control": {"guided_layers": "fine"}})
     assert build_method("pix2pix-zero", {"conditioning": {"kind": "prompts"}}).conditioning == Prompts()

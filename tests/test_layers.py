@@ -1,6 +1,7 @@
 """Who may import whom."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,8 @@ BACKBONE_IMPORTS = CORE_IMPORTS | {"diffusers", "transformers"}
 ALLOWED_BETWEEN_SHELLS = {
     ("__main__", "cli"),  # python -m zeroshift
 }
+COMMANDS = {"miniature/training/classifier.py"}
+"""a command line of its own"""
 FACE = {"loading.py": {"miniature"}}
 """the one door: the Python face opens the shipped model's captioner, inside a function and only where there is one"""
 
@@ -78,6 +81,14 @@ def test_core_imports(path: Path):
     assert foreign(names) <= (BACKBONE_IMPORTS if part_of(path) == "backbones" else CORE_IMPORTS)
     assert own(names) & OUTSIDE == FACE.get(named(path), set())
     assert not own(imported(at_import_time(tree))) & OUTSIDE
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if part_of(p) not in SHELLS], ids=named)
+def test_no_flags_outside_the_command_line(path: Path):
+    """Sentences name options as Python does, `guidance_scale`, and shells put their own spelling there."""
+    strings = (n for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.Constant))
+    flags = [n.value for n in strings if isinstance(n.value, str) and re.search(r"(?<![`\w-])--[a-z]", n.value)]
+    assert not flags or named(path) in COMMANDS
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if part_of(p) in WINGS], ids=named)

@@ -146,7 +146,7 @@ def test_a_column_to_balance_by_has_to_be_there(tmp_path):
     table.write_text("file,caption,species,coat\na.png,a photo of a cat,cat,black\n")
     folder = CaptionedFolder.open(tmp_path)
     assert [column_of(folder, asked) for asked in (None, "coat", "none")] == ["species", "coat", "none"]
-    with pytest.raises(ValueError, match="no column coats to balance by; there is species, coat; name one with --bal"):
+    with pytest.raises(ValueError, match="no column coats to balance by; there is species, coat; name one with `bal"):
         column_of(folder, "coats")
     with pytest.raises(ValueError, match="no column spezies"):
         gathered(folder, 16, "spezies", 0.0, 0.0)

@@ -55,10 +55,10 @@ def test_options_are_built_and_checked():
     assert build_method("swap", {"steps": 6}, {"inversion": {"grid": "official"}}) == Swap(
         steps=6, inversion=DDIMInversion(grid="official")
     )
-    with pytest.raises(ValueError, match="swap has no option --lambda-xa"):
+    with pytest.raises(ValueError, match="swap has no option `lambda_xa`"):
         build_method("swap", {"lambda_xa": 1})
     for name in ("swap", "pix2pix-zero"):
-        with pytest.raises(ValueError, match=f"{name} has no option --backwards"):
+        with pytest.raises(ValueError, match=f"{name} has no option `backwards`"):
             build_method(name, {"inversion": {"kind": "ddim", "backwards": True}})
     with pytest.raises(ValueError, match="choose one of: pix2pix-zero, .*, swap"):
         build_method("other")

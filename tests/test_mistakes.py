@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 from zeroshift.cli.flags import Flag, flags_of, of_kind
 from zeroshift.cli.parts import parts_of
 from zeroshift.methods import METHODS
-from zeroshift.options.errors import one_sentence
+from zeroshift.options.errors import OptionError, option_error
 from zeroshift.options.fields import fields_of, limits
 from zeroshift.presets import build_method
 
@@ -34,50 +34,98 @@ class Options:
 @pytest.mark.parametrize(
     ("option", "value", "said"),
     [
-        ("closed", 9, "--closed of x takes a number from 0 to 1, not 9."),  # less_than_equal
-        ("closed", -0.5, "--closed of x takes a number from 0 to 1, not -0.5."),  # greater_than_equal
-        ("closed", "much", "--closed of x takes a number from 0 to 1, not 'much'."),  # float_parsing
-        ("closed", float("nan"), "--closed of x takes a number from 0 to 1, not nan."),
-        ("open", 2, "--open of x takes a number above 0 and below 2, not 2."),  # less_than
-        ("open", 0.0, "--open of x takes a number above 0 and below 2, not 0.0."),  # greater_than
-        ("half_open", 0, "--half-open of x takes a number above 0 and at most 1, not 0."),
-        ("from_zero", -1, "--from-zero of x takes a whole number of at least 0, not -1."),
-        ("counted", "many", "--counted of x takes a whole number from 1 to 999, not 'many'."),  # int_parsing
-        ("counted", 2.5, "--counted of x takes a whole number from 1 to 999, not 2.5."),  # int_from_float
-        ("even", 3, "--even of x takes a whole number from 2 to 8 and a multiple of 2, not 3."),  # multiple_of
-        ("free", [], "--free of x takes a number, not none."),  # float_type
-        ("course", "cubic", "--course of x takes one of: linear, cosine, not 'cubic'."),  # literal_error
-        ("on", "perhaps", "--on of x takes true or false, not 'perhaps'."),  # bool_parsing
-        ("on", None, "--on of x takes true or false, not none."),  # bool_type
-        ("text", 5, "--text of x takes text, not 5."),  # string_type
-        ("shares", (0.5, 1), "--shares of x takes one or more numbers above 0 and below 1, not 1."),
-        ("shares", (), "--shares of x takes one or more numbers above 0 and below 1, not none."),  # too_short
-        ("words", (5,), "--words of x takes texts, not 5."),
+        ("closed", 9, "`closed` of x takes a number from 0 to 1, not 9."),  # less_than_equal
+        ("closed", -0.5, "`closed` of x takes a number from 0 to 1, not -0.5."),  # greater_than_equal
+        ("closed", "much", "`closed` of x takes a number from 0 to 1, not 'much'."),  # float_parsing
+        ("closed", float("nan"), "`closed` of x takes a number from 0 to 1, not nan."),
+        ("open", 2, "`open` of x takes a number above 0 and below 2, not 2."),  # less_than
+        ("open", 0.0, "`open` of x takes a number above 0 and below 2, not 0.0."),  # greater_than
+        ("half_open", 0, "`half_open` of x takes a number above 0 and at most 1, not 0."),
+        ("from_zero", -1, "`from_zero` of x takes a whole number of at least 0, not -1."),
+        ("counted", "many", "`counted` of x takes a whole number from 1 to 999, not 'many'."),  # int_parsing
+        ("counted", 2.5, "`counted` of x takes a whole number from 1 to 999, not 2.5."),  # int_from_float
+        ("even", 3, "`even` of x takes a whole number from 2 to 8 and a multiple of 2, not 3."),  # multiple_of
+        ("free", [], "`free` of x takes a number, not none."),  # float_type
+        ("course", "cubic", "`course` of x takes one of: linear, cosine, not 'cubic'."),  # literal_error
+        ("on", "perhaps", "`on` of x takes true or false, not 'perhaps'."),  # bool_parsing
+        ("on", None, "`on` of x takes true or false, not none."),  # bool_type
+        ("text", 5, "`text` of x takes text, not 5."),  # string_type
+        ("shares", (0.5, 1), "`shares` of x takes one or more numbers above 0 and below 1, not 1."),
+        ("shares", (), "`shares` of x takes one or more numbers above 0 and below 1, not none."),  # too_short
+        ("words", (5,), "`words` of x takes texts, not 5."),
     ],
 )
 def test_a_value_out_of_place(option, value, said):
     with pytest.raises(ValidationError) as refusal:
         TypeAdapter(Options).validate_python({option: value})
-    assert one_sentence("x", Options, refusal.value) == said
+    error = option_error("x", Options, refusal.value)
+    assert str(error) == said
+    assert error.path[0] == option and error.pointer.startswith(f"/{option}")
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"steps": 0}, "--steps of ddim takes a whole number from 1 to 999, not 0."),
-        ({"inversion": {"kind": "noised", "noise_strength": 2}}, "--noise-strength of ddim takes a number above 0 and"),
-        ({"extras": [{"kind": "sampling-noise", "eta": 9}]}, "--eta of ddim takes a number from 0 to 1, not 9."),
-        ({"inversion": 3}, '--inversion of ddim takes {"kind": "ddim"} and the like, not 3.'),
-        ({"extras": 3}, '--extras of ddim takes [{"kind": "clip-guidance"}] and the like, not 3.'),
-        ({"extras": [{"eta": 1}]}, '--extras of ddim takes [{"kind": "clip-guidance"}] and the like, not {'),
-        ({"control": {"kind": "magic"}}, '--control has no kind "magic"; choose one of: attention-guidance, '),
-        ({"control": {"kind": "none", "power": 3}}, "ddim has no option --power; see: zeroshift edit --method ddim"),
+        ({"steps": 0}, "`steps` of ddim takes a whole number from 1 to 999, not 0."),
+        ({"inversion": {"kind": "noised", "noise_strength": 2}}, "`noise_strength` of ddim takes a number above 0 and"),
+        ({"extras": [{"kind": "sampling-noise", "eta": 9}]}, "`eta` of ddim takes a number from 0 to 1, not 9."),
+        ({"inversion": 3}, '`inversion` of ddim takes {"kind": "ddim"} and the like, not 3.'),
+        ({"extras": 3}, '`extras` of ddim takes [{"kind": "clip-guidance"}] and the like, not 3.'),
+        ({"extras": [{"eta": 1}]}, '`extras` of ddim takes [{"kind": "clip-guidance"}] and the like, not {'),
+        ({"control": {"kind": "magic"}}, '`control` has no kind "magic"; choose one of: attention-guidance, '),
+        ({"control": {"kind": "none", "power": 3}}, 'ddim has no option `power` here; "none" has none.'),
+        ({"inversion": {"kind": "noised", "power": 3}}, "ddim has no option `power` here; there are: `noise_strength`"),
     ],
 )
 def test_of_a_method(options, said):
-    with pytest.raises(ValueError, match="^[^\n]*$") as refusal:
+    with pytest.raises(OptionError, match="^[^\n]*$") as refusal:
         build_method("ddim", options)
     assert str(refusal.value).startswith(said)
+
+
+NOISED = {"kind": "noised", "noise_strength": 2}
+
+
+@pytest.mark.parametrize(
+    ("options", "pointer", "given", "expected"),
+    [
+        ({"steps": 0}, "/steps", 0, {"type": "integer", "minimum": 1, "maximum": 999}),
+        (
+            {"inversion": NOISED},
+            "/inversion/noise_strength",
+            2,
+            {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+        ),
+        ({"extras": [{"kind": "sampling-noise", "eta": 9}]}, "/extras/0/eta", 9, {"type": "number", "maximum": 1}),
+        (
+            {"inversion": {"kind": "ddim", "grid": "odd"}},
+            "/inversion/grid",
+            "odd",
+            {"enum": ["aligned", "diffusers", "official", "source"]},
+        ),
+        ({"extras": [{"eta": 1}]}, "/extras/0", {"eta": 1}, {"type": "array"}),
+        ({"control": {"kind": "none", "a/b": 3}}, "/control/a~1b", 3, {"enum": []}),
+    ],
+)
+def test_what_is_wrong_as_data(options, pointer, given, expected):
+    """For shells: a page marks the widget, a service answers with the pointer and a schema."""
+    with pytest.raises(OptionError) as refusal:
+        build_method("ddim", options)
+    error = refusal.value
+    assert (error.pointer, error.given) == (pointer, given)
+    assert expected.items() <= error.expected.items()
+
+
+def test_options_that_do_not_go_together_have_their_place():
+    guidance = {"kind": "clip-guidance", "clip_from": 0.9, "clip_until": 0.1}
+    with pytest.raises(
+        OptionError, match="^CLIP guidance ends before it begins; give `clip_until` a larger"
+    ) as refusal:
+        build_method("ddim", {"extras": [guidance]})
+    assert (refusal.value.pointer, refusal.value.expected) == ("/extras/0", {})
+    with pytest.raises(OptionError, match="take `conditioning` rich and `control` fused-guidance") as refusal:
+        build_method("ddim", {"conditioning": {"kind": "rich"}})
+    assert refusal.value.path == ()
 
 
 def every_flag() -> Iterator[Flag]:
@@ -109,7 +157,7 @@ def misplaced(flag: Flag, value: object) -> str:
 @pytest.mark.parametrize("flag", every_flag(), ids=lambda flag: f"{flag.home}{flag.spelled}".replace(" ", "-"))
 def test_every_option_of_every_part_has_its_sentence(flag):
     said = misplaced(flag, {})
-    assert said.startswith(f"{flag.spelled} of pix2pix-zero takes ") and said.endswith(", not {}.")
+    assert said.startswith(f"`{flag.name}` of pix2pix-zero takes ") and said.endswith(", not {}.")
     assert "nput" not in said
     for bound in limits_of(flag):
         assert bound in said

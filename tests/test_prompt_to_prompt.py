@@ -66,7 +66,7 @@ def test_the_same_prompt_is_the_source(backbone, options, inversion):
 
 @pytest.mark.parametrize("text", ["dog=nan", "dog=inf", "dog=101", "dog=2,small=-1e30"])
 def test_factors_that_no_map_survives_are_refused(text: str):
-    with pytest.raises(ValueError, match="factors of --amplify are from -100 to 100"):
+    with pytest.raises(ValueError, match="factors of `amplify` are from -100 to 100"):
         Control(amplify=text)
 
 
@@ -192,12 +192,12 @@ def test_replacing_another_number_of_words_is_refused():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"amplify": "dog"}, "--amplify has the form dog=2,fluffy=0.5, not"),
-        ({"amplify": "dog=much"}, "--amplify has the form"),
-        ({"word_windows": "dog=0.5"}, "--word-windows has the form"),
-        ({"word_windows": "dog=0.5-0.2"}, "--word-windows has the form"),
+        ({"amplify": "dog"}, "`amplify` has the form dog=2,fluffy=0.5, not"),
+        ({"amplify": "dog=much"}, "`amplify` has the form"),
+        ({"word_windows": "dog=0.5"}, "`word_windows` has the form"),
+        ({"word_windows": "dog=0.5-0.2"}, "`word_windows` has the form"),
         ({"blend_words": "cat"}, "given as SOURCE,TARGET, such as cat,dog"),
-        ({"blend_subtract": "cat,dog"}, "--blend-subtract takes something out of --blend-words"),
+        ({"blend_subtract": "cat,dog"}, "`blend_subtract` takes something out of `blend_words`"),
     ],
 )
 def test_options_in_another_form_are_refused(options, message: str):

@@ -93,7 +93,7 @@ def test_savings_change_the_edit_and_cost_less(tiny, regeneration, savings):
 
 
 def test_noise_of_the_gradients_pass_knows_no_map_update():
-    with pytest.raises(ValueError, match="leave --reuse-noise or --map-update out"):
+    with pytest.raises(ValueError, match="leave `reuse_noise` or `map_update` out"):
         rediffuser(reuse_noise=True, map_update="multiply")
 
 

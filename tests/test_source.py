@@ -253,5 +253,5 @@ def test_inversion_steps_that_are_offered_fit(tiny, steps):
 
 
 def test_the_official_grid_has_its_own_number_of_steps():
-    with pytest.raises(ValueError, match="leave --inversion-steps out"):
+    with pytest.raises(ValueError, match="leave `inversion_steps` out"):
         DDIM(inversion=DDIMInversion(grid="official", inversion_steps=100))

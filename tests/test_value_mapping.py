@@ -54,5 +54,5 @@ def test_maps_are_compared_at_a_quarter_of_the_latents_side_or_the_next_that_the
     assert sorted(site.order for site in quarter_layers(sd)) == [2, 3, 5]
     small = sites(("down", 1), ("down", 2), ("mid", 4), ("up", 4), ("up", 2), ("up", 1))
     assert sorted(site.order for site in quarter_layers(small)) == [1, 4]
-    with pytest.raises(Unsupported, match="turn it off: --attention-weight 0"):
+    with pytest.raises(Unsupported, match="turn it off: `attention_weight` 0"):
         quarter_layers(sites(("down", 2), ("mid", 4), ("up", 4)))

@@ -185,7 +185,7 @@ class Editor:
         if caption and self.captioner is None:
             raise Unsupported(
                 f"The model {self.backbone.identity.name} has no captioner, so it cannot tell what a picture shows; "
-                "give the source (`source`), or load the model with a captioner (captioner= in Python)."
+                "give the `source`, or load the model with a `captioner`."
             )
         return looked_at(self.backbone, self.captioner if caption else None, pictures, fit or self.default_fit, batch)
 

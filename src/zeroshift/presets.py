@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from zeroshift import methods
 from zeroshift.backbones.checkpoint import PRESETS
 from zeroshift.methods import Method, by_name
-from zeroshift.options.errors import one_sentence
+from zeroshift.options.errors import option_error
 
 Options = Mapping[str, object]
 _TABLE = TypeAdapter(dict[str, object])
@@ -67,7 +67,8 @@ def build_method(name: str, *layers: Options) -> Method:
     """Return the method ``name`` with its paper's defaults, overlaid by ``layers`` of nested options, last wins.
 
     Raises:
-        ValueError: there is no such method or option, or a value is out of range.
+        ValueError: there is no such method.
+        OptionError: there is no such option, or a value is out of range.
     """
     method = by_name(name)
     merged = defaults_of(method)
@@ -76,7 +77,7 @@ def build_method(name: str, *layers: Options) -> Method:
     try:
         return TypeAdapter(method).validate_python(merged)
     except ValidationError as error:
-        raise ValueError(one_sentence(name, method, error)) from error
+        raise option_error(name, method, error) from error
 
 
 def overlay(below: Options, above: Options) -> dict[str, object]:

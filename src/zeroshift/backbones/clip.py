@@ -66,7 +66,7 @@ class Towers:
         if self.text_projection is None:
             raise Unsupported(
                 "This checkpoint's text encoder has no projection into the space of its image encoder, so pictures "
-                "cannot be compared with prompts; give a whole CLIP with --clip FOLDER (clip= in Python)."
+                "cannot be compared with prompts; give a whole CLIP, by folder or hub id, as `clip`."
             )
         length = self.text.config.max_position_embeddings
         ids = token_ids(self.tokenizer, prompts, length)

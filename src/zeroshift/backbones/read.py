@@ -84,7 +84,7 @@ def pick_device(device: Device) -> torch.device:
         return torch.device(next(name for name in ("cuda", "mps", "cpu") if there[name]))
     if not there[device]:
         raise ValueError(
-            f"torch finds no {device} device here; use --device cpu, or install a torch build that has it."
+            f"torch finds no {device} device here; use `device` cpu, or install a torch build that has it."
         )
     return torch.device(device)
 

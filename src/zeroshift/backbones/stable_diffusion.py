@@ -79,8 +79,8 @@ class StableDiffusion:
         """
         if self.open_clip is None:
             raise Unsupported(
-                f"The checkpoint {self.identity.name} has no CLIP image encoder; give one with --clip FOLDER or hub id "
-                "(clip= in Python), or leave out what compares pictures."
+                f"The checkpoint {self.identity.name} has no CLIP image encoder; give one, by folder or "
+                "hub id, as `clip`, or leave out what compares pictures."
             )
         return self.open_clip()
 

@@ -11,6 +11,7 @@ from zeroshift.cli.flags import flags_of
 from zeroshift.cli.help import WIDTH
 from zeroshift.cli.parts import Part, parts_of, summary
 from zeroshift.cli.shared import SHIPPED_METHOD, as_app, method_class
+from zeroshift.cli.wrong import as_flags
 from zeroshift.methods import METHODS, Method
 from zeroshift.presets import build_method
 
@@ -98,7 +99,7 @@ def sense(method: str, options: Mapping[str, object]) -> bool | str:
     try:
         build_method(method, options)
     except ValueError as error:
-        return str(error)
+        return as_flags(str(error))
     return True
 
 

@@ -13,7 +13,7 @@ from zeroshift.cli.flags import Given, flags_of, with_flags
 from zeroshift.cli.output import check_apart, check_folder
 from zeroshift.cli.shared import as_app, hush_libraries
 from zeroshift.cli.wrong import Wrong
-from zeroshift.options.errors import one_sentence
+from zeroshift.options.errors import option_error
 
 
 def command(tokens: Sequence[str]) -> App:
@@ -43,7 +43,7 @@ def train(
     try:
         options = TypeAdapter(TrainOptions).validate_python(given)
     except ValidationError as error:
-        raise Wrong(one_sentence("train", TrainOptions, error)) from error
+        raise Wrong(str(option_error("train", TrainOptions, error))) from error
     check_apart([("the folder of pictures", folder), ("the model to start from", init)], [run, output])
     for place in (run, output.resolve().parent):
         check_folder(place)

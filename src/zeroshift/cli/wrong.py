@@ -1,6 +1,5 @@
 """The error of a command line that asks for something that makes no sense, and how sentences name options here."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -20,4 +19,6 @@ def usage() -> Iterator[None]:
 
 def as_flags(sentence: str) -> str:
     """Spell the options that a sentence names as Python does, such as `max_megapixels`, as flags."""
-    return re.sub(r"`([a-z][a-z0-9_]*)`", lambda name: f"--{name[1].replace('_', '-')}", sentence)
+    from zeroshift.options.errors import respelled
+
+    return respelled(sentence, lambda name: f"--{name.replace('_', '-')}")

@@ -99,8 +99,8 @@ class Prompts:
     def direction(self, backbone: Backbone, task: Task) -> Direction | None:
         if task.direction is not None:
             raise ValueError(
-                "A saved edit direction means nothing to prompts; leave --direction out, "
-                "or take --conditioning direction."
+                "A saved edit direction means nothing to prompts; leave `direction` out, "
+                "or take `conditioning` direction."
             )
         return None
 

@@ -89,7 +89,7 @@ def rows_along(run: EditContext, negative: str | None, normalise: bool) -> Calla
         ValueError: the run has no direction.
     """
     if run.direction is None:
-        raise ValueError("An edit along a direction needs one; give two words, or --direction.")
+        raise ValueError("An edit along a direction needs one; give two words, or a `direction`.")
     delta = unit(run.direction.delta) if normalise else run.direction.delta
     given = None if negative is None and run.photograph else run.embed(negative or "")
 

@@ -82,7 +82,7 @@ def check_counts(source: Sequence[str], target: Sequence[str]) -> None:
     if len(source) != len(target):
         raise ValueError(
             f'Replacing needs prompts of equally many words, and "{" ".join(source)}" has {len(source)}, '
-            f'"{" ".join(target)}" {len(target)}; take --edit refine or auto, or other prompts.'
+            f'"{" ".join(target)}" {len(target)}; take `edit` refine or auto, or other prompts.'
         )
 
 

@@ -26,7 +26,7 @@ def blend_sites(sites: Sequence[Site]) -> frozenset[Site]:
     if not found:
         raise Unsupported(
             "Local blend needs cross-attention in encoder and decoder at one size, and this network has none; "
-            "leave --blend-words out."
+            "leave `blend_words` out."
         )
     return found
 

@@ -41,7 +41,7 @@ def decoder_layers(sites: Sequence[Site]) -> Layers:
     if len(blocks) <= BLOCK:
         raise Unsupported(
             f"Replay starts at the second residual block of the decoder stage at 1/{SCALE} of the latent's side, and "
-            f"this network has {len(blocks)} there; take another control, such as --control none."
+            f"this network has {len(blocks)} there; take another control, such as `control` none."
         )
     first = blocks[BLOCK]
     later = (site for site in sites if (site.kind, site.stage) == ("self", "up") and site.order > first.order)

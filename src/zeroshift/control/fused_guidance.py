@@ -72,11 +72,11 @@ class FusedGuidance(GuidanceOptions):
         # weights that sum to 1 keep fused maps distributions over the tokens
         if self.fusion_weights and (len(self.fusion_weights) != 3 or not isclose(sum(self.fusion_weights), 1)):
             given = ",".join(f"{w:g}" for w in self.fusion_weights)
-            raise ValueError(f"--fusion-weights are three numbers that sum to 1, such as 0.6,0.2,0.2, not {given}.")
+            raise ValueError(f"`fusion_weights` are three numbers that sum to 1, such as 0.6,0.2,0.2, not {given}.")
         if self.reuse_noise and self.map_update != "none":
             raise ValueError(
                 "The gradient's pass has the edit's own maps, so its noise knows nothing of a map update; leave "
-                "--reuse-noise or --map-update out."
+                "`reuse_noise` or `map_update` out."
             )
 
     @property
@@ -108,7 +108,7 @@ class FusedGuidance(GuidanceOptions):
 
     def bind(self, run: EditContext) -> Control:
         if not isinstance(run.conditioning, RichRows):
-            raise ValueError("Fused guidance needs rich prompts; take --conditioning rich.")
+            raise ValueError("Fused guidance needs rich prompts; take `conditioning` rich.")
         if not self.guides and self.map_update == "none":
             return Control()
         # which steps take two, and the first's weight, is open in the paper: here as in the author's MirrorDiffusion

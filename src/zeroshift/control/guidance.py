@@ -83,7 +83,7 @@ class GuidanceOptions(ControlOptions):
             return frozenset(cross)
         coarse = frozenset(site for site in cross if site.scale > min(s.scale for s in cross))
         if not coarse:
-            raise Unsupported("This network's cross-attention has one grid, none coarser; take --guided-layers all.")
+            raise Unsupported("This network's cross-attention has one grid, none coarser; take `guided_layers` all.")
         return coarse
 
 
@@ -104,8 +104,8 @@ class AttentionGuidance(GuidanceOptions):
     def check(self, beside: MethodParts) -> None:
         if self.maps_from == "inversion" and not beside.inversion.sees_every_step:
             raise ValueError(
-                "Only an inversion that asks at the sampler's own steps has maps for each; take --inversion ddim, "
-                "regularised, direct or negative-prompt on the aligned grid, or --maps-from reconstruction."
+                "Only an inversion that asks at the sampler's own steps has maps for each; take `inversion` ddim, "
+                "regularised, direct or negative-prompt on the aligned grid, or `maps_from` reconstruction."
             )
 
     def source_key(self, beside: MethodParts) -> tuple[object, ...]:
@@ -117,7 +117,7 @@ class AttentionGuidance(GuidanceOptions):
         if self.maps_from == "inversion" and not run.trajectory.maps:
             raise ValueError(
                 "There are no maps of an inversion: a generated source has none, and a saved inversion does not keep "
-                "them; take --maps-from reconstruction, or invert anew."
+                "them; take `maps_from` reconstruction, or invert anew."
             )
         alone = self.guided_rows == "prompt"
         return BoundGuidance(self, self.compared(run.backbone.sites), self.until(run.steps), alone)

@@ -72,7 +72,7 @@ class PromptToPrompt(ControlOptions):
         ):
             parse(text)
         if self.blend_subtract is not None and self.blend_words is None:
-            raise ValueError("--blend-subtract takes something out of --blend-words; give those too.")
+            raise ValueError("`blend_subtract` takes something out of `blend_words`; give those too.")
 
     def check_task(self, task: Task) -> None:
         """Refuse words that the prompts do not have.
@@ -92,7 +92,7 @@ class PromptToPrompt(ControlOptions):
         if replaces and not any(s.kind == "self" and s.scale >= self.self_scale for s in sites):
             raise Unsupported(
                 f"No self-attention layer is {self.self_scale} times smaller than the latent or more; "
-                "take a smaller --self-scale, or --self-until 0."
+                "take a smaller `self_scale`, or `self_until` 0."
             )
 
     def bind(self, run: EditContext) -> Control:

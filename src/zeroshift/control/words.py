@@ -21,9 +21,9 @@ def parse_factors(text: str | None) -> list[tuple[str, float]]:
     try:
         found = [(word, float(value)) for word, value in _items(text)]
     except ValueError as error:
-        raise ValueError(f'--amplify has the form dog=2,fluffy=0.5, not "{text}".') from error
+        raise ValueError(f'`amplify` has the form dog=2,fluffy=0.5, not "{text}".') from error
     if not all(abs(factor) <= LARGEST for _, factor in found):
-        raise ValueError(f'The factors of --amplify are from -{LARGEST} to {LARGEST}, and "{text}" has another.')
+        raise ValueError(f'The factors of `amplify` are from -{LARGEST} to {LARGEST}, and "{text}" has another.')
     return found
 
 
@@ -41,7 +41,7 @@ def parse_windows(text: str | None) -> list[tuple[str, tuple[float, float]]]:
                 raise ValueError(value)
             found.append((word, (begin, end)))
     except ValueError as error:
-        raise ValueError(f'--word-windows has the form dog=0-0.4,fluffy=0.2-1, not "{text}".') from error
+        raise ValueError(f'`word_windows` has the form dog=0-0.4,fluffy=0.2-1, not "{text}".') from error
     return found
 
 

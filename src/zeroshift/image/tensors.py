@@ -34,7 +34,7 @@ def to_pictures(x: Tensor) -> list[Image.Image]:
     """
     if not torch.isfinite(x).all():
         raise ValueError(
-            "The model returned values that are not numbers; use --precision fp32 (or bf16), "
+            "The model returned values that are not numbers; use `precision` fp32 (or bf16), "
             "or a lower guidance weight."
         )
     rounded = to_bytes((x.detach().float().cpu() + 1) * 127.5)

@@ -94,7 +94,7 @@ def check_finer(inversion_steps: int | None, steps: int, grid: Grid) -> None:
     if inversion_steps is None:
         return
     if grid == "official":
-        raise ValueError("The official grid has its own number of steps; leave --inversion-steps out.")
+        raise ValueError("The official grid has its own number of steps; leave `inversion_steps` out.")
     if not _passes(inversion_steps, steps):
         largest = {1000 // n: n for n in range(steps, 1000) if _passes(n, steps)}  # one per stride
         raise ValueError(

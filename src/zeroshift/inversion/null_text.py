@@ -54,7 +54,7 @@ class NullTextInversion(Inversion):
         if scale == 1 and self.optimise == "negative":
             raise ValueError(
                 "Null-text inversion learns the negative prompt, which guidance scale 1 leaves out; take a larger "
-                "--guidance-scale, or --inversion direct."
+                "`guidance_scale`, or `inversion` direct."
             )
 
     def stages(self, steps: int) -> int:

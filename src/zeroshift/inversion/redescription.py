@@ -68,7 +68,7 @@ class Redescription(Inversion):
     def check(self, steps: int) -> None:
         check_grid(self.grid, steps)
         if self.official and self.optimiser == "residual":
-            raise ValueError("The authors' code adds no residuals; leave --official or --optimiser residual out.")
+            raise ValueError("The authors' code adds no residuals; leave `official` or `optimiser` residual out.")
 
     def stages(self, steps: int) -> int:
         return calls(self.grid, None, steps) + steps

@@ -140,7 +140,7 @@ class ValueEmbedding(Inversion):
         if tokens.shape[-1] != prompt.shape[-1]:
             raise Unsupported(
                 f"The checkpoint's image tokens are {tokens.shape[-1]} wide and its text tokens {prompt.shape[-1]}; a "
-                "mapping network needs towers of one width. Learn scale and shift themselves: --learn direct."
+                "mapping network needs towers of one width. Learn scale and shift themselves: `learn` direct."
             )
         return network_learner(tokens, prompt.shape[1], self.mapping, self.block_num, seeds)
 
@@ -157,7 +157,7 @@ def quarter_layers(sites: tuple[Site, ...]) -> frozenset[Site]:
     if not found:
         raise Unsupported(
             "The attention loss needs cross-attention layers of one size on the way down and up, and this network has "
-            "none; turn it off: --attention-weight 0."
+            "none; turn it off: `attention_weight` 0."
         )
     return found
 

@@ -70,12 +70,12 @@ def check(method: Method) -> None:
     if method.inversion.empty and not any(part.sees_photograph for part in method.controls):
         raise ValueError(
             "A random start holds nothing of the photograph, and nothing else here looks at it; take another "
-            "--inversion, or add --extras refinement."
+            "`inversion`, or add `extras` refinement."
         )
     if method.conditioning.rich != method.control.fuses_rich:
         raise ValueError(
             "Rich prompts are what fused guidance fuses the maps of, and nothing else can use them; take "
-            "--conditioning rich and --control fused-guidance together, or neither."
+            "`conditioning` rich and `control` fused-guidance together, or neither."
         )
     for part in method.controls:
         part.check(method)

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from zeroshift.miniature.data import CaptionedFolder
 from zeroshift.miniature.training.classifier_job import ClassifierOptions, train_classifier
-from zeroshift.options.errors import one_sentence
+from zeroshift.options.errors import option_error, respelled
 from zeroshift.options.fields import fields_of, limits
 
 
@@ -51,13 +51,18 @@ def main(words: list[str] | None = None) -> None:
         with redirect_stdout(sys.stderr):  # Lightning draws its bars on stdout
             trained = train_classifier(data, given.out, run=given.run, options=options, init=given.init)
     except ValidationError as error:
-        sys.exit(f"error: {one_sentence('the classifier', ClassifierOptions, error)}")
+        sys.exit(complaint(option_error("the classifier", ClassifierOptions, error)))
     except ValueError as error:
-        sys.exit(f"error: {error}")
+        sys.exit(complaint(error))
     except OSError as error:
         place = error.filename or given.out
         sys.exit(f"error: {place} cannot be read or written ({error.strerror}); choose another place.")
     print(*(f"{name} {value:.4f}" for name, value in trained.figures.items()), sep="\n")
+
+
+def complaint(error: ValueError) -> str:
+    """What is said of an error, options as flags."""
+    return f"error: {respelled(str(error), lambda name: '--' + name.replace('_', '-'))}"
 
 
 if __name__ == "__main__":

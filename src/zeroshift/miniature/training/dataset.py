@@ -69,7 +69,7 @@ def column_of(table: CaptionedFolder, asked: str | None) -> str:
         known = ", ".join(columns) or "none but file, caption and split"
         raise ValueError(
             f"captions.csv of {table.root} has no column {asked} to balance by; there is {known}; name one with "
-            "--balance, or none."
+            "`balance`, or none."
         )
     return asked
 

@@ -101,11 +101,13 @@ def check_model(model: Path, *, factor: int, latent_channels: int) -> None:
     config = json.loads((model / "vae/config.json").read_text(encoding="utf-8"))
     halvings = len(config["block_out_channels"]) - 1
     for option, asked, own in (
-        ("--factor", factor, 2**halvings),
-        ("--latent-channels", latent_channels, config["latent_channels"]),
+        ("factor", factor, 2**halvings),
+        ("latent_channels", latent_channels, config["latent_channels"]),
     ):
         if asked != own:
-            raise ValueError(f"{model} was trained with {option} {own}, not {asked}; give {option} {own} with --init.")
+            raise ValueError(
+                f"{model} was trained with `{option}` {own}, not {asked}; give `{option}` {own} with `init`."
+            )
 
 
 def load_towers(model: Path) -> CLIPModel:

@@ -34,11 +34,11 @@ class TrainOptions:
     minutes: Annotated[float, Field(gt=0)] | None = None
     """time limit for everything, shared out among the stages; without it the step counts alone decide"""
     autoencoder_steps: Annotated[int, Field(ge=0)] = 8_000
-    """steps of the autoencoder; with --init, 0 keeps the saved one as it is, so that the denoiser alone goes on"""
+    """steps of the autoencoder; with `init`, 0 keeps the saved one as it is, so that the denoiser alone goes on"""
     clip_steps: Annotated[int, Field(ge=1)] = 3_000
-    """steps of the contrastive text and image towers; without effect with --init, which keeps the saved ones"""
+    """steps of the contrastive text and image towers; without effect with `init`, which keeps the saved ones"""
     half_steps: Annotated[int, Field(ge=0)] = 6_000
-    """steps of the denoiser at half the picture size, where shapes are learned cheaply; without effect with --init,
+    """steps of the denoiser at half the picture size, where shapes are learned cheaply; without effect with `init`,
     whose denoiser knows them"""
     denoiser_steps: Annotated[int, Field(ge=1)] = 30_000
     """steps of the denoiser at full size"""
@@ -130,7 +130,7 @@ def claim(job: Job, folder: Path, out: Path) -> None:
     if job.init:
         check_model(job.init, factor=options.factor, latent_channels=options.latent_channels)
     elif not options.autoencoder_steps:
-        raise ValueError("--autoencoder-steps 0 keeps a saved autoencoder; name its model with --init, or give steps.")
+        raise ValueError("`autoencoder_steps` 0 keeps a saved autoencoder; name its model with `init`, or give steps.")
     check_free(out)
     fixed, changeable = parted(options, MAY_CHANGE)
     weights = sha256_of(job.init.glob("*/*.safetensors"), job.init) if job.init else None

@@ -57,10 +57,10 @@ def remember(run: Path, fixed: Mapping[str, object], changeable: Mapping[str, ob
     kept = run / "job.json"
     before: Facts | None = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else None
     if before is None and trace.exists():
-        raise ValueError(f"{run} holds a training that no job.json describes; name another --run, or remove it.")
+        raise ValueError(f"{run} holds a training that no job.json describes; name another `run`, or remove it.")
     history: Any = [] if before is None else before.pop("changeable", [])
     if before is not None and before != fixed:
         what = ", ".join(key.replace("_", "-") for key in {**before, **fixed} if before.get(key) != fixed.get(key))
-        raise ValueError(f"{run} holds a training that differs in {what}; name another --run, or remove it.")
+        raise ValueError(f"{run} holds a training that differs in {what}; name another `run`, or remove it.")
     history += [changeable] * (history[-1:] != [changeable])
     once(write_atomically)(kept, (json.dumps({**fixed, "changeable": history}, indent=2) + "\n").encode())
