@@ -11,6 +11,7 @@ from zeroshift.diffusion.backbone import Backbone
 from zeroshift.edits import EditSpec
 from zeroshift.image import Fit, Picture, as_photo
 from zeroshift.methods.base import Method, source_key
+from zeroshift.recipe import MOST_ROWS
 from zeroshift.request import Request
 from zeroshift.results import FramedPhoto, framed
 
@@ -57,8 +58,13 @@ def grouped(asked: Iterable[Asked], most: int = BATCH) -> Iterator[Group]:
 
     Args:
         asked: pictures one after another; read no further than is needed.
-        most: pictures of one group at most.
+        most: pictures of one group at most, 1 to 64.
+
+    Raises:
+        ValueError: ``most`` is something else.
     """
+    if not 1 <= most <= MOST_ROWS:
+        raise ValueError(f"A batch has 1 to {MOST_ROWS} pictures, not {most}.")
     waiting: dict[tuple[object, ...], Group] = {}
     for k, one in enumerate(asked):
         for edits in sharing(one.requests, photograph=one.frame is not None):

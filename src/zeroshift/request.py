@@ -21,7 +21,7 @@ _ON_THE_SOURCE = (
     "what the control does on the source (chained or blended regenerations are of one edit)",
 )
 """what the parts of a source's key stand for"""
-_LIBRARIES = ("torch", "diffusers", "transformers", "pillow", "numpy")
+LIBRARIES = ("torch", "diffusers", "transformers", "pillow", "numpy")
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def inversion_facts(
         "device": backbone.device.type,
         "precision": backbone.precision,
         "threads": str(torch.get_num_threads()),
-        **{f"{name}_version": version(name) for name in ("zeroshift", *_LIBRARIES)},
+        **{f"{name}_version": version(name) for name in ("zeroshift", *LIBRARIES)},
     }
 
 
@@ -101,7 +101,7 @@ def made_by(backbone: Backbone) -> dict[str, object]:
     return {
         "zeroshift": version("zeroshift"),
         "model": {"name": identity.name, "sha256": identity.sha256, "revision": identity.revision, **apart},
-        "versions": {name: version(name) for name in _LIBRARIES},
+        "versions": {name: version(name) for name in LIBRARIES},
         "threads": torch.get_num_threads(),
         "device": backbone.device.type,
         "precision": backbone.precision,

@@ -1,6 +1,6 @@
 """Pictures in the model's frame, and results in the pictures'."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from PIL import Image
@@ -9,6 +9,7 @@ from torch import Tensor
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.image import Fit, Framing, Photo, frame
 from zeroshift.image.tensors import to_pictures, to_tensor
+from zeroshift.recipe import EditRecipe
 from zeroshift.sampling import Step
 
 Natives = list[tuple[list[Image.Image], list[Image.Image] | list[None]]]
@@ -73,6 +74,11 @@ def decode(backbone: Backbone, step: Step, reconstruct: bool) -> Natives:
     return [(to_pictures(backbone.decode(target)), source) for target in step.targets]
 
 
+def recipe_of(facts: Mapping[str, object], origin: Mapping[str, object]) -> dict[str, object]:
+    """The recipe of one edit of one picture, as it is written."""
+    return EditRecipe.model_validate({**facts, **origin}).written()
+
+
 def put_back(
     natives: Natives,
     frames: Sequence[FramedPhoto],
@@ -85,6 +91,6 @@ def put_back(
         results = []
         for (edited, reconstructed), recipe in zip(natives, recipes, strict=True):
             image = source.photo.with_alpha(source.framing.restore(edited[row], source.photo.image))
-            results.append(Result(image, edited[row], reconstructed[row], {**recipe, **origin}))
+            results.append(Result(image, edited[row], reconstructed[row], recipe_of(recipe, origin)))
         table.append(tuple(results))
     return tuple(table)

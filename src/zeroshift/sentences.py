@@ -174,3 +174,8 @@ def _whole(word: str) -> re.Pattern[str]:
 
 def _like(sample: str, word: str) -> str:
     return word.capitalize() if sample[0].isupper() else word
+
+
+def printable(text: str) -> str:
+    """A stranger's text for a terminal: control characters and what changes the direction of writing are escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

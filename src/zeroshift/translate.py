@@ -19,8 +19,9 @@ from zeroshift.image.tensors import to_pictures
 from zeroshift.inversion.base import CleanLatents
 from zeroshift.inversions import InversionStore, inversion_key
 from zeroshift.methods.base import Planned, inversion_plan, plan
+from zeroshift.recipe import GenerateRecipe, check_rows
 from zeroshift.request import Request, check_shared, describe, made_by
-from zeroshift.results import FramedPhoto, Natives, Result, decode, put_back, stacked
+from zeroshift.results import FramedPhoto, Natives, Result, decode, put_back, recipe_of, stacked
 from zeroshift.sampling import Branch, Step, sample
 
 
@@ -65,6 +66,7 @@ def translate(
             ``batching.grouped``), or there are more or fewer seeds than pictures.
     """
     check_seeds(seeds, frames)
+    check_rows(len(frames))
     check_shared(requests, photograph=True)
     lead, pictures = requests[0], stacked(frames)
     prompt = backbone.embed([lead.task.source_prompt]).repeat(len(frames))
@@ -116,6 +118,7 @@ def translate_generated(
     Raises:
         ValueError: the requests do not share source prompt and steps.
     """
+    check_rows(len(seeds))
     check_shared(requests, photograph=False)
     lead = requests[0]
     prompt = backbone.embed([lead.task.source_prompt]).repeat(len(seeds))
@@ -136,7 +139,7 @@ def _generated(
     places = [{"seed": seed} | ({} if alone else {"rows": len(seeds), "row": row}) for row, seed in enumerate(seeds)]
     return tuple(
         tuple(
-            Result(edits[row], edits[row], sources[row], {**fact, **place})
+            Result(edits[row], edits[row], sources[row], recipe_of(fact, place))
             for (edits, sources), fact in zip(natives, facts, strict=True)
         )
         for row, place in enumerate(places)
@@ -166,6 +169,7 @@ def generate(
         ValueError: a prompt is empty, or there are more or fewer seeds than prompts.
     """
     check_seeds(seeds, prompts)
+    check_rows(len(prompts))
     if any(not prompt.strip() for prompt in prompts):
         raise ValueError("The prompt is empty; describe the picture, as in: a photo of a cat.")
     rows = guidance_rows(backbone.embed([""]).repeat(len(prompts)), backbone.embed(prompts), guidance_scale)
@@ -180,11 +184,12 @@ def generate(
         "guidance_scale": guidance_scale,
         **made_by(backbone),
     }
-    results = tuple(
-        (Result(picture, picture, None, {**recipe, "seed": seed, "prompt": prompt}),)
-        for picture, prompt, seed in zip(pictures, prompts, seeds, strict=True)
-    )
-    yield replace(_progress(step, trajectory), results=results)
+    results = []
+    for row, (picture, prompt, seed) in enumerate(zip(pictures, prompts, seeds, strict=True)):
+        own = {"seed": seed, "prompt": prompt, "rows": len(prompts), "row": row}
+        written = GenerateRecipe.model_validate({**recipe, **own}).written()
+        results.append((Result(picture, picture, None, written),))
+    yield replace(_progress(step, trajectory), results=tuple(results))
 
 
 def latent_shape(backbone: Backbone) -> tuple[int, int, int]:

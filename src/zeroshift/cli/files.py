@@ -13,6 +13,7 @@ from zeroshift.image import Fit
 
 MEGAPIXELS = 100.0
 BATCH = 16
+ONE_RUN = Number(gte=1, lte=64)
 
 
 @Parameter(name="*", group=Group("Photographs", sort_key=15))
@@ -27,7 +28,9 @@ class PhotographFlags:
     ] = None
     batch: Annotated[
         int | None,
-        Parameter(help=f"how many run together at most [default {BATCH}]", metavar="N", validator=Number(gte=1)),
+        Parameter(
+            help=f"how many run together at most [default {BATCH}]", metavar="N", validator=Number(gte=1, lte=64)
+        ),
     ] = None
     inversion_file: Annotated[Path | None, Parameter(help="saved inversion (zeroshift invert) to start from")] = None
 

@@ -1,18 +1,16 @@
 """``zeroshift generate``."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
+from zeroshift.cli.files import BATCH
 from zeroshift.cli.output import places, slug, tell
 from zeroshift.cli.progress import follow
 from zeroshift.cli.shared import DEFAULT_LOUDNESS, DEFAULT_MODEL, Loudness, ModelFlags, Output, Seed, Text, as_app
 from zeroshift.cli.wrong import Wrong
-
-if TYPE_CHECKING:
-    from zeroshift.results import Result
 
 
 def command(tokens: Sequence[str]) -> App:
@@ -39,16 +37,10 @@ def generate(
     from zeroshift.image import save_image
     from zeroshift.translate import generate as sampled
 
-    steps_taken = sampled(
-        editor.backbone, prompts, seeds=[seed] * len(prompts), steps=steps, guidance_scale=guidance_scale
-    )
-    last, seconds = follow(steps_taken, loud.silent)
-    for k, (path, (result,)) in enumerate(zip(files, last.results, strict=True)):
-        recipe = place_in_batch(result, len(files), k)
-        save_image(result.image, path, recipe=recipe)
-        tell(path, seconds, {"prompt": recipe["prompt"], "recipe": recipe}, loud)
-
-
-def place_in_batch(result: "Result", rows: int, row: int) -> dict[str, object]:
-    """Return the recipe with its place in the batch: the network's last bits depend on how many run together."""
-    return {**result.recipe, "rows": rows, "row": row}
+    for first in range(0, len(prompts), BATCH):
+        batch = prompts[first : first + BATCH]
+        run = sampled(editor.backbone, batch, seeds=[seed] * len(batch), steps=steps, guidance_scale=guidance_scale)
+        last, seconds = follow(run, loud.silent)
+        for path, (result,) in zip(files[first : first + BATCH], last.results, strict=True):
+            save_image(result.image, path, recipe=result.recipe)
+            tell(path, seconds, {"prompt": result.recipe["prompt"], "recipe": result.recipe}, loud)

@@ -12,6 +12,7 @@ from cyclopts import App, CycloptsError, Group, MissingArgumentError, UnknownOpt
 from zeroshift import __version__
 from zeroshift.cli.help import PlainHelp
 from zeroshift.cli.wrong import Wrong, as_flags
+from zeroshift.sentences import printable
 
 VERBS = {
     "edit": "Translate photographs, or a picture that the model generates: a cat becomes a dog.",
@@ -156,6 +157,6 @@ def sentence(error: Exception) -> str:
 
 
 def complain(text: str, code: int) -> int:
-    """Say ``text`` on stderr in one line, options as flags, and return ``code``."""
-    print("zeroshift: error:", as_flags(" ".join(text.split())), file=sys.stderr)
+    """Say ``text`` on stderr in one line, options as flags, control characters escaped, and return ``code``."""
+    print("zeroshift: error:", printable(as_flags(" ".join(text.split()))), file=sys.stderr)
     return code

@@ -1,0 +1,104 @@
+"""A picture made again from its recipe."""
+
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
+
+from zeroshift.conditioning.direction import Direction
+from zeroshift.conditioning.task import is_prompt, make_task
+from zeroshift.editor import Editor
+from zeroshift.image import Photo
+from zeroshift.presets import build_method
+from zeroshift.recipe import EditRecipe, GenerateRecipe, Recipe
+from zeroshift.request import LIBRARIES, Request
+from zeroshift.results import Result
+from zeroshift.sentences import printable
+from zeroshift.translate import Progress, generate
+
+KEPT = ("source_path", "direction_path", "native", "caption", "rows", "row")
+"""what a shell has added to a recipe, or what the run of one picture does not know"""
+
+
+def replay(
+    editor: Editor, recipe: Recipe, photo: Photo | None = None, direction: Direction | None = None
+) -> Iterator[Progress]:
+    """Make a picture again, in a batch of the same size; ``result_of`` the last step is the picture.
+
+    Args:
+        editor: the recipe's model, with its separate CLIP and VGG16 if it had them.
+        recipe: what to follow.
+        photo: the photograph, if there was one.
+        direction: the edit direction, if one was passed to the edit.
+
+    Raises:
+        ValueError: the model, the photograph, the direction or VGG16 is another one, or an option does not exist.
+    """
+    check_model(editor, recipe)
+    if isinstance(recipe, GenerateRecipe):
+        prompts, seeds = [recipe.prompt] * recipe.rows, [recipe.seed] * recipe.rows
+        return generate(editor.backbone, prompts, seeds=seeds, steps=recipe.steps, guidance_scale=recipe.guidance_scale)
+    check_inputs(recipe, photo, direction)
+    prompt = None if is_prompt(recipe.source) else recipe.source_prompt
+    task = make_task(recipe.source, recipe.target, prompt, direction)
+    request = Request(task, build_method(recipe.method, recipe.method_options))
+    if photo is None:
+        return editor.run_generated([request], seeds=[recipe.seed] * recipe.rows)
+    return editor.run([photo] * recipe.rows, [request], seed=recipe.seed, fit=recipe.fit)
+
+
+def check_model(editor: Editor, recipe: Recipe) -> None:
+    """Refuse another model than the recipe's, or other weights of VGG16.
+
+    Raises:
+        ValueError: its weights or configuration differ.
+    """
+    identity, wanted = editor.backbone.identity, recipe.model
+    if identity.sha256 != wanted.sha256:
+        raise ValueError(
+            f"This picture was made with another model ({printable(wanted.name)}, {printable(wanted.sha256[:12])}) "
+            f"than {identity.name} ({identity.sha256[:12]}); load the right one (`model`)."
+        )
+    if isinstance(recipe, EditRecipe) and recipe.vgg_sha256 is not None:
+        if editor.vgg is None or editor.vgg.sha256 != recipe.vgg_sha256:
+            raise ValueError("This picture was made with other weights of VGG16; give those (`vgg`).")
+
+
+def check_inputs(recipe: EditRecipe, photo: Photo | None, direction: Direction | None) -> None:
+    """Refuse another photograph or direction than the recipe's.
+
+    Raises:
+        ValueError: it is another one, is missing, or plays no part.
+    """
+    if (None if photo is None else photo.sha256) != recipe.source_sha256:
+        needed = "without a photograph" if recipe.source_sha256 is None else "from another photograph"
+        raise ValueError(f"This picture was made {needed}; give what its recipe names.")
+    if direction is not None and direction.sha256 != recipe.direction_sha256:
+        raise ValueError("This picture was made with another edit direction; give that.")
+
+
+def result_of(recipe: Recipe, last: Progress) -> Result:
+    """The picture made again, of the last step of ``replay``."""
+    return last.results[recipe.row][0]
+
+
+def same_facts(made: Mapping[str, object], written: Mapping[str, object]) -> bool:
+    """Whether a new recipe says what an old one did, versions aside; its options are what was followed."""
+    both = made.keys() & written.keys() - {*KEPT, "zeroshift", "versions", "model", "options"}
+    return all(made[name] == written[name] for name in both)
+
+
+def remade(made: Mapping[str, object], written: Mapping[str, object]) -> dict[str, object]:
+    """The recipe of a picture made again: the new one, with what the old one has from elsewhere."""
+    return {**made, **{name: written[name] for name in (*KEPT, "model") if name in written}}
+
+
+def why_different(recipe: Recipe, made: Mapping[str, object]) -> str:
+    """Say why the bytes of a picture made again may differ; ``made`` is its new recipe."""
+    then = {**{name: recipe.versions.get(name) for name in LIBRARIES}, "zeroshift": recipe.zeroshift}
+    changed = [
+        f"{name} {printable(old)} then, {version(name)} now"
+        for name, old in then.items()
+        if old is not None and old != version(name)
+    ]
+    if isinstance(recipe, EditRecipe) and made.get("inversion_sha256") != recipe.inversion_sha256:
+        changed.append("another inversion")
+    return f"its bytes differ: {', '.join(changed) or 'another format, machine or file'}"
