@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from tests.runs import method
 from tests.saved import picture
@@ -16,6 +16,7 @@ from zeroshift import load
 from zeroshift.conditioning.direction import load_direction
 from zeroshift.editor import Editor
 from zeroshift.image import load_image, read_recipe, save_image
+from zeroshift.methods import METHODS
 from zeroshift.recipe import RECIPE, EditRecipe, GenerateRecipe, parse_recipe
 from zeroshift.redo import replay, result_of
 from zeroshift.sentences import printable
@@ -172,3 +173,18 @@ def test_recipes_are_frozen():
     assert isinstance(recipe, GenerateRecipe)
     with pytest.raises(ValidationError):
         recipe.rows = 3
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_number_among_the_options_has_a_limit(method):
+    """A recipe's options are read as a method's; lists of parts have each kind once."""
+    schema = TypeAdapter(method).json_schema()
+    found = [
+        (name, field)
+        for name, part in [*schema["$defs"].items(), (method.name, schema)]
+        for field, own in part["properties"].items()
+        for one in [own, *own.get("anyOf", [])]
+        if (one.get("type") in ("integer", "number") and not {"maximum", "exclusiveMaximum"} & one.keys())
+        or (one.get("type") == "array" and field not in ("extras", "fusion_weights") and "maxItems" not in one)
+    ]
+    assert found == []

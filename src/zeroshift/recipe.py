@@ -5,7 +5,6 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from zeroshift.backbones.checkpoint import Device, Precision
 from zeroshift.image import Fit
 from zeroshift.sentences import printable
 
@@ -42,8 +41,9 @@ class _Made(BaseModel):
     """of the libraries that the bits depend on"""
     threads: Annotated[int, Field(ge=1, le=1024)]
     """CPU threads"""
-    device: Device
-    precision: Precision
+    device: Annotated[str, Field(pattern="^[a-z]{1,16}$")]
+    """as torch calls it"""
+    precision: Literal["fp32", "fp16", "bf16", "fp64"]
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     rows: Annotated[int, Field(ge=1, le=MOST_ROWS)] = 1
     """pictures that ran together: the last bits depend on that"""

@@ -2,8 +2,9 @@
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast, get_args
 
+from zeroshift.backbones.checkpoint import Device, Precision
 from zeroshift.cli.shared import ModelFlags
 from zeroshift.cli.wrong import Wrong
 from zeroshift.recipe import EditRecipe, Recipe
@@ -28,13 +29,19 @@ def model_flags(
                 f"{edited} was made with the {kind} {printable(name)}; say where that is with --{kind}: a folder or a "
                 "hub id that you trust."
             )
+    device, precision = recipe.device, recipe.precision
+    if device not in get_args(Device) or precision not in get_args(Precision):
+        raise ValueError(
+            f"{edited} was made on {device} in {precision}, which the command line does not run; make it again in "
+            "Python, with zeroshift.redo.replay."
+        )
     return ModelFlags(
         model=model,
         clip=clip,
         revision=made_by.revision if model == made_by.name and not Path(model).is_dir() else None,
         cache_dir=cache_dir,
-        device=recipe.device,
-        precision=recipe.precision,
+        device=cast(Device, device),
+        precision=cast(Precision, precision),
         threads=recipe.threads,
     )
 

@@ -24,7 +24,7 @@ class RichPrompts:
 
     kind: Literal["rich"] = "rich"
     """name of this conditioning"""
-    rho: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(min_length=1)] = (0.5,)
+    rho: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(min_length=1, max_length=16)] = (0.5,)
     """how far along the direction the prompts in between lie"""
     words: Words = "sentences"
     """direction of two words: from two sets of template sentences, or from the prompt with the word swapped"""

@@ -54,7 +54,7 @@ class Replay(ControlOptions):
     """the source's share in the feature where the course is at its highest"""
     attention_mix: Annotated[float, Field(ge=0, le=1)] = 1.0
     """share of what the target's values give under the source's attention, the rest under the target's own"""
-    extra_features: Annotated[int, Field(ge=0)] = 0
+    extra_features: Annotated[int, Field(ge=0, le=64)] = 0
     """how many of the decoder's residual blocks after the first are replayed too"""
     encoder_features: bool = False
     """whether the encoder's residual blocks of the same scale are replayed too"""
