@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import replace
-from math import sqrt
 
 import pytest
 import torch
@@ -89,7 +88,7 @@ def test_both_gradients_are_slopes(request, network, options):
     x0, eps = predicted(here, x)
     losses(x0)  # a linear preview is fitted here
     cheap = cheap_gradient(losses, x0, level)
-    wanted = slope(lambda at: losses((at - sqrt(1 - level) * eps) / sqrt(level)).sum(), x, towards)
+    wanted = slope(lambda at: losses((at - level.sigma * eps) / level.alpha).sum(), x, towards)
     assert float((cheap * towards).sum()) == pytest.approx(wanted, rel=1e-5)
     with torch.enable_grad():
         leaf = x.clone().requires_grad_()
@@ -127,10 +126,10 @@ def test_one_step_is_the_formula(request, network, gradient):
     x, a, b = trajectory.start.clone().requires_grad_(), here.schedule.level(0), here.schedule.level(1)
     x0, eps = predicted(here, x)
     if gradient == "cheap":
-        x0 = (x - sqrt(1 - a) * eps.detach()) / sqrt(a)
+        x0 = (x - a.sigma * eps.detach()) / a.alpha
     (g,) = torch.autograd.grad(distance(backbone, x0).sum(), x)
-    moved = (eps + 0.7 * sqrt(1 - a) * g / g.square().mean().sqrt()).detach()
-    wanted = sqrt(b) * (x.detach() - sqrt(1 - a) * moved) / sqrt(a) + sqrt(1 - b) * moved
+    moved = (eps + 0.7 * a.sigma * g / g.square().mean().sqrt()).detach()
+    wanted = b.alpha * (x.detach() - a.sigma * moved) / a.alpha + b.sigma * moved
     assert apart(taken, wanted) <= 1e-10
 
 

@@ -73,7 +73,7 @@ def test_every_level_has_noise_of_its_own(tiny):
     found = []
     for i, x in enumerate(trajectory.latents[:-1]):
         level = trajectory.schedule.level(trajectory.first + i)
-        eps = (x - sqrt(level) * clean(2, 32, 32)) / sqrt(1 - level)
+        eps = (x - level.alpha * clean(2, 32, 32)) / level.sigma
         assert apart(eps[0], eps[1]) <= EQUAL  # the same for every picture
         found.append(eps[0].flatten())
     correlation = torch.corrcoef(torch.stack(found))
@@ -162,5 +162,5 @@ def test_noise_is_drawn_as_elsewhere(tiny):
     """The cleanest level's is what the seed gives first."""
     trajectory = inverted(tiny, edited(), clean(1), seed=5)
     level = trajectory.schedule.level(STEPS - 1)
-    eps = (trajectory.latents[-2] - sqrt(level) * clean(1)) / sqrt(1 - level)
+    eps = (trajectory.latents[-2] - level.alpha * clean(1)) / level.sigma
     assert apart(eps, random_start((4, 8, 8), [5]).double()) <= EQUAL

@@ -67,9 +67,9 @@ def test_steering_is_the_formula_on_the_last_steps(tiny):
     moved = control.steer(x0, eps, x0, here)
     at = x0.clone().requires_grad_()
     (g,) = torch.autograd.grad(squared(tiny.decode(at), pictures).sum(), at)
-    push = 0.5 * (1 - level) ** 0.5 * g / g.square().mean().sqrt()
+    push = 0.5 * level.sigma * g / g.square().mean().sqrt()
     assert apart(moved[1], eps + push) <= 1e-12
-    assert apart(moved[0], x0 - ((1 - level) / level) ** 0.5 * push) <= 1e-12
+    assert apart(moved[0], x0 - level.sigma / level.alpha * push) <= 1e-12
     earlier = replace(here, i=STEPS - 2)
     assert control.steer(x0, eps, x0, earlier) == (x0, eps)
 

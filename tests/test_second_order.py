@@ -37,7 +37,7 @@ def test_a_run_against_diffusers(request, network):
     end = last(backbone, start, [replace(steps, control=Watched())]).targets[0]
     theirs = DPMSolverMultistepScheduler(algorithm_type="dpmsolver++", solver_order=2, solver_type="midpoint")
     levels = [schedule.level(i) for i in range(schedule.steps + 1)]
-    theirs.sigmas = torch.tensor([((1 - a) / a) ** 0.5 for a in levels], dtype=torch.float64)
+    theirs.sigmas = torch.tensor([level.sigma / level.alpha for level in levels], dtype=torch.float64)
     for i in range(1, schedule.steps):
         theirs._step_index = i
         wanted = theirs.multistep_dpm_solver_second_order_update([seen[i - 1][0], seen[i][0]], sample=seen[i][1])
@@ -50,7 +50,7 @@ def test_what_is_linear_in_the_log_ratio_is_met_in_the_middle(tiny):
     schedule, control = tiny.schedule(5), Extrapolation()
     x = clean(1)
     trajectory = Trajectory(schedule, (x,))
-    places = [log(schedule.level(i) / (1 - schedule.level(i))) / 2 for i in range(schedule.steps + 1)]
+    places = [log(at.alpha / at.sigma) for at in map(schedule.level, range(schedule.steps + 1))]
     for i in trajectory.steps:
         here = StepContext(tiny, trajectory, Taps(()), i, guidance_rows(prompts(tiny), prompts(tiny), 1.0), ())
         x0, eps = control.steer(torch.full_like(x, places[i]), torch.zeros_like(x), x, here)

@@ -18,8 +18,8 @@ from zeroshift.diffusion.source_branch import Recorded, record
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.inversion import DDIMInversion, DirectInversion
 from zeroshift.inversion.base import CleanLatents, InversionContext, finished
-from zeroshift.inversion.ddim import calls as calls_of
 from zeroshift.inversion.ddim import walk_up
+from zeroshift.inversion.grid import calls as calls_of
 from zeroshift.methods import DDIM
 from zeroshift.sampling import Branch, sample
 

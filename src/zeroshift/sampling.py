@@ -82,7 +82,7 @@ def step(here: StepContext, x: Tensor, control: Control) -> tuple[Tensor, Tensor
     with torch.set_grad_enabled(control.differentiates(here.i)):
         rows = followed(rows) if torch.is_grad_enabled() else rows
         out = ask(here, rows.latents, control) if rows.out is None else rows.out
-        x0, eps = here.schedule.split(rows.latents[0], out, here.schedule.level(here.i))
+        x0, eps = here.schedule.split(rows.latents[0], out, here.level)
         x0, eps = control.steer(x0, eps, rows.latents[0], here)
     x0, eps = x0.detach(), eps.detach()
     reached = here.trajectory.advance(x0, eps, here.i)

@@ -11,12 +11,13 @@ from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from zeroshift.backbones.clip import token_ids
+from zeroshift.backbones.noise_schedule import schedule_of
 from zeroshift.backbones.sharing import sharing
 from zeroshift.backbones.unet import find_sites, tap
 from zeroshift.diffusion.backbone import Clip, Identity, Tokens, Unsupported
 from zeroshift.diffusion.embedding import Embedding
 from zeroshift.diffusion.lock import NetworkLock
-from zeroshift.diffusion.schedule import Schedule, leading
+from zeroshift.diffusion.schedule import Schedule
 from zeroshift.diffusion.sites import Site, Taps
 
 _PRECISIONS = {torch.float16: "fp16", torch.bfloat16: "bf16", torch.float32: "fp32", torch.float64: "fp64"}
@@ -101,25 +102,7 @@ class StableDiffusion:
             yield
 
     def schedule(self, steps: int) -> Schedule:
-        """Return the grid of ``steps`` steps on the checkpoint's own noise schedule ("leading" spacing, offset 1).
-
-        Raises:
-            ValueError: the number of steps does not fit the training schedule.
-            Unsupported: the checkpoint predicts neither noise nor v.
-        """
-        config = self.scheduler.config
-        if config.prediction_type not in ("epsilon", "v_prediction"):
-            raise Unsupported(
-                f"This checkpoint predicts {config.prediction_type}; zeroshift edits with epsilon- and v-prediction."
-            )
-        alphas = self.scheduler.alphas_cumprod.double()
-        return Schedule(
-            # offset 1 whatever the file says, as StableDiffusionPipeline sets it
-            timesteps=leading(config.num_train_timesteps, steps, 1),
-            alphas_cumprod=alphas,
-            final_alpha_cumprod=float(alphas[0]),
-            prediction=config.prediction_type,
-        )
+        return schedule_of(self.scheduler, steps)
 
     @torch.no_grad()
     def encode(self, pictures: Tensor) -> Tensor:
@@ -160,7 +143,7 @@ class StableDiffusion:
     def _ids(self, prompts: Sequence[str]) -> list[list[int]]:
         return token_ids(self.tokenizer, prompts, self.tokenizer.model_max_length)
 
-    def predict(self, x: Tensor, timestep: int | Tensor, tokens: Tensor) -> Tensor:
+    def predict(self, x: Tensor, timestep: float | Tensor, tokens: Tensor) -> Tensor:
         """Return the network's output in the precision of ``x``."""
         dtype = self.unet.conv_in.weight.dtype  # the network's own property walks through all its layers, at every call
         with self.lock.held():

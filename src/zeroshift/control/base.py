@@ -12,7 +12,7 @@ from zeroshift.conditioning.task import Task
 from zeroshift.control.perceptual import Vgg
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.embedding import TextRows
-from zeroshift.diffusion.schedule import Schedule
+from zeroshift.diffusion.schedule import Level, Schedule
 from zeroshift.diffusion.sites import NOTHING, Compute, Handler, Part, Selection, Site, Taps, nowhere
 from zeroshift.diffusion.source_branch import Recorded, Walk, record
 from zeroshift.diffusion.trajectory import Trajectory
@@ -37,8 +37,13 @@ class StepContext:
         return self.trajectory.schedule
 
     @property
-    def timestep(self) -> int:
+    def timestep(self) -> float:
         return self.schedule.timesteps[self.i]
+
+    @property
+    def level(self) -> Level:
+        """The noise level that the step begins at."""
+        return self.schedule.level(self.i)
 
     @property
     def source(self) -> Recorded:

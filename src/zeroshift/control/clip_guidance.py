@@ -88,15 +88,14 @@ class BoundClipGuidance(Control):
         return i in self.guided and self.options.clip_gradient == "full"
 
     def steer(self, x0: Tensor, eps: Tensor, x: Tensor, here: StepContext) -> tuple[Tensor, Tensor]:
-        if here.i not in self.guided:
+        if here.i not in self.guided or not here.level.alpha:  # in pure noise nothing moves the clean part
             return x0, eps
 
         def losses(at: Tensor) -> Tensor:
             return self.losses(at, here)
 
         full = self.options.clip_gradient == "full"
-        level = here.schedule.level(here.i)
-        gradient = full_gradient(losses, x0, x) if full else cheap_gradient(losses, x0, level)
+        gradient = full_gradient(losses, x0, x) if full else cheap_gradient(losses, x0, here.level)
         direction = normalised(gradient) if self.options.clip_unit == "noise" else gradient
         return steered(x0, eps, self.options.clip_scale * direction, here)
 

@@ -71,7 +71,7 @@ def feature_shares(mixing: Mixing, mix: float, until: int, schedule: Schedule) -
     "hard" is 1 before step ``until`` and 0 from there on (the paper's); the others run over all steps, "linear-t" with
     the timestep, "linear-i" with the step, "exponential" down to e^-6.
     """
-    steps, trained = schedule.steps, len(schedule.alphas_cumprod)
+    steps, trained = schedule.steps, schedule.train_steps
     courses: dict[Mixing, Callable[[int], float]] = {
         "hard": lambda i: float(i < until),
         "constant": lambda i: 1.0,

@@ -207,7 +207,7 @@ class SteeredRefinement(Control):
         return (i in self.guided, i == self.guided.start)
 
     def steer(self, x0: Tensor, eps: Tensor, x: Tensor, here: StepContext) -> tuple[Tensor, Tensor]:
-        if here.i not in self.guided:
+        if here.i not in self.guided or not here.level.alpha:  # in pure noise nothing moves the clean part
             return x0, eps
-        gradient = cheap_gradient(lambda at: self.judge.losses(at, here), x0, here.schedule.level(here.i))
+        gradient = cheap_gradient(lambda at: self.judge.losses(at, here), x0, here.level)
         return steered(x0, eps, self.options.refine_scale * normalised(gradient), here)

@@ -63,5 +63,5 @@ def regenerate(here: StepContext, x: Tensor, reference: Recording, lambda_xa: fl
         rows = moved(rows, weight * gradient_of_rows(rows, here, reference, here.text))
     with here.taps.listening(recorder(seen), lambda site: PROBS if (site, "probs") in reference else NOTHING):
         out = guided(here.backbone, here.taps, rows, here.timestep, here.text)
-    x0, eps = here.schedule.split(rows[0], out, here.schedule.level(here.i))
+    x0, eps = here.schedule.split(rows[0], out, here.level)
     return here.trajectory.advance(x0, eps, here.i), seen

@@ -38,7 +38,6 @@ class FreshNoise(Control):
 
     def steer(self, x0: Tensor, eps: Tensor, x: Tensor, here: StepContext) -> tuple[Tensor, Tensor]:
         """Return the same clean part, and noise of the same variance of which eta's share is new."""
-        sigma = self.eta * here.schedule.deviation(here.i)
-        left = 1 - here.schedule.level(here.i + 1)
+        share = self.eta * sqrt(1 - here.schedule.kept(here.i) ** 2)
         fresh = torch.randn(eps.shape[1:], generator=self.generator).to(eps)
-        return x0, (sqrt(left - sigma**2) * eps + sigma * fresh) / sqrt(left)
+        return x0, sqrt(1 - share**2) * eps + share * fresh

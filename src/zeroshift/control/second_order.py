@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass as plain_dataclass
 from dataclasses import field
-from math import log, sqrt
+from math import inf, log
 from typing import Literal, final
 
 from pydantic import ConfigDict
@@ -38,13 +38,17 @@ class Extrapolation(Control):
         previous, self.before[:] = list(self.before), [x0]
         if not previous:
             return x0, eps
-        share = interval(here.schedule, here.i) / (2 * interval(here.schedule, here.i - 1))
+        width = interval(here.schedule, here.i)
+        if width == inf:  # the last step to a wholly clean latent is first-order, as in diffusers
+            return x0, eps
+        share = width / (2 * interval(here.schedule, here.i - 1))
         between = x0 + share * (x0 - previous[0])
-        level = here.schedule.level(here.i)
-        return between, (x - sqrt(level) * between) / sqrt(1 - level)
+        return between, (x - here.level.alpha * between) / here.level.sigma
 
 
 def interval(schedule: Schedule, i: int) -> float:
-    """Return how much step ``i`` raises half the logarithm of the signal-to-noise ratio."""
-    left, reached = schedule.level(i), schedule.level(i + 1)
-    return (log(reached / (1 - reached)) - log(left / (1 - left))) / 2
+    """Return how much step ``i`` raises log(alpha / sigma); infinite from pure noise and to the clean latent."""
+    left, reached = schedule.level(i), schedule.reached(i)
+    if not left.alpha or not reached.sigma:
+        return inf
+    return log(reached.alpha / reached.sigma) - log(left.alpha / left.sigma)

@@ -1,13 +1,13 @@
 """Moving a step's estimate down the gradient of a loss on it (Dhariwal and Nichol 2021, Alg. 2, for any loss)."""
 
 from collections.abc import Callable
-from math import sqrt
 from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from zeroshift.control.base import StepContext
+from zeroshift.diffusion.schedule import Level
 
 Losses: TypeAlias = Callable[[Tensor], Tensor]
 """losses (B,) of clean latents (B, C, h, w), one per picture"""
@@ -24,11 +24,11 @@ def gradient_of(losses: Tensor, at: Tensor) -> Tensor:
     return gradient / SCALE
 
 
-def cheap_gradient(losses: Losses, x0: Tensor, alpha_bar: float) -> Tensor:
-    """Return dL/dx (B, C, h, w) with eps held constant: dL/dx0 / sqrt(alpha_bar), no pass back through the network."""
+def cheap_gradient(losses: Losses, x0: Tensor, level: Level) -> Tensor:
+    """Return dL/dx (B, C, h, w) with eps held constant: dL/dx0 / alpha, no pass back through the network."""
     with torch.enable_grad():
         at = x0.detach().requires_grad_()
-        return gradient_of(losses(at), at) / sqrt(alpha_bar)
+        return gradient_of(losses(at), at) / level.alpha
 
 
 def full_gradient(losses: Losses, x0: Tensor, x: Tensor) -> Tensor:
@@ -44,10 +44,9 @@ def normalised(gradient: Tensor) -> Tensor:
 
 
 def steered(x0: Tensor, eps: Tensor, push: Tensor, here: StepContext) -> tuple[Tensor, Tensor]:
-    """Return (x0, eps) with eps + sqrt(1 - alpha_bar_t) * push, and the clean part that goes with it.
+    """Return (x0, eps) with eps + sigma_t * push, and the clean part that goes with it.
 
     Both move from where they are, so that what an earlier control did to them stays.
     """
-    alpha_bar = here.schedule.level(here.i)
-    sigma = sqrt(1 - alpha_bar)
-    return x0 - sigma / sqrt(alpha_bar) * sigma * push, eps + sigma * push
+    alpha, sigma = here.level.alpha, here.level.sigma
+    return x0 - sigma / alpha * sigma * push, eps + sigma * push

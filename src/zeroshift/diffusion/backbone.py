@@ -117,7 +117,13 @@ class Backbone(Protocol):
         ``tapped`` names the sites of which something is read or replaced meanwhile.
         """
 
-    def schedule(self, steps: int) -> Schedule: ...
+    def schedule(self, steps: int) -> Schedule:
+        """Return the grid of ``steps`` steps on the checkpoint's own noise schedule.
+
+        Raises:
+            ValueError: the number of steps does not fit the training schedule.
+            Unsupported: the network predicts what cannot be split into clean part and noise.
+        """
 
     def encode(self, pictures: Tensor) -> Tensor: ...
 
@@ -136,5 +142,5 @@ class Backbone(Protocol):
     def tokens(self, prompt: str) -> Tokens:
         """Return the tokens that ``embed`` encodes, and which of them belong to which word."""
 
-    def predict(self, x: Tensor, timestep: int | Tensor, tokens: Tensor) -> Tensor:
+    def predict(self, x: Tensor, timestep: float | Tensor, tokens: Tensor) -> Tensor:
         """Return the network's raw output for latents (N, C, h, w) and prompts (N, L, D); one timestep, or (N,)."""

@@ -15,7 +15,7 @@ def predict(
     backbone: Backbone,
     taps: Taps,
     x: Tensor,
-    timestep: int | Tensor,
+    timestep: float | Tensor,
     text: TextRows | Embedding,
     *,
     blocks: int = 1,
@@ -29,7 +29,9 @@ def predict(
         return backbone.predict(x, timestep, text.tokens)
 
 
-def guided(backbone: Backbone, taps: Taps, rows: tuple[Tensor, ...], timestep: int | Tensor, text: TextRows) -> Tensor:
+def guided(
+    backbone: Backbone, taps: Taps, rows: tuple[Tensor, ...], timestep: float | Tensor, text: TextRows
+) -> Tensor:
     """Return the weighted prediction; ``rows`` holds one latent for all prompts or one per prompt.
 
     The timestep is one, or one per latent's row, repeated for every prompt.

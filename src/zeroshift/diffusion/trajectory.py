@@ -12,7 +12,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from zeroshift.diffusion.backbone import Backbone
-from zeroshift.diffusion.schedule import Schedule
+from zeroshift.diffusion.schedule import Schedule, join
 from zeroshift.diffusion.sites import Recording
 from zeroshift.files import write_safetensors
 
@@ -77,12 +77,12 @@ class Trajectory:
         return self.latents[i - self.first].contiguous()
 
     def advance(self, x0: Tensor, eps: Tensor, i: int) -> Tensor:
-        """Return the latent that step ``i`` reaches from clean part ``x0`` and noise ``eps``: one at level ``i + 1``.
+        """Return the latent that step ``i`` reaches from clean part ``x0`` and noise ``eps``.
 
         With stored noise the step is the ancestral one, eta = 1 (Song et al. 2021, Eq. 12).
         """
         if not self.noise:
-            reached = self.schedule.join_at(x0, eps, i + 1)
+            reached = join(x0, eps, self.schedule.reached(i))
         else:
             mean, sigma = self.schedule.ancestral_mean(x0, eps, i), self.schedule.deviation(i)
             reached = mean + sigma * self.noise[i - self.first]

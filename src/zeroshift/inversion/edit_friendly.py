@@ -110,5 +110,5 @@ def noise_map(schedule: Schedule, x: Tensor, following: Tensor, out: Tensor, i: 
     Going on from there keeps rounding from piling up (Alg. 1).
     """
     mean, sigma = schedule.ancestral_mean(*schedule.split(x, out, schedule.level(i)), i), schedule.deviation(i)
-    z = (following - mean) / sigma
+    z = (following - mean) / sigma if sigma else torch.zeros_like(mean)  # a wholly clean latent has no noise
     return z, mean + sigma * z

@@ -13,7 +13,7 @@ from typing import Protocol, TypeAlias
 import torch
 from torch import Tensor
 
-from zeroshift.diffusion.schedule import Schedule
+from zeroshift.diffusion.schedule import Schedule, join
 
 Params: TypeAlias = tuple[Tensor, ...]
 """what is learned: tensors whose first axis counts pictures"""
@@ -65,14 +65,14 @@ class Aim:
     """the other prediction, whose weight is the rest; None where it has none"""
 
     @property
-    def timestep(self) -> int:
+    def timestep(self) -> float:
         return self.schedule.timesteps[self.i]
 
     def reached(self, out: Tensor, rows: Tensor | slice = slice(None)) -> tuple[Tensor, Tensor]:
         """Return (clean part, next latent) of the pictures ``rows`` from the learned prediction ``out``."""
         guided = self.weight * out if self.fixed is None else self.weight * out + (1 - self.weight) * self.fixed[rows]
         x0, eps = self.schedule.split(self.x[rows], guided, self.schedule.level(self.i))
-        return x0, self.schedule.join_at(x0, eps, self.i + 1)
+        return x0, join(x0, eps, self.schedule.reached(self.i))
 
 
 def per_picture(x: Tensor) -> Tensor:

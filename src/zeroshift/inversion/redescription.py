@@ -24,7 +24,8 @@ from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.schedule import Schedule
 from zeroshift.diffusion.trajectory import Learned, Trajectory
 from zeroshift.inversion.base import CleanLatents, Inversion, InversionContext
-from zeroshift.inversion.ddim import Grid, calls, check_grid, walk_up
+from zeroshift.inversion.ddim import walk_up
+from zeroshift.inversion.grid import Grid, calls, check_grid
 from zeroshift.inversion.noise import kl_gradient
 from zeroshift.inversion.optimising import Adam, Descent, Gradient, Params, minimise, per_picture
 

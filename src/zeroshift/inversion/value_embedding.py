@@ -164,7 +164,7 @@ def quarter_layers(sites: tuple[Site, ...]) -> frozenset[Site]:
 
 @torch.no_grad()
 def other_prediction(
-    backbone: Backbone, x: Tensor, timestep: int, empty: Tensor, guidance_scale: float
+    backbone: Backbone, x: Tensor, timestep: float, empty: Tensor, guidance_scale: float
 ) -> Tensor | None:
     """Return the prediction that guidance holds the prompt's against, which no learning changes; None without it."""
     return None if guidance_scale == 1 else backbone.predict(x, timestep, empty)

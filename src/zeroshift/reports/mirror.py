@@ -161,7 +161,7 @@ def pixels(backbone: Backbone, latents: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def word_maps(backbone: Backbone, x: Tensor, timestep: int, tokens: Tensor, spans: Sequence[Sequence[int]]) -> Tensor:
+def word_maps(backbone: Backbone, x: Tensor, timestep: float, tokens: Tensor, spans: Sequence[Sequence[int]]) -> Tensor:
     """Return where each word is attended to, (words, h, w), from one latent x (1, C, h, w) and its prompt (1, L, D).
 
     A map is the mean over cross-attention layers, heads and the word's tokens, all brought to the latent's grid.
