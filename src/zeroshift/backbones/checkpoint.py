@@ -27,7 +27,8 @@ PRESETS = "presets.json"
 """the options that a checkpoint recommends for methods; most have none"""
 _TEXTS = [f"{part}/*{end}" for part in (*PARTS, *_PREPARATION, CLASSIFIER) for end in (".json", ".txt")]
 _NOT_LOADED = ("*.fp16*", "*.non_ema*", "*flax*", "*openvino*", "*onnx*")
-_HUB_ID = re.compile(r"^[\w.-]+/[\w.-]+$")
+_HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
+"""owner/name; what begins with a dot, such as ../name, is a path"""
 
 
 @dataclass(frozen=True)
@@ -129,9 +130,11 @@ def is_folder(model: str | Path, what: str = "a checkpoint in diffusers format")
         ValueError: it is neither.
     """
     folder = Path(model)
+    if not str(model):
+        raise ValueError(f"The name is empty; give the folder of {what}, or a hub id.")
     if folder.is_file():
         raise ValueError(f"{model} is a file; give the folder of {what}, or a hub id.")
-    if not folder.is_dir() and not _HUB_ID.match(str(model)):
+    if not folder.is_dir() and not _HUB_ID.fullmatch(str(model)):
         raise ValueError(f"There is no folder {model}, and it is not a hub id such as owner/name; check the name.")
     return folder.is_dir()
 

@@ -3,14 +3,17 @@
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from importlib import import_module
 from typing import NoReturn
 
-from cyclopts import App, CycloptsError, Group, MissingArgumentError, UnknownOptionError
+from cyclopts import App, CycloptsError, Group
 
 from zeroshift import __version__
 from zeroshift.cli.help import PlainHelp
+from zeroshift.cli.misread import EXAMPLES, how_to, misread
+from zeroshift.cli.streams import emptied, mend_streams
 from zeroshift.cli.wrong import Wrong, as_flags
 from zeroshift.sentences import printable
 
@@ -28,8 +31,6 @@ VERBS = {
 }
 EXTRAS = {"lightning": "train"}
 """the extra that each optional library comes with"""
-CHOOSING = ("edit", "invert", "cost")
-"""verbs whose options depend on the method and on the kinds of its parts"""
 INTERRUPTED = 130
 """exit code after Ctrl-C"""
 UNREAD = 141
@@ -43,11 +44,11 @@ def main(tokens: Sequence[str] | None = None) -> NoReturn:
     Exit codes: 0 done, 1 the work failed, 2 wrong usage, 130 stopped by Ctrl-C, 141 nobody reads on.
     """
     given = list(sys.argv[1:] if tokens is None else tokens)
+    mend_streams()
     code = run([token for token in given if token != "--debug"], debug="--debug" in given)
+    code = code if emptied(sys.stdout) and emptied(sys.stderr) else code or 1
     if code == INTERRUPTED:
         # an interrupt that C code saw first (an import of torch) would make the interpreter end itself by the signal
-        sys.stdout.flush()
-        sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
 
@@ -58,13 +59,16 @@ def run(tokens: list[str], debug: bool) -> int:
         # threads that wait actively slow each other down many times beside any other busy process
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         hush_warnings()
-        app_for(tokens)(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+        app = app_for(tokens)
+        if len(tokens) == 1 and tokens[0] in EXAMPLES:
+            print(how_to(tokens[0], app), file=sys.stderr)
+            return 2
+        app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
         return 0
     except KeyboardInterrupt:
         return complain("stopped; what was not finished was not written.", INTERRUPTED)
     except BrokenPipeError:  # whoever read the output, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at its end
         return UNREAD
     except CycloptsError as error:
         return complain(misread(error, tokens), 2)
@@ -123,27 +127,6 @@ def hush_warnings() -> None:
     logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
-def misread(error: CycloptsError, tokens: Sequence[str]) -> str:
-    """Return what is wrong with a command line in one sentence."""
-    verb = " ".join(error.command_chain or ())
-    if isinstance(error, UnknownOptionError):
-        option = error.token.keyword or error.token.value
-        nowhere = f"{verb} has no option {option}; see: zeroshift {verb} --help."
-        return nowhere if verb not in CHOOSING else belonging(verb, option, tokens) or nowhere
-    if isinstance(error, MissingArgumentError) and error.argument is not None:
-        given = error.keyword or next((token.keyword for token in error.argument.tokens if token.keyword), None)
-        name = error.argument.name
-        return f"{given} needs a value." if given else f"{verb} needs {name}; see: zeroshift {verb} --help."
-    return str(error)
-
-
-def belonging(verb: str, option: str, tokens: Sequence[str]) -> str | None:
-    """Return where an option of another method or kind of part belongs; None if there is no such option."""
-    from zeroshift.cli.shared import astray
-
-    return astray(verb, option.partition("=")[0].lstrip("-").removeprefix("no-").replace("-", "_"), tokens)
-
-
 def sentence(error: Exception) -> str:
     """Return what went wrong in one sentence."""
     if isinstance(error, ValueError):
@@ -158,5 +141,6 @@ def sentence(error: Exception) -> str:
 
 def complain(text: str, code: int) -> int:
     """Say ``text`` on stderr in one line, options as flags, control characters escaped, and return ``code``."""
-    print("zeroshift: error:", printable(as_flags(" ".join(text.split()))), file=sys.stderr)
+    with suppress(OSError):  # a full stream; the exit code tells
+        print("zeroshift: error:", printable(as_flags(" ".join(text.split()))), file=sys.stderr)
     return code

@@ -10,6 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
+from PIL.Image import registered_extensions
+
 from zeroshift.cli.wrong import Wrong
 
 if TYPE_CHECKING:
@@ -24,11 +26,13 @@ def places(names: Sequence[str], output: Path | None) -> list[Path]:
     ``output`` is a file for one result and a folder for several (or if it is a folder, or has no extension).
 
     Raises:
-        Wrong: two results would have one name, or a name has no picture's extension.
+        Wrong: two results would have one name, a name has no picture's extension, or several results one's name.
         ValueError: a file cannot be written there.
     """
     if output is not None and len(names) == 1 and output.suffix and not output.is_dir():
         found = [output]
+    elif output is not None and output.suffix.lower() in registered_extensions() and not output.is_dir():
+        raise Wrong(f"{output} is the name of one picture, and {len(names)} are to be written; name a folder.")
     else:
         found = [(output or FOLDER) / f"{name}.png" for name in names]
     doubled = [path for path in found if found.count(path) > 1]
@@ -115,9 +119,19 @@ def relative(path: Path, output: Path) -> str:
 
 
 def tell(path: Path, seconds: float, facts: dict[str, object], loud: "Loudness", remark: str = "") -> None:
-    """Say on stdout where a result is and how long it took."""
-    if loud.json:
-        print(json.dumps({"path": str(path), "seconds": round(seconds, 2), **facts}))
-    elif not loud.quiet:
-        print(f"{path}  ({seconds:.1f} s{remark})")
-    sys.stdout.flush()
+    """Say on stdout where a result is and how long it took.
+
+    Raises:
+        BrokenPipeError: nobody reads that any more.
+        ValueError: standard output is full.
+    """
+    try:
+        if loud.json:
+            print(json.dumps({"path": str(path), "seconds": round(seconds, 2), **facts}))
+        elif not loud.quiet:
+            print(f"{path}  ({seconds:.1f} s{remark})")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise ValueError(f"{path} is written, but standard output takes no more ({error.strerror}).") from error

@@ -50,10 +50,13 @@ def summary(kind: type) -> str:
 
 
 def named_in(tokens: Sequence[str], flag: str) -> str | None:
-    """Return what a command line gives for a flag; options depend on some, so they are looked for before parsing."""
-    for token, following in zip(tokens, [*tokens[1:], ""], strict=True):
+    """Return what a command line gives for a flag; options depend on some, so they are looked for before parsing.
+
+    None stands for a flag without a value, too; that is found when the command line is parsed.
+    """
+    for at, token in enumerate(tokens):
         if token == f"--{flag}":
-            return following
+            return next(iter(tokens[at + 1 :]), None)
         if token.startswith(f"--{flag}="):
             return token.partition("=")[2]
     return None

@@ -1,12 +1,13 @@
 """What several verbs have in common: which model, how loud, which method."""
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
-from cyclopts import App, Group, Parameter
+from cyclopts import App, CoercionError, Group, Parameter, Token, convert
 from cyclopts.validators import Number
 
 from zeroshift.backbones.checkpoint import Device, Precision
@@ -35,6 +36,8 @@ Vgg: TypeAlias = Annotated[
 ]
 Text: TypeAlias = Annotated[str, Parameter(metavar="TEXT")]
 SHIPPED_METHOD = "pix2pix-zero"
+THREADS_PER_CORE = 16
+"""from which on threads only wait for each other; a recipe may have those of a larger machine"""
 REMARK = (
     "A model may recommend other values than these, which are the paper's; see --paper-defaults. "
     "With another KIND, --help lists the options of that."
@@ -74,10 +77,11 @@ class ModelFlags:
         """Load the model.
 
         Raises:
-            Wrong: an option is about downloads, and the model is not downloaded.
+            Wrong: an option is about downloads, and the model is not downloaded; there are too many threads.
             ValueError: the model cannot be loaded.
         """
         check_hub(self.model, self.revision, self.cache_dir, self.clip)
+        check_threads(self.threads)
         import torch
 
         from zeroshift.loading import load
@@ -114,6 +118,20 @@ DEFAULT_MODEL = ModelFlags()
 DEFAULT_LOUDNESS = Loudness()
 
 
+def check_threads(threads: int | None) -> None:
+    """Refuse more threads than a machine can start or has any use for.
+
+    Raises:
+        Wrong: there are more.
+    """
+    cores = os.cpu_count() or 1
+    if threads is not None and threads > THREADS_PER_CORE * cores:
+        most = THREADS_PER_CORE * cores
+        raise Wrong(
+            f"--threads takes a whole number from 1 to {most} on the {cores} cores of this machine, not {threads}."
+        )
+
+
 def check_hub(model: str | None, revision: str | None, cache_dir: Path | None, clip: str | None = None) -> None:
     """Refuse options of hub downloads where nothing is downloaded (None: the shipped model; no separate CLIP).
 
@@ -131,6 +149,22 @@ def check_hub(model: str | None, revision: str | None, cache_dir: Path | None, c
         )
 
 
+def read(hint: Any, tokens: "Sequence[Token]") -> Any:  # noqa: ANN401 - a type expression and a value of it
+    """Read an option's words as cyclopts does, but round no number to a whole one, and take no empty file name."""
+    return convert(hint, tokens, converter=_read_one)
+
+
+def _read_one(kind: type, word: str) -> object:
+    if kind is int and "." in word or kind is Path and not word:
+        raise ValueError(word)
+    try:
+        return convert(kind, [word])
+    except CoercionError as error:
+        if kind in (int, float):
+            raise ValueError(word) from error  # cyclopts then says which option it was
+        raise
+
+
 def as_app(verb: Callable[..., None], name: str, usage: str) -> App:
     """Wrap a function as a verb; its docstring is the help, ``usage`` what follows the name."""
     app = App(
@@ -138,7 +172,7 @@ def as_app(verb: Callable[..., None], name: str, usage: str) -> App:
         help=verb.__doc__,
         help_epilogue="",
         usage=f"zeroshift {usage}",
-        default_parameter=Parameter(negative=()),
+        default_parameter=Parameter(negative=(), converter=read),
         group_arguments=Group("Arguments", sort_key=0),
         group_parameters=Group("Options", sort_key=10),
     )

@@ -18,6 +18,7 @@ from zeroshift.options.errors import option_error
 
 def command(tokens: Sequence[str]) -> App:
     """Return the verb with the trainer's options."""
+    hush_libraries()
     from zeroshift.miniature.training.job import TrainOptions
 
     verb = with_flags(train, flags_of(TrainOptions), "Options of the training")

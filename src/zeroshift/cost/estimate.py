@@ -24,6 +24,10 @@ SD15 = "sd15"
 """Stable Diffusion 1.5, which needs no file"""
 
 
+LARGEST = 16384
+"""side in pixels up to which costs are counted; far beyond, a table of attention has more bytes than a number holds"""
+
+
 class WrongSize(ValueError):
     """A network cannot take pictures of a size."""
 
@@ -106,5 +110,7 @@ def measure(
 def _latents(backbone: Backbone, size: int) -> Tensor:
     if size < 1 or size % backbone.multiple:
         raise WrongSize(f"The size must be a multiple of {backbone.multiple} for this model, not {size}.")
+    if size > LARGEST:
+        raise WrongSize(f"The size must be at most {LARGEST} pixels, not {size}.")
     side = size // backbone.factor
     return torch.zeros(1, backbone.latent_channels, side, side, device=backbone.device)

@@ -1,0 +1,82 @@
+"""What is wrong with a command line, in one sentence; for a verb that stands alone, how it is used."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from cyclopts import App, CoercionError, CycloptsError, MissingArgumentError, UnknownOptionError, UnusedCliTokensError
+
+EXAMPLES = {
+    "edit": "edit cat.jpg --source cat --target dog",
+    "invert": "invert cat.jpg --source cat -o cat.safetensors",
+    "caption": "caption cat.jpg",
+    "direction": "direction make --source cat --target dog -o cat-dog.safetensors",
+    "generate": 'generate "a photo of a cat"',
+    "redo": "redo out/cat-dog.png",
+    "cost": "cost --method pix2pix-zero --steps 50",
+    "train": "train pictures",
+    "quality": "quality pictures -o measured",
+}
+"""one command line of every verb that is nothing alone"""
+CHOOSING = ("edit", "invert", "cost")
+"""verbs whose options depend on the method and on the kinds of its parts"""
+KINDS: dict[type | None, str] = {int: "a whole number", float: "a number", Path: "the name of a file or folder"}
+ONE = {
+    "invert": "photograph",
+    "redo": "edited picture",
+    "direction show": "edit direction",
+    "train": "folder",
+    "quality": "folder",
+}
+"""what verbs take one of"""
+
+
+def how_to(verb: str, app: App) -> str:
+    """Usage and an example, in three lines."""
+    (command,) = (part for part in app if part == verb)
+    return f"Usage: {app[command].usage}\nFor example: zeroshift {EXAMPLES[verb]}\nzeroshift {verb} --help tells more."
+
+
+def misread(error: CycloptsError, tokens: Sequence[str]) -> str:
+    """What is wrong with a command line."""
+    verb = " ".join(error.command_chain or ())
+    match error:
+        case UnknownOptionError():
+            return unknown(error.token.keyword or error.token.value, verb, tokens)
+        case UnusedCliTokensError():
+            left = " and ".join(error.unused_tokens or ())
+            return f"{verb} takes {_takes(verb)}, and {left} is left over; see: zeroshift {verb} --help."
+        case MissingArgumentError(argument=argument) if argument is not None:
+            given = error.keyword or next((token.keyword for token in argument.tokens if token.keyword), None)
+            return (
+                needs_value(given, tokens) if given else f"{verb} needs {argument.name}; see: zeroshift {verb} --help."
+            )
+        case CoercionError(token=token, target_type=kind) if token is not None and kind in KINDS:
+            return f"{token.keyword or verb} takes {KINDS[kind]}, not {token.value or 'nothing'}."
+    return str(error)
+
+
+def needs_value(option: str, tokens: Sequence[str]) -> str:
+    """What to do about an option without a value."""
+    following = [after for token, after in pairwise(tokens) if token == option and after.startswith("-")]
+    dashed = f"; one that begins with a dash is written {option}={following[0]}" if following else ""
+    return f"{option} needs a value{dashed}."
+
+
+def _takes(verb: str) -> str:
+    return f"one {ONE[verb]} at a time" if verb in ONE else "options alone"
+
+
+def unknown(option: str, verb: str, tokens: Sequence[str]) -> str:
+    """What to do about an option that a verb does not have."""
+    if Path(option).exists():
+        return f"{verb} has no option {option}; write ./{option} for the file of that name."
+    nowhere = f"{verb} has no option {option}; see: zeroshift {verb} --help."
+    return nowhere if verb not in CHOOSING else belonging(verb, option, tokens) or nowhere
+
+
+def belonging(verb: str, option: str, tokens: Sequence[str]) -> str | None:
+    """Where an option of another method or kind of part belongs; None if there is no such option."""
+    from zeroshift.cli.shared import astray
+
+    return astray(verb, option.partition("=")[0].lstrip("-").removeprefix("no-").replace("-", "_"), tokens)

@@ -1,0 +1,32 @@
+"""Standard output and errors that are closed, full, or of an encoding that lacks the letters of a name."""
+
+import os
+import sys
+from typing import TextIO
+
+
+def mend_streams() -> None:
+    """Open what is closed on nothing, and let any name of a file be printed.
+
+    A stream that stayed closed would lend its number to the next file that is opened, a picture for instance.
+    """
+    for name in ("stdin", "stdout", "stderr"):
+        stream: TextIO | None = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115
+        elif name != "stdin":
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[attr-defined]
+
+
+def emptied(stream: TextIO) -> bool:
+    """Write what a stream still holds; where it takes no more, lead it to nothing, and tell so.
+
+    Otherwise the interpreter would complain of it at its end.
+    """
+    try:
+        stream.flush()
+    except OSError:
+        with open(os.devnull, "w") as nothing:
+            os.dup2(nothing.fileno(), stream.fileno())
+        return False
+    return True
