@@ -3,21 +3,24 @@
 import json
 
 import pytest
+from jsonschema import Draft202012Validator
 from pydantic import ValidationError
+from pydantic_core import to_jsonable_python
 
+from zeroshift.cli.parts import parts_of
 from zeroshift.conditioning.direction import direction_of_words, make_direction
 from zeroshift.editor import Editor
-from zeroshift.edits import DirectionOfSentences, DirectionOfWords, EditSpec, SavedDirection, spread
+from zeroshift.edits import DirectionOfSentences, DirectionOfWords, EditSpec, SavedDirection, spec_schema, spread
 from zeroshift.methods import METHODS
+from zeroshift.options.errors import OptionError
+from zeroshift.options.fields import fields_of
 from zeroshift.presets import build_method, defaults_of
 
 SPECS = [
     EditSpec(target="dog"),
     EditSpec(target="dog", source="cat", prompt="a cat on a sofa", seed=2**63 - 1, fit="pad", paper_defaults=True),
     EditSpec(target="dog", source="cat", options={"steps": 3, "control": {"lambda_xa": 0.1}}),
-    EditSpec(
-        target="dog", source="cat", method="prompt-to-prompt", options={"control": {"blend_words": ("cat", "dog")}}
-    ),
+    EditSpec(target="dog", source="cat", method="prompt-to-prompt", options={"control": {"blend_words": "cat,dog"}}),
     EditSpec(target="dog", direction=DirectionOfWords(source_word="cat", target_word="dog", count=10)),
     EditSpec(target="dog", direction=DirectionOfSentences(source_sentences=["a cat"], target_sentences=["a dog"])),
     EditSpec(target="dog", direction=SavedDirection(sha256="0" * 64)),
@@ -86,7 +89,7 @@ def test_other_data_is_refused(data):
             {"direction": {"sha256": "0" * 64}, "options": {"conditioning": {"words": "swap"}}},
             "`words` say how a direction is made, and `direction` gives another",
         ),
-        ({"source": "cat", "method": "prompt-to-prompt", "options": {"control": {"blend_words": ["cow"]}}}, "cow"),
+        ({"source": "cat", "method": "prompt-to-prompt", "options": {"control": {"blend_words": "cow,dog"}}}, "cow"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_a_model_is_loaded(asked, sentence):
@@ -151,3 +154,58 @@ def test_strengths_are_spread_out():
     assert "strength" not in spec.options["conditioning"]
     with pytest.raises(ValueError, match="`strength` and `strengths` say the same"):
         spread(first, (1.0,))
+
+
+def test_what_is_wrong_has_its_place_in_the_data():
+    for options, pointer in (
+        ({"steps": 0}, "/options/steps"),
+        ({"control": {"lambda_xa": -1}}, "/options/control/lambda_xa"),
+        ({"conditioning": {"words": "swap", "sentences": 3}}, "/options/conditioning/sentences"),
+    ):
+        with pytest.raises(OptionError) as error:
+            EditSpec(target="dog", options=options).check()
+        assert error.value.pointer == pointer
+    with pytest.raises(OptionError) as error:
+        EditSpec(target="dog", prompt="a cat").check()
+    assert error.value.pointer == "/prompt"
+
+
+@pytest.fixture(scope="module")
+def schema() -> Draft202012Validator:
+    Draft202012Validator.check_schema(spec_schema())
+    return Draft202012Validator(spec_schema())
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_the_schema_takes_what_is_read(schema, spec):
+    schema.validate(json.loads(spec.model_dump_json(exclude_unset=True)))
+    schema.validate(json.loads(spec.model_dump_json()))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_schema_takes_every_kind_of_every_part_and_refuses_what_lies_beyond_its_limits(schema, method):
+    def valid(options) -> bool:
+        return schema.is_valid({"target": "dog", "method": method.name, "options": to_jsonable_python(options)})
+
+    assert valid(defaults_of(method)) and valid({}) and not valid({"nope": 1}) and not valid({"steps": 1000})
+    for part in parts_of(method):
+        for kind, options in part.kinds.items():
+            own = {name: info.default for name, info in fields_of(options).items()}
+            assert valid({part.name: [own] if part.several else own})
+            unnamed = {name: value for name, value in own.items() if name != "kind"}
+            assert not valid({part.name: [{**own, "nope": 1}] if part.several else {**own, "nope": 1}})
+            usual = {name for one in part.usual for name in fields_of(part.kinds[one])}
+            if not unnamed.keys() <= usual:
+                assert not valid({part.name: [unnamed] if part.several else unnamed})
+            for name, info in fields_of(options).items():
+                most = next((mark.le for mark in info.metadata if hasattr(mark, "le")), None)
+                beyond = {"kind": kind, name: 2 * abs(most or 1) + 1}
+                if most is not None:
+                    assert not valid({part.name: [beyond] if part.several else beyond}), (part, name)
+
+
+def test_the_schema_refuses_what_is_not_read(schema):
+    for wrong in ({"target": 3}, {"method": "nope"}, {"direction": "a.safetensors"}, {"seed": -1}, {"strength": 1}):
+        assert not schema.is_valid({"target": "dog", **wrong})
+    assert not schema.is_valid({})
+    assert not schema.is_valid({"target": "dog", "options": {"control": {"start_seed": 1}}})

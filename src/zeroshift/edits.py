@@ -1,8 +1,9 @@
 """What is asked of an edit, as data: the same in Python, on the command line, in a request body, in a manifest."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 from pydantic_core import to_jsonable_python
@@ -12,9 +13,11 @@ from zeroshift.conditioning.direction import Direction, direction_of_words, make
 from zeroshift.conditioning.task import Task, check_target, make_task
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.image import Fit
-from zeroshift.methods import Method
+from zeroshift.methods import METHODS, Method
 from zeroshift.methods.idle import check_idle, chosen, default_part, part_of
+from zeroshift.options.errors import OptionError
 from zeroshift.options.fields import fields_of
+from zeroshift.options.schema import with_options
 from zeroshift.presets import build_method
 from zeroshift.request import Request
 
@@ -89,12 +92,14 @@ class EditSpec(_Data):
             directed: whether an edit direction is passed beside this.
 
         Raises:
-            ValueError: a word, an option or a value makes no sense, or an option would do nothing.
+            OptionError: an option or a value makes no sense, or an option would do nothing; paths begin at this.
+            ValueError: a word makes no sense.
         """
         check_target(self.target)
         self._check_source(photograph)
-        method = build_method(self.method, self.options)
-        check_idle(method, self.options)
+        with _at("options"):
+            method = build_method(self.method, self.options)
+            check_idle(method, self.options)
         self._check_run(method, photograph, inverted)
         if directed or self.direction is not None:
             self._check_directed(method)
@@ -103,31 +108,36 @@ class EditSpec(_Data):
 
     def _check_source(self, photograph: bool) -> None:
         if self.source is None and self.prompt is not None:
-            raise ValueError("`prompt` is a sentence with the word `source` in it; give both, or leave both out.")
+            sentence = "`prompt` is a sentence with the word `source` in it; give both, or leave both out."
+            raise OptionError(sentence, ("prompt",), self.prompt)
         if self.source is None and not photograph:
-            raise ValueError(
-                "Without a photograph there is nothing to look at; say with `source` what shall be generated."
-            )
+            sentence = "Without a photograph there is nothing to look at; say with `source` what shall be generated."
+            raise OptionError(sentence, ("source",))
 
     def _check_run(self, method: Method, photograph: bool, inverted: bool) -> None:
         usual = default_part(type(method), "inversion")
         if not photograph and "inversion" in self.options and method.inversion != usual:
-            raise ValueError(
-                "`inversion` and its options are for a photograph, and none is given; give one, or leave them out."
+            raise OptionError(
+                "`inversion` and its options are for a photograph, and none is given; give one, or leave them out.",
+                ("options", "inversion"),
             )
         if getattr(method.control, "maps_from", "") == "inversion" and not (photograph and inverted):
-            raise ValueError(
+            raise OptionError(
                 "`maps_from` inversion takes maps while a photograph is inverted, and none is in this run; give one "
-                "without a saved inversion, or leave that out."
+                "without a saved inversion, or leave that out.",
+                ("options", "control", "maps_from"),
+                "inversion",
             )
 
     def _check_directed(self, method: Method) -> None:
         conditioning = method.conditioning
         if "sentences" not in fields_of(type(conditioning)):
-            raise ValueError(f"`direction` means nothing to `conditioning` {conditioning.kind}; leave one of them out.")
+            sentence = f"`direction` means nothing to `conditioning` {conditioning.kind}; leave one of them out."
+            raise OptionError(sentence, ("direction",))
         if made := [name for name in ("words", "sentences") if name in chosen(method, self.options, "conditioning")]:
             idle = " and ".join(f"`{name}`" for name in made)
-            raise ValueError(f"{idle} say how a direction is made, and `direction` gives another; choose one.")
+            sentence = f"{idle} say how a direction is made, and `direction` gives another; choose one."
+            raise OptionError(sentence, ("options", "conditioning", made[0]))
 
     def task(self, vocabulary: Vocabulary, caption: str | None = None) -> Task:
         """The edit in words; of a picture with this ``caption`` where no source is given.
@@ -180,6 +190,15 @@ class EditSpec(_Data):
         return given
 
 
+@contextmanager
+def _at(*before: str) -> Iterator[None]:
+    """Lengthen the paths of wrong options."""
+    try:
+        yield
+    except OptionError as error:
+        raise OptionError(str(error), (*before, *error.path), error.given, error.expected) from error
+
+
 def spread(spec: EditSpec, strengths: Sequence[float]) -> list[EditSpec]:
     """The same edit at each of several strengths.
 
@@ -188,11 +207,19 @@ def spread(spec: EditSpec, strengths: Sequence[float]) -> list[EditSpec]:
     """
     given = part_of(spec.options, "conditioning")
     if "strength" in given:
-        raise ValueError("`strength` and `strengths` say the same thing; give one of them.")
+        sentence = "`strength` and `strengths` say the same thing; give one of them."
+        raise OptionError(sentence, ("options", "conditioning", "strength"), given["strength"])
     conditioning = build_method(spec.method, spec.options).conditioning
     if "strength" not in fields_of(type(conditioning)):
-        raise ValueError(f"`conditioning` {conditioning.kind} has no `strength`, so `strengths` means nothing to it.")
+        sentence = f"`conditioning` {conditioning.kind} has no `strength`, so `strengths` means nothing to it."
+        raise OptionError(sentence, ("options", "conditioning"))
     return [
         spec.model_copy(update={"options": {**spec.options, "conditioning": {**given, "strength": strength}}})
         for strength in strengths
     ]
+
+
+def spec_schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of an ``EditSpec``, with the options of each method; ``check`` refuses what that cannot."""
+    usual = EditSpec.model_fields["method"].default
+    return with_options(EditSpec.model_json_schema(), METHODS, by="method", under="options", usual=usual)

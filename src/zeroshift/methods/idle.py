@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from zeroshift.control import Refinement
 from zeroshift.methods.base import Method
+from zeroshift.options.errors import OptionError
 from zeroshift.options.fields import fields_of
 
 LEARNS_NEGATIVE = ("null-text", "negative-prompt", "redescription", "value-embedding")
@@ -65,11 +66,12 @@ def check_idle(method: Method, given: Mapping[str, object]) -> None:
     A value that is the default anyway asks for nothing: all options of a method may be given back to it.
 
     Raises:
-        ValueError: there is one.
+        OptionError: there is one.
     """
     for idle in IDLE:
         if idle.name in chosen(method, given, idle.part) and idle.when(method):
-            raise ValueError(f"`{idle.name}` {idle.why}, or leave it out.")
+            sentence, value = f"`{idle.name}` {idle.why}, or leave it out.", part_of(given, idle.part)[idle.name]
+            raise OptionError(sentence, (idle.part, idle.name), value)
 
 
 def check_vgg(method: Method, given: bool) -> None:
