@@ -7,12 +7,12 @@ import pytest
 from PIL import Image
 
 from tests.runs import method
-from zeroshift.batching import Asked, grouped, sharing
+from zeroshift.batching import Asked, grouped, groups, look, run_group, sharing
 from zeroshift.conditioning.direction import direction_of_words
 from zeroshift.conditioning.task import make_task
 from zeroshift.editor import Editor
 from zeroshift.edits import EditSpec, spread
-from zeroshift.image import Photo
+from zeroshift.image import Photo, frame
 from zeroshift.inversion.ddim import DDIMInversion
 from zeroshift.request import Request
 from zeroshift.results import framed
@@ -96,16 +96,16 @@ def test_one_edit_of_many_pictures_in_batches(editor):
 def test_strengths_and_targets_of_a_generated_source(editor):
     specs = spread(EditSpec(target="dog", source="cat", options=FEW), (0.5, 1.0))
     specs.append(EditSpec(target="dog", source="a cat on a sofa", options=FEW).model_copy(update={"target": "a dog"}))
-    first, second = editor.groups(None, specs)
+    first, second = groups(editor, None, specs)
     assert (first.edits, second.edits, first.frames) == ((0, 1), (2,), [])
-    *_, last = editor.run_group(first)
+    *_, last = run_group(editor, first)
     strengths = [result.recipe["options"]["conditioning"]["strength"] for result in last.results[0]]
     assert strengths == [0.5, 1.0]
 
 
 def test_a_direction_made_of_words_is_made_once_for_all_pictures(editor, tiny):
     spec = EditSpec(target="dog", source="cat", direction={"source_word": "cat", "target_word": "fox", "count": 4})
-    (group,) = editor.groups(editor.look([photo(seed=k) for k in range(3)]), [spec])
+    (group,) = groups(editor, look(editor, [photo(seed=k) for k in range(3)]), [spec])
     assert group.members == [0, 1, 2]
     assert group.requests[0].task.direction.sha256 == direction_of_words(tiny, "cat", "fox", 4).sha256
 
@@ -113,17 +113,26 @@ def test_a_direction_made_of_words_is_made_once_for_all_pictures(editor, tiny):
 def test_specs_of_different_seeds_are_refused(editor):
     specs = [EditSpec(target="dog", source="cat", seed=seed) for seed in (1, 2)]
     with pytest.raises(ValueError, match="share their noise"):
-        list(editor.groups(editor.look([photo()]), specs))
+        list(groups(editor, look(editor, [photo()]), specs))
 
 
 def test_files_are_decoded_as_they_are_needed_and_checked_before(editor, tmp_path):
     for k in range(3):
         photo(seed=k).image.save(tmp_path / f"{k}.png")
     names = [tmp_path / f"{k}.png" for k in range(3)]
-    groups = editor.groups(editor.look(names), [EditSpec(target="dog", source="cat", options=FEW)], batch=1)
-    assert next(groups).members == [0]
+    coming = groups(editor, look(editor, names), [EditSpec(target="dog", source="cat", options=FEW)], batch=1)
+    assert next(coming).members == [0]
     names[1].unlink()
     with pytest.raises(ValueError, match="1.png does not exist"):
-        next(groups)
+        next(coming)
     with pytest.raises(ValueError, match="1.png does not exist"):
         editor.edit(names, "cat", "dog", method=method())
+
+
+def test_every_picture_is_framed_once(editor, monkeypatch):
+    sizes = []
+    monkeypatch.setattr(
+        "zeroshift.results.frame", lambda image, *a, **k: sizes.append(image.size) or frame(image, *a, **k)
+    )
+    editor.edit([photo(40, 32, seed=k) for k in range(3)], "cat", "dog", method=method(), batch=2)
+    assert sizes == [(40, 32)] * 3

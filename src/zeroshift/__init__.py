@@ -3,22 +3,31 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from zeroshift.conditioning.task import Task
     from zeroshift.diffusion.lock import Busy
     from zeroshift.editor import Editor
+    from zeroshift.edits import EditSpec
     from zeroshift.image import Photo, encode_image, load_image, save_image
+    from zeroshift.inversions import InversionMemory
     from zeroshift.loading import load
-    from zeroshift.methods import Pix2PixZero
+    from zeroshift.methods import Method, Pix2PixZero
+    from zeroshift.request import Request
     from zeroshift.results import Result
     from zeroshift.translate import Progress
 
 __version__ = "0.1.0"
 __all__ = [
     "Busy",
+    "EditSpec",
     "Editor",
+    "InversionMemory",
+    "Method",
     "Photo",
     "Pix2PixZero",
     "Progress",
+    "Request",
     "Result",
+    "Task",
     "encode_image",
     "load",
     "load_image",
@@ -27,7 +36,12 @@ __all__ = [
 
 _HOME = {
     "Busy": "diffusion.lock",
+    "EditSpec": "edits",
     "Editor": "editor",
+    "InversionMemory": "inversions",
+    "Method": "methods",
+    "Request": "request",
+    "Task": "conditioning.task",
     "load": "loading",
     "Photo": "image",
     "encode_image": "image",

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 
 from zeroshift.captioning import Captioner
 from zeroshift.conditioning.direction import Direction
-from zeroshift.diffusion.backbone import Backbone
+from zeroshift.diffusion.backbone import Backbone, Unsupported
+from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.edits import EditSpec
 from zeroshift.image import Fit, Picture, as_photo
+from zeroshift.inversions import InversionStore
 from zeroshift.methods.base import Method, source_key
 from zeroshift.recipe import MOST_ROWS
 from zeroshift.request import Request
 from zeroshift.results import FramedPhoto, framed
+from zeroshift.translate import Progress, translate
 
 if TYPE_CHECKING:
     from zeroshift.editor import Editor
@@ -84,15 +87,84 @@ def grouped(asked: Iterable[Asked], most: int = BATCH) -> Iterator[Group]:
 
 def sharing(requests: Sequence[Request], *, photograph: bool) -> list[tuple[int, ...]]:
     """Edits of one picture, by index, in groups that share the work on its source, in the order of each one's first."""
-    groups: list[tuple[tuple[object, ...], list[int]]] = []
+    found: list[tuple[tuple[object, ...], list[int]]] = []
     for n, request in enumerate(requests):
         key = source_key(request.method, request.task, photograph)
-        same = next((members for other, members in groups if other == key), None)
+        same = next((members for other, members in found if other == key), None)
         if same is None:
-            groups.append((key, [n]))
+            found.append((key, [n]))
         else:
             same.append(n)
-    return [tuple(members) for _, members in groups]
+    return [tuple(members) for _, members in found]
+
+
+def look(
+    editor: "Editor", pictures: Iterable[Picture], *, fit: Fit | None = None, caption: bool = False, batch: int = BATCH
+) -> Iterator[FramedPhoto]:
+    """Open pictures and bring them to the model's frame, one after another; with ``caption`` say what they show.
+
+    Only as many are open as are captioned together, ``batch`` at most.
+
+    Raises:
+        Unsupported: captions are asked for, and the model has no captioner.
+        ValueError: a picture is unusable; the sentence says why.
+    """
+    if caption and editor.captioner is None:
+        raise Unsupported(
+            f"The model {editor.backbone.identity.name} has no captioner, so it cannot tell what a picture shows; "
+            "give the `source`, or load the model with a `captioner`."
+        )
+    return looked_at(editor.backbone, editor.captioner if caption else None, pictures, fit or editor.default_fit, batch)
+
+
+def groups(
+    editor: "Editor",
+    frames: Iterable[FramedPhoto] | None,
+    specs: Sequence[EditSpec],
+    *,
+    direction: Direction | None = None,
+    method: Method | None = None,
+    seeds: Sequence[int] | None = None,
+    batch: int = BATCH,
+) -> Iterator[Group]:
+    """Take together what one run does: pictures of one framed size, and edits that share the work on the source.
+
+    Args:
+        frames: pictures as ``look`` gives them, read as far as the next group needs; None where the model is to
+            generate the source.
+        specs: edits of every picture; their ``fit`` is for ``look``.
+        direction: an edit direction to use instead of one made from the words.
+        method: what to edit by, in place of the specs' methods and options.
+        seeds: a seed for each picture, in place of the specs'.
+        batch: how many pictures run together at most.
+
+    Raises:
+        ValueError: an option or a word is unusable, or the specs differ in their seeds.
+    """
+    return grouped(asked_of(editor, frames, specs, direction=direction, method=method, seeds=seeds), batch)
+
+
+def run_group(
+    editor: "Editor",
+    group: Group,
+    *,
+    reconstruct: bool = False,
+    trajectory: Trajectory | None = None,
+    inversions: InversionStore | None = None,
+) -> Iterator[Progress]:
+    """Do what ``groups`` took together; see ``Editor.run``."""
+    if not group.frames:
+        return editor.run_generated(group.requests, seeds=group.seeds)
+    return translate(
+        editor.backbone,
+        group.frames,
+        group.requests,
+        seeds=group.seeds,
+        reconstruct=reconstruct,
+        trajectory=trajectory,
+        inversions=inversions,
+        vgg=editor.vgg,
+    )
 
 
 def looked_at(
@@ -123,7 +195,7 @@ def asked_of(
     method: Method | None,
     seeds: Sequence[int] | None,
 ) -> Iterator[Asked]:
-    """Say for one picture after another what is asked of it; see ``Editor.groups``.
+    """Say for one picture after another what is asked of it; see ``groups``.
 
     Raises:
         ValueError: an option or a word is unusable, or the specs differ in their seeds.

@@ -1,17 +1,17 @@
 """The Python interface: a loaded model that edits."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
 
 from PIL import Image
 
-from zeroshift.batching import BATCH, Group, asked_of, grouped, looked_at
+from zeroshift.batching import BATCH, Group, groups, look, run_group
 from zeroshift.captioning import Captioner, Vocabulary, vocabulary_of
 from zeroshift.conditioning.direction import Direction, as_direction
 from zeroshift.control.perceptual import Vgg
-from zeroshift.diffusion.backbone import Backbone, Unsupported
+from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.noise import check_seeds
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.edits import EditSpec
@@ -22,8 +22,8 @@ from zeroshift.methods import Method
 from zeroshift.methods.idle import check_idle
 from zeroshift.presets import Options, build_method
 from zeroshift.request import Request
-from zeroshift.results import FramedPhoto, Result, framed
-from zeroshift.translate import Progress, generate, invert, translate, translate_generated
+from zeroshift.results import Result, framed
+from zeroshift.translate import Progress, generate, invert, translate_generated
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,9 +131,9 @@ class Editor:
         spec.check(directed=along is not None)
         check_files(pictures)
         results: dict[int, Result] = {}
-        frames = self.look(pictures, fit=spec.fit, caption=spec.source is None, batch=batch)
-        for group in self.groups(frames, [spec], direction=along, method=method, seeds=seeds, batch=batch):
-            *_, last = self.run_group(group)
+        frames = look(self, pictures, fit=spec.fit, caption=spec.source is None, batch=batch)
+        for group in groups(self, frames, [spec], direction=along, method=method, seeds=seeds, batch=batch):
+            *_, last = run_group(self, group)
             results |= {k: row[0] for k, row in zip(group.members, last.results, strict=True)}
         return results[0] if single else [results[k] for k in range(len(pictures))]
 
@@ -157,9 +157,9 @@ class Editor:
         """
         spec, along = spec_of(source, target, prompt, seed, fit), as_direction(direction)
         spec.check(directed=along is not None)
-        frames = self.look([image], fit=spec.fit, caption=spec.source is None)
-        (group,) = self.groups(frames, [spec], direction=along, method=method)
-        return self.run_group(group)
+        frames = look(self, [image], fit=spec.fit, caption=spec.source is None)
+        (group,) = groups(self, frames, [spec], direction=along, method=method)
+        return run_group(self, group)
 
     def caption(self, image: Picture, *, fit: Fit | None = None) -> str:
         """What a picture shows, as in "a photo of a tabby cat".
@@ -168,74 +168,8 @@ class Editor:
             Unsupported: the model has no captioner.
             ValueError: the picture is unusable; the sentence says why.
         """
-        (frame,) = self.look([image], fit=fit, caption=True)
+        (frame,) = look(self, [image], fit=fit, caption=True)
         return str(frame.caption)
-
-    def look(
-        self, pictures: Iterable[Picture], *, fit: Fit | None = None, caption: bool = False, batch: int = BATCH
-    ) -> Iterator[FramedPhoto]:
-        """Open pictures and bring them to the model's frame, one after another; with ``caption`` say what they show.
-
-        Only as many are open as are captioned together, ``batch`` at most.
-
-        Raises:
-            Unsupported: captions are asked for, and the model has no captioner.
-            ValueError: a picture is unusable; the sentence says why.
-        """
-        if caption and self.captioner is None:
-            raise Unsupported(
-                f"The model {self.backbone.identity.name} has no captioner, so it cannot tell what a picture shows; "
-                "give the `source`, or load the model with a `captioner`."
-            )
-        return looked_at(self.backbone, self.captioner if caption else None, pictures, fit or self.default_fit, batch)
-
-    def groups(
-        self,
-        frames: Iterable[FramedPhoto] | None,
-        specs: Sequence[EditSpec],
-        *,
-        direction: Direction | None = None,
-        method: Method | None = None,
-        seeds: Sequence[int] | None = None,
-        batch: int = BATCH,
-    ) -> Iterator[Group]:
-        """Take together what one run does: pictures of one framed size, and edits that share the work on the source.
-
-        Args:
-            frames: pictures as ``look`` gives them, read as far as the next group needs; None where the model is to
-                generate the source.
-            specs: edits of every picture; their ``fit`` is for ``look``.
-            direction: an edit direction to use instead of one made from the words.
-            method: what to edit by, in place of the specs' methods and options.
-            seeds: a seed for each picture, in place of the specs'.
-            batch: how many pictures run together at most.
-
-        Raises:
-            ValueError: an option or a word is unusable, or the specs differ in their seeds.
-        """
-        return grouped(asked_of(self, frames, specs, direction=direction, method=method, seeds=seeds), batch)
-
-    def run_group(
-        self,
-        group: Group,
-        *,
-        reconstruct: bool = False,
-        trajectory: Trajectory | None = None,
-        inversions: InversionStore | None = None,
-    ) -> Iterator[Progress]:
-        """Do what ``groups`` took together; see ``run``."""
-        if not group.frames:
-            return self.run_generated(group.requests, seeds=group.seeds)
-        return translate(
-            self.backbone,
-            group.frames,
-            group.requests,
-            seeds=group.seeds,
-            reconstruct=reconstruct,
-            trajectory=trajectory,
-            inversions=inversions,
-            vgg=self.vgg,
-        )
 
     def run(
         self,
@@ -251,23 +185,17 @@ class Editor:
     ) -> Iterator[Progress]:
         """Do several edits of several pictures of one framed size; the edits share inversion and source branch.
 
-        Args:
-            pictures: photographs.
-            requests: edits of every picture.
-            seed: seed of everything random.
-            seeds: a seed for each picture, in place of ``seed``.
-            fit: how the pictures meet the model's frame.
-            reconstruct: whether results have the source branch's picture, too.
-            trajectory: what ``invert`` made of the same pictures and prompt; nothing is inverted.
-            inversions: inversions that are kept: one that is there is not made again, a new one is added.
+        ``seeds`` has a seed for each picture, in place of ``seed``. With ``reconstruct`` the results have the source
+        branch's picture, too. Nothing is inverted with a ``trajectory`` that ``invert`` made of the same pictures and
+        prompt, or with one that ``inversions`` has kept from an earlier run; that keeps new ones.
 
         Raises:
-            ValueError: the pictures frame to different sizes, the edits cannot share a source (see ``groups``), or
-                there are more or fewer seeds than pictures.
+            ValueError: the pictures frame to different sizes or the edits cannot share a source (see
+                ``batching.groups``), or there are more or fewer seeds than pictures.
         """
         frames = framed(self.backbone, pictures, fit or self.default_fit)
         group = Group((), tuple(requests), [], [*seeds_of(pictures, seed, seeds)], frames)
-        return self.run_group(group, reconstruct=reconstruct, trajectory=trajectory, inversions=inversions)
+        return run_group(self, group, reconstruct=reconstruct, trajectory=trajectory, inversions=inversions)
 
     def invert(
         self,

@@ -221,5 +221,5 @@ def spread(spec: EditSpec, strengths: Sequence[float]) -> list[EditSpec]:
 
 def spec_schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of an ``EditSpec``, with the options of each method; ``check`` refuses what that cannot."""
-    usual = EditSpec.model_fields["method"].default
-    return with_options(EditSpec.model_json_schema(), METHODS, by="method", under="options", usual=usual)
+    usual, methods = EditSpec.model_fields["method"].default, {method.name: method for method in METHODS}
+    return with_options(EditSpec.model_json_schema(), methods, by="method", under="options", usual=usual)

@@ -31,8 +31,10 @@ def caption(
     """Say what photographs show, a line for each: what an edit without --source takes as its source."""
     if not images:
         raise Wrong("Give one photograph or more.")
+    from zeroshift.batching import look
+
     check_files(images, max_megapixels)
     editor, _ = model.opened(Loudness(json=json))
     pictures = (load_image(image, max_megapixels=max_megapixels) for image in images)
-    for image, seen in zip(images, editor.look(pictures, fit=fit, caption=True), strict=True):
+    for image, seen in zip(images, look(editor, pictures, fit=fit, caption=True), strict=True):
         print(text.dumps({"path": str(image), "caption": seen.caption}) if json else f"{image}: {seen.caption}")

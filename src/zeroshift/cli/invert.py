@@ -7,6 +7,7 @@ from typing import Annotated, cast
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
+from zeroshift.batching import look
 from zeroshift.cli.flags import Flag, Given, with_flags
 from zeroshift.cli.invert_report import check_report, write_report
 from zeroshift.cli.job import told as seen
@@ -85,7 +86,7 @@ def invert(
     check_places(checked_method(method, given), image, output, report)
     picture = load_image(image, max_megapixels=max_megapixels)
     editor, _ = model.opened(loud)
-    frames = editor.look([picture], fit=fit, caption=words is None)
+    frames = look(editor, [picture], fit=fit, caption=words is None)
     (frame,) = seen([image], frames, loud) if words is None else frames
     words = words or editor.vocabulary.source_prompt(frame.caption or "")
     task = Task(source or words, "", words, "", None)  # the target plays no part

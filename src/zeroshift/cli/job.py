@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from zeroshift.batching import groups, look, run_group
 from zeroshift.cli.files import PhotographFlags, ResultFlags
 from zeroshift.cli.output import relative, tell
 from zeroshift.cli.previews import Previews
@@ -58,8 +59,8 @@ def carry_out(job: Job, editor: "Editor", along: "Direction | None") -> None:
     """
     previews = previews_of(job, editor)
     frames = frames_of(job, editor) if job.images else None
-    for group in editor.groups(frames, job.specs, direction=along, batch=job.photographs.together):
-        steps = editor.run_group(group, trajectory=saved(job, editor, group))
+    for group in groups(editor, frames, job.specs, direction=along, batch=job.photographs.together):
+        steps = run_group(editor, group, trajectory=saved(job, editor, group))
         if previews is not None:
             steps = previews.written(editor, group, steps)
         last, seconds = follow(steps, job.loud.silent)
@@ -78,7 +79,7 @@ def frames_of(job: Job, editor: "Editor") -> "Iterator[FramedPhoto]":
     """
     photos = (load_image(image, max_megapixels=job.photographs.megapixels) for image in job.images)
     looks, flags = job.specs[0].source is None, job.photographs
-    frames = editor.look(photos, fit=flags.fit, caption=looks, batch=flags.together)
+    frames = look(editor, photos, fit=flags.fit, caption=looks, batch=flags.together)
     return told(job.images, frames, job.loud) if looks else frames
 
 

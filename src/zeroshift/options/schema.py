@@ -1,6 +1,6 @@
 """JSON Schemas of options as they are given: any of them may be left out, and so may the kind of a part as it is."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -31,24 +31,22 @@ def _named(part: Schema) -> Schema:
     return {**part, "required": ["kind"]}
 
 
-def with_options(schema: Schema, choices: Iterable[type], *, by: str, under: str, usual: str) -> Schema:
+def with_options(schema: Schema, choices: Mapping[str, type], *, by: str, under: str, usual: str) -> Schema:
     """A schema whose property ``under`` depends on the name that the property ``by`` has.
 
     Args:
         schema: of the whole.
-        choices: options dataclasses with a ``name``.
+        choices: options dataclasses by their names.
         by: what chooses one of them.
         under: where its options stand.
         usual: the name where nothing is chosen.
     """
-    rules, names, definitions = [], [], dict(schema.get("$defs", {}))
-    for options in choices:
-        name = str(options.name)
+    rules, definitions = [], dict(schema.get("$defs", {}))
+    for name, options in choices.items():
         own, needed = options_schema(options)
         definitions |= needed
         required = [] if name == usual else [by]
         chosen = {"properties": {by: {"const": name}}, "required": required}
         rules.append({"if": chosen, "then": {"properties": {under: own}}})
-        names.append(name)
-    properties = {**schema["properties"], by: {**schema["properties"][by], "enum": names}}
+    properties = {**schema["properties"], by: {**schema["properties"][by], "enum": list(choices)}}
     return {**schema, "properties": properties, "$defs": definitions, "allOf": rules}
