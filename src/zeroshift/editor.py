@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import overload
 
 from PIL import Image
+from pydantic import ValidationError
 
 from zeroshift.batching import BATCH, Group, groups, look, run_group
 from zeroshift.captioning import Captioner, Vocabulary, vocabulary_of
@@ -20,6 +21,7 @@ from zeroshift.image.tensors import to_pictures
 from zeroshift.inversions import InversionStore
 from zeroshift.methods import Method
 from zeroshift.methods.idle import check_idle
+from zeroshift.options.errors import option_error
 from zeroshift.presets import Options, build_method
 from zeroshift.request import Request
 from zeroshift.results import Result, framed
@@ -248,10 +250,14 @@ def spec_of(source: str | EditSpec | None, target: str, prompt: str | None, seed
     """What is asked for, in one value.
 
     Raises:
+        OptionError: a value is of another type or out of range.
         ValueError: it is there as a whole and once more in parts.
     """
     if not isinstance(source, EditSpec):
-        return EditSpec(target=target, source=source, prompt=prompt, seed=seed, fit=fit)
+        try:
+            return EditSpec(target=target, source=source, prompt=prompt, seed=seed, fit=fit)
+        except ValidationError as error:
+            raise option_error("an edit", EditSpec, error) from error
     if target or prompt is not None or seed or fit is not None:
         raise ValueError("An EditSpec says all that is asked for; give target, prompt, seed and fit in it.")
     return source
@@ -263,6 +269,6 @@ def seeds_of(rows: Sequence[object], seed: int, seeds: Sequence[int] | None) -> 
     Raises:
         ValueError: there are more or fewer ``seeds`` than rows.
     """
-    if seeds is not None:
-        check_seeds(seeds, rows)
-    return [seed] * len(rows) if seeds is None else seeds
+    drawn = [seed] * len(rows) if seeds is None else seeds
+    check_seeds(drawn, rows)
+    return drawn

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StrictBool, StrictInt
 from pydantic_core import to_jsonable_python
 
 from zeroshift.captioning import Vocabulary
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MOST_SENTENCES = 10_000
 """of one set that an edit direction is made of"""
 Options: TypeAlias = Annotated[dict[str, JsonValue], BeforeValidator(to_jsonable_python)]
-Seed: TypeAlias = Annotated[int, Field(ge=0, lt=2**63)]
+Seed: TypeAlias = Annotated[StrictInt, Field(ge=0, lt=2**63)]
 Words: TypeAlias = Annotated[str, Field(min_length=1, max_length=1000)]
 Sentences: TypeAlias = Annotated[tuple[Words, ...], Field(min_length=1, max_length=MOST_SENTENCES)]
 
@@ -41,7 +41,7 @@ class DirectionOfWords(_Data):
 
     source_word: Words
     target_word: Words
-    count: Annotated[int, Field(ge=1, le=2000)] = 1000
+    count: Annotated[StrictInt, Field(ge=1, le=2000)] = 1000
     """template sentences per word"""
 
 
@@ -74,7 +74,7 @@ class EditSpec(_Data):
     method: str = "pix2pix-zero"
     options: Options = {}
     """nested options of the method, as in {"steps": 20, "control": {"lambda_xa": 0.1}}"""
-    paper_defaults: bool = False
+    paper_defaults: StrictBool = False
     """whether what the model recommends is left out"""
     seed: Seed = 0
     """seed of everything random"""

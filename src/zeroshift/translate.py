@@ -119,6 +119,7 @@ def translate_generated(
         ValueError: the requests do not share source prompt and steps.
     """
     check_rows(len(seeds))
+    check_seeds(seeds, seeds)
     check_shared(requests, photograph=False)
     lead = requests[0]
     prompt = backbone.embed([lead.task.source_prompt]).repeat(len(seeds))
@@ -166,9 +167,13 @@ def generate(
     """Sample one picture per prompt and seed; yield after every network step.
 
     Raises:
-        ValueError: a prompt is empty, or there are more or fewer seeds than prompts.
+        ValueError: a prompt is empty, a number is none or out of range, or there are more or fewer seeds than prompts.
     """
     check_seeds(seeds, prompts)
+    if type(steps) is not int:
+        raise ValueError(f"The number of steps is a whole number, not {steps!r}.")
+    if not 1 <= guidance_scale <= 50:
+        raise ValueError(f"The guidance scale is a number from 1, where it is off, to 50, not {guidance_scale!r}.")
     check_rows(len(prompts))
     if any(not prompt.strip() for prompt in prompts):
         raise ValueError("The prompt is empty; describe the picture, as in: a photo of a cat.")

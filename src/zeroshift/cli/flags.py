@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
 from cyclopts import Group, Parameter
 from pydantic.fields import FieldInfo
 
+from zeroshift.cli.numbers import CONVERTERS, number
 from zeroshift.cli.parts import Chosen, Part, parts_of, summary
 from zeroshift.cli.wrong import as_flags
 from zeroshift.options.fields import bare, fields_of, limits, shown, unmarked
@@ -114,11 +115,13 @@ def nested(flags: Sequence[Flag], values: Mapping[str, object]) -> Given:
     return given
 
 
-def elements(hint: Any, texts: Sequence[str]) -> tuple[str, ...]:  # noqa: ANN401 - a type expression
-    """Return the elements of a tuple option: given one by one, and other than texts also with commas between."""
-    if unmarked(get_args(hint)[0]) is str:
+def elements(hint: Any, texts: Sequence[str]) -> tuple[object, ...]:  # noqa: ANN401 - a type expression
+    """Elements of a tuple option: given one by one, and other than texts also with commas between."""
+    kind = bare(get_args(hint)[0])
+    if kind is str:
         return tuple(texts)
-    return tuple(one.strip() for text in texts for one in text.split(",") if one.strip())
+    apart = [one.strip() for text in texts for one in text.split(",") if one.strip()]
+    return tuple(number(kind, one) for one in apart)
 
 
 def put(given: Given, path: Sequence[str], value: object) -> None:
@@ -167,7 +170,8 @@ def _parameter(flag: Flag, group: Group) -> inspect.Parameter:
         show_choices=False,
         metavar=flag.metavar,
         negative=f"--no-{flag.spelled[2:]}" if flag.hint is bool else (),
+        converter=CONVERTERS.get(flag.hint),
     )
-    hint = list[str] if get_origin(flag.hint) is tuple else flag.hint
+    hint = list[str] if get_origin(flag.hint) is tuple else Any if flag.hint in CONVERTERS else flag.hint
     annotation = Annotated[hint | None, mark]  # type: ignore[valid-type]
     return inspect.Parameter(flag.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)

@@ -4,7 +4,17 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from cyclopts import App, CoercionError, CycloptsError, MissingArgumentError, UnknownOptionError, UnusedCliTokensError
+from cyclopts import (
+    App,
+    CoercionError,
+    CycloptsError,
+    MissingArgumentError,
+    UnknownOptionError,
+    UnusedCliTokensError,
+    ValidationError,
+)
+
+from zeroshift.cli.numbers import misread_number
 
 EXAMPLES = {
     "edit": "edit cat.jpg --source cat --target dog",
@@ -20,7 +30,6 @@ EXAMPLES = {
 """one command line of every verb that is nothing alone"""
 CHOOSING = ("edit", "invert", "cost")
 """verbs whose options depend on the method and on the kinds of its parts"""
-KINDS: dict[type | None, str] = {int: "a whole number", float: "a number", Path: "the name of a file or folder"}
 ONE = {
     "invert": "photograph",
     "redo": "edited picture",
@@ -40,6 +49,8 @@ def how_to(verb: str, app: App) -> str:
 def misread(error: CycloptsError, tokens: Sequence[str]) -> str:
     """What is wrong with a command line."""
     verb = " ".join(error.command_chain or ())
+    if isinstance(error, (CoercionError, ValidationError)) and (said := misread_number(error)) is not None:
+        return said
     match error:
         case UnknownOptionError():
             return unknown(error.token.keyword or error.token.value, verb, tokens)
@@ -51,8 +62,8 @@ def misread(error: CycloptsError, tokens: Sequence[str]) -> str:
             return (
                 needs_value(given, tokens) if given else f"{verb} needs {argument.name}; see: zeroshift {verb} --help."
             )
-        case CoercionError(token=token, target_type=kind) if token is not None and kind in KINDS:
-            return f"{token.keyword or verb} takes {KINDS[kind]}, not {token.value or 'nothing'}."
+        case CoercionError(token=token, target_type=kind) if token is not None and kind is Path:
+            return f"{token.keyword or verb} takes the name of a file or folder, not {token.value or 'nothing'}."
     return str(error)
 
 

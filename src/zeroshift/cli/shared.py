@@ -12,6 +12,7 @@ from cyclopts.validators import Number
 
 from zeroshift.backbones.checkpoint import Device, Precision
 from zeroshift.cli.flags import Flag, flags_of
+from zeroshift.cli.numbers import number
 from zeroshift.cli.parts import alternatives, chosen, guided, named_in, parts_of, where_it_belongs
 from zeroshift.cli.progress import waiting
 from zeroshift.cli.wrong import Wrong, usage
@@ -155,7 +156,7 @@ def read(hint: Any, tokens: "Sequence[Token]") -> Any:  # noqa: ANN401 - a type 
 
 
 def _read_one(kind: type, word: str) -> object:
-    if kind is int and "." in word or kind is Path and not word:
+    if kind is int and number(int, word) is word or kind is Path and not word:
         raise ValueError(word)
     try:
         return convert(kind, [word])

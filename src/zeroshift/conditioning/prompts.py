@@ -5,7 +5,7 @@ from dataclasses import dataclass as plain_dataclass
 from math import exp
 from typing import Annotated, ClassVar, Literal, final
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StrictFloat
 from pydantic.dataclasses import dataclass
 
 from zeroshift.conditioning.base import EditContext
@@ -81,7 +81,7 @@ class Prompts:
     """name of this conditioning"""
     negative: str | None = ""
     """negative prompt of both branches; null in a preset is the source prompt, except where the source is generated"""
-    empty_share: Annotated[float, Field(ge=0, le=1)] = 0.0
+    empty_share: Annotated[StrictFloat, Field(ge=0, le=1)] = 0.0
     """share of the empty prompt, beside the negative one, in what the target is held against; 1: no negative prompt"""
     empty_schedule: Literal["constant", "linear", "exponential"] = "constant"
     """course of that share over the steps, falling to 0 or e^-6: the negative prompt grows stronger"""
@@ -89,11 +89,11 @@ class Prompts:
     """what the source branch of a photograph is predicted under; by default the source prompt"""
     source_negative: str | None = None
     """negative prompt of the source branch where it has its own"""
-    source_guidance: Annotated[float, Field(ge=1, le=50)] | None = None
+    source_guidance: Annotated[StrictFloat, Field(ge=1, le=50)] | None = None
     """guidance scale of the source branch where it has its own"""
-    strength: Annotated[float, Field(ge=0, le=2)] = 1.0
+    strength: Annotated[StrictFloat, Field(ge=0, le=2)] = 1.0
     """how far from the source's prompts to the target's; 0 gives the reconstruction"""
-    values_until: Annotated[float, Field(ge=0, le=1)] = 0.5
+    values_until: Annotated[StrictFloat, Field(ge=0, le=1)] = 0.5
     """share of the steps in which the target's values see what a value-embedding inversion learned"""
 
     def direction(self, backbone: Backbone, task: Task) -> Direction | None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass as plain_dataclass
 from typing import Annotated, ClassVar, Literal, final
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StrictBool, StrictFloat, StrictInt
 from pydantic.dataclasses import dataclass
 
 from zeroshift.conditioning.base import EditContext
@@ -24,19 +24,19 @@ class RichPrompts:
 
     kind: Literal["rich"] = "rich"
     """name of this conditioning"""
-    rho: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], Field(min_length=1, max_length=16)] = (0.5,)
+    rho: Annotated[tuple[Annotated[StrictFloat, Field(gt=0, lt=1)], ...], Field(min_length=1, max_length=16)] = (0.5,)
     """how far along the direction the prompts in between lie"""
     words: Words = "sentences"
     """direction of two words: from two sets of template sentences, or from the prompt with the word swapped"""
-    sentences: Annotated[int, Field(ge=1, le=2000)] = 1000
+    sentences: Annotated[StrictInt, Field(ge=1, le=2000)] = 1000
     """template sentences per word"""
-    strength: Annotated[float, Field(ge=-10, le=10)] = 1.0
+    strength: Annotated[StrictFloat, Field(ge=-10, le=10)] = 1.0
     """edit multiplier: how far to go along the direction; 0 gives the reconstruction"""
     strength_schedule: Shape = "constant"
     """course of the strength over the steps, from noisy to clean"""
     negative: str | None = None
     """negative prompt; by default the source prompt for a photograph and empty for a generated source"""
-    normalise: bool = False
+    normalise: StrictBool = False
     """scale the direction to unit length before the strength applies"""
 
     def direction(self, backbone: Backbone, task: Task) -> Direction:

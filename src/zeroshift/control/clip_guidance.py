@@ -11,7 +11,7 @@ from typing import Annotated, Literal, final
 
 import torch
 import torch.nn.functional as F
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StrictFloat, StrictInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
@@ -34,21 +34,21 @@ class ClipGuidance(ControlOptions):
 
     kind: Literal["clip-guidance"] = "clip-guidance"
     """name of this extra"""
-    clip_scale: Annotated[float, Field(ge=0, le=100_000)] = 0.1
+    clip_scale: Annotated[StrictFloat, Field(ge=0, le=100_000)] = 0.1
     """how far, as a share of the noise (0.1 to 1 is useful); 0 is off"""
     clip_unit: Literal["noise", "gradient"] = "noise"
     """whether the gradient is first brought to the size of the noise, or clip-scale multiplies it as it is"""
     clip_gradient: Literal["cheap", "full"] = "cheap"
     """whether the predicted noise counts as constant, or the gradient passes through the network"""
-    clip_from: Annotated[float, Field(ge=0, le=1)] = 0.0
+    clip_from: Annotated[StrictFloat, Field(ge=0, le=1)] = 0.0
     """share of the steps before the first guided one"""
-    clip_until: Annotated[float, Field(ge=0, le=1)] = 1.0
+    clip_until: Annotated[StrictFloat, Field(ge=0, le=1)] = 1.0
     """share of the steps before the last guided one ends"""
     clip_preview: Literal["vae", "linear"] = "vae"
     """how the estimate becomes a picture: decoded, or by a linear map fitted to the decoding of the first one"""
-    clip_crops: Annotated[int, Field(ge=0, le=64)] = 0
+    clip_crops: Annotated[StrictInt, Field(ge=0, le=64)] = 0
     """how many random crops are shown instead of the whole picture"""
-    clip_seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    clip_seed: Annotated[StrictInt, Field(ge=0, lt=2**63)] = 0
     """seed of the crops"""
 
     def __post_init__(self) -> None:

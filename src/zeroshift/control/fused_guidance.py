@@ -11,7 +11,7 @@ from math import isclose
 from typing import Annotated, ClassVar, Literal, TypeAlias, final
 
 import torch
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StrictFloat
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
@@ -55,7 +55,7 @@ class FusedGuidance(GuidanceOptions):
     """name of this control"""
     fusion: Literal["pairwise", "equal", "source-heavy"] = "pairwise"
     """weights of source, in-between and edited maps: 1/4, 1/4, 1/2; 1/3 each; or 0.6, 0.2, 0.2"""
-    fusion_weights: tuple[Annotated[float, Field(ge=0, le=1)], ...] = ()
+    fusion_weights: tuple[Annotated[StrictFloat, Field(ge=0, le=1)], ...] = ()
     """three weights of your own that sum to 1; 1,0,0 is pix2pix-zero"""
     fused_rows: Literal["both", "prompt"] = "both"
     """prompt rows that follow the fused maps; with prompt, the negative row follows the source's"""
@@ -63,7 +63,7 @@ class FusedGuidance(GuidanceOptions):
     """all prompts on the source's latents, or a guided run for each prompt, guided to the maps of the one before"""
     cooperative: Literal["none", "two-gradient", "latent-blend"] = "none"
     """cooperative update: a weaker step under the source prompt first, or regeneration on latents near the edit's"""
-    regenerated_share: Annotated[float, Field(ge=0, le=1)] = 0.5
+    regenerated_share: Annotated[StrictFloat, Field(ge=0, le=1)] = 0.5
     """latent-blend: what a regenerated latent keeps of itself at the last step, falling from 1 at the first"""
     map_update: Literal["none", "multiply", "multiply-normalised"] = "none"
     """multiply the edit's maps by the mean of source and regenerated ones; normalised: to sum to 1 again"""

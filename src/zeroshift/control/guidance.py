@@ -5,7 +5,7 @@ from dataclasses import dataclass as plain_dataclass
 from typing import Annotated, Literal, TypeAlias, final
 
 import torch
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StrictBool, StrictFloat
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
@@ -24,7 +24,7 @@ PROBS: frozenset[Part] = frozenset({"probs"})
 
 
 LambdaXa: TypeAlias = Annotated[
-    float,
+    StrictFloat,
     Field(
         ge=0,
         le=10,
@@ -33,7 +33,7 @@ LambdaXa: TypeAlias = Annotated[
     ),
 ]
 Until: TypeAlias = Annotated[
-    float, Field(ge=0, le=1, description="share of the steps that are guided; approximate below 1")
+    StrictFloat, Field(ge=0, le=1, description="share of the steps that are guided; approximate below 1")
 ]
 Layers: TypeAlias = Annotated[
     Literal["all", "coarse"],
@@ -42,7 +42,7 @@ Layers: TypeAlias = Annotated[
     ),
 ]
 Reuse: TypeAlias = Annotated[
-    bool,
+    StrictBool,
     Field(
         description="step with the noise that the gradient's pass predicted, before the move: no second pass "
         "(approximate)"
@@ -96,7 +96,7 @@ class AttentionGuidance(GuidanceOptions):
     """name of this control"""
     guided_rows: Literal["both", "prompt"] = "both"
     """prompt rows that are moved; prompt leaves the negative one where it is (approximate)"""
-    shared_gradient: bool = False
+    shared_gradient: StrictBool = False
     """move one latent by the sum of the rows' gradients instead of each row by its own (approximate)"""
     maps_from: Literal["reconstruction", "inversion"] = "reconstruction"
     """where the source's maps are seen; in the inversion, the source need not be sampled again (approximate)"""

@@ -9,7 +9,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass as plain_dataclass
 from typing import Annotated, Literal, cast, final
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StrictBool, StrictInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
@@ -37,9 +37,9 @@ class MirrorGuidance(GuidanceOptions):
 
     kind: Literal["mirror-guidance"] = "mirror-guidance"
     """name of this control"""
-    cycle_steps: Annotated[int, Field(ge=0, le=10)] = 4
+    cycle_steps: Annotated[StrictInt, Field(ge=0, le=10)] = 4
     """how many steps have a cycle step: the first is a sixth into the run, the others each a twelfth later"""
-    cycle_twice: bool = False
+    cycle_twice: StrictBool = False
     """apply a cycle step's gradient again with the main step, as the authors' code does, which never clears it"""
 
     def bind(self, run: EditContext) -> Control:

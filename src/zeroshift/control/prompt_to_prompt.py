@@ -6,7 +6,7 @@ from functools import cache
 from typing import Annotated, Literal, final
 
 import torch
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StrictFloat, StrictInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
@@ -28,7 +28,7 @@ from zeroshift.diffusion.backbone import Tokens, Unsupported
 from zeroshift.diffusion.sites import NOTHING, Compute, Handler, Part, Site
 from zeroshift.options.shares import whole_steps
 
-Share = Annotated[float, Field(ge=0, le=1)]
+Share = Annotated[StrictFloat, Field(ge=0, le=1)]
 
 
 @final
@@ -50,7 +50,7 @@ class PromptToPrompt(ControlOptions):
     """factors on the maps of words of the target, such as "fluffy=2,dog=0.5" """
     word_windows: str | None = None
     """shares of the steps between which words of the target take the source's maps, such as "dog=0-0.4" """
-    self_scale: Annotated[int, Field(ge=1, le=64)] = 2
+    self_scale: Annotated[StrictInt, Field(ge=1, le=64)] = 2
     """finest layers whose self-attention is replaced: how many times smaller than the latent, per side"""
     uncond_self_until: Share = 0.0
     """share of the steps in which the negative row's self-attention comes from the source's (P2Plus)"""

@@ -11,7 +11,7 @@ from dataclasses import field
 from typing import Annotated, ClassVar, Literal, TypeAlias, final
 
 import torch
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StrictFloat, StrictInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
@@ -23,7 +23,7 @@ from zeroshift.control.perceptual import Vgg, vgg_features
 from zeroshift.control.steering import cheap_gradient, gradient_of, normalised, steered
 from zeroshift.diffusion.backbone import Backbone
 
-Weight: TypeAlias = Annotated[float, Field(ge=0, le=1000)]
+Weight: TypeAlias = Annotated[StrictFloat, Field(ge=0, le=1000)]
 
 
 @final
@@ -37,13 +37,13 @@ class Refinement(ControlOptions):
     """name of this extra"""
     refine: Literal["final", "guidance"] = "final"
     """whether the finished latent is optimised, or the last steps are steered"""
-    refine_steps: Annotated[int, Field(ge=1, le=10_000)] = 20
+    refine_steps: Annotated[StrictInt, Field(ge=1, le=10_000)] = 20
     """steps of Adam on the finished latent"""
-    refine_rate: Annotated[float, Field(gt=0, le=1)] = 0.01
+    refine_rate: Annotated[StrictFloat, Field(gt=0, le=1)] = 0.01
     """their learning rate"""
-    refine_last: Annotated[int, Field(ge=1, le=999)] = 10
+    refine_last: Annotated[StrictInt, Field(ge=1, le=999)] = 10
     """how many of the last sampling steps are steered"""
-    refine_scale: Annotated[float, Field(ge=0, le=10)] = 0.1
+    refine_scale: Annotated[StrictFloat, Field(ge=0, le=10)] = 0.1
     """how far they are steered, as a share of the noise"""
     refine_l2: Weight = 0.1
     """weight of the mean squared difference to the photograph; 0 is off, as for every weight"""
@@ -55,7 +55,7 @@ class Refinement(ControlOptions):
     """weight of CLIP's distance to the target prompt"""
     refine_patches: Weight = 0.0
     """weight of a patch discriminator that learns the photograph meanwhile"""
-    refine_seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    refine_seed: Annotated[StrictInt, Field(ge=0, lt=2**63)] = 0
     """seed of the discriminator and its crops"""
 
     def check_helpers(self, backbone: Backbone, vgg: Vgg | None) -> None:

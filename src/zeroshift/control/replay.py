@@ -10,7 +10,7 @@ from typing import Annotated, Literal, final
 
 import torch
 import torch.nn.functional as F
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StrictBool, StrictFloat, StrictInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
@@ -42,27 +42,27 @@ class Replay(ControlOptions):
 
     kind: Literal["replay"] = "replay"
     """name of this control"""
-    feature_until: Annotated[float, Field(ge=0, le=1)] = 0.8
+    feature_until: Annotated[StrictFloat, Field(ge=0, le=1)] = 0.8
     """share of the steps in which the source's feature is replayed"""
-    attention_until: Annotated[float, Field(ge=0, le=1)] = 0.5
+    attention_until: Annotated[StrictFloat, Field(ge=0, le=1)] = 0.5
     """share of the steps in which the source's self-attention is replayed"""
-    inclusive: bool = False
+    inclusive: StrictBool = False
     """whether the step at the threshold belongs to them, as in the first code"""
     mixing: Mixing = "hard"
     """course of the source's share in the feature: hard ends at feature-until, the others run over all steps"""
-    feature_mix: Annotated[float, Field(ge=0, le=1)] = 1.0
+    feature_mix: Annotated[StrictFloat, Field(ge=0, le=1)] = 1.0
     """the source's share in the feature where the course is at its highest"""
-    attention_mix: Annotated[float, Field(ge=0, le=1)] = 1.0
+    attention_mix: Annotated[StrictFloat, Field(ge=0, le=1)] = 1.0
     """share of what the target's values give under the source's attention, the rest under the target's own"""
-    extra_features: Annotated[int, Field(ge=0, le=64)] = 0
+    extra_features: Annotated[StrictInt, Field(ge=0, le=64)] = 0
     """how many of the decoder's residual blocks after the first are replayed too"""
-    encoder_features: bool = False
+    encoder_features: StrictBool = False
     """whether the encoder's residual blocks of the same scale are replayed too"""
     match_features: Matching = "off"
     """whether source features are first moved to where the target's resemble them"""
     target_start: Literal["inverted", "random"] = "inverted"
     """where the target begins: at the source's noise, or at fresh noise"""
-    start_seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    start_seed: Annotated[StrictInt, Field(ge=0, lt=2**63)] = 0
     """seed of the fresh noise"""
 
     def check(self, beside: MethodParts) -> None:

@@ -5,7 +5,7 @@ from math import sqrt
 from typing import Annotated, Literal, final
 
 import torch
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StrictFloat, StrictInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
@@ -20,9 +20,9 @@ class SamplingNoise(ControlOptions):
 
     kind: Literal["sampling-noise"] = "sampling-noise"
     """name of this extra"""
-    eta: Annotated[float, Field(ge=0, le=1)] = 0.5
+    eta: Annotated[StrictFloat, Field(ge=0, le=1)] = 0.5
     """how much: 0 is DDIM, 1 ancestral sampling"""
-    noise_seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    noise_seed: Annotated[StrictInt, Field(ge=0, lt=2**63)] = 0
     """seed of the fresh noise"""
 
     def bind(self, run: EditContext) -> Control:

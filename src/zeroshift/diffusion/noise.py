@@ -22,10 +22,13 @@ def random_start(shape: Sequence[int], seeds: Sequence[int]) -> Tensor:
 
 
 def check_seeds(seeds: Sequence[int], rows: Sequence[object]) -> None:
-    """Refuse a number of seeds that is not the number of rows of a batch.
+    """Refuse seeds that are no whole numbers from 0 to 2^63 - 1, or as many as a batch has rows.
 
     Raises:
-        ValueError: it is not.
+        ValueError: one is none, or there are more or fewer.
     """
+    for seed in seeds:
+        if type(seed) is not int or not 0 <= seed < 2**63:
+            raise ValueError(f"A seed is a whole number from 0 to {2**63 - 1}, not {seed!r}.")
     if len(seeds) != len(rows):
         raise ValueError(f"There are {len(seeds)} seeds for {len(rows)} pictures; give one seed for each.")

@@ -3,7 +3,7 @@
 from collections.abc import Generator
 from typing import Literal, final
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, StrictBool
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
@@ -25,7 +25,7 @@ class DirectInversion(FinerInversion):
     level left"""
     inversion_prompt: str | None = None
     """what the photograph is inverted under; by default the source prompt"""
-    offset_target: bool = False
+    offset_target: StrictBool = False
     """give the target branch, too, what puts the source back at every step: an edit of strength 0 is the photograph"""
 
     def invert(

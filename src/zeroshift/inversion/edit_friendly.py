@@ -10,7 +10,7 @@ from math import ceil
 from typing import Annotated, Literal, final
 
 import torch
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StrictBool, StrictFloat, StrictInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
@@ -32,13 +32,13 @@ class EditFriendlyInversion(Inversion):
 
     kind: Literal["edit-friendly"] = "edit-friendly"
     """name of this inversion"""
-    skip: Annotated[float, Field(ge=0, lt=1)] = 0.36
+    skip: Annotated[StrictFloat, Field(ge=0, lt=1)] = 0.36
     """share of the sampling steps, from the noisy end, that are left out; the more, the more of the photograph stays"""
-    inversion_guidance: Annotated[float, Field(ge=1, le=50)] = 3.5
+    inversion_guidance: Annotated[StrictFloat, Field(ge=1, le=50)] = 3.5
     """classifier-free guidance of the source prompt against the empty one while inverting; 1 is off"""
-    keep_last_noise: bool = True
+    keep_last_noise: StrictBool = True
     """keep the last step's noise, without which the photograph does not return exactly (the first code drops it)"""
-    chunk: Annotated[int, Field(ge=1, le=999)] = 8
+    chunk: Annotated[StrictInt, Field(ge=1, le=999)] = 8
     """noise levels predicted at once; more is faster where there is memory for it"""
 
     def check(self, steps: int) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, NamedTuple, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, StrictInt
 
 from zeroshift.diffusion.schedule import Level, Schedule
 
@@ -15,7 +15,7 @@ GridOption: TypeAlias = Annotated[
     ),
 ]
 Finer: TypeAlias = Annotated[
-    Annotated[int, Field(ge=1, le=999)] | None,
+    Annotated[StrictInt, Field(ge=1, le=999)] | None,
     Field(
         description="steps of the inversion where there are more than sampling steps: 100, 200, 250, 500, 999 for 50"
     ),

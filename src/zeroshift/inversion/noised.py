@@ -4,7 +4,7 @@ from collections.abc import Generator
 from dataclasses import replace
 from typing import Annotated, ClassVar, Literal, Self, final
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StrictFloat
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
@@ -23,7 +23,7 @@ class NoisedStart(Inversion):
 
     kind: Literal["noised"] = "noised"
     """name of this start"""
-    noise_strength: Annotated[float, Field(gt=0, le=1)] = 1.0
+    noise_strength: Annotated[StrictFloat, Field(gt=0, le=1)] = 1.0
     """share of the sampling steps that are taken; the fewer, the more of the photograph stays"""
 
     def check(self, steps: int) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Annotated, ClassVar, Literal, Self, final
 
 import torch
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StrictFloat, StrictInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
@@ -40,11 +40,11 @@ class NullTextInversion(Inversion):
     """name of this inversion"""
     optimise: Literal["negative", "prompt"] = "negative"
     """what is learned: the negative prompt, or (text inversion) the source prompt against an empty negative one"""
-    inner_steps: Annotated[int, Field(ge=1, le=1000)] = 10
+    inner_steps: Annotated[StrictInt, Field(ge=1, le=1000)] = 10
     """most optimisation steps at a sampling step (the first one, where they become fewer)"""
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-2
+    learning_rate: Annotated[StrictFloat, Field(gt=0, le=1)] = 1e-2
     """learning rate of Adam at the first sampling step; it falls to 0 at step 100"""
-    stop_loss: Annotated[float, Field(ge=0, le=1e6)] = 1e-5
+    stop_loss: Annotated[StrictFloat, Field(ge=0, le=1e6)] = 1e-5
     """loss at which optimisation ends at the first sampling step; twice as much is added at each later one"""
 
     def check(self, steps: int) -> None:

@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Annotated, Literal, Self, final
 
 import torch
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StrictBool, StrictFloat, StrictInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
@@ -37,23 +37,23 @@ class Redescription(Inversion):
 
     kind: Literal["redescription"] = "redescription"
     """name of this inversion"""
-    lambda_kl: Annotated[float, Field(ge=0, le=1000)] = 20.0
+    lambda_kl: Annotated[StrictFloat, Field(ge=0, le=1000)] = 20.0
     """step size of the KL loss of the inversion's noise; 0 is off"""
-    reg_steps: Annotated[int, Field(ge=0, le=100)] = 5
+    reg_steps: Annotated[StrictInt, Field(ge=0, le=100)] = 5
     """steps of regularisation per inversion step"""
     optimiser: Literal["adam", "gradient", "residual"] = "adam"
     """how the prompt is rewritten: Adam, plain gradient steps, or not: what is missing is added to both branches"""
-    inner_steps: Annotated[int, Field(ge=0, le=1000)] = 10
+    inner_steps: Annotated[StrictInt, Field(ge=0, le=1000)] = 10
     """most optimisation steps per sampling step; 0 leaves the prompt as it is"""
-    learning_rate: Annotated[float, Field(ge=0, le=10)] = 0.01
+    learning_rate: Annotated[StrictFloat, Field(ge=0, le=10)] = 0.01
     """of Adam, at the first sampling step; it falls by 60 % over the run"""
-    step_size: Annotated[float, Field(ge=0, le=1e6)] = 1e4
+    step_size: Annotated[StrictFloat, Field(ge=0, le=1e6)] = 1e4
     """lambda of a plain gradient step"""
-    stop_loss: Annotated[float, Field(ge=0, le=1e6)] = 1e-5
+    stop_loss: Annotated[StrictFloat, Field(ge=0, le=1e6)] = 1e-5
     """mean squared error to the inversion's latent that is good enough at the first sampling step"""
-    stop_rise: Annotated[float, Field(ge=0, le=1e6)] = 1.2e-3
+    stop_rise: Annotated[StrictFloat, Field(ge=0, le=1e6)] = 1.2e-3
     """by how much that rises over the run"""
-    official: bool = False
+    official: StrictBool = False
     """as the authors' code: T - 2 inversion steps, last two steps aimed at noise, stop tested after a step"""
 
     @property

@@ -3,7 +3,7 @@
 from collections.abc import Generator
 from typing import Annotated, Literal, final
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StrictBool, StrictFloat, StrictInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
@@ -22,15 +22,15 @@ class RegularisedInversion(GridInversion):
 
     kind: Literal["regularised"] = "regularised"
     """name of this inversion"""
-    lambda_ac: Annotated[float, Field(ge=0, le=1000)] = 20.0
+    lambda_ac: Annotated[StrictFloat, Field(ge=0, le=1000)] = 20.0
     """step size of the autocorrelation loss; 0 is off"""
-    lambda_kl: Annotated[float, Field(ge=0, le=1000)] = 20.0
+    lambda_kl: Annotated[StrictFloat, Field(ge=0, le=1000)] = 20.0
     """step size of the KL loss; 0 is off"""
-    reg_steps: Annotated[int, Field(ge=0, le=100)] = 5
+    reg_steps: Annotated[StrictInt, Field(ge=0, le=100)] = 5
     """rounds of regularisation per inversion step"""
-    ac_rolls: Annotated[int, Field(ge=1, le=100)] = 5
+    ac_rolls: Annotated[StrictInt, Field(ge=1, le=100)] = 5
     """autocorrelation steps per round, each with fresh random offsets"""
-    regularise_final: bool = False
+    regularise_final: StrictBool = False
     """regularise the noisiest latent, once, instead of the noise predicted at every step"""
 
     def invert(

@@ -10,7 +10,7 @@ from math import ceil, exp
 from typing import Annotated, ClassVar, Literal, Self, final
 
 import torch
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StrictFloat, StrictInt
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
@@ -42,30 +42,30 @@ class ValueEmbedding(Inversion):
 
     kind: Literal["value-embedding"] = "value-embedding"
     """name of this inversion"""
-    inner_steps: Annotated[int, Field(ge=1, le=1000)] = 100
+    inner_steps: Annotated[StrictInt, Field(ge=1, le=1000)] = 100
     """most optimisation steps at a sampling step (the first one, where they become fewer)"""
-    inner_decay: Annotated[float, Field(ge=0, le=1)] = 0.1
+    inner_decay: Annotated[StrictFloat, Field(ge=0, le=1)] = 0.1
     """how fast they become fewer: inner_steps * exp(-inner_decay * i) at step i, rounded up"""
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-2
+    learning_rate: Annotated[StrictFloat, Field(gt=0, le=1)] = 1e-2
     """learning rate of Adam at the first sampling step; it falls to 0 at step 100"""
-    stop_loss: Annotated[float, Field(ge=0, le=1e6)] = 1e-5
+    stop_loss: Annotated[StrictFloat, Field(ge=0, le=1e6)] = 1e-5
     """loss at which optimisation ends at the first sampling step; twice as much is added at each later one"""
     learn: Literal["network", "direct", "random-clamped"] = "network"
     """what is optimised: a mapping network on the picture's CLIP tokens, scale and shift themselves, or the value
     input itself from noise, kept in [-1, 1]"""
     mapping: Mapping = "affine"
     """what the network gives: scale and shift of the prompt's tokens (code), or the value input itself (paper)"""
-    block_num: Annotated[int, Field(ge=0, le=8)] = 1
+    block_num: Annotated[StrictInt, Field(ge=0, le=8)] = 1
     """hidden blocks of the network"""
-    attention_weight: Annotated[float, Field(ge=0, le=1000)] = 1.0
+    attention_weight: Annotated[StrictFloat, Field(ge=0, le=1000)] = 1.0
     """weight of the distance between attention maps of inversion and reconstruction; 0 is off"""
     attention_loss: Distance = "mse"
     """that distance: mean square, mean absolute value, or root of the mean square"""
-    entropy_weight: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    entropy_weight: Annotated[StrictFloat, Field(ge=0, le=1000)] = 0.0
     """weight of the maps' entropy over tokens, so that each pixel looks at few; 0 is off"""
-    clean_weight: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    clean_weight: Annotated[StrictFloat, Field(ge=0, le=1000)] = 0.0
     """weight of the squared distance between the step's estimate of the clean latent and the photograph's; 0 is off"""
-    clip_weight: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    clip_weight: Annotated[StrictFloat, Field(ge=0, le=1000)] = 0.0
     """weight of 1 - cosine between CLIP features of that estimate, decoded, and of the photograph; 0 is off"""
 
     def check(self, steps: int) -> None:

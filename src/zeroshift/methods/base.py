@@ -5,7 +5,7 @@ from dataclasses import dataclass as plain_dataclass
 from dataclasses import replace
 from typing import Annotated, ClassVar, TypeAlias
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StrictFloat, StrictInt
 from pydantic.dataclasses import dataclass
 
 from zeroshift.conditioning import AnyConditioning
@@ -19,9 +19,9 @@ from zeroshift.inversion import AnyInversion
 from zeroshift.inversion.base import InversionContext as InversionPlan
 from zeroshift.sampling import Branch
 
-Steps: TypeAlias = Annotated[int, Field(ge=1, le=999, description="sampling steps")]
+Steps: TypeAlias = Annotated[StrictInt, Field(ge=1, le=999, description="sampling steps")]
 GuidanceScale: TypeAlias = Annotated[
-    float,
+    StrictFloat,
     Field(ge=1, le=50, description="classifier-free guidance, negative + scale * (prompt - negative); 1 is off"),
 ]
 InversionPart: TypeAlias = Annotated[AnyInversion, Field(description="how the photograph becomes noise")]

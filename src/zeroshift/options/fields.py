@@ -65,7 +65,7 @@ def limits(info: "FieldInfo") -> str:
 def marks_in(annotation: Any) -> Iterator[object]:  # noqa: ANN401 - a type expression
     """Yield the marks on an optional's type or on a tuple's."""
     for part in get_args(annotation):
-        yield from (m for field in getattr(part, "__metadata__", ()) for m in field.metadata)
+        yield from (m for mark in getattr(part, "__metadata__", ()) for m in getattr(mark, "metadata", ()))
         yield from marks_in(part)
 
 

@@ -1,0 +1,48 @@
+"""Numbers on the command line: whole ones are never rounded, and what is no number is said in one sentence."""
+
+import re
+from collections.abc import Callable, Sequence
+
+from cyclopts import CoercionError, Token, ValidationError
+from cyclopts.validators import Number
+
+NOUNS = {int: "a whole number", float: "a number"}
+
+
+def number(kind: object, text: str) -> object:
+    """Read an int or a float; what is none stays text, and the option's own check refuses it."""
+    if kind is int:
+        return int(text) if re.fullmatch(r"[+-]?[0-9]+", text, flags=re.ASCII) else text
+    try:
+        return float(text) if kind is float else text
+    except ValueError:
+        return text
+
+
+def misread_number(error: CoercionError | ValidationError) -> str | None:
+    """Say which number an option takes instead of the one that it was given; None for options of other types."""
+    argument = error.argument
+    if argument is None or not argument.tokens:
+        return None
+    noun = next((noun for kind, noun in NOUNS.items() if argument.hint in (kind, kind | None)), None)
+    if noun is None:
+        return None
+    token = argument.tokens[0]
+    return f"{token.keyword or argument.name} takes {noun}{span(argument.parameter.validator)}, not {token.value!r}."
+
+
+def span(validators: object) -> str:
+    """The range of a number, such as " from 1 to 999"."""
+    every = validators if isinstance(validators, tuple) else (validators,)
+    limits = next((one for one in every if isinstance(one, Number)), Number())
+    if limits.gte is not None and limits.lte is not None:
+        return f" from {limits.gte} to {limits.lte}"
+    marks = {" of at least": limits.gte, " above": limits.gt, " of at most": limits.lte, " below": limits.lt}
+    return " and".join(f"{words} {limit}" for words, limit in marks.items() if limit is not None)
+
+
+CONVERTERS: dict[object, Callable[[type, Sequence[Token]], object]] = {
+    int: lambda hint, tokens: number(int, tokens[0].value),
+    float: lambda hint, tokens: number(float, tokens[0].value),
+}
+"""of the options of methods, which say themselves what is wrong with a text"""
