@@ -31,12 +31,16 @@ def read_presets(model_root: Path) -> dict[str, Options]:
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
         found: dict[str, Options] = {name: _TABLE.validate_python(entry["options"]) for name, entry in table.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(
             f'{path} is not a table such as {{"pix2pix-zero": {{"options": {{}}}}}}; mend it or take it away.'
         ) from error
     for method in methods.METHODS:
         check_kinds(method, found.get(method.name, {}), path)
+        try:
+            build_method(method.name, found.get(method.name, {}))
+        except ValueError as error:
+            raise ValueError(f"{path} recommends what cannot be: {error}") from error
     return found
 
 

@@ -1,12 +1,13 @@
 """Finding a checkpoint: the shipped one, a local folder, or a hub repository; refusing what cannot be used, early."""
 
-import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from zeroshift.backbones.hub import snapshot
+from zeroshift.backbones.whole import check_weights, read_object
 from zeroshift.diffusion.backbone import Unsupported
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
@@ -26,7 +27,6 @@ _PREPARATION = (IMAGE_ENCODER, "feature_extractor")
 PRESETS = "presets.json"
 """the options that a checkpoint recommends for methods; most have none"""
 _TEXTS = [f"{part}/*{end}" for part in (*PARTS, *_PREPARATION, CLASSIFIER) for end in (".json", ".txt")]
-_NOT_LOADED = ("*.fp16*", "*.non_ema*", "*flax*", "*openvino*", "*onnx*")
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
 """owner/name; what begins with a dot, such as ../name, is a path"""
 
@@ -45,7 +45,7 @@ class Checkpoint:
     def files(self) -> list[Path]:
         """Return every file that is loaded."""
         configs = [self.root / part / name for part, name in _CONFIGS.items()]
-        words = [path for path in (self.root / "tokenizer").iterdir() if path.suffix in {".json", ".txt"}]
+        words = [path for path in _files(self.root / "tokenizer") if path.suffix in {".json", ".txt"}]
         weights = [path for part, kind in self.variants.items() for path in _weights(self.root, part, kind)]
         return [*configs, *words, *weights, *self._of_image_encoder()]
 
@@ -59,7 +59,11 @@ class Checkpoint:
             return []
         own = self.root / IMAGE_ENCODER
         preparation = (self.root / part / "preprocessor_config.json" for part in _PREPARATION)
-        return [own / "config.json", *own.glob("*.safetensors"), *(path for path in preparation if path.is_file())]
+        return [
+            own / "config.json",
+            *(path for path in _files(own) if path.suffix == ".safetensors"),
+            *(path for path in preparation if path.is_file()),
+        ]
 
 
 @dataclass(frozen=True)
@@ -75,8 +79,13 @@ class ClipFolder:
 
     def files(self) -> list[Path]:
         """Return every file that is loaded."""
-        words = [path for path in self.root.iterdir() if path.suffix in {".json", ".txt"}]
+        words = [path for path in _files(self.root) if path.suffix in {".json", ".txt"}]
         return [*words, *(p for p in weights_in(self.root, "model", self.variant) if p.suffix == ".safetensors")]
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """What can be read to its end: no pipes and devices."""
+    return (path for path in folder.iterdir() if path.is_file())
 
 
 def find_checkpoint(model: str | Path | None, revision: str | None, cache_dir: str | Path | None) -> Checkpoint:
@@ -102,7 +111,7 @@ def find_configs(model: str | Path, revision: str | None, cache_dir: str | Path 
         Unsupported: a part is missing, or the layout is not Stable Diffusion 1.x or 2.x.
     """
     folder = is_folder(model)
-    root = Path(model) if folder else _snapshot(str(model), revision, cache_dir, _TEXTS)
+    root = Path(model) if folder else snapshot(str(model), revision, cache_dir, _TEXTS)
     name, commit = (root.resolve().name, None) if folder else (str(model), root.name)
     check_parts(root, name)
     return Checkpoint(root, name, commit, {})
@@ -116,7 +125,7 @@ def find_clip(clip: str | Path, cache_dir: str | Path | None) -> ClipFolder:
         Unsupported: it has no configuration, no words or no plain weights.
     """
     folder = is_folder(clip, "a CLIP as transformers saves it")
-    root = Path(clip) if folder else _snapshot(str(clip), None, cache_dir, ["*.json", "*.txt", "*.safetensors"])
+    root = Path(clip) if folder else snapshot(str(clip), None, cache_dir, ["*.json", "*.txt", "*.safetensors"])
     name, commit = (root.resolve().name, None) if folder else (str(clip), root.name)
     if not (root / "config.json").is_file():
         raise Unsupported(f"The CLIP {name} has no config.json; give the folder of a CLIP as transformers saves it.")
@@ -146,7 +155,10 @@ def check(root: Path, name: str, revision: str | None) -> Checkpoint:
         Unsupported: a part is missing, weights are pickled, or the layout is another.
     """
     check_parts(root, name)
-    return Checkpoint(root, name, revision, {part: _variant(root, name, part) for part in _WEIGHTS})
+    found = Checkpoint(root, name, revision, {part: _variant(root, name, part) for part in _WEIGHTS})
+    for part in _WEIGHTS:
+        check_weights(weights_of(found, part), f"the {part} of {name}")
+    return found
 
 
 def check_parts(root: Path, name: str) -> None:
@@ -166,7 +178,20 @@ def check_parts(root: Path, name: str) -> None:
     for part, file in _CONFIGS.items():
         if not (root / part / file).is_file():
             raise Unsupported(f"The {part} of {name} has no {file}; get it anew.")
+    for part, path in _tables(root):
+        read_object(path, f"the {part} of {name}")
     _check_channels(root, name)
+
+
+def _tables(root: Path) -> Iterator[tuple[str, Path]]:
+    """Every file of tables that a part has, with the part."""
+    for part in (*PARTS, *_PREPARATION):
+        yield from ((part, path) for path in sorted((root / part).glob("*.json")))
+
+
+def weights_of(checkpoint: Checkpoint, part: str) -> list[Path]:
+    """Return the weights of one network that are loaded."""
+    return _weights(checkpoint.root, part, checkpoint.variants[part])
 
 
 def _variant(root: Path, name: str, part: str) -> str | None:
@@ -195,16 +220,16 @@ def weights_in(folder: Path, stem: str, variant: str | None) -> list[Path]:
     """Return the files of one variant whose names begin with ``stem``: whole, or split (with their index)."""
     mark, split = f"\\.{variant}" if variant else "", r"-\d+-of-\d+"
     name = re.compile(rf"{stem}({mark}({split})?|{split}{mark})\.safetensors(\.index{mark}\.json)?")
-    return [path for path in folder.glob("*.safetensors*") if name.fullmatch(path.name)]
+    return sorted(path for path in folder.glob("*.safetensors*") if name.fullmatch(path.name) and path.is_file())
 
 
 def _check_channels(root: Path, name: str) -> None:
     channels = {}
     for part, key in (("unet", "in_channels"), ("vae", "latent_channels")):
-        try:
-            channels[part] = json.loads((root / part / "config.json").read_text(encoding="utf-8"))[key]
-        except (OSError, ValueError, KeyError) as error:
-            raise Unsupported(f"The {part} of {name} has no readable config.json with {key}; get it anew.") from error
+        config = read_object(root / part / "config.json", f"the {part} of {name}")
+        if key not in config:
+            raise Unsupported(f"config.json of the {part} of {name} has no {key}; get it anew.")
+        channels[part] = config[key]
     if channels["unet"] != channels["vae"]:
         raise Unsupported(
             f"The UNet of {name} takes {channels['unet']} channels and its VAE gives {channels['vae']}: an inpainting "
@@ -215,28 +240,7 @@ def _check_channels(root: Path, name: str) -> None:
 def _download(model: str, revision: str | None, cache_dir: str | Path | None) -> Path:
     """Get a repository's plain weights, and half-precision ones for the networks that have no others."""
     networks = (*_WEIGHTS, IMAGE_ENCODER, CLASSIFIER)
-    root = _snapshot(model, revision, cache_dir, [*_TEXTS, PRESETS, *(f"{part}/*.safetensors" for part in networks)])
+    root = snapshot(model, revision, cache_dir, [*_TEXTS, PRESETS, *(f"{part}/*.safetensors" for part in networks)])
     lacking = [part for part in _WEIGHTS if not _weights(root, part, None)]
     halves = [f"{part}/{name}" for part in lacking for name in ("*.fp16*.safetensors", "*.index.fp16.json")]
-    return _snapshot(model, root.name, cache_dir, halves, skipped=()) if halves else root
-
-
-def _snapshot(
-    model: str,
-    revision: str | None,
-    cache_dir: str | Path | None,
-    wanted: Sequence[str],
-    skipped: Sequence[str] = _NOT_LOADED,
-) -> Path:
-    """Return the folder, named by the commit, that has the ``wanted`` files of a hub repository's parts."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    try:
-        folder = snapshot_download(
-            model, revision=revision, cache_dir=cache_dir, allow_patterns=list(wanted), ignore_patterns=list(skipped)
-        )
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ValueError(f"The checkpoint {model} is not in the cache and cannot be downloaded ({reason}).") from error
-    return Path(folder)
+    return snapshot(model, root.name, cache_dir, halves, skipped=()) if halves else root

@@ -4,15 +4,16 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor
 from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer, CLIPVisionModel, CLIPVisionModelWithProjection
 
 from zeroshift.backbones.checkpoint import IMAGE_ENCODER, Checkpoint, ClipFolder, variant_in, weights_in
+from zeroshift.backbones.whole import check_loaded, check_weights, loading, read_object
 from zeroshift.diffusion.backbone import Unsupported
 
 Colour: TypeAlias = tuple[float, float, float]
@@ -104,13 +105,10 @@ def read_own_towers(checkpoint: Checkpoint, text: CLIPTextModel, tokenizer: CLIP
     """
     root, name = checkpoint.root, checkpoint.name
     variant = variant_in(root / IMAGE_ENCODER, "model", f"The {IMAGE_ENCODER} of {name}")
-    try:
-        image = CLIPVisionModelWithProjection.from_pretrained(
-            root / IMAGE_ENCODER, variant=variant, use_safetensors=True, local_files_only=True, dtype=text.dtype
-        ).to(text.device)
-        projection = own_text_projection(checkpoint, text)
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise Unsupported(f"The {IMAGE_ENCODER} of {name} cannot be loaded: {first_line(error)}") from error
+    what, files = f"the {IMAGE_ENCODER} of {name}", weights_in(root / IMAGE_ENCODER, "model", variant)
+    check_weights(files, what)
+    image = read_tower(CLIPVisionModelWithProjection, root / IMAGE_ENCODER, variant, text.dtype, what).to(text.device)
+    projection = own_text_projection(checkpoint, text)
     colours = read_colours([root / IMAGE_ENCODER, root / "feature_extractor"], name)
     weight = image.visual_projection.weight.detach()
     return Towers(image.vision_model, weight, text, projection, tokenizer, *colours)
@@ -138,15 +136,36 @@ def read_towers(clip: ClipFolder, dtype: torch.dtype, place: torch.device) -> To
     Raises:
         Unsupported: a file is missing or damaged, or it is another architecture.
     """
-    try:
-        model = CLIPModel.from_pretrained(
-            clip.root, variant=clip.variant, use_safetensors=True, local_files_only=True, dtype=dtype
-        ).to(place)
+    what = f"the CLIP {clip.name}"
+    for path in (path for path in clip.files() if path.suffix == ".json"):
+        read_object(path, what)
+    check_weights(clip.files(), what)
+    model = read_tower(CLIPModel, clip.root, clip.variant, dtype, what).to(place)
+    with loading(f"the tokenizer of {clip.name}", "its files"):
         tokenizer = CLIPTokenizer.from_pretrained(clip.root, local_files_only=True)
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise Unsupported(f"The CLIP {clip.name} cannot be loaded: {first_line(error)}") from error
     image, text = model.visual_projection.weight.detach(), model.text_projection.weight.detach()
     return Towers(model.vision_model, image, model.text_model, text, tokenizer, *read_colours([clip.root], clip.name))
+
+
+def read_tower(kind: Any, folder: Path, variant: str | None, dtype: torch.dtype, what: str) -> Any:  # noqa: ANN401
+    """Load a network of transformers' class ``kind``; ``what`` is what errors call it.
+
+    Raises:
+        Unsupported: its files do not fit each other.
+    """
+    name = f"model{f'.{variant}' if variant else ''}.safetensors"
+    with loading(what, f"its config.json and {name}"):
+        network, info = kind.from_pretrained(
+            folder,
+            variant=variant,
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # transformers' own error does not say which
+            dtype=dtype,
+        )
+    check_loaded(info, what, name)
+    return network
 
 
 def read_colours(folders: Sequence[Path], name: str) -> tuple[Colour, Colour]:
@@ -167,8 +186,3 @@ def read_colours(folders: Sequence[Path], name: str) -> tuple[Colour, Colour]:
         f"The image encoder of {name} has no preprocessor_config.json, so what it takes pictures as is unknown; "
         "add that file."
     )
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of an error's text."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

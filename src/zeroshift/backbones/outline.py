@@ -7,18 +7,24 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer, CLIPVisio
 from zeroshift.backbones.checkpoint import IMAGE_ENCODER, Checkpoint
 from zeroshift.backbones.clip import Towers
 from zeroshift.backbones.stable_diffusion import StableDiffusion
+from zeroshift.backbones.whole import loading
 from zeroshift.diffusion.backbone import Identity
 
 
 def outline_of(checkpoint: Checkpoint) -> StableDiffusion:
-    """Build a checkpoint from its configurations; weights are not read."""
-    root = checkpoint.root
-    with torch.device("meta"):
+    """Build a checkpoint from its configurations; weights are not read.
+
+    Raises:
+        Unsupported: nothing can be made of them.
+    """
+    root, what = checkpoint.root, f"the checkpoint {checkpoint.name}"
+    with loading(what, "the config.json of its networks"), torch.device("meta"):
         unet = UNet2DConditionModel.from_config(UNet2DConditionModel.load_config(root / "unet"))
         vae = AutoencoderKL.from_config(AutoencoderKL.load_config(root / "vae"))
         text_encoder = CLIPTextModel(CLIPTextConfig.from_pretrained(root / "text_encoder"))
-    tokenizer = CLIPTokenizer.from_pretrained(root / "tokenizer", local_files_only=True)
-    scheduler = DDIMScheduler.from_pretrained(root / "scheduler", local_files_only=True)
+    with loading(what, "the files of its tokenizer and scheduler"):
+        tokenizer = CLIPTokenizer.from_pretrained(root / "tokenizer", local_files_only=True)
+        scheduler = DDIMScheduler.from_pretrained(root / "scheduler", local_files_only=True)
     identity = Identity(checkpoint.name, "0" * 64, checkpoint.revision)
     vision = CLIPVisionConfig.from_pretrained(root / IMAGE_ENCODER) if checkpoint.sees else vit_b16()
     return StableDiffusion(

@@ -2,16 +2,19 @@
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
-from safetensors import SafetensorError
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from zeroshift.backbones.checkpoint import Checkpoint, ClipFolder, Device, Precision
-from zeroshift.backbones.clip import read_own_towers, read_towers
+from zeroshift.backbones.checkpoint import Checkpoint, ClipFolder, Device, Precision, weights_of
+from zeroshift.backbones.clip import read_own_towers, read_tower, read_towers
+from zeroshift.backbones.probe import probe
 from zeroshift.backbones.stable_diffusion import StableDiffusion
-from zeroshift.diffusion.backbone import Clip, Identity, Unsupported
+from zeroshift.backbones.whole import check_loaded, loading
+from zeroshift.diffusion.backbone import Clip, Identity
 from zeroshift.files import sha256_of
 
 _DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -28,31 +31,54 @@ def read_stable_diffusion(
     """
     root, variants, place = checkpoint.root, checkpoint.variants, pick_device(device)
     dtype = pick_dtype(precision, place)
-    weights = {"use_safetensors": True, "local_files_only": True, "torch_dtype": dtype}
-    try:
-        text_encoder = CLIPTextModel.from_pretrained(
-            root / "text_encoder",
-            variant=variants["text_encoder"],
+    network = partial(read_network, checkpoint, dtype)
+    own = f"the text_encoder of {checkpoint.name}"
+    tokenizer: CLIPTokenizer = read_words(CLIPTokenizer, checkpoint, "tokenizer")
+    text_encoder = read_tower(CLIPTextModel, root / "text_encoder", variants["text_encoder"], dtype, own)
+    backbone = StableDiffusion(
+        identity=identity_of(checkpoint, clip),
+        unet=network(UNet2DConditionModel, "unet"),
+        vae=network(AutoencoderKL, "vae"),
+        text_encoder=text_encoder,
+        tokenizer=tokenizer,
+        scheduler=read_words(DDIMScheduler, checkpoint, "scheduler"),
+        open_clip=clip_opener(checkpoint, clip, text_encoder, tokenizer, place),
+    )
+    for part in (backbone.unet, backbone.vae, backbone.text_encoder):
+        part.to(place)
+    probe(backbone)
+    return backbone
+
+
+def read_network(checkpoint: Checkpoint, dtype: torch.dtype, kind: Any, part: str) -> Any:  # noqa: ANN401 - of ``kind``
+    """Load a network of diffusers' class ``kind``.
+
+    Raises:
+        Unsupported: its files do not fit each other.
+    """
+    what, variant = f"the {part} of {checkpoint.name}", checkpoint.variants[part]
+    names = weights_of(checkpoint, part)[0].name
+    with loading(what, f"its config.json and {names}"):
+        network, info = kind.from_pretrained(
+            checkpoint.root / part,
+            variant=variant,
             use_safetensors=True,
             local_files_only=True,
-            dtype=dtype,
+            output_loading_info=True,
+            torch_dtype=dtype,
         )
-        tokenizer = CLIPTokenizer.from_pretrained(root / "tokenizer", local_files_only=True)
-        backbone = StableDiffusion(
-            identity=identity_of(checkpoint, clip),
-            unet=UNet2DConditionModel.from_pretrained(root / "unet", variant=variants["unet"], **weights),
-            vae=AutoencoderKL.from_pretrained(root / "vae", variant=variants["vae"], **weights),
-            text_encoder=text_encoder,
-            tokenizer=tokenizer,
-            scheduler=DDIMScheduler.from_pretrained(root / "scheduler", local_files_only=True),
-            open_clip=clip_opener(checkpoint, clip, text_encoder, tokenizer, place),
-        )
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise Unsupported(f"The checkpoint {checkpoint.name} cannot be loaded: {reason}") from error
-    for network in (backbone.unet, backbone.vae, backbone.text_encoder):
-        network.to(place)
-    return backbone
+    check_loaded(info, what, names)
+    return network
+
+
+def read_words(kind: Any, checkpoint: Checkpoint, part: str) -> Any:  # noqa: ANN401 - of ``kind``
+    """Load a part without weights; ``kind`` is its class.
+
+    Raises:
+        Unsupported: its files do not fit each other.
+    """
+    with loading(f"the {part} of {checkpoint.name}", "its files"):
+        return kind.from_pretrained(checkpoint.root / part, local_files_only=True)
 
 
 def identity_of(checkpoint: Checkpoint, clip: ClipFolder | None) -> Identity:

@@ -125,7 +125,7 @@ class StableDiffusion:
 
         Longer prompts are cut at the encoder's length.
         """
-        ids = torch.tensor(self._ids(prompts), device=self.device)
+        ids = torch.tensor(self.token_ids(prompts), device=self.device)
         tokens: Tensor = self.text_encoder(ids).last_hidden_state
         return Embedding(tokens if tokens.dtype == torch.float64 else tokens.float())
 
@@ -138,9 +138,10 @@ class StableDiffusion:
             length = len(self.tokenizer(word, add_special_tokens=False).input_ids)
             spans.append(tuple(range(min(at, last), min(at + length, last))))
             at += length
-        return Tokens(tuple(self._ids([prompt])[0]), min(at, last) + 1, words, tuple(spans))
+        return Tokens(tuple(self.token_ids([prompt])[0]), min(at, last) + 1, words, tuple(spans))
 
-    def _ids(self, prompts: Sequence[str]) -> list[list[int]]:
+    def token_ids(self, prompts: Sequence[str]) -> list[list[int]]:
+        """Return what ``embed`` encodes, as numbers."""
         return token_ids(self.tokenizer, prompts, self.tokenizer.model_max_length)
 
     def predict(self, x: Tensor, timestep: float | Tensor, tokens: Tensor) -> Tensor:

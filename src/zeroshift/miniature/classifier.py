@@ -14,7 +14,9 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from zeroshift.backbones.whole import loading, read_object
 from zeroshift.files import write_atomically
+from zeroshift.miniature.classifier_config import ClassifierConfig
 
 Heads: TypeAlias = tuple[Tensor, Tensor, Tensor]
 """logits of N pictures: the second class's (N,), the coats' (N, coats), the styles' (N, styles)"""
@@ -192,21 +194,21 @@ def load_classifier(folder: str | Path) -> Classifier:
     """Read a classifier from ``config.json`` and ``model.safetensors`` in ``folder``, in float32.
 
     Raises:
-        ValueError: one of the two files is missing.
+        ValueError: one of the two files is missing or damaged, or they do not fit each other.
     """
     folder = Path(folder)
     for name in ("config.json", "model.safetensors"):
         if not (folder / name).is_file():
             raise ValueError(f"{folder} has no {name}; give a folder that the classifier's trainer wrote.")
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    widths, blocks = tuple(config["architecture"]["widths"]), tuple(config["architecture"]["blocks"])
-    coats, styles = (tuple(config.get(name, ())) for name in ("coats", "styles"))  # older files have none
-    network = ClassifierNetwork(widths, blocks, len(coats), len(styles))
-    network.load_state_dict({k: v.float() for k, v in load_file(folder / "model.safetensors").items()})
+    with loading(f"the classifier in {folder}", "config.json and model.safetensors"):
+        known = ClassifierConfig.model_validate(read_object(folder / "config.json", "the classifier"))
+        shape = known.architecture.widths, known.architecture.blocks
+        network = ClassifierNetwork(*shape, len(known.coats), len(known.styles))
+        network.load_state_dict({k: v.float() for k, v in load_file(folder / "model.safetensors").items()})
     network.eval().requires_grad_(False)
-    first, second = config["classes"]
-    size, threshold, figures = config["size"], config["threshold"], config["figures"]
-    return Classifier(network, widths, blocks, size, (first, second), threshold, figures, coats, styles)
+    return Classifier(
+        network, *shape, known.size, known.classes, known.threshold, known.figures, known.coats, known.styles
+    )
 
 
 def save_classifier(classifier: Classifier, folder: str | Path) -> None:

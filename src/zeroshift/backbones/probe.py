@@ -1,0 +1,53 @@
+"""Seeing that a checkpoint's parts fit each other, by passing the smallest picture and a prompt through them."""
+
+import math
+
+import torch
+
+from zeroshift.backbones.stable_diffusion import StableDiffusion
+from zeroshift.backbones.whole import loading
+from zeroshift.diffusion.backbone import Unsupported
+
+
+@torch.no_grad()
+def probe(backbone: StableDiffusion) -> None:
+    """Refuse parts that do not fit each other, before a picture is waited for.
+
+    Raises:
+        Unsupported: there are some.
+    """
+    name = backbone.identity.name
+    check_prompts(backbone, name)
+    with loading(f"the unet of {name}", "its config.json"):
+        if backbone.size < backbone.multiple or not backbone.sites:
+            raise ValueError(f"a sample_size of {backbone.unet.config.sample_size}")
+    with loading(f"the vae of {name}", "its config.json"):
+        scale = float(backbone.vae.config.scaling_factor)
+        if not (math.isfinite(scale) and scale > 0):
+            raise ValueError(f"a scaling_factor of {scale}")
+        latents = backbone.encode(torch.zeros(1, 3, backbone.multiple, backbone.multiple))
+        if backbone.decode(latents).shape[-1] != backbone.multiple:
+            raise ValueError("its pictures have other sizes than block_out_channels says")
+    with loading(f"the scheduler of {name}", "its scheduler_config.json"):
+        timestep = backbone.schedule(1).timesteps[0]
+    with loading(f"the unet of {name}", "its config.json for this vae and text encoder"):
+        if backbone.predict(latents, timestep, backbone.embed([""]).tokens).shape != latents.shape:
+            raise ValueError("it returns latents of another shape")
+
+
+def check_prompts(backbone: StableDiffusion, name: str) -> None:
+    """Refuse a tokenizer that is of another text encoder.
+
+    Raises:
+        Unsupported: it is.
+    """
+    words, encoder = backbone.tokenizer, backbone.text_encoder.config
+    if not 2 < words.model_max_length <= encoder.max_position_embeddings:  # 10^30 where its file says nothing
+        raise Unsupported(
+            f"tokenizer_config.json of {name} has a model_max_length of {words.model_max_length:g}, and the text "
+            f"encoder takes at most {encoder.max_position_embeddings} tokens; get it anew."
+        )
+    with loading(f"the tokenizer of {name}", "its vocab.json"):
+        (ids,) = backbone.token_ids(["a photo of a cat"])
+        if None in ids or max(ids) >= encoder.vocab_size:
+            raise ValueError("it has tokens that the text encoder does not know")

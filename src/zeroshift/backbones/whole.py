@@ -1,0 +1,90 @@
+"""Seeing that a checkpoint's files are whole and fit each other, and saying in one sentence which is not."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+from safetensors import SafetensorError, safe_open
+
+from zeroshift.diffusion.backbone import Unsupported
+
+
+def read_object(path: Path, what: str) -> dict[str, Any]:
+    """The JSON object in a file; ``what`` is what errors call the part, such as "the unet of tiny".
+
+    Raises:
+        Unsupported: it is no file, or holds something else; NaN and infinity are no JSON.
+    """
+    try:
+        found = json.loads(path.read_bytes() if path.is_file() else b"", parse_constant=_refuse)
+        if not isinstance(found, dict):
+            raise ValueError(f"it holds a {type(found).__name__}")
+    except (OSError, ValueError, RecursionError) as error:
+        raise Unsupported(f"{path.name} of {what} is not a table in JSON ({reason(error)}); get it anew.") from error
+    return found
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number")
+
+
+def check_weights(paths: Iterable[Path], what: str) -> None:
+    """Refuse weight files that are damaged or cut short, by their headers alone.
+
+    Raises:
+        Unsupported: one is.
+    """
+    for path in paths:
+        if path.suffix == ".safetensors":
+            try:
+                with safe_open(path, "pt"):
+                    pass
+            except (OSError, SafetensorError) as error:
+                raise Unsupported(
+                    f"{path.name} of {what} is damaged or cut short ({reason(error)}); get it anew."
+                ) from error
+
+
+@contextmanager
+def loading(what: str, files: str) -> Iterator[None]:
+    """Name the part and its files where something cannot be made of them.
+
+    Raises:
+        Unsupported: that was so.
+    """
+    try:
+        yield
+    except Unsupported:
+        raise
+    except Exception as error:  # what is made of a damaged file can fail in any way
+        raise Unsupported(
+            f"{what[0].upper()}{what[1:]} cannot be made of {files} ({reason(error)}); get it anew."
+        ) from error
+
+
+def reason(error: Exception) -> str:
+    """An error's first sentence, without what it advises programmers."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    said = " ".join(lines[: 1 + lines[0].endswith(":")]).partition(". ")[0].replace("`", "")
+    return f"no {said}" if isinstance(error, KeyError) else said.rstrip(".")
+
+
+def check_loaded(info: Mapping[str, Any], what: str, files: str) -> None:
+    """Refuse a network some of whose weights were not in the file, or were of other shapes.
+
+    Args:
+        info: what diffusers and transformers tell of loading.
+        what: the part.
+        files: its weights.
+
+    Raises:
+        Unsupported: it is one.
+    """
+    lacking = sorted(info["missing_keys"])
+    others = sorted(key if isinstance(key, str) else key[0] for key in info["mismatched_keys"])
+    for names, fault in ((lacking, "has no"), (others, "has another shape than config.json says of")):
+        if names:
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            raise Unsupported(f"{files} of {what} {fault} {names[0]}{more}; get it anew.")
