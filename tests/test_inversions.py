@@ -8,6 +8,7 @@ from zeroshift.editor import Editor
 from zeroshift.edits import EditSpec, spread
 from zeroshift.inversions import InversionMemory, inversion_key, size_of
 from zeroshift.request import Request
+from zeroshift.results import framed
 
 FEW = {"steps": 3, "conditioning": {"words": "swap"}}
 
@@ -54,8 +55,8 @@ def passes_of_inversion(editor, tiny, photos, spec) -> int:
 
 
 def test_everything_that_an_inversion_depends_on_is_in_its_key(tiny):
-    def key(request=REQUEST, photos=(0,), seeds=(0,), fit="pad"):
-        return inversion_key(tiny, [picture(k) for k in photos], request, seeds=seeds, fit=fit)
+    def key(request=REQUEST, photos=(0,), seeds=(0,), fit="pad", where=None):
+        return inversion_key(tiny, framed(tiny, map(picture, photos), fit, where), request, seeds=seeds)
 
     spec = EditSpec(target="dog", source="cat", options=FEW)
     maps = {**FEW, "control": {"maps_from": "inversion"}}
@@ -65,6 +66,7 @@ def test_everything_that_an_inversion_depends_on_is_in_its_key(tiny):
         key(photos=(0, 0), seeds=(0, 1)),
         key(seeds=(1,)),
         key(fit="crop"),
+        key(where=lambda _: (0, 0, 20, 20)),
         key(Request(make_task("cat", "dog", "a cat"), METHOD)),
         key(spec.model_copy(update={"options": {**FEW, "steps": 4}}).resolve(Editor(tiny, {}))),
         key(spec.model_copy(update={"options": maps}).resolve(Editor(tiny, {}))),

@@ -105,7 +105,9 @@ def test_an_edit_from_a_loaded_inversion_equals_a_fresh_one(tiny, tmp_path):
     sources, path = [picture(0), picture(1)], tmp_path / "x.safetensors"
     fresh = list(translate(tiny, framed(tiny, sources, "stretch"), [REQUEST], seeds=[0, 0]))
     *_, inverted = invert(tiny, framed(tiny, sources, "stretch"), REQUEST, seeds=[0, 0])
-    save_trajectory(inverted.trajectory, path, inversion_facts(tiny, sources, REQUEST, seeds=[0, 0], fit="stretch"))
+    save_trajectory(
+        inverted.trajectory, path, inversion_facts(tiny, framed(tiny, sources, "stretch"), REQUEST, seeds=[0, 0])
+    )
     loaded, _ = load_trajectory(path, tiny)
     again = list(translate(tiny, framed(tiny, sources, "stretch"), [REQUEST], seeds=[0, 0], trajectory=loaded))
     edits = [step for step in fresh if step.stage == "edit"]

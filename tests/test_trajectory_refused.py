@@ -14,6 +14,7 @@ from zeroshift.diffusion.backbone import Identity
 from zeroshift.diffusion.trajectory import check_facts, load_trajectory, save_trajectory
 from zeroshift.inversion.ddim import DDIMInversion
 from zeroshift.request import Request, inversion_facts
+from zeroshift.results import framed
 
 
 def test_another_models_inversion_is_refused(tiny, tmp_path):
@@ -78,7 +79,7 @@ CHANGED = {
 
 @pytest.mark.parametrize("name", ["device", "precision", "threads", "torch version", "zeroshift version"])
 def test_an_inversion_of_another_machine_is_refused(tiny, name):
-    found = inversion_facts(tiny, [picture(0)], REQUEST, seeds=[0], fit="stretch")
+    found = inversion_facts(tiny, framed(tiny, [picture(0)], "stretch"), REQUEST, seeds=[0])
     changed = {**found, name.replace(" ", "_"): "other"}
     with pytest.raises(ValueError, match=rf"^The inversion x has another {name} \(other\) than this edit \("):
         check_facts(Path("x"), changed, found)
@@ -86,14 +87,14 @@ def test_an_inversion_of_another_machine_is_refused(tiny, name):
 
 @pytest.mark.parametrize("name", CHANGED)
 def test_an_inversion_serves_only_edits_that_would_make_the_same(tiny, name):
-    found = inversion_facts(tiny, [picture(0)], REQUEST, seeds=[0], fit="stretch")
+    found = inversion_facts(tiny, framed(tiny, [picture(0)], "stretch"), REQUEST, seeds=[0])
     sources, request, seed, fit = CHANGED[name]
     with pytest.raises(ValueError, match=f"^The inversion x has another {name} "):
-        check_facts(Path("x"), found, inversion_facts(tiny, sources, request, seeds=[seed], fit=fit))
+        check_facts(Path("x"), found, inversion_facts(tiny, framed(tiny, sources, fit), request, seeds=[seed]))
 
 
 def test_target_words_and_strength_do_not_matter_to_an_inversion(tiny):
-    found = inversion_facts(tiny, [picture(0)], REQUEST, seeds=[0], fit="stretch")
+    found = inversion_facts(tiny, framed(tiny, [picture(0)], "stretch"), REQUEST, seeds=[0])
     stronger = replace(METHOD, conditioning=EditDirection(strength=2.0))
     request = Request(make_task("cat", "tiger"), stronger)
-    check_facts(Path("x"), found, inversion_facts(tiny, [picture(0)], request, seeds=[0], fit="stretch"))
+    check_facts(Path("x"), found, inversion_facts(tiny, framed(tiny, [picture(0)], "stretch"), request, seeds=[0]))

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
+
+from PIL import Image
 
 from zeroshift.captioning import Captioner
 from zeroshift.conditioning.direction import Direction
@@ -11,11 +14,13 @@ from zeroshift.diffusion.backbone import Backbone, Unsupported
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.edits import EditSpec
 from zeroshift.image import Fit, Picture, as_photo
+from zeroshift.image.framing import Box
+from zeroshift.image.regions import Region, SubjectFinder
 from zeroshift.inversions import InversionStore
 from zeroshift.methods.base import Method, source_key
 from zeroshift.recipe import MOST_ROWS
 from zeroshift.request import Request
-from zeroshift.results import FramedPhoto, framed
+from zeroshift.results import FramedPhoto, Where, framed
 from zeroshift.translate import Progress, translate
 
 if TYPE_CHECKING:
@@ -99,22 +104,64 @@ def sharing(requests: Sequence[Request], *, photograph: bool) -> list[tuple[int,
 
 
 def look(
-    editor: "Editor", pictures: Iterable[Picture], *, fit: Fit | None = None, caption: bool = False, batch: int = BATCH
+    editor: "Editor",
+    pictures: Iterable[Picture],
+    *,
+    fit: Fit | None = None,
+    region: str | Region | None = None,
+    caption: bool = False,
+    batch: int = BATCH,
 ) -> Iterator[FramedPhoto]:
-    """Open pictures and bring them to the model's frame, one after another; with ``caption`` say what they show.
+    """Open pictures and bring them, or a region of each, to the model's frame; with ``caption`` say what they show.
 
     Only as many are open as are captioned together, ``batch`` at most.
 
     Raises:
-        Unsupported: captions are asked for, and the model has no captioner.
-        ValueError: a picture is unusable; the sentence says why.
+        Unsupported: captions are asked for, and the model has no captioner, or the subject, and it has no finder.
+        ValueError: a picture or the region is unusable; the sentence says why.
     """
     if caption and editor.captioner is None:
         raise Unsupported(
             f"The model {editor.backbone.identity.name} has no captioner, so it cannot tell what a picture shows; "
             "give the `source`, or load the model with a `captioner`."
         )
-    return looked_at(editor.backbone, editor.captioner if caption else None, pictures, fit or editor.default_fit, batch)
+    where, fit = where_of(editor, region), fit or ("aspect" if region else editor.default_fit)
+    return looked_at(editor.backbone, editor.captioner if caption else None, pictures, fit, where, batch)
+
+
+def where_of(editor: "Editor", region: str | Region | None) -> Where | None:
+    """What says which part of a picture is edited; None for all of it.
+
+    Raises:
+        Unsupported: it is to be the subject, and the model has nothing that finds it.
+        ValueError: it is no region.
+    """
+    if region is None:
+        return None
+    if region == "auto":
+        return partial(box_of_subject, finder_of(editor))
+    wanted = Region.parse(region) if isinstance(region, str) else region
+    return lambda picture: wanted.box(picture.size)
+
+
+def finder_of(editor: "Editor") -> SubjectFinder:
+    """What finds the subject of a picture.
+
+    Raises:
+        Unsupported: the model has none.
+    """
+    if editor.finder is None:
+        raise Unsupported(
+            f"The model {editor.backbone.identity.name} has nothing that finds a picture's subject; give the `region` "
+            "as X,Y,W,H in pixels or percent, or leave it out."
+        )
+    return editor.finder
+
+
+def box_of_subject(finder: SubjectFinder, picture: Image.Image) -> Box | None:
+    """The frame around a picture's subject; None where nothing is found."""
+    found = finder.find(picture)
+    return None if found is None else found.box
 
 
 def groups(
@@ -132,7 +179,7 @@ def groups(
     Args:
         frames: pictures as ``look`` gives them, read as far as the next group needs; None where the model is to
             generate the source.
-        specs: edits of every picture; their ``fit`` is for ``look``.
+        specs: edits of every picture; their ``fit`` and ``region`` are for ``look``.
         direction: an edit direction to use instead of one made from the words.
         method: what to edit by, in place of the specs' methods and options.
         seeds: a seed for each picture, in place of the specs'.
@@ -168,7 +215,12 @@ def run_group(
 
 
 def looked_at(
-    backbone: Backbone, captioner: Captioner | None, pictures: Iterable[Picture], fit: Fit, batch: int
+    backbone: Backbone,
+    captioner: Captioner | None,
+    pictures: Iterable[Picture],
+    fit: Fit,
+    where: Where | None,
+    batch: int,
 ) -> Iterator[FramedPhoto]:
     """Open and frame pictures one after another, captioned ``batch`` at a time if there is a ``captioner``.
 
@@ -177,11 +229,11 @@ def looked_at(
     """
     if captioner is None:
         for picture in pictures:
-            yield from framed(backbone, [as_photo(picture)], fit)
+            yield from framed(backbone, [as_photo(picture)], fit, where)
         return
     coming = iter(pictures)
     while chunk := list(islice(coming, batch)):
-        frames = framed(backbone, map(as_photo, chunk), fit)
+        frames = framed(backbone, map(as_photo, chunk), fit, where)
         captions = captioner.captions([frame.pixels for frame in frames])
         yield from (replace(frame, caption=text) for frame, text in zip(frames, captions, strict=True))
 

@@ -17,6 +17,7 @@ from zeroshift.diffusion.noise import check_seeds
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.edits import EditSpec
 from zeroshift.image import Fit, Photo, Picture, check_files
+from zeroshift.image.regions import Region, SubjectFinder
 from zeroshift.image.tensors import to_pictures
 from zeroshift.inversions import InversionStore
 from zeroshift.methods import Method
@@ -24,7 +25,7 @@ from zeroshift.methods.idle import check_idle
 from zeroshift.options.errors import option_error
 from zeroshift.presets import Options, build_method
 from zeroshift.request import Request
-from zeroshift.results import Result, framed
+from zeroshift.results import Result
 from zeroshift.translate import Progress, generate, invert, translate_generated
 
 
@@ -38,6 +39,8 @@ class Editor:
     """None: every edit names its source"""
     vgg: Vgg | None = None
     """what the perceptual and the style term of refinement compare pictures by"""
+    finder: SubjectFinder | None = None
+    """what finds a picture's subject; None: a region is given as a box"""
 
     @property
     def default_fit(self) -> Fit:
@@ -71,6 +74,7 @@ class Editor:
         method: Method | None = None,
         seed: int = 0,
         fit: Fit | None = None,
+        region: str | Region | None = None,
     ) -> Result: ...
 
     @overload
@@ -86,6 +90,7 @@ class Editor:
         seed: int = 0,
         seeds: Sequence[int] | None = None,
         fit: Fit | None = None,
+        region: str | Region | None = None,
         batch: int = BATCH,
     ) -> list[Result]: ...
 
@@ -101,6 +106,7 @@ class Editor:
         seed: int = 0,
         seeds: Sequence[int] | None = None,
         fit: Fit | None = None,
+        region: str | Region | None = None,
         batch: int = BATCH,
     ) -> Result | list[Result]:
         """Translate a photograph, or a list of them, from ``source`` to ``target``.
@@ -120,6 +126,8 @@ class Editor:
             seed: seed of everything random.
             seeds: a seed for each picture of a list, in place of ``seed``.
             fit: how the picture meets the model's frame.
+            region: the part that is edited: "X,Y,W,H" in pixels or percent of the picture, a ``Region``, or "auto", the
+                frame that the model's finder chooses around the subject; by default all of it.
             batch: how many pictures of a list run together at most.
 
         Raises:
@@ -128,12 +136,12 @@ class Editor:
         """
         single = isinstance(image, (str, bytes)) or not isinstance(image, Sequence)
         pictures: Sequence[Picture] = [image] if single else image  # type: ignore[assignment,list-item]
-        spec = spec_of(source, target, prompt, seed, fit)
+        spec = spec_of(source, target, prompt, seed, fit, region)
         along, seeds = as_direction(direction), seeds_of(pictures, spec.seed, seeds)
         spec.check(directed=along is not None)
         check_files(pictures)
         results: dict[int, Result] = {}
-        frames = look(self, pictures, fit=spec.fit, caption=spec.source is None, batch=batch)
+        frames = look(self, pictures, fit=spec.fit, region=spec.region, caption=spec.source is None, batch=batch)
         for group in groups(self, frames, [spec], direction=along, method=method, seeds=seeds, batch=batch):
             *_, last = run_group(self, group)
             results |= {k: row[0] for k, row in zip(group.members, last.results, strict=True)}
@@ -150,6 +158,7 @@ class Editor:
         method: Method | None = None,
         seed: int = 0,
         fit: Fit | None = None,
+        region: str | Region | None = None,
     ) -> Iterator[Progress]:
         """Do what ``edit`` does step by step; ``preview`` turns a step into a picture, the last step has the result.
 
@@ -157,20 +166,20 @@ class Editor:
             Unsupported: no source is given, and the model has no captioner.
             ValueError: the picture, a word or an option is unusable; the sentence says why.
         """
-        spec, along = spec_of(source, target, prompt, seed, fit), as_direction(direction)
+        spec, along = spec_of(source, target, prompt, seed, fit, region), as_direction(direction)
         spec.check(directed=along is not None)
-        frames = look(self, [image], fit=spec.fit, caption=spec.source is None)
+        frames = look(self, [image], fit=spec.fit, region=spec.region, caption=spec.source is None)
         (group,) = groups(self, frames, [spec], direction=along, method=method)
         return run_group(self, group)
 
-    def caption(self, image: Picture, *, fit: Fit | None = None) -> str:
+    def caption(self, image: Picture, *, fit: Fit | None = None, region: str | Region | None = None) -> str:
         """What a picture shows, as in "a photo of a tabby cat".
 
         Raises:
             Unsupported: the model has no captioner.
             ValueError: the picture is unusable; the sentence says why.
         """
-        (frame,) = look(self, [image], fit=fit, caption=True)
+        (frame,) = look(self, [image], fit=fit, region=region, caption=True)
         return str(frame.caption)
 
     def run(
@@ -181,6 +190,7 @@ class Editor:
         seed: int = 0,
         seeds: Sequence[int] | None = None,
         fit: Fit | None = None,
+        region: str | Region | None = None,
         reconstruct: bool = False,
         trajectory: Trajectory | None = None,
         inversions: InversionStore | None = None,
@@ -195,7 +205,7 @@ class Editor:
             ValueError: the pictures frame to different sizes or the edits cannot share a source (see
                 ``batching.groups``), or there are more or fewer seeds than pictures.
         """
-        frames = framed(self.backbone, pictures, fit or self.default_fit)
+        frames = [*look(self, pictures, fit=fit, region=region)]
         group = Group((), tuple(requests), [], [*seeds_of(pictures, seed, seeds)], frames)
         return run_group(self, group, reconstruct=reconstruct, trajectory=trajectory, inversions=inversions)
 
@@ -207,13 +217,14 @@ class Editor:
         seed: int = 0,
         seeds: Sequence[int] | None = None,
         fit: Fit | None = None,
+        region: str | Region | None = None,
     ) -> Iterator[Progress]:
         """Only invert; the last step has the trajectory. ``seeds`` has a seed for each picture, in place of ``seed``.
 
         Raises:
             ValueError: the pictures frame to different sizes, or there are more or fewer seeds than pictures.
         """
-        frames = framed(self.backbone, pictures, fit or self.default_fit)
+        frames = [*look(self, pictures, fit=fit, region=region)]
         return invert(self.backbone, frames, request, seeds=seeds_of(pictures, seed, seeds))
 
     def run_generated(
@@ -246,7 +257,14 @@ class Editor:
         return [] if step.latents is None else to_pictures(self.backbone.decode(step.latents))
 
 
-def spec_of(source: str | EditSpec | None, target: str, prompt: str | None, seed: int, fit: Fit | None) -> EditSpec:
+def spec_of(
+    source: str | EditSpec | None,
+    target: str,
+    prompt: str | None,
+    seed: int,
+    fit: Fit | None,
+    region: str | Region | None,
+) -> EditSpec:
     """What is asked for, in one value.
 
     Raises:
@@ -254,12 +272,13 @@ def spec_of(source: str | EditSpec | None, target: str, prompt: str | None, seed
         ValueError: it is there as a whole and once more in parts.
     """
     if not isinstance(source, EditSpec):
+        part = None if region is None else str(region)
         try:
-            return EditSpec(target=target, source=source, prompt=prompt, seed=seed, fit=fit)
+            return EditSpec(target=target, source=source, prompt=prompt, seed=seed, fit=fit, region=part)
         except ValidationError as error:
             raise option_error("an edit", EditSpec, error) from error
-    if target or prompt is not None or seed or fit is not None:
-        raise ValueError("An EditSpec says all that is asked for; give target, prompt, seed and fit in it.")
+    if target or prompt is not None or seed or fit is not None or region is not None:
+        raise ValueError("An EditSpec says all that is asked for; give target, prompt, seed, fit and region in it.")
     return source
 
 

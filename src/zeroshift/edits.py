@@ -13,6 +13,7 @@ from zeroshift.conditioning.direction import Direction, direction_of_words, make
 from zeroshift.conditioning.task import Task, check_target, make_task
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.image import Fit
+from zeroshift.image.regions import Region
 from zeroshift.methods import METHODS, Method
 from zeroshift.methods.idle import check_idle, chosen, default_part, part_of
 from zeroshift.options.errors import OptionError
@@ -80,6 +81,8 @@ class EditSpec(_Data):
     """seed of everything random"""
     fit: Fit | None = None
     """how the picture meets the model's frame; by default the model's way"""
+    region: Annotated[str, Field(max_length=100)] | None = None
+    """the part that is edited, "X,Y,W,H" in pixels or percent, or "auto" for the subject; by default all of it"""
     direction: AnyDirection | None = None
     """what to use instead of a direction made of ``source`` and ``target``"""
 
@@ -97,6 +100,8 @@ class EditSpec(_Data):
         """
         check_target(self.target)
         self._check_source(photograph)
+        if self.region is not None and self.region != "auto":
+            Region.parse(self.region)
         with _at("options"):
             method = build_method(self.method, self.options)
             check_idle(method, self.options)

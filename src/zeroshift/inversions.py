@@ -11,9 +11,9 @@ from torch import Tensor
 
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.trajectory import Trajectory
-from zeroshift.image import Fit, Photo
 from zeroshift.methods.base import inversion_plan
 from zeroshift.request import Request, inversion_facts
+from zeroshift.results import FramedPhoto
 
 MOST_BYTES = 1 << 30
 """that an ``InversionMemory`` holds by default"""
@@ -74,11 +74,9 @@ def _tensors(trajectory: Trajectory) -> Iterator[Tensor]:
         yield from recording.values()
 
 
-def inversion_key(
-    backbone: Backbone, photos: Sequence[Photo], request: Request, *, seeds: Sequence[int], fit: Fit
-) -> str:
+def inversion_key(backbone: Backbone, frames: Sequence[FramedPhoto], request: Request, *, seeds: Sequence[int]) -> str:
     """Hash of all that an inversion depends on: its facts, and the maps that the method keeps of its passes."""
-    facts = inversion_facts(backbone, photos, request, seeds=seeds, fit=fit)
+    facts = inversion_facts(backbone, frames, request, seeds=seeds)
     keep = inversion_plan(request.method, backbone, seeds).keep
     maps = {site.name: sorted(keep(site)) for site in backbone.sites if keep(site)}
     return hashlib.sha256(json.dumps([facts, maps], sort_keys=True).encode()).hexdigest()

@@ -12,6 +12,7 @@ MOST_ROWS = 64
 """pictures that run together at most: a stranger's recipe asks for no more memory than this"""
 Text: TypeAlias = Annotated[str, Field(max_length=10_000)]
 Hash: TypeAlias = Annotated[str, Field(max_length=64)]
+Pixel: TypeAlias = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 class ModelOfRecipe(BaseModel):
@@ -78,6 +79,8 @@ class EditRecipe(_Made):
     """of VGG16's weights, if the edit looked at them"""
     fit: Fit | None = None
     """how the photograph met the model's frame"""
+    region: tuple[Pixel, Pixel, Pixel, Pixel] | None = None
+    """the part of the photograph that was edited, where that was not all: left, top, right, bottom in pixels"""
     source_sha256: Hash | None = None
     """of the photograph; none where the model generated the source"""
     source_path: Text = "source"

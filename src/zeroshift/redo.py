@@ -7,6 +7,7 @@ from zeroshift.conditioning.direction import Direction
 from zeroshift.conditioning.task import is_prompt, make_task
 from zeroshift.editor import Editor
 from zeroshift.image import Photo
+from zeroshift.image.regions import Region
 from zeroshift.presets import build_method
 from zeroshift.recipe import EditRecipe, GenerateRecipe, Recipe
 from zeroshift.request import LIBRARIES, Request
@@ -42,7 +43,8 @@ def replay(
     request = Request(task, build_method(recipe.method, recipe.method_options))
     if photo is None:
         return editor.run_generated([request], seeds=[recipe.seed] * recipe.rows)
-    return editor.run([photo] * recipe.rows, [request], seed=recipe.seed, fit=recipe.fit)
+    region = None if recipe.region is None else Region.of(recipe.region)
+    return editor.run([photo] * recipe.rows, [request], seed=recipe.seed, fit=recipe.fit, region=region)
 
 
 def check_model(editor: Editor, recipe: Recipe) -> None:

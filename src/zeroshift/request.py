@@ -10,9 +10,9 @@ from pydantic import TypeAdapter
 
 from zeroshift.conditioning.task import Task
 from zeroshift.diffusion.backbone import Backbone
-from zeroshift.image import Fit, Photo
 from zeroshift.methods import Method
 from zeroshift.methods.base import source_key
+from zeroshift.results import FramedPhoto
 
 _ON_THE_SOURCE = (
     "the inversion",
@@ -56,21 +56,24 @@ def check_shared(requests: Sequence[Request], photograph: bool) -> None:
 
 
 def inversion_facts(
-    backbone: Backbone, sources: Sequence[Photo], request: Request, *, seeds: Sequence[int], fit: Fit
+    backbone: Backbone, frames: Sequence[FramedPhoto], request: Request, *, seeds: Sequence[int]
 ) -> dict[str, str]:
     """Return all that an inversion's bits depend on: saved with it, what a file is checked by, a cache's key."""
     inversion = request.method.inversion
     options = TypeAdapter(type(inversion)).dump_python(inversion, mode="json")
     guidance = {"guidance_scale": str(request.method.guidance_scale)} if inversion.guided else {}
+    boxes = [frame.region for frame in frames]
+    regions = {"regions": json.dumps(boxes)} if any(boxes) else {}
     return {
         "model_sha256": backbone.identity.sha256,
-        "source_sha256": " ".join(source.sha256 for source in sources),
+        "source_sha256": " ".join(frame.photo.sha256 for frame in frames),
         "prompt": request.task.source_prompt,
         "inversion": json.dumps(options, sort_keys=True),
         **guidance,
         "steps": str(request.method.steps),
         "seed": " ".join(str(seed) for seed in seeds),
-        "fit": fit,
+        "fit": frames[0].fit,
+        **regions,
         "device": backbone.device.type,
         "precision": backbone.precision,
         "threads": str(torch.get_num_threads()),

@@ -1,19 +1,23 @@
 """Pictures in the model's frame, and results in the pictures'."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from PIL import Image
 from torch import Tensor
 
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.image import Fit, Framing, Photo, frame
+from zeroshift.image.framing import Box
 from zeroshift.image.tensors import to_pictures, to_tensor
 from zeroshift.recipe import EditRecipe
 from zeroshift.sampling import Step
 
 Natives = list[tuple[list[Image.Image], list[Image.Image] | list[None]]]
 """by request: edited pictures at the model's own size, and the source branch's"""
+Where: TypeAlias = Callable[[Image.Image], Box | None]
+"""which part of a picture is edited; None is all of it"""
 
 
 @dataclass(frozen=True)
@@ -42,16 +46,22 @@ class FramedPhoto:
     fit: Fit
     caption: str | None = None
     """what it shows, where the model's captioner was asked"""
+    region: Box | None = None
+    """the part of the photograph that was framed, where that is not all of it"""
 
 
-def framed(backbone: Backbone, photos: Iterable[Photo], fit: Fit) -> list[FramedPhoto]:
-    """Bring photographs to the model's frame.
+def framed(backbone: Backbone, photos: Iterable[Photo], fit: Fit, region: Where | None = None) -> list[FramedPhoto]:
+    """Bring photographs to the model's frame, or the ``region`` of each that is asked for.
 
     Raises:
-        ValueError: one cannot be framed.
+        ValueError: one cannot be framed, or the region does not lie in it.
     """
-    size, multiple = backbone.size, backbone.multiple
-    return [FramedPhoto(p, *frame(p.image, fit, size=size, multiple=multiple), fit) for p in photos]
+    size, multiple, found = backbone.size, backbone.multiple, list[FramedPhoto]()
+    for photo in photos:
+        box = None if region is None else region(photo.image)
+        pixels, framing = frame(photo.image, fit, size=size, multiple=multiple, region=box)
+        found.append(FramedPhoto(photo, pixels, framing, fit, region=box))
+    return found
 
 
 def stacked(frames: Sequence[FramedPhoto]) -> Tensor:

@@ -92,6 +92,7 @@ def _origin(frames: Sequence[FramedPhoto], row: int, seed: int, trajectory: Traj
         "source_sha256": frame.photo.sha256,
         "inversion_sha256": trajectory.sha256(row),
         **({} if frame.caption is None else {"caption": frame.caption}),
+        **({} if frame.region is None else {"region": frame.region}),
     }
 
 
@@ -214,8 +215,7 @@ def _found(
     """The inversion that is kept, or a new one that is kept from now on."""
     if inversions is None:
         return (yield from _inverted(backbone, stacked(frames), request, prompt, seeds))
-    photos = [frame.photo for frame in frames]
-    key = inversion_key(backbone, photos, request, seeds=seeds, fit=frames[0].fit)
+    key = inversion_key(backbone, frames, request, seeds=seeds)
     trajectory = inversions.get(key)
     if trajectory is None:
         trajectory = yield from _inverted(backbone, stacked(frames), request, prompt, seeds)

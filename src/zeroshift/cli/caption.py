@@ -8,8 +8,8 @@ from typing import Annotated
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from zeroshift.cli.files import MEGAPIXELS
-from zeroshift.cli.shared import DEFAULT_MODEL, OUTPUT, Loudness, ModelFlags, as_app
+from zeroshift.cli.files import MEGAPIXELS, REGION
+from zeroshift.cli.shared import DEFAULT_MODEL, OUTPUT, Loudness, ModelFlags, Text, as_app
 from zeroshift.cli.wrong import Wrong
 from zeroshift.image import Fit, check_files, load_image
 
@@ -22,6 +22,7 @@ def command(tokens: Sequence[str]) -> App:
 def caption(
     *images: Annotated[Path, Parameter(help="photographs")],
     fit: Annotated[Fit | None, Parameter(help="how it meets the model's frame [default the model's]")] = None,
+    region: Annotated[Text | None, REGION] = None,
     max_megapixels: Annotated[
         float, Parameter(help="refuse larger ones", metavar="X", validator=Number(gt=0))
     ] = MEGAPIXELS,
@@ -36,5 +37,5 @@ def caption(
     check_files(images, max_megapixels)
     editor, _ = model.opened(Loudness(json=json))
     pictures = (load_image(image, max_megapixels=max_megapixels) for image in images)
-    for image, seen in zip(images, look(editor, pictures, fit=fit, caption=True), strict=True):
+    for image, seen in zip(images, look(editor, pictures, fit=fit, region=region, caption=True), strict=True):
         print(text.dumps({"path": str(image), "caption": seen.caption}) if json else f"{image}: {seen.caption}")

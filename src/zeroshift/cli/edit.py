@@ -73,6 +73,7 @@ def edit(
         paper_defaults=paper_defaults,
         seed=seed,
         fit=photographs.fit,
+        region=photographs.region,
     )
     wanted = asked_for(first, target, strengths)
     check_all(wanted, len(images), photographs, directed=direction is not None, vgg=vgg is not None)

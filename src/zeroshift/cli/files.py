@@ -7,11 +7,14 @@ from typing import Annotated
 from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
-from zeroshift.cli.shared import OUTPUT, Output
+from zeroshift.cli.shared import OUTPUT, Output, Text
 from zeroshift.cli.wrong import Wrong
 from zeroshift.image import Fit
 
 MEGAPIXELS = 100.0
+REGION = Parameter(
+    help="the part that is edited: X,Y,W,H in pixels or percent, or auto, the subject [default all]", metavar="BOX"
+)
 BATCH = 16
 ONE_RUN = Number(gte=1, lte=64)
 
@@ -22,6 +25,7 @@ class PhotographFlags:
     """How photographs are read and taken together; each means nothing without one."""
 
     fit: Annotated[Fit | None, Parameter(help="how it meets the model's frame [default the model's]")] = None
+    region: Annotated[Text | None, REGION] = None
     max_megapixels: Annotated[
         float | None,
         Parameter(help=f"refuse larger ones [default {MEGAPIXELS:g}]", metavar="X", validator=Number(gt=0)),

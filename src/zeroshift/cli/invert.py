@@ -8,6 +8,7 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
 from zeroshift.batching import look
+from zeroshift.cli.files import REGION
 from zeroshift.cli.flags import Flag, Given, with_flags
 from zeroshift.cli.invert_report import check_report, write_report
 from zeroshift.cli.job import told as seen
@@ -70,6 +71,7 @@ def invert(
     paper_defaults: Annotated[bool, Parameter(help="ignore what the model recommends")] = False,
     seed: Seed = 0,
     fit: Annotated[Fit | None, Parameter(help="how it meets the model's frame [default the model's]")] = None,
+    region: Annotated[Text | None, REGION] = None,
     max_megapixels: Annotated[float, Parameter(help="refuse larger ones", metavar="X", validator=Number(gt=0))] = 100,
     model: ModelFlags = DEFAULT_MODEL,
     loud: Loudness = DEFAULT_LOUDNESS,
@@ -86,7 +88,7 @@ def invert(
     check_places(checked_method(method, given), image, output, report)
     picture = load_image(image, max_megapixels=max_megapixels)
     editor, _ = model.opened(loud)
-    frames = look(editor, [picture], fit=fit, caption=words is None)
+    frames = look(editor, [picture], fit=fit, region=region, caption=words is None)
     (frame,) = seen([image], frames, loud) if words is None else frames
     words = words or editor.vocabulary.source_prompt(frame.caption or "")
     task = Task(source or words, "", words, "", None)  # the target plays no part
@@ -97,7 +99,7 @@ def invert(
         last, seconds = follow(inverted(editor.backbone, [frame], request, seeds=[seed]), loud.silent)
         trajectory = cast(Trajectory, last.trajectory)
     if output is not None:
-        facts = inversion_facts(editor.backbone, [picture], request, seeds=[seed], fit=frame.fit)
+        facts = inversion_facts(editor.backbone, [frame], request, seeds=[seed])
         save_trajectory(trajectory, output, facts)
         tell(output, seconds, {"source": str(image), "facts": facts}, loud)
 

@@ -70,7 +70,7 @@ def write_report(
     with waiting("walking to noise and back", loud.silent):
         mirror, way = compare(backbone, photograph, inversion, plan, range(seed, seed + SEEDS))
         figure = attention(backbone, way, request.task.source_prompt)
-    facts = inversion_facts(backbone, [frame.photo], request, seeds=[seed], fit=frame.fit)
+    facts = inversion_facts(backbone, [frame], request, seeds=[seed])
     report = json.dumps({**mirror.as_dict(), "facts": facts}, indent=2)
     write_atomically(folder / "report.json", (report + "\n").encode())
     write_atomically(folder / "attention.png", to_png(figure))

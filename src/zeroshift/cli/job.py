@@ -79,7 +79,7 @@ def frames_of(job: Job, editor: "Editor") -> "Iterator[FramedPhoto]":
     """
     photos = (load_image(image, max_megapixels=job.photographs.megapixels) for image in job.images)
     looks, flags = job.specs[0].source is None, job.photographs
-    frames = look(editor, photos, fit=flags.fit, caption=looks, batch=flags.together)
+    frames = look(editor, photos, fit=flags.fit, region=flags.region, caption=looks, batch=flags.together)
     return told(job.images, frames, job.loud) if looks else frames
 
 
@@ -120,8 +120,7 @@ def saved(job: Job, editor: "Editor", group: "Group") -> "Trajectory | None":
     from zeroshift.request import inversion_facts
 
     trajectory, facts = load_trajectory(path, editor.backbone)
-    photos, fit = [frame.photo for frame in group.frames], group.frames[0].fit
-    check_facts(path, facts, inversion_facts(editor.backbone, photos, group.requests[0], seeds=group.seeds, fit=fit))
+    check_facts(path, facts, inversion_facts(editor.backbone, group.frames, group.requests[0], seeds=group.seeds))
     return trajectory
 
 

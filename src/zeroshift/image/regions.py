@@ -12,7 +12,7 @@ from zeroshift.image.framing import Box, Size
 Unit = Literal["px", "%"]
 _NUMBER = r"\s*(\d+(?:\.\d+)?)\s*(%|px)?\s*"
 _REGION = re.compile(rf"{_NUMBER},{_NUMBER},{_NUMBER},{_NUMBER}")
-_EXPECTED = "give X,Y,W,H in pixels or percent, as in 120,40,300,300 or 20%,5%,60%,60%"
+_EXPECTED = "X,Y,W,H in pixels or percent, as in 120,40,300,300 or 20%,5%,60%,60%"
 MIN_REGION = 16
 """the shortest side of a region in pixels that an edit can say anything about"""
 
@@ -37,11 +37,17 @@ class Region:
         """
         found = _REGION.fullmatch(text)
         if found is None:
-            raise ImageError(f"{text!r} is no region: {_EXPECTED}.")
+            raise ImageError(f"The `region` must be {_EXPECTED}, or auto, not {text!r}.")
         x, y, width, height = (float(number) for number in found.groups()[::2])
         if not width or not height:
-            raise ImageError(f"The region {text} has no area: {_EXPECTED}.")
+            raise ImageError(f"The `region` {text} has no area; give {_EXPECTED}.")
         return Region(x, y, width, height, tuple("%" if unit == "%" else "px" for unit in found.groups()[1::2]))
+
+    @staticmethod
+    def of(box: Box) -> "Region":
+        """The region of a box in pixels."""
+        left, top, right, bottom = box
+        return Region(left, top, right - left, bottom - top)
 
     def __str__(self) -> str:
         """The form that ``parse`` reads."""
@@ -62,12 +68,10 @@ class Region:
         left, top, width, height = pixels
         if left + width > size[0] or top + height > size[1]:
             raise ImageError(
-                f"The region {self} reaches outside the picture of {size[0]}x{size[1]} px: {_EXPECTED}, inside it."
+                f"The `region` {self} reaches outside the picture of {size[0]}x{size[1]} px; give one inside it."
             )
         if min(width, height) < MIN_REGION:
-            raise ImageError(
-                f"The region {self} is {width}x{height} px, expected {MIN_REGION} px a side or more: take a larger one."
-            )
+            raise ImageError(f"The `region` {self} is {width}x{height} px, expected {MIN_REGION} px a side or more.")
         return left, top, left + width, top + height
 
 
