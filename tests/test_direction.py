@@ -1,6 +1,7 @@
 """Edit directions: token-level mean differences with provenance."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from zeroshift.conditioning.direction import (
     Direction,
     direction_of_prompts,
     direction_of_words,
+    doubts,
     load_direction,
     make_direction,
     mean_embedding,
@@ -22,6 +24,7 @@ from zeroshift.conditioning.direction import (
 from zeroshift.conditioning.rich import RichPrompts
 from zeroshift.conditioning.shift import EditDirection
 from zeroshift.conditioning.task import make_task
+from zeroshift.diffusion.backbone import Identity
 from zeroshift.editor import Editor
 from zeroshift.methods import Pix2PixZero
 from zeroshift.sentences import template_sentences
@@ -135,7 +138,7 @@ def test_bad_files(name: str, tmp_path):
         path.write_bytes(content)
     else:
         save_file(content["tensors"], path, content["metadata"])
-    with pytest.raises(ValueError, match=r"bad\.safetensors is not an edit direction; make one with"):
+    with pytest.raises(ValueError, match=r"bad\.safetensors is not an edit direction[;:] "):
         load_direction(path)
 
 
@@ -212,3 +215,22 @@ def test_a_words_sentences_are_encoded_once_per_loaded_model():
     with calls(other.text_encoder) as seen:
         direction_of_words(other, "cat", "dog", 20)
     assert len(seen) == encoded
+
+
+def test_a_direction_that_leads_nowhere(tmp_path):
+    save_direction(Direction(torch.zeros(1, 16, 16), {}), tmp_path / "d.safetensors")
+    with pytest.raises(ValueError, match=r"d\.safetensors is zero throughout and would change nothing; make it anew"):
+        load_direction(tmp_path / "d.safetensors")
+
+
+def test_doubts_about_a_direction(tiny):
+    direction = direction_of_words(tiny, "cat", "dog", 2)
+    for source, target in (("cat", "dog"), (None, "Dog"), ("a photo of a cat", "a photo of a dog")):
+        assert doubts(direction, tiny, source, target) == []
+    (said,) = doubts(direction, tiny, "dog", "cat")
+    assert said == "The edit direction leads from cat to dog, and asked for is dog to cat."
+    (said,) = doubts(direction, tiny, None, "fox")
+    assert said == "The edit direction leads from cat to dog, and asked for is fox."
+    (said,) = doubts(direction, replace(tiny, identity=Identity("other", "1" * 64)), "cat", "dog")
+    assert said == "The edit direction from cat to dog was made with the model tiny, not other."
+    assert doubts(Direction(torch.ones(1, 16, 16), {}), tiny, "cat", "dog") == []

@@ -7,7 +7,7 @@ import secrets
 import shutil
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -17,10 +17,44 @@ def read_regular(path: Path) -> bytes:
     Raises:
         OSError: it is missing, a folder, no regular file, behind a loop of links, or cannot be read.
     """
+    refuse_pipe(path)
+    return path.read_bytes()
+
+
+def refuse_pipe(path: Path) -> None:
+    """Refuse a pipe or a device, of which reading may never end, and which a result would take the place of.
+
+    Raises:
+        OSError: it is one, or nothing is there, or a loop of links.
+    """
     mode = path.stat().st_mode
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
         raise OSError(errno.EINVAL, "it is a pipe or a device, not a file", str(path))
-    return path.read_bytes()
+
+
+def check_readable(path: Path, missing: str) -> None:
+    """Refuse what is no regular file.
+
+    Raises:
+        ValueError: with the sentence ``missing`` where nothing is there, else with what is.
+    """
+    try:
+        refuse_pipe(path)
+        path.open("rb").close()
+    except FileNotFoundError as error:
+        raise ValueError(missing) from error
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read ({error.strerror}); give another file.") from error
+
+
+def check_replaceable(path: Path) -> None:
+    """Refuse to put a result in the place of a pipe, a device or a loop of links.
+
+    Raises:
+        OSError: one is there.
+    """
+    with suppress(FileNotFoundError):
+        refuse_pipe(path)
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -64,6 +64,7 @@ def inversion_facts(
     guidance = {"guidance_scale": str(request.method.guidance_scale)} if inversion.guided else {}
     boxes = [frame.region for frame in frames]
     regions = {"regions": json.dumps(boxes)} if any(boxes) else {}
+    drawn = {"seed": " ".join(str(seed) for seed in seeds)} if inversion.seeded else {}
     return {
         "model_sha256": backbone.identity.sha256,
         "source_sha256": " ".join(frame.photo.sha256 for frame in frames),
@@ -71,7 +72,7 @@ def inversion_facts(
         "inversion": json.dumps(options, sort_keys=True),
         **guidance,
         "steps": str(request.method.steps),
-        "seed": " ".join(str(seed) for seed in seeds),
+        **drawn,
         "fit": frames[0].fit,
         **regions,
         "device": backbone.device.type,

@@ -6,10 +6,11 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from zeroshift.cli.editing import asked_for, check_all, result_files
+from zeroshift.cli.editing import asked_for, check_all, check_one_target, result_files
 from zeroshift.cli.files import DEFAULT_PHOTOGRAPHS, DEFAULT_RESULTS, PhotographFlags, ResultFlags
 from zeroshift.cli.flags import Given, with_flags
 from zeroshift.cli.job import Job, carry_out
+from zeroshift.cli.output import warn
 from zeroshift.cli.shared import (
     DEFAULT_LOUDNESS,
     DEFAULT_MODEL,
@@ -23,7 +24,7 @@ from zeroshift.cli.shared import (
     as_app,
     method_flags,
 )
-from zeroshift.conditioning.direction import as_direction
+from zeroshift.conditioning.direction import as_direction, doubts
 from zeroshift.edits import EditSpec
 from zeroshift.image import check_files
 
@@ -75,11 +76,13 @@ def edit(
         fit=photographs.fit,
         region=photographs.region,
     )
+    check_one_target(target, direction)
     wanted = asked_for(first, target, strengths)
     check_all(wanted, len(images), photographs, directed=direction is not None, vgg=vgg is not None)
     files = result_files(images, source, wanted, direction, photographs, results)
     along = as_direction(direction)
     check_files(images, photographs.megapixels)
     editor, loaded = model.opened(loud, vgg)
+    warn([] if along is None else doubts(along, editor.backbone, source, target[0]), loud)
     job = Job(images, files, [edit.spec for edit in wanted], direction, photographs, results, loaded, loud)
     carry_out(job, editor, along)

@@ -52,6 +52,16 @@ def numbers_of(strengths: str) -> list[float]:
         raise Wrong(f"--strengths takes numbers with commas between, as in 0.5,1, not {strengths!r}.") from error
 
 
+def check_one_target(targets: Sequence[str], direction: Path | None) -> None:
+    """Refuse a direction beside several targets: it leads to one, whatever the others are called.
+
+    Raises:
+        Wrong: they are several.
+    """
+    if direction is not None and len(targets) > 1:
+        raise Wrong(f"--direction leads to one target, and these are {len(targets)}; give one, or leave it out.")
+
+
 def check_all(
     wanted: Sequence[Wanted], photographs: int, photograph: PhotographFlags, directed: bool, vgg: bool
 ) -> None:

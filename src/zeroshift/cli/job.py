@@ -10,7 +10,7 @@ from PIL import Image
 
 from zeroshift.batching import groups, look, run_group
 from zeroshift.cli.files import PhotographFlags, ResultFlags
-from zeroshift.cli.output import relative, tell
+from zeroshift.cli.output import relative, tell, warn
 from zeroshift.cli.previews import Previews
 from zeroshift.cli.progress import follow
 from zeroshift.cli.shared import Loudness
@@ -116,11 +116,15 @@ def saved(job: Job, editor: "Editor", group: "Group") -> "Trajectory | None":
     path = job.photographs.inversion_file
     if path is None:
         return None
-    from zeroshift.diffusion.trajectory import check_facts, load_trajectory
+    from zeroshift.diffusion.agreement import check_facts, check_tensors
+    from zeroshift.diffusion.trajectory import load_trajectory
     from zeroshift.request import inversion_facts
 
     trajectory, facts = load_trajectory(path, editor.backbone)
-    check_facts(path, facts, inversion_facts(editor.backbone, group.frames, group.requests[0], seeds=group.seeds))
+    wanted = inversion_facts(editor.backbone, group.frames, group.requests[0], seeds=group.seeds)
+    warnings = check_facts(path, facts, wanted)
+    check_tensors(path, trajectory, editor.backbone, group.frames[0].pixels.size, len(group.frames))
+    warn(warnings, job.loud)
     return trajectory
 
 

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 from PIL.Image import registered_extensions
 
-from zeroshift.cli.wrong import Wrong
+from zeroshift.cli.wrong import Wrong, as_flags
+from zeroshift.files import check_replaceable
+from zeroshift.sentences import printable
 
 if TYPE_CHECKING:
     from zeroshift.cli.shared import Loudness
@@ -105,6 +107,10 @@ def check_writable(path: Path, extension: str) -> None:
         raise Wrong(f"{path} must end in {extension}; give such a name.")
     if path.is_dir():
         raise Wrong(f"{path} is a folder; add a file name.")
+    try:
+        check_replaceable(path)
+    except OSError as error:
+        raise ValueError(f"{path} cannot be written ({error.strerror}); choose another name.") from error
     check_folder(path.parent)
 
 
@@ -135,3 +141,10 @@ def tell(path: Path, seconds: float, facts: dict[str, object], loud: "Loudness",
         raise
     except OSError as error:
         raise ValueError(f"{path} is written, but standard output takes no more ({error.strerror}).") from error
+
+
+def warn(sentences: Sequence[str], loud: "Loudness") -> None:
+    """Say on stderr what may not be as somebody thinks."""
+    for sentence in sentences:
+        if not loud.silent:
+            print("zeroshift: warning:", printable(as_flags(sentence)), file=sys.stderr)

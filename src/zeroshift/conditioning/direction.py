@@ -15,8 +15,8 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from zeroshift.diffusion.backbone import Backbone
-from zeroshift.files import write_safetensors
-from zeroshift.sentences import template_sentences
+from zeroshift.files import check_readable, write_safetensors
+from zeroshift.sentences import contains_word, template_sentences
 
 MOST = 64
 """mean embeddings that are kept of a model; the oldest goes first"""
@@ -141,14 +141,19 @@ def load_direction(path: Path) -> Direction:
     Raises:
         ValueError: the file is missing or is not an edit direction.
     """
-    if not path.is_file():
-        raise ValueError(f"There is no edit direction {path}; make one with: zeroshift direction make.")
+    check_readable(path, f"There is no edit direction {path}; make one with: zeroshift direction make.")
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            direction = Direction(file.get_tensor("delta"), json.loads(metadata["provenance"]))
-    except (SafetensorError, KeyError, ValueError) as error:
+            delta, said = file.get_tensor("delta"), json.loads((file.metadata() or {})["provenance"])
+        provenance = {str(name): str(value) for name, value in dict(said).items()}
+    except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
         raise ValueError(f"{path} is not an edit direction; make one with: zeroshift direction make.") from error
+    try:
+        direction = Direction(delta, provenance)
+    except ValueError as error:
+        raise ValueError(f"{path} is not an edit direction: {error}") from error
+    if not delta.any():
+        raise ValueError(f"The edit direction {path} is zero throughout and would change nothing; make it anew.")
     return direction
 
 
@@ -173,3 +178,17 @@ def check_direction(direction: Direction, tokens: Tensor) -> None:
             f"The edit direction{name} is {tuple(direction.delta.shape[1:])} and this model's prompts are "
             f"{tuple(tokens.shape[1:])} (tokens, width); make the direction with this model."
         )
+
+
+def doubts(direction: Direction, backbone: Backbone, source: str | None, target: str) -> list[str]:
+    """What to warn about where a direction is taken for an edit from ``source`` (None: not known) to ``target``."""
+    found, known, name = direction.provenance, backbone.identity, direction.name
+    asked = {key: text for key, text in (("source", source), ("target", target)) if text is not None}
+    others = [text for key, text in asked.items() if name and not contains_word(text, found[key])]
+    said = [f"The edit direction leads {name}, and asked for is {' to '.join(asked.values())}."] if others else []
+    if found.get("model_sha256", known.sha256) != known.sha256:
+        model = found.get("model", "another")
+        said.append(
+            f"The edit direction{f' {name}' if name else ''} was made with the model {model}, not {known.name}."
+        )
+    return said

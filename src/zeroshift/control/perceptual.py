@@ -11,6 +11,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from zeroshift.files import check_readable
+
 BLOCKS: tuple[tuple[tuple[int, int], ...], ...] = (
     ((0, 64), (2, 64)),
     ((5, 128), (7, 128)),
@@ -45,8 +47,7 @@ def load_vgg(path: Path, device: torch.device) -> Vgg:
     Raises:
         ValueError: the file is missing, or is not one.
     """
-    if not path.is_file():
-        raise ValueError(f"There is no file {path}; give `vgg` the weights of torchvision's VGG16 as .safetensors.")
+    check_readable(path, f"There is no file {path}; give `vgg` the weights of torchvision's VGG16 as .safetensors.")
     try:
         tensors = load_file(path)
         needed = {name: tensors[name].to(device) for name in shapes()}

@@ -14,7 +14,7 @@ from torch import Tensor
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.schedule import Schedule, join
 from zeroshift.diffusion.sites import Recording
-from zeroshift.files import write_safetensors
+from zeroshift.files import check_readable, write_safetensors
 
 _FORMAT = "zeroshift.diffusion.trajectory"
 
@@ -142,8 +142,7 @@ def load_trajectory(path: Path, backbone: Backbone) -> tuple[Trajectory, dict[st
     Raises:
         ValueError: the file is missing, is not an inversion, or was made with another model.
     """
-    if not path.is_file():
-        raise ValueError(f"There is no inversion {path}; make one with: zeroshift invert.")
+    check_readable(path, f"There is no inversion {path}; make one with: zeroshift invert.")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -152,32 +151,18 @@ def load_trajectory(path: Path, backbone: Backbone) -> tuple[Trajectory, dict[st
             names = [name for name in file.keys() if name != "latents"]  # noqa: SIM118 - safetensors has no iterator
             latents = file.get_tensor("latents").to(backbone.device).unbind()
             found = {name: file.get_tensor(name).to(backbone.device).unbind() for name in names}
-        facts: dict[str, str] = json.loads(metadata["facts"])
+        facts = {str(name): str(value) for name, value in dict(json.loads(metadata["facts"])).items()}
         model, first = facts["model_sha256"], int(metadata["first"])
         steps = int(metadata["steps"])
         replayed, offset, as_negative = (
             bool(json.loads(metadata[name])) for name in ("replayed", "offset_target", "prompt_as_negative")
         )
-    except (SafetensorError, KeyError, ValueError) as error:
+        rows = {name.split(".")[1]: tensors for name, tensors in found.items() if name.startswith("learned.")}
+        learned = Learned(**rows, prompt_as_negative=as_negative)
+    except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
         raise ValueError(f"{path} is not an inversion; make one with: zeroshift invert.") from error
     if model != backbone.identity.sha256:
         raise ValueError(f"The inversion {path} was made with another model; load that model, or invert anew.")
-    rows = {name.split(".")[1]: tensors for name, tensors in found.items() if name.startswith("learned.")}
-    learned = Learned(**rows, prompt_as_negative=as_negative)
     noise, residuals = found.get("noise", ()), found.get("residuals", ())
     schedule = backbone.schedule(steps)
     return Trajectory(schedule, latents, replayed, offset, first, noise, residuals, learned), facts
-
-
-def check_facts(path: Path, found: Mapping[str, str], wanted: Mapping[str, str]) -> None:
-    """Refuse a saved inversion that an edit with the facts ``wanted`` would not have made itself.
-
-    Raises:
-        ValueError: a fact differs.
-    """
-    for name, value in wanted.items():
-        if found.get(name) != value:
-            raise ValueError(
-                f"The inversion {path} has another {name.replace('_', ' ')} ({found.get(name)}) than this edit "
-                f"({value}); give the edit the same, or invert anew."
-            )

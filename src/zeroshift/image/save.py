@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from PIL import Image
 
-from zeroshift.files import temporary_beside, write_atomically
+from zeroshift.files import check_replaceable, temporary_beside, write_atomically
 from zeroshift.image.errors import ImageError
 from zeroshift.image.pixels import flatten, without_metadata
 from zeroshift.image.recipe import exif_block, png_chunk
@@ -32,6 +32,7 @@ def check_output(path: str | Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
             raise ImageError(f"{path} is a folder, expected a file to write: add a file name.")
+        check_replaceable(path)
         temporary = temporary_beside(path)
         temporary.touch(exist_ok=False)
         temporary.unlink()

@@ -48,6 +48,8 @@ class Inversion:
 
     guided: ClassVar[bool] = False
     """whether the result depends on the guidance scale"""
+    seeded: ClassVar[bool] = False
+    """whether it draws anything at random"""
     empty: ClassVar[bool] = False
     """whether nothing of the photograph is in the latents"""
 

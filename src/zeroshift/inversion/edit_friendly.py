@@ -7,7 +7,7 @@ sampling with it under another prompt edits.
 
 from collections.abc import Generator, Iterator, Sequence
 from math import ceil
-from typing import Annotated, Literal, final
+from typing import Annotated, ClassVar, Literal, final
 
 import torch
 from pydantic import ConfigDict, Field, StrictBool, StrictFloat, StrictInt
@@ -30,6 +30,7 @@ from zeroshift.options.shares import nearest_steps
 class EditFriendlyInversion(Inversion):
     """Noise maps of ancestral sampling through independently noised photographs; the source branch is exact."""
 
+    seeded: ClassVar[bool] = True
     kind: Literal["edit-friendly"] = "edit-friendly"
     """name of this inversion"""
     skip: Annotated[StrictFloat, Field(ge=0, lt=1)] = 0.36

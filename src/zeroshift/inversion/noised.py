@@ -21,6 +21,7 @@ from zeroshift.options.shares import whole_steps
 class NoisedStart(Inversion):
     """The photograph under fresh noise at the level where sampling begins."""
 
+    seeded: ClassVar[bool] = True
     kind: Literal["noised"] = "noised"
     """name of this start"""
     noise_strength: Annotated[StrictFloat, Field(gt=0, le=1)] = 1.0
@@ -60,6 +61,7 @@ class RandomStart(Inversion):
 
     empty: ClassVar[bool] = True
 
+    seeded: ClassVar[bool] = True
     kind: Literal["random"] = "random"
     """name of this start"""
 

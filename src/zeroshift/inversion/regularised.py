@@ -1,7 +1,7 @@
 """pix2pix-zero's inversion: DDIM, every predicted noise pushed towards white (Parmar et al. 2023, section 3.1)."""
 
 from collections.abc import Generator
-from typing import Annotated, Literal, final
+from typing import Annotated, ClassVar, Literal, final
 
 from pydantic import ConfigDict, Field, StrictBool, StrictFloat, StrictInt
 from pydantic.dataclasses import dataclass
@@ -20,6 +20,7 @@ from zeroshift.inversion.noise import draw_rolls, regularise
 class RegularisedInversion(GridInversion):
     """DDIM inversion whose predicted noise is regularised by autocorrelation and KL divergence at every step."""
 
+    seeded: ClassVar[bool] = True
     kind: Literal["regularised"] = "regularised"
     """name of this inversion"""
     lambda_ac: Annotated[StrictFloat, Field(ge=0, le=1000)] = 20.0

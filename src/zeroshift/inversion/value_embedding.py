@@ -40,6 +40,7 @@ class ValueEmbedding(Inversion):
 
     guided: ClassVar[bool] = True
 
+    seeded: ClassVar[bool] = True
     kind: Literal["value-embedding"] = "value-embedding"
     """name of this inversion"""
     inner_steps: Annotated[StrictInt, Field(ge=1, le=1000)] = 100

@@ -1,0 +1,82 @@
+"""Whether a saved inversion is what an edit would have made itself."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from torch import Tensor
+
+from zeroshift.diffusion.backbone import Backbone
+from zeroshift.diffusion.trajectory import Trajectory
+
+_LAST_BITS = ("device", "precision", "threads")
+"""facts that change no more than rounding, besides versions"""
+_NAMES = {"source_sha256": "photograph", "model_sha256": "model", "regions": "region"}
+
+
+def check_facts(path: Path, found: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
+    """Refuse a saved inversion that an edit with the facts ``wanted`` would not have made itself.
+
+    Returns:
+        What to warn about: facts that differ and change rounding alone.
+
+    Raises:
+        ValueError: another fact differs.
+    """
+    names = dict.fromkeys([*wanted, *(name for name in found if name == "regions")])  # there only where one is edited
+    apart = {name: wanted.get(name) for name in names if found.get(name) != wanted.get(name)}
+    rounding = {name for name in apart if name in _LAST_BITS or name.endswith("_version")}
+    for name in (name for name in apart if name not in rounding):
+        raise ValueError(
+            f"The inversion {path} has another {_NAMES.get(name, name.replace('_', ' '))} than this edit"
+            f"{difference(name, found.get(name), apart[name])}; give the edit the same, or invert anew."
+        )
+    there = [f"{name.replace('_', ' ')} {found.get(name)} instead of {apart[name]}" for name in apart]
+    return [f"The inversion {path} was made with {', '.join(there)}; last bits may differ."] if there else []
+
+
+def difference(name: str, found: str | None, wanted: str | None) -> str:
+    """What two values of a fact are, in brackets; nothing of hashes."""
+    if name == "inversion" and found is not None and wanted is not None:
+        pairs = list(_options_apart(json.loads(found), json.loads(wanted)))
+        return f" ({', '.join(f'`{key}` {there} instead of {here}' for key, there, here in pairs)})"
+    return "" if name in _NAMES or found is None else f' ("{found}" instead of "{wanted}")'
+
+
+def _options_apart(found: Mapping[str, object], wanted: Mapping[str, object]) -> Iterator[tuple[str, object, object]]:
+    if found.get("kind") != wanted.get("kind"):
+        yield "inversion", found.get("kind"), wanted.get("kind")
+        return
+    for key in sorted(found.keys() | wanted.keys()):
+        if found.get(key) != wanted.get(key):
+            yield key, found.get(key), wanted.get(key)
+
+
+def check_tensors(path: Path, trajectory: Trajectory, backbone: Backbone, size: tuple[int, int], rows: int) -> None:
+    """Refuse a saved inversion that cannot be one of ``rows`` pictures of ``size`` (width, height) in pixels.
+
+    Raises:
+        ValueError: tensors are missing, of another type or shape, no numbers, or latents zero throughout.
+    """
+    width, height = size
+    latent = (rows, backbone.latent_channels, height // backbone.factor, width // backbone.factor)
+    for name, tensors in trajectory.tensors():
+        steps = len(trajectory.steps)
+        counts = {1, steps + 1} if name == "latents" else {steps, trajectory.schedule.steps}
+        if len(tensors) not in counts:
+            raise ValueError(f"The inversion {path} has {len(tensors)} {name} for {steps} steps; invert anew.")
+        fault = next((said for x in tensors if (said := _fault(name, x, latent))), None)
+        if fault is not None:
+            raise ValueError(f"The inversion {path} has {name} {fault}; invert anew.")
+
+
+def _fault(name: str, x: Tensor, latent: tuple[int, ...]) -> str | None:
+    if not x.is_floating_point():
+        return f"of whole numbers ({str(x.dtype).removeprefix('torch.')})"
+    if not x.isfinite().all():
+        return "that are not numbers"
+    if name.startswith("learned."):
+        return None if x.ndim == 3 and len(x) == latent[0] else f"of the shape {tuple(x.shape)}"
+    if tuple(x.shape) != latent:
+        return f"of the shape {tuple(x.shape)}, and this edit takes {latent}"
+    return "that are zero throughout" if name == "latents" and not x.any() else None
