@@ -5,13 +5,14 @@ from torch import Tensor
 
 from tests.tiny import LENGTH, WIDTH
 from zeroshift.backbones.stable_diffusion import StableDiffusion
+from zeroshift.diffusion.embedding import Embedding
 from zeroshift.diffusion.sites import Compute, Part, Selection, Site, tapped
 
 
-def inputs() -> tuple[Tensor, int, Tensor]:
+def inputs() -> tuple[Tensor, int, Embedding]:
     generator = torch.Generator().manual_seed(5)
     x = torch.randn(2, 4, 8, 8, dtype=torch.float64, generator=generator)
-    return x, 321, torch.randn(2, LENGTH, WIDTH, dtype=torch.float64, generator=generator)
+    return x, 321, Embedding(torch.randn(2, LENGTH, WIDTH, dtype=torch.float64, generator=generator))
 
 
 def unchanged(_site: Site, _part: Part, compute: Compute) -> Tensor:

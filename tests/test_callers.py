@@ -156,7 +156,7 @@ def test_everything_that_an_editor_does_at_once(editor):
     replayed = Request(TASK, short(combined(METHODS[1], control=Replay())))
     fitted = Request(TASK, short(combined(METHODS[1], inversion=NullTextInversion())))
     noised = Request(TASK, combined(METHODS[1], inversion=EditFriendlyInversion(skip=0.0)))
-    x, tokens = torch.ones(1, 4, 8, 8), backbone.embed(["a photo of a cat"]).tokens
+    x, text = torch.ones(1, 4, 8, 8), backbone.embed(["a photo of a cat"])
 
     def inverted(request: Request) -> list[str]:
         *_, last = editor.invert(source, request)
@@ -164,7 +164,7 @@ def test_everything_that_an_editor_does_at_once(editor):
 
     def passes() -> list[bytes]:
         with torch.no_grad():
-            return [backbone.predict(x, 401, tokens).numpy().tobytes() for _ in range(20)]
+            return [backbone.predict(x, 401, text).numpy().tobytes() for _ in range(20)]
 
     jobs: list[Callable[[], object]] = [
         lambda: bits_of(editor.run(source, [replayed])),

@@ -40,7 +40,7 @@ def sampled(backbone, x: Tensor, against: Tensor, wanted: Tensor, scale: float, 
     """Sample in a plain loop from step ``first``, both prompts always."""
     reference = ancestor(backbone, steps)
     for t in reference.timesteps[first:]:
-        n, c = (backbone.predict(x, int(t), tokens) for tokens in (against, wanted))
+        n, c = (backbone.predict(x, int(t), Embedding(tokens)) for tokens in (against, wanted))
         x = reference.step(n + scale * (c - n), t, x).prev_sample
     return x
 

@@ -111,12 +111,12 @@ def test_without_guidance_a_step_is_one_pass_to_invert_and_two_rows_to_sample(ti
 
 
 def test_the_counter_agrees_with_torchs_own_forward_and_backward(tiny):
-    tokens = tiny.embed(["a cat"]).tokens
+    text = tiny.embed(["a cat"])
 
     def run():
         # torch's counter refuses gradients at a leaf
         x = torch.ones(1, 4, 8, 8, dtype=torch.float64, requires_grad=True).repeat(1, 1, 1, 1)
-        torch.autograd.grad(tiny.predict(x, 1, tokens).sum(), x)
+        torch.autograd.grad(tiny.predict(x, 1, text).sum(), x)
 
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as theirs:
         run()

@@ -113,7 +113,7 @@ def test_learned_values_without_taps_are_an_error(tiny):
         with tapped(tiny, select("cross", "v")) as taps:
             moved = predict(tiny, taps, x, 1, valued)
             again = predict(tiny, taps, x, 1, c)
-        assert apart(again, tiny.predict(x, 1, c.tokens)) <= EQUAL < 1e-4 < apart(moved, again)
+        assert apart(again, tiny.predict(x, 1, c)) <= EQUAL < 1e-4 < apart(moved, again)
 
 
 def test_learned_prompts_and_negatives_stand_in_for_the_given_ones(tiny):

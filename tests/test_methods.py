@@ -16,6 +16,7 @@ from zeroshift import methods
 from zeroshift.conditioning import Prompts
 from zeroshift.control import NoControl
 from zeroshift.cost.estimate import measure
+from zeroshift.diffusion.embedding import Embedding
 from zeroshift.image.tensors import to_pictures, to_tensor
 from zeroshift.inversion.ddim import DDIMInversion
 from zeroshift.methods import METHODS, Method, Pix2PixZero
@@ -90,18 +91,18 @@ def test_edit_follows_its_equation(editor):
     backbone = editor.backbone
     x = backbone.encode(to_tensor([source.image]))
     for prompt, up in (("a photo of a cat", True), ("a photo of a dog", False)):
-        x = walked(backbone, x, backbone.embed([prompt]).tokens, up)
+        x = walked(backbone, x, backbone.embed([prompt]), up)
     assert grey_levels(result.native, to_pictures(backbone.decode(x))[0]) <= 1
 
 
-def walked(backbone, x: torch.Tensor, tokens: torch.Tensor, up: bool) -> torch.Tensor:
+def walked(backbone, x: torch.Tensor, text: Embedding, up: bool) -> torch.Tensor:
     """Move a latent over three DDIM levels (-332, 1, 334, 667), to noise or back, asking at each pair's upper one."""
     alphas = [float(a) for a in backbone.scheduler.alphas_cumprod[[0, 1, 334, 667]].double()]
     pairs = [(1, alphas[0], alphas[1]), (334, alphas[1], alphas[2]), (667, alphas[2], alphas[3])]
     for timestep, low, high in pairs if up else reversed(pairs):
         left, reached = (low, high) if up else (high, low)
         with torch.no_grad():
-            eps = backbone.predict(x, timestep, tokens)
+            eps = backbone.predict(x, timestep, text)
         x = (reached / left) ** 0.5 * (x - (1 - left) ** 0.5 * eps) + (1 - reached) ** 0.5 * eps
     return x
 

@@ -130,7 +130,7 @@ def test_keys_and_values_have_no_gradient_to_the_latent(tiny):
 
     wanted = select("cross", "q", "k", "v", "probs")
     with tapped(tiny, wanted) as taps, taps.listening(note, wanted):
-        tiny.predict(x, 1, prompts(tiny).tokens)
+        tiny.predict(x, 1, prompts(tiny))
     assert reached == {"q": {True}, "k": {False}, "v": {False}, "probs": {True}}
 
 

@@ -91,7 +91,7 @@ def test_exact_reconstruction_is_said_to_be_equal(tiny, photograph):
 
 
 def test_a_words_map_is_the_mean_of_its_tokens_over_layers_and_heads(tiny):
-    maps = word_maps(tiny, clean(1), 501, prompts(tiny).tokens, [(1,), (2, 3)])
+    maps = word_maps(tiny, clean(1), 501, prompts(tiny), [(1,), (2, 3)])
     wanted, finest = select("cross", "probs"), []
 
     def keep(site, part, compute):
@@ -102,7 +102,7 @@ def test_a_words_map_is_the_mean_of_its_tokens_over_layers_and_heads(tiny):
         return probs
 
     with tapped(tiny, wanted) as taps, taps.listening(keep, wanted):
-        tiny.predict(clean(1), 501, prompts(tiny).tokens)
+        tiny.predict(clean(1), 501, prompts(tiny))
     mean = sum(finest) / len(finest)
     assert apart(maps[0], mean[1]) <= 1e-12 and apart(maps[1], (mean[2] + mean[3]) / 2) <= 1e-12
 

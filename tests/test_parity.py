@@ -206,7 +206,7 @@ def test_unguided_edit_is_plain_sampling(backbone, guidance: float):
     )
     sampler.set_progress_bar_config(disable=True)
     theirs = sampler(
-        prompt_embeds=Embedding(prompts(backbone).tokens).shift(delta_of(backbone, chosen), 1.0).tokens,
+        prompt_embeds=Embedding(prompts(backbone).tokens).shift(Embedding(delta_of(backbone, chosen)), 1.0).tokens,
         negative_prompt_embeds=backbone.embed([""]).tokens,
         latents=clean(1),
         num_inference_steps=STEPS,

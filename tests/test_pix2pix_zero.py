@@ -82,7 +82,7 @@ def attention_distance(backbone, trajectory: Trajectory, branch, x: Tensor, i: i
         steps = list(record(source_of(backbone, taps, trajectory, branch)))
         with taps.listening(lambda s, p, compute: maps.append((s, compute())) or maps[-1][1], wanted):
             text = branch.conditioning.target(i)
-            backbone.predict(x.repeat(len(text), 1, 1, 1), trajectory.schedule.timesteps[i], text.tokens)
+            backbone.predict(x.repeat(len(text), 1, 1, 1), trajectory.schedule.timesteps[i], text.stacked)
     return sum(float((v - steps[i].seen[s, "probs"]).square().sum()) / (2 * v.shape[1]) for s, v in maps)
 
 

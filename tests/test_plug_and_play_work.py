@@ -60,7 +60,7 @@ def test_several_targets_share_the_source(tiny):
 
 
 def test_the_network_is_left_as_it_was(tiny):
-    x, text = clean(1), prompts(tiny).tokens
+    x, text = clean(1), prompts(tiny)
     with torch.no_grad():
         before, expected = installed(tiny.unet), tiny.predict(x, 321, text)
         chosen = method()

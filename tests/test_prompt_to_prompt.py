@@ -87,7 +87,7 @@ def test_without_any_control_it_is_ddim_with_word_swap(tiny):
     text = plan(tiny, off, trajectory).branch.conditioning.target(0)
     x = trajectory.start
     for i, t in enumerate(trajectory.schedule.timesteps):
-        negative, prompt = (tiny.predict(x, t, e.tokens) for e in text.embeddings)
+        negative, prompt = (tiny.predict(x, t, e) for e in text.embeddings)
         x = trajectory.schedule.advance(x, negative + 7.5 * (prompt - negative), i)
     assert apart(step.targets[0], x) <= EQUAL
 

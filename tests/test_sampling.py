@@ -202,7 +202,7 @@ def test_the_same_prompt_gives_the_source(tiny):
 def test_guided_mixes_any_number_of_weighted_rows(tiny):
     texts = [tiny.embed([text]) for text in ("", "a photo of a cat", "a dog")]
     x = clean(1)
-    alone = [tiny.predict(x, 401, text.tokens) for text in texts]
+    alone = [tiny.predict(x, 401, text) for text in texts]
     mixed = guided(tiny, Taps(()), (x,), 401, TextRows(tuple(texts), (0.5, 2.0, -1.5)))
     assert apart(mixed, 0.5 * alone[0] + 2.0 * alone[1] - 1.5 * alone[2]) <= 1e-12
 

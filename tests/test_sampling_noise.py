@@ -26,10 +26,10 @@ def test_sampling_noise_is_diffusers_ancestral_step(backbone, eta: float):
     reference.alphas_cumprod = reference.alphas_cumprod.double()
     reference.final_alpha_cumprod = reference.alphas_cumprod[0]
     reference.set_timesteps(STEPS)
-    n, c = backbone.embed([""]).tokens, backbone.embed([TASK.target_prompt]).tokens
+    n, c = backbone.embed([""]), backbone.embed([TASK.target_prompt])
     generator, x = torch.Generator().manual_seed(7), trajectory.start
     for t, step in zip(reference.timesteps.tolist(), steps, strict=True):
-        against, wanted = (backbone.predict(x, t, tokens) for tokens in (n, c))
+        against, wanted = (backbone.predict(x, t, text) for text in (n, c))
         fresh = torch.randn(4, 8, 8, generator=generator).double()[None]
         x = reference.step(against + 3.0 * (wanted - against), t, x, eta=eta, variance_noise=fresh).prev_sample
         assert apart(step.targets[0], x) <= EQUAL

@@ -15,6 +15,7 @@ from tests.watch import installed, running_order
 from zeroshift.backbones.stable_diffusion import StableDiffusion
 from zeroshift.backbones.unet import find_sites
 from zeroshift.diffusion.backbone import Unsupported
+from zeroshift.diffusion.embedding import Embedding
 from zeroshift.diffusion.sites import Compute, Part, Site, select, tapped
 
 WIDTHS = (320, 640, 1280, 1280)
@@ -72,7 +73,9 @@ def test_stable_diffusion_has_sixteen_cross_sites(tiny):
 
     with tapped(backbone, select("cross", "probs")) as taps:
         with taps.listening(measure, select("cross", "probs"), stop=True):
-            backbone.predict(torch.empty(2, 4, 64, 64, device="meta"), 1, torch.empty(2, 77, 768, device="meta"))
+            backbone.predict(
+                torch.empty(2, 4, 64, 64, device="meta"), 1, Embedding(torch.empty(2, 77, 768, device="meta"))
+            )
     assert shapes == [(2, 8, (64 // s.scale) ** 2, 77) for s in cross]
 
 

@@ -13,6 +13,7 @@ from tests.watch import calls, running_order
 from zeroshift.backbones.unet import TappedAttention
 from zeroshift.conditioning import Prompts
 from zeroshift.control.base import Control, Stack
+from zeroshift.diffusion.embedding import Embedding
 from zeroshift.diffusion.sites import NOTHING, Part, Site, select, tapped
 from zeroshift.diffusion.source_branch import Recorded, record
 from zeroshift.diffusion.trajectory import Trajectory
@@ -155,13 +156,13 @@ def test_direct_inversion_under_another_prompt(tiny):
     assert apart(start, inverted(tiny, chosen, clean(1)).start) > 1e-4
 
 
-def climbed(backbone, x: Tensor, tokens: Tensor, steps: int, grid: str) -> dict[int, Tensor]:
+def climbed(backbone, x: Tensor, text: Embedding, steps: int, grid: str) -> dict[int, Tensor]:
     """Invert in a plain loop; return the latent at every timestep's level."""
     alphas, stride = backbone.scheduler.alphas_cumprod.double(), 1000 // steps
     found = {}
     for t in range(1, 1 + stride * steps, stride):
         low, high = alphas[max(t - stride, 0)], alphas[t]
-        out = backbone.predict(x, max(t - stride, 0) if grid == "source" else t, tokens)
+        out = backbone.predict(x, max(t - stride, 0) if grid == "source" else t, text)
         velocity = backbone.scheduler.config.prediction_type == "v_prediction"
         if velocity and grid == "aligned":  # x is then what a sampling step makes of the latent above
             turn = high.sqrt().acos() - low.sqrt().acos()
@@ -183,7 +184,7 @@ def test_inversion_against_a_plain_loop(backbone, options, grid, fine):
     """Also in more steps than sampling takes: its latents are then those of the fine inversion at sampling's levels."""
     x0, chosen = clean(1), replace(METHOD, inversion=options(grid=grid, inversion_steps=fine))
     trajectory = inverted(backbone, chosen, x0)
-    expected = climbed(backbone, x0, prompts(backbone).tokens, fine or STEPS, grid)
+    expected = climbed(backbone, x0, prompts(backbone), fine or STEPS, grid)
     assert trajectory.replayed is (options is DirectInversion) and len(trajectory.latents) == STEPS + 1
     assert torch.equal(trajectory.latents[-1], x0)
     for t, x in zip(trajectory.schedule.timesteps, trajectory.latents, strict=False):
@@ -201,9 +202,9 @@ def test_finer_inversion_against_diffusers(backbone):
     with calls(backbone.unet) as rows:
         trajectory = inverted(backbone, chosen, clean(1))
     assert len(rows) == chosen.inversion.stages(4) == 76
-    x, tokens, found = clean(1), prompts(backbone).tokens, {}
+    x, text, found = clean(1), prompts(backbone), {}
     for t in range(1, 752, 10):
-        x = reference.step(backbone.predict(x, t, tokens), torch.tensor(t), x).prev_sample
+        x = reference.step(backbone.predict(x, t, text), torch.tensor(t), x).prev_sample
         found[t] = x
     for t, ours in zip((751, 501, 251, 1), trajectory.latents, strict=False):
         assert apart(ours, found[t]) <= EQUAL

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zeroshift.backbones.stable_diffusion import StableDiffusion
+from zeroshift.diffusion.embedding import Embedding
 from zeroshift.evaluation.kernel_distance import halves, kernel_distance, over_halvings
 from zeroshift.image.tensors import to_bytes
 from zeroshift.miniature.quality.inversion import returned
@@ -97,7 +98,7 @@ def noise_in(model: StableDiffusion, x: Tensor, t: int, tokens: Tensor, level: T
 
     The latter are two equations in clean part and noise (Salimans and Ho 2022, appendix D).
     """
-    out = model.predict(x, t, tokens)
+    out = model.predict(x, t, Embedding(tokens))
     if model.scheduler.config.prediction_type == "epsilon":
         return out
     told = model.scheduler.alphas_cumprod.double()[t]

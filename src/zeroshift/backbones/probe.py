@@ -31,7 +31,7 @@ def probe(backbone: StableDiffusion) -> None:
     with loading(f"the scheduler of {name}", "its scheduler_config.json"):
         timestep = backbone.schedule(1).timesteps[0]
     with loading(f"the unet of {name}", "its config.json for this vae and text encoder"):
-        if backbone.predict(latents, timestep, backbone.embed([""]).tokens).shape != latents.shape:
+        if backbone.predict(latents, timestep, backbone.embed([""])).shape != latents.shape:
             raise ValueError("it returns latents of another shape")
 
 

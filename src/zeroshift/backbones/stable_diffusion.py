@@ -144,9 +144,9 @@ class StableDiffusion:
         """Return what ``embed`` encodes, as numbers."""
         return token_ids(self.tokenizer, prompts, self.tokenizer.model_max_length)
 
-    def predict(self, x: Tensor, timestep: float | Tensor, tokens: Tensor) -> Tensor:
+    def predict(self, x: Tensor, timestep: float | Tensor, text: Embedding) -> Tensor:
         """Return the network's output in the precision of ``x``."""
         dtype = self.unet.conv_in.weight.dtype  # the network's own property walks through all its layers, at every call
         with self.lock.held():
-            out: Tensor = self.unet(x.to(dtype), timestep, tokens.to(dtype), return_dict=False)[0]
+            out: Tensor = self.unet(x.to(dtype), timestep, text.tokens.to(dtype), return_dict=False)[0]
         return out.to(x.dtype)

@@ -85,14 +85,14 @@ def attention(backbone: "Backbone", way: "Way", prompt: str) -> "Image.Image":
     from zeroshift.reports.attention_figure import Row, draw
     from zeroshift.reports.mirror import word_maps
 
-    read, source = backbone.tokens(prompt), backbone.embed([prompt]).tokens
+    read, source = backbone.tokens(prompt), backbone.embed([prompt])
     named = [(word, span) for word, span in zip(read.words, read.spans, strict=True) if span]
     schedule, learned = way.trajectory.schedule, way.trajectory.learned.prompts
     rows: list[Row] = []
     for i in sorted({int(share * schedule.steps) for share in SHARES}):
-        pairs = ((way.up[i], source), (way.back[i], learned[i] if learned else source))
+        pairs = ((way.up[i], source), (way.back[i], source.of(learned[i]) if learned else source))
         spans = [span for _, span in named]
-        maps = [word_maps(backbone, x, schedule.timesteps[i], tokens, spans) for x, tokens in pairs]
+        maps = [word_maps(backbone, x, schedule.timesteps[i], text, spans) for x, text in pairs]
         brightest = torch.maximum(*(m.amax((1, 2)) for m in maps))
         labels = (f"step {i}\nphotograph", f"step {i}\nreconstruction")
         rows += [Row(label, m, brightest) for label, m in zip(labels, maps, strict=True)]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass as plain_dataclass
+from dataclasses import replace
 from math import exp
 from typing import Annotated, ClassVar, Literal, final
 
@@ -45,7 +46,7 @@ class FixedPrompts:
 def prompt_at(run: EditContext, i: int) -> Embedding:
     """Return the source prompt at step ``i``: the one that the inversion learned, if it did."""
     learned = run.trajectory.learned.prompts
-    return Embedding(learned[i]) if learned else run.prompt
+    return run.prompt.of(learned[i]) if learned else run.prompt
 
 
 def negative_at(run: EditContext, i: int, given: Embedding, prompt: Embedding) -> Embedding:
@@ -56,7 +57,7 @@ def negative_at(run: EditContext, i: int, given: Embedding, prompt: Embedding) -
     learned = run.trajectory.learned
     if learned.prompt_as_negative:
         return prompt
-    return Embedding(learned.negatives[i]) if learned.negatives else given
+    return given.of(learned.negatives[i]) if learned.negatives else given
 
 
 def with_values(run: EditContext, i: int, prompt: Embedding, until: float = 1.0) -> Embedding:
@@ -67,7 +68,7 @@ def with_values(run: EditContext, i: int, prompt: Embedding, until: float = 1.0)
     learned = run.trajectory.learned
     if not learned.values or i >= begun_steps(until, run.steps):
         return prompt
-    return Embedding(prompt.tokens, prompt.tokens * learned.scales[i] + learned.shifts[i])
+    return replace(prompt, values=prompt.tokens * learned.scales[i] + learned.shifts[i])
 
 
 @final

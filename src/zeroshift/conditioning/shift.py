@@ -19,7 +19,7 @@ from zeroshift.conditioning.direction import (
 from zeroshift.conditioning.prompts import StepPrompts, negative_at, prompt_at, with_values
 from zeroshift.conditioning.task import Task
 from zeroshift.diffusion.backbone import Backbone
-from zeroshift.diffusion.embedding import TextRows, guidance_rows
+from zeroshift.diffusion.embedding import Embedding, TextRows, guidance_rows
 
 Words = Literal["sentences", "swap"]
 Shape = Literal["constant", "rising", "falling", "cosine", "mirror"]
@@ -98,7 +98,7 @@ def rows_along(run: EditContext, negative: str | None, normalise: bool) -> Calla
         # the same object: the source branch of a photograph then needs one row, not two equal ones
         seen = with_values(run, i, prompt)
         against = negative_at(run, i, given or seen, seen)
-        moved = seen if strength is None else with_values(run, i, prompt.shift(delta, strength))
+        moved = seen if strength is None else with_values(run, i, prompt.shift(Embedding(delta), strength))
         return guidance_rows(against, moved, run.guidance_scale)
 
     return rows

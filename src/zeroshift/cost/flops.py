@@ -17,9 +17,9 @@ T = TypeVar("T")
 
 def forward_flops(backbone: Backbone, x0: Tensor) -> int:
     """Count one forward pass on the first sample of ``x0``: 1 SF."""
-    tokens = prompt_for(backbone, x0[:1]).tokens
+    text = prompt_for(backbone, x0[:1])
     with torch.no_grad():
-        return flops_of(lambda: backbone.predict(x0[:1], 1, tokens))
+        return flops_of(lambda: backbone.predict(x0[:1], 1, text))
 
 
 def prompt_for(backbone: Backbone, x0: Tensor) -> Embedding:

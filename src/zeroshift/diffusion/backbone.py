@@ -142,5 +142,8 @@ class Backbone(Protocol):
     def tokens(self, prompt: str) -> Tokens:
         """Return the tokens that ``embed`` encodes, and which of them belong to which word."""
 
-    def predict(self, x: Tensor, timestep: float | Tensor, tokens: Tensor) -> Tensor:
-        """Return the network's raw output for latents (N, C, h, w) and prompts (N, L, D); one timestep, or (N,)."""
+    def predict(self, x: Tensor, timestep: float | Tensor, text: Embedding) -> Tensor:
+        """Return the network's raw output for latents (N, C, h, w) and N prompts; one timestep, or (N,).
+
+        The prompts' ``values`` are the business of taps.
+        """

@@ -12,20 +12,34 @@ class Embedding:
     """Encoded prompts, one per picture."""
 
     tokens: Tensor
-    """last hidden states of the text encoder, (B, L, D), padding included"""
+    """hidden states of the text encoder, (B, L, D), padding included"""
     values: Tensor | None = None
     """what the value projections of cross-attention see instead of the tokens, (B, L, D) (StyleDiffusion, Eq. 5)"""
+    pooled: Tensor | None = None
+    """one vector per prompt, (B, P), that the network takes beside the tokens; None for a network that takes none"""
 
-    def shift(self, direction: Tensor, scale: float) -> "Embedding":
-        """Add ``scale * direction`` (1, L, D), token position by token position (pix2pix-zero, section 3.1)."""
-        return Embedding(self.tokens + scale * direction.to(self.tokens))
+    def shift(self, direction: "Embedding", scale: float) -> "Embedding":
+        """Add ``scale * direction`` (1, L, D), token position by token position (pix2pix-zero, section 3.1).
+
+        The pooled vectors move along the direction's, if it has any.
+        """
+        tokens, pooled = self.tokens + scale * direction.tokens.to(self.tokens), self.pooled
+        if pooled is not None and direction.pooled is not None:
+            pooled = pooled + scale * direction.pooled.to(pooled)
+        return Embedding(tokens, pooled=pooled)
 
     def towards(self, other: "Embedding", share: float) -> "Embedding":
         """Return what lies between this (``share`` 0) and ``other`` (1)."""
-        tokens = torch.lerp(self.tokens, other.tokens, share)
-        if self.values is None and other.values is None:
-            return Embedding(tokens)
-        return Embedding(tokens, torch.lerp(self.for_values, other.for_values, share))
+        tokens, pooled, values = torch.lerp(self.tokens, other.tokens, share), self.pooled, None
+        if pooled is not None and other.pooled is not None:
+            pooled = torch.lerp(pooled, other.pooled, share)
+        if self.values is not None or other.values is not None:
+            values = torch.lerp(self.for_values, other.for_values, share)
+        return Embedding(tokens, values, pooled)
+
+    def of(self, tokens: Tensor, rows: Tensor | slice = slice(None)) -> "Embedding":
+        """Put other ``tokens`` (n, L, D) in the place of those of the prompts ``rows``, whose pooled vectors stay."""
+        return Embedding(tokens, pooled=None if self.pooled is None else self.pooled[rows])
 
     @property
     def for_values(self) -> Tensor:
@@ -34,7 +48,9 @@ class Embedding:
 
     def repeat(self, count: int) -> "Embedding":
         """Give each of ``count`` pictures the one prompt (1, L, D)."""
-        return Embedding(self.tokens.expand(count, -1, -1))
+        return Embedding(
+            self.tokens.expand(count, -1, -1), pooled=None if self.pooled is None else self.pooled.expand(count, -1)
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +74,17 @@ class TextRows:
         if all(e.values is None for e in self.embeddings):
             return None
         return torch.cat([e.for_values for e in self.embeddings])
+
+    @property
+    def pooled(self) -> Tensor | None:
+        """Return the rows' pooled vectors, (R * B, P); None where the network takes none."""
+        found = [e.pooled for e in self.embeddings if e.pooled is not None]
+        return torch.cat(found) if found else None
+
+    @property
+    def stacked(self) -> Embedding:
+        """Return all rows as the prompts of one pass, R * B of them."""
+        return Embedding(self.tokens, self.values, self.pooled)
 
     @property
     def prompt(self) -> "TextRows":

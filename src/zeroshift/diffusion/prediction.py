@@ -25,8 +25,9 @@ def predict(
     Latents and timesteps that are ``blocks`` equal blocks are computed once until prompts come in.
     """
     shared = backbone.sharing(blocks, taps.listened) if blocks > 1 else nullcontext()
-    with taps.seeing(text.values), shared:
-        return backbone.predict(x, timestep, text.tokens)
+    rows = text.stacked if isinstance(text, TextRows) else text
+    with taps.seeing(rows.values), shared:
+        return backbone.predict(x, timestep, rows)
 
 
 def guided(

@@ -136,7 +136,7 @@ def _step_up(
 ) -> tuple[Tensor, Recording]:
     seen: Recording = {}
     with tapped(backbone, keep) as taps, taps.listening(recorder(seen), keep):
-        out = backbone.predict(x, move.timestep, source.tokens)
+        out = backbone.predict(x, move.timestep, source)
     clean, eps = schedule.split(x, out, move.left, move.told)
     if regulariser is not None:
         eps = regulariser(eps)

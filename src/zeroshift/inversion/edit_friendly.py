@@ -15,7 +15,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from zeroshift.diffusion.backbone import Backbone
-from zeroshift.diffusion.embedding import Embedding, TextRows, guidance_rows
+from zeroshift.diffusion.embedding import TextRows, guidance_rows
 from zeroshift.diffusion.noise import generators, normal_noise
 from zeroshift.diffusion.prediction import guided
 from zeroshift.diffusion.schedule import Schedule, join
@@ -99,7 +99,8 @@ def chunks(steps: range, size: int) -> Iterator[range]:
 
 def predictions(backbone: Backbone, x: Tensor, schedule: Schedule, steps: range, text: TextRows) -> tuple[Tensor, ...]:
     """Return the guided prediction at every one of ``steps`` in one pass; ``x`` holds their latents, step by step."""
-    rows = tuple(Embedding(e.tokens.repeat(len(steps), 1, 1)) for e in text.embeddings)
+    every = torch.arange(len(x) // len(steps), device=x.device).repeat(len(steps))
+    rows = tuple(e.of(e.tokens[every], every) for e in text.embeddings)
     asked = torch.tensor([schedule.timesteps[i] for i in steps], device=x.device)
     timesteps = asked.repeat_interleave(len(x) // len(steps)).repeat(len(text))
     return guided(backbone, Taps(()), (x,), timesteps, TextRows(rows, text.weights)).chunk(len(steps))

@@ -1,7 +1,7 @@
 """The losses of StyleDiffusion's inversion (Li et al., arXiv:2303.15649, Eq. 6 to 8) and what may be added to them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -104,5 +104,6 @@ class Fit:
         return loss
 
     def _text(self, read: tuple[Tensor, Tensor], rows: Tensor) -> Embedding:
-        tokens = self.photograph.prompt.tokens[rows]
-        return Embedding(tokens, tokens * read[0] + read[1])
+        prompt = self.photograph.prompt
+        tokens = prompt.tokens[rows]
+        return replace(prompt.of(tokens, rows), values=tokens * read[0] + read[1])

@@ -14,6 +14,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from zeroshift.diffusion.backbone import Backbone
+from zeroshift.diffusion.embedding import Embedding
 from zeroshift.diffusion.trajectory import Learned, Trajectory
 from zeroshift.inversion.base import CleanLatents, Inversion, InversionContext
 from zeroshift.inversion.ddim import walk_up
@@ -71,7 +72,7 @@ class NullTextInversion(Inversion):
     ) -> Generator[Tensor, None, Trajectory]:
         schedule = backbone.schedule(plan.steps)
         levels = yield from walk_up(backbone, photograph.x0, photograph.prompt, schedule)
-        prompt, empty = photograph.prompt.tokens, backbone.embed([""]).repeat(len(photograph.x0)).tokens
+        prompt, empty = photograph.prompt, backbone.embed([""]).repeat(len(photograph.x0))
         learned, fixed = (empty, prompt) if self.optimise == "negative" else (prompt, empty)
         weight = 1 - plan.guidance_scale if self.optimise == "negative" else plan.guidance_scale
         x, latents, embeddings = levels.latents[0], [levels.latents[0]], list[Tensor]()
@@ -83,19 +84,19 @@ class NullTextInversion(Inversion):
             with torch.no_grad():
                 x = aim.reached(backbone.predict(x, timestep, learned))[1]
             latents.append(x)
-            embeddings.append(learned)
+            embeddings.append(learned.tokens)
             yield x
-        own = [fixed] * schedule.steps
+        own = [fixed.tokens] * schedule.steps
         prompts, negatives = ((), embeddings) if self.optimise == "negative" else (embeddings, own)
         return Trajectory(schedule, latents, replayed=True, learned=Learned(prompts, negatives))
 
-    def _learned(self, backbone: Backbone, aim: Aim, start: Tensor) -> Tensor:
-        """Return the embedding (B, L, D) with which the step comes close to where it shall, begun at the last one."""
+    def _learned(self, backbone: Backbone, aim: Aim, start: Embedding) -> Embedding:
+        """Return the embedding with which the step comes close to where it shall, begun at the last one."""
 
         def losses(params: Params, rows: Tensor) -> Tensor:
-            out = backbone.predict(aim.x[rows], aim.timestep, params[0])
+            out = backbone.predict(aim.x[rows], aim.timestep, start.of(params[0], rows))
             return per_picture((aim.reached(out, rows)[1] - aim.wanted[rows]).square())
 
-        adam, stop = Adam((start,), learning_rate(self.learning_rate, aim.i)), enough(self.stop_loss, aim.i)
-        (found,), _ = minimise((start,), losses, adam, steps=self.inner_steps, stop=stop)
-        return found
+        adam, stop = Adam((start.tokens,), learning_rate(self.learning_rate, aim.i)), enough(self.stop_loss, aim.i)
+        (found,), _ = minimise((start.tokens,), losses, adam, steps=self.inner_steps, stop=stop)
+        return start.of(found)

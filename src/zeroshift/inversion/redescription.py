@@ -21,6 +21,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from zeroshift.diffusion.backbone import Backbone
+from zeroshift.diffusion.embedding import Embedding
 from zeroshift.diffusion.schedule import Schedule
 from zeroshift.diffusion.trajectory import Learned, Trajectory
 from zeroshift.inversion.base import CleanLatents, Inversion, InversionContext
@@ -88,14 +89,14 @@ class Redescription(Inversion):
         levels = yield from walk_up(
             backbone, photograph.x0, photograph.prompt, schedule, self.grid, regulariser=self.whitened
         )
-        x, tokens = levels.latents[0].contiguous(), photograph.prompt.tokens
+        x, prompt = levels.latents[0].contiguous(), photograph.prompt
         latents, prompts, residuals = [x], list[Tensor](), list[Tensor]()
         for i in range(schedule.steps):
             # of the official grid's T - 1 latents the index runs round to the noisiest; of T + 1 it never does
             step = StepBack(backbone, schedule, i, x, levels.latents[(i + 1) % len(levels.latents)].contiguous())
-            tokens, x = self.rewritten(step, tokens)
+            prompt, x = self.rewritten(step, prompt)
             if self.rewrites:
-                prompts.append(tokens)
+                prompts.append(prompt.tokens)
             elif self.optimiser == "residual":
                 residuals.append(step.target - x)
                 x = step.target
@@ -111,23 +112,23 @@ class Redescription(Inversion):
             eps = eps - self.lambda_kl * kl_gradient(eps)
         return eps
 
-    def rewritten(self, step: "StepBack", tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Return every picture's prompt (B, L, D) rewritten for one step, and the latent that it leads to."""
+    def rewritten(self, step: "StepBack", prompt: Embedding) -> tuple[Embedding, Tensor]:
+        """Return every picture's prompt rewritten for one step, and the latent that it leads to."""
         reached = torch.empty_like(step.target)
 
         def losses(params: Params, rows: Tensor) -> Tensor:
-            found = step.reached(params[0], rows)
+            found = step.reached(prompt.of(params[0], rows), rows)
             reached[rows] = found.detach()
             return per_picture((found - step.target[rows]).square())
 
         steps, stop = self.inner_steps if self.rewrites else 0, self.stop_loss + self.stop_rise * step.share
-        descent, early = self.descent(tokens, step.share), not self.official
-        (rewritten,), left = minimise((tokens,), losses, descent, steps=steps, stop=stop, early=early)
+        descent, early = self.descent(prompt.tokens, step.share), not self.official
+        (rewritten,), left = minimise((prompt.tokens,), losses, descent, steps=steps, stop=stop, early=early)
         # a prompt that was good enough before its last step has been predicted with as it is
-        stale = left if early else torch.arange(len(tokens), device=tokens.device)
+        stale = left if early else torch.arange(len(rewritten), device=rewritten.device)
         if len(stale):
-            reached[stale] = step.reached(rewritten[stale], stale)
-        return rewritten, reached
+            reached[stale] = step.reached(prompt.of(rewritten[stale], stale), stale)
+        return prompt.of(rewritten), reached
 
     def descent(self, tokens: Tensor, share: float) -> Descent:
         """Return a fresh way down for the prompts (B, L, D), after the share ``share`` of the run."""
@@ -153,8 +154,8 @@ class StepBack:
         """Return how much of the run lies behind; the authors' code counts in steps of 60."""
         return self.i / self.schedule.steps
 
-    def reached(self, tokens: Tensor, pictures: Tensor) -> Tensor:
-        """Return where some ``pictures`` come under their prompts (N, L, D): (N, C, h, w)."""
+    def reached(self, text: Embedding, pictures: Tensor) -> Tensor:
+        """Return where some ``pictures`` come under their prompts: (N, C, h, w)."""
         x = self.x[pictures]
-        out = self.backbone.predict(x, self.schedule.timesteps[self.i], tokens)
+        out = self.backbone.predict(x, self.schedule.timesteps[self.i], text)
         return self.schedule.advance(x, out, self.i)

@@ -15,6 +15,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from zeroshift.diffusion.backbone import Backbone, Unsupported
+from zeroshift.diffusion.embedding import Embedding
 from zeroshift.diffusion.sites import Site, nowhere, quarter_cross, select, taps_at
 from zeroshift.diffusion.trajectory import Learned, Trajectory
 from zeroshift.inversion.base import CleanLatents, Inversion, InversionContext
@@ -91,7 +92,7 @@ class ValueEmbedding(Inversion):
         fit, schedule = self._fit(backbone, photograph, plan.seeds), backbone.schedule(plan.steps)
         keep = fit.looks if self.attention_weight else nowhere
         levels = yield from walk_up(backbone, photograph.x0, photograph.prompt, schedule, keep=keep)
-        empty = backbone.embed([""]).repeat(len(photograph.x0)).tokens
+        empty = backbone.embed([""]).repeat(len(photograph.x0))
         x, params = levels.latents[0], fit.learner.start
         latents, scales, shifts = [x], list[Tensor](), list[Tensor]()
         taps = taps_at(backbone, select("cross", "v"))
@@ -107,7 +108,7 @@ class ValueEmbedding(Inversion):
             scales.append(scale)
             shifts.append(shift)
             yield x
-        learned = Learned(negatives=[empty] * plan.steps, scales=scales, shifts=shifts)
+        learned = Learned(negatives=[empty.tokens] * plan.steps, scales=scales, shifts=shifts)
         return Trajectory(schedule, latents, replayed=True, learned=learned)
 
     def _learned(self, losses: Losses, start: Params, i: int, limit: float | None) -> Params:
@@ -165,7 +166,7 @@ def quarter_layers(sites: tuple[Site, ...]) -> frozenset[Site]:
 
 @torch.no_grad()
 def other_prediction(
-    backbone: Backbone, x: Tensor, timestep: float, empty: Tensor, guidance_scale: float
+    backbone: Backbone, x: Tensor, timestep: float, empty: Embedding, guidance_scale: float
 ) -> Tensor | None:
     """Return the prediction that guidance holds the prompt's against, which no learning changes; None without it."""
     return None if guidance_scale == 1 else backbone.predict(x, timestep, empty)

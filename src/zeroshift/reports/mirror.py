@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zeroshift.diffusion.backbone import Backbone
+from zeroshift.diffusion.embedding import Embedding
 from zeroshift.diffusion.sites import Compute, Part, Site, select, tapped
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.evaluation.similarity import ssim
@@ -124,7 +125,7 @@ def walked(backbone: Backbone, photograph: CleanLatents, inversion: Inversion, p
         return Way(seen[-1 - plan.steps :: -1], trajectory.latents, trajectory)
     schedule, back = trajectory.schedule, [trajectory.start]
     for i, timestep in enumerate(schedule.timesteps):
-        out = backbone.predict(back[-1], timestep, photograph.prompt.tokens)
+        out = backbone.predict(back[-1], timestep, photograph.prompt)
         back.append(schedule.advance(back[-1], out, i))
     return Way(seen[::-1], back, trajectory)
 
@@ -161,8 +162,10 @@ def pixels(backbone: Backbone, latents: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def word_maps(backbone: Backbone, x: Tensor, timestep: float, tokens: Tensor, spans: Sequence[Sequence[int]]) -> Tensor:
-    """Return where each word is attended to, (words, h, w), from one latent x (1, C, h, w) and its prompt (1, L, D).
+def word_maps(
+    backbone: Backbone, x: Tensor, timestep: float, text: Embedding, spans: Sequence[Sequence[int]]
+) -> Tensor:
+    """Return where each word is attended to, (words, h, w), from one latent x (1, C, h, w) and its prompt.
 
     A map is the mean over cross-attention layers, heads and the word's tokens, all brought to the latent's grid.
     """
@@ -177,6 +180,6 @@ def word_maps(backbone: Backbone, x: Tensor, timestep: float, tokens: Tensor, sp
 
     wanted = select("cross", "probs")
     with tapped(backbone, wanted) as taps, taps.listening(keep, wanted, stop=True):
-        backbone.predict(x, timestep, tokens)
+        backbone.predict(x, timestep, text)
     mean = torch.stack(found).mean(0)
     return torch.stack([mean[list(span)].mean(0) for span in spans])
