@@ -16,8 +16,9 @@ from benchmarks.pairs import PAIRS
 from benchmarks.pipeline import NAME as PIPELINE
 from benchmarks.pipeline import of_pipeline
 from benchmarks.setting import Pair, Setting, ours
-from zeroshift.backbones import load_backbone
+from zeroshift.backbones.checkpoint import find_checkpoint
 from zeroshift.backbones.clip import Towers
+from zeroshift.backbones.read import read_stable_diffusion
 from zeroshift.conditioning.direction import direction_of_words
 from zeroshift.image import load_image
 from zeroshift.image.tensors import to_tensor
@@ -43,7 +44,7 @@ class Times:
 
 def shipped(steps: int | None, inner_steps: int | None) -> Setting:
     """Return the shipped model and ``examples/cat.png``, squeezed to its size."""
-    backbone = load_backbone(device="cpu", precision="fp32")
+    backbone = read_stable_diffusion(find_checkpoint(None, None, None), "cpu", "fp32")
     side = backbone.size
     image = load_image("examples/cat.png").image.resize((side, side), Image.Resampling.LANCZOS)
     direction = direction_of_words(backbone, "cat", "dog", 200)

@@ -6,8 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
 
-from zeroshift.backbones import load_backbone
-from zeroshift.backbones.checkpoint import SHIPPED
+from zeroshift.backbones.checkpoint import SHIPPED, find_checkpoint
+from zeroshift.backbones.read import read_stable_diffusion
 from zeroshift.backbones.stable_diffusion import StableDiffusion
 from zeroshift.editor import Editor
 from zeroshift.loading import own_captioner
@@ -39,7 +39,8 @@ class Place:
     @cached_property
     def backbone(self) -> StableDiffusion:
         """Return the model in float32 on the CPU."""
-        return load_backbone(None if self.model == SHIPPED else self.model, device="cpu", precision="fp32")
+        checkpoint = find_checkpoint(None if self.model == SHIPPED else self.model, None, None)
+        return read_stable_diffusion(checkpoint, "cpu", "fp32")
 
     def editor(self) -> Editor:
         """Return the model with the presets that it has now."""

@@ -11,7 +11,7 @@ from zeroshift.conditioning.direction import Direction
 from zeroshift.conditioning.prompts import FixedPrompts
 from zeroshift.control.base import Control
 from zeroshift.control.perceptual import Vgg
-from zeroshift.diffusion.backbone import Backbone
+from zeroshift.diffusion.backbone import Backbone, check_edits
 from zeroshift.diffusion.embedding import Embedding, guidance_rows
 from zeroshift.diffusion.noise import check_seeds, random_start
 from zeroshift.diffusion.trajectory import Trajectory
@@ -62,9 +62,11 @@ def translate(
     is for refinement.
 
     Raises:
+        Unsupported: the model only generates.
         ValueError: the pictures frame to different sizes, the requests cannot share one inversion (see
             ``batching.grouped``), or there are more or fewer seeds than pictures.
     """
+    check_edits(backbone.identity.name, backbone.edits)
     check_seeds(seeds, frames)
     check_rows(len(frames))
     check_shared(requests, photograph=True)
@@ -102,8 +104,10 @@ def invert(
     """Only invert pictures as ``translate`` does; the last step has the trajectory.
 
     Raises:
+        Unsupported: the model only generates.
         ValueError: the pictures frame to different sizes, or there are more or fewer seeds than pictures.
     """
+    check_edits(backbone.identity.name, backbone.edits)
     check_seeds(seeds, frames)
     prompt = backbone.embed([request.task.source_prompt]).repeat(len(frames))
     yield from _inverted(backbone, stacked(frames), request, prompt, seeds)
@@ -117,8 +121,10 @@ def translate_generated(
     The results' ``reconstruction`` is the generated source.
 
     Raises:
+        Unsupported: the model only generates.
         ValueError: the requests do not share source prompt and steps.
     """
+    check_edits(backbone.identity.name, backbone.edits)
     check_rows(len(seeds))
     check_seeds(seeds, seeds)
     check_shared(requests, photograph=False)

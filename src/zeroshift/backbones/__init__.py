@@ -1,13 +1,9 @@
 """Loading checkpoints."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from zeroshift.backbones.checkpoint import Checkpoint, ClipFolder, Device, Precision, find_checkpoint, find_clip
 from zeroshift.diffusion.backbone import Backbone, Identity, Unsupported
-
-if TYPE_CHECKING:
-    from zeroshift.backbones.stable_diffusion import StableDiffusion
 
 
 def load_backbone(
@@ -18,12 +14,12 @@ def load_backbone(
     device: Device = "auto",
     precision: Precision = "auto",
     clip: str | Path | None = None,
-) -> "StableDiffusion":
-    """Load a Stable Diffusion 1.x or 2.x checkpoint in diffusers format; see ``zeroshift.load``.
+) -> Backbone:
+    """Load a checkpoint in diffusers format; see ``zeroshift.load``.
 
     Raises:
         ValueError: there is no such folder, repository or device.
-        Unsupported: a part is missing or damaged, weights are pickled, or the layout is another.
+        Unsupported: a part is missing or damaged, weights are pickled, or it is of no family that is loaded.
     """
     apart = None if clip is None else find_clip(clip, cache_dir)
     return open_backbone(find_checkpoint(model, revision, cache_dir), device, precision, apart)
@@ -31,16 +27,16 @@ def load_backbone(
 
 def open_backbone(
     checkpoint: Checkpoint, device: Device = "auto", precision: Precision = "auto", clip: ClipFolder | None = None
-) -> "StableDiffusion":
+) -> Backbone:
     """Load a checkpoint that was found.
 
     Raises:
         ValueError: there is no such device.
         Unsupported: a part is damaged.
     """
-    from zeroshift.backbones.read import read_stable_diffusion  # diffusers takes seconds to import
+    from zeroshift.backbones.read import READERS  # diffusers takes seconds to import
 
-    return read_stable_diffusion(checkpoint, device, precision, clip)
+    return READERS[checkpoint.family.name](checkpoint, device, precision, clip)
 
 
 __all__ = ["Backbone", "Identity", "Unsupported", "load_backbone", "open_backbone"]

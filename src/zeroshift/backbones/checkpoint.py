@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from zeroshift.backbones.families import FAMILIES, INDEX, LOADED, Family, check_noise, family_of
 from zeroshift.backbones.hub import snapshot
 from zeroshift.backbones.whole import check_weights, read_object
 from zeroshift.diffusion.backbone import Unsupported
@@ -15,10 +16,6 @@ Precision = Literal["auto", "fp32", "fp16", "bf16"]
 
 SHIPPED = Path(__file__).parent.parent / "shipped"
 """the model that comes with the package"""
-PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
-_WEIGHTS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
-"""the parts that are networks, with the name that their weight files begin with"""
-_CONFIGS = {part: "config.json" for part in _WEIGHTS} | {"scheduler": "scheduler_config.json"}
 IMAGE_ENCODER = "image_encoder"
 """the part that only some methods need: CLIP's other tower"""
 CLASSIFIER = "classifier"
@@ -28,7 +25,8 @@ FINDER = "finder"
 _PREPARATION = (IMAGE_ENCODER, "feature_extractor")
 PRESETS = "presets.json"
 """the options that a checkpoint recommends for methods; most have none"""
-_TEXTS = [f"{part}/*{end}" for part in (*PARTS, *_PREPARATION, CLASSIFIER) for end in (".json", ".txt")]
+_PARTS = tuple(dict.fromkeys(part for family in FAMILIES for part in family.parts))
+_TEXTS = [INDEX, *(f"{part}/*{end}" for part in (*_PARTS, *_PREPARATION, CLASSIFIER) for end in (".json", ".txt"))]
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
 """owner/name; what begins with a dot, such as ../name, is a path"""
 
@@ -39,6 +37,7 @@ class Checkpoint:
 
     root: Path
     name: str
+    family: Family
     revision: str | None
     """commit of a hub checkpoint"""
     variants: Mapping[str, str | None]
@@ -46,10 +45,12 @@ class Checkpoint:
 
     def files(self) -> list[Path]:
         """Return every file that is loaded."""
-        configs = [self.root / part / name for part, name in _CONFIGS.items()]
-        words = [path for path in _files(self.root / "tokenizer") if path.suffix in {".json", ".txt"}]
-        weights = [path for part, kind in self.variants.items() for path in _weights(self.root, part, kind)]
-        return [*configs, *words, *weights, *self._of_image_encoder()]
+        configs = [self.root / part / name for part, name in self.family.configs.items()]
+        files = (path for part in self.family.tokenizers for path in _files(self.root / part))
+        words = [path for path in files if path.suffix in {".json", ".txt"}]
+        weights = [path for part in self.variants for path in weights_of(self, part)]
+        index = [self.root / INDEX] if self.family.indexed and (self.root / INDEX).is_file() else []
+        return [*index, *configs, *words, *weights, *self._of_image_encoder()]
 
     @property
     def sees(self) -> bool:
@@ -95,7 +96,7 @@ def find_checkpoint(model: str | Path | None, revision: str | None, cache_dir: s
 
     Raises:
         ValueError: there is no such folder or repository.
-        Unsupported: a part is missing, weights are pickled, or the layout is not Stable Diffusion 1.x or 2.x.
+        Unsupported: a part is missing, weights are pickled, or it is of no family that is loaded.
     """
     if model is None:
         return check(SHIPPED, "shipped", None)
@@ -110,13 +111,12 @@ def find_configs(model: str | Path, revision: str | None, cache_dir: str | Path 
 
     Raises:
         ValueError: there is no such folder or repository.
-        Unsupported: a part is missing, or the layout is not Stable Diffusion 1.x or 2.x.
+        Unsupported: a part is missing, or it is of no family that is loaded.
     """
     folder = is_folder(model)
     root = Path(model) if folder else snapshot(str(model), revision, cache_dir, _TEXTS)
     name, commit = (root.resolve().name, None) if folder else (str(model), root.name)
-    check_parts(root, name)
-    return Checkpoint(root, name, commit, {})
+    return Checkpoint(root, name, check_parts(root, name), commit, {})
 
 
 def find_clip(clip: str | Path, cache_dir: str | Path | None) -> ClipFolder:
@@ -156,48 +156,43 @@ def check(root: Path, name: str, revision: str | None) -> Checkpoint:
     Raises:
         Unsupported: a part is missing, weights are pickled, or the layout is another.
     """
-    check_parts(root, name)
-    found = Checkpoint(root, name, revision, {part: _variant(root, name, part) for part in _WEIGHTS})
-    for part in _WEIGHTS:
+    family = check_parts(root, name)
+    variants = {part: variant_in(root / part, stem, f"The {part} of {name}") for part, stem in family.weights.items()}
+    found = Checkpoint(root, name, family, revision, variants)
+    for part in variants:
         check_weights(weights_of(found, part), f"the {part} of {name}")
     return found
 
 
-def check_parts(root: Path, name: str) -> None:
-    """Refuse another layout.
+def check_parts(root: Path, name: str) -> Family:
+    """Return a folder's family; refuse one that lacks something.
 
     Raises:
-        Unsupported: a part or its configuration is missing, or there is a second text encoder.
+        Unsupported: a part or its configuration is missing, or it is of no family that is loaded.
     """
-    for part in PARTS:
+    family = family_of(root, name)
+    for part in family.parts:
         if not (root / part).is_dir():
-            raise Unsupported(
-                f"The checkpoint {name} has no {part} folder; zeroshift loads Stable Diffusion 1.x and 2.x in "
-                "diffusers format."
-            )
-    if (root / "text_encoder_2").is_dir():
-        raise Unsupported(f"The checkpoint {name} has two text encoders; zeroshift loads Stable Diffusion 1.x and 2.x.")
-    for part, file in _CONFIGS.items():
+            raise Unsupported(f"The checkpoint {name} has no {part} folder; {LOADED}.")
+    for part, file in family.configs.items():
         if not (root / part / file).is_file():
             raise Unsupported(f"The {part} of {name} has no {file}; get it anew.")
-    for part, path in _tables(root):
+    for part, path in _tables(root, family):
         read_object(path, f"the {part} of {name}")
     _check_channels(root, name)
+    check_noise(root, name)
+    return family
 
 
-def _tables(root: Path) -> Iterator[tuple[str, Path]]:
+def _tables(root: Path, family: Family) -> Iterator[tuple[str, Path]]:
     """Every file of tables that a part has, with the part."""
-    for part in (*PARTS, *_PREPARATION):
+    for part in (*family.parts, *_PREPARATION):
         yield from ((part, path) for path in sorted((root / part).glob("*.json")))
 
 
 def weights_of(checkpoint: Checkpoint, part: str) -> list[Path]:
     """Return the weights of one network that are loaded."""
-    return _weights(checkpoint.root, part, checkpoint.variants[part])
-
-
-def _variant(root: Path, name: str, part: str) -> str | None:
-    return variant_in(root / part, _WEIGHTS[part], f"The {part} of {name}")
+    return weights_in(checkpoint.root / part, checkpoint.family.weights[part], checkpoint.variants[part])
 
 
 def variant_in(folder: Path, stem: str, what: str) -> str | None:
@@ -212,10 +207,6 @@ def variant_in(folder: Path, stem: str, what: str) -> str | None:
     pickled = any(folder.glob("*.bin")) or any(folder.glob("*.ckpt"))
     lacking = "only pickled weights, which can run code when opened" if pickled else "no weights"
     raise Unsupported(f"{what} has {lacking}; zeroshift loads .safetensors only, so convert it first.")
-
-
-def _weights(root: Path, part: str, variant: str | None) -> list[Path]:
-    return weights_in(root / part, _WEIGHTS[part], variant)
 
 
 def weights_in(folder: Path, stem: str, variant: str | None) -> list[Path]:
@@ -240,9 +231,16 @@ def _check_channels(root: Path, name: str) -> None:
 
 
 def _download(model: str, revision: str | None, cache_dir: str | Path | None) -> Path:
-    """Get a repository's plain weights, and half-precision ones for the networks that have no others."""
-    networks = (*_WEIGHTS, IMAGE_ENCODER, CLASSIFIER)
-    root = snapshot(model, revision, cache_dir, [*_TEXTS, PRESETS, *(f"{part}/*.safetensors" for part in networks)])
-    lacking = [part for part in _WEIGHTS if not _weights(root, part, None)]
+    """Get a repository's plain weights, and half-precision ones for the networks that have no others.
+
+    Raises:
+        ValueError: there is no such repository.
+        Unsupported: it is of no family that is loaded; no weights are downloaded then.
+    """
+    index = snapshot(model, revision, cache_dir, [INDEX])
+    family = family_of(index, model)
+    wanted = [f"{part}/*.safetensors" for part in (*family.weights, IMAGE_ENCODER, CLASSIFIER)]
+    root = snapshot(model, index.name, cache_dir, [*_TEXTS, PRESETS, *wanted])
+    lacking = [part for part, stem in family.weights.items() if not weights_in(root / part, stem, None)]
     halves = [f"{part}/{name}" for part in lacking for name in ("*.fp16*.safetensors", "*.index.fp16.json")]
     return snapshot(model, root.name, cache_dir, halves, skipped=()) if halves else root

@@ -14,7 +14,7 @@ from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer, CLIPVisionMode
 
 from zeroshift.backbones.checkpoint import IMAGE_ENCODER, Checkpoint, ClipFolder, variant_in, weights_in
 from zeroshift.backbones.whole import check_loaded, check_weights, loading, read_object
-from zeroshift.diffusion.backbone import Unsupported
+from zeroshift.diffusion.backbone import Tokens, Unsupported
 
 Colour: TypeAlias = tuple[float, float, float]
 
@@ -90,6 +90,19 @@ def token_ids(tokenizer: CLIPTokenizer, prompts: Sequence[str], length: int) -> 
     whole = tokenizer(list(prompts), verbose=False).input_ids
     cut = [ids if len(ids) <= length else [*ids[: length - 1], ids[-1]] for ids in whole]
     return [[*ids, *[tokenizer.pad_token_id] * (length - len(ids))] for ids in cut]
+
+
+def tokens_of(tokenizer: CLIPTokenizer, prompt: str) -> Tokens:
+    """Return the tokens of a prompt at the tokenizer's full length, and which of them belong to which word."""
+    words = tuple(prompt.split())
+    last = tokenizer.model_max_length - 1  # the end token's place in a prompt that is cut
+    spans, at = list[tuple[int, ...]](), 1
+    for word in words:  # blanks part tokens, so a word's are the same on its own
+        length = len(tokenizer(word, add_special_tokens=False).input_ids)
+        spans.append(tuple(range(min(at, last), min(at + length, last))))
+        at += length
+    (ids,) = token_ids(tokenizer, [prompt], tokenizer.model_max_length)
+    return Tokens(tuple(ids), min(at, last) + 1, words, tuple(spans))
 
 
 def widened(x: Tensor) -> Tensor:

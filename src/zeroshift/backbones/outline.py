@@ -8,15 +8,16 @@ from zeroshift.backbones.checkpoint import IMAGE_ENCODER, Checkpoint
 from zeroshift.backbones.clip import Towers
 from zeroshift.backbones.stable_diffusion import StableDiffusion
 from zeroshift.backbones.whole import loading
-from zeroshift.diffusion.backbone import Identity
+from zeroshift.diffusion.backbone import Identity, check_edits
 
 
 def outline_of(checkpoint: Checkpoint) -> StableDiffusion:
     """Build a checkpoint from its configurations; weights are not read.
 
     Raises:
-        Unsupported: nothing can be made of them.
+        Unsupported: nothing can be made of them, or the model only generates.
     """
+    check_edits(checkpoint.name, checkpoint.family.edits)
     root, what = checkpoint.root, f"the checkpoint {checkpoint.name}"
     with loading(what, "the config.json of its networks"), torch.device("meta"):
         unet = UNet2DConditionModel.from_config(UNet2DConditionModel.load_config(root / "unet"))

@@ -3,21 +3,23 @@
 import math
 
 import torch
+from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
+from zeroshift.backbones.clip import token_ids
+from zeroshift.backbones.sdxl import StableDiffusionXL
 from zeroshift.backbones.stable_diffusion import StableDiffusion
 from zeroshift.backbones.whole import loading
 from zeroshift.diffusion.backbone import Unsupported
 
 
 @torch.no_grad()
-def probe(backbone: StableDiffusion) -> None:
+def probe(backbone: StableDiffusion | StableDiffusionXL) -> None:
     """Refuse parts that do not fit each other, before a picture is waited for.
 
     Raises:
         Unsupported: there are some.
     """
     name = backbone.identity.name
-    check_prompts(backbone, name)
     with loading(f"the unet of {name}", "its config.json"):
         if backbone.size < backbone.multiple or not backbone.sites:
             raise ValueError(f"a sample_size of {backbone.unet.config.sample_size}")
@@ -35,19 +37,19 @@ def probe(backbone: StableDiffusion) -> None:
             raise ValueError("it returns latents of another shape")
 
 
-def check_prompts(backbone: StableDiffusion, name: str) -> None:
+def check_prompts(words: CLIPTokenizer, text: CLIPTextModel | CLIPTextModelWithProjection, name: str) -> None:
     """Refuse a tokenizer that is of another text encoder.
 
     Raises:
         Unsupported: it is.
     """
-    words, encoder = backbone.tokenizer, backbone.text_encoder.config
+    encoder = text.config
     if not 2 < words.model_max_length <= encoder.max_position_embeddings:  # 10^30 where its file says nothing
         raise Unsupported(
             f"tokenizer_config.json of {name} has a model_max_length of {words.model_max_length:g}, and the text "
             f"encoder takes at most {encoder.max_position_embeddings} tokens; get it anew."
         )
     with loading(f"the tokenizer of {name}", "its vocab.json"):
-        (ids,) = backbone.token_ids(["a photo of a cat"])
+        (ids,) = token_ids(words, ["a photo of a cat"], words.model_max_length)
         if None in ids or max(ids) >= encoder.vocab_size:
             raise ValueError("it has tokens that the text encoder does not know")

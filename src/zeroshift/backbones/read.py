@@ -1,20 +1,22 @@
-"""Reading a Stable Diffusion checkpoint from safetensors, frozen, onto a device."""
+"""Reading a checkpoint from safetensors, frozen, onto a device."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
-from transformers import CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from zeroshift.backbones.checkpoint import Checkpoint, ClipFolder, Device, Precision, weights_of
 from zeroshift.backbones.clip import read_own_towers, read_tower, read_towers
-from zeroshift.backbones.probe import probe
+from zeroshift.backbones.families import STABLE_DIFFUSION, STABLE_DIFFUSION_XL, index_of
+from zeroshift.backbones.probe import check_prompts, probe
+from zeroshift.backbones.sdxl import StableDiffusionXL
 from zeroshift.backbones.stable_diffusion import StableDiffusion
-from zeroshift.backbones.whole import check_loaded, loading
-from zeroshift.diffusion.backbone import Clip, Identity
+from zeroshift.backbones.whole import check_loaded, loading, read_object
+from zeroshift.diffusion.backbone import Backbone, Clip, Identity, Unsupported
 from zeroshift.files import sha256_of
 
 _DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -46,8 +48,60 @@ def read_stable_diffusion(
     )
     for part in (backbone.unet, backbone.vae, backbone.text_encoder):
         part.to(place)
+    check_prompts(tokenizer, text_encoder, checkpoint.name)
     probe(backbone)
     return backbone
+
+
+def read_stable_diffusion_xl(
+    checkpoint: Checkpoint, device: Device, precision: Precision, clip: ClipFolder | None = None
+) -> StableDiffusionXL:
+    """Load every part.
+
+    Raises:
+        Unsupported: a file is damaged or of another architecture, or a CLIP is given.
+        ValueError: the device is not there.
+    """
+    if clip is not None:
+        raise Unsupported(
+            f"Pictures are only generated with the model {checkpoint.name}, so that there is nothing to compare; leave "
+            "`clip` out."
+        )
+    root, name, place = checkpoint.root, checkpoint.name, pick_device(device)
+    dtype, parts = pick_dtype(precision, place), ("text_encoder", "text_encoder_2")
+    towers = [
+        read_tower(kind, root / part, checkpoint.variants[part], dtype, f"the {part} of {name}")
+        for kind, part in zip((CLIPTextModel, CLIPTextModelWithProjection), parts, strict=True)
+    ]
+    words: list[CLIPTokenizer] = [read_words(CLIPTokenizer, checkpoint, part) for part in checkpoint.family.tokenizers]
+    backbone = StableDiffusionXL(
+        identity=identity_of(checkpoint, clip),
+        unet=read_network(checkpoint, dtype, UNet2DConditionModel, "unet"),
+        vae=read_network(checkpoint, vae_dtype(checkpoint, dtype), AutoencoderKL, "vae"),
+        text_encoders=(towers[0], towers[1]),
+        tokenizers=(words[0], words[1]),
+        scheduler=read_words(DDIMScheduler, checkpoint, "scheduler"),
+        zeros_for_empty=bool(index_of(root, name).get("force_zeros_for_empty_prompt", True)),
+    )
+    for part in (backbone.unet, backbone.vae, *towers):
+        part.to(place)
+    for tokenizer, tower in zip(words, towers, strict=True):
+        check_prompts(tokenizer, tower, name)
+    probe(backbone)
+    return backbone
+
+
+READERS: "Mapping[str, Callable[[Checkpoint, Device, Precision, ClipFolder | None], Backbone]]" = {
+    STABLE_DIFFUSION.name: read_stable_diffusion,
+    STABLE_DIFFUSION_XL.name: read_stable_diffusion_xl,
+}
+"""what loads a checkpoint, by its family's name"""
+
+
+def vae_dtype(checkpoint: Checkpoint, dtype: torch.dtype) -> torch.dtype:
+    """Return the precision of Stable Diffusion XL's VAE: fp32 for fp16, in which it overflows unless it was mended."""
+    config = read_object(checkpoint.root / "vae/config.json", f"the vae of {checkpoint.name}")
+    return torch.float32 if dtype == torch.float16 and config.get("force_upcast", True) else dtype
 
 
 def read_network(checkpoint: Checkpoint, dtype: torch.dtype, kind: Any, part: str) -> Any:  # noqa: ANN401 - of ``kind``

@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from zeroshift.diffusion.backbone import Backbone
+from zeroshift.diffusion.backbone import Backbone, check_edits
 from zeroshift.files import check_readable, write_safetensors
 from zeroshift.sentences import contains_word, template_sentences
 
@@ -94,8 +94,10 @@ def make_direction(
     """Return the direction from the sentences ``source`` to the sentences ``target``.
 
     Raises:
+        Unsupported: the model only generates.
         ValueError: a set is empty.
     """
+    check_edits(backbone.identity.name, backbone.edits)
     for name, sentences in zip(names, (source, target), strict=True):
         if not sentences:
             raise ValueError(f'There are no sentences for "{name}"; give at least one, better hundreds.')

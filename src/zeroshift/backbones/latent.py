@@ -1,0 +1,87 @@
+"""What checkpoints of a UNet and a VAE have in common, whatever tells them what to draw."""
+
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
+
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from torch import Tensor
+
+from zeroshift.backbones.clip import widened
+from zeroshift.backbones.noise_schedule import schedule_of
+from zeroshift.backbones.sharing import sharing
+from zeroshift.backbones.unet import find_sites, tap
+from zeroshift.diffusion.lock import NetworkLock
+from zeroshift.diffusion.schedule import Schedule
+from zeroshift.diffusion.sites import Site, Taps
+
+_PRECISIONS = {torch.float16: "fp16", torch.bfloat16: "bf16", torch.float32: "fp32", torch.float64: "fp64"}
+
+
+class LatentDiffusion:
+    """The half of a backbone that knows no text; leaves are frozen dataclasses that have these fields.
+
+    The network runs in its own precision, everything outside it in float32 (float64 where the latents are).
+    """
+
+    unet: UNet2DConditionModel
+    vae: AutoencoderKL
+    scheduler: DDIMScheduler
+    lock: NetworkLock
+    """of the UNet: taps are installed in it, and whoever passes through it meets them"""
+
+    @property
+    def size(self) -> int:
+        side = self.unet.config.sample_size
+        return int(side if isinstance(side, int) else max(side)) * self.factor
+
+    @property
+    def factor(self) -> int:
+        return 1 << (len(self.vae.config.block_out_channels) - 1)
+
+    @property
+    def multiple(self) -> int:
+        return self.factor << (len(self.unet.config.block_out_channels) - 1)
+
+    @property
+    def latent_channels(self) -> int:
+        return int(self.unet.config.in_channels)
+
+    @property
+    def device(self) -> torch.device:
+        device: torch.device = self.unet.device
+        return device
+
+    @property
+    def precision(self) -> str:
+        return _PRECISIONS[self.unet.dtype]
+
+    @cached_property
+    def sites(self) -> tuple[Site, ...]:
+        return find_sites(self.unet)
+
+    @contextmanager
+    def install(self, taps: Taps) -> Iterator[None]:
+        with self.lock.held_alone(), ExitStack() as installed:
+            for site in taps.sites:
+                installed.enter_context(tap(self.unet, site, taps))
+            yield
+
+    @contextmanager
+    def sharing(self, blocks: int, tapped: Collection[str]) -> Iterator[None]:
+        with self.lock.held(), sharing(self.unet, blocks, tapped):
+            yield
+
+    def schedule(self, steps: int) -> Schedule:
+        return schedule_of(self.scheduler, steps)
+
+    @torch.no_grad()
+    def encode(self, pictures: Tensor) -> Tensor:
+        """Return scaled latents: the mean of the encoder's distribution, so that an edit is reproducible."""
+        x = pictures.to(self.device, self.vae.dtype)
+        return widened(self.vae.encode(x).latent_dist.mean * self.vae.config.scaling_factor)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Return pictures, unclamped; weights are frozen, so a graph is built only for latents that ask for one."""
+        return widened(self.vae.decode(latents.to(self.vae.dtype) / self.vae.config.scaling_factor).sample)
