@@ -22,7 +22,9 @@ def load(
     captioner: Captioner | None = None,
     vgg: str | Path | None = None,
 ) -> Editor:
-    """Load a model: the shipped one, a Stable Diffusion 1.x/2.x folder in diffusers format, or a hub id.
+    """Load a model: the shipped one, a folder in diffusers format, or a hub id.
+
+    Stable Diffusion 1.x and 2.x edit and generate; Stable Diffusion XL generates.
 
     Args:
         model: folder or hub id; None is the model that comes with the package.
