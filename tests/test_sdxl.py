@@ -11,6 +11,7 @@ from diffusers import DDIMScheduler, StableDiffusionXLPipeline
 from PIL import Image
 
 from tests.runs import apart
+from tests.shell import call
 from tests.tiny import WIDTH, tiny_clip
 from tests.tiny_xl import PROJECTED, WIDE, tiny_xl
 from zeroshift import Editor, load
@@ -96,7 +97,7 @@ def test_prompts_are_encoded_as_diffusers_does(folder):
         assert torch.equal(ours.tokens, tokens) and torch.equal(ours.pooled, pooled)
 
 
-def test_a_folder_generates_through_the_editor(saved, editor, tmp_path):
+def test_a_folder_generates_through_the_editor(saved, editor):
     """In float32: pixels round to the same byte or its neighbour."""
     start = random_start(latent_shape(editor.backbone), [SEED])
     theirs = generated(pipeline_of(saved, torch.float32), start, 5.0, "pil", PROMPTS[:1])[0]
@@ -124,6 +125,22 @@ def test_what_is_not_there_yet_is_one_sentence(saved, editor, tmp_path):
         load(saved, device="cpu", clip=tiny_clip(tmp_path / "clip"))
     with pytest.raises(Unsupported, match="has no CLIP image encoder"):
         editor.backbone.image_tokens(torch.zeros(1, 3, 32, 32))
+
+
+def test_the_command_line_generates_and_refuses_before_weights_are_read(saved, copy, tmp_path, capsys):
+    made = tmp_path / "cat.png"
+    options = ("--model", saved, "--threads", "1", "-q")
+    assert call(capsys, "generate", PROMPTS[0], "--steps", "2", "--output", made, *options).code == 0
+    with Image.open(made) as picture:
+        assert picture.size == (32, 32)
+    again = call(capsys, "redo", made, "--output", tmp_path / "again.png", *options[:2], "-q")
+    assert again.code == 0 and (tmp_path / "again.png").read_bytes() == made.read_bytes()
+    for weights in copy.rglob("*.safetensors"):
+        weights.write_bytes(b"never read")
+    for verb in (("edit", made, "--source", "cat", "--target", "dog"), ("invert", made, "--source", "cat")):
+        place = tmp_path / ("out.png" if verb[0] == "edit" else "out.safetensors")
+        refused = call(capsys, *verb, "--output", place, "--model", copy)
+        assert refused.code != 0 and ONLY in refused.err.replace("\n", " ") and not place.exists()
 
 
 @pytest.fixture

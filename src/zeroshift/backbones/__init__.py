@@ -2,8 +2,16 @@
 
 from pathlib import Path
 
-from zeroshift.backbones.checkpoint import Checkpoint, ClipFolder, Device, Precision, find_checkpoint, find_clip
-from zeroshift.diffusion.backbone import Backbone, Identity, Unsupported
+from zeroshift.backbones.checkpoint import (
+    Checkpoint,
+    ClipFolder,
+    Device,
+    Precision,
+    find_checkpoint,
+    find_clip,
+    find_configs,
+)
+from zeroshift.diffusion.backbone import Backbone, Identity, Unsupported, check_edits
 
 
 def load_backbone(
@@ -39,4 +47,16 @@ def open_backbone(
     return READERS[checkpoint.family.name](checkpoint, device, precision, clip)
 
 
-__all__ = ["Backbone", "Identity", "Unsupported", "load_backbone", "open_backbone"]
+def check_editing(model: str | Path | None, revision: str | None = None, cache_dir: str | Path | None = None) -> None:
+    """Refuse a model that cannot edit before its weights are downloaded or read.
+
+    Raises:
+        ValueError: there is no such folder or repository.
+        Unsupported: a part is missing, it is of no family that is loaded, or of one that only generates.
+    """
+    if model is not None:
+        found = find_configs(model, revision, cache_dir)
+        check_edits(found.name, found.family.edits)
+
+
+__all__ = ["Backbone", "Identity", "Unsupported", "check_editing", "load_backbone", "open_backbone"]

@@ -33,7 +33,7 @@ def generate(
     if not prompts or not all(prompt.strip() for prompt in prompts):
         raise Wrong("Give one prompt or more, none of them empty, as in: a photo of a cat.")
     files = places([f"{slug(prompt)}-{seed}" for prompt in prompts], output)
-    editor, _ = model.opened(loud)
+    editor, _ = model.opened(loud, edits=False)
     from zeroshift.image import save_image
     from zeroshift.translate import generate as sampled
 

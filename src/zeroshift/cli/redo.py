@@ -13,7 +13,7 @@ from zeroshift.cli.recipes import check_vgg, model_flags, original, saved_direct
 from zeroshift.cli.shared import DEFAULT_LOUDNESS, Loudness, Output, Text, Vgg, as_app
 from zeroshift.image import encode_image, load_image, read_recipe, save_image
 from zeroshift.image.save import FORMATS
-from zeroshift.recipe import parse_recipe
+from zeroshift.recipe import EditRecipe, parse_recipe
 from zeroshift.redo import remade, replay, result_of, same_facts, why_different
 
 
@@ -46,7 +46,7 @@ def redo(
     check_apart([*read, ("the edit direction", told)], [path])
     check_picture(path)
     with waiting("loading the model", loud.silent):
-        editor = model_flags(recipe, edited, model, clip, cache_dir).open(vgg)
+        editor = model_flags(recipe, edited, model, clip, cache_dir).open(vgg, edits=isinstance(recipe, EditRecipe))
     photo = None if source is None else load_image(source, max_megapixels=float("inf"))
     last, seconds = follow(replay(editor, recipe, photo, along), loud.silent)
     result = result_of(recipe, last)
