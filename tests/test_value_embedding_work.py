@@ -42,9 +42,9 @@ def test_nothing_is_computed_twice(tiny):
     with calls(tiny.unet) as rows, Counting() as networks:
         inverted(tiny, options, 2)
     hook.remove()
-    assert rows == [2] * (STEPS + STEPS * (1 + 2 + 1))
-    assert networks.count == STEPS * (2 + 1)
-    assert encoded == [2]
+    assert rows == [1] * 2 * (STEPS + STEPS * (1 + 2 + 1))  # each picture on its own
+    assert networks.count == 2 * STEPS * (2 + 1)
+    assert encoded == [1, 1]
     assert installed(tiny.unet) == before
     own = (tiny.unet, tiny.vae, tiny.text_encoder, tiny.clip.vision)
     assert all(p.grad is None and not p.requires_grad for network in own for p in network.parameters())

@@ -46,6 +46,10 @@ class Embedding:
         """Return what the value projections see, (B, L, D)."""
         return self.tokens if self.values is None else self.values
 
+    def row(self, k: int) -> "Embedding":
+        """Picture ``k``'s prompt, (1, L, D)."""
+        return Embedding(**{name: None if x is None else x[k : k + 1] for name, x in vars(self).items()})
+
     def repeat(self, count: int) -> "Embedding":
         """Give each of ``count`` pictures the one prompt (1, L, D)."""
         return Embedding(

@@ -6,6 +6,7 @@ is optimised until the guided step returns to that path, with the attention maps
 
 from collections.abc import Generator, Sequence
 from dataclasses import replace
+from functools import partial
 from math import ceil, exp
 from typing import Annotated, ClassVar, Literal, Self, final
 
@@ -32,6 +33,7 @@ from zeroshift.inversion.optimising import (
     learning_rate,
     minimise,
 )
+from zeroshift.inversion.side_by_side import side_by_side
 
 
 @final
@@ -87,6 +89,11 @@ class ValueEmbedding(Inversion):
         return replace(self, inner_steps=each, inner_decay=0.0)
 
     def invert(
+        self, backbone: Backbone, photograph: CleanLatents, plan: InversionContext
+    ) -> Generator[Tensor, None, Trajectory]:
+        return side_by_side(partial(self._alone, backbone), photograph, plan)
+
+    def _alone(
         self, backbone: Backbone, photograph: CleanLatents, plan: InversionContext
     ) -> Generator[Tensor, None, Trajectory]:
         fit, schedule = self._fit(backbone, photograph, plan.seeds), backbone.schedule(plan.steps)
