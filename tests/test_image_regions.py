@@ -8,7 +8,7 @@ from PIL import Image
 
 from zeroshift.image import frame
 from zeroshift.image.errors import ImageError
-from zeroshift.image.regions import Region, square
+from zeroshift.image.regions import Region
 
 
 @pytest.mark.parametrize(
@@ -55,13 +55,6 @@ def test_a_region_fits_its_picture(text: str, why: str):
 def test_a_region_has_an_area():
     with pytest.raises(ImageError, match="no area"):
         Region.parse("10,10,0,50")
-
-
-@given(st.floats(-50, 250), st.floats(-50, 250), st.floats(0.1, 500))
-def test_a_square_lies_inside(x: float, y: float, side: float):
-    left, top, right, bottom = square((x, y), side, (200, 100))
-    assert right - left == bottom - top >= 1
-    assert 0 <= left and 0 <= top and right <= 200 and bottom <= 100
 
 
 @pytest.mark.parametrize("fit", ["crop", "pad", "stretch", "aspect"])

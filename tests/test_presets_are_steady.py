@@ -14,9 +14,8 @@ CAT = Path(__file__).parent.parent / "examples/cat.png"
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("name", [method.name for method in METHODS if method.name != "style-diffusion"])
+@pytest.mark.parametrize("name", [method.name for method in METHODS])
 def test_a_batch_of_two_gives_what_each_gives_alone(name):
-    """StyleDiffusion's learning grows rounding, as its page says."""
     editor = zeroshift.load(device="cpu", precision="fp32")
     cat = Image.open(CAT).convert("RGB")
     sources, method = [cat, ImageOps.mirror(cat)], editor.method(name)

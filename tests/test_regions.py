@@ -1,30 +1,16 @@
-"""Edits of a region: on the command line, in Python, in recipes, and where the region is looked for."""
-
-from dataclasses import dataclass, replace
+"""Edits of a region: on the command line, in Python, in recipes."""
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from tests.saved import picture
 from tests.shell import call, edit, photograph, refused
-from zeroshift.diffusion.backbone import Unsupported
 from zeroshift.editor import Editor
 from zeroshift.edits import EditSpec
 from zeroshift.image import read_recipe
-from zeroshift.image.regions import Found, Region
+from zeroshift.image.regions import Region
 
 SPEC = EditSpec(target="dog", source="cat", method="sdedit", options={"steps": 2})
-
-
-@dataclass(frozen=True)
-class Finder:
-    """Has found something, or nothing."""
-
-    found: Found | None
-
-    def find(self, picture: Image.Image) -> Found | None:
-        return self.found
 
 
 def changed(before: Image.Image, after: Image.Image) -> tuple[int, int, int, int]:
@@ -56,16 +42,6 @@ def test_the_shells_agree_and_redo_gives_the_same_bytes(capsys, checkpoint, tmp_
 def test_what_is_no_region_is_refused_before_the_model_loads(capsys, tmp_path):
     photograph(tmp_path / "cat.png")
     refused(edit(capsys, tmp_path / "none", tmp_path / "cat.png", "--region", "1,2,3"), 2, "--region", "X,Y,W,H")
-
-
-def test_the_subject_is_what_the_finder_finds(tiny):
-    editor = Editor(tiny, {}, finder=Finder(Found((2, 2, 22, 22), 0.9)))
-    asked = SPEC.model_copy(update={"region": "auto"})
-    assert editor.edit([picture(0)], asked)[0].recipe["region"] == [2, 2, 22, 22]
-    nothing = replace(editor, finder=Finder(None)).edit([picture(0)], asked)[0]
-    assert "region" not in nothing.recipe
-    with pytest.raises(Unsupported, match="nothing that finds a picture's subject; give the `region`"):
-        Editor(tiny, {}).edit([picture(0)], asked)
 
 
 def test_a_region_may_be_a_value(tiny):

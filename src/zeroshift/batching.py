@@ -2,11 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
-
-from PIL import Image
 
 from zeroshift.captioning import Captioner
 from zeroshift.conditioning.direction import Direction
@@ -14,8 +11,7 @@ from zeroshift.diffusion.backbone import Backbone, Unsupported, check_edits
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.edits import EditSpec
 from zeroshift.image import Fit, Picture, as_photo
-from zeroshift.image.framing import Box
-from zeroshift.image.regions import Region, SubjectFinder
+from zeroshift.image.regions import Region
 from zeroshift.inversions import InversionStore
 from zeroshift.methods.base import Method, source_key
 from zeroshift.recipe import MOST_ROWS
@@ -117,7 +113,7 @@ def look(
     Only as many are open as are captioned together, ``batch`` at most.
 
     Raises:
-        Unsupported: captions are asked for, and the model has no captioner, or the subject, and it has no finder.
+        Unsupported: captions are asked for, and the model has no captioner.
         ValueError: a picture or the region is unusable; the sentence says why.
     """
     if caption and editor.captioner is None:
@@ -125,43 +121,20 @@ def look(
             f"The model {editor.backbone.identity.name} has no captioner, so it cannot tell what a picture shows; "
             "give the `source`, or load the model with a `captioner`."
         )
-    where, fit = where_of(editor, region), fit or ("aspect" if region else editor.default_fit)
+    where, fit = where_of(region), fit or ("aspect" if region else editor.default_fit)
     return looked_at(editor.backbone, editor.captioner if caption else None, pictures, fit, where, batch)
 
 
-def where_of(editor: "Editor", region: str | Region | None) -> Where | None:
+def where_of(region: str | Region | None) -> Where | None:
     """What says which part of a picture is edited; None for all of it.
 
     Raises:
-        Unsupported: it is to be the subject, and the model has nothing that finds it.
         ValueError: it is no region.
     """
     if region is None:
         return None
-    if region == "auto":
-        return partial(box_of_subject, finder_of(editor))
     wanted = Region.parse(region) if isinstance(region, str) else region
     return lambda picture: wanted.box(picture.size)
-
-
-def finder_of(editor: "Editor") -> SubjectFinder:
-    """What finds the subject of a picture.
-
-    Raises:
-        Unsupported: the model has none.
-    """
-    if editor.finder is None:
-        raise Unsupported(
-            f"The model {editor.backbone.identity.name} has nothing that finds a picture's subject; give the `region` "
-            "as X,Y,W,H in pixels or percent, or leave it out."
-        )
-    return editor.finder
-
-
-def box_of_subject(finder: SubjectFinder, picture: Image.Image) -> Box | None:
-    """The frame around a picture's subject; None where nothing is found."""
-    found = finder.find(picture)
-    return None if found is None else found.box
 
 
 def groups(

@@ -17,7 +17,7 @@ from zeroshift.diffusion.noise import check_seeds
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.edits import EditSpec
 from zeroshift.image import Fit, Photo, Picture, check_files
-from zeroshift.image.regions import Region, SubjectFinder
+from zeroshift.image.regions import Region
 from zeroshift.image.tensors import to_pictures
 from zeroshift.inversions import InversionStore
 from zeroshift.methods import Method
@@ -39,8 +39,6 @@ class Editor:
     """None: every edit names its source"""
     vgg: Vgg | None = None
     """what the perceptual and the style term of refinement compare pictures by"""
-    finder: SubjectFinder | None = None
-    """what finds a picture's subject; None: a region is given as a box"""
 
     @property
     def default_fit(self) -> Fit:
@@ -126,8 +124,8 @@ class Editor:
             seed: seed of everything random.
             seeds: a seed for each picture of a list, in place of ``seed``.
             fit: how the picture meets the model's frame.
-            region: the part that is edited: "X,Y,W,H" in pixels or percent of the picture, a ``Region``, or "auto", the
-                frame that the model's finder chooses around the subject; by default all of it.
+            region: the part that is edited: "X,Y,W,H" in pixels or percent of the picture, or a ``Region``; by default
+                all of it. The rest of the picture stays as it is.
             batch: how many pictures of a list run together at most.
 
         Raises:

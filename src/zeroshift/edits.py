@@ -82,7 +82,7 @@ class EditSpec(_Data):
     fit: Fit | None = None
     """how the picture meets the model's frame; by default the model's way"""
     region: Annotated[str, Field(max_length=100)] | None = None
-    """the part that is edited, "X,Y,W,H" in pixels or percent, or "auto" for the subject; by default all of it"""
+    """the part that is edited, "X,Y,W,H" in pixels or percent of the picture; by default all of it"""
     direction: AnyDirection | None = None
     """what to use instead of a direction made of ``source`` and ``target``"""
 
@@ -100,7 +100,7 @@ class EditSpec(_Data):
         """
         check_target(self.target)
         self._check_source(photograph)
-        if self.region is not None and self.region != "auto":
+        if self.region is not None:
             Region.parse(self.region)
         with _at("options"):
             method = build_method(self.method, self.options)

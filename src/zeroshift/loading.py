@@ -3,11 +3,10 @@
 from pathlib import Path
 
 from zeroshift.backbones import open_backbone
-from zeroshift.backbones.checkpoint import CLASSIFIER, FINDER, Device, Precision, find_checkpoint, find_clip
+from zeroshift.backbones.checkpoint import CLASSIFIER, Device, Precision, find_checkpoint, find_clip
 from zeroshift.captioning import Captioner
 from zeroshift.control.perceptual import load_vgg
 from zeroshift.editor import Editor
-from zeroshift.image.regions import SubjectFinder
 from zeroshift.presets import read_presets
 
 
@@ -42,8 +41,7 @@ def load(
     checkpoint = find_checkpoint(model, revision, cache_dir)
     backbone = open_backbone(checkpoint, device, precision, None if clip is None else find_clip(clip, cache_dir))
     compared = None if vgg is None else load_vgg(Path(vgg), backbone.device)
-    own = checkpoint.root
-    return Editor(backbone, read_presets(own), captioner or own_captioner(own), compared, own_finder(own))
+    return Editor(backbone, read_presets(checkpoint.root), captioner or own_captioner(checkpoint.root), compared)
 
 
 def own_captioner(root: Path) -> Captioner | None:
@@ -53,12 +51,3 @@ def own_captioner(root: Path) -> Captioner | None:
     from zeroshift.miniature.captioner import read_captioner
 
     return read_captioner(root / CLASSIFIER)
-
-
-def own_finder(root: Path) -> SubjectFinder | None:
-    """Finder of heads in a model's folder; None where it has none."""
-    if not (root / FINDER / "config.json").is_file():
-        return None
-    from zeroshift.miniature.finder import read_finder
-
-    return read_finder(root / FINDER)

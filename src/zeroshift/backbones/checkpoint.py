@@ -20,8 +20,6 @@ IMAGE_ENCODER = "image_encoder"
 """the part that only some methods need: CLIP's other tower"""
 CLASSIFIER = "classifier"
 """the part of which a captioner may be made: no edit's bits depend on it, so it does not count as one of the files"""
-FINDER = "finder"
-"""the part that says where a picture's subject is, likewise"""
 _PREPARATION = (IMAGE_ENCODER, "feature_extractor")
 PRESETS = "presets.json"
 """the options that a checkpoint recommends for methods; most have none"""

@@ -12,9 +12,7 @@ from zeroshift.cli.wrong import Wrong
 from zeroshift.image import Fit
 
 MEGAPIXELS = 100.0
-REGION = Parameter(
-    help="the part that is edited: X,Y,W,H in pixels or percent, or auto, the subject [default all]", metavar="BOX"
-)
+REGION = Parameter(help="the part that is edited: X,Y,W,H in pixels or percent [default all]", metavar="BOX")
 BATCH = 16
 ONE_RUN = Number(gte=1, lte=64)
 

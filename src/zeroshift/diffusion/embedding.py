@@ -1,7 +1,7 @@
 """Text as the network takes it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -48,7 +48,7 @@ class Embedding:
 
     def row(self, k: int) -> "Embedding":
         """Picture ``k``'s prompt, (1, L, D)."""
-        return Embedding(**{name: None if x is None else x[k : k + 1] for name, x in vars(self).items()})
+        return replace(self, **{name: x[k : k + 1] for name, x in vars(self).items() if x is not None})
 
     def repeat(self, count: int) -> "Embedding":
         """Give each of ``count`` pictures the one prompt (1, L, D)."""

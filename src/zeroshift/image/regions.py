@@ -1,10 +1,8 @@
-"""Which part of a picture is edited: all of it, a box that somebody gave, or the box around its subject."""
+"""Which part of a picture is edited."""
 
 import re
 from dataclasses import dataclass
-from typing import Literal, Protocol
-
-from PIL import Image
+from typing import Literal
 
 from zeroshift.image.errors import ImageError
 from zeroshift.image.framing import Box, Size
@@ -37,7 +35,7 @@ class Region:
         """
         found = _REGION.fullmatch(text)
         if found is None:
-            raise ImageError(f"The `region` must be {_EXPECTED}, or auto, not {text!r}.")
+            raise ImageError(f"The `region` must be {_EXPECTED}, not {text!r}.")
         x, y, width, height = (float(number) for number in found.groups()[::2])
         if not width or not height:
             raise ImageError(f"The `region` {text} has no area; give {_EXPECTED}.")
@@ -73,28 +71,3 @@ class Region:
         if min(width, height) < MIN_REGION:
             raise ImageError(f"The `region` {self} is {width}x{height} px, expected {MIN_REGION} px a side or more.")
         return left, top, left + width, top + height
-
-
-@dataclass(frozen=True)
-class Found:
-    """Where a picture's subject is."""
-
-    box: Box
-    """the frame around it, with its margin, inside the picture"""
-    confidence: float
-    """0 to 1: how sure its finder is"""
-
-
-class SubjectFinder(Protocol):
-    """Looks for the subject of a picture. The same picture has the same answer every time."""
-
-    def find(self, picture: Image.Image) -> Found | None:
-        """The best frame around the picture's subject, or None where nothing is found."""
-
-
-def square(center: tuple[float, float], side: float, size: Size) -> Box:
-    """The square of about ``side`` px around ``center``, moved and shrunk to lie inside a picture of ``size``."""
-    whole = max(1, min(round(side), *size))
-    left = min(max(0, round(center[0] - whole / 2)), size[0] - whole)
-    top = min(max(0, round(center[1] - whole / 2)), size[1] - whole)
-    return left, top, left + whole, top + whole
