@@ -8,7 +8,7 @@ from typing import Literal
 
 from zeroshift.backbones.families import FAMILIES, INDEX, LOADED, Family, check_noise, family_of
 from zeroshift.backbones.hub import snapshot
-from zeroshift.backbones.whole import check_weights, read_object
+from zeroshift.backbones.whole import check_depth, check_weights, read_object
 from zeroshift.diffusion.backbone import Unsupported
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
@@ -176,7 +176,7 @@ def check_parts(root: Path, name: str) -> Family:
         if not (root / part / file).is_file():
             raise Unsupported(f"The {part} of {name} has no {file}; get it anew.")
     for part, path in _tables(root, family):
-        read_object(path, f"the {part} of {name}")
+        check_depth(read_object(path, f"the {part} of {name}"), f"the {part} of {name}")
     _check_channels(root, name)
     check_noise(root, name)
     return family

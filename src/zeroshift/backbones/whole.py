@@ -10,6 +10,9 @@ from safetensors import SafetensorError, safe_open
 
 from zeroshift.diffusion.backbone import Unsupported
 
+MOST_LAYERS = 1000
+"""that a part of a network has: several times those of any that is known"""
+
 
 def read_object(path: Path, what: str) -> dict[str, Any]:
     """The JSON object in a file; ``what`` is what errors call the part, such as "the unet of tiny".
@@ -24,6 +27,18 @@ def read_object(path: Path, what: str) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise Unsupported(f"{path.name} of {what} is not a table in JSON ({reason(error)}); get it anew.") from error
     return found
+
+
+def check_depth(config: Mapping[str, Any], what: str) -> None:
+    """Refuse a network of so many layers that building it would take for ever.
+
+    Raises:
+        Unsupported: it is one.
+    """
+    for key, value in config.items():
+        counts = value if isinstance(value, list) else [value]
+        if "layers" in key and any(isinstance(n, (int, float)) and n > MOST_LAYERS for n in counts):
+            raise Unsupported(f"config.json of {what} asks for {key} {value}, more than {MOST_LAYERS}; get it anew.")
 
 
 def _refuse(constant: str) -> NoReturn:
