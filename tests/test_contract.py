@@ -11,6 +11,7 @@ from tests.runs import TASK, apart, clean, inverted, last, plan
 from tests.test_several import grey_levels, pictures
 from zeroshift.conditioning import AnyConditioning, EditDirection
 from zeroshift.control import AnyControl, AnyExtra
+from zeroshift.cost.shortened import with_iterations
 from zeroshift.image.tensors import to_pictures, to_tensor
 from zeroshift.inversion import AnyInversion, DirectInversion, RandomStart
 from zeroshift.methods import METHODS, Method
@@ -39,7 +40,7 @@ def small(method: Method) -> Method:
     conditioning = method.conditioning
     if "sentences" in conditioning.__dataclass_fields__:
         conditioning = replace(conditioning, sentences=20)
-    inversion = method.inversion.with_iterations(2)
+    inversion = with_iterations(method.inversion, 2)
     return replace(method, steps=STEPS, conditioning=conditioning, inversion=inversion)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Hashable
 from dataclasses import replace
 
 import pytest
@@ -14,10 +15,11 @@ from tests.tiny import hub_cache
 from zeroshift.conditioning.shift import EditDirection
 from zeroshift.control.base import Control, StepContext
 from zeroshift.control.guidance import AttentionGuidance
-from zeroshift.cost.counting import count, maps_held, sampling_flops
+from zeroshift.cost.counting import count, kinds_of_steps, maps_held, sampling_flops
 from zeroshift.cost.estimate import measure
 from zeroshift.cost.flops import counted, flops_of, forward_flops
 from zeroshift.cost.published import DIFFUSERS, OFFICIAL, published
+from zeroshift.cost.sketch import sketch_of
 from zeroshift.diffusion.sites import NOTHING, Part, Site
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.inversion import DDIMInversion, DirectInversion, NoisedStart, RegularisedInversion
@@ -97,7 +99,9 @@ def test_steps_that_differ_are_counted_apart(tiny, replayed, ahead, records, app
     conditioning = plan(tiny, DDIM(steps=8), trajectory).branch.conditioning
     edits = [Branch(conditioning, Now(records, applies, ahead)), Branch(conditioning, Control())]
     real = flops_of(lambda: last(tiny, trajectory, edits, reconstruct=False))
-    assert sampling_flops(tiny, trajectory, edits) == real
+    notes: list[Hashable] = []
+    kinds = kinds_of_steps(sketch_of(tiny, notes), notes, trajectory, edits)
+    assert sampling_flops(tiny, trajectory, edits, kinds) == real
 
 
 def test_without_guidance_a_step_is_one_pass_to_invert_and_two_rows_to_sample(tiny, checkpoint):

@@ -130,8 +130,8 @@ def test_it_says_how_long_it_takes(tiny):
         assert len(list(inversion.invert(tiny, photograph, InversionContext(STEPS, 5.0, (0,))))) == inversion.stages(
             STEPS
         )
-    assert LITTLE.iterations(STEPS) == LITTLE.with_iterations(3).iterations(STEPS) == 3 * STEPS
-    assert replace(LITTLE, optimiser="residual").iterations(STEPS) == 0
+    assert iterations(LITTLE, STEPS) == iterations(with_iterations(LITTLE, 3), STEPS) == 3 * STEPS
+    assert iterations(replace(LITTLE, optimiser="residual"), STEPS) == 0
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """What may be done to the target branch, at five points of every step."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import ClassVar, Protocol
@@ -70,10 +70,6 @@ class Control:
     """whether the control needs the source's latents although it records nothing"""
     walk: Walk = staticmethod(record)
     """how the source branch is walked"""
-
-    def phase(self, i: int) -> Hashable:
-        """Return what makes step ``i`` cost other than others, besides the parts that are recorded and applied."""
-        return None
 
     def prompt_only(self, i: int) -> bool:
         """Tell whether, of the source's rows, it reads the prompt's alone at step ``i``."""
@@ -211,9 +207,6 @@ class Stack(Control):
         }
         for name, value in own.items():
             object.__setattr__(self, name, value)
-
-    def phase(self, i: int) -> Hashable:
-        return tuple(c.phase(i) for c in self.controls)
 
     def prompt_only(self, i: int) -> bool:
         # who keeps the inherited ``records`` reads no row at all

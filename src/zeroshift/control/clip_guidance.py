@@ -4,7 +4,6 @@ At the guided steps the estimate of the clean picture is shown to CLIP, L = 1 - 
 eps <- eps + s * sqrt(1 - alpha_bar_t) * dL/dx, as classifier guidance does (Dhariwal and Nichol 2021, Alg. 2).
 """
 
-from collections.abc import Hashable
 from dataclasses import dataclass as plain_dataclass
 from dataclasses import field
 from typing import Annotated, Literal, final
@@ -78,11 +77,6 @@ class BoundClipGuidance(Control):
     """the guided steps"""
     fitted: Tensor | None = field(default=None, init=False)
     """the linear preview's matrix, (B, C + 1, 3), from the first guided step on"""
-
-    def phase(self, i: int) -> Hashable:
-        if i not in self.guided:
-            return None
-        return "fit" if self.options.clip_preview == "linear" and i == self.guided.start else "guide"
 
     def differentiates(self, i: int) -> bool:
         return i in self.guided and self.options.clip_gradient == "full"

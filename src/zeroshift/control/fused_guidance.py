@@ -4,7 +4,7 @@ No code of the paper (arXiv:2305.04651) is published and its figures name no num
 here with "open in the paper".
 """
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass as plain_dataclass
 from dataclasses import field, replace
 from math import isclose
@@ -136,9 +136,6 @@ class BoundFusion(Control):
     window: tuple[int, int]
     latest: list[tuple[Tensor, Tensor]] = field(default_factory=list)
     """clean part and noise of the edit's latest prediction, for latent-blend"""
-
-    def phase(self, i: int) -> Hashable:
-        return i in self.two, i < self.until
 
     def records(self, site: Site, i: int) -> frozenset[Part]:
         if self.options.map_update != "none":

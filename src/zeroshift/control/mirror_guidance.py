@@ -5,7 +5,6 @@ losses on the keys and values of cross-attention: those depend on the prompt alo
 respect to the latent and only fill gradients of weights that nobody updates.
 """
 
-from collections.abc import Hashable
 from dataclasses import dataclass as plain_dataclass
 from typing import Annotated, Literal, cast, final
 
@@ -69,9 +68,6 @@ class BoundMirror(Control):
     """how many steps are guided"""
     cycles: dict[int, float]
     conditioning: Conditioning
-
-    def phase(self, i: int) -> Hashable:
-        return i in self.cycles
 
     def records(self, site: Site, i: int) -> frozenset[Part]:
         return PROBS if site in self.layers and i < self.until else NOTHING

@@ -1,6 +1,6 @@
 """Prompt-to-Prompt: the target attends as the source does (Hertz et al., arXiv:2208.01626, Alg. 1)."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass as plain_dataclass
 from functools import cache
 from typing import Annotated, Literal, final
@@ -164,10 +164,6 @@ class BoundPromptToPrompt(Control):
 
     def prompt_only(self, i: int) -> bool:
         return i - self.first >= self.uncond_steps
-
-    def phase(self, i: int) -> Hashable:
-        step = i - self.first
-        return step < self.uncond_steps, step < self.self_steps, self.cross.whole(step)
 
     def records(self, site: Site, i: int) -> frozenset[Part]:
         step = i - self.first

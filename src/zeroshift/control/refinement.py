@@ -5,7 +5,6 @@ opinion; either the finished latent is optimised by Adam with only the VAE's dec
 are steered by the gradient at their estimate of it.
 """
 
-from collections.abc import Hashable
 from dataclasses import dataclass as plain_dataclass
 from dataclasses import field
 from typing import Annotated, ClassVar, Literal, TypeAlias, final
@@ -177,9 +176,6 @@ class FinalRefinement(Control):
     def __post_init__(self) -> None:
         self.follows_source = self.judge.weights.compare and self.judge.source is None
 
-    def phase(self, i: int) -> Hashable:
-        return i == self.last
-
     def blend(self, x: Tensor, here: StepContext) -> Tensor:
         """Return the latent after Adam's steps, taken once everything else is done."""
         if here.i != self.last:
@@ -202,9 +198,6 @@ class SteeredRefinement(Control):
     options: Refinement
     judge: Judge
     guided: range
-
-    def phase(self, i: int) -> Hashable:
-        return (i in self.guided, i == self.guided.start)
 
     def steer(self, x0: Tensor, eps: Tensor, x: Tensor, here: StepContext) -> tuple[Tensor, Tensor]:
         if here.i not in self.guided or not here.level.alpha:  # in pure noise nothing moves the clean part

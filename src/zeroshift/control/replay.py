@@ -99,9 +99,6 @@ class BoundReplay(Control):
     def prompt_only(self, i: int) -> bool:
         return True
 
-    def phase(self, i: int) -> bool:
-        return self.shares[i] == 1  # the target's own feature is not computed
-
     def records(self, site: Site, i: int) -> frozenset[Part]:
         if site in self.layers.features and self.shares[i]:
             return FEATURE

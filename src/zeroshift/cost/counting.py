@@ -1,7 +1,7 @@
 """Counting what inversion and sampling of a method take, on whatever device, of all that repeats one piece."""
 
 import weakref
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, TypeVar
@@ -12,8 +12,9 @@ from torch import Tensor
 from zeroshift.conditioning.base import EditContext
 from zeroshift.conditioning.direction import Direction
 from zeroshift.conditioning.task import Task
-from zeroshift.control.base import Stack
-from zeroshift.cost.flops import counted, prompt_for
+from zeroshift.cost.flops import counted, prompt_for, traced
+from zeroshift.cost.shortened import iterations, shortened, with_iterations
+from zeroshift.cost.sketch import sketch_of
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.embedding import Embedding
 from zeroshift.diffusion.sites import tapped
@@ -23,13 +24,15 @@ from zeroshift.inversion import CleanLatents
 from zeroshift.inversion.base import finished
 from zeroshift.methods import Method
 from zeroshift.methods.base import edit_of, inversion_plan
-from zeroshift.sampling import Branch, sample, source_until, touched
+from zeroshift.sampling import Branch, sample, touched
 
 T = TypeVar("T")
 AT = (3, 4)
 """sampling steps at which an inversion that optimises is run"""
 FEW = 8
 """stages of an inversion up to which all are run"""
+MOST = 5
+"""steps of the source branch after which no control holds more than before"""
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,12 @@ def count(backbone: Backbone, method: Method, x0: Tensor) -> Flops:
     prompt = prompt_for(backbone, x0)
     inversion = inversion_flops(backbone, method, x0, prompt)
     trajectory = stand_in(backbone, method, x0, prompt)
-    one, two = ([_edit(backbone, method, prompt, trajectory) for _ in range(n)] for n in (1, 2))
-    return Flops(inversion, sampling_flops(backbone, trajectory, one), sampling_flops(backbone, trajectory, two))
+    kinds = kinds_of_edit(backbone, method)  # a second target does in every step what the first does
+    one, two = (
+        sampling_flops(backbone, trajectory, [_edit(backbone, method, prompt, trajectory) for _ in range(n)], kinds)
+        for n in (1, 2)
+    )
+    return Flops(inversion, one, two)
 
 
 def inversion_flops(backbone: Backbone, method: Method, x0: Tensor, prompt: Embedding) -> float:
@@ -58,17 +65,17 @@ def inversion_flops(backbone: Backbone, method: Method, x0: Tensor, prompt: Embe
     to all: none is taken to stop early.
     """
     inversion, steps = method.inversion, method.steps
-    if not inversion.iterations(steps):
+    if not iterations(inversion, steps):
         stages = inversion.stages(steps)
         if stages <= FEW:
             return sum(stage_flops(backbone, method, x0, prompt, stages))
         begin, each = stage_flops(backbone, method, x0, prompt, 2)
         return begin + (stages - 1) * each
-    few, more = (replace(method, inversion=inversion.with_iterations(n)) for n in (1, 2))
+    few, more = (replace(method, inversion=with_iterations(inversion, n)) for n in (1, 2))
     (low, high), extra = (_whole(backbone, few, n, x0, prompt) for n in AT), _whole(backbone, more, AT[0], x0, prompt)
-    each = (extra - low) / (more.inversion.iterations(AT[0]) - few.inversion.iterations(AT[0]))
+    each = (extra - low) / (iterations(more.inversion, AT[0]) - iterations(few.inversion, AT[0]))
     line = low + (high - low) * (steps - AT[0]) / (AT[1] - AT[0])
-    return line + each * (inversion.iterations(steps) - few.inversion.iterations(steps))
+    return line + each * (iterations(inversion, steps) - iterations(few.inversion, steps))
 
 
 def _whole(backbone: Backbone, method: Method, steps: int, x0: Tensor, prompt: Embedding) -> float:
@@ -94,7 +101,7 @@ def _photograph(backbone: Backbone, x0: Tensor, prompt: Embedding) -> CleanLaten
 
 def stand_in(backbone: Backbone, method: Method, x0: Tensor, prompt: Embedding) -> Trajectory:
     """Return a trajectory of the method's inversion at the method's steps, made from one of few steps."""
-    few = replace(method, steps=AT[0], inversion=method.inversion.short())
+    few = replace(method, steps=AT[0], inversion=shortened(method.inversion))
     plan = inversion_plan(few, backbone, [0])
     short = finished(few.inversion.invert(backbone, _photograph(backbone, x0, prompt), plan))
     schedule = backbone.schedule(method.steps)
@@ -122,34 +129,37 @@ def stand_in(backbone: Backbone, method: Method, x0: Tensor, prompt: Embedding) 
     )
 
 
-def sampling_flops(backbone: Backbone, trajectory: Trajectory, edits: Sequence[Branch]) -> float:
-    """Count sampling: of all steps that do the same, one is run, after the one before it if there is one."""
+def sampling_flops(
+    backbone: Backbone, trajectory: Trajectory, edits: Sequence[Branch], kinds: Iterable[Sequence[int]]
+) -> float:
+    """Count sampling: of all steps of one kind, one is run."""
+    return sum(len(steps) * step_flops(backbone, trajectory, edits, steps) for steps in kinds)
+
+
+def kinds_of_edit(backbone: Backbone, method: Method) -> list[list[int]]:
+    """Sort the sampling steps of an edit into those that cost the same."""
+    side = 2 * backbone.multiple // backbone.factor
+    x0, notes = torch.zeros(1, backbone.latent_channels, side, side), list[Hashable]()
+    sketch = sketch_of(backbone, notes)
+    prompt = prompt_for(sketch, x0)
+    trajectory = stand_in(sketch, method, x0, prompt)
+    return kinds_of_steps(sketch, notes, trajectory, [_edit(sketch, method, prompt, trajectory)])
+
+
+def kinds_of_steps(
+    sketch: Backbone, notes: list[Hashable], trajectory: Trajectory, edits: Sequence[Branch]
+) -> list[list[int]]:
+    """Sort the steps of ``edits`` by what they ask of ``sketch``, which it writes into ``notes``, and compute."""
     kinds: dict[Hashable, list[int]] = {}
-    everyone = Stack([edit.control for edit in edits])
-    until, ahead = source_until(backbone.sites, trajectory, everyone), everyone.window[1]
+    walk = sample(sketch, trajectory, edits)
     for i in trajectory.steps:
-        walked = i + ahead if i + ahead <= until else None
-        looks_ahead = ahead > 0 and i == trajectory.first
-        kinds.setdefault((looks_ahead, kind_of_step(backbone, edits, i, walked)), []).append(i)
-    return sum(len(steps) * step_flops(backbone, trajectory, edits, steps) for steps in kinds.values())
+        notes.clear()
+        computed = traced(lambda: next(walk))
+        kinds.setdefault((*notes, *computed), []).append(i)
+    return list(kinds.values())
 
 
-def kind_of_step(backbone: Backbone, edits: Sequence[Branch], i: int, walked: int | None) -> Hashable:
-    """Return what the cost of step ``i`` depends on, beside which the source branch takes step ``walked``, if any."""
-    return tuple(
-        (
-            None if walked is None else tuple(e.control.records(site, walked) for site in backbone.sites),
-            None if walked is None else len(e.conditioning.source(walked)),
-            None if walked is None else e.control.prompt_only(walked),
-            tuple(e.control.applies(site, i) for site in backbone.sites),
-            len(e.conditioning.target(i)),
-            e.control.phase(i),
-        )
-        for e in edits
-    )
-
-
-def step_flops(backbone: Backbone, trajectory: Trajectory, edits: Sequence[Branch], steps: list[int]) -> float:
+def step_flops(backbone: Backbone, trajectory: Trajectory, edits: Sequence[Branch], steps: Sequence[int]) -> float:
     """Count one of ``steps``, which cost the same; a run's first step may look ahead, so its second is preferred."""
     wanted = next((i for i in steps if i > trajectory.first), steps[0])
     first = max(wanted - 1, trajectory.first)
@@ -173,7 +183,7 @@ def maps_held(backbone: Backbone, method: Method, x0: Tensor) -> tuple[int, int]
     held = [(0, 0)]
 
     def watched(source: Iterator[Recorded]) -> Iterator[Recorded]:
-        for recorded in islice(source, FEW):
+        for recorded in islice(source, MOST):
             recordings.append([weakref.ref(value) for value in recorded.seen.values()])
             alive = [sum(_count(value) for value in step) for step in recordings]
             held.append((sum(size > 0 for size in alive), 4 * sum(alive)))

@@ -1,6 +1,6 @@
 """Floating-point operations of whatever runs, by torch's own formulas."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
 import torch
@@ -41,12 +41,21 @@ def counted(run: Callable[[], T]) -> tuple[T, int]:
     return result, counter.flops
 
 
+def traced(run: Callable[[], object]) -> tuple[Hashable, ...]:
+    """List the products and convolutions of ``run()`` in order, with the shapes that they are of."""
+    counter = _Counter()
+    with sdpa_kernel(SDPBackend.MATH), counter:
+        run()
+    return tuple(counter.trace)
+
+
 class _Counter(TorchDispatchMode):
     """torch's formulas, without the module tracker of ``FlopCounterMode``, which a pass that ends early confuses."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch leaves it without types
         self.flops = 0
+        self.trace: list[Hashable] = []
 
     def __torch_dispatch__(
         self,
@@ -59,4 +68,5 @@ class _Counter(TorchDispatchMode):
         formula = flop_registry.get(func.overloadpacket)
         if formula is not None:
             self.flops += formula(*args, **(kwargs or {}), out_val=out)
+            self.trace.append((func, tuple(x.shape for x in args if isinstance(x, Tensor))))
         return out

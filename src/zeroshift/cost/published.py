@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from zeroshift.conditioning import Prompts
 from zeroshift.control import Replay
+from zeroshift.cost.shortened import iterations
 from zeroshift.methods import Method
 from zeroshift.options.shares import begun_steps
 
@@ -69,7 +70,7 @@ def of_guidance(backward: float, inversion: int) -> Callable[[Method], float]:
 
 def of_mirror(method: Method) -> float:
     """T - 2 steps of inversion; per step three passes of two rows and one backward pass; four cycle steps."""
-    step, rewriting = 2 + 2 * GUIDED, method.inversion.iterations(method.steps)
+    step, rewriting = 2 + 2 * GUIDED, iterations(method.inversion, method.steps)
     return method.steps - 2 + (4 + step) * method.steps + 4 * step + (1 + REDESCRIBED) * rewriting
 
 
@@ -81,17 +82,17 @@ def of_replay(method: Method) -> float:
 
 def of_null_text(method: Method) -> float:
     """The prompt's prediction is made twice per step, and no weight is frozen."""
-    return 8 * method.steps + TRAINED * method.inversion.iterations(method.steps)
+    return 8 * method.steps + TRAINED * iterations(method.inversion, method.steps)
 
 
 def of_style(method: Method) -> float:
     """Two inversions; CLIP runs in every cross-attention layer for every row that sees what was learned, and no weight
     is frozen."""
     assert isinstance(method.conditioning, Prompts)  # as its key in OFFICIAL says
-    steps, iterations = method.steps, method.inversion.iterations(method.steps)
+    steps, trained = method.steps, iterations(method.inversion, method.steps)
     # source row of training and of the edit at every step, target row until tau_v; three times as much per iteration
-    rows = 2 * steps + begun_steps(method.conditioning.values_until, steps) + 3 * iterations
-    return 9 * steps + TRAINED * iterations + LAYERS * CLIP * rows
+    rows = 2 * steps + begun_steps(method.conditioning.values_until, steps) + 3 * trained
+    return 9 * steps + TRAINED * trained + LAYERS * CLIP * rows
 
 
 def sampled(rows: int) -> Callable[[Method], float]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import ClassVar, Self, TypeVar
+from typing import ClassVar, TypeVar
 
 from torch import Tensor
 
@@ -79,18 +79,6 @@ class Inversion:
     def first(self, steps: int) -> int:
         """Return the step that sampling begins with."""
         return 0
-
-    def iterations(self, steps: int) -> int:
-        """Return how many optimisation steps there are in all if none stops early; 0 where nothing is optimised."""
-        return 0
-
-    def with_iterations(self, each: int) -> Self:
-        """Return the same with ``each`` optimisation steps at every sampling step, for counting what one costs."""
-        return self
-
-    def short(self) -> Self:
-        """Return one that few sampling steps are enough for, whose result has the same shapes, for counting."""
-        return self.with_iterations(1)
 
     def invert(
         self, backbone: Backbone, photograph: CleanLatents, plan: InversionContext

@@ -2,8 +2,7 @@
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass as plain_dataclass
-from dataclasses import replace
-from typing import Literal, Self, final
+from typing import Literal, final
 
 import torch
 from pydantic import ConfigDict
@@ -52,9 +51,6 @@ class FinerInversion(GridInversion):
     @property
     def finer(self) -> int | None:
         return self.inversion_steps
-
-    def short(self) -> Self:
-        return replace(self, inversion_steps=None)
 
 
 @final

@@ -1,8 +1,7 @@
 """No inversion: the photograph under fresh noise (SDEdit, Meng et al. 2022; pix2pix-zero's ablation A)."""
 
 from collections.abc import Generator
-from dataclasses import replace
-from typing import Annotated, ClassVar, Literal, Self, final
+from typing import Annotated, ClassVar, Literal, final
 
 from pydantic import ConfigDict, Field, StrictFloat
 from pydantic.dataclasses import dataclass
@@ -39,9 +38,6 @@ class NoisedStart(Inversion):
 
     def first(self, steps: int) -> int:
         return steps - whole_steps(self.noise_strength, steps)
-
-    def short(self) -> Self:
-        return replace(self, noise_strength=1.0)
 
     def invert(
         self, backbone: Backbone, photograph: CleanLatents, plan: InversionContext

@@ -5,8 +5,7 @@ negative prompt's embedding is optimised until the guided step reaches it again 
 """
 
 from collections.abc import Generator
-from dataclasses import replace
-from typing import Annotated, ClassVar, Literal, Self, final
+from typing import Annotated, ClassVar, Literal, final
 
 import torch
 from pydantic import ConfigDict, Field, StrictFloat, StrictInt
@@ -60,12 +59,6 @@ class NullTextInversion(Inversion):
 
     def stages(self, steps: int) -> int:
         return 2 * steps
-
-    def iterations(self, steps: int) -> int:
-        return self.inner_steps * steps
-
-    def with_iterations(self, each: int) -> Self:
-        return replace(self, inner_steps=each)
 
     def invert(
         self, backbone: Backbone, photograph: CleanLatents, plan: InversionContext

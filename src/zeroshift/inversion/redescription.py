@@ -12,8 +12,7 @@ backward pass, so that a step that lands well takes none.
 
 from collections.abc import Generator
 from dataclasses import dataclass as plain_dataclass
-from dataclasses import replace
-from typing import Annotated, Literal, Self, final
+from typing import Annotated, Literal, final
 
 import torch
 from pydantic import ConfigDict, Field, StrictBool, StrictFloat, StrictInt
@@ -74,12 +73,6 @@ class Redescription(Inversion):
 
     def stages(self, steps: int) -> int:
         return calls(self.grid, None, steps) + steps
-
-    def iterations(self, steps: int) -> int:
-        return steps * self.inner_steps if self.rewrites else 0
-
-    def with_iterations(self, each: int) -> Self:
-        return replace(self, inner_steps=each)
 
     @torch.no_grad()
     def invert(

@@ -5,10 +5,9 @@ is optimised until the guided step returns to that path, with the attention maps
 """
 
 from collections.abc import Generator, Sequence
-from dataclasses import replace
 from functools import partial
 from math import ceil, exp
-from typing import Annotated, ClassVar, Literal, Self, final
+from typing import Annotated, ClassVar, Literal, final
 
 import torch
 from pydantic import ConfigDict, Field, StrictFloat, StrictInt
@@ -81,12 +80,6 @@ class ValueEmbedding(Inversion):
     def most(self, i: int) -> int:
         """Return the most optimisation steps at sampling step ``i``."""
         return ceil(self.inner_steps * exp(-self.inner_decay * i))
-
-    def iterations(self, steps: int) -> int:
-        return sum(self.most(i) for i in range(steps))
-
-    def with_iterations(self, each: int) -> Self:
-        return replace(self, inner_steps=each, inner_decay=0.0)
 
     def invert(
         self, backbone: Backbone, photograph: CleanLatents, plan: InversionContext
