@@ -42,9 +42,9 @@ def here(tmp_path, monkeypatch):
         (["--control", "none", "--strengths", "1", "--conditioning", "prompts", "--strength", "1"], ["--strengths"]),
         (["--method", "prompt-to-prompt", "--blend-words", "cow,dog"], ["cow"]),
         (["--method", "ddim", "--values-until", "0.3"], ["--values-until is for what --inversion value-embedding"]),
-        (
-            ["--method", "ddim", "--inversion", "null-text", "--negative", "x"],
-            ["--negative does nothing", "leave it out"],
+        *(
+            (["--method", "ddim", "--inversion", kind, "--negative", "x"], ["--negative does nothing", "leave it out"])
+            for kind in ("null-text", "negative-prompt", "redescription", "value-embedding")
         ),
         (["--method", "ddim", "--empty-schedule", "linear"], ["--empty-schedule is the course of --empty-share"]),
         (["--method", "plug-and-play", "--start-seed", "3"], ["--start-seed is for --target-start random"]),

@@ -18,7 +18,7 @@ from zeroshift.methods import METHODS, Method
 from zeroshift.options.errors import option_error
 from zeroshift.request import Request
 
-STEPS = 4
+STEPS = 2
 
 
 def kinds_of(union: object) -> list[type]:

@@ -26,6 +26,7 @@ from zeroshift.inversion import DDIMInversion, DirectInversion, NoisedStart, Reg
 from zeroshift.methods import DDIM, Method, Pix2PixZero, SDEdit
 from zeroshift.sampling import Branch
 
+SHORT = SDEdit(steps=2, guidance_scale=1.0)
 UNGUIDED = Pix2PixZero(steps=50, inversion=DDIMInversion(), control=AttentionGuidance(lambda_xa=0))
 # regularisation has no matrix product; its many small operations would only take time
 REGULARISED = RegularisedInversion(reg_steps=1, ac_rolls=1)
@@ -136,7 +137,7 @@ def test_maps_of_two_steps_are_held_and_no_more(tiny):
 
 def test_a_size_that_the_network_cannot_take_is_refused(checkpoint):
     with pytest.raises(ValueError, match="multiple of 16 for this model, not 40"):
-        measure(UNGUIDED, model=checkpoint, size=40)
+        measure(SHORT, model=checkpoint, size=40)
 
 
 def test_other_code_has_no_figure_for_what_it_cannot_do():
@@ -164,20 +165,20 @@ def test_parts_that_only_stable_diffusion_has_are_counted_for_no_other_model(met
 
 def test_weights_need_not_be_there(checkpoint, tmp_path):
     shutil.copytree(checkpoint, tmp_path / "tiny", ignore=shutil.ignore_patterns("*.safetensors"))
-    bare, whole = (measure(UNGUIDED, model=folder) for folder in (tmp_path / "tiny", checkpoint))
+    bare, whole = (measure(SHORT, model=folder) for folder in (tmp_path / "tiny", checkpoint))
     assert bare == whole
     (tmp_path / "tiny/vae/config.json").unlink()
     with pytest.raises(ValueError, match=r"The vae of tiny has no config\.json"):
-        measure(UNGUIDED, model=tmp_path / "tiny")
+        measure(SHORT, model=tmp_path / "tiny")
 
 
 def test_configurations_of_the_hub(checkpoint, tmp_path):
     bare = shutil.ignore_patterns("*.safetensors")
     hub_cache(checkpoint, tmp_path, ignore=bare)
-    cost = measure(UNGUIDED, model="owner/name", cache_dir=tmp_path)
-    assert cost == replace(measure(UNGUIDED, model=checkpoint), model="owner/name")
+    cost = measure(SHORT, model="owner/name", cache_dir=tmp_path)
+    assert cost == replace(measure(SHORT, model=checkpoint), model="owner/name")
     with pytest.raises(ValueError, match="owner/other is not in the cache and cannot be downloaded"):
-        measure(UNGUIDED, model="owner/other", cache_dir=tmp_path)
+        measure(SHORT, model="owner/other", cache_dir=tmp_path)
 
 
 def test_pix2pix_zero_on_stable_diffusion_stays_below_its_bars():

@@ -19,6 +19,7 @@ from zeroshift.conditioning.direction import (
     load_direction,
     make_direction,
     mean_embedding,
+    mean_of,
     save_direction,
 )
 from zeroshift.conditioning.rich import RichPrompts
@@ -52,6 +53,17 @@ def test_direction_is_the_token_level_mean_difference(tiny):
 def test_mean_does_not_depend_on_the_batch(tiny, batch: int):
     ours = mean_embedding(tiny, DOGS, batch)
     assert torch.allclose(ours[0], torch.stack([encoded(tiny, s) for s in DOGS]).mean(0), rtol=0, atol=1e-12)
+
+
+def test_means_are_kept_for_each_number_of_threads(monkeypatch):
+    """Whose sums differ in the last bits, so that an edit would not be the same when it is made again."""
+    backbone, threads = tiny_backbone(torch.float32), [1]
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads[0])
+    with calls(backbone.text_encoder) as encoded:
+        for threads[0] in (1, 2, 1, 2):
+            first = mean_of(backbone, CATS[:5])
+            assert mean_of(backbone, CATS[:5]) is first
+    assert len(encoded) == 2
 
 
 def test_order_of_the_sentences_does_not_matter(tiny):

@@ -16,7 +16,11 @@ def test_an_editing_command_stands_in_the_first_lines():
     assert any("make demo" in line for line in README.splitlines()[:15])
 
 
-@pytest.mark.parametrize("snippet", SNIPPETS, ids=range(len(SNIPPETS)))
+# the first is the plain edit
+RUN = [pytest.param(snippet, marks=pytest.mark.slow) if n else snippet for n, snippet in enumerate(SNIPPETS)]
+
+
+@pytest.mark.parametrize("snippet", RUN, ids=range(len(RUN)))
 def test_snippets_run(snippet, tmp_path):
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     done = subprocess.run([sys.executable, "-c", snippet], cwd=tmp_path, capture_output=True, text=True, timeout=250)

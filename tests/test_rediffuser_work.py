@@ -16,6 +16,7 @@ from zeroshift.cost.estimate import measure
 from zeroshift.cost.flops import forward_flops
 from zeroshift.inversion import DDIMInversion, DirectInversion, RegularisedInversion
 from zeroshift.methods import Pix2PixZero, ReDiffuser
+from zeroshift.methods.base import shares_source
 from zeroshift.presets import build_method
 from zeroshift.request import Request, check_shared
 
@@ -111,9 +112,14 @@ def test_rich_rows_are_asked_only_where_their_maps_are_looked_at(tiny):
 @pytest.mark.parametrize(
     ("options", "shares"), [({}, True), ({"regeneration": "chain"}, False), ({"cooperative": "latent-blend"}, False)]
 )
-def test_a_run_that_is_one_edits_own_has_no_cost_of_a_further_target(options, shares):
-    cost = measure(rediffuser(**options), size=64)
-    assert (cost.further_target_sf is not None) is shares
+def test_a_run_that_is_one_edits_own_is_shared_with_no_further_target(options, shares):
+    assert shares_source(rediffuser(**options)) is shares
+
+
+def test_there_is_no_cost_of_a_further_target_where_none_can_share_the_run(checkpoint):
+    alone, shared = (replace(rediffuser(cooperative=kind), steps=1) for kind in ("latent-blend", "none"))
+    assert measure(alone, model=checkpoint).further_target_sf is None
+    assert measure(shared, model=checkpoint).further_target_sf > 0
 
 
 def test_the_refusal_says_what_differs():

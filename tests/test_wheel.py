@@ -30,6 +30,7 @@ def test_every_file_of_the_model_is_in_the_wheel(wheel):
     assert sum(path.stat().st_size for path in shipped) <= 32e6
 
 
+@pytest.mark.slow
 def test_the_installed_wheel_edits_from_another_folder(wheel, tmp_path):
     site, elsewhere = tmp_path / "site", tmp_path / "elsewhere"
     elsewhere.mkdir()
