@@ -15,7 +15,7 @@ from tests.tiny import hub_cache
 from zeroshift.conditioning.shift import EditDirection
 from zeroshift.control.base import Control, StepContext
 from zeroshift.control.guidance import AttentionGuidance
-from zeroshift.cost.counting import count, kinds_of_steps, maps_held, sampling_flops
+from zeroshift.cost.counting import count, kinds_of_edit, kinds_of_steps, maps_held, sampling_flops
 from zeroshift.cost.estimate import measure
 from zeroshift.cost.flops import counted, flops_of, forward_flops
 from zeroshift.cost.published import DIFFUSERS, OFFICIAL, published
@@ -24,7 +24,8 @@ from zeroshift.diffusion.sites import NOTHING, Part, Site
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.inversion import DDIMInversion, DirectInversion, NoisedStart, RegularisedInversion
 from zeroshift.methods import DDIM, Method, Pix2PixZero, SDEdit
-from zeroshift.sampling import Branch
+from zeroshift.methods import METHODS as ALL
+from zeroshift.sampling import Branch, sample
 
 SHORT = SDEdit(steps=2, guidance_scale=1.0)
 UNGUIDED = Pix2PixZero(steps=50, inversion=DDIMInversion(), control=AttentionGuidance(lambda_xa=0))
@@ -60,6 +61,25 @@ def test_extended_counts_equal_a_real_run_of_every_step(tiny, name):
     x0 = torch.randn(1, 4, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     found, real = count(tiny, METHODS[name], x0), really(tiny, METHODS[name], x0)
     assert (found.inversion, found.one_target, found.two_targets) == real
+
+
+def cheaper(method: type[Method]) -> Method:
+    """Make a method of five steps, whose inversion is another matter."""
+    found = method(steps=5, inversion=SDEdit().inversion if method is SDEdit else DirectInversion())
+    conditioning = found.conditioning
+    few = replace(conditioning, sentences=5) if "sentences" in conditioning.__dataclass_fields__ else conditioning
+    return replace(found, conditioning=few)
+
+
+@pytest.mark.parametrize("method", ALL, ids=lambda method: method.name)
+def test_steps_of_every_method_that_leave_the_same_notes_on_a_sketch_cost_the_same(tiny, method):
+    chosen, x0 = cheaper(method), torch.randn(1, 4, 8, 8, dtype=torch.float64)
+    trajectory = inverted(tiny, chosen, x0)
+    walk = sample(tiny, trajectory, [plan(tiny, chosen, trajectory).branch])
+    real = [flops_of(lambda: next(walk)) for _ in trajectory.steps]
+    kinds = kinds_of_edit(tiny, chosen)
+    assert sorted(i for kind in kinds for i in kind) == list(trajectory.steps)
+    assert all(len({real[i - trajectory.first] for i in kind}) == 1 for kind in kinds)
 
 
 def test_shapes_alone_count_what_a_network_does(tiny, checkpoint):

@@ -12,7 +12,7 @@ from zeroshift.backbones.stable_diffusion import StableDiffusion
 from zeroshift.conditioning import EditDirection, Prompts
 from zeroshift.diffusion.trajectory import load_trajectory, save_trajectory
 from zeroshift.inversion import DDIMInversion, NullTextInversion
-from zeroshift.inversion.optimising import Adam, enough, learning_rate, minimise
+from zeroshift.inversion.optimising import Adam, enough, going_on, learning_rate, minimise
 from zeroshift.methods import DDIM
 
 STEPS, SCALE = 2, 7.5
@@ -110,6 +110,10 @@ def test_adam_is_torchs():
 def test_rates_and_stops_are_the_papers():
     assert [learning_rate(1e-2, i) for i in (0, 25, 50)] == pytest.approx([1e-2, 7.5e-3, 5e-3])
     assert [enough(1e-5, i) for i in (0, 1, 49)] == pytest.approx([1e-5, 3e-5, 99e-5])
+
+
+def test_a_loss_without_a_value_has_not_come_below_anything():
+    assert going_on(torch.tensor([0.5, torch.nan, 2.0, torch.inf]), 1.0).tolist() == [1, 2, 3]
 
 
 @pytest.mark.parametrize("which", KINDS)

@@ -12,7 +12,7 @@ from zeroshift.conditioning import Prompts
 from zeroshift.conditioning.base import EditContext
 from zeroshift.conditioning.task import Task, make_task
 from zeroshift.control import PromptToPrompt as Control
-from zeroshift.cost.counting import sampling_flops, stage_flops
+from zeroshift.cost.counting import kinds_of_edit, sampling_flops, stage_flops
 from zeroshift.cost.flops import forward_flops
 from zeroshift.diffusion.backbone import Unsupported
 from zeroshift.diffusion.trajectory import Trajectory
@@ -222,5 +222,6 @@ def test_cost_on_stable_diffusion():
     trajectory, prompt = Trajectory(outline.schedule(50), [x0] * 51, replayed=True), outline.embed(["a"])
     edit = edit_of(chosen, EditContext(outline, SAME, prompt, trajectory, 7.5, True))
     inverting = 50 * stage_flops(outline, chosen, x0, prompt, 1)[0]
-    cost = (inverting + sampling_flops(outline, trajectory, [edit])) / forward_flops(outline, x0)
+    sampling = sampling_flops(outline, trajectory, [edit], kinds_of_edit(outline, chosen))
+    cost = (inverting + sampling) / forward_flops(outline, x0)
     assert cost == pytest.approx(187.0, abs=0.5) and cost <= 200
