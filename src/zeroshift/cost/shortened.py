@@ -2,12 +2,11 @@
 
 from dataclasses import replace
 
-from zeroshift.inversion import NoisedStart, NullTextInversion, Redescription, ValueEmbedding
-from zeroshift.inversion.base import Inversion
+from zeroshift.inversion import AnyInversion, NoisedStart, NullTextInversion, Redescription, ValueEmbedding
 from zeroshift.inversion.ddim import FinerInversion
 
 
-def iterations(inversion: Inversion, steps: int) -> int:
+def iterations(inversion: AnyInversion, steps: int) -> int:
     """Sum the optimisation steps of an inversion, none stopping early; 0 where nothing is optimised."""
     match inversion:
         case NullTextInversion():
@@ -20,7 +19,7 @@ def iterations(inversion: Inversion, steps: int) -> int:
             return 0
 
 
-def with_iterations(inversion: Inversion, each: int) -> Inversion:
+def with_iterations(inversion: AnyInversion, each: int) -> AnyInversion:
     """Give an inversion that optimises ``each`` optimisation steps at every sampling step."""
     match inversion:
         case NullTextInversion() | Redescription():
@@ -31,7 +30,7 @@ def with_iterations(inversion: Inversion, each: int) -> Inversion:
             return inversion
 
 
-def shortened(inversion: Inversion) -> Inversion:
+def shortened(inversion: AnyInversion) -> AnyInversion:
     """Return an inversion that few sampling steps are enough for, whose result has the same shapes."""
     match inversion:
         case FinerInversion():
