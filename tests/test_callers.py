@@ -16,6 +16,7 @@ from tests.test_several import pictures
 from zeroshift.conditioning.direction import direction_of_words
 from zeroshift.control.guidance import AttentionGuidance
 from zeroshift.control.replay import Replay
+from zeroshift.cost.shortened import with_iterations
 from zeroshift.diffusion.lock import NetworkLock
 from zeroshift.diffusion.sites import select, tapped
 from zeroshift.inversion import EditFriendlyInversion, NullTextInversion
@@ -25,7 +26,7 @@ from zeroshift.translate import Progress
 
 
 def short(method: Method) -> Method:
-    return replace(method, steps=3, inversion=method.inversion.with_iterations(1))
+    return replace(method, steps=3, inversion=with_iterations(method.inversion, 1))
 
 
 MANY = [short(small(method())) for method in METHODS]
