@@ -81,14 +81,15 @@ def test_source_maps_alone_are_pix2pix_zero(backbone, photograph, regeneration, 
 
 
 @pytest.mark.parametrize("regeneration", ["shared", "chain"])
-@pytest.mark.parametrize("savings", SAVINGS[1:], ids=str)
-def test_savings_change_the_edit_and_cost_less(tiny, regeneration, savings):
+def test_savings_change_the_edit_and_cost_less(tiny, regeneration):
     def run(**options: object) -> tuple[Tensor, int]:
         step, flops = counted(lambda: translated(tiny, rediffuser(regeneration=regeneration, **options), clean(1)))
         return step.targets[0], flops
 
-    (whole, all_of_it), (saved, less) = run(), run(**savings)
-    assert less < all_of_it and apart(saved, whole) > 1e-6
+    whole, all_of_it = run()
+    for savings in SAVINGS[1:]:
+        saved, less = run(**savings)
+        assert less < all_of_it and apart(saved, whole) > 1e-6, savings
     assert torch.equal(run(guidance_until=1.0, guided_layers="all", reuse_noise=False)[0], whole)
 
 
