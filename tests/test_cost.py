@@ -19,7 +19,7 @@ from zeroshift.cost.counting import count, kinds_of_edit, kinds_of_steps, maps_h
 from zeroshift.cost.estimate import measure
 from zeroshift.cost.flops import counted, flops_of, forward_flops
 from zeroshift.cost.published import DIFFUSERS, OFFICIAL, published
-from zeroshift.cost.sketch import sketch_of
+from zeroshift.cost.sketch import Sketch
 from zeroshift.diffusion.sites import NOTHING, Part, Site
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.inversion import DDIMInversion, DirectInversion, NoisedStart, RegularisedInversion
@@ -121,7 +121,7 @@ def test_steps_that_differ_are_counted_apart(tiny, replayed, ahead, records, app
     edits = [Branch(conditioning, Now(records, applies, ahead)), Branch(conditioning, Control())]
     real = flops_of(lambda: last(tiny, trajectory, edits, reconstruct=False))
     notes: list[Hashable] = []
-    kinds = kinds_of_steps(sketch_of(tiny, notes), notes, trajectory, edits)
+    kinds = kinds_of_steps(Sketch(tiny, notes), notes, trajectory, edits)
     assert sampling_flops(tiny, trajectory, edits, kinds) == real
 
 

@@ -14,7 +14,7 @@ from zeroshift.conditioning.direction import Direction
 from zeroshift.conditioning.task import Task
 from zeroshift.cost.flops import counted, prompt_for, traced
 from zeroshift.cost.shortened import iterations, shortened, with_iterations
-from zeroshift.cost.sketch import sketch_of
+from zeroshift.cost.sketch import Sketch
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.embedding import Embedding
 from zeroshift.diffusion.sites import tapped
@@ -140,7 +140,7 @@ def kinds_of_edit(backbone: Backbone, method: Method) -> list[list[int]]:
     """Sort the sampling steps of an edit into those that cost the same."""
     side = 2 * backbone.multiple // backbone.factor
     x0, notes = torch.zeros(1, backbone.latent_channels, side, side), list[Hashable]()
-    sketch = sketch_of(backbone, notes)
+    sketch = Sketch(backbone, notes)
     prompt = prompt_for(sketch, x0)
     trajectory = stand_in(sketch, method, x0, prompt)
     return kinds_of_steps(sketch, notes, trajectory, [_edit(sketch, method, prompt, trajectory)])

@@ -7,45 +7,42 @@ fraction of a second. Two sampling steps that leave the same notes here cost the
 
 from collections.abc import Collection, Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zeroshift.diffusion.backbone import Backbone
+from zeroshift.diffusion.backbone import Backbone, Tokens
 from zeroshift.diffusion.embedding import Embedding
+from zeroshift.diffusion.schedule import Schedule
 from zeroshift.diffusion.sites import Compute, Part, Site, Taps
 
 
-def sketch_of(backbone: Backbone, notes: list[Hashable]) -> Backbone:
-    """Make a sketch of ``backbone``, on the CPU, that writes all that it is asked for into ``notes``."""
-    return cast(Backbone, Sketch(backbone, notes))
-
-
 class Sketch:
-    """What stands in for a model while its steps are told apart; what is not here is the model's own."""
+    """A backbone on the CPU that stands in for ``model`` and writes all that it is asked for into ``notes``."""
 
     device = torch.device("cpu")
+    precision = "fp32"
 
     def __init__(self, model: Backbone, notes: list[Hashable]) -> None:
         self._model, self._notes = model, notes
-        self._taps: dict[Site, Taps] = {}
+        self._taps = Taps(())
         self._blocks = 1
         self._prompt = model.embed([""]).tokens.shape[1:]
+        self.identity, self.sites = model.identity, model.sites
+        self.size, self.multiple, self.factor = model.size, model.multiple, model.factor
+        self.latent_channels = model.latent_channels
         self.clip = SketchedClip(notes)
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the model has
-        return getattr(self._model, name)
-
     @contextmanager
-    def tap(self, site: Site, taps: Taps) -> Iterator[None]:
-        """Open one layer."""
-        self._taps[site] = taps
+    def install(self, taps: Taps) -> Iterator[None]:
+        """Open layers."""
+        self._taps = taps
         try:
             yield
         finally:
-            del self._taps[site]
+            self._taps = Taps(())
 
     @contextmanager
     def sharing(self, blocks: int, tapped: Collection[str]) -> Iterator[None]:
@@ -64,22 +61,35 @@ class Sketch:
         """Return image tokens of the right shape, (B, N, D)."""
         return torch.zeros(self._model.image_tokens(pictures.to(self._model.device)).shape)
 
+    def schedule(self, steps: int) -> Schedule:
+        """Return the model's schedule."""
+        return self._model.schedule(steps)
+
+    def tokens(self, prompt: str) -> Tokens:
+        """Return the tokens of a prompt."""
+        return self._model.tokens(prompt)
+
     def predict(self, x: Tensor, timestep: int | Tensor, tokens: Tensor) -> Tensor:
         """Run the layers that are listened to; return a tensor of the shape of ``x`` that depends on all of them."""
         self._notes.append(("predict", len(x), self._blocks))
         hidden = noted(x, self._notes).flatten(1).mean(1) + noted(tokens, self._notes).flatten(1).mean(1)  # (N,)
-        for site in sorted(self._taps, key=lambda s: s.order):
-            taps = self._taps[site]
+        taps = self._taps
+        for site in taps.sites:
             if site.name in taps.listened or (site.kind == "cross" and taps.values is not None):
                 cells = (x.shape[2] // site.scale) * (x.shape[3] // site.scale)
                 layer = SketchedLayer(site, taps, hidden, cells, tokens.shape[1], self._notes)
                 hidden = hidden + layer.run().flatten(1).mean(1)
         return x + hidden[:, None, None, None]
 
+    def encode(self, pictures: Tensor) -> Tensor:
+        """Return latents of the right size, (B, C, h, w)."""
+        small = F.avg_pool2d(noted(pictures, self._notes).mean(1, keepdim=True), self.factor)
+        return small.expand(-1, self.latent_channels, -1, -1)
+
     def decode(self, latents: Tensor) -> Tensor:
         """Return pictures of the right size, (B, 3, H, W)."""
         seen = noted(latents, self._notes).mean(1, keepdim=True)
-        return F.interpolate(seen, scale_factor=self._model.factor).expand(-1, 3, -1, -1)
+        return F.interpolate(seen, scale_factor=self.factor).expand(-1, 3, -1, -1)
 
 
 class SketchedLayer:
@@ -133,6 +143,10 @@ class SketchedClip:
     def image_features(self, pictures: Tensor) -> Tensor:
         """Return unit vectors (B, 3)."""
         return F.normalize(noted(pictures, self.notes).mean((2, 3)), dim=-1)
+
+    def image_tokens(self, pictures: Tensor) -> Tensor:
+        """Return one token per picture, (B, 1, 3)."""
+        return self.image_features(pictures)[:, None]
 
     def text_features(self, prompts: Sequence[str]) -> Tensor:
         """Return unit vectors (B, 3)."""
