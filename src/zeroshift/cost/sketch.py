@@ -69,7 +69,7 @@ class Sketch:
         """Return the tokens of a prompt."""
         return self._model.tokens(prompt)
 
-    def predict(self, x: Tensor, timestep: int | Tensor, tokens: Tensor) -> Tensor:
+    def predict(self, x: Tensor, timestep: float | Tensor, tokens: Tensor) -> Tensor:
         """Run the layers that are listened to; return a tensor of the shape of ``x`` that depends on all of them."""
         self._notes.append(("predict", len(x), self._blocks))
         hidden = noted(x, self._notes).flatten(1).mean(1) + noted(tokens, self._notes).flatten(1).mean(1)  # (N,)
