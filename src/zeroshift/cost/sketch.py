@@ -29,8 +29,8 @@ class Sketch:
         self._model, self._notes = model, notes
         self._taps = Taps(())
         self._blocks = 1
-        self._prompt = model.embed([""]).tokens.shape[1:]
-        self.identity, self.sites = model.identity, model.sites
+        self._prompt = model.embed([""])
+        self.identity, self.sites, self.edits = model.identity, model.sites, model.edits
         self.size, self.multiple, self.factor = model.size, model.multiple, model.factor
         self.latent_channels = model.latent_channels
         self.clip = SketchedClip(notes)
@@ -54,8 +54,10 @@ class Sketch:
             self._blocks = 1
 
     def embed(self, prompts: Sequence[str]) -> Embedding:
-        """Return prompts of the right shape, (N, L, D)."""
-        return Embedding(torch.zeros(len(prompts), *self._prompt))
+        """Return prompts of the right shapes."""
+        tokens, pooled = self._prompt.tokens, self._prompt.pooled
+        rows = torch.zeros(len(prompts), *tokens.shape[1:])
+        return Embedding(rows, pooled=None if pooled is None else torch.zeros(len(prompts), *pooled.shape[1:]))
 
     def image_tokens(self, pictures: Tensor) -> Tensor:
         """Return image tokens of the right shape, (B, N, D)."""
@@ -69,15 +71,15 @@ class Sketch:
         """Return the tokens of a prompt."""
         return self._model.tokens(prompt)
 
-    def predict(self, x: Tensor, timestep: float | Tensor, tokens: Tensor) -> Tensor:
+    def predict(self, x: Tensor, timestep: float | Tensor, text: Embedding) -> Tensor:
         """Run the layers that are listened to; return a tensor of the shape of ``x`` that depends on all of them."""
         self._notes.append(("predict", len(x), self._blocks))
-        hidden = noted(x, self._notes).flatten(1).mean(1) + noted(tokens, self._notes).flatten(1).mean(1)  # (N,)
+        hidden = noted(x, self._notes).flatten(1).mean(1) + noted(text.tokens, self._notes).flatten(1).mean(1)  # (N,)
         taps = self._taps
         for site in taps.sites:
             if site.name in taps.listened or (site.kind == "cross" and taps.values is not None):
                 cells = (x.shape[2] // site.scale) * (x.shape[3] // site.scale)
-                layer = SketchedLayer(site, taps, hidden, cells, tokens.shape[1], self._notes)
+                layer = SketchedLayer(site, taps, hidden, cells, text.tokens.shape[1], self._notes)
                 hidden = hidden + layer.run().flatten(1).mean(1)
         return x + hidden[:, None, None, None]
 
