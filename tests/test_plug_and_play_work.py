@@ -59,6 +59,21 @@ def test_several_targets_share_the_source(tiny):
         assert torch.equal(last(tiny, trajectory, [branch]).targets[0], edit)
 
 
+def stopped_inside(backbone, walk) -> dict[str, object]:
+    """Interrupt the next step of ``walk`` at its first call of the network; return what was installed then."""
+    seen: list[dict[str, object]] = []
+
+    def stop(*_: object) -> None:
+        handle.remove()
+        seen.append(installed(backbone.unet))
+        raise KeyboardInterrupt
+
+    handle = backbone.unet.register_forward_pre_hook(stop)
+    with pytest.raises(KeyboardInterrupt):
+        next(walk)
+    return seen[0]
+
+
 def test_the_network_is_left_as_it_was(tiny):
     x, text = clean(1), prompts(tiny)
     with torch.no_grad():
@@ -67,9 +82,8 @@ def test_the_network_is_left_as_it_was(tiny):
         trajectory = inverted(tiny, chosen, x)
         walk = sample(tiny, trajectory, [plan(tiny, chosen, trajectory).branch])
         next(walk)
-        assert installed(tiny.unet) != before
-        with pytest.raises(KeyboardInterrupt):
-            walk.throw(KeyboardInterrupt)
+        tapped = stopped_inside(tiny, walk)
+        assert tapped != before
         assert installed(tiny.unet) == before and torch.equal(tiny.predict(x, 321, text), expected)
 
 

@@ -10,6 +10,7 @@ from tests.runs import apart, clean, finished, prompts
 from tests.tiny import tiny_backbone
 from tests.watch import calls
 from zeroshift.backbones.stable_diffusion import StableDiffusion
+from zeroshift.cost.shortened import iterations, with_iterations
 from zeroshift.diffusion.embedding import Embedding
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.inversion import CleanLatents, DDIMInversion, InversionContext, Redescription

@@ -46,8 +46,8 @@ def test_rows_of_the_network(tiny):
     [
         ({"control": {"fusion_weights": (0.5, 0.5)}}, "three numbers that sum to 1, such as 0.6,0.2,0.2, not 0.5,0.5"),
         ({"control": {"fusion_weights": (0.5, 0.5, 0.5)}}, "three numbers that sum to 1"),
-        ({"conditioning": {"kind": "direction"}}, "--conditioning rich and --control fused-guidance together"),
-        ({"control": {"kind": "attention-guidance"}}, "--conditioning rich and --control fused-guidance together"),
+        ({"conditioning": {"kind": "direction"}}, "take `conditioning` rich and `control` fused-guidance together"),
+        ({"control": {"kind": "attention-guidance"}}, "take `conditioning` rich and `control` fused-guidance together"),
         ({"conditioning": {"rho": (1.5,)}}, "one or more numbers above 0 and below 1, not 1.5"),
         ({"conditioning": {"rho": ()}}, "one or more numbers above 0 and below 1, not none"),
     ],

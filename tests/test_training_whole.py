@@ -99,7 +99,7 @@ def test_another_training_is_not_taken_for_this_one(folder, trained, tmp_path):
             train(pictures, out, Job(options, **{"run": run, "init": None, "say": print, **changes}))
         assert not out.exists()
 
-    refused("holds a training that differs in size, seed; name another --run", replace(TINY, size=64, seed=1))
+    refused("holds a training that differs in size, seed; name another `run`", replace(TINY, size=64, seed=1))
     refused("differs in init", init=trained[0] / "model")
     other = tmp_path / "pictures"
     shutil.copytree(folder, other)
