@@ -109,9 +109,9 @@ def test_another_training_is_not_taken_for_this_one(folder, trained, tmp_path):
     (tmp_path / "old/autoencoder").mkdir(parents=True)
     refused("no job.json describes", run=tmp_path / "old")
     refused("no column spezies to balance by", replace(TINY, balance="spezies"), run=tmp_path / "new")
-    refused("--autoencoder-steps 0 keeps", replace(TINY, autoencoder_steps=0), run=tmp_path / "new")
+    refused("`autoencoder_steps` 0 keeps", replace(TINY, autoencoder_steps=0), run=tmp_path / "new")
     other_shape = replace(TINY, latent_channels=8)
-    refused("--latent-channels 4, not 8", other_shape, run=tmp_path / "new", init=trained[0] / "model")
+    refused("`latent_channels` 4, not 8", other_shape, run=tmp_path / "new", init=trained[0] / "model")
     refused("nowhere has no vae; start from the folder", run=tmp_path / "new", init=tmp_path / "nowhere")
     assert not (tmp_path / "new").exists()
     with pytest.raises(ValueError, match="model is not empty; name another folder"):
