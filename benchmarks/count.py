@@ -20,14 +20,14 @@ FEW: Mapping[str, int] = {"pix2pix-zero": 3, PIPELINE: 3, "mirror-diffusion": 3}
 
 
 def outline() -> Setting:
-    """Return Stable Diffusion 1.5 without weights, and a photograph without pixels."""
+    """Stable Diffusion 1.5 without weights, and a photograph without pixels."""
     backbone = outline_of_sd15()
     pictures = torch.zeros(1, 3, backbone.size, backbone.size, device="meta")
     return Setting(backbone, pictures, Direction(torch.zeros(1, 77, 768), {}))
 
 
 def official_sf(at: Setting, name: str) -> dict[str, float]:
-    """Return the UNet forwards on one sample that each kind of work takes in all; text encoder and VAE are left out."""
+    """The UNet forwards on one sample that each kind of work takes in all; text encoder and VAE are left out."""
     side = at.pictures.shape[-1] // at.backbone.factor
     x0 = torch.zeros(1, at.backbone.latent_channels, side, side, device=at.pictures.device)
     few = replace(at, steps=FEW.get(name, 2), inversion_steps=2, inner_steps=1)

@@ -121,7 +121,7 @@ def of_style_diffusion(at: Setting) -> Pair:
 
 
 def seen_by_encoder(at: Setting, pixels: int) -> style_diffusion.Image:
-    """Return the photograph prepared for the image encoder, which runs anew at every call."""
+    """The photograph prepared for the image encoder, which runs anew at every call."""
     towers = at.backbone.clip
     assert isinstance(towers, Towers)
     vision, side = towers.vision, towers.vision.config.image_size
@@ -215,7 +215,7 @@ def of_edit_friendly_p2p(at: Setting) -> Pair:
 
 
 def level_noise(x0: Tensor, steps: int) -> list[Tensor]:
-    """Return the noise of every level, noisiest first; zeroshift draws it from the cleanest on."""
+    """The noise of every level, noisiest first; zeroshift draws it from the cleanest on."""
     generator = torch.Generator().manual_seed(SEED)
     return [torch.randn(x0.shape, generator=generator).to(x0) for _ in range(steps)][::-1]
 

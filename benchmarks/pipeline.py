@@ -25,7 +25,7 @@ def of_pipeline(at: Setting) -> Pair:
 
 
 def counted_as(at: Setting) -> Pair:
-    """Return what the pipeline asks of the UNet, for counting: an inversion of T steps, gradients of every weight."""
+    """What the pipeline asks of the UNet, for counting: an inversion of T steps, gradients of every weight."""
     method = Pix2PixZero(steps=at.steps or 50)
 
     def work(x0: Tensor) -> Work:
@@ -37,7 +37,7 @@ def counted_as(at: Setting) -> Pair:
 
 
 def edit(at: Setting, steps: int, scale: float = 5.0, amount: float = 0.1) -> Work:
-    """Return the edited latent; as after ``from_pretrained`` every weight asks for its gradient."""
+    """The edited latent; as after ``from_pretrained`` every weight asks for its gradient."""
     backbone = at.backbone
     pipeline = StableDiffusionPix2PixZeroPipeline(
         vae=backbone.vae,

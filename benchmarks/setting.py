@@ -49,11 +49,11 @@ class Setting:
         return self.backbone.embed([prompt]).tokens
 
     def prompts(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Return source, target and empty prompt."""
+        """Source, target and empty prompt."""
         return self.text(TASK.source_prompt), self.text(TASK.target_prompt), self.text("")
 
     def controller(self, steps: int, control: PromptToPrompt) -> Controller:
-        """Return Prompt-to-Prompt's controller; "cat" and "dog" are one token each, so tokens stand for themselves."""
+        """Prompt-to-Prompt's controller; "cat" and "dog" are one token each, so tokens stand for themselves."""
         length, like = self.backbone.tokenizer.model_max_length, self.text("")
         mapper, share = torch.eye(length).to(like), torch.ones(length).to(like)
         pixels = prod(side // self.backbone.factor // control.self_scale for side in self.pictures.shape[-2:])

@@ -43,7 +43,7 @@ class Times:
 
 
 def shipped(steps: int | None, inner_steps: int | None) -> Setting:
-    """Return the shipped model and ``examples/cat.png``, squeezed to its size."""
+    """The shipped model and ``examples/cat.png``, squeezed to its size."""
     backbone = read_stable_diffusion(find_checkpoint(None, None, None), "cpu", "fp32")
     side = backbone.size
     image = load_image("examples/cat.png").image.resize((side, side), Image.Resampling.LANCZOS)
@@ -69,7 +69,7 @@ def timed(name: str, at: Setting, repeats: int) -> Times:
 
 
 def works_of(pair: Pair, at: Setting) -> tuple[Callable[[], Tensor], Callable[[], Tensor]]:
-    """Return ours and the authors' edit, both from picture to picture; they return the edited latent."""
+    """Ours and the authors' edit, both from picture to picture; they return the edited latent."""
 
     def own() -> Tensor:
         return shown(ours(at, pair.method, at.backbone.encode(at.pictures)))
@@ -86,7 +86,7 @@ def works_of(pair: Pair, at: Setting) -> tuple[Callable[[], Tensor], Callable[[]
 
 
 def agreement(name: str, at: Setting) -> float:
-    """Return the largest difference of the edited latents in float64, where rounding can neither hide nor make one."""
+    """The largest difference of the edited latents in float64, where rounding can neither hide nor make one."""
     towers = at.backbone.clip
     assert isinstance(towers, Towers)
     networks = at.backbone.unet, at.backbone.vae, at.backbone.text_encoder, towers.vision

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def all_jobs(place: Place) -> Jobs:
-    """Return everything: presets first, since the rest is made with them."""
+    """Everything: presets first, since the rest is made with them."""
     groups: Sequence[Callable[[], Jobs]] = [
         presets.jobs,
         quality.jobs,
@@ -74,7 +74,7 @@ def quieten() -> None:
 
 
 def chosen(found: Jobs, names: list[str]) -> Jobs:
-    """Return the jobs that are wanted; exit with code 2 where a name means nothing."""
+    """The jobs that are wanted; exit with code 2 where a name means nothing."""
     known = {name for job in found for name in (job.name, job.name.partition("/")[0])}
     if unknown := [name for name in names if name not in known]:
         print(f"There is no {' or '.join(unknown)} to make; --list prints what there is.", file=sys.stderr)

@@ -33,5 +33,5 @@ def make(pictures: int, place: Place) -> str:
 
 
 def options(saving: str) -> list[str]:
-    """Return "--guided-rows prompt" and "--reuse-noise" of "guided-rows prompt, reuse-noise"."""
+    """ "--guided-rows prompt" and "--reuse-noise" of "guided-rows prompt, reuse-noise"."""
     return [] if saving == "none" else [f"--{option}" for option in saving.split(", ")]

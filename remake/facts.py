@@ -20,12 +20,12 @@ def make(place: Place) -> str:
 
 
 def values(root: Path, model: Path) -> dict[str, str]:
-    """Return every fact by the name of its mark."""
+    """Every fact by the name of its mark."""
     return {**sizes(model), **preset_texts(model), **speeds(root)}
 
 
 def sizes(model: Path) -> dict[str, str]:
-    """Return the sides of the model's pictures, its megabytes, and the millions of parameters of its parts."""
+    """The sides of the model's pictures, its megabytes, and the millions of parameters of its parts."""
     unet, vae = (json.loads((model / part / "config.json").read_text(encoding="utf-8")) for part in ("unet", "vae"))
     side = unet["sample_size"] * 2 ** (len(vae["block_out_channels"]) - 1)
     counts = {f"parameters {path.parent.name}": f"{parameters(path) / 1e6:.2f} M" for path in weights(model)}
@@ -33,7 +33,7 @@ def sizes(model: Path) -> dict[str, str]:
 
 
 def megabytes(model: Path) -> float:
-    """Return the size of all files of the model, in millions of bytes."""
+    """The size of all files of the model, in millions of bytes."""
     return sum(path.stat().st_size for path in model.rglob("*") if path.is_file()) / 1e6
 
 
@@ -42,7 +42,7 @@ def weights(model: Path) -> list[Path]:
 
 
 def parameters(path: Path) -> int:
-    """Return how many values a file of weights holds."""
+    """How many values a file of weights holds."""
     count = 0
     with safe_open(path, "pt") as file:
         for name in file.keys():
@@ -54,7 +54,7 @@ def parameters(path: Path) -> int:
 
 
 def preset_texts(model: Path) -> dict[str, str]:
-    """Return for each preset which options it sets, and by what they were chosen."""
+    """For each preset which options it sets, and by what they were chosen."""
     path = model / "presets.json"
     table = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     found = {}
@@ -75,7 +75,7 @@ def flags(options: Mapping[str, object]) -> Iterator[str]:
 
 
 def speeds(root: Path) -> dict[str, str]:
-    """Return for each row of the last benchmarks how many times faster than the authors' procedure ours was."""
+    """For each row of the last benchmarks how many times faster than the authors' procedure ours was."""
     path = root / "benchmarks/results.json"
     rows = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.is_file() else []
     return {f"faster {row['method']}": f"{row['official_s'] / row['ours_s']:.1f}" for row in rows}

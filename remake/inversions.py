@@ -16,7 +16,7 @@ WORDS = "--source cat --target dog --fit pad --method ddim --guidance-scale 7.5 
 
 
 def jobs(place: Place) -> Jobs:
-    """Return one job per inversion that the page has a mark for."""
+    """One job per inversion that the page has a mark for."""
     found = marks((place.root / PAGE).read_text(encoding="utf-8"))
     kinds = [name.removeprefix(MARK) for name in found if name.startswith(MARK)]
     return [Job(f"inversions/{kind}", partial(make, kind)) for kind in kinds]
@@ -30,7 +30,7 @@ def make(kind: str, place: Place) -> str:
 
 
 def returned_db(place: Place, words: str) -> float:
-    """Return the PSNR in dB of an edit of ``examples/cat.png`` to what the autoencoder alone makes of it."""
+    """The PSNR in dB of an edit of ``examples/cat.png`` to what the autoencoder alone makes of it."""
     editor, wish = place.editor(), asked(words)
     source = load_image(place.root / "examples/cat.png")
     (result,) = Sitting(editor, [source]).edit(wish)

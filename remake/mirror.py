@@ -35,7 +35,7 @@ def make(place: Place) -> str:
 
 
 def table(report: Mapping[str, Any]) -> str:
-    """Return the report as a table."""
+    """The report as a table."""
     rows = [f"| VAE alone | {report['vae_psnr_db']:.2f} | | | |"]
     for arm in report["arms"]:
         moved = arm["displacement"]
@@ -46,7 +46,7 @@ def table(report: Mapping[str, Any]) -> str:
 
 
 def spread(figure: Mapping[str, float | None], digits: int) -> str:
-    """Return a figure, with its deviation where that shows."""
+    """A figure, with its deviation where that shows."""
     mean, deviation = figure["mean"], f"{figure['deviation']:.{digits}f}"
     if mean is None:
         return "equal"

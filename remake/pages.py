@@ -11,18 +11,18 @@ MARKED = re.compile(r"<!-- ([a-z][^<>:/]*) -->(.*?)<!-- /\1 -->", re.DOTALL)
 
 
 def pages(root: Path) -> list[Path]:
-    """Return the pages that may have marks."""
+    """The pages that may have marks."""
     card = root / CARD
     return [root / "README.md", *sorted((root / "docs").rglob("*.md")), *([card] if card.is_file() else [])]
 
 
 def marks(text: str) -> list[str]:
-    """Return the names of the marked places, in order."""
+    """The names of the marked places, in order."""
     return [found[1] for found in MARKED.finditer(text)]
 
 
 def filled(text: str, values: Mapping[str, str]) -> str:
-    """Return ``text`` with what stands between known marks replaced; values of several lines become blocks."""
+    """``text`` with what stands between known marks replaced; values of several lines become blocks."""
 
     def fill(found: re.Match[str]) -> str:
         name, value = found[1], values.get(found[1])

@@ -36,7 +36,7 @@ class Picture:
 
 
 def jobs(manifest: Path = MANIFEST) -> Jobs:
-    """Return one job per picture."""
+    """One job per picture."""
     return [Job(f"pictures/{picture.name}", partial(make, picture)) for picture in read(manifest)]
 
 
@@ -63,7 +63,7 @@ def make(picture: Picture, place: Place) -> str:
 
 
 def panel(picture: Picture, text: str, sitting: Sitting) -> tuple[Image.Image, Recipe]:
-    """Return one panel with its recipe.
+    """One panel with its recipe.
 
     Raises:
         ValueError: it is of no known kind.
@@ -85,5 +85,5 @@ def panel(picture: Picture, text: str, sitting: Sitting) -> tuple[Image.Image, R
 
 
 def enlarged(image: Image.Image, height: int) -> Image.Image:
-    """Return a picture at another height."""
+    """A picture at another height."""
     return image.resize((round(image.width * height / image.height), height), Image.Resampling.LANCZOS)

@@ -42,14 +42,14 @@ def make(place: Place) -> str:
 
 
 def thumbnail(place: Place, words: str) -> np.ndarray:
-    """Return an edit of ``examples/cat.png`` as bytes (16, 16, 3), each the mean of what it covers."""
+    """An edit of ``examples/cat.png`` as bytes (16, 16, 3), each the mean of what it covers."""
     source = load_image(place.root / "examples/cat.png")
     (result,) = Sitting(place.editor(), [source]).edit(asked(words))
     return np.asarray(result.native.resize((SIDE, SIDE), Image.Resampling.BOX))
 
 
 def read(root: Path) -> tuple[dict[str, object], np.ndarray]:
-    """Return what is pinned: its facts, and the thumbnail's bytes (16, 16, 3)."""
+    """What is pinned: its facts, and the thumbnail's bytes (16, 16, 3)."""
     facts = json.loads((root / FILE).read_text(encoding="utf-8"))
     rows = [np.frombuffer(bytes.fromhex(row), dtype=np.uint8) for row in facts["thumbnail"]]
     return facts, np.stack(rows).reshape(SIDE, SIDE, 3)

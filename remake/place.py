@@ -28,22 +28,22 @@ class Place:
 
     @property
     def work(self) -> Path:
-        """Return the folder of what is kept between runs."""
+        """The folder of what is kept between runs."""
         return self.root / "out/remake"
 
     @property
     def of_model(self) -> tuple[str, ...]:
-        """Return the options of a command line that name the model."""
+        """The options of a command line that name the model."""
         return () if self.model == SHIPPED else ("--model", str(self.model))
 
     @cached_property
     def backbone(self) -> StableDiffusion:
-        """Return the model in float32 on the CPU."""
+        """The model in float32 on the CPU."""
         checkpoint = find_checkpoint(None if self.model == SHIPPED else self.model, None, None)
         return read_stable_diffusion(checkpoint, "cpu", "fp32")
 
     def editor(self) -> Editor:
-        """Return the model with the presets that it has now."""
+        """The model with the presets that it has now."""
         return Editor(self.backbone, read_presets(self.model), own_captioner(self.model))
 
 
@@ -59,7 +59,7 @@ class Job:
     """whether it needs photographs of the data folder"""
 
     def wanted(self, names: list[str]) -> bool:
-        """Tell whether one of ``names`` is its own or its group's; without names everything is wanted."""
+        """Whether one of ``names`` is its own or its group's; without names everything is wanted."""
         return not names or self.name in names or self.name.partition("/")[0] in names
 
 

@@ -24,7 +24,7 @@ LABEL = 150
 
 
 def jobs(pictures: int = PICTURES, methods: Sequence[type[Method]] = METHODS) -> Jobs:
-    """Return the one sheet."""
+    """The one sheet."""
     return [Job("presets", partial(make, pictures, [method.name for method in methods]), with_data=True)]
 
 

@@ -20,7 +20,7 @@ class Sitting:
     inversions: InversionMemory = field(default_factory=InversionMemory)
 
     def edit(self, asked: EditSpec, *, reconstruct: bool = False) -> list[Result]:
-        """Return the edited photographs, as ``zeroshift edit`` makes them with a saved inversion.
+        """The edited photographs, as ``zeroshift edit`` makes them with a saved inversion.
 
         Raises:
             ValueError: the work cannot be done.

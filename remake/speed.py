@@ -48,5 +48,5 @@ def measured(place: Place) -> list[tuple[str, str]]:
 
 
 def told(recipe: Mapping[str, Any]) -> str:
-    """Return what a recipe says of the amount of work."""
+    """What a recipe says of the amount of work."""
     return f"{recipe['method']}, {recipe['options']['steps']} steps, {recipe['threads']} threads"

@@ -70,7 +70,7 @@ def storing(pixels: int) -> Look:
 def inverted(
     model: Model, x0: Tensor, source: Tensor, empty: Tensor, noise: Sequence[Tensor], scale: float
 ) -> Generator[str, None, tuple[list[Tensor], list[Tensor]]]:
-    """Return the noised photographs, noisiest first, and the noise that leads from each to the next."""
+    """The noised photographs, noisiest first, and the noise that leads from each to the next."""
     steps, text = len(noise), torch.cat([empty, source])
     levels = [model.level(t) for t in model.timesteps(steps)]
     latents = [sqrt(a) * x0 + sqrt(1 - a) * eta for a, eta in zip(levels, noise, strict=True)] + [x0]
@@ -86,7 +86,7 @@ def inverted(
 
 
 def ancestral(model: Model, x: Tensor, out: Tensor, t: int, steps: int) -> tuple[Tensor, float]:
-    """Return mean and deviation of DDIM's step with eta = 1."""
+    """Mean and deviation of DDIM's step with eta = 1."""
     a, b = model.level(t), model.level(t - model.stride(steps))
     eps, variance = model.noise(x, out, a), (1 - b) / (1 - a) * (1 - a / b)
     clean = (x - sqrt(1 - a) * eps) / sqrt(a)

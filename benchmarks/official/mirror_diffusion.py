@@ -27,7 +27,7 @@ class Kept(Written):
 
 
 def cycles(steps: int) -> dict[int, float]:
-    """Return the weights of the cycle steps: 0.9, 0.72, 0.576, 0.4608 at 10, 15, 20, 25 of 60."""
+    """The weights of the cycle steps: 0.9, 0.72, 0.576, 0.4608 at 10, 15, 20, 25 of 60."""
     return {round((10 + 5 * k) * steps / 60): 0.9 * 0.8**k for k in reversed(range(4))}
 
 
@@ -84,7 +84,7 @@ def edit(
 def rewritten(
     model: Model, x: Tensor, wanted: Tensor, e: Tensor, t: int, steps: int, at: float, inner_steps: int, stop: float
 ) -> Work:
-    """Return the prompt with which the step from ``x`` comes close to ``wanted``."""
+    """The prompt with which the step from ``x`` comes close to ``wanted``."""
     e = e.clone().requires_grad_()
     optimiser = torch.optim.Adam([e], lr=0.01 * (1 - at / 100))
     for _ in range(inner_steps):

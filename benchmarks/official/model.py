@@ -29,14 +29,14 @@ class Model:
     """what the UNet predicts, or "v_prediction" """
 
     def timesteps(self, steps: int) -> list[int]:
-        """Return the sampling timesteps, noisiest first: 981, 961, ..., 1 for 50."""
+        """The sampling timesteps, noisiest first: 981, 961, ..., 1 for 50."""
         return [1 + self.stride(steps) * k for k in reversed(range(steps))]
 
     def stride(self, steps: int) -> int:
         return len(self.alphas) // steps
 
     def level(self, timestep: int) -> float:
-        """Return the cumulative product at a timestep; the first one stands for everything before it."""
+        """The cumulative product at a timestep; the first one stands for everything before it."""
         return self.alphas[max(timestep, 0)]
 
     def __call__(self, x: Tensor, timestep: int, text: Tensor) -> Tensor:
@@ -44,7 +44,7 @@ class Model:
         return out
 
     def noise(self, x: Tensor, out: Tensor, a: float) -> Tensor:
-        """Return the noise in ``x`` at level ``a`` by the UNet's output."""
+        """The noise in ``x`` at level ``a`` by the UNet's output."""
         return out if self.prediction == "epsilon" else sqrt(a) * out + sqrt(1 - a) * x
 
     def move(self, x: Tensor, out: Tensor, a: float, b: float) -> Tensor:
@@ -73,7 +73,7 @@ def move(x: Tensor, eps: Tensor, a: float, b: float) -> Tensor:
 
 
 def guided(out: Tensor, scale: float) -> Tensor:
-    """Return classifier-free guidance of outputs whose first half is the unconditional one."""
+    """Classifier-free guidance of outputs whose first half is the unconditional one."""
     other, prompt = out.chunk(2)
     return other + scale * (prompt - other)
 
@@ -105,7 +105,7 @@ class Written:
         return out
 
     def projected(self, attn: Attention, x: Tensor, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return q, k and v, (rows * heads, pixels or keys, d)."""
+        """Q, k and v, (rows * heads, pixels or keys, d)."""
         q, k, v = attn.to_q(x), attn.to_k(context), attn.to_v(context)
         return attn.head_to_batch_dim(q), attn.head_to_batch_dim(k), attn.head_to_batch_dim(v)
 
@@ -136,5 +136,5 @@ def trainable(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
 
 
 def is_cross(name: str) -> bool:
-    """Tell whether a layer is cross-attention."""
+    """Whether a layer is cross-attention."""
     return name.endswith("attn2")

@@ -82,7 +82,7 @@ def cross(maps: Maps) -> Maps:
 
 
 def distance(maps: Maps, reference: Maps) -> Tensor:
-    """Return the sum over layers, pixels and tokens, and the mean over rows and heads, of squared differences."""
+    """The sum over layers, pixels and tokens, and the mean over rows and heads, of squared differences."""
     losses = [(maps[name] - reference[name].to(maps[name])).square().sum((1, 2)).mean(0) for name in maps]
     return torch.stack(losses).sum()
 
@@ -116,7 +116,7 @@ def gradient(loss: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 
 
 def autocorrelation(eps: Tensor, offset: Sequence[Sequence[int]]) -> Tensor:
-    """Return the squared mean products with rolled copies, channel by channel, level by level."""
+    """The squared mean products with rolled copies, channel by channel, level by level."""
     total = eps.new_zeros(())
     for channel in range(eps.shape[1]):
         noise = eps[:, channel : channel + 1]
@@ -128,6 +128,6 @@ def autocorrelation(eps: Tensor, offset: Sequence[Sequence[int]]) -> Tensor:
 
 
 def divergence(eps: Tensor) -> Tensor:
-    """Return the KL divergence from a standard normal of all values together."""
+    """The KL divergence from a standard normal of all values together."""
     variance, mean = eps.var(), eps.mean()
     return variance + mean**2 - 1 - torch.log(variance + 1e-7)

@@ -56,7 +56,7 @@ def edit(
 
 
 def layers(unet: UNet2DConditionModel) -> tuple[nn.Module, list[str]]:
-    """Return the feature's convolution and the names of the self-attention layers after it.
+    """The feature's convolution and the names of the self-attention layers after it.
 
     In Stable Diffusion up_blocks.1.resnets.1.conv2 and the eight layers from up_blocks.1.attentions.1 on; in other
     networks likewise, in the decoder stage at a quarter of the latent's side.

@@ -54,7 +54,7 @@ class Controller:
         return look
 
     def edited(self, name: str, source: Tensor, target: Tensor) -> Tensor:
-        """Return the target's map."""
+        """The target's map."""
         if is_cross(name):
             on = float(self.step < int(self.cross_until * (self.steps + 1)))
             taken = (source @ self.mapper) * self.share + target * (1 - self.share)

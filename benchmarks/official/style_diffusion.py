@@ -34,7 +34,7 @@ class Image:
     """size of the cross-attention layers in encoder and decoder whose maps are compared"""
 
     def network(self) -> nn.Sequential:
-        """Return the first mapping network; tokens are channels, batch norm stays in training mode."""
+        """The first mapping network; tokens are channels, batch norm stays in training mode."""
         hidden, inputs = self.start[0].shape
         middle = (nn.Conv1d(hidden, hidden, 1), nn.BatchNorm1d(hidden), nn.LeakyReLU(0.01))
         made = nn.Sequential(nn.Conv1d(inputs, hidden, 1), *middle, nn.Conv1d(hidden, hidden, 1)).to(self.start[0])
@@ -77,7 +77,7 @@ class Seeing(Written):
 
 
 def most(i: int, inner_steps: int) -> int:
-    """Return the most iterations at step ``i``."""
+    """The most iterations at step ``i``."""
     return ceil(inner_steps * exp(-0.1 * i))
 
 
@@ -137,7 +137,7 @@ def trained(
     inner_steps: int,
     stop: float,
 ) -> Generator[str, None, list[nn.Module]]:
-    """Return the network of every step."""
+    """The network of every step."""
     maps, networks = Maps(), list[nn.Module]()
     state.look = keeping(maps, image.pixels)
     levels, seen = yield from seen_inverted(model, x0, source, steps, maps)
@@ -192,5 +192,5 @@ def keeping(maps: Maps, pixels: int) -> Look:
 
 
 def apart(maps: Maps, reference: Maps) -> Tensor:
-    """Return the sum over layers of the mean squared differences."""
+    """The sum over layers of the mean squared differences."""
     return torch.stack([(maps[name] - reference[name]).square().mean() for name in reference]).sum()

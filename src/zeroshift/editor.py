@@ -42,7 +42,7 @@ class Editor:
 
     @property
     def default_fit(self) -> Fit:
-        """Return "crop" for a small model, whose training pictures were square crops, else "aspect"."""
+        """ "crop" for a small model, whose training pictures were square crops, else "aspect"."""
         return "crop" if self.backbone.size < 256 else "aspect"
 
     @property
@@ -51,7 +51,7 @@ class Editor:
         return vocabulary_of(self.captioner)
 
     def method(self, name: str = "pix2pix-zero", options: Options | None = None, paper: bool = False) -> Method:
-        """Return a method with this model's presets (not with ``paper``), overlaid by nested ``options``.
+        """A method with this model's presets (not with ``paper``), overlaid by nested ``options``.
 
         Raises:
             ValueError: there is no such method or option, a value is out of range, or an option would do nothing.

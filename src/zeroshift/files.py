@@ -76,7 +76,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def temporary_beside(path: Path) -> Path:
-    """Return a name in the folder of ``path`` that no file has."""
+    """A name in the folder of ``path`` that no file has."""
     return path.with_name(f".zeroshift-{secrets.token_hex(8)}.tmp")
 
 
@@ -117,7 +117,7 @@ def folder_atomically(path: Path) -> Iterator[Path]:
 
 
 def sha256_of(paths: Iterable[Path], root: Path) -> str:
-    """Return one hash over the names (relative to ``root``) and contents of ``paths``."""
+    """One hash over the names (relative to ``root``) and contents of ``paths``."""
     total = hashlib.sha256()
     for path in sorted(paths):
         total.update(f"{path.relative_to(root).as_posix()} {_sha256(path)}\n".encode())

@@ -20,7 +20,7 @@ _TABLE = TypeAdapter(dict[str, object])
 
 
 def read_presets(model_root: Path) -> dict[str, Options]:
-    """Return the options that a model's folder recommends, by method; empty if it recommends none.
+    """The options that a model's folder recommends, by method; empty if it recommends none.
 
     Raises:
         ValueError: its presets are not as they should be, or exchange a part for one of another kind.
@@ -61,14 +61,14 @@ def check_kinds(method: type[Method], preset: Options, path: Path) -> None:
 
 
 def defaults_of(method: type[Method]) -> dict[str, object]:
-    """Return a method's paper defaults as nested options."""
+    """A method's paper defaults as nested options."""
     adapter = TypeAdapter(method)
     options: dict[str, object] = adapter.dump_python(adapter.validate_python({}))
     return options
 
 
 def build_method(name: str, *layers: Options) -> Method:
-    """Return the method ``name`` with its paper's defaults, overlaid by ``layers`` of nested options, last wins.
+    """The method ``name`` with its paper's defaults, overlaid by ``layers`` of nested options, last wins.
 
     Raises:
         ValueError: there is no such method.
@@ -110,7 +110,7 @@ def _over(old: object, value: object) -> object:
 
 
 def _same_kind(parts: Sequence[object], wanted: object) -> object:
-    """Return the part of the kind of ``wanted``, or nothing."""
+    """The part of the kind of ``wanted``, or nothing."""
     if not isinstance(wanted, Mapping):
         return None
     return next((p for p in parts if isinstance(p, Mapping) and p.get("kind") == wanted.get("kind")), None)

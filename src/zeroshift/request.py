@@ -58,7 +58,7 @@ def check_shared(requests: Sequence[Request], photograph: bool) -> None:
 def inversion_facts(
     backbone: Backbone, frames: Sequence[FramedPhoto], request: Request, *, seeds: Sequence[int]
 ) -> dict[str, str]:
-    """Return all that an inversion's bits depend on: saved with it, what a file is checked by, a cache's key."""
+    """All that an inversion's bits depend on: saved with it, what a file is checked by, a cache's key."""
     inversion = request.method.inversion
     options = TypeAdapter(type(inversion)).dump_python(inversion, mode="json")
     guidance = {"guidance_scale": str(request.method.guidance_scale)} if inversion.guided else {}
@@ -83,7 +83,7 @@ def inversion_facts(
 
 
 def describe(backbone: Backbone, request: Request) -> dict[str, object]:
-    """Return the part of a recipe that says what was asked for and by what it was done."""
+    """The part of a recipe that says what was asked for and by what it was done."""
     task = request.task
     options = TypeAdapter(type(request.method)).dump_python(request.method, mode="json")
     return {
@@ -99,7 +99,7 @@ def describe(backbone: Backbone, request: Request) -> dict[str, object]:
 
 
 def made_by(backbone: Backbone) -> dict[str, object]:
-    """Return what ran: model, versions, threads, device, precision."""
+    """What ran: model, versions, threads, device, precision."""
     identity = backbone.identity
     apart = {} if identity.clip is None else {"clip": identity.clip}
     return {

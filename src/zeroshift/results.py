@@ -76,7 +76,7 @@ def stacked(frames: Sequence[FramedPhoto]) -> Tensor:
 
 
 def decode(backbone: Backbone, step: Step, reconstruct: bool) -> Natives:
-    """Return each request's edited pictures, and beside them the source branch's if wanted and walked."""
+    """Each request's edited pictures, and beside them the source branch's if wanted and walked."""
     count = len(step.targets[0])
     source: list[Image.Image] | list[None] = [None] * count
     if reconstruct and step.source is not None:
@@ -95,7 +95,7 @@ def put_back(
     recipes: Sequence[dict[str, object]],
     origins: Sequence[dict[str, object]],
 ) -> tuple[tuple[Result, ...], ...]:
-    """Return every picture's results, one per request: ``recipes`` are the requests', ``origins`` the pictures'."""
+    """Every picture's results, one per request: ``recipes`` are the requests', ``origins`` the pictures'."""
     table = []
     for row, (source, origin) in enumerate(zip(frames, origins, strict=True)):
         results = []

@@ -66,7 +66,7 @@ def sample(
 
 
 def touched(trajectory: Trajectory, edits: Sequence[Branch]) -> Selection:
-    """Return every part that a run reads or writes: where taps are installed."""
+    """Every part that a run reads or writes: where taps are installed."""
     learned = select("cross", "v") if trajectory.learned.values else None
 
     def parts(site: Site) -> frozenset[Part]:
@@ -93,14 +93,14 @@ def step(here: StepContext, x: Tensor, control: Control) -> tuple[Tensor, Tensor
 
 
 def followed(rows: Rows) -> Rows:
-    """Return the same rows, of which gradients reach the first: the others move with it. All are predicted from."""
+    """The same rows, of which gradients reach the first: the others move with it. All are predicted from."""
     first = rows.latents[0].detach().requires_grad_()
     nothing = first - first.detach()
     return Rows((first, *(row + nothing for row in rows.latents[1:])))
 
 
 def ask(here: StepContext, latents: tuple[Tensor, ...], control: Control) -> Tensor:
-    """Return the target's guided prediction, with what ``control`` does inside the network."""
+    """The target's guided prediction, with what ``control`` does inside the network."""
     handler = control.apply(here)
     with here.taps.listening(handler, lambda site: control.applies(site, here.i)) if handler else nullcontext():
         return guided(here.backbone, here.taps, latents, here.timestep, here.text)
@@ -121,7 +121,7 @@ def source_steps(
 
 
 def source_until(sites: Sequence[Site], trajectory: Trajectory, control: Control) -> int:
-    """Return the last step at which ``control`` needs the source branch; -1 if it never does."""
+    """The last step at which ``control`` needs the source branch; -1 if it never does."""
     if control.follows_source or trajectory.offset_target:
         return trajectory.steps[-1]
     return max((i for i in trajectory.steps if any(control.records(site, i) for site in sites)), default=-1)

@@ -88,7 +88,7 @@ _PHOTO_OF = re.compile(
 
 
 def article(phrase: str) -> str:
-    """Return "a" or "an", whichever English puts before ``phrase``."""
+    """ "a" or "an", whichever English puts before ``phrase``."""
     return "an" if _VOWEL_SOUND.match(phrase.strip()) else "a"
 
 
@@ -98,13 +98,13 @@ def with_article(phrase: str) -> str:
 
 
 def noun_phrase(caption: str) -> str | None:
-    """Return what a caption such as "a photo of an orange cat" is of ("orange cat"), or None for other sentences."""
+    """What a caption such as "a photo of an orange cat" is of ("orange cat"), or None for other sentences."""
     found = _PHOTO_OF.match(caption.strip())
     return found.group(1) if found else None
 
 
 def contains_word(prompt: str, word: str) -> bool:
-    """Tell whether ``word`` stands in ``prompt`` as whole words, ignoring case."""
+    """Whether ``word`` stands in ``prompt`` as whole words, ignoring case."""
     return _whole(word).search(prompt) is not None
 
 
@@ -124,7 +124,7 @@ def swap_word(prompt: str, source: str, target: str) -> str:
 
 
 def template_sentences(word: str, count: int = 1000) -> list[str]:
-    """Return ``count`` different sentences about ``word`` (1 to 2000), the same ones on every call.
+    """``count`` different sentences about ``word`` (1 to 2000), the same ones on every call.
 
     Sentence ``k`` of two words differs in the word alone, so token positions of their means correspond.
 

@@ -155,7 +155,7 @@ def _generated(
 
 
 def _prepared(backbone: Backbone, requests: Sequence[Request], vgg: Vgg | None) -> list[Direction | None]:
-    """Return every request's edit direction, if it has one; what cannot be done is refused before the long work.
+    """Every request's edit direction, if it has one; what cannot be done is refused before the long work.
 
     Raises:
         Unsupported: the network lacks layers that a control works on.
@@ -205,7 +205,7 @@ def generate(
 
 
 def latent_shape(backbone: Backbone) -> tuple[int, int, int]:
-    """Return the shape (C, h, w) of one latent at the model's own size."""
+    """The shape (C, h, w) of one latent at the model's own size."""
     side = backbone.size // backbone.factor
     return (backbone.latent_channels, side, side)
 

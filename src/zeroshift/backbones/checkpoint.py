@@ -42,7 +42,7 @@ class Checkpoint:
     """by network: "fp16" where only half-precision weight files are there"""
 
     def files(self) -> list[Path]:
-        """Return every file that is loaded."""
+        """Every file that is loaded."""
         configs = [self.root / part / name for part, name in self.family.configs.items()]
         files = (path for part in self.family.tokenizers for path in _files(self.root / part))
         words = [path for path in files if path.suffix in {".json", ".txt"}]
@@ -52,7 +52,7 @@ class Checkpoint:
 
     @property
     def sees(self) -> bool:
-        """Tell whether there is an image encoder."""
+        """Whether there is an image encoder."""
         return (self.root / IMAGE_ENCODER / "config.json").is_file()
 
     def _of_image_encoder(self) -> list[Path]:
@@ -79,7 +79,7 @@ class ClipFolder:
     """ "fp16" where only half-precision weight files are there"""
 
     def files(self) -> list[Path]:
-        """Return every file that is loaded."""
+        """Every file that is loaded."""
         words = [path for path in _files(self.root) if path.suffix in {".json", ".txt"}]
         return [*words, *(p for p in weights_in(self.root, "model", self.variant) if p.suffix == ".safetensors")]
 
@@ -90,7 +90,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def find_checkpoint(model: str | Path | None, revision: str | None, cache_dir: str | Path | None) -> Checkpoint:
-    """Return the checkpoint ``model`` (None: the shipped one; a folder; or a hub id, downloaded if need be).
+    """The checkpoint ``model`` (None: the shipped one; a folder; or a hub id, downloaded if need be).
 
     Raises:
         ValueError: there is no such folder or repository.
@@ -105,7 +105,7 @@ def find_checkpoint(model: str | Path | None, revision: str | None, cache_dir: s
 
 
 def find_configs(model: str | Path, revision: str | None, cache_dir: str | Path | None) -> Checkpoint:
-    """Return a checkpoint of which only configurations and words need be there, or are downloaded.
+    """A checkpoint of which only configurations and words need be there, or are downloaded.
 
     Raises:
         ValueError: there is no such folder or repository.
@@ -118,7 +118,7 @@ def find_configs(model: str | Path, revision: str | None, cache_dir: str | Path 
 
 
 def find_clip(clip: str | Path, cache_dir: str | Path | None) -> ClipFolder:
-    """Return the CLIP in a folder as transformers saves it, or of a hub id, downloaded if need be.
+    """The CLIP in a folder as transformers saves it, or of a hub id, downloaded if need be.
 
     Raises:
         ValueError: there is no such folder or repository.
@@ -163,7 +163,7 @@ def check(root: Path, name: str, revision: str | None) -> Checkpoint:
 
 
 def check_parts(root: Path, name: str) -> Family:
-    """Return a folder's family; refuse one that lacks something.
+    """A folder's family; refuse one that lacks something.
 
     Raises:
         Unsupported: a part or its configuration is missing, or it is of no family that is loaded.
@@ -189,12 +189,12 @@ def _tables(root: Path, family: Family) -> Iterator[tuple[str, Path]]:
 
 
 def weights_of(checkpoint: Checkpoint, part: str) -> list[Path]:
-    """Return the weights of one network that are loaded."""
+    """The weights of one network that are loaded."""
     return weights_in(checkpoint.root / part, checkpoint.family.weights[part], checkpoint.variants[part])
 
 
 def variant_in(folder: Path, stem: str, what: str) -> str | None:
-    """Return which weights a folder has: None, the plain ones, or "fp16".
+    """Which weights a folder has: None, the plain ones, or "fp16".
 
     Raises:
         Unsupported: neither; ``what`` is what the sentence calls the folder.
@@ -208,7 +208,7 @@ def variant_in(folder: Path, stem: str, what: str) -> str | None:
 
 
 def weights_in(folder: Path, stem: str, variant: str | None) -> list[Path]:
-    """Return the files of one variant whose names begin with ``stem``: whole, or split (with their index)."""
+    """The files of one variant whose names begin with ``stem``: whole, or split (with their index)."""
     mark, split = f"\\.{variant}" if variant else "", r"-\d+-of-\d+"
     name = re.compile(rf"{stem}({mark}({split})?|{split}{mark})\.safetensors(\.index{mark}\.json)?")
     return sorted(path for path in folder.glob("*.safetensors*") if name.fullmatch(path.name) and path.is_file())

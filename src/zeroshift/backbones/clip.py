@@ -41,7 +41,7 @@ class Towers:
 
     @torch.no_grad()
     def image_tokens(self, pictures: Tensor) -> Tensor:
-        """Return all tokens after the last norm, without projection, (B, N, D) (StyleDiffusion's image encoding).
+        """All tokens after the last norm, without projection, (B, N, D) (StyleDiffusion's image encoding).
 
         Pictures (B, 3, H, W) in [-1, 1] are resampled bicubically without antialiasing, as its authors do.
         """
@@ -50,7 +50,7 @@ class Towers:
         return widened(tokens)
 
     def image_features(self, pictures: Tensor) -> Tensor:
-        """Return unit vectors (B, P), differentiable with respect to the pictures (B, 3, H, W) in [-1, 1].
+        """Unit vectors (B, P), differentiable with respect to the pictures (B, 3, H, W) in [-1, 1].
 
         Pictures are resampled bicubically with antialiasing; one that is not square is squeezed.
         """
@@ -59,7 +59,7 @@ class Towers:
 
     @torch.no_grad()
     def text_features(self, prompts: Sequence[str]) -> Tensor:
-        """Return unit vectors (B, P); longer prompts are cut at the encoder's length.
+        """Unit vectors (B, P); longer prompts are cut at the encoder's length.
 
         Raises:
             Unsupported: the text encoder has no way into the image encoder's space.
@@ -93,7 +93,7 @@ def token_ids(tokenizer: CLIPTokenizer, prompts: Sequence[str], length: int) -> 
 
 
 def tokens_of(tokenizer: CLIPTokenizer, prompt: str) -> Tokens:
-    """Return the tokens of a prompt at the tokenizer's full length, and which of them belong to which word."""
+    """The tokens of a prompt at the tokenizer's full length, and which of them belong to which word."""
     words = tuple(prompt.split())
     last = tokenizer.model_max_length - 1  # the end token's place in a prompt that is cut
     spans, at = list[tuple[int, ...]](), 1
@@ -106,7 +106,7 @@ def tokens_of(tokenizer: CLIPTokenizer, prompt: str) -> Tokens:
 
 
 def widened(x: Tensor) -> Tensor:
-    """Return half precision in float32, anything else as it is."""
+    """Half precision in float32, anything else as it is."""
     return x if x.dtype == torch.float64 else x.float()
 
 
@@ -128,7 +128,7 @@ def read_own_towers(checkpoint: Checkpoint, text: CLIPTextModel, tokenizer: CLIP
 
 
 def own_text_projection(checkpoint: Checkpoint, text: CLIPTextModel) -> Tensor | None:
-    """Return what leads from a checkpoint's text encoder into its image encoder's space, if that is known.
+    """What leads from a checkpoint's text encoder into its image encoder's space, if that is known.
 
     It is among the text encoder's weights, or its configuration says that both were trained without one.
     """
@@ -182,7 +182,7 @@ def read_tower(kind: Any, folder: Path, variant: str | None, dtype: torch.dtype,
 
 
 def read_colours(folders: Sequence[Path], name: str) -> tuple[Colour, Colour]:
-    """Return mean and deviation of pixels that an image encoder was trained with, from the first folder that says.
+    """Mean and deviation of pixels that an image encoder was trained with, from the first folder that says.
 
     Raises:
         Unsupported: no folder does.

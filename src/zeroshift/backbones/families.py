@@ -28,12 +28,12 @@ class Family:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """Return every folder that has to be there."""
+        """Every folder that has to be there."""
         return (*self.weights, *self.tokenizers, "scheduler")
 
     @property
     def configs(self) -> dict[str, str]:
-        """Return the configuration's name of every part but the tokenizers."""
+        """The configuration's name of every part but the tokenizers."""
         return {part: "config.json" for part in self.weights} | {"scheduler": "scheduler_config.json"}
 
 
@@ -70,7 +70,7 @@ LOADED = f"zeroshift loads {' and '.join(family.name for family in FAMILIES)} in
 
 
 def family_of(root: Path, name: str) -> Family:
-    """Return the family that a folder's ``model_index.json`` names; without one the second text encoder decides.
+    """The family that a folder's ``model_index.json`` names; without one the second text encoder decides.
 
     Raises:
         Unsupported: it is of no family that is loaded, or the file is damaged.

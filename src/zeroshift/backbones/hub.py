@@ -13,7 +13,7 @@ def snapshot(
     wanted: Sequence[str],
     skipped: Sequence[str] = _NOT_LOADED,
 ) -> Path:
-    """Return the folder, named by the commit, that has the ``wanted`` files of a hub repository's parts."""
+    """The folder, named by the commit, that has the ``wanted`` files of a hub repository's parts."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 

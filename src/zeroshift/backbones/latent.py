@@ -78,10 +78,10 @@ class LatentDiffusion:
 
     @torch.no_grad()
     def encode(self, pictures: Tensor) -> Tensor:
-        """Return scaled latents: the mean of the encoder's distribution, so that an edit is reproducible."""
+        """Scaled latents: the mean of the encoder's distribution, so that an edit is reproducible."""
         x = pictures.to(self.device, self.vae.dtype)
         return widened(self.vae.encode(x).latent_dist.mean * self.vae.config.scaling_factor)
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Return pictures, unclamped; weights are frozen, so a graph is built only for latents that ask for one."""
+        """Pictures, unclamped; weights are frozen, so a graph is built only for latents that ask for one."""
         return widened(self.vae.decode(latents.to(self.vae.dtype) / self.vae.config.scaling_factor).sample)

@@ -9,7 +9,7 @@ from zeroshift.diffusion.schedule import Schedule, VariancePreserving
 
 
 def schedule_of(scheduler: DDIMScheduler, steps: int) -> Schedule:
-    """Return the grid of ``steps`` steps that diffusers' DDIMScheduler takes with the same configuration.
+    """The grid of ``steps`` steps that diffusers' DDIMScheduler takes with the same configuration.
 
     The folder may name any scheduler of the family (PNDM, Euler, DPM-Solver, ...): ``DDIMScheduler.from_config`` keeps
     what they share, which is betas, ``prediction_type``, ``timestep_spacing``, ``steps_offset``, ``set_alpha_to_one``
@@ -38,7 +38,7 @@ def schedule_of(scheduler: DDIMScheduler, steps: int) -> Schedule:
 
 
 def spaced(scheduler: DDIMScheduler, steps: int) -> tuple[int, ...]:
-    """Return diffusers' own timesteps, noisiest first: 981, 961, ..., 1 for 50 "leading" ones with offset 1 of 1000.
+    """Diffusers' own timesteps, noisiest first: 981, 961, ..., 1 for 50 "leading" ones with offset 1 of 1000.
 
     Raises:
         ValueError: ``steps`` is below 1 or above what the training schedule holds.

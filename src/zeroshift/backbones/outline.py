@@ -55,7 +55,7 @@ def outline_of_sd15() -> StableDiffusion:
 
 
 def vit_b16() -> CLIPVisionConfig:
-    """Return CLIP ViT-B/16: what a checkpoint that has no image encoder is most often given."""
+    """CLIP ViT-B/16: what a checkpoint that has no image encoder is most often given."""
     return CLIPVisionConfig(patch_size=16, projection_dim=512)
 
 

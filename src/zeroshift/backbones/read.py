@@ -99,7 +99,7 @@ READERS: "Mapping[str, Callable[[Checkpoint, Device, Precision, ClipFolder | Non
 
 
 def vae_dtype(checkpoint: Checkpoint, dtype: torch.dtype) -> torch.dtype:
-    """Return the precision of Stable Diffusion XL's VAE: fp32 for fp16, in which it overflows unless it was mended."""
+    """The precision of Stable Diffusion XL's VAE: fp32 for fp16, in which it overflows unless it was mended."""
     config = read_object(checkpoint.root / "vae/config.json", f"the vae of {checkpoint.name}")
     return torch.float32 if dtype == torch.float16 and config.get("force_upcast", True) else dtype
 
@@ -136,7 +136,7 @@ def read_words(kind: Any, checkpoint: Checkpoint, part: str) -> Any:  # noqa: AN
 
 
 def identity_of(checkpoint: Checkpoint, clip: ClipFolder | None) -> Identity:
-    """Return the identity of a checkpoint, with the CLIP that was given apart."""
+    """The identity of a checkpoint, with the CLIP that was given apart."""
     own = sha256_of(checkpoint.files(), checkpoint.root)
     if clip is None:
         return Identity(checkpoint.name, own, checkpoint.revision)
@@ -147,14 +147,14 @@ def identity_of(checkpoint: Checkpoint, clip: ClipFolder | None) -> Identity:
 def clip_opener(
     checkpoint: Checkpoint, clip: ClipFolder | None, text: CLIPTextModel, words: CLIPTokenizer, place: torch.device
 ) -> Callable[[], Clip] | None:
-    """Return what loads the CLIP that was given apart, else the checkpoint's own; None where there is neither."""
+    """What loads the CLIP that was given apart, else the checkpoint's own; None where there is neither."""
     if clip is not None:
         return lambda: read_towers(clip, text.dtype, place)
     return (lambda: read_own_towers(checkpoint, text, words)) if checkpoint.sees else None
 
 
 def pick_device(device: Device) -> torch.device:
-    """Return the device; "auto" takes CUDA, else MPS, else the CPU.
+    """The device; "auto" takes CUDA, else MPS, else the CPU.
 
     Raises:
         ValueError: torch cannot use the one asked for.
@@ -170,7 +170,7 @@ def pick_device(device: Device) -> torch.device:
 
 
 def pick_dtype(precision: Precision, device: torch.device) -> torch.dtype:
-    """Return the networks' precision; "auto" is fp16 on CUDA, else fp32."""
+    """The networks' precision; "auto" is fp16 on CUDA, else fp32."""
     if precision == "auto":
         return torch.float16 if device.type == "cuda" else torch.float32
     return _DTYPES[precision]

@@ -71,11 +71,11 @@ class StableDiffusionXL(LatentDiffusion):
         return Embedding(widened(tokens), pooled=widened(pooled))
 
     def tokens(self, prompt: str) -> Tokens:
-        """Return the tokens that the first encoder reads, and which of them belong to which word."""
+        """The tokens that the first encoder reads, and which of them belong to which word."""
         return tokens_of(self.tokenizers[0], prompt)
 
     def predict(self, x: Tensor, timestep: float | Tensor, text: Embedding) -> Tensor:
-        """Return the network's output in the precision of ``x``, told that pictures are whole and as large as ``x``."""
+        """The network's output in the precision of ``x``, told that pictures are whole and as large as ``x``."""
         dtype = self.unet.conv_in.weight.dtype  # the network's own property walks through all its layers, at every call
         height, width = (side * self.factor for side in x.shape[-2:])
         assert text.pooled is not None

@@ -67,7 +67,7 @@ class Once:
         self.rows: Tensor
 
     def narrow(self, _module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """Return the first block of every argument; the first argument's begins a graph of its own."""
+        """The first block of every argument; the first argument's begins a graph of its own."""
         self.rows = args[0]
         x, *rest = (arg[: len(arg) // self.blocks] for arg in args)
         # one graph for all rows; Repeated takes each block's gradient through it
@@ -75,7 +75,7 @@ class Once:
         return (self.x, *rest)
 
     def widen(self, _module: nn.Module, _args: object, out: Tensor) -> Tensor:
-        """Return the output of every row."""
+        """The output of every row."""
         if not self._differentiates:
             return repeated(out, self.blocks)
         every: Tensor = Repeated.apply(self.rows, (self.x, out), self.blocks)  # type: ignore[no-untyped-call]
@@ -102,5 +102,5 @@ class Repeated(torch.autograd.Function):
 
 
 def repeated(out: Tensor, blocks: int) -> Tensor:
-    """Return (N, ...) ``blocks`` times, (blocks * N, ...): a view for one row."""
+    """(N, ...) ``blocks`` times, (blocks * N, ...): a view for one row."""
     return out.expand(blocks, *out.shape).flatten(0, 1)

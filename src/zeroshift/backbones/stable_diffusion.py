@@ -41,7 +41,7 @@ class StableDiffusion(LatentDiffusion):
 
     @cached_property
     def clip(self) -> Clip:
-        """Return the CLIP, loaded at the first call.
+        """The CLIP, loaded at the first call.
 
         Raises:
             Unsupported: there is none, or it cannot be loaded.
@@ -66,11 +66,11 @@ class StableDiffusion(LatentDiffusion):
         return Embedding(widened(self.text_encoder(torch.tensor(ids, device=self.device)).last_hidden_state))
 
     def tokens(self, prompt: str) -> Tokens:
-        """Return the tokens that ``embed`` encodes, and which of them belong to which word."""
+        """The tokens that ``embed`` encodes, and which of them belong to which word."""
         return tokens_of(self.tokenizer, prompt)
 
     def predict(self, x: Tensor, timestep: float | Tensor, text: Embedding) -> Tensor:
-        """Return the network's output in the precision of ``x``."""
+        """The network's output in the precision of ``x``."""
         dtype = self.unet.conv_in.weight.dtype  # the network's own property walks through all its layers, at every call
         with self.lock.held():
             out: Tensor = self.unet(x.to(dtype), timestep, text.tokens.to(dtype), return_dict=False)[0]

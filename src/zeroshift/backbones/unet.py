@@ -110,7 +110,7 @@ class TappedResidual(nn.Module):
 
 
 def residual(block: ResnetBlock2D, x: Tensor, temb: Tensor) -> Tensor:
-    """Return what the block adds to its shortcut, operation by operation as it does."""
+    """What the block adds to its shortcut, operation by operation as it does."""
     hidden = block.conv1(block.nonlinearity(block.norm1(x)))
     hidden = block.norm2(hidden + block.time_emb_proj(block.nonlinearity(temb))[:, :, None, None])
     out: Tensor = block.conv2(block.dropout(block.nonlinearity(hidden)))
@@ -147,14 +147,14 @@ class TappedAttention:
         return out
 
     def part(self, part: Part, compute: Compute) -> Compute:
-        """Return what gives a part: at once if it is listened to, else not before somebody needs it."""
+        """What gives a part: at once if it is listened to, else not before somebody needs it."""
         if not self.taps.wants(self.site, part):
             return compute
         x = self.taps(self.site, part, compute)
         return lambda: x
 
     def mix(self, attn: Attention, q: Compute, k: Compute, v: Compute) -> Tensor:
-        """Return the values mixed by attention, (N, heads, S, d)."""
+        """The values mixed by attention, (N, heads, S, d)."""
         if not self.taps.wants(self.site, "probs"):
             return F.scaled_dot_product_attention(q(), k(), v())  # default scale, as the processor replaced: equal bits
         probs = self.taps(self.site, "probs", lambda: probabilities(q(), k(), attn.scale))  # (N, heads, S, L)
@@ -169,7 +169,7 @@ class TappedAttention:
 
 
 def probabilities(q: Tensor, k: Tensor, scale: float) -> Tensor:
-    """Return softmax(q k^T * scale), (N, heads, S, L), in float32 for half-precision inputs."""
+    """Softmax(q k^T * scale), (N, heads, S, L), in float32 for half-precision inputs."""
     if q.dtype in (torch.float16, torch.bfloat16):
         q, k = q.float(), k.float()
     return (q @ k.transpose(-1, -2) * scale).softmax(-1)

@@ -15,7 +15,7 @@ from zeroshift.image import Fit, check_files, load_image
 
 
 def command(tokens: Sequence[str]) -> App:
-    """Return the verb."""
+    """The verb."""
     return as_app(caption, "caption", "caption IMAGE... [OPTIONS]")
 
 

@@ -22,7 +22,7 @@ from zeroshift.cli.wrong import Wrong
 
 
 def command(tokens: Sequence[str]) -> App:
-    """Return the verb with the options of the method and of the kinds of parts that ``tokens`` name."""
+    """The verb with the options of the method and of the kinds of parts that ``tokens`` name."""
     method, flags = method_flags(tokens)
     verb = with_flags(cost, flags, f"Options of {method.name}")
     return as_app(verb, "cost", "cost [--method NAME] [--steps N] [OPTIONS]")
@@ -56,7 +56,7 @@ def cost(
 
 
 def spelled(figure: str | int | float | None) -> str:
-    """Return a figure with one decimal, a missing one as a dash."""
+    """A figure with one decimal, a missing one as a dash."""
     if figure is None:
         return "-"
     return f"{figure:.1f}" if isinstance(figure, float) else str(figure)

@@ -22,7 +22,7 @@ File = Annotated[Path | None, Parameter(help="sentences about it, one per line, 
 
 
 def command(tokens: Sequence[str]) -> App:
-    """Return the verb with its two sub-verbs."""
+    """The verb with its two sub-verbs."""
     app = App(
         name="direction",
         help="Make edit directions from words or sentences, and show saved ones.",
@@ -86,7 +86,7 @@ def show(
 
 
 def facts_of(direction: "Direction") -> dict[str, object]:
-    """Return provenance, hash, shape, and the norm over all positions and of each."""
+    """Provenance, hash, shape, and the norm over all positions and of each."""
     norms = [round(float(norm), 4) for norm in direction.delta[0].norm(dim=-1)]
     return {
         **direction.provenance,
@@ -99,7 +99,7 @@ def facts_of(direction: "Direction") -> dict[str, object]:
 
 
 def lines_of(path: Path) -> list[str]:
-    """Return the lines of a text file that are not empty.
+    """The lines of a text file that are not empty.
 
     Raises:
         ValueError: it cannot be read as UTF-8.

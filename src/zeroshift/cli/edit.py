@@ -30,7 +30,7 @@ from zeroshift.image import check_files
 
 
 def command(tokens: Sequence[str]) -> App:
-    """Return the verb with the options of the method and of the kinds of parts that ``tokens`` name."""
+    """The verb with the options of the method and of the kinds of parts that ``tokens`` name."""
     method, flags = method_flags(tokens)
     verb = with_flags(edit, flags, f"Options of {method.name}", REMARK)
     return as_app(verb, "edit", "edit [IMAGE...] [--source TEXT] --target TEXT [OPTIONS]")

@@ -78,7 +78,7 @@ def check_all(
 
 
 def named(images: Sequence[Path], source: str | None, wanted: Sequence[Wanted]) -> list[str]:
-    """Return the names of all results, the edits of one picture side by side."""
+    """The names of all results, the edits of one picture side by side."""
     stems = [image.stem for image in images] or [slug(source or "")]
     return [f"{stem}-{edit.label}" for stem in stems for edit in wanted]
 
@@ -91,7 +91,7 @@ def result_files(
     photographs: PhotographFlags,
     results: ResultFlags,
 ) -> list[Path]:
-    """Return the files of all results, the edits of one picture side by side, and see that each can be written.
+    """The files of all results, the edits of one picture side by side, and see that each can be written.
 
     Raises:
         Wrong: one would be written over what is read or over another one, or has no picture's extension.

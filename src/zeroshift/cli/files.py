@@ -38,12 +38,12 @@ class PhotographFlags:
 
     @property
     def megapixels(self) -> float:
-        """Return the size above which photographs are refused."""
+        """The size above which photographs are refused."""
         return MEGAPIXELS if self.max_megapixels is None else self.max_megapixels
 
     @property
     def together(self) -> int:
-        """Return how many run together at most."""
+        """How many run together at most."""
         return BATCH if self.batch is None else self.batch
 
     def check(self, photographs: int) -> None:

@@ -45,12 +45,12 @@ class Flag:
 
     @property
     def spelled(self) -> str:
-        """Return the flag as it is written."""
+        """The flag as it is written."""
         return f"--{self.name.replace('_', '-')}"
 
 
 def flags_of(options: type, chosen: Chosen | None = None) -> list[Flag]:
-    """Return the flags of an options dataclass whose parts are of the kinds ``chosen`` (default: the usual ones).
+    """The flags of an options dataclass whose parts are of the kinds ``chosen`` (default: the usual ones).
 
     Its own come first, in the order of its fields, then the choices of kinds, then the parts'.
     """
@@ -74,7 +74,7 @@ def of_kind(part: Part, kind: str) -> Iterator[Flag]:
 
 
 def choice(part: Part, kinds: tuple[str, ...]) -> Flag:
-    """Return the flag that names a part's kind or kinds."""
+    """The flag that names a part's kind or kinds."""
     usual = f" [default {','.join(part.usual)}]" if part.usual else ""
     text = f"{part.about}: {', '.join(part.kinds)}{usual}"
     if part.several:
@@ -83,7 +83,7 @@ def choice(part: Part, kinds: tuple[str, ...]) -> Flag:
 
 
 def leaf(path: tuple[str, ...], info: FieldInfo, default: object) -> Flag:
-    """Return the flag of a plain field."""
+    """The flag of a plain field."""
     hint = bare(info.annotation)
     facts = ["|".join(map(str, get_args(hint)))] if get_origin(hint) is Literal else []
     facts += [limits(info)] if limits(info) else []
@@ -93,7 +93,7 @@ def leaf(path: tuple[str, ...], info: FieldInfo, default: object) -> Flag:
 
 
 def metavar(hint: Any) -> str:  # noqa: ANN401 - a type expression
-    """Return what stands for a value in a help text."""
+    """What stands for a value in a help text."""
     if get_origin(hint) is not tuple:
         return {int: "N", float: "X", str: "TEXT"}.get(hint, "NAME")
     one = bare(get_args(hint)[0])
@@ -101,7 +101,7 @@ def metavar(hint: Any) -> str:  # noqa: ANN401 - a type expression
 
 
 def nested(flags: Sequence[Flag], values: Mapping[str, object]) -> Given:
-    """Return flat values as nested options; a part of several kinds is a list of what was given for each."""
+    """Flat values as nested options; a part of several kinds is a list of what was given for each."""
     given: Given = {}
     for flag in flags:
         value = values.get(flag.name)
@@ -132,7 +132,7 @@ def put(given: Given, path: Sequence[str], value: object) -> None:
 
 
 def with_flags(verb: Callable[..., None], flags: Sequence[Flag], title: str, remark: str = "") -> Callable[..., None]:
-    """Return ``verb`` with its keyword ``given`` (nested options) replaced by one keyword per flag."""
+    """``verb`` with its keyword ``given`` (nested options) replaced by one keyword per flag."""
     own = inspect.signature(verb, eval_str=True)
     keep = [parameter for parameter in own.parameters.values() if parameter.name != "given"]
     names = [*taken(keep), *(flag.name for flag in flags)]

@@ -14,7 +14,7 @@ from zeroshift.cli.wrong import Wrong
 
 
 def command(tokens: Sequence[str]) -> App:
-    """Return the verb."""
+    """The verb."""
     return as_app(generate, "generate", "generate PROMPT... [OPTIONS]")
 
 

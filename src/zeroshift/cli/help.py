@@ -35,12 +35,12 @@ class PlainHelp:
 
 
 def note(text: str) -> list[str]:
-    """Return a group's description as lines."""
+    """A group's description as lines."""
     return textwrap.wrap(text.strip(), WIDTH, initial_indent="  ", subsequent_indent="  ")
 
 
 def rows(entry: "HelpEntry") -> list[str]:
-    """Return an option's or a verb's lines."""
+    """An option's or a verb's lines."""
     words = textwrap.wrap(f"{plain(entry.description)}{bracket(entry)}", WIDTH - LEFT, break_on_hyphens=False) or [""]
     name = f"  {label(entry)}"
     first = [name] if len(name) > LEFT - 2 else []
@@ -49,7 +49,7 @@ def rows(entry: "HelpEntry") -> list[str]:
 
 
 def label(entry: "HelpEntry") -> str:
-    """Return the names, and what follows them: ``-o, --output FILE``, ``--[no-]native``."""
+    """The names, and what follows them: ``-o, --output FILE``, ``--[no-]native``."""
     if entry.positional_label:
         return entry.positional_label
     switches = [f"--[no-]{name.removeprefix('--')}" for name in entry.positive_names if entry.negative_names]
@@ -58,7 +58,7 @@ def label(entry: "HelpEntry") -> str:
 
 
 def bracket(entry: "HelpEntry") -> str:
-    """Return choices and default as " [a|b; default a]", or nothing."""
+    """Choices and default as " [a|b; default a]", or nothing."""
     facts = ["|".join(entry.choices)] if entry.choices else []
     if entry.default not in (None, "False"):
         facts.append(f"default {entry.default}")
@@ -68,7 +68,7 @@ def bracket(entry: "HelpEntry") -> str:
 
 
 def plain(description: object) -> str:
-    """Return a description as text, unwrapped and without style."""
+    """A description as text, unwrapped and without style."""
     from rich.console import Console
 
     console = Console(file=io.StringIO(), width=10_000, no_color=True, highlight=False, markup=False, emoji=False)

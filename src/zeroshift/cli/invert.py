@@ -39,14 +39,14 @@ from zeroshift.translate import invert as inverted
 
 
 def command(tokens: Sequence[str]) -> App:
-    """Return the verb with the options of the inversion that ``tokens`` or the method that they name has."""
+    """The verb with the options of the inversion that ``tokens`` or the method that they name has."""
     method, flags = method_flags(tokens)
     verb = with_flags(invert, needed(method, flags, tokens), f"Options of {method.name}", REMARK)
     return as_app(verb, "invert", "invert IMAGE [--source TEXT] -o FILE.safetensors [OPTIONS]")
 
 
 def needed(method: type[Method], flags: Sequence[Flag], tokens: Sequence[str]) -> list[Flag]:
-    """Return the flags that an inversion depends on: its own, the steps, and the guidance scale if it is guided."""
+    """The flags that an inversion depends on: its own, the steps, and the guidance scale if it is guided."""
     (part,) = (part for part in parts_of(method) if part.name == "inversion")
     (kind,) = chosen(method, tokens)["inversion"]
     own = ("steps", "guidance_scale", "inversion") if guided(part.kinds[kind]) else ("steps", "inversion")

@@ -79,7 +79,7 @@ def write_report(
 
 
 def attention(backbone: "Backbone", way: "Way", prompt: str) -> "Image.Image":
-    """Return the attention maps of every word at a few steps, on the way to noise and on the way back."""
+    """The attention maps of every word at a few steps, on the way to noise and on the way back."""
     import torch
 
     from zeroshift.reports.attention_figure import Row, draw
@@ -116,7 +116,7 @@ def show(mirror: "Mirror", loud: Loudness) -> None:
 
 
 def cells(arm: "Figures") -> Sequence[str]:
-    """Return a line of the table: PSNR and SSIM, mean and last displacement, and how many seeds were tried."""
+    """A line of the table: PSNR and SSIM, mean and last displacement, and how many seeds were tried."""
     mean = sum(arm.displacement) / len(arm.displacement)
     return [
         f"{spelled(arm.psnr_db, 2, ' dB')}\n{spelled(arm.ssim, 4)}",
@@ -127,7 +127,7 @@ def cells(arm: "Figures") -> Sequence[str]:
 
 
 def spelled(figure: "Spread", digits: int, unit: str = "") -> str:
-    """Return a figure with its deviation, if it has one."""
+    """A figure with its deviation, if it has one."""
     if figure.mean is None:
         return "equal"
     deviation = f" ± {figure.deviation:.{digits}f}" if figure.deviation else ""

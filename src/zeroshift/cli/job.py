@@ -92,7 +92,7 @@ def told(images: Sequence[Path], frames: "Iterator[FramedPhoto]", loud: Loudness
 
 
 def previews_of(job: Job, editor: "Editor") -> Previews | None:
-    """Return what is written on the way, if it was asked for; nothing of it is in the way of another file.
+    """What is written on the way, if it was asked for; nothing of it is in the way of another file.
 
     Raises:
         Wrong: something is.
@@ -157,7 +157,7 @@ def before_of(frame: "FramedPhoto | None", result: "Result", native: bool) -> Im
 
 
 def enlarged(picture: Image.Image) -> Image.Image:
-    """Return the picture at ``SHOWN`` pixels of height if it has less."""
+    """The picture at ``SHOWN`` pixels of height if it has less."""
     if picture.height >= SHOWN:
         return picture
     return picture.resize((round(picture.width * SHOWN / picture.height), SHOWN), Image.Resampling.LANCZOS)

@@ -81,7 +81,7 @@ def run(tokens: list[str], debug: bool) -> int:
 
 
 def app_for(tokens: list[str]) -> App:
-    """Return the application with the verb that ``tokens`` name imported, the others by their names alone.
+    """The application with the verb that ``tokens`` name imported, the others by their names alone.
 
     Raises:
         Wrong: there is no such verb.
@@ -113,7 +113,7 @@ def app_for(tokens: list[str]) -> App:
 
 
 def guess(verb: str) -> str:
-    """Return the verb that was meant, or all of them."""
+    """The verb that was meant, or all of them."""
     near = get_close_matches(verb, VERBS, n=1)
     return f"did you mean {near[0]}?" if near else f"choose one of: {', '.join(VERBS)}."
 
@@ -128,7 +128,7 @@ def hush_warnings() -> None:
 
 
 def sentence(error: Exception) -> str:
-    """Return what went wrong in one sentence."""
+    """What went wrong in one sentence."""
     if isinstance(error, ValueError):
         return str(error)
     if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:

@@ -22,7 +22,7 @@ Matrix = Mapping[str, Mapping[str, bool | str]]
 
 
 def command(tokens: Sequence[str]) -> App:
-    """Return the verb."""
+    """The verb."""
     return as_app(methods, "methods", "methods [--json]")
 
 
@@ -47,7 +47,7 @@ def methods(*, json: Annotated[bool, Parameter(help="print one JSON object")] = 
 
 
 def row_of(method: type[Method]) -> dict[str, Any]:
-    """Return what the table says of a method."""
+    """What the table says of a method."""
     return {
         "name": method.name,
         "title": method.title,
@@ -57,7 +57,7 @@ def row_of(method: type[Method]) -> dict[str, Any]:
 
 
 def kinds_of(part: Part) -> list[dict[str, Any]]:
-    """Return what the table says of the kinds of a part."""
+    """What the table says of the kinds of a part."""
     return [
         {
             "name": kind,
@@ -69,7 +69,7 @@ def kinds_of(part: Part) -> list[dict[str, Any]]:
 
 
 def summaries(part: Part) -> dict[str, str]:
-    """Return one line about every kind."""
+    """One line about every kind."""
     return {name: summary(kind) for name, kind in part.kinds.items()}
 
 
@@ -86,7 +86,7 @@ def conditionings_with(control: str, conditionings: Part) -> dict[str, bool | st
 
 
 def in_any(options: Mapping[str, object]) -> bool | str:
-    """Return True, or why some options make no sense whatever the method is.
+    """True, or why some options make no sense whatever the method is.
 
     What only some methods refuse is about their other parts.
     """
@@ -95,7 +95,7 @@ def in_any(options: Mapping[str, object]) -> bool | str:
 
 
 def sense(method: str, options: Mapping[str, object]) -> bool | str:
-    """Return True, or why a method with some options makes no sense."""
+    """True, or why a method with some options makes no sense."""
     try:
         build_method(method, options)
     except ValueError as error:
@@ -104,12 +104,12 @@ def sense(method: str, options: Mapping[str, object]) -> bool | str:
 
 
 def plural(part: str) -> str:
-    """Return what several of a part are called."""
+    """What several of a part are called."""
     return part if part.endswith("s") else f"{part}s"
 
 
 def table(title: str, rows: Mapping[str, str]) -> str:
-    """Return lines of two columns under a title."""
+    """Lines of two columns under a title."""
     lines = [f"{title}:"]
     for name, text in rows.items():
         wrapped = textwrap.wrap(text, WIDTH - LEFT, break_on_hyphens=False) or [""]
@@ -118,7 +118,7 @@ def table(title: str, rows: Mapping[str, str]) -> str:
 
 
 def drawn(title: str, matrix: Matrix) -> str:
-    """Return what goes together, columns by number, and below it why the others do not, each reason once."""
+    """What goes together, columns by number, and below it why the others do not, each reason once."""
     numbers = range(1, len(next(iter(matrix.values()))) + 1)
     lines = [f"{title} (+ goes together):", f"{'':{LEFT}}{''.join(f'{k:>3}' for k in numbers)}"]
     for name, row in matrix.items():
@@ -129,7 +129,7 @@ def drawn(title: str, matrix: Matrix) -> str:
 
 
 def ending() -> str:
-    """Return where to read on."""
+    """Where to read on."""
     return textwrap.fill(
         "zeroshift edit --method NAME --help explains the options of a method; with --inversion KIND, "
         "--conditioning KIND, --control KIND or --extras KIND,KIND also those of other parts.",

@@ -23,7 +23,7 @@ FOLDER = Path("out")
 
 
 def places(names: Sequence[str], output: Path | None) -> list[Path]:
-    """Return one file per result, in the order of ``names``, and see that each can be written.
+    """One file per result, in the order of ``names``, and see that each can be written.
 
     ``output`` is a file for one result and a folder for several (or if it is a folder, or has no extension).
 
@@ -64,7 +64,7 @@ def check_apart(read: Iterable[tuple[str, Path | None]], written: Sequence[Path 
 
 
 def same_file(one: Path, other: Path) -> bool:
-    """Tell whether two names mean one file, also by a link or on a disk that ignores case."""
+    """Whether two names mean one file, also by a link or on a disk that ignores case."""
     return os.path.realpath(one) == os.path.realpath(other) or (one.exists() and other.exists() and one.samefile(other))
 
 
@@ -115,12 +115,12 @@ def check_writable(path: Path, extension: str) -> None:
 
 
 def slug(text: str) -> str:
-    """Return a text as a short part of a file name."""
+    """A text as a short part of a file name."""
     return re.sub(r"\W+", "-", text.strip().lower()).strip("-")[:40].rstrip("-") or "edit"
 
 
 def relative(path: Path, output: Path) -> str:
-    """Return ``path`` as seen from the folder of ``output``, with forward slashes."""
+    """``path`` as seen from the folder of ``output``, with forward slashes."""
     return Path(os.path.relpath(path, output.parent)).as_posix()
 
 

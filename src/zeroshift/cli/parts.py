@@ -27,12 +27,12 @@ class Part:
 
     @property
     def open(self) -> bool:
-        """Tell whether there is anything to choose."""
+        """Whether there is anything to choose."""
         return self.several or len(self.kinds) > 1
 
 
 def parts_of(options: type) -> list[Part]:
-    """Return the parts among the fields of an options dataclass."""
+    """The parts among the fields of an options dataclass."""
     found = []
     for name, info in fields_of(options).items():
         annotation = unmarked(info.annotation)
@@ -45,12 +45,12 @@ def parts_of(options: type) -> list[Part]:
 
 
 def summary(kind: type) -> str:
-    """Return the first line of a docstring."""
+    """The first line of a docstring."""
     return (inspect.getdoc(kind) or "").partition("\n")[0]
 
 
 def named_in(tokens: Sequence[str], flag: str) -> str | None:
-    """Return what a command line gives for a flag; options depend on some, so they are looked for before parsing.
+    """What a command line gives for a flag; options depend on some, so they are looked for before parsing.
 
     None stands for a flag without a value, too; that is found when the command line is parsed.
     """
@@ -63,7 +63,7 @@ def named_in(tokens: Sequence[str], flag: str) -> str | None:
 
 
 def chosen(options: type, tokens: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Return the kinds that a command line names, and the usual ones of other parts.
+    """The kinds that a command line names, and the usual ones of other parts.
 
     Raises:
         Wrong: there is no such kind.
@@ -82,17 +82,17 @@ def _chosen(part: Part, text: str | None) -> tuple[str, ...]:
 
 
 def where_it_belongs(parts: Sequence[Part], fits: Callable[[type], bool]) -> str:
-    """Return what to choose for a kind that ``fits``, such as "--inversion ddim or direct"; "" if there is none."""
+    """What to choose for a kind that ``fits``, such as "--inversion ddim or direct"; "" if there is none."""
     homes = {part.name: [name for name, kind in part.kinds.items() if name and fits(kind)] for part in parts}
     return " or ".join(f"--{part} {alternatives(names)}" for part, names in homes.items() if names)
 
 
 def alternatives(names: Sequence[str]) -> str:
-    """Return "a, b or c"."""
+    """ "a, b or c"."""
     return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def guided(inversion: type) -> bool:
-    """Tell whether an inversion depends on the guidance scale."""
+    """Whether an inversion depends on the guidance scale."""
     found: bool = inversion.guided  # type: ignore[attr-defined]
     return found

@@ -34,7 +34,7 @@ class Previews:
     """none where the source is generated"""
 
     def path(self, name: str, step: int, steps: int) -> Path:
-        """Return the file of one result after ``step`` of ``steps`` steps; the numbers sort as they count."""
+        """The file of one result after ``step`` of ``steps`` steps; the numbers sort as they count."""
         return self.folder / f"{name}-{step:0{len(str(steps))}d}.png"
 
     def check(self, method: Method, apart: Sequence[Path | None]) -> None:

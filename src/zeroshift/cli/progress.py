@@ -55,7 +55,7 @@ def with_lines(
 
 
 def spelled(step: "Progress", steps: int, seconds: float) -> str:
-    """Return how far a run is, and how long the rest of its stage takes at a pace of ``steps`` in ``seconds``."""
+    """How far a run is, and how long the rest of its stage takes at a pace of ``steps`` in ``seconds``."""
     line = f"{step.stage} {step.done}/{step.total}"
     if steps == 0 or step.done == step.total:
         return line

@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 def command(tokens: Sequence[str]) -> App:
-    """Return the verb."""
+    """The verb."""
     return as_app(quality, "quality", "quality FOLDER -o OUT [OPTIONS]")
 
 

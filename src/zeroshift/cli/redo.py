@@ -18,7 +18,7 @@ from zeroshift.redo import remade, replay, result_of, same_facts, why_different
 
 
 def command(tokens: Sequence[str]) -> App:
-    """Return the verb."""
+    """The verb."""
     return as_app(redo, "redo", "redo EDITED [OPTIONS]")
 
 

@@ -109,7 +109,7 @@ class Loudness:
 
     @property
     def silent(self) -> bool:
-        """Tell whether progress is off."""
+        """Whether progress is off."""
         return self.json or self.quiet
 
 
@@ -180,13 +180,13 @@ def as_app(verb: Callable[..., None], name: str, usage: str) -> App:
 
 
 def method_named(tokens: Sequence[str]) -> str:
-    """Return the method that a command line names."""
+    """The method that a command line names."""
     name = named_in(tokens, "method")
     return SHIPPED_METHOD if name is None else name
 
 
 def method_flags(tokens: Sequence[str]) -> "tuple[type[Method], list[Flag]]":
-    """Return the method that a command line names, and its flags with those of the kinds that it names.
+    """The method that a command line names, and its flags with those of the kinds that it names.
 
     Raises:
         Wrong: there is no such method or kind.
@@ -196,7 +196,7 @@ def method_flags(tokens: Sequence[str]) -> "tuple[type[Method], list[Flag]]":
 
 
 def method_class(name: str) -> "type[Method]":
-    """Return the method of that name.
+    """The method of that name.
 
     Raises:
         Wrong: there is none.
@@ -225,7 +225,7 @@ def astray(verb: str, option: str, tokens: Sequence[str]) -> str | None:
 
 
 def checked_method(name: str, *layers: Mapping[str, object]) -> "Method":
-    """Return a method with nested options.
+    """A method with nested options.
 
     Raises:
         Wrong: there is no such option, or a value is out of range.

@@ -17,7 +17,7 @@ from zeroshift.options.errors import option_error
 
 
 def command(tokens: Sequence[str]) -> App:
-    """Return the verb with the trainer's options."""
+    """The verb with the trainer's options."""
     hush_libraries()
     from zeroshift.miniature.training.job import TrainOptions
 

@@ -39,12 +39,12 @@ class EditContext:
 
     @property
     def steps(self) -> int:
-        """Return the number of sampling steps of the whole grid."""
+        """The number of sampling steps of the whole grid."""
         return self.trajectory.schedule.steps
 
     @property
     def count(self) -> int:
-        """Return the number of pictures."""
+        """The number of pictures."""
         return len(self.prompt.tokens)
 
     def embed(self, text: str) -> Embedding:
@@ -69,7 +69,7 @@ class ConditioningOptions(Protocol):
         """
 
     def bind(self, run: EditContext) -> Conditioning:
-        """Return the prompts of both branches."""
+        """The prompts of both branches."""
 
     def source_key(self, task: Task, photograph: bool, guidance_scale: float) -> tuple[object, ...]:
-        """Return what the source branch's prompts depend on: edits of one run agree in it."""
+        """What the source branch's prompts depend on: edits of one run agree in it."""

@@ -55,12 +55,12 @@ class Direction:
 
     @property
     def sha256(self) -> str:
-        """Return the hash of the values."""
+        """The hash of the values."""
         return hashlib.sha256(self.delta.contiguous().cpu().numpy().tobytes()).hexdigest()
 
 
 def mean_embedding(backbone: Backbone, sentences: Sequence[str], batch: int = 64) -> Tensor:
-    """Return the mean of the encoded sentences per position, (1, L, D) in float64 on the CPU."""
+    """The mean of the encoded sentences per position, (1, L, D) in float64 on the CPU."""
     batches = (sentences[first : first + batch] for first in range(0, len(sentences), batch))
     # to the CPU first: MPS has no float64
     sums = [backbone.embed(part).tokens.cpu().double().sum(0, keepdim=True) for part in batches]
@@ -68,7 +68,7 @@ def mean_embedding(backbone: Backbone, sentences: Sequence[str], batch: int = 64
 
 
 def mean_of(backbone: Backbone, sentences: Sequence[str]) -> Tensor:
-    """Return the mean embedding, kept as long as the model is loaded: further edits with a word encode nothing."""
+    """The mean embedding, kept as long as the model is loaded: further edits with a word encode nothing."""
     key = hash_of(sentences), torch.get_num_threads()
     with _KEPT:
         found = _MEANS.setdefault(backbone, {}).get(key)
@@ -84,14 +84,14 @@ def _kept(backbone: Backbone, key: tuple[str, int], mean: Tensor) -> Tensor:
 
 
 def hash_of(sentences: Sequence[str]) -> str:
-    """Return the hash of several sentences."""
+    """The hash of several sentences."""
     return hashlib.sha256("\n".join(sentences).encode()).hexdigest()
 
 
 def make_direction(
     backbone: Backbone, source: Sequence[str], target: Sequence[str], names: tuple[str, str], origin: str
 ) -> Direction:
-    """Return the direction from the sentences ``source`` to the sentences ``target``.
+    """The direction from the sentences ``source`` to the sentences ``target``.
 
     Raises:
         Unsupported: the model only generates.
@@ -116,13 +116,13 @@ def make_direction(
 
 
 def direction_of_words(backbone: Backbone, source: str, target: str, count: int) -> Direction:
-    """Return the direction between two words through the template bank, ``count`` sentences each."""
+    """The direction between two words through the template bank, ``count`` sentences each."""
     banks = template_sentences(source, count), template_sentences(target, count)
     return make_direction(backbone, *banks, (source, target), "template bank")
 
 
 def direction_of_prompts(backbone: Backbone, source: str, target: str) -> Direction:
-    """Return the word-swap direction, one prompt each (the paper's baseline "word direction")."""
+    """The word-swap direction, one prompt each (the paper's baseline "word direction")."""
     return make_direction(backbone, [source], [target], (source, target), "prompts")
 
 

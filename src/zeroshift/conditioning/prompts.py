@@ -44,13 +44,13 @@ class FixedPrompts:
 
 
 def prompt_at(run: EditContext, i: int) -> Embedding:
-    """Return the source prompt at step ``i``: the one that the inversion learned, if it did."""
+    """The source prompt at step ``i``: the one that the inversion learned, if it did."""
     learned = run.trajectory.learned.prompts
     return run.prompt.of(learned[i]) if learned else run.prompt
 
 
 def negative_at(run: EditContext, i: int, given: Embedding, prompt: Embedding) -> Embedding:
-    """Return the negative prompt at step ``i``: what the inversion puts in its place, else ``given``.
+    """The negative prompt at step ``i``: what the inversion puts in its place, else ``given``.
 
     That is an embedding of its own, or the source prompt ``prompt`` itself, with which guidance cancels out.
     """
@@ -106,7 +106,7 @@ class Prompts:
         return None
 
     def empty_shares(self, steps: int) -> tuple[float, ...]:
-        """Return the empty prompt's share at every step (Plug-and-Play's first code)."""
+        """The empty prompt's share at every step (Plug-and-Play's first code)."""
         at = [i / max(steps - 1, 1) for i in range(steps)]
         courses = {"constant": [1.0] * steps, "linear": [1 - a for a in at], "exponential": [exp(-6 * a) for a in at]}
         return tuple(self.empty_share * course for course in courses[self.empty_schedule])

@@ -73,11 +73,11 @@ class RichRows:
     """of every step"""
 
     def own(self, i: int) -> TextRows:
-        """Return what the source branch is predicted under."""
+        """What the source branch is predicted under."""
         return self.along(i, None)
 
     def source(self, i: int) -> TextRows:
-        """Return the regenerated prompts, which predict nothing and are asked for their maps, and then the own ones."""
+        """The regenerated prompts, which predict nothing and are asked for their maps, and then the own ones."""
         own = self.own(i)
         rich = [self.along(i, share).embeddings[-1] for share in self.shares]
         return TextRows((*rich, *own.embeddings), (*(0.0 for _ in rich), *own.weights))

@@ -57,7 +57,7 @@ class EditDirection:
         return direction_of_task(backbone, task, self.words, self.sentences)
 
     def strengths(self, steps: int) -> tuple[float, ...]:
-        """Return the strength of every step."""
+        """The strength of every step."""
         return strengths_of(self.strength, self.strength_schedule, steps)
 
     def source_key(self, task: Task, photograph: bool, guidance_scale: float) -> tuple[object, ...]:
@@ -83,7 +83,7 @@ def direction_of_task(backbone: Backbone, task: Task, words: Words, sentences: i
 
 
 def rows_along(run: EditContext, negative: str | None, normalise: bool) -> Callable[[int, float | None], TextRows]:
-    """Return the prompts at step ``i`` for any strength along the run's direction; for None the source's own.
+    """The prompts at step ``i`` for any strength along the run's direction; for None the source's own.
 
     Raises:
         ValueError: the run has no direction.
@@ -105,24 +105,24 @@ def rows_along(run: EditContext, negative: str | None, normalise: bool) -> Calla
 
 
 def key_of(kind: str, negative: str | None, photograph: bool, guidance_scale: float) -> tuple[object, ...]:
-    """Return what the source's own prompts depend on besides the source prompt."""
+    """What the source's own prompts depend on besides the source prompt."""
     if negative is None and photograph:  # its own prompt is the negative one: guidance cancels out
         return (kind,)
     return kind, negative or "", guidance_scale
 
 
 def unit(delta: Tensor) -> Tensor:
-    """Return ``delta`` at length 1 over all its values; zeros stay zeros."""
+    """``delta`` at length 1 over all its values; zeros stay zeros."""
     return F.normalize(delta.flatten(), dim=0).view_as(delta)
 
 
 def strengths_of(strength: float, shape: Shape, steps: int) -> tuple[float, ...]:
-    """Return the strength of every step."""
+    """The strength of every step."""
     return tuple(strength * course(shape, i, steps) for i in range(steps))
 
 
 def course(shape: Shape, i: int, steps: int) -> float:
-    """Return the share of the strength at step ``i``; "rising", "falling" and "cosine" have the mean 1/2.
+    """The share of the strength at step ``i``; "rising", "falling" and "cosine" have the mean 1/2.
 
     "mirror" is MirrorDiffusion's: from 0.65 up by 1.2 per whole run during two thirds of it, then 0.65 again; its code
     has 60 steps.

@@ -27,7 +27,7 @@ class Task:
 
 
 def is_prompt(text: str) -> bool:
-    """Tell whether ``text`` is a whole prompt: it begins with an article or has more than three words."""
+    """Whether ``text`` is a whole prompt: it begins with an article or has more than three words."""
     return bool(_ARTICLE.match(text.strip())) or len(text.split()) > 3
 
 
@@ -67,7 +67,7 @@ def check_target(target: str) -> None:
 
 
 def complete_source(source: str, prompt: str | None = None) -> str:
-    """Return the source prompt: ``source`` if it is a whole prompt, else ``prompt``, in which it stands.
+    """The source prompt: ``source`` if it is a whole prompt, else ``prompt``, in which it stands.
 
     Raises:
         ValueError: ``source`` is empty, does not stand in ``prompt``, or is a whole prompt beside ``prompt``.

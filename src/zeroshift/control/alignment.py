@@ -29,18 +29,18 @@ class Alignment:
 
 
 def same(word: str, other: str) -> bool:
-    """Tell whether two words are the same but for case and the punctuation around them."""
+    """Whether two words are the same but for case and the punctuation around them."""
     bare, other_bare = (w.strip(punctuation).casefold() or w for w in (word, other))
     return bare == other_bare
 
 
 def stands_in(prompt: str, word: str) -> bool:
-    """Tell whether ``prompt`` has the single word ``word``."""
+    """Whether ``prompt`` has the single word ``word``."""
     return any(same(word, other) for other in prompt.split())
 
 
 def positions(tokens: Tokens, word: str) -> list[int]:
-    """Return the positions of all tokens of ``word``, wherever it stands in the prompt."""
+    """The positions of all tokens of ``word``, wherever it stands in the prompt."""
     return [at for other, span in zip(tokens.words, tokens.spans, strict=True) if same(word, other) for at in span]
 
 
@@ -108,7 +108,7 @@ def refinement(source: Tokens, target: Tokens) -> Alignment:
 
 
 def align(x: Sequence[int], y: Sequence[int]) -> list[int | None]:
-    """Return for every item of ``y`` the index of its counterpart in ``x``, if it has one.
+    """For every item of ``y`` the index of its counterpart in ``x``, if it has one.
 
     Needleman and Wunsch (1970) with gap 0, match 1, mismatch -1; of equal scores the gap in ``x`` is preferred, then
     the gap in ``y``, then the pair.

@@ -47,7 +47,7 @@ class StepContext:
 
     @property
     def source(self) -> Recorded:
-        """Return the source branch's own step ``i``."""
+        """The source branch's own step ``i``."""
         return next(r for r in self.recorded if r.i == self.i)
 
 
@@ -72,11 +72,11 @@ class Control:
     """how the source branch is walked"""
 
     def prompt_only(self, i: int) -> bool:
-        """Tell whether, of the source's rows, it reads the prompt's alone at step ``i``."""
+        """Whether, of the source's rows, it reads the prompt's alone at step ``i``."""
         return False
 
     def differentiates(self, i: int) -> bool:
-        """Tell whether ``steer`` takes gradients through the network at step ``i``; x0 and eps then have a graph."""
+        """Whether ``steer`` takes gradients through the network at step ``i``; x0 and eps then have a graph."""
         return False
 
     def records(self, site: Site, i: int) -> frozenset[Part]:
@@ -92,7 +92,7 @@ class Control:
         return None
 
     def applies(self, site: Site, i: int) -> frozenset[Part]:
-        """Return the parts that the handler of ``apply`` is called for at step ``i``."""
+        """The parts that the handler of ``apply`` is called for at step ``i``."""
         return NOTHING
 
     def steer(self, x0: Tensor, eps: Tensor, x: Tensor, here: StepContext) -> tuple[Tensor, Tensor]:
@@ -163,7 +163,7 @@ class ControlOptions:
         return {}
 
     def kept(self, sites: Sequence[Site]) -> Selection:
-        """Return what an inversion has to record of a network's layers.
+        """What an inversion has to record of a network's layers.
 
         Raises:
             Unsupported: the network has no layer that it could work on.
@@ -171,11 +171,11 @@ class ControlOptions:
         return nowhere
 
     def source_key(self, beside: MethodParts) -> tuple[object, ...]:
-        """Return what the source branch depends on because of the options: edits of one run agree in it."""
+        """What the source branch depends on because of the options: edits of one run agree in it."""
         return ()
 
     def bind(self, run: EditContext) -> Control:
-        """Return the control of one run.
+        """The control of one run.
 
         Raises:
             Unsupported: the network has no layer that it could work on.

@@ -15,7 +15,7 @@ from zeroshift.diffusion.sites import Site, quarter_cross
 
 
 def blend_sites(sites: Sequence[Site]) -> frozenset[Site]:
-    """Return the layers whose maps make the mask: cross-attention in encoder and decoder at a quarter of the latent.
+    """The layers whose maps make the mask: cross-attention in encoder and decoder at a quarter of the latent.
 
     Where there are none, those of the coarsest grid that both have.
 
@@ -53,7 +53,7 @@ class LocalBlend:
         self.sums = [old + new for old, new in zip(self.sums, maps, strict=True)] if self.sums else maps
 
     def mask(self, height: int, width: int) -> Tensor:
-        """Return where the target stays, (B, 1, height, width), bool: where the words of either branch look."""
+        """Where the target stays, (B, 1, height, width), bool: where the words of either branch look."""
         mask = self._where(0, height, width, pooled=True)
         return mask & ~self._where(1, height, width, pooled=False) if self.subtracts else mask
 

@@ -94,14 +94,14 @@ class BoundClipGuidance(Control):
         return steered(x0, eps, self.options.clip_scale * direction, here)
 
     def losses(self, x0: Tensor, here: StepContext) -> Tensor:
-        """Return each picture's distance to the prompt (B,), the mean over what is shown of it."""
+        """Each picture's distance to the prompt (B,), the mean over what is shown of it."""
         pictures, count = self.shown(x0, here), self.options.clip_crops
         generator = torch.Generator().manual_seed(self.options.clip_seed * 1000 + here.i)
         views = [random_crop(pictures, generator) for _ in range(count)] or [pictures]
         return torch.stack([clip_distance(here.backbone.clip, view, self.wanted) for view in views]).mean(0)
 
     def shown(self, x0: Tensor, here: StepContext) -> Tensor:
-        """Return latents (B, C, h, w) as pictures: decoded (B, 3, H, W), or mapped cell by cell (B, 3, h, w)."""
+        """Latents (B, C, h, w) as pictures: decoded (B, 3, H, W), or mapped cell by cell (B, 3, h, w)."""
         if self.options.clip_preview == "vae":
             return here.backbone.decode(x0)
         if self.fitted is None:
@@ -111,14 +111,14 @@ class BoundClipGuidance(Control):
 
 
 def random_crop(pictures: Tensor, generator: torch.Generator) -> Tensor:
-    """Return the same random part of every picture, at least ``SMALLEST`` of its sides."""
+    """The same random part of every picture, at least ``SMALLEST`` of its sides."""
     share = SMALLEST + (1 - SMALLEST) * float(torch.rand((), generator=generator))
     height, width = (max(1, round(share * side)) for side in pictures.shape[-2:])
     return crop(pictures, height, width, generator)
 
 
 def fit_preview(latents: Tensor, pictures: Tensor) -> Tensor:
-    """Return each picture's matrix (B, C + 1, 3) that takes latent cells closest to the mean colour they decode to."""
+    """Each picture's matrix (B, C + 1, 3) that takes latent cells closest to the mean colour they decode to."""
     height, width = latents.shape[-2:]
     colours = F.adaptive_avg_pool2d(pictures.to(latents), (height, width)).flatten(2).mT  # (B, h * w, 3)
     cells = _cells(latents)
@@ -130,12 +130,12 @@ def fit_preview(latents: Tensor, pictures: Tensor) -> Tensor:
 
 
 def linear_preview(latents: Tensor, matrix: Tensor) -> Tensor:
-    """Return (B, 3, h, w): every latent cell through its picture's ``matrix``."""
+    """(B, 3, h, w): every latent cell through its picture's ``matrix``."""
     colours = (_cells(latents) @ matrix).mT
     return colours.reshape(len(latents), 3, *latents.shape[-2:])
 
 
 def _cells(latents: Tensor) -> Tensor:
-    """Return (B, h * w, C + 1): the cells, and a one beside each."""
+    """(B, h * w, C + 1): the cells, and a one beside each."""
     cells = latents.flatten(2).mT
     return torch.cat([cells, torch.ones_like(cells[..., :1])], -1)

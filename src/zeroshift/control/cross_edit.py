@@ -28,18 +28,18 @@ class CrossEdit:
     """brings a tensor to the maps' device and precision"""
 
     def active(self, step: int) -> bool:
-        """Tell whether any token's map is edited."""
+        """Whether any token's map is edited."""
         return any(begin <= step < end for begin, end in self.windows)
 
     def at(self, step: int) -> "Change":
-        """Return what is done to the maps of a step."""
+        """What is done to the maps of a step."""
         kept, matrix = self._kept(step), self.alignment.matrix
         moved = torch.lerp(torch.eye(len(matrix)).to(matrix), matrix, self._share(step))
         taken = moved * (self._on(step) * self._factors(step) * self.alignment.share)
         return Change(self.placed(taken), self.placed(kept) if kept.any() else None)
 
     def whole(self, step: int) -> bool:
-        """Tell whether nothing of the target's own map is left."""
+        """Whether nothing of the target's own map is left."""
         return not self._kept(step).any()
 
     def _kept(self, step: int) -> Tensor:
@@ -66,6 +66,6 @@ class Change:
     """(L,); None where it is 0 for every token, so that the target's own map need not be known"""
 
     def of(self, source: Tensor, own: Compute) -> Tensor:
-        """Return the edited map (B, heads, S, L)."""
+        """The edited map (B, heads, S, L)."""
         moved = source @ self.taken
         return moved if self.kept is None else moved + own() * self.kept

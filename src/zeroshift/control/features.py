@@ -30,7 +30,7 @@ class Layers:
 
 
 def decoder_layers(sites: Sequence[Site]) -> Layers:
-    """Return the layers of Plug-and-Play (section 4): one residual block, self-attention from there on.
+    """The layers of Plug-and-Play (section 4): one residual block, self-attention from there on.
 
     In Stable Diffusion these are ``up_blocks.1.resnets.1`` and, from ``up_blocks.1.attentions.1`` on, eight layers.
 
@@ -49,7 +49,7 @@ def decoder_layers(sites: Sequence[Site]) -> Layers:
 
 
 def more_features(sites: Sequence[Site], first: Site, extra: int, encoder: bool) -> tuple[Site, ...]:
-    """Return ``first``, the ``extra`` decoder blocks after it, and with ``encoder`` the encoder's of its scale.
+    """``first``, the ``extra`` decoder blocks after it, and with ``encoder`` the encoder's of its scale.
 
     Raises:
         ValueError: the decoder has fewer blocks after ``first``.
@@ -66,7 +66,7 @@ def more_features(sites: Sequence[Site], first: Site, extra: int, encoder: bool)
 
 
 def feature_shares(mixing: Mixing, mix: float, until: int, schedule: Schedule) -> tuple[float, ...]:
-    """Return the source's share of the feature at every step: ``mix`` times the course ``mixing``.
+    """The source's share of the feature at every step: ``mix`` times the course ``mixing``.
 
     "hard" is 1 before step ``until`` and 0 from there on (the paper's); the others run over all steps, "linear-t" with
     the timestep, "linear-i" with the step, "exponential" down to e^-6.

@@ -81,13 +81,13 @@ class FusedGuidance(GuidanceOptions):
 
     @property
     def weights(self) -> Weights:
-        """Return the weights of source, in-between and edited maps."""
+        """The weights of source, in-between and edited maps."""
         w_source, w_between, w_edited = self.fusion_weights or PRESETS[self.fusion]
         return w_source, w_between, w_edited
 
     @property
     def regenerated(self) -> tuple[bool, bool]:
-        """Tell whether the maps of the prompts in between and of the edited one are needed."""
+        """Whether the maps of the prompts in between and of the edited one are needed."""
         _, between, edited = (weight > 0 for weight in self.weights)
         if self.map_update != "none":
             return True, True
@@ -96,7 +96,7 @@ class FusedGuidance(GuidanceOptions):
 
     @property
     def own_source(self) -> bool:
-        """Tell whether the source branch is walked for one edit alone."""
+        """Whether the source branch is walked for one edit alone."""
         return self.regeneration == "chain" or self.cooperative == "latent-blend"
 
     def source_key(self, beside: MethodParts) -> tuple[object, ...]:
@@ -151,7 +151,7 @@ class BoundFusion(Control):
         return shared(source, self.rich, self.followed) if self.options.own_source else record(source)
 
     def followed(self, x: Tensor, i: int, source: SourceBranch) -> Tensor:
-        """Return a regenerated latent ``x`` at step ``i``, with latent-blend moved towards the edit.
+        """A regenerated latent ``x`` at step ``i``, with latent-blend moved towards the edit.
 
         Open in the paper. The edit stands two steps back when the source is walked one step ahead, so that its latest
         prediction is carried to this level; the share that stays falls linearly.
@@ -162,7 +162,7 @@ class BoundFusion(Control):
         return share * x + (1 - share) * source.trajectory.schedule.join_at(*self.latest[0], i)
 
     def correct(self, x: Tensor, here: StepContext) -> Rows:
-        """Return x_t - lambda dL/dx_t per row, L against the fused maps; with two gradients, the first under c."""
+        """X_t - lambda dL/dx_t per row, L against the fused maps; with two gradients, the first under c."""
         if here.i >= self.until:
             return Rows((x,))
         latents: tuple[Tensor, ...] = (x,)
@@ -176,11 +176,11 @@ class BoundFusion(Control):
         return Rows(moved(latents, weight * gradient), None if out is None else mixed(out, here.text))
 
     def reference(self, here: StepContext) -> Recording:
-        """Return the fused maps of every layer."""
+        """The fused maps of every layer."""
         return {key: self.fused(here, key) for key in here.source.seen if key[0] in self.layers}
 
     def fused(self, here: StepContext, key: tuple[Site, Part]) -> Tensor:
-        """Return w_X M^X_t + w_Y' mean(M^Y'_t+1, M^Y'_t-1) + w_Y mean(M^Y_t+1, M^Y_t-1) of one layer.
+        """W_X M^X_t + w_Y' mean(M^Y'_t+1, M^Y'_t-1) + w_Y mean(M^Y_t+1, M^Y_t-1) of one layer.
 
         At the first and the last step there is one neighbour, and its map is the mean (open in the paper).
         """
@@ -199,12 +199,12 @@ class BoundFusion(Control):
         return joined
 
     def sorted(self, maps: Tensor, here: StepContext) -> tuple[Tensor, Tensor]:
-        """Return the source's own maps and the regenerated ones, (rows, B, heads, S, L) each."""
+        """The source's own maps and the regenerated ones, (rows, B, heads, S, L) each."""
         rows = maps.unflatten(0, (-1, len(here.trajectory.start)))
         return rows[len(self.rich.shares) :], rows[: len(self.rich.shares)]
 
     def weights(self, i: int) -> Weights:
-        """Return the fusion's weights at step ``i``.
+        """The fusion's weights at step ``i``.
 
         The paper has one strength, 1, and these are its weights. Below, the regenerated maps count for less, so that
         an edit of no strength is guided to the source alone and stays the reconstruction; above, they stay.

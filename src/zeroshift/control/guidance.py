@@ -61,11 +61,11 @@ class GuidanceOptions(ControlOptions):
 
     @property
     def guides(self) -> bool:
-        """Tell whether there is any guidance to see maps for."""
+        """Whether there is any guidance to see maps for."""
         return bool(self.lambda_xa and self.guidance_until)
 
     def until(self, steps: int) -> int:
-        """Return how many steps are guided."""
+        """How many steps are guided."""
         return begun_steps(self.guidance_until, steps)
 
     def check_network(self, sites: Sequence[Site]) -> None:
@@ -73,7 +73,7 @@ class GuidanceOptions(ControlOptions):
             self.compared(sites)
 
     def compared(self, sites: Sequence[Site]) -> frozenset[Site]:
-        """Return the layers whose maps are compared.
+        """The layers whose maps are compared.
 
         Raises:
             Unsupported: none is coarser than the others.
@@ -153,7 +153,7 @@ class BoundGuidance(Control):
         return PROBS if site in self.layers and i < self.until else NOTHING
 
     def correct(self, x: Tensor, here: StepContext) -> Rows:
-        """Return x_t - lambda dL/dx_t for each row on its own (pix2pix-zero, Alg. 1; L is the squared norm)."""
+        """X_t - lambda dL/dx_t for each row on its own (pix2pix-zero, Alg. 1; L is the squared norm)."""
         if here.i >= self.until:
             return Rows((x,))
         rows, asked = len(here.text), here.text.prompt if self.alone else here.text
@@ -168,7 +168,7 @@ class BoundGuidance(Control):
         return Rows(latents, None if out is None else self._mixed(out, x, here))
 
     def reference(self, here: StepContext) -> Recording:
-        """Return the maps of the rows that are moved, or of one that stands for all."""
+        """The maps of the rows that are moved, or of one that stands for all."""
         inverted = self.options.maps_from == "inversion"
         seen = here.trajectory.maps[here.i] if inverted else here.source.seen
         count = len(here.trajectory.start)
@@ -176,7 +176,7 @@ class BoundGuidance(Control):
         return {key: maps[-count:] for key, maps in own.items()} if self.alone else own
 
     def _mixed(self, out: Tensor, x: Tensor, here: StepContext) -> Tensor:
-        """Return the guided prediction at ``x``, with the rows that had no gradient's pass."""
+        """The guided prediction at ``x``, with the rows that had no gradient's pass."""
         missing = len(here.text) - len(out) // len(x)
         if missing:
             text = TextRows(here.text.embeddings[:missing], here.text.weights[:missing])
@@ -186,7 +186,7 @@ class BoundGuidance(Control):
 
 
 def in_units(lambda_xa: float, x: Tensor, sites: Sequence[Site]) -> float:
-    """Return the weight in this model's units: the loss sums over grid cells, so it grows with their number.
+    """The weight in this model's units: the loss sums over grid cells, so it grows with their number.
 
     All cross-attention layers count, whichever are compared.
     """
@@ -195,21 +195,21 @@ def in_units(lambda_xa: float, x: Tensor, sites: Sequence[Site]) -> float:
 
 
 def moved(latents: tuple[Tensor, ...], by: Tensor) -> tuple[Tensor, ...]:
-    """Return every row's latent minus its part of ``by`` (rows * B, C, h, w); ``latents`` has one for all or each."""
+    """Every row's latent minus its part of ``by`` (rows * B, C, h, w); ``latents`` has one for all or each."""
     parts = by.split(len(latents[0]))
     starts = latents if len(latents) == len(parts) else latents * len(parts)
     return tuple(start - part for start, part in zip(starts, parts, strict=True))
 
 
 def gradient_of_rows(latents: tuple[Tensor, ...], here: StepContext, reference: Recording, text: TextRows) -> Tensor:
-    """Return dL/dx for every row of ``text`` at its own latent (B, C, h, w), or at one for all: (rows * B, C, h, w)."""
+    """DL/dx for every row of ``text`` at its own latent (B, C, h, w), or at one for all: (rows * B, C, h, w)."""
     return gradient_and_output(latents, here, reference, text)[0]
 
 
 def gradient_and_output(
     latents: tuple[Tensor, ...], here: StepContext, reference: Recording, text: TextRows, *, whole: bool = False
 ) -> tuple[Tensor, Tensor | None]:
-    """Return dL/dx for every row of ``text`` and, of a ``whole`` pass, the output, (rows * B, C, h, w) both.
+    """DL/dx for every row of ``text`` and, of a ``whole`` pass, the output, (rows * B, C, h, w) both.
 
     ``latents`` are one for all rows or one per row. L sums (M - M_ref)^2 over layers, pixels and tokens and averages
     over two rows and the heads, per picture; two rows whatever their number, so that a row's gradient does not depend

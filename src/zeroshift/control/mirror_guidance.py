@@ -51,7 +51,7 @@ class MirrorGuidance(GuidanceOptions):
 
 
 def cycle_weights(count: int, steps: int) -> dict[int, float]:
-    """Return the weight of every cycle step: 0.9 * 0.8^k at the steps 10, 15, 20, 25 of 60.
+    """The weight of every cycle step: 0.9 * 0.8^k at the steps 10, 15, 20, 25 of 60.
 
     Of those that fall onto one step in a short run the first stays.
     """
@@ -73,7 +73,7 @@ class BoundMirror(Control):
         return PROBS if site in self.layers and i < self.until else NOTHING
 
     def correct(self, x: Tensor, here: StepContext) -> Rows:
-        """Return x_t - lambda dL/dx_t for each row; a cycle step first moves x_t by -lambda s dL'/dx_t, L' under e'."""
+        """X_t - lambda dL/dx_t for each row; a cycle step first moves x_t by -lambda s dL'/dx_t, L' under e'."""
         if here.i >= self.until:
             return Rows((x,))
         reference = here.source.seen
@@ -87,7 +87,7 @@ class BoundMirror(Control):
         return Rows(moved(latents, weight * gradient + repeated), None if out is None else mixed(out, here.text))
 
     def turned(self, here: StepContext) -> TextRows:
-        """Return the prompts of a cycle step: the target's e + w d becomes e' = e + (w - 1) d, w the mirror schedule.
+        """The prompts of a cycle step: the target's e + w d becomes e' = e + (w - 1) d, w the mirror schedule.
 
         Taken as a share of the way from the source's prompt to the target's, so that it means something to every
         conditioning, and to an edit of no strength nothing.

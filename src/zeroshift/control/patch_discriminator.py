@@ -46,30 +46,30 @@ class Discriminators:
         self.adam.step()
 
     def distance(self, fake: Tensor) -> Tensor:
-        """Return -mean D(fake), (B,): low where it passes for real."""
+        """-mean D(fake), (B,): low where it passes for real."""
         return -mean_per_picture(self.scores(fake))
 
     def scores(self, pictures: Tensor) -> Tensor:
-        """Return scores (crops, B, h, w) of random crops."""
+        """Scores (crops, B, h, w) of random crops."""
         least = FIELDS[levels(min(pictures.shape[-2:]))]
         height, width = (max(least, side * 3 // 4) for side in pictures.shape[-2:])
         return judge(self.weights, torch.stack([crop(pictures, height, width, self.generator) for _ in range(CROPS)]))
 
 
 def levels(side: int) -> int:
-    """Return how many halving layers fit a picture: 3, the 70 x 70 discriminator, from 70 pixels on."""
+    """How many halving layers fit a picture: 3, the 70 x 70 discriminator, from 70 pixels on."""
     return max(n for n, patch in FIELDS.items() if patch <= max(side, FIELDS[1]))
 
 
 def starting_weights(count: int, depth: int, like: Tensor, generator: torch.Generator) -> list[Tensor]:
-    """Return ``count`` equal networks: per layer (count * out, in, 4, 4), drawn from N(0, 0.02)."""
+    """``count`` equal networks: per layer (count * out, in, 4, 4), drawn from N(0, 0.02)."""
     widths = (3, *WIDTHS[: depth + 1], 1)
     drawn = [torch.randn(b, a, 4, 4, generator=generator) * 0.02 for a, b in zip(widths, widths[1:], strict=False)]
     return [weight.to(like).repeat(count, 1, 1, 1).requires_grad_() for weight in drawn]
 
 
 def judge(weights: list[Tensor], pictures: Tensor) -> Tensor:
-    """Return the scores (N, B, h, w) of pictures (N, B, 3, H, W): the halving layers, one more, and the last."""
+    """The scores (N, B, h, w) of pictures (N, B, 3, H, W): the halving layers, one more, and the last."""
     count, x = pictures.shape[1], pictures.flatten(1, 2)
     for k, weight in enumerate(weights):
         x = F.conv2d(x, weight, stride=2 if k < len(weights) - 2 else 1, padding=1, groups=count)
@@ -81,10 +81,10 @@ def judge(weights: list[Tensor], pictures: Tensor) -> Tensor:
 
 
 def hinge(real: Tensor, fake: Tensor) -> Tensor:
-    """Return mean max(0, 1 - D(real)) + mean max(0, 1 + D(fake)) of scores (N, B, h, w), (B,)."""
+    """Mean max(0, 1 - D(real)) + mean max(0, 1 + D(fake)) of scores (N, B, h, w), (B,)."""
     return mean_per_picture((1 - real).relu()) + mean_per_picture((1 + fake).relu())
 
 
 def mean_per_picture(scores: Tensor) -> Tensor:
-    """Return (B,) of (N, B, h, w)."""
+    """(B,) of (N, B, h, w)."""
     return scores.mean((0, 2, 3))

@@ -59,7 +59,7 @@ def load_vgg(path: Path, device: torch.device) -> Vgg:
 
 
 def shapes() -> dict[str, tuple[int, ...]]:
-    """Return the shape of every tensor that is needed."""
+    """The shape of every tensor that is needed."""
     found: dict[str, tuple[int, ...]] = {}
     before = 3
     for number, width in (layer for block in BLOCKS for layer in block):
@@ -69,7 +69,7 @@ def shapes() -> dict[str, tuple[int, ...]]:
 
 
 def vgg_features(vgg: Vgg, pictures: Tensor) -> list[Tensor]:
-    """Return relu1_2, relu2_2, relu3_3 and relu4_3 of pictures (B, 3, H, W) in [-1, 1], H and W at least 8."""
+    """Relu1_2, relu2_2, relu3_3 and relu4_3 of pictures (B, 3, H, W) in [-1, 1], H and W at least 8."""
     mean, deviation = (pictures.new_tensor(colour)[:, None, None] for colour in (MEAN, DEVIATION))
     x, found = ((pictures + 1) / 2 - mean) / deviation, list[Tensor]()
     for block in BLOCKS:

@@ -96,7 +96,7 @@ class PromptToPrompt(ControlOptions):
             )
 
     def bind(self, run: EditContext) -> Control:
-        """Return the control of one run.
+        """The control of one run.
 
         Raises:
             Unsupported: the network has no layer that an option speaks of.
@@ -202,7 +202,7 @@ class BoundPromptToPrompt(Control):
         return prompt if count == 1 else torch.cat((*own()[:-1], prompt))
 
     def _shared(self, source: Tensor, count: int, step: int, compute: Compute) -> Tensor:
-        """Return q or k of all ``count`` rows: of those replaced at this step the source's, else the target's."""
+        """Q or k of all ``count`` rows: of those replaced at this step the source's, else the target's."""
         replaced = [step < self.uncond_steps] * (count - 1) + [step < self.self_steps]
         theirs = for_rows(source, count, self.pictures)
         if all(replaced):

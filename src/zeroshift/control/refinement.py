@@ -114,12 +114,12 @@ class Weights:
 
     @property
     def deep(self) -> bool:
-        """Tell whether features are compared."""
+        """Whether features are compared."""
         return bool(self.perceptual or self.style)
 
     @property
     def compare(self) -> bool:
-        """Tell whether the source is looked at."""
+        """Whether the source is looked at."""
         return bool(self.l2 or self.deep or self.patches)
 
 
@@ -139,7 +139,7 @@ class Judge:
     discriminators: Discriminators | None = field(default=None, init=False)
 
     def losses(self, latents: Tensor, here: StepContext) -> Tensor:
-        """Return the weighted sum of the terms (B,) for clean latents (B, C, h, w)."""
+        """The weighted sum of the terms (B,) for clean latents (B, C, h, w)."""
         pictures, weights, terms = here.backbone.decode(latents), self.weights, list[Tensor]()
         if weights.clip and self.wanted is not None:
             terms.append(weights.clip * clip_distance(here.backbone.clip, pictures, self.wanted))
@@ -148,7 +148,7 @@ class Judge:
         return torch.stack(terms).sum(0)
 
     def compared(self, pictures: Tensor, source: Tensor) -> list[Tensor]:
-        """Return the terms that look at the source."""
+        """The terms that look at the source."""
         weights, terms = self.weights, list[Tensor]()
         if weights.l2:
             terms.append(weights.l2 * squared(pictures, source))
@@ -177,7 +177,7 @@ class FinalRefinement(Control):
         self.follows_source = self.judge.weights.compare and self.judge.source is None
 
     def blend(self, x: Tensor, here: StepContext) -> Tensor:
-        """Return the latent after Adam's steps, taken once everything else is done."""
+        """The latent after Adam's steps, taken once everything else is done."""
         if here.i != self.last:
             return x
         if self.follows_source:

@@ -37,7 +37,7 @@ class FreshNoise(Control):
     generator: torch.Generator
 
     def steer(self, x0: Tensor, eps: Tensor, x: Tensor, here: StepContext) -> tuple[Tensor, Tensor]:
-        """Return the same clean part, and noise of the same variance of which eta's share is new."""
+        """The same clean part, and noise of the same variance of which eta's share is new."""
         share = self.eta * sqrt(1 - here.schedule.kept(here.i) ** 2)
         fresh = torch.randn(eps.shape[1:], generator=self.generator).to(eps)
         return x0, sqrt(1 - share**2) * eps + share * fresh

@@ -34,7 +34,7 @@ class Extrapolation(Control):
     """the clean part that the step before this one predicted"""
 
     def steer(self, x0: Tensor, eps: Tensor, x: Tensor, here: StepContext) -> tuple[Tensor, Tensor]:
-        """Return the clean part extrapolated to the middle of the step, and the noise that is then left of ``x``."""
+        """The clean part extrapolated to the middle of the step, and the noise that is then left of ``x``."""
         previous, self.before[:] = list(self.before), [x0]
         if not previous:
             return x0, eps
@@ -47,7 +47,7 @@ class Extrapolation(Control):
 
 
 def interval(schedule: Schedule, i: int) -> float:
-    """Return how much step ``i`` raises log(alpha / sigma); infinite from pure noise and to the clean latent."""
+    """How much step ``i`` raises log(alpha / sigma); infinite from pure noise and to the clean latent."""
     left, reached = schedule.level(i), schedule.reached(i)
     if not left.alpha or not reached.sigma:
         return inf

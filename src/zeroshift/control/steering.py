@@ -19,32 +19,32 @@ no bit in any other"""
 
 
 def gradient_of(losses: Tensor, at: Tensor) -> Tensor:
-    """Return the gradient of the sum of ``losses`` (B,) at ``at`` (B, ...), a leaf of their graph."""
+    """The gradient of the sum of ``losses`` (B,) at ``at`` (B, ...), a leaf of their graph."""
     (gradient,) = torch.autograd.grad((losses * SCALE).sum(), at)
     return gradient / SCALE
 
 
 def cheap_gradient(losses: Losses, x0: Tensor, level: Level) -> Tensor:
-    """Return dL/dx (B, C, h, w) with eps held constant: dL/dx0 / alpha, no pass back through the network."""
+    """DL/dx (B, C, h, w) with eps held constant: dL/dx0 / alpha, no pass back through the network."""
     with torch.enable_grad():
         at = x0.detach().requires_grad_()
         return gradient_of(losses(at), at) / level.alpha
 
 
 def full_gradient(losses: Losses, x0: Tensor, x: Tensor) -> Tensor:
-    """Return dL/dx (B, C, h, w) through the network, whose prediction from ``x`` is in ``x0``'s graph."""
+    """DL/dx (B, C, h, w) through the network, whose prediction from ``x`` is in ``x0``'s graph."""
     with torch.enable_grad():
         return gradient_of(losses(x0), x)
 
 
 def normalised(gradient: Tensor) -> Tensor:
-    """Return each picture's gradient (B, C, h, w) at root mean square 1, as noise has it; one of zeros stays."""
+    """Each picture's gradient (B, C, h, w) at root mean square 1, as noise has it; one of zeros stays."""
     size = gradient.square().mean((1, 2, 3), keepdim=True).sqrt()
     return gradient / size.clamp_min(torch.finfo(gradient.dtype).tiny)
 
 
 def steered(x0: Tensor, eps: Tensor, push: Tensor, here: StepContext) -> tuple[Tensor, Tensor]:
-    """Return (x0, eps) with eps + sigma_t * push, and the clean part that goes with it.
+    """(x0, eps) with eps + sigma_t * push, and the clean part that goes with it.
 
     Both move from where they are, so that what an earlier control did to them stays.
     """

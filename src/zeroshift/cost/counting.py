@@ -83,7 +83,7 @@ def _whole(backbone: Backbone, method: Method, steps: int, x0: Tensor, prompt: E
 
 
 def stage_flops(backbone: Backbone, method: Method, x0: Tensor, prompt: Embedding, stages: int | None) -> list[float]:
-    """Return the operations of each of the first ``stages`` stages of an inversion; None: of all, and what follows."""
+    """The operations of each of the first ``stages`` stages of an inversion; None: of all, and what follows."""
     steps = method.inversion.invert(backbone, _photograph(backbone, x0, prompt), inversion_plan(method, backbone, [0]))
     counts: list[float] = []
     while stages is None or len(counts) < stages:
@@ -100,7 +100,7 @@ def _photograph(backbone: Backbone, x0: Tensor, prompt: Embedding) -> CleanLaten
 
 
 def stand_in(backbone: Backbone, method: Method, x0: Tensor, prompt: Embedding) -> Trajectory:
-    """Return a trajectory of the method's inversion at the method's steps, made from one of few steps."""
+    """A trajectory of the method's inversion at the method's steps, made from one of few steps."""
     few = replace(method, steps=AT[0], inversion=shortened(method.inversion))
     plan = inversion_plan(few, backbone, [0])
     short = finished(few.inversion.invert(backbone, _photograph(backbone, x0, prompt), plan))

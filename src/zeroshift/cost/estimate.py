@@ -60,7 +60,7 @@ class Cost:
     """their size in 10^6 bytes in fp32"""
 
     def as_dict(self) -> dict[str, str | int | float | None]:
-        """Return everything, flat."""
+        """Everything, flat."""
         return asdict(self)
 
 

@@ -23,7 +23,7 @@ def forward_flops(backbone: Backbone, x0: Tensor) -> int:
 
 
 def prompt_for(backbone: Backbone, x0: Tensor) -> Embedding:
-    """Return some prompt for every picture of ``x0``: what it says costs nothing."""
+    """Some prompt for every picture of ``x0``: what it says costs nothing."""
     return backbone.embed(["a photo"]).repeat(len(x0))
 
 
@@ -33,7 +33,7 @@ def flops_of(run: Callable[[], object]) -> int:
 
 
 def counted(run: Callable[[], T]) -> tuple[T, int]:
-    """Return what ``run()`` returns and the floating-point operations that it took."""
+    """What ``run()`` returns and the floating-point operations that it took."""
     # written-out attention everywhere, so that every device and fused kernel counts the same
     counter = _Counter()
     with sdpa_kernel(SDPBackend.MATH), counter:

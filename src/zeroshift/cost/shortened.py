@@ -31,7 +31,7 @@ def with_iterations(inversion: AnyInversion, each: int) -> AnyInversion:
 
 
 def shortened(inversion: AnyInversion) -> AnyInversion:
-    """Return an inversion that few sampling steps are enough for, whose result has the same shapes."""
+    """An inversion that few sampling steps are enough for, whose result has the same shapes."""
     match inversion:
         case FinerInversion():
             return replace(inversion, inversion_steps=None)

@@ -54,21 +54,21 @@ class Sketch:
             self._blocks = 1
 
     def embed(self, prompts: Sequence[str]) -> Embedding:
-        """Return prompts of the right shapes."""
+        """Prompts of the right shapes."""
         tokens, pooled = self._prompt.tokens, self._prompt.pooled
         rows = torch.zeros(len(prompts), *tokens.shape[1:])
         return Embedding(rows, pooled=None if pooled is None else torch.zeros(len(prompts), *pooled.shape[1:]))
 
     def image_tokens(self, pictures: Tensor) -> Tensor:
-        """Return image tokens of the right shape, (B, N, D)."""
+        """Image tokens of the right shape, (B, N, D)."""
         return torch.zeros(self._model.image_tokens(pictures.to(self._model.device)).shape)
 
     def schedule(self, steps: int) -> Schedule:
-        """Return the model's schedule."""
+        """The model's schedule."""
         return self._model.schedule(steps)
 
     def tokens(self, prompt: str) -> Tokens:
-        """Return the tokens of a prompt."""
+        """The tokens of a prompt."""
         return self._model.tokens(prompt)
 
     def predict(self, x: Tensor, timestep: float | Tensor, text: Embedding) -> Tensor:
@@ -84,12 +84,12 @@ class Sketch:
         return x + hidden[:, None, None, None]
 
     def encode(self, pictures: Tensor) -> Tensor:
-        """Return latents of the right size, (B, C, h, w)."""
+        """Latents of the right size, (B, C, h, w)."""
         small = F.avg_pool2d(noted(pictures, self._notes).mean(1, keepdim=True), self.factor)
         return small.expand(-1, self.latent_channels, -1, -1)
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Return pictures of the right size, (B, 3, H, W)."""
+        """Pictures of the right size, (B, 3, H, W)."""
         seen = noted(latents, self._notes).mean(1, keepdim=True)
         return F.interpolate(seen, scale_factor=self.factor).expand(-1, 3, -1, -1)
 
@@ -109,7 +109,7 @@ class SketchedLayer:
         return self.taps(self.site, "output", lambda: self.mix(q, k, v))
 
     def part(self, part: Part, length: int) -> Compute:
-        """Return what gives q, k or v: at once if it is listened to."""
+        """What gives q, k or v: at once if it is listened to."""
         made = self.made(part, length, 1)
         if not self.taps.wants(self.site, part):
             return made
@@ -124,7 +124,7 @@ class SketchedLayer:
         return probs.mean(-1, keepdim=True) + v().mean()
 
     def made(self, part: Part, height: int, width: int) -> Compute:
-        """Return what makes a part, (N, 1, height, width), and notes that it was computed."""
+        """What makes a part, (N, 1, height, width), and notes that it was computed."""
 
         def compute() -> Tensor:
             self.notes.append((self.site.order, part))
@@ -143,15 +143,15 @@ class SketchedClip:
         self.notes = notes
 
     def image_features(self, pictures: Tensor) -> Tensor:
-        """Return unit vectors (B, 3)."""
+        """Unit vectors (B, 3)."""
         return F.normalize(noted(pictures, self.notes).mean((2, 3)), dim=-1)
 
     def image_tokens(self, pictures: Tensor) -> Tensor:
-        """Return one token per picture, (B, 1, 3)."""
+        """One token per picture, (B, 1, 3)."""
         return self.image_features(pictures)[:, None]
 
     def text_features(self, prompts: Sequence[str]) -> Tensor:
-        """Return unit vectors (B, 3)."""
+        """Unit vectors (B, 3)."""
         return F.normalize(torch.ones(len(prompts), 3), dim=-1)
 
 

@@ -62,13 +62,13 @@ class Clip(Protocol):
     """What a picture shows and what a prompt says in one space. Pictures are (B, 3, H, W) in [-1, 1]."""
 
     def image_tokens(self, pictures: Tensor) -> Tensor:
-        """Return all tokens of the image encoder after its last norm, without projection, (B, N, D)."""
+        """All tokens of the image encoder after its last norm, without projection, (B, N, D)."""
 
     def image_features(self, pictures: Tensor) -> Tensor:
-        """Return unit vectors (B, P), differentiable with respect to the pictures."""
+        """Unit vectors (B, P), differentiable with respect to the pictures."""
 
     def text_features(self, prompts: Sequence[str]) -> Tensor:
-        """Return unit vectors (B, P).
+        """Unit vectors (B, P).
 
         Raises:
             Unsupported: the text encoder has no way into the image encoder's space.
@@ -90,29 +90,29 @@ class Backbone(Protocol):
 
     @property
     def size(self) -> int:
-        """Return the side in pixels that the checkpoint was trained at."""
+        """The side in pixels that the checkpoint was trained at."""
 
     @property
     def multiple(self) -> int:
-        """Return what the sides of a picture must be a multiple of."""
+        """What the sides of a picture must be a multiple of."""
 
     @property
     def latent_channels(self) -> int: ...
 
     @property
     def factor(self) -> int:
-        """Return how many pixels one latent cell covers per side."""
+        """How many pixels one latent cell covers per side."""
 
     @property
     def device(self) -> torch.device: ...
 
     @property
     def precision(self) -> str:
-        """Return the networks' precision: fp32, fp16, bf16 or fp64."""
+        """The networks' precision: fp32, fp16, bf16 or fp64."""
 
     @property
     def clip(self) -> Clip:
-        """Return the checkpoint's CLIP, or the one given in its place.
+        """The checkpoint's CLIP, or the one given in its place.
 
         Raises:
             Unsupported: there is none.
@@ -135,7 +135,7 @@ class Backbone(Protocol):
         """
 
     def schedule(self, steps: int) -> Schedule:
-        """Return the grid of ``steps`` steps on the checkpoint's own noise schedule.
+        """The grid of ``steps`` steps on the checkpoint's own noise schedule.
 
         Raises:
             ValueError: the number of steps does not fit the training schedule.
@@ -145,10 +145,10 @@ class Backbone(Protocol):
     def encode(self, pictures: Tensor) -> Tensor: ...
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Return pictures, unclamped, differentiable with respect to the latents."""
+        """Pictures, unclamped, differentiable with respect to the latents."""
 
     def image_tokens(self, pictures: Tensor) -> Tensor:
-        """Return what ``clip`` sees, token by token, (B, N, D).
+        """What ``clip`` sees, token by token, (B, N, D).
 
         Raises:
             Unsupported: there is no CLIP.
@@ -157,10 +157,10 @@ class Backbone(Protocol):
     def embed(self, prompts: Sequence[str]) -> Embedding: ...
 
     def tokens(self, prompt: str) -> Tokens:
-        """Return the tokens that ``embed`` encodes, and which of them belong to which word."""
+        """The tokens that ``embed`` encodes, and which of them belong to which word."""
 
     def predict(self, x: Tensor, timestep: float | Tensor, text: Embedding) -> Tensor:
-        """Return the network's raw output for latents (N, C, h, w) and N prompts; one timestep, or (N,).
+        """The network's raw output for latents (N, C, h, w) and N prompts; one timestep, or (N,).
 
         The prompts' ``values`` are the business of taps.
         """

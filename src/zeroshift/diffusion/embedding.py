@@ -29,7 +29,7 @@ class Embedding:
         return Embedding(tokens, pooled=pooled)
 
     def towards(self, other: "Embedding", share: float) -> "Embedding":
-        """Return what lies between this (``share`` 0) and ``other`` (1)."""
+        """What lies between this (``share`` 0) and ``other`` (1)."""
         tokens, pooled, values = torch.lerp(self.tokens, other.tokens, share), self.pooled, None
         if pooled is not None and other.pooled is not None:
             pooled = torch.lerp(pooled, other.pooled, share)
@@ -43,7 +43,7 @@ class Embedding:
 
     @property
     def for_values(self) -> Tensor:
-        """Return what the value projections see, (B, L, D)."""
+        """What the value projections see, (B, L, D)."""
         return self.tokens if self.values is None else self.values
 
     def row(self, k: int) -> "Embedding":
@@ -69,30 +69,30 @@ class TextRows:
 
     @property
     def tokens(self) -> Tensor:
-        """Return all rows, row by row: (R * B, L, D)."""
+        """All rows, row by row: (R * B, L, D)."""
         return torch.cat([e.tokens for e in self.embeddings])
 
     @property
     def values(self) -> Tensor | None:
-        """Return what value projections see, (R * B, L, D); None where that is the tokens in every row."""
+        """What value projections see, (R * B, L, D); None where that is the tokens in every row."""
         if all(e.values is None for e in self.embeddings):
             return None
         return torch.cat([e.for_values for e in self.embeddings])
 
     @property
     def pooled(self) -> Tensor | None:
-        """Return the rows' pooled vectors, (R * B, P); None where the network takes none."""
+        """The rows' pooled vectors, (R * B, P); None where the network takes none."""
         found = [e.pooled for e in self.embeddings if e.pooled is not None]
         return torch.cat(found) if found else None
 
     @property
     def stacked(self) -> Embedding:
-        """Return all rows as the prompts of one pass, R * B of them."""
+        """All rows as the prompts of one pass, R * B of them."""
         return Embedding(self.tokens, self.values, self.pooled)
 
     @property
     def prompt(self) -> "TextRows":
-        """Return the prompt's row alone."""
+        """The prompt's row alone."""
         return TextRows(self.embeddings[-1:], (1.0,))
 
     def __len__(self) -> int:
@@ -123,7 +123,7 @@ def guidance_with_empty(
 
 
 def between(source: TextRows, target: TextRows, share: float) -> TextRows:
-    """Return the target's rows moved towards the source's: at ``share`` 0 they predict as the source's do.
+    """The target's rows moved towards the source's: at ``share`` 0 they predict as the source's do.
 
     Rows are paired from the last, which is the prompt's; the source's first stands for those that it lacks.
     """

@@ -20,7 +20,7 @@ def predict(
     *,
     blocks: int = 1,
 ) -> Tensor:
-    """Return the network's raw output for latents (N, C, h, w) and as many prompts; one timestep, or one per row.
+    """The network's raw output for latents (N, C, h, w) and as many prompts; one timestep, or one per row.
 
     Latents and timesteps that are ``blocks`` equal blocks are computed once until prompts come in.
     """
@@ -33,7 +33,7 @@ def predict(
 def guided(
     backbone: Backbone, taps: Taps, rows: tuple[Tensor, ...], timestep: float | Tensor, text: TextRows
 ) -> Tensor:
-    """Return the weighted prediction; ``rows`` holds one latent for all prompts or one per prompt.
+    """The weighted prediction; ``rows`` holds one latent for all prompts or one per prompt.
 
     The timestep is one, or one per latent's row, repeated for every prompt.
     """
@@ -42,11 +42,11 @@ def guided(
 
 
 def joined(rows: Sequence[Tensor]) -> tuple[Tensor, int]:
-    """Return the prompts' latents as one (R * B, C, h, w), and how many equal blocks it has: R if all are one."""
+    """The prompts' latents as one (R * B, C, h, w), and how many equal blocks it has: R if all are one."""
     return torch.cat(tuple(rows)), len(rows) if all(row is rows[0] for row in rows) else 1
 
 
 def mixed(out: Tensor, text: TextRows) -> Tensor:
-    """Return the weighted sum of the rows' outputs (R * B, C, h, w): (B, C, h, w)."""
+    """The weighted sum of the rows' outputs (R * B, C, h, w): (B, C, h, w)."""
     parts = out.chunk(len(text))
     return sum((w * p for w, p in zip(text.weights[1:], parts[1:], strict=True)), text.weights[0] * parts[0])

@@ -63,11 +63,11 @@ class Schedule:
         return len(self.timesteps)
 
     def level(self, i: int) -> Level:
-        """Return level ``i`` (0 to T)."""
+        """Level ``i`` (0 to T)."""
         return self.levels(self.timesteps[i]) if i < self.steps else self.reached(i - 1)
 
     def reached(self, i: int) -> Level:
-        """Return the level at which step ``i`` ends."""
+        """The level at which step ``i`` ends."""
         return self.levels(self.ends[i])
 
     def split(self, x: Tensor, out: Tensor, level: Level, told: Level | None = None) -> tuple[Tensor, Tensor]:
@@ -91,7 +91,7 @@ class Schedule:
         return join(*self.split(x, out, self.level(i)), self.reached(i))
 
     def kept(self, i: int) -> float:
-        """Return which share of the predicted noise step ``i`` of ancestral sampling keeps, 0 to 1.
+        """Which share of the predicted noise step ``i`` of ancestral sampling keeps, 0 to 1.
 
         The rest of the variance is new: sigma * sqrt(1 - kept^2) is Eq. 16 of Song et al. (2021) with eta = 1, for
         levels of any kind.
@@ -100,19 +100,19 @@ class Schedule:
         return left.alpha * reached.sigma / (reached.alpha * left.sigma)
 
     def deviation(self, i: int) -> float:
-        """Return the standard deviation of step ``i`` of ancestral sampling (Song et al. 2021, Eq. 16, eta = 1)."""
+        """The standard deviation of step ``i`` of ancestral sampling (Song et al. 2021, Eq. 16, eta = 1)."""
         return self.reached(i).sigma * sqrt(1 - self.kept(i) ** 2)
 
     def ancestral_mean(self, x0: Tensor, eps: Tensor, i: int) -> Tensor:
-        """Return what step ``i`` of ancestral sampling adds noise to (Song et al. 2021, Eq. 12, eta = 1)."""
+        """What step ``i`` of ancestral sampling adds noise to (Song et al. 2021, Eq. 12, eta = 1)."""
         reached = self.reached(i)
         return join(x0, eps, Level(reached.alpha, reached.sigma * self.kept(i)))
 
     def join_at(self, x0: Tensor, eps: Tensor, i: int) -> Tensor:
-        """Return the latent at level ``i`` made of clean part ``x0`` and noise ``eps``."""
+        """The latent at level ``i`` made of clean part ``x0`` and noise ``eps``."""
         return join(x0, eps, self.level(i))
 
 
 def join(x0: Tensor, eps: Tensor, level: Level) -> Tensor:
-    """Return the latent at ``level`` made of clean part ``x0`` and noise ``eps``."""
+    """The latent at ``level`` made of clean part ``x0`` and noise ``eps``."""
     return level.alpha * x0 + level.sigma * eps

@@ -54,11 +54,11 @@ class Taps:
 
     @property
     def listened(self) -> frozenset[str]:
-        """Return the names of the sites of which the listener asked for anything."""
+        """The names of the sites of which the listener asked for anything."""
         return frozenset(site.name for site in self._wanted)
 
     def wants(self, site: Site, part: Part) -> bool:
-        """Tell whether the listener asked for ``part`` of ``site``."""
+        """Whether the listener asked for ``part`` of ``site``."""
         return part in self._wanted.get(site, NOTHING)
 
     def __call__(self, site: Site, part: Part, compute: Compute) -> Tensor:
@@ -136,7 +136,7 @@ def tapped(backbone: Tappable, wanted: Selection) -> Iterator[Taps]:
 
 
 def recorder(seen: Recording) -> Handler:
-    """Return a handler that keeps every part it is called for in ``seen`` and changes nothing."""
+    """A handler that keeps every part it is called for in ``seen`` and changes nothing."""
 
     def keep(site: Site, part: Part, compute: Compute) -> Tensor:
         seen[site, part] = compute()
@@ -151,7 +151,7 @@ def nowhere(site: Site) -> frozenset[Part]:
 
 
 def quarter_cross(sites: Iterable[Site]) -> frozenset[Site]:
-    """Return the cross-attention layers at a quarter of the latent's side, on the way down and up: 5 in SD 1.
+    """The cross-attention layers at a quarter of the latent's side, on the way down and up: 5 in SD 1.
 
     Where there are none, those of the coarsest side that both ways have; nothing if they have none in common.
     """
@@ -162,6 +162,6 @@ def quarter_cross(sites: Iterable[Site]) -> frozenset[Site]:
 
 
 def select(kind: str, *parts: Part) -> Selection:
-    """Return a selection of ``parts`` at every site of ``kind``."""
+    """A selection of ``parts`` at every site of ``kind``."""
     chosen = frozenset(parts)
     return lambda site: chosen if site.kind == kind else NOTHING

@@ -23,7 +23,7 @@ class Conditioning(Protocol):
     def target(self, i: int) -> TextRows: ...
 
     def strength(self, i: int) -> float:
-        """Return how far the target's prompts lie from the source's: 0 is at them, 1 where the edit says."""
+        """How far the target's prompts lie from the source's: 0 is at them, 1 where the edit says."""
 
 
 @dataclass(frozen=True, eq=False)

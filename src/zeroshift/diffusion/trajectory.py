@@ -36,7 +36,7 @@ class Learned:
 
     @property
     def values(self) -> bool:
-        """Tell whether value projections see something learned."""
+        """Whether value projections see something learned."""
         return bool(self.scales)
 
 
@@ -63,21 +63,21 @@ class Trajectory:
 
     @property
     def start(self) -> Tensor:
-        """Return the noisiest latent."""
+        """The noisiest latent."""
         # the memory layout changes a convolution's last bits; a saved trajectory shall edit as a fresh one
         return self.latents[0].contiguous()
 
     @property
     def steps(self) -> range:
-        """Return the steps that sampling takes."""
+        """The steps that sampling takes."""
         return range(self.first, self.schedule.steps)
 
     def at(self, i: int) -> Tensor:
-        """Return the stored latent at level ``i``."""
+        """The stored latent at level ``i``."""
         return self.latents[i - self.first].contiguous()
 
     def advance(self, x0: Tensor, eps: Tensor, i: int) -> Tensor:
-        """Return the latent that step ``i`` reaches from clean part ``x0`` and noise ``eps``.
+        """The latent that step ``i`` reaches from clean part ``x0`` and noise ``eps``.
 
         With stored noise the step is the ancestral one, eta = 1 (Song et al. 2021, Eq. 12).
         """
@@ -102,7 +102,7 @@ class Trajectory:
         return ((name, tensors) for name, tensors in lists.items() if tensors)
 
     def sha256(self, row: int) -> str:
-        """Return the hash of all that an edit of picture ``row`` takes from here."""
+        """The hash of all that an edit of picture ``row`` takes from here."""
         digest = hashlib.sha256()
         for name, tensors in self.tensors():
             used = tensors[:1] if name == "latents" and not self.replayed else tensors

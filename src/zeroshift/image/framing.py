@@ -31,7 +31,7 @@ class Framing:
     """where it lies in the frame; all of the frame unless padded"""
 
     def restore(self, edited: Image.Image, original: Image.Image) -> Image.Image:
-        """Return the original with the framed part replaced by the edit; pixels outside that part are untouched.
+        """The original with the framed part replaced by the edit; pixels outside that part are untouched.
 
         The edit fades into the original along the borders of the part that lie inside the picture.
 
@@ -54,7 +54,7 @@ class Framing:
 def frame(
     image: Image.Image, fit: Fit, *, size: int, multiple: int, region: Box | None = None
 ) -> tuple[Image.Image, Framing]:
-    """Return the picture at the model's size, and the way back.
+    """The picture at the model's size, and the way back.
 
     Args:
         image: an 8-bit picture of any mode, such as colours or an alpha.
@@ -100,7 +100,7 @@ def _plan(source: Size, fit: Fit, size: int, multiple: int) -> Framing:
 
 
 def _aspect(source: Size, size: int, multiple: int) -> Size:
-    """Return the size of about size² pixels nearest to the source's proportions, both sides multiples."""
+    """The size of about size² pixels nearest to the source's proportions, both sides multiples."""
     scale = size / math.sqrt(source[0] * source[1])
     longest = size * size // multiple**2  # in multiples: a very long picture is squeezed, not given more pixels
     width, height = (min(longest, max(1, round(side * scale / multiple))) * multiple for side in source)
@@ -127,7 +127,7 @@ def _pad(picture: Image.Image, framing: Framing) -> Image.Image:
 
 
 def _feather(box: Box, size: Size) -> Image.Image:
-    """Return the weight of the edit over ``box`` as L: 255, falling to 0 at borders inside a picture of ``size``."""
+    """The weight of the edit over ``box`` as L: 255, falling to 0 at borders inside a picture of ``size``."""
     left, top, right, bottom = box
     width = max(1, min(_extent(box)) // _FEATHER)
     across = _ramp(right - left, width, rises=left > 0, falls=right < size[0])

@@ -49,7 +49,7 @@ class Photo:
         return Photo(rgb, alpha, digest.hexdigest())
 
     def with_alpha(self, edited: Image.Image) -> Image.Image:
-        """Return an edit of this picture's size with this picture's alpha: RGBA, or RGB if there is none."""
+        """An edit of this picture's size with this picture's alpha: RGBA, or RGB if there is none."""
         if self.alpha is None:
             return edited
         return Image.merge("RGBA", (*edited.split(), self.alpha))
@@ -124,7 +124,7 @@ def _check(image: Image.Image, name: str) -> None:
 
 
 def _frames(image: Image.Image, name: str) -> int:
-    """Return the number of frames; 1 for MPO, a phone's JPEG whose other frames are depth or brightness maps."""
+    """The number of frames; 1 for MPO, a phone's JPEG whose other frames are depth or brightness maps."""
     if image.format == "MPO":
         return 1
     try:

@@ -12,7 +12,7 @@ _RANGES = {"I": (255.0, 65535.0), "F": (1.0, 255.0, 65535.0)}
 
 
 def to_rgb(image: Image.Image, name: str) -> tuple[Image.Image, Image.Image | None]:
-    """Return the colours as 8-bit sRGB and the alpha as L, or None where the picture has none.
+    """The colours as 8-bit sRGB and the alpha as L, or None where the picture has none.
 
     An embedded ICC profile is applied where the colour engine accepts it. Colours under alpha stay as they are stored.
 
@@ -43,7 +43,7 @@ def of_array(values: np.ndarray) -> Image.Image:
 
 
 def flatten(image: Image.Image) -> Image.Image:
-    """Return the picture as RGB, laid over white where it has alpha."""
+    """The picture as RGB, laid over white where it has alpha."""
     if not image.has_transparency_data:
         return image.convert("RGB")
     above = image.convert("RGBA")
@@ -53,7 +53,7 @@ def flatten(image: Image.Image) -> Image.Image:
 
 
 def before_after(before: Image.Image, after: Image.Image, *, gap: int = 8) -> Image.Image:
-    """Return both pictures side by side as RGB, ``gap`` white pixels apart, the second scaled to the first's height."""
+    """Both pictures side by side as RGB, ``gap`` white pixels apart, the second scaled to the first's height."""
     width = max(1, round(after.width * before.height / after.height))
     right = flatten(after).resize((width, before.height), Image.Resampling.LANCZOS)
     both = Image.new("RGB", (before.width + gap + width, before.height), "white")
@@ -63,14 +63,14 @@ def before_after(before: Image.Image, after: Image.Image, *, gap: int = 8) -> Im
 
 
 def without_metadata(image: Image.Image) -> Image.Image:
-    """Return a copy whose ``info`` is empty: Pillow writes what it finds there (profile, comment) into new files."""
+    """A copy whose ``info`` is empty: Pillow writes what it finds there (profile, comment) into new files."""
     plain = image.copy()
     plain.info = {}
     return plain
 
 
 def _eight_bit(image: Image.Image, name: str) -> Image.Image:
-    """Return 16-bit and 32-bit grey as L (LA if one value means transparent); other pictures as they are."""
+    """16-bit and 32-bit grey as L (LA if one value means transparent); other pictures as they are."""
     if not image.mode.startswith("I") and image.mode != "F":
         return image
     values = np.asarray(image)
@@ -101,7 +101,7 @@ def _split_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
 
 
 def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
-    """Return the picture in sRGB; unchanged if the profile is broken or belongs to another colour mode."""
+    """The picture in sRGB; unchanged if the profile is broken or belongs to another colour mode."""
     srgb = ImageCms.createProfile("sRGB")
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))

@@ -64,7 +64,7 @@ def _of_object(source: object) -> bytes:
 
 
 def open_header(data: bytes, name: str) -> ImageFile.ImageFile:
-    """Return the undecoded picture in ``data``; ``name`` is what errors call it.
+    """The undecoded picture in ``data``; ``name`` is what errors call it.
 
     This stands in for ``Image.open``, whose size limit is a process-wide setting that warns instead of refusing.
 
@@ -84,5 +84,5 @@ def open_header(data: bytes, name: str) -> ImageFile.ImageFile:
 
 
 def damaged(name: str, kind: str | None) -> ImageError:
-    """Return the error of a file that begins as a picture and does not go on as one."""
+    """The error of a file that begins as a picture and does not go on as one."""
     return ImageError(f"{name} is a damaged or truncated {kind} file: fetch or export the picture again.")

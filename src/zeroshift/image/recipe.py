@@ -15,19 +15,19 @@ _ASCII = b"ASCII\0\0\0"  # EXIF's mark of the character code that a UserComment 
 
 
 def canonical_json(recipe: Mapping[str, object]) -> str:
-    """Return the one spelling of a recipe: ASCII, sorted keys, no spaces. NaN and infinity are refused (ValueError)."""
+    """The one spelling of a recipe: ASCII, sorted keys, no spaces. NaN and infinity are refused (ValueError)."""
     return json.dumps(dict(recipe), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
 def png_chunk(recipe: Mapping[str, object]) -> PngImagePlugin.PngInfo:
-    """Return the text chunk that holds the recipe."""
+    """The text chunk that holds the recipe."""
     info = PngImagePlugin.PngInfo()
     info.add_text(CHUNK, canonical_json(recipe))
     return info
 
 
 def exif_block(recipe: Mapping[str, object]) -> bytes:
-    """Return an EXIF block whose UserComment holds the recipe."""
+    """An EXIF block whose UserComment holds the recipe."""
     exif = Image.Exif()
     exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = _ASCII + canonical_json(recipe).encode("ascii")
     return exif.tobytes()

@@ -10,13 +10,13 @@ from torch import Tensor
 
 
 def to_tensor(pictures: Sequence[Image.Image]) -> Tensor:
-    """Return RGB pictures of one size as (N, 3, H, W) in [-1, 1]."""
+    """RGB pictures of one size as (N, 3, H, W) in [-1, 1]."""
     stacked = np.stack([np.asarray(picture, dtype=np.float32) for picture in pictures])
     return torch.from_numpy(stacked).permute(0, 3, 1, 2) / 127.5 - 1
 
 
 def psnr(pictures: Tensor, others: Tensor) -> Tensor:
-    """Return each pair's peak signal-to-noise ratio (N,) in dB; both are 0 to 255, (N, 3, H, W)."""
+    """Each pair's peak signal-to-noise ratio (N,) in dB; both are 0 to 255, (N, 3, H, W)."""
     error = (pictures.double() - others.double()).square().mean((1, 2, 3))
     return 10 * torch.log10(255**2 / error)
 
@@ -27,7 +27,7 @@ def to_bytes(values: Tensor) -> Tensor:
 
 
 def to_pictures(x: Tensor) -> list[Image.Image]:
-    """Return (N, 3, H, W) in [-1, 1], rounded and clamped to eight bits, as RGB pictures.
+    """(N, 3, H, W) in [-1, 1], rounded and clamped to eight bits, as RGB pictures.
 
     Raises:
         ValueError: a value is NaN or infinite.
@@ -42,7 +42,7 @@ def to_pictures(x: Tensor) -> list[Image.Image]:
 
 
 def to_png(picture: Image.Image) -> bytes:
-    """Return a picture as the bytes of a PNG file without metadata."""
+    """A picture as the bytes of a PNG file without metadata."""
     file = io.BytesIO()
     picture.save(file, "PNG")
     return file.getvalue()

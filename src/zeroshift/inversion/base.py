@@ -55,7 +55,7 @@ class Inversion:
 
     @property
     def sees_every_step(self) -> bool:
-        """Tell whether it asks the network once at every sampling step, and can record what a control wants there."""
+        """Whether it asks the network once at every sampling step, and can record what a control wants there."""
         return False
 
     def check(self, steps: int) -> None:
@@ -73,11 +73,11 @@ class Inversion:
         """
 
     def stages(self, steps: int) -> int:
-        """Return how many times ``invert`` yields."""
+        """How many times ``invert`` yields."""
         return steps
 
     def first(self, steps: int) -> int:
-        """Return the step that sampling begins with."""
+        """The step that sampling begins with."""
         return 0
 
     def invert(

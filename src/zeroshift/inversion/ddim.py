@@ -27,7 +27,7 @@ class GridInversion(Inversion):
 
     @property
     def finer(self) -> int | None:
-        """Return the steps of the inversion where they are not the sampling steps."""
+        """The steps of the inversion where they are not the sampling steps."""
         return None
 
     @property
@@ -88,7 +88,7 @@ class Levels:
 
     @property
     def kept(self) -> Sequence[Recording]:
-        """Return what was recorded; nothing where nothing was asked for."""
+        """What was recorded; nothing where nothing was asked for."""
         return self.maps if any(self.maps) else ()
 
 

@@ -78,7 +78,7 @@ class EditFriendlyInversion(Inversion):
 
 
 def noised(x0: Tensor, schedule: Schedule, first: int, seeds: Sequence[int]) -> list[Tensor]:
-    """Return the photographs at the levels from ``first`` to the last but one, each under noise of its own (Eq. 6).
+    """The photographs at the levels from ``first`` to the last but one, each under noise of its own (Eq. 6).
 
     Drawn from the cleanest level on, so that levels left out change no other.
     """
@@ -98,7 +98,7 @@ def chunks(steps: range, size: int) -> Iterator[range]:
 
 
 def predictions(backbone: Backbone, x: Tensor, schedule: Schedule, steps: range, text: TextRows) -> tuple[Tensor, ...]:
-    """Return the guided prediction at every one of ``steps`` in one pass; ``x`` holds their latents, step by step."""
+    """The guided prediction at every one of ``steps`` in one pass; ``x`` holds their latents, step by step."""
     every = torch.arange(len(x) // len(steps), device=x.device).repeat(len(steps))
     rows = tuple(e.of(e.tokens[every], every) for e in text.embeddings)
     asked = torch.tensor([schedule.timesteps[i] for i in steps], device=x.device)
@@ -107,7 +107,7 @@ def predictions(backbone: Backbone, x: Tensor, schedule: Schedule, steps: range,
 
 
 def noise_map(schedule: Schedule, x: Tensor, following: Tensor, out: Tensor, i: int) -> tuple[Tensor, Tensor]:
-    """Return the noise z with which step ``i`` goes from ``x`` to ``following``, and where it goes with z as rounded.
+    """The noise z with which step ``i`` goes from ``x`` to ``following``, and where it goes with z as rounded.
 
     Going on from there keeps rounding from piling up (Alg. 1).
     """

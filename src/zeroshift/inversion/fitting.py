@@ -25,7 +25,7 @@ DISTANCES: Mapping[Distance, Callable[[Tensor], Tensor]] = {
 
 
 def entropy(probs: Tensor) -> Tensor:
-    """Return the mean entropy of maps (n, heads, S, L) over their tokens, (n,)."""
+    """The mean entropy of maps (n, heads, S, L) over their tokens, (n,)."""
     # a probability of 0 adds nothing, and its logarithm's gradient shall be finite
     return per_picture(-(probs * probs.clamp(min=1e-12).log()).sum(-1))
 
@@ -55,11 +55,11 @@ class Fit:
     """the photographs' CLIP features (B, P), where they are looked at"""
 
     def looks(self, site: Site) -> frozenset[Part]:
-        """Return what the losses see of a layer."""
+        """What the losses see of a layer."""
         return frozenset[Part](("probs",)) if site in self.layers else NOTHING
 
     def losses(self, taps: Taps, aim: Aim, reference: Recording) -> Losses:
-        """Return the losses of one step; ``reference`` holds the inversion's maps."""
+        """The losses of one step; ``reference`` holds the inversion's maps."""
 
         def of(params: Params, rows: Tensor) -> Tensor:
             out, seen = self._seen(taps, aim, self.learner.read(params, rows), rows)
@@ -73,28 +73,28 @@ class Fit:
 
     @torch.no_grad()
     def step(self, taps: Taps, aim: Aim, params: Params) -> tuple[Tensor, Tensor, Tensor]:
-        """Return (next latent, scale, shift) with what was learned."""
+        """(next latent, scale, shift) with what was learned."""
         every = torch.arange(len(aim.x), device=aim.x.device)
         read = self.learner.read(params, every)
         out = predict(self.backbone, taps, aim.x, aim.timestep, self._text(read, every))
         return aim.reached(out)[1], *read
 
     def _seen(self, taps: Taps, aim: Aim, read: tuple[Tensor, Tensor], rows: Tensor) -> tuple[Tensor, Recording]:
-        """Return the prediction under the prompt with learned values, and the maps."""
+        """The prediction under the prompt with learned values, and the maps."""
         seen: Recording = {}
         with taps.listening(recorder(seen), self.looks):
             out = predict(self.backbone, taps, aim.x[rows], aim.timestep, self._text(read, rows))
         return out, seen
 
     def _of_map(self, probs: Tensor, key: tuple[Site, Part], reference: Recording, rows: Tensor) -> Tensor:
-        """Return the losses (n,) of one layer's map."""
+        """The losses (n,) of one layer's map."""
         loss = probs.new_zeros(len(rows))
         if self.weights.attention:
             loss = loss + self.weights.attention * DISTANCES[self.weights.distance](probs - reference[key][rows])
         return loss + self.weights.entropy * entropy(probs) if self.weights.entropy else loss
 
     def _of_estimate(self, x0: Tensor, rows: Tensor) -> Tensor:
-        """Return the losses (n,) of the estimate of the clean latent."""
+        """The losses (n,) of the estimate of the clean latent."""
         loss = x0.new_zeros(len(rows))
         if self.weights.clean:
             loss = loss + self.weights.clean * per_picture((x0 - self.photograph.x0[rows]).square())

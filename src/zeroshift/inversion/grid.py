@@ -49,7 +49,7 @@ def check_grid(grid: Grid, steps: int) -> None:
 
 
 def transitions(schedule: Schedule, grid: Grid) -> list[Transition]:
-    """Return every inversion step, cleanest first.
+    """Every inversion step, cleanest first.
 
     ``aligned`` visits the sampler's own levels and asks the network at the level reached, T calls: each step is the
     sampler's own, solved for its start as if the network answered the same at both ends (Song et al. 2021, section
@@ -77,7 +77,7 @@ def transitions(schedule: Schedule, grid: Grid) -> list[Transition]:
 
 
 def defined(move: Transition) -> bool:
-    """Tell whether a velocity told at one level splits a latent of the other."""
+    """Whether a velocity told at one level splits a latent of the other."""
     return move.left.alpha * move.told.alpha + move.left.sigma * move.told.sigma > 0
 
 
@@ -105,7 +105,7 @@ def _passes(inversion_steps: int, steps: int) -> bool:
 
 
 def calls(grid: Grid, inversion_steps: int | None, steps: int) -> int:
-    """Return how many network calls ``walk_up`` makes."""
+    """How many network calls ``walk_up`` makes."""
     if grid == "official":
         return steps - 2
     fine, coarse = 1000 // (inversion_steps or steps), 1000 // steps
@@ -113,7 +113,7 @@ def calls(grid: Grid, inversion_steps: int | None, steps: int) -> int:
 
 
 def moves_to(fine: Schedule, schedule: Schedule, grid: Grid) -> list[Transition]:
-    """Return the steps of an inversion on the grid ``fine`` up to the noisiest level of ``schedule``, cleanest first.
+    """The steps of an inversion on the grid ``fine`` up to the noisiest level of ``schedule``, cleanest first.
 
     Raises:
         ValueError: they miss a level of ``schedule``.

@@ -63,7 +63,7 @@ def clamped_learner(prompt: Tensor, seeds: Sequence[int]) -> Learner:
 
 
 def draw_network(inputs: int, hidden: int, outputs: int, blocks: int, seed: int) -> Params:
-    """Return a network's weights as torch initialises Conv1d and BatchNorm1d, drawn on the CPU.
+    """A network's weights as torch initialises Conv1d and BatchNorm1d, drawn on the CPU.
 
     In order: weight and bias of the first convolution; weight, bias, gamma and beta of each block; weight and bias of
     the last convolution. Weights are (out, in), the others (out, 1).

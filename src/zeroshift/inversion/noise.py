@@ -25,7 +25,7 @@ def regularise(eps: Tensor, rolls: Tensor, lambda_ac: float, lambda_kl: float) -
 
 
 def pooling_levels(height: int) -> list[int]:
-    """Return the heights that the autocorrelation loss looks at: halved until one is at most 8."""
+    """The heights that the autocorrelation loss looks at: halved until one is at most 8."""
     levels = [height]
     while levels[-1] > 8:
         levels.append(levels[-1] // 2)
@@ -48,7 +48,7 @@ def draw_rolls(outer: int, inner: int, height: int, channels: int, drawn_by: Seq
 
 
 def autocorrelation_loss(eps: Tensor, offset: Tensor) -> Tensor:
-    """Return per picture (B,) the squared mean products with the rolled copy, over levels, channels and both axes."""
+    """Per picture (B,) the squared mean products with the rolled copy, over levels, channels and both axes."""
     total = eps.new_zeros(len(eps))
     for k, size in enumerate(pooling_levels(eps.shape[2])):
         eps = eps if size == eps.shape[2] else F.avg_pool2d(eps, 2)
@@ -58,7 +58,7 @@ def autocorrelation_loss(eps: Tensor, offset: Tensor) -> Tensor:
 
 
 def autocorrelation_gradient(eps: Tensor, offset: Tensor) -> Tensor:
-    """Return the gradient of ``autocorrelation_loss``, (B, C, H, W), without a graph.
+    """The gradient of ``autocorrelation_loss``, (B, C, H, W), without a graph.
 
     Per level and axis it is ``2 mu (roll(n, r) + roll(n, -r)) / N`` with mu = mean(n roll(n, r)); pooling is undone
     by spreading the coarser level's gradient evenly.
@@ -85,14 +85,14 @@ def rolled(x: Tensor, offset: Tensor, axis: int) -> Tensor:
 
 
 def kl_loss(eps: Tensor) -> Tensor:
-    """Return per picture (B,) the divergence from a standard normal, over all values together."""
+    """Per picture (B,) the divergence from a standard normal, over all values together."""
     flat = eps.flatten(1)
     variance, mean = flat.var(1), flat.mean(1)
     return variance + mean.square() - 1 - (variance + 1e-7).log()
 
 
 def kl_gradient(eps: Tensor) -> Tensor:
-    """Return the gradient of ``kl_loss``, (B, C, H, W)."""
+    """The gradient of ``kl_loss``, (B, C, H, W)."""
     count = eps[0].numel()
     flat = eps.flatten(1)
     variance, mean = (s.view(-1, 1, 1, 1) for s in (flat.var(1), flat.mean(1)))

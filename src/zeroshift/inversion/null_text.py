@@ -84,7 +84,7 @@ class NullTextInversion(Inversion):
         return Trajectory(schedule, latents, replayed=True, learned=Learned(prompts, negatives))
 
     def _learned(self, backbone: Backbone, aim: Aim, start: Embedding) -> Embedding:
-        """Return the embedding with which the step comes close to where it shall, begun at the last one."""
+        """The embedding with which the step comes close to where it shall, begun at the last one."""
 
         def losses(params: Params, rows: Tensor) -> Tensor:
             out = backbone.predict(aim.x[rows], aim.timestep, start.of(params[0], rows))

@@ -27,12 +27,12 @@ no bit in any other"""
 
 
 def learning_rate(first: float, i: int) -> float:
-    """Return the learning rate of sampling step ``i``: ``first`` at step 0, falling to 0 at step 100."""
+    """The learning rate of sampling step ``i``: ``first`` at step 0, falling to 0 at step 100."""
     return first * (1 - i / LONGEST)
 
 
 def enough(first: float, i: int) -> float:
-    """Return the loss below which step ``i`` is done: 1e-5 + 2e-5 i for ``first`` = 1e-5."""
+    """The loss below which step ``i`` is done: 1e-5 + 2e-5 i for ``first`` = 1e-5."""
     return first * (1 + 2 * i)
 
 
@@ -69,14 +69,14 @@ class Aim:
         return self.schedule.timesteps[self.i]
 
     def reached(self, out: Tensor, rows: Tensor | slice = slice(None)) -> tuple[Tensor, Tensor]:
-        """Return (clean part, next latent) of the pictures ``rows`` from the learned prediction ``out``."""
+        """(clean part, next latent) of the pictures ``rows`` from the learned prediction ``out``."""
         guided = self.weight * out if self.fixed is None else self.weight * out + (1 - self.weight) * self.fixed[rows]
         x0, eps = self.schedule.split(self.x[rows], guided, self.schedule.level(self.i))
         return x0, join(x0, eps, self.schedule.reached(self.i))
 
 
 def per_picture(x: Tensor) -> Tensor:
-    """Return the mean over all axes but the first, (n,)."""
+    """The mean over all axes but the first, (n,)."""
     return x.flatten(1).mean(1)
 
 
@@ -84,7 +84,7 @@ class Descent(Protocol):
     """A way down a gradient."""
 
     def step(self, params: Params, gradients: Params, rows: Tensor) -> Params:
-        """Return the parameters of the pictures ``rows`` after one step; those left have taken all before it."""
+        """The parameters of the pictures ``rows`` after one step; those left have taken all before it."""
 
 
 def minimise(
@@ -123,7 +123,7 @@ def minimise(
 
 
 def going_on(losses: Tensor, stop: float) -> Tensor:
-    """Return the indices of losses (n,) that have not come below ``stop``; one without a value never has."""
+    """The indices of losses (n,) that have not come below ``stop``; one without a value never has."""
     if losses.is_meta:
         return torch.arange(len(losses), device=losses.device)
     return (~(losses < stop)).nonzero()[:, 0]

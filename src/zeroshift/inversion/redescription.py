@@ -58,12 +58,12 @@ class Redescription(Inversion):
 
     @property
     def grid(self) -> Grid:
-        """Return the levels that the inversion visits."""
+        """The levels that the inversion visits."""
         return "official" if self.official else "aligned"
 
     @property
     def rewrites(self) -> bool:
-        """Tell whether the prompt is rewritten."""
+        """Whether the prompt is rewritten."""
         return self.optimiser != "residual" and self.inner_steps > 0
 
     def check(self, steps: int) -> None:
@@ -106,7 +106,7 @@ class Redescription(Inversion):
         return eps
 
     def rewritten(self, step: "StepBack", prompt: Embedding) -> tuple[Embedding, Tensor]:
-        """Return every picture's prompt rewritten for one step, and the latent that it leads to."""
+        """Every picture's prompt rewritten for one step, and the latent that it leads to."""
         reached = torch.empty_like(step.target)
 
         def losses(params: Params, rows: Tensor) -> Tensor:
@@ -124,7 +124,7 @@ class Redescription(Inversion):
         return prompt.of(rewritten), reached
 
     def descent(self, tokens: Tensor, share: float) -> Descent:
-        """Return a fresh way down for the prompts (B, L, D), after the share ``share`` of the run."""
+        """A fresh way down for the prompts (B, L, D), after the share ``share`` of the run."""
         if self.optimiser == "adam":
             return Adam((tokens,), self.learning_rate * (1 - 0.6 * share))
         return Gradient(self.step_size)
@@ -144,11 +144,11 @@ class StepBack:
 
     @property
     def share(self) -> float:
-        """Return how much of the run lies behind; the authors' code counts in steps of 60."""
+        """How much of the run lies behind; the authors' code counts in steps of 60."""
         return self.i / self.schedule.steps
 
     def reached(self, text: Embedding, pictures: Tensor) -> Tensor:
-        """Return where some ``pictures`` come under their prompts: (N, C, h, w)."""
+        """Where some ``pictures`` come under their prompts: (N, C, h, w)."""
         x = self.x[pictures]
         out = self.backbone.predict(x, self.schedule.timesteps[self.i], text)
         return self.schedule.advance(x, out, self.i)

@@ -78,7 +78,7 @@ class ValueEmbedding(Inversion):
         return 2 * steps
 
     def most(self, i: int) -> int:
-        """Return the most optimisation steps at sampling step ``i``."""
+        """The most optimisation steps at sampling step ``i``."""
         return ceil(self.inner_steps * exp(-self.inner_decay * i))
 
     def invert(
@@ -128,7 +128,7 @@ class ValueEmbedding(Inversion):
         return Fit(backbone, photograph, self._learner(backbone, photograph, seeds), layers, weights, features)
 
     def _learner(self, backbone: Backbone, photograph: CleanLatents, seeds: Sequence[int]) -> Learner:
-        """Return what is optimised.
+        """What is optimised.
 
         Raises:
             Unsupported: the checkpoint has no image encoder of the text encoder's width, which a network needs.
@@ -148,7 +148,7 @@ class ValueEmbedding(Inversion):
 
 
 def quarter_layers(sites: tuple[Site, ...]) -> frozenset[Site]:
-    """Return the layers whose maps are looked at: cross-attention at a quarter of the latent's side, down and up.
+    """The layers whose maps are looked at: cross-attention at a quarter of the latent's side, down and up.
 
     A network that has none there is looked at on its coarsest side that has both.
 
@@ -168,5 +168,5 @@ def quarter_layers(sites: tuple[Site, ...]) -> frozenset[Site]:
 def other_prediction(
     backbone: Backbone, x: Tensor, timestep: float, empty: Embedding, guidance_scale: float
 ) -> Tensor | None:
-    """Return the prediction that guidance holds the prompt's against, which no learning changes; None without it."""
+    """The prediction that guidance holds the prompt's against, which no learning changes; None without it."""
     return None if guidance_scale == 1 else backbone.predict(x, timestep, empty)

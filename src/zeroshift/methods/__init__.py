@@ -23,7 +23,7 @@ METHODS: tuple[type[Method], ...] = (
 
 
 def by_name(name: str) -> type[Method]:
-    """Return the method of that name.
+    """The method of that name.
 
     Raises:
         ValueError: there is none.

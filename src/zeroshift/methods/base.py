@@ -52,7 +52,7 @@ class Method:
 
     @property
     def controls(self) -> tuple[ControlOptions, ...]:
-        """Return the control and the extras, in the order in which they act."""
+        """The control and the extras, in the order in which they act."""
         return (self.control, *self.extras)
 
 
@@ -82,7 +82,7 @@ def check(method: Method) -> None:
 
 
 def source_key(method: Method, task: Task, photograph: bool) -> tuple[object, ...]:
-    """Return what the source branch depends on, so that edits of one run agree: inversion, steps, prompts, controls."""
+    """What the source branch depends on, so that edits of one run agree: inversion, steps, prompts, controls."""
     inverted = (method.inversion, method.inversion.guided and method.guidance_scale) if photograph else ()
     prompts = method.conditioning.source_key(task, photograph, method.guidance_scale)
     controls = tuple(key for part in method.controls for key in part.source_key(method))
@@ -90,7 +90,7 @@ def source_key(method: Method, task: Task, photograph: bool) -> tuple[object, ..
 
 
 def shares_source(method: Method) -> bool:
-    """Tell whether edits that differ in strength alone can share one run."""
+    """Whether edits that differ in strength alone can share one run."""
     task = Task("cat", "dog", "a photo of a cat", "a photo of a dog", None)
     strength = 0.5 if method.conditioning.strength != 0.5 else 1.0
     other = replace(method, conditioning=replace(method.conditioning, strength=strength))
@@ -98,7 +98,7 @@ def shares_source(method: Method) -> bool:
 
 
 def inversion_plan(method: Method, backbone: Backbone, seeds: Sequence[int]) -> InversionPlan:
-    """Return what an inversion has to know of the method that uses it."""
+    """What an inversion has to know of the method that uses it."""
     kept = [part.kept(backbone.sites) for part in method.controls]
 
     def keep(site: Site) -> frozenset[Part]:
@@ -108,7 +108,7 @@ def inversion_plan(method: Method, backbone: Backbone, seeds: Sequence[int]) -> 
 
 
 def edit_of(method: Method, run: EditContext) -> Branch:
-    """Return the target branch of a run.
+    """The target branch of a run.
 
     Raises:
         Unsupported: the network lacks a layer that the control works on.

@@ -58,7 +58,7 @@ class HeadsCaptioner:
         return reading.source_prompt(caption)
 
     def scenes(self, pictures: Tensor) -> list[Scene]:
-        """Return what uint8 pictures (N, 3, H, W) show."""
+        """What uint8 pictures (N, 3, H, W) show."""
         animals, coats, styles = self.classifier.logits(pictures)
         labels = self.classifier.named(animals.sigmoid())
         return [self._scene(*row) for row in zip(labels, coats.softmax(1), styles, strict=True)]

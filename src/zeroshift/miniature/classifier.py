@@ -68,7 +68,7 @@ class ClassifierNetwork(nn.Module):
         self.style_head = nn.Sequential(nn.BatchNorm1d(every), nn.Linear(every, styles)) if styles else None
 
     def levels(self, x: Tensor) -> Tensor:
-        """Return the pooled features of stem and levels, (N, widths[0] + sum(widths)), of pictures in [-1, 1]."""
+        """The pooled features of stem and levels, (N, widths[0] + sum(widths)), of pictures in [-1, 1]."""
         x = F.relu(self.norm(self.stem(x)))
         pooled = [x.mean((2, 3))]
         for k, block in enumerate(self.body):
@@ -78,18 +78,18 @@ class ClassifierNetwork(nn.Module):
         return torch.cat(pooled, 1)
 
     def features(self, x: Tensor) -> Tensor:
-        """Return the last level's pooled features (N, widths[-1]) of pictures (N, 3, S, S) in [-1, 1]."""
+        """The last level's pooled features (N, widths[-1]) of pictures (N, 3, S, S) in [-1, 1]."""
         return self.levels(x)[:, -self.head.in_features :]
 
     def heads(self, levels: Tensor) -> Heads:
-        """Return all logits of what ``levels`` returned."""
+        """All logits of what ``levels`` returned."""
         last = levels[:, -self.head.in_features :]
         coats = last[:, :0] if self.coat_head is None else self.coat_head(last)
         styles = last[:, :0] if self.style_head is None else self.style_head(levels)
         return self.head(last)[:, 0], coats, styles
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the second class's logits (N,) of pictures (N, 3, S, S) in [-1, 1]."""
+        """The second class's logits (N,) of pictures (N, 3, S, S) in [-1, 1]."""
         return self.heads(self.levels(x))[0]
 
 
@@ -113,19 +113,19 @@ class Classifier:
     """the styles that it tells apart, keys of ``vocabulary.MEDIA``"""
 
     def probabilities(self, pictures: Tensor, batch: int = 64) -> Tensor:
-        """Return the second class's probability (N,) of uint8 pictures (N, 3, H, W)."""
+        """The second class's probability (N,) of uint8 pictures (N, 3, H, W)."""
         return self.logits(pictures, batch)[0].sigmoid()
 
     def labels(self, pictures: Tensor) -> list[str]:
-        """Return the class name of each uint8 picture (N, 3, H, W)."""
+        """The class name of each uint8 picture (N, 3, H, W)."""
         return self.named(self.probabilities(pictures))
 
     def named(self, probabilities: Tensor) -> list[str]:
-        """Return the class names of the second class's probabilities (N,)."""
+        """The class names of the second class's probabilities (N,)."""
         return [self.classes[int(p >= self.threshold)] for p in probabilities]
 
     def coat_labels(self, pictures: Tensor, batch: int = 64) -> list[str]:
-        """Return the coat of each uint8 picture (N, 3, H, W), whatever its animal.
+        """The coat of each uint8 picture (N, 3, H, W), whatever its animal.
 
         Raises:
             ValueError: the classifier was trained without coats.
@@ -136,12 +136,12 @@ class Classifier:
 
     @torch.no_grad()
     def features(self, pictures: Tensor, batch: int = 64) -> Tensor:
-        """Return the pooled features (N, widths[-1]) of uint8 pictures (N, 3, H, W), which are not mirrored."""
+        """The pooled features (N, widths[-1]) of uint8 pictures (N, 3, H, W), which are not mirrored."""
         return torch.cat([self.network.features(x) for x in self._inputs(pictures, batch)]).cpu()
 
     @torch.no_grad()
     def logits(self, pictures: Tensor, batch: int = 64) -> Heads:
-        """Return all logits of uint8 pictures (N, 3, H, W), averaged over each picture and its mirror image."""
+        """All logits of uint8 pictures (N, 3, H, W), averaged over each picture and its mirror image."""
         parts = []
         for x in self._inputs(pictures, batch):
             straight, mirrored = (self.network.heads(self.network.levels(y)) for y in (x, x.flip(-1)))
@@ -155,7 +155,7 @@ class Classifier:
 
 
 def resized(pictures: Tensor, size: int) -> Tensor:
-    """Return uint8 pictures (N, 3, H, W) as floats (N, 3, size, size) in [0, 255], antialiased where sides differ."""
+    """Uint8 pictures (N, 3, H, W) as floats (N, 3, size, size) in [0, 255], antialiased where sides differ."""
     x = pictures.float()
     if x.shape[-2:] == (size, size):
         return x
@@ -169,7 +169,7 @@ def build_classifier(
     coats: tuple[str, ...] = (),
     styles: tuple[str, ...] = (),
 ) -> Classifier:
-    """Return an untrained classifier in evaluation mode."""
+    """An untrained classifier in evaluation mode."""
     network = ClassifierNetwork(widths, blocks, len(coats), len(styles)).eval()
     return Classifier(network, widths, blocks, size, coats=coats, styles=styles)
 

@@ -16,7 +16,7 @@ GREY = (0.299, 0.587, 0.114)
 
 
 def sketch(pictures: Tensor) -> Tensor:
-    """Return pencil lines on white paper: grey values divided by their blurred selves ("colour dodge")."""
+    """Pencil lines on white paper: grey values divided by their blurred selves ("colour dodge")."""
     grey = blurred(luma(pictures), width(pictures, 0.7)) + 16  # dark noise is no line
     lines = grey / blurred(grey, width(pictures, 4))
     shade = 0.8 + 0.2 * grey / 271  # a little of the shading keeps dark coats apart from light ones
@@ -24,13 +24,13 @@ def sketch(pictures: Tensor) -> Tensor:
 
 
 def black_and_white(pictures: Tensor) -> Tensor:
-    """Return the grey photograph, with a film's contrast."""
+    """The grey photograph, with a film's contrast."""
     grey = luma(pictures) / 255
     return three(255 * (grey + 0.6 * grey * (1 - grey) * (2 * grey - 1)))
 
 
 def painting(pictures: Tensor) -> Tensor:
-    """Return brush strokes: every pixel takes the mean of the calmest of four squares beside it (Kuwahara et al. 1976),
+    """Brush strokes: every pixel takes the mean of the calmest of four squares beside it (Kuwahara et al. 1976),
     in few, strong colours."""
     x, reach = pictures.float(), max(1, round(width(pictures, 2)))
     means, spreads = zip(*(corner(x, reach, dy, dx) for dy in (0, 1) for dx in (0, 1)), strict=True)
@@ -43,7 +43,7 @@ def painting(pictures: Tensor) -> Tensor:
 
 
 def night(pictures: Tensor) -> Tensor:
-    """Return the same scene by moonlight: dark, bluish and nearly without colours (day for night)."""
+    """The same scene by moonlight: dark, bluish and nearly without colours (day for night)."""
     x, grey = pictures.float() / 255, luma(pictures) / 255
     faint = grey + 0.35 * (x - grey)
     blue = torch.tensor([0.36, 0.45, 0.72], device=x.device)[:, None, None]
@@ -59,22 +59,22 @@ RENDERINGS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 def luma(pictures: Tensor) -> Tensor:
-    """Return grey values (N, 1, S, S), 0 to 255."""
+    """Grey values (N, 1, S, S), 0 to 255."""
     return (pictures.float() * torch.tensor(GREY, device=pictures.device)[:, None, None]).sum(1, keepdim=True)
 
 
 def three(grey: Tensor) -> Tensor:
-    """Return grey values as pictures of three equal channels."""
+    """Grey values as pictures of three equal channels."""
     return to_bytes(grey).expand(-1, 3, -1, -1).contiguous()
 
 
 def width(pictures: Tensor, at_128: float) -> float:
-    """Return a width in pixels that is ``at_128`` for pictures of 128 pixels."""
+    """A width in pixels that is ``at_128`` for pictures of 128 pixels."""
     return at_128 * pictures.shape[-1] / 128
 
 
 def blurred(x: Tensor, sigma: float) -> Tensor:
-    """Return pictures (N, C, H, W) under a Gaussian of ``sigma`` pixels."""
+    """Pictures (N, C, H, W) under a Gaussian of ``sigma`` pixels."""
     reach = max(1, round(3 * sigma))
     bell = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, device=x.device) / sigma) ** 2)
     kernel = (bell / bell.sum()).expand(x.shape[1], 1, 1, -1)
@@ -83,7 +83,7 @@ def blurred(x: Tensor, sigma: float) -> Tensor:
 
 
 def corner(x: Tensor, reach: int, dy: int, dx: int) -> tuple[Tensor, Tensor]:
-    """Return mean (N, 3, S, S) and variance, the channels' summed, (N, S, S) of the square on one side of every pixel.
+    """Mean (N, 3, S, S) and variance, the channels' summed, (N, S, S) of the square on one side of every pixel.
 
     ``dy`` and ``dx`` are 0 for above and left, 1 for below and right.
     """

@@ -78,11 +78,11 @@ class Scene:
 
     @property
     def noun(self) -> str:
-        """Return the subject without its attributes."""
+        """The subject without its attributes."""
         return self.subject.split()[-1]
 
     @property
     def caption(self) -> str:
-        """Return the usual sentence about it."""
+        """The usual sentence about it."""
         text = MEDIA[self.medium][0].format(with_article(self.subject))
         return f"{text} {BACKGROUND[0].format(self.background)}" if self.background else text

@@ -97,7 +97,7 @@ def schema_of(info: FieldInfo) -> dict[str, object]:
 
 
 def expected(info: FieldInfo) -> str:
-    """Return what a field takes, such as "a number from 0 to 1"."""
+    """What a field takes, such as "a number from 0 to 1"."""
     hint = bare(info.annotation)
     several = get_origin(unmarked(info.annotation)) is tuple
     for kind in dataclasses_in(unmarked(info.annotation)):
@@ -115,7 +115,7 @@ def expected(info: FieldInfo) -> str:
 
 
 def ranged(noun: str, info: FieldInfo) -> str:
-    """Return "a number" with its range."""
+    """ "a number" with its range."""
     words = limits(info).replace(", ", " and ")
     if not words:
         return noun
@@ -124,10 +124,10 @@ def ranged(noun: str, info: FieldInfo) -> str:
 
 
 def given(value: object) -> str:
-    """Return a value as it would be written."""
+    """A value as it would be written."""
     return "none" if value in ((), [], None) else repr(value)
 
 
 def kinds_in(context: Mapping[str, Any]) -> str:
-    """Return the kinds that there are, from pydantic's account of them."""
+    """The kinds that there are, from pydantic's account of them."""
     return str(context["expected_tags"]).replace("'", "")

@@ -17,13 +17,13 @@ _SIGNS = {
 
 
 def fields_of(options: type) -> "dict[str, FieldInfo]":
-    """Return a pydantic dataclass's fields."""
+    """A pydantic dataclass's fields."""
     found: dict[str, FieldInfo] = options.__pydantic_fields__  # type: ignore[attr-defined]
     return found
 
 
 def unmarked(annotation: Any) -> Any:  # noqa: ANN401 - a type expression
-    """Return an annotation without the marks around it."""
+    """An annotation without the marks around it."""
     while get_origin(annotation) is Annotated:
         annotation = get_args(annotation)[0]
     return annotation
@@ -39,13 +39,13 @@ def dataclasses_in(annotation: Any) -> Iterator[type]:  # noqa: ANN401 - a type 
 
 
 def kind_of(part: type) -> str:
-    """Return the name by which a kind is chosen."""
+    """The name by which a kind is chosen."""
     kind = fields_of(part).get("kind")
     return "" if kind is None else str(kind.default)
 
 
 def bare(annotation: Any) -> Any:  # noqa: ANN401 - a type expression
-    """Return what an annotation's text is read as: the type without None and marks, text where there are several."""
+    """What an annotation's text is read as: the type without None and marks, text where there are several."""
     plain = unmarked(annotation)
     if get_origin(plain) in (Literal, tuple, None):
         return plain
@@ -54,7 +54,7 @@ def bare(annotation: Any) -> Any:  # noqa: ANN401 - a type expression
 
 
 def limits(info: "FieldInfo") -> str:
-    """Return a field's range in words, such as "1 to 999"."""
+    """A field's range in words, such as "1 to 999"."""
     marks = [*info.metadata, *marks_in(info.annotation)]
     found = {key: shown(value) for mark in marks for key in _SIGNS if (value := getattr(mark, key, None)) is not None}
     if {"ge", "le"} <= found.keys():
@@ -70,7 +70,7 @@ def marks_in(annotation: Any) -> Iterator[object]:  # noqa: ANN401 - a type expr
 
 
 def shown(value: object) -> str:
-    """Return a default or limit without needless digits."""
+    """A default or limit without needless digits."""
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, tuple):

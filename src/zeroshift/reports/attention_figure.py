@@ -28,7 +28,7 @@ class Row:
 
 
 def draw(words: Sequence[str], rows: Sequence[Row]) -> Image.Image:
-    """Return a table of maps: a column per word, a line per row."""
+    """A table of maps: a column per word, a line per row."""
     figure = Image.new("L", (MARGIN + TILE * len(words), LINE + TILE * len(rows)), 255)
     pen = ImageDraw.Draw(figure)
     for n, word in enumerate(words):

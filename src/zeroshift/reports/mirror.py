@@ -81,12 +81,12 @@ class Mirror:
     arms: tuple[Figures, ...]
 
     def as_dict(self) -> dict[str, object]:
-        """Return everything as plain values."""
+        """Everything as plain values."""
         return asdict(self)
 
 
 def arms_of(inversion: Redescription) -> tuple[Arm, ...]:
-    """Return the inversions to compare: three without redescription, then ``inversion`` itself."""
+    """The inversions to compare: three without redescription, then ``inversion`` itself."""
     plain = replace(inversion, inner_steps=0, optimiser="adam")
     kl = inversion.lambda_kl
     return (
@@ -138,7 +138,7 @@ def walked(backbone: Backbone, photograph: CleanLatents, inversion: Inversion, p
 def figures(
     name: str, seeds: tuple[int, ...], ways: Sequence[Way], made: Sequence[Tensor], photo: Tensor, vae: Tensor
 ) -> Figures:
-    """Return the figures of one arm from its ways and the pictures (1, 3, H, W) that they made, one per seed."""
+    """The figures of one arm from its ways and the pictures (1, 3, H, W) that they made, one per seed."""
     levels = zip(*(displacements(way) for way in ways), strict=True)
     return Figures(
         name,
@@ -152,17 +152,17 @@ def figures(
 
 
 def displacements(way: Way) -> list[float]:
-    """Return the root mean squared difference of both ways at every level that the inversion visited."""
+    """The root mean squared difference of both ways at every level that the inversion visited."""
     return [float((a - b).square().mean().sqrt()) for a, b in zip(way.up, way.back, strict=False)]
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Return mean and standard deviation."""
+    """Mean and standard deviation."""
     return Spread(fmean(values), pstdev(values)) if all(map(math.isfinite, values)) else Spread(None, 0.0)
 
 
 def pixels(backbone: Backbone, latents: Tensor) -> Tensor:
-    """Return decoded latents (B, C, h, w) as pictures of bytes (B, 3, H, W)."""
+    """Decoded latents (B, C, h, w) as pictures of bytes (B, 3, H, W)."""
     return to_bytes((backbone.decode(latents).float() + 1) * 127.5).cpu()
 
 
@@ -170,7 +170,7 @@ def pixels(backbone: Backbone, latents: Tensor) -> Tensor:
 def word_maps(
     backbone: Backbone, x: Tensor, timestep: float, text: Embedding, spans: Sequence[Sequence[int]]
 ) -> Tensor:
-    """Return where each word is attended to, (words, h, w), from one latent x (1, C, h, w) and its prompt.
+    """Where each word is attended to, (words, h, w), from one latent x (1, C, h, w) and its prompt.
 
     A map is the mean over cross-attention layers, heads and the word's tokens, all brought to the latent's grid.
     """

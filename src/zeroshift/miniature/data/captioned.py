@@ -55,11 +55,11 @@ class CaptionedFolder:
         return cls(Path(root), rows)
 
     def split(self, *names: str) -> tuple[CaptionedPicture, ...]:
-        """Return the rows of the named splits, in file order."""
+        """The rows of the named splits, in file order."""
         return tuple(p for p in self.pictures if p.split in names)
 
     def read(self, pictures: Iterable[CaptionedPicture], size: int) -> Tensor:
-        """Return the pictures as uint8 (N, 3, size, size), centre-cropped to a square and resized with Lanczos.
+        """The pictures as uint8 (N, 3, size, size), centre-cropped to a square and resized with Lanczos.
 
         They are turned as their metadata say and laid over white where they are transparent.
 
@@ -85,7 +85,7 @@ class CaptionedFolder:
 
 
 def load_pictures(folder: CaptionedFolder, split: str, size: int) -> tuple[Tensor, list[CaptionedPicture]]:
-    """Return one split's pictures, uint8 (N, 3, size, size), and their rows.
+    """One split's pictures, uint8 (N, 3, size, size), and their rows.
 
     Raises:
         ValueError: the split is empty or a picture cannot be read.
@@ -99,7 +99,7 @@ def load_pictures(folder: CaptionedFolder, split: str, size: int) -> tuple[Tenso
 def labelled(
     data: CaptionedFolder, splits: tuple[str, ...], size: int, classes: tuple[str, str] = ("cat", "dog")
 ) -> tuple[Tensor, Tensor]:
-    """Return the splits' pictures, uint8 (N, 3, size, size), and whether each is of the second class, bool (N,).
+    """The splits' pictures, uint8 (N, 3, size, size), and whether each is of the second class, bool (N,).
 
     The column ``species`` names the class; pictures of other classes are left out.
 
@@ -113,7 +113,7 @@ def labelled(
 def rows_of(
     data: CaptionedFolder, splits: tuple[str, ...], classes: tuple[str, str] = ("cat", "dog")
 ) -> list[CaptionedPicture]:
-    """Return the splits' rows whose column ``species`` names one of the classes, in file order.
+    """The splits' rows whose column ``species`` names one of the classes, in file order.
 
     Raises:
         ValueError: there is none.
@@ -127,7 +127,7 @@ def rows_of(
 
 
 def with_coat(data: CaptionedFolder, split: str, *, by_hand: bool = False) -> list[CaptionedPicture]:
-    """Return a split's rows that have a ``coat``, in file order; ``by_hand`` leaves out what a program labelled.
+    """A split's rows that have a ``coat``, in file order; ``by_hand`` leaves out what a program labelled.
 
     The column ``coat_label`` says "hand" or something else; without it all coats are taken as given by hand.
     """
@@ -136,7 +136,7 @@ def with_coat(data: CaptionedFolder, split: str, *, by_hand: bool = False) -> li
 
 
 def frequent(rows: Iterable[CaptionedPicture], column: str, minimum: int) -> tuple[str, ...]:
-    """Return the values of a column that at least ``minimum`` rows have, the most frequent first, ties by name."""
+    """The values of a column that at least ``minimum`` rows have, the most frequent first, ties by name."""
     counts = Counter(value for row in rows if (value := row.labels.get(column)))
     return tuple(sorted((v for v, n in counts.items() if n >= minimum), key=lambda v: (-counts[v], v)))
 
@@ -149,7 +149,7 @@ def _archive(path: Path) -> zipfile.ZipFile:
 
 
 def _row(row: Mapping[str | None, str | None], place: str) -> CaptionedPicture:
-    """Return one row; the csv module gives None for cells that are missing and as the name of cells too many."""
+    """One row; the csv module gives None for cells that are missing and as the name of cells too many."""
     if None in row:
         raise ValueError(f"{place} has more cells than the first line; put captions with commas in quotes.")
     for column in ("file", "caption"):

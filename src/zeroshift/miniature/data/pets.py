@@ -42,13 +42,13 @@ class Pet:
 
     @property
     def split(self) -> str:
-        """Return train, val or test (90, 3 and 7 in a hundred), by the hash of the name."""
+        """Train, val or test (90, 3 and 7 in a hundred), by the hash of the name."""
         draw = int(hashlib.sha256(self.name.encode()).hexdigest(), 16) % 100
         return "test" if draw < 7 else "val" if draw < 10 else "train"
 
 
 def read_pets(annotations: Path) -> list[Pet]:
-    """Return the pictures that have a head box.
+    """The pictures that have a head box.
 
     Raises:
         ValueError: the file is not the annotations archive.
@@ -108,7 +108,7 @@ def _table(pets: list[Pet]) -> str:
 
 
 def crop(image: Image.Image, head: Box, size: int) -> Image.Image:
-    """Return the square around a head, moved inside the picture where it sticks out."""
+    """The square around a head, moved inside the picture where it sticks out."""
     left, top, right, bottom = head
     side = min(MARGIN * max(right - left, bottom - top), *image.size)
     x = min(max((left + right - side) / 2, 0), image.width - side)

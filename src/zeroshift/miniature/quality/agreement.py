@@ -32,7 +32,7 @@ class Order:
 
 
 def orders(data: CaptionedFolder, classes: tuple[str, str] = ("cat", "dog"), per_class: int = 100) -> list[Order]:
-    """Return the first ``per_class`` captions of each class in ``test``, in file order, with seeds counting from 0.
+    """The first ``per_class`` captions of each class in ``test``, in file order, with seeds counting from 0.
 
     The first class has the seeds 0 to ``per_class`` - 1, the second those that follow.
 
@@ -49,19 +49,19 @@ def orders(data: CaptionedFolder, classes: tuple[str, str] = ("cat", "dog"), per
 
 
 def frequent_pairs(data: CaptionedFolder, classes: Sequence[str], minimum: int = 90) -> list[Pair]:
-    """Return the pairs of one of ``classes`` that ``train`` has ``minimum`` pictures of, most frequent first."""
+    """The pairs of one of ``classes`` that ``train`` has ``minimum`` pictures of, most frequent first."""
     counts = Counter((row.labels.get("species", ""), row.labels.get("coat", "")) for row in data.split("train"))
     found = (pair for pair, count in counts.items() if count >= minimum and pair[0] in classes and pair[1])
     return sorted(found, key=lambda pair: (-counts[pair], pair))
 
 
 def coat_pairs(data: CaptionedFolder, classifier: Classifier, minimum: int = 90) -> list[Pair]:
-    """Return those of the frequent pairs whose coat the classifier knows."""
+    """Those of the frequent pairs whose coat the classifier knows."""
     return [pair for pair in frequent_pairs(data, classifier.classes, minimum) if pair[1] in classifier.coats]
 
 
 def coat_orders(pairs: Sequence[Pair], per_pair: int = 50) -> list[Order]:
-    """Return ``per_pair`` orders of each pair in turn, as in "a photo of an orange cat", with seeds counting from 0."""
+    """``per_pair`` orders of each pair in turn, as in "a photo of an orange cat", with seeds counting from 0."""
     repeated = [pair for pair in pairs for _ in range(per_pair)]
     return [
         Order(f"a photo of {with_article(f'{coat} {animal}')}", seed, coat)
@@ -101,7 +101,7 @@ def generated(
 
 
 def agreement(classifier: Classifier, pictures: Tensor, wanted: list[Order]) -> dict[str, float]:
-    """Return the share of pictures whose class is the ordered one, over all (key ``all``) and per class."""
+    """The share of pictures whose class is the ordered one, over all (key ``all``) and per class."""
     hits = [found == order.label for found, order in zip(classifier.labels(pictures), wanted, strict=True)]
     shares = {"all": sum(hits) / len(hits)}
     for label in classifier.classes:
@@ -111,19 +111,19 @@ def agreement(classifier: Classifier, pictures: Tensor, wanted: list[Order]) -> 
 
 
 def coat_agreement(classifier: Classifier, pictures: Tensor, wanted: list[Order], pairs: Sequence[Pair]) -> list[float]:
-    """Return each pair's share of pictures whose coat is the ordered one; all pairs have as many orders, in turn."""
+    """Each pair's share of pictures whose coat is the ordered one; all pairs have as many orders, in turn."""
     hits = [found == order.label for found, order in zip(classifier.coat_labels(pictures), wanted, strict=True)]
     return torch.tensor(hits, dtype=torch.float64).view(len(pairs), -1).mean(1).tolist()
 
 
 def interleaved(wanted: list[Order], classes: tuple[str, str], count: int = 64) -> list[int]:
-    """Return positions of the first ``count`` orders, both classes in turn: no picture is chosen by its look."""
+    """Positions of the first ``count`` orders, both classes in turn: no picture is chosen by its look."""
     first, second = ([k for k, order in enumerate(wanted) if order.label == label] for label in classes)
     return [k for pair in zip(first, second, strict=False) for k in pair][:count]
 
 
 def grid(pictures: Tensor, columns: int = 8) -> Image.Image:
-    """Return uint8 pictures (N, 3, H, W) as one picture, row by row, the last row filled up with black."""
+    """Uint8 pictures (N, 3, H, W) as one picture, row by row, the last row filled up with black."""
     count, _, height, width = pictures.shape
     filled = torch.cat([pictures, pictures.new_zeros(-count % columns, 3, height, width)])
     rows = filled.view(-1, columns, 3, height, width).permute(0, 3, 1, 4, 2)

@@ -15,7 +15,7 @@ from zeroshift.miniature.vocabulary import STYLES
 
 
 def caption_figures(captioner: Captioner, pictures: Tensor, rows: Sequence[CaptionedPicture]) -> dict[str, float]:
-    """Return how often captions of uint8 photographs (N, 3, S, S) have the noun that is their rows' ``species``.
+    """How often captions of uint8 photographs (N, 3, S, S) have the noun that is their rows' ``species``.
 
     Of coats that were labelled by hand: how often captions say one, and how often that is the right one.
     """
@@ -32,7 +32,7 @@ def caption_figures(captioner: Captioner, pictures: Tensor, rows: Sequence[Capti
 
 
 def style_caption_figures(captioner: Captioner, pictures: Tensor, rows: Sequence[CaptionedPicture]) -> dict[str, float]:
-    """Return how often captions say the right style of uint8 photographs (N, 3, S, S) and of renderings in all others.
+    """How often captions say the right style of uint8 photographs (N, 3, S, S) and of renderings in all others.
 
     Also how often they name the right animal in renderings. Every style counts alike.
     """
@@ -47,7 +47,7 @@ def style_caption_figures(captioner: Captioner, pictures: Tensor, rows: Sequence
 
 
 def captioned(captioner: Captioner, pictures: Tensor, style: str = STYLES[0], batch: int = 64) -> list[str]:
-    """Return captions of uint8 photographs (N, 3, S, S), rendered in another style first if one is named."""
+    """Captions of uint8 photographs (N, 3, S, S), rendered in another style first if one is named."""
     found: list[str] = []
     for part in pictures.split(batch):
         shown = RENDERINGS[style](part) if style in RENDERINGS else part
@@ -56,12 +56,12 @@ def captioned(captioner: Captioner, pictures: Tensor, style: str = STYLES[0], ba
 
 
 def animals(captions: Sequence[str], rows: Sequence[CaptionedPicture]) -> float:
-    """Return the share of captions whose noun is their row's ``species``."""
+    """The share of captions whose noun is their row's ``species``."""
     hits = [subject_of(text).noun == row.labels["species"] for text, row in zip(captions, rows, strict=True)]
     return sum(hits) / len(hits)
 
 
 def attributes(caption: str) -> str:
-    """Return what stands before the noun: "black and white" of "a photo of a black and white cat"."""
+    """What stands before the noun: "black and white" of "a photo of a black and white cat"."""
     seen = subject_of(caption)
     return seen.phrase.removesuffix(seen.noun).strip()

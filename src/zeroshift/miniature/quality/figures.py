@@ -84,7 +84,7 @@ def report(
 
 
 def photograph_figures(subject: Subject, extent: Extent) -> Part:
-    """Return what photographs alone tell: the autoencoder's PSNR beside patch PCA's, the judge's accuracy, captions."""
+    """What photographs alone tell: the autoencoder's PSNR beside patch PCA's, the judge's accuracy, captions."""
     yield Progress("photographs", 0, 4, None)
     vae, test = subject.pipeline.vae, subject.test
     figures = {"vae_psnr_db": float(psnr(reconstructed(vae, test), test).mean())}
@@ -100,7 +100,7 @@ def photograph_figures(subject: Subject, extent: Extent) -> Part:
 
 
 def captioner_figures(subject: Subject) -> dict[str, float]:
-    """Return how often the model's captions of ``test`` say the right animal, and style if it tells styles apart."""
+    """How often the model's captions of ``test`` say the right animal, and style if it tells styles apart."""
     captioner, known = HeadsCaptioner(lambda: subject.classifier), subject.classifier.classes
     rows = list(subject.data.split("test"))
     own = [k for k, row in enumerate(rows) if row.labels.get("species") in known]
@@ -112,7 +112,7 @@ def captioner_figures(subject: Subject) -> dict[str, float]:
 def classifier_figures(
     classifier: Classifier, data: CaptionedFolder, size: int, bench_test: bool = False
 ) -> dict[str, float]:
-    """Return the judge's accuracy on pictures of ``size`` pixels: balanced of animals, and plain of coats by hand."""
+    """The judge's accuracy on pictures of ``size`` pixels: balanced of animals, and plain of coats by hand."""
     splits = ("test", "bench-test") if bench_test else ("test",)
     found = {
         f"classifier_{split.replace('-', '_')}_balanced_accuracy": accuracy(
@@ -143,7 +143,7 @@ def counted(stage: str, parts: Iterable[Tensor], total: int) -> Generator[Progre
 
 
 def sample_figures(subject: Subject, samples: Tensor, wanted: list[Order], out: Path) -> dict[str, float]:
-    """Return what samples tell: agreement with their prompts, and how like the nearest training pictures they are.
+    """What samples tell: agreement with their prompts, and how like the nearest training pictures they are.
 
     ``samples.png`` shows the first 32 of each class, in turn, row by row; ``neighbours.png`` the first ten of these,
     each followed by the ten pictures of ``train`` that are most like it, mirrored or not.
@@ -169,7 +169,7 @@ def sample_figures(subject: Subject, samples: Tensor, wanted: list[Order], out: 
 
 
 def judged_coats(subject: Subject, extent: Extent, out: Path) -> Part:
-    """Return how often samples show their prompt's coat, per pair and as their mean; nothing where it cannot be told.
+    """How often samples show their prompt's coat, per pair and as their mean; nothing where it cannot be told.
 
     ``coats.png`` shows the first eight of each pair, a row per pair.
     """
@@ -187,7 +187,7 @@ def judged_coats(subject: Subject, extent: Extent, out: Path) -> Part:
 
 
 def inversion_figures(subject: Subject, extent: Extent) -> Part:
-    """Return the mean PSNR of the first photographs of ``test``, inverted and sampled again; and the autoencoder's."""
+    """The mean PSNR of the first photographs of ``test``, inverted and sampled again; and the autoencoder's."""
     if not extent.inversions:
         return {}
     rows = subject.data.split("test")[: extent.inversions]

@@ -11,7 +11,7 @@ SIDE = 32
 
 
 def nearest(pictures: Tensor, among: Tensor, count: int = 10) -> tuple[Tensor, Tensor]:
-    """Return how like uint8 pictures (N, 3, S, S) their nearest of ``among`` (M, 3, S, S) are, and where those stand.
+    """How like uint8 pictures (N, 3, S, S) their nearest of ``among`` (M, 3, S, S) are, and where those stand.
 
     Both results are (N, ``count``), most similar first; with fewer than ``count`` to choose from all are returned. The
     likeness is the cosine of pixels of zero mean, from -1 to 1, the larger of a picture's and its mirror image's:
@@ -24,12 +24,12 @@ def nearest(pictures: Tensor, among: Tensor, count: int = 10) -> tuple[Tensor, T
 
 
 def softened(pictures: Tensor) -> Tensor:
-    """Return uint8 pictures (N, 3, S, S) at ``SIDE`` pixels, each with zero mean and unit length."""
+    """Uint8 pictures (N, 3, S, S) at ``SIDE`` pixels, each with zero mean and unit length."""
     small = torch.cat([resized(part, SIDE) for part in pictures.split(256)])  # as floats all at once are gigabytes
     flat = (small - small.mean((1, 2, 3), keepdim=True)).flatten(1)
     return F.normalize(flat).view_as(small)
 
 
 def beside(samples: Tensor, pictures: Tensor, positions: Tensor) -> Tensor:
-    """Return each sample (N, 3, H, W) followed by ``pictures`` at its ``positions`` (N, K): (N * (K + 1), 3, H, W)."""
+    """Each sample (N, 3, H, W) followed by ``pictures`` at its ``positions`` (N, K): (N * (K + 1), 3, H, W)."""
     return torch.cat([samples[:, None], pictures[positions]], 1).flatten(0, 1)

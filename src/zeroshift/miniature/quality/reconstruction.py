@@ -12,7 +12,7 @@ from zeroshift.image.tensors import to_bytes
 
 @torch.no_grad()
 def reconstructed(model: AutoencoderKL, pictures: Tensor, batch: int = 32) -> Tensor:
-    """Return what the autoencoder makes of uint8 pictures (N, 3, H, W), from the latents' means, rounded to uint8."""
+    """What the autoencoder makes of uint8 pictures (N, 3, H, W), from the latents' means, rounded to uint8."""
     parts = []
     for part in torch.split(pictures, batch):
         latents = model.encode(part.float() / 127.5 - 1).latent_dist.mean
@@ -31,7 +31,7 @@ class PatchPCA:
     """orthonormal rows, (values per patch, 3 * side * side)"""
 
     def reconstructed(self, pictures: Tensor) -> Tensor:
-        """Return uint8 pictures (N, 3, H, W) coded and decoded, rounded to uint8."""
+        """Uint8 pictures (N, 3, H, W) coded and decoded, rounded to uint8."""
         return torch.cat([self._reconstructed(part) for part in torch.split(pictures, 256)])
 
     def _reconstructed(self, pictures: Tensor) -> Tensor:

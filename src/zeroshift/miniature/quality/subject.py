@@ -82,11 +82,11 @@ def missing_coats(subject: Subject) -> list[str]:
 
 
 def recommended_guidance(model: Path) -> float:
-    """Return the guidance scale of the model's preset for pix2pix-zero, or the method's own where it has none."""
+    """The guidance scale of the model's preset for pix2pix-zero, or the method's own where it has none."""
     options = read_presets(model).get("pix2pix-zero", {})
     return TypeAdapter(float).validate_python(options.get("guidance_scale", Pix2PixZero.guidance_scale))
 
 
 def picture_size(pipeline: StableDiffusionPipeline) -> int:
-    """Return the sides in pixels of the pictures that the model generates by default."""
+    """The sides in pixels of the pictures that the model generates by default."""
     return int(pipeline.vae_scale_factor * pipeline.unet.config.sample_size)

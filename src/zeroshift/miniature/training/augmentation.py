@@ -24,7 +24,7 @@ def augmented(pictures: Tensor, size: int, strength: Tensor | None = None) -> Te
 def cropped(
     x: Tensor, size: int, area: tuple[float, float] = (0.35, 1.0), stretch: float = 0.15, degrees: float = 15.0
 ) -> Tensor:
-    """Return random crops, turned, stretched and mirrored; ``area`` is the share of the picture that a crop shows.
+    """Random crops, turned, stretched and mirrored; ``area`` is the share of the picture that a crop shows.
 
     ``stretch`` bounds the logarithm of the side ratio's root.
     """
@@ -43,7 +43,7 @@ def cropped(
 
 
 def recoloured(x: Tensor, strength: Tensor) -> Tensor:
-    """Return the pictures with other brightness, contrast, saturation and tint; a tenth of them grey.
+    """The pictures with other brightness, contrast, saturation and tint; a tenth of them grey.
 
     ``strength`` (N,) scales every change: at 0 there is none, at 1 a coat's colour can no longer be told.
     """
@@ -99,7 +99,7 @@ def mixed(x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def rectangles(area: Tensor, height: int, width: int) -> Tensor:
-    """Return bool masks (N, 1, height, width), each true in one random rectangle of about ``area`` (N,) of it."""
+    """Bool masks (N, 1, height, width), each true in one random rectangle of about ``area`` (N,) of it."""
     n, device = len(area), area.device
     stretch = uniform(n, (-0.5, 0.5), device).exp()
     tall, wide = (area.sqrt() * stretch).clamp(max=1), (area.sqrt() / stretch).clamp(max=1)
@@ -109,7 +109,7 @@ def rectangles(area: Tensor, height: int, width: int) -> Tensor:
 
 
 def uniform(count: int, limits: tuple[float, float], device: torch.device) -> Tensor:
-    """Return ``count`` numbers between the limits."""
+    """``count`` numbers between the limits."""
     low, high = limits
     return low + (high - low) * torch.rand(count, device=device)
 

@@ -17,7 +17,7 @@ CROP = 64
 
 
 def build(size: int, channels: tuple[int, ...] = CHANNELS[4], latent_channels: int = 4) -> AutoencoderKL:
-    """Return an untrained autoencoder that halves the sides once per channel count after the first."""
+    """An untrained autoencoder that halves the sides once per channel count after the first."""
     return AutoencoderKL(
         sample_size=size,
         block_out_channels=channels,
@@ -79,7 +79,7 @@ def augment(pictures: Tensor) -> Tensor:
 
 
 def detail(pictures: Tensor, side: int) -> Tensor:
-    """Return one random square of ``side`` pixels, the same of every picture (N, 3, S, S); smaller pictures whole."""
+    """One random square of ``side`` pixels, the same of every picture (N, 3, S, S); smaller pictures whole."""
     room = max(pictures.shape[-1] - side, 0)
     y, x = torch.randint(room + 1, (2,)).tolist()
     return pictures[..., y : y + side, x : x + side]
@@ -104,7 +104,7 @@ def standardise(model: AutoencoderKL, pictures: Tensor) -> None:
 
 @torch.no_grad()
 def encode(model: AutoencoderKL, pictures: Tensor, batch: int = 64) -> Tensor:
-    """Return the posterior means of uint8 pictures, unmirrored."""
+    """The posterior means of uint8 pictures, unmirrored."""
     device = next(model.parameters()).device
     parts = [model.encode(p.to(device).float() / 127.5 - 1).latent_dist.mean for p in pictures.split(batch)]
     return torch.cat(parts).cpu()
@@ -112,7 +112,7 @@ def encode(model: AutoencoderKL, pictures: Tensor, batch: int = 64) -> Tensor:
 
 @torch.no_grad()
 def reconstruction_psnr(model: AutoencoderKL, pictures: Tensor, batch: int = 64) -> float:
-    """Return the mean of per-picture PSNRs in dB after rounding to eight bits."""
+    """The mean of per-picture PSNRs in dB after rounding to eight bits."""
     device = next(model.parameters()).device
     parts = [model.decode(z.to(device)).sample.cpu() for z in encode(model, pictures, batch).split(batch)]
     return float(psnr(to_bytes((torch.cat(parts) + 1) * 127.5), pictures).mean())

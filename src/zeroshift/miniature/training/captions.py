@@ -25,13 +25,13 @@ SHARES = Shares()
 
 
 def scene_of(caption: str) -> Scene | str:
-    """Return what "a photo of a tabby cat" describes; any other sentence stays as it is."""
+    """What "a photo of a tabby cat" describes; any other sentence stays as it is."""
     phrase = noun_phrase(caption)
     return caption if phrase is None else Scene(phrase)
 
 
 def vary(scene: Scene | str, choice: random.Random, shares: Shares = SHARES) -> str:
-    """Return a random true-ish description of ``scene``; a sentence that is no scene stays as it is."""
+    """A random true-ish description of ``scene``; a sentence that is no scene stays as it is."""
     if isinstance(scene, str):
         return scene
     if choice.random() < shares.bare:
@@ -50,7 +50,7 @@ def vary(scene: Scene | str, choice: random.Random, shares: Shares = SHARES) -> 
 
 
 def spoken(scenes: list[Scene | str]) -> list[str]:
-    """Return sentences that hold every word that ``vary`` may use of these scenes, for the tokenizer's vocabulary."""
+    """Sentences that hold every word that ``vary`` may use of these scenes, for the tokenizer's vocabulary."""
     choice, subjects = random.Random(0), sorted({s.subject for s in scenes if isinstance(s, Scene)})
     ways = [way.format(with_article(subject)) for subject in subjects for ways in MEDIA.values() for way in ways]
     return [vary(scene, choice) for scene in scenes] + ways + [way.format(c) for way in BACKGROUND for c in COLOURS] * 5

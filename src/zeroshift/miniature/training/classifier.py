@@ -23,7 +23,7 @@ from zeroshift.options.fields import fields_of, limits
 
 
 def arguments() -> argparse.ArgumentParser:
-    """Return the command line; the options of the training are those of ``ClassifierOptions``, which reads them."""
+    """The command line; the options of the training are those of ``ClassifierOptions``, which reads them."""
     parser = argparse.ArgumentParser(
         prog="python -m zeroshift.miniature.training.classifier",
         description="Train the classifier that judges generated pictures: cats and dogs.",

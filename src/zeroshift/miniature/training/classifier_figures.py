@@ -14,13 +14,13 @@ MEASURED = ("val", "bench-val")
 
 
 def present(data: CaptionedFolder, splits: tuple[str, ...]) -> tuple[str, ...]:
-    """Return those of the splits that have pictures of both classes."""
+    """Those of the splits that have pictures of both classes."""
     species = {split: {row.labels.get("species") for row in data.split(split)} for split in splits}
     return tuple(split for split in splits if {"cat", "dog"} <= species[split])
 
 
 def figures(classifier: Classifier, data: CaptionedFolder) -> dict[str, float]:
-    """Return the balanced accuracy on every split that was held out."""
+    """The balanced accuracy on every split that was held out."""
     return {
         f"{named(split)}_balanced_accuracy": accuracy(classifier, *labelled(data, (split,), classifier.size))
         for split in present(data, MEASURED)
@@ -28,7 +28,7 @@ def figures(classifier: Classifier, data: CaptionedFolder) -> dict[str, float]:
 
 
 def coat_figures(classifier: Classifier, data: CaptionedFolder) -> dict[str, float]:
-    """Return the share of right coats on the held-out splits, of labels given by hand and of all; none without coats.
+    """The share of right coats on the held-out splits, of labels given by hand and of all; none without coats.
 
     A coat that was too rare to be learned counts as a mistake.
     """
@@ -43,7 +43,7 @@ def coat_figures(classifier: Classifier, data: CaptionedFolder) -> dict[str, flo
 
 
 def style_figures(classifier: Classifier, data: CaptionedFolder, size: int) -> dict[str, float]:
-    """Return the share of right styles on the held-out splits, and how well animals are told in the other styles.
+    """The share of right styles on the held-out splits, and how well animals are told in the other styles.
 
     Every photograph of ``size`` pixels is measured as it is and in every style. Without styles there are none.
     """
@@ -62,10 +62,10 @@ def style_figures(classifier: Classifier, data: CaptionedFolder, size: int) -> d
 
 
 def named(split: str) -> str:
-    """Return a split as figures are named by it."""
+    """A split as figures are named by it."""
     return split.replace("-", "_")
 
 
 def in_style(pictures: Tensor, style: str, batch: int = 64) -> Tensor:
-    """Return uint8 pictures (N, 3, S, S) rendered in one of the styles other than a photograph's."""
+    """Uint8 pictures (N, 3, S, S) rendered in one of the styles other than a photograph's."""
     return torch.cat([RENDERINGS[style](part) for part in pictures.split(batch)])

@@ -57,7 +57,7 @@ class ClassifierOptions:
 
     @property
     def stage(self) -> StageOptions:
-        """Return how long and how fast the only stage trains."""
+        """How long and how fast the only stage trains."""
         return StageOptions(minutes=self.minutes, steps=self.steps, batch=64, lr=self.lr, warmup=300, cooldown=0.9)
 
 

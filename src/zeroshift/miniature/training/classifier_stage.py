@@ -77,7 +77,7 @@ class ClassifierStage(Stage):
         return loss
 
     def batch(self, chosen: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return changed pictures (N, 3, size, size), the second class's share (N,), weighted coats and styles.
+        """Changed pictures (N, 3, size, size), the second class's share (N,), weighted coats and styles.
 
         Styles, like coats, count by one over the root of their shares.
         """
@@ -105,7 +105,7 @@ class ClassifierStage(Stage):
 
 
 def rendered(pictures: Tensor, share: float) -> tuple[Tensor, Tensor]:
-    """Return uint8 pictures (N, 3, S, S), about a ``share`` of them in other styles, and indices of ``STYLES`` (N,)."""
+    """Uint8 pictures (N, 3, S, S), about a ``share`` of them in other styles, and indices of ``STYLES`` (N,)."""
     count, device = len(pictures), pictures.device
     other = torch.rand(count, device=device) < share
     style = torch.randint(1, len(STYLES), (count,), device=device) * other
@@ -118,12 +118,12 @@ def rendered(pictures: Tensor, share: float) -> tuple[Tensor, Tensor]:
 
 
 def smooth(target: Tensor, classes: int) -> Tensor:
-    """Return probabilities drawn a little towards all classes being equally likely."""
+    """Probabilities drawn a little towards all classes being equally likely."""
     return target * (1 - SMOOTHING) + SMOOTHING / classes
 
 
 def soft_coats(rows: Sequence[CaptionedPicture], coats: tuple[str, ...]) -> Tensor:
-    """Return each row's smoothed coat, scaled by one over the root of the coat's share, (N, coats); zeros for none.
+    """Each row's smoothed coat, scaled by one over the root of the coat's share, (N, coats); zeros for none.
 
     The root lies between learning every picture alike and every coat alike: rare coats count, and do not take over.
     """

@@ -18,7 +18,7 @@ from zeroshift.miniature.vocabulary import Scene
 
 
 def build(tokenizer: CLIPTokenizer, size: int, width: int = 128, layers: int = 4) -> CLIPModel:
-    """Return an untrained CLIP for pictures of ``size`` pixels (a multiple of 8)."""
+    """An untrained CLIP for pictures of ``size`` pixels (a multiple of 8)."""
     tower = {
         "hidden_size": width,
         "intermediate_size": 4 * width,
@@ -39,7 +39,7 @@ def build(tokenizer: CLIPTokenizer, size: int, width: int = 128, layers: int = 4
 
 
 def tokenize(tokenizer: CLIPTokenizer, sentences: list[str]) -> Tensor:
-    """Return token ids (N, L), cut or padded to the tokenizer's length."""
+    """Token ids (N, L), cut or padded to the tokenizer's length."""
     ids: Tensor = tokenizer(
         sentences, padding="max_length", max_length=tokenizer.model_max_length, truncation=True, return_tensors="pt"
     ).input_ids

@@ -34,12 +34,12 @@ class Material:
         return Material(pictures, self.scenes + other.scenes, weights)
 
     def weighing(self, share: float) -> "Material":
-        """Return the same with weights that sum to ``share``."""
+        """The same with weights that sum to ``share``."""
         return replace(self, weights=self.weights / self.weights.sum() * share)
 
 
 def gathered(table: CaptionedFolder, size: int, balance: str | None, close_ups: float, styles: float) -> Material:
-    """Return the photographs of ``train`` with details and renderings, which take their shares of the draws.
+    """The photographs of ``train`` with details and renderings, which take their shares of the draws.
 
     ``balance`` is what ``column_of`` takes.
 
@@ -57,7 +57,7 @@ def gathered(table: CaptionedFolder, size: int, balance: str | None, close_ups: 
 
 
 def column_of(table: CaptionedFolder, asked: str | None) -> str:
-    """Return the column to balance by, or ``NONE``; by default ``USUAL``, if the table has it.
+    """The column to balance by, or ``NONE``; by default ``USUAL``, if the table has it.
 
     Raises:
         ValueError: the table has no such column.
@@ -75,7 +75,7 @@ def column_of(table: CaptionedFolder, asked: str | None) -> str:
 
 
 def balanced(rows: list[CaptionedPicture], column: str) -> Tensor:
-    """Return sampling weights that make the column's values equally likely; all alike for ``NONE``."""
+    """Sampling weights that make the column's values equally likely; all alike for ``NONE``."""
     values = ["" if column == NONE else row.labels[column] for row in rows]
     counts = Counter(values)
     return torch.tensor([1 / counts[value] for value in values])
@@ -89,7 +89,7 @@ def described(plain: Material) -> Material:
 
 
 def details(plain: Material, enlarged: Tensor) -> Material:
-    """Return a detail of every picture, under words that say so; ``enlarged`` holds them at ``ZOOM`` times the size.
+    """A detail of every picture, under words that say so; ``enlarged`` holds them at ``ZOOM`` times the size.
 
     Real photographs come closer than portraits do, and words that own the closeness keep it out of the others.
     """
@@ -102,7 +102,7 @@ def details(plain: Material, enlarged: Tensor) -> Material:
 
 
 def renderings(plain: Material) -> Material:
-    """Return every picture whose caption is a scene in one of the other styles, each style equally often."""
+    """Every picture whose caption is a scene in one of the other styles, each style equally often."""
     able = [k for k, scene in enumerate(plain.scenes) if isinstance(scene, Scene)]
     order = torch.tensor(able)[torch.randperm(len(able), generator=torch.Generator().manual_seed(0))]
     shares = zip(RENDERINGS, order.tensor_split(len(RENDERINGS)), strict=True)

@@ -18,7 +18,7 @@ from zeroshift.miniature.vocabulary import Scene
 def build(
     sample_size: int, latent_channels: int, text_width: int, channels: tuple[int, int, int] = (48, 96, 224)
 ) -> UNet2DConditionModel:
-    """Return an untrained UNet laid out as Stable Diffusion's: attention everywhere but at the lowest level."""
+    """An untrained UNet laid out as Stable Diffusion's: attention everywhere but at the lowest level."""
     return UNet2DConditionModel(
         sample_size=sample_size,
         in_channels=latent_channels,
@@ -34,7 +34,7 @@ def build(
 
 
 def scheduler() -> DDIMScheduler:
-    """Return the noise schedule of Stable Diffusion, for v-prediction (Salimans and Ho 2022)."""
+    """The noise schedule of Stable Diffusion, for v-prediction (Salimans and Ho 2022)."""
     return DDIMScheduler(
         beta_start=0.00085,
         beta_end=0.012,
@@ -99,7 +99,7 @@ class DenoiserStage(Stage):
         return loss
 
     def unlike(self, x: Tensor, t: Tensor, text: Tensor, v: Tensor) -> Tensor:
-        """Return how much the network's answer differs at the other end of a DDIM step, by what the step makes of it.
+        """How much the network's answer differs at the other end of a DDIM step, by what the step makes of it.
 
         Inversion has only the step's lower end when it asks at ``t``: what the answers differ by, it loses.
         """
@@ -115,7 +115,7 @@ class DenoiserStage(Stage):
 
     @torch.no_grad()
     def text(self, indices: Tensor) -> Tensor:
-        """Return encoded varied captions (B, L, D), a tenth of them empty."""
+        """Encoded varied captions (B, L, D), a tenth of them empty."""
         choice = random.Random(int(torch.randint(2**31, ())))
         chosen = [
             "" if choice.random() < self.unconditional else vary(self.scenes[k], choice) for k in indices.tolist()

@@ -63,7 +63,7 @@ def save(
 
 
 def presets(values: int) -> dict[str, object]:
-    """Return what the model recommends: step sizes of inversion in proportion to its number of latent values.
+    """What the model recommends: step sizes of inversion in proportion to its number of latent values.
 
     With the papers' own the inversion of a model that has few of them leaves all bounds.
     """
@@ -76,7 +76,7 @@ def presets(values: int) -> dict[str, object]:
 
 
 def step_size(values: int) -> float:
-    """Return the step size of regularised inversion for a number of latent values."""
+    """The step size of regularised inversion for a number of latent values."""
     return REGULARISATION * values / SD15
 
 

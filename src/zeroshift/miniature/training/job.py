@@ -66,7 +66,7 @@ class TrainOptions:
     that"""
 
     def stage(self, name: str, running: tuple[str, ...]) -> StageOptions:
-        """Return one stage's share of the budget when the stages ``running`` are those that run."""
+        """One stage's share of the budget when the stages ``running`` are those that run."""
         options = {
             "autoencoder": StageOptions(steps=max(self.autoencoder_steps, 1), batch=16, lr=1.2e-3, ema=0.998),
             "clip": StageOptions(steps=self.clip_steps, batch=64, lr=6e-4, ema=0.995),
@@ -90,17 +90,17 @@ class Job:
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """Return the stages that run: saved weights bring their text tower and know shapes already."""
+        """The stages that run: saved weights bring their text tower and know shapes already."""
         if self.init:
             return ("autoencoder", "denoiser") if self.options.autoencoder_steps else ("denoiser",)
         return tuple(name for name in SHARES if name != "half" or self.options.half_steps)
 
     def stage(self, name: str) -> StageOptions:
-        """Return one stage's share of the budget."""
+        """One stage's share of the budget."""
         return self.options.stage(name, self.stages)
 
     def done(self, stage: str) -> Path:
-        """Return the folder that a finished stage leaves behind."""
+        """The folder that a finished stage leaves behind."""
         return self.run / stage / "done"
 
     def fit(self, name: str, module: Stage, weights: Tensor) -> None:

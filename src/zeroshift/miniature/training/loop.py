@@ -149,7 +149,7 @@ def fit(
 
 
 def watchers(options: StageOptions, folder: Path, save_every: timedelta) -> list[Callback]:
-    """Return what accompanies a training: averaging, checkpoints, learning rate, progress and time limit."""
+    """What accompanies a training: averaging, checkpoints, learning rate, progress and time limit."""
     timer = Timer(duration=timedelta(minutes=options.minutes)) if options.minutes else None
     average = WeightAveraging(use_buffers=False, multi_avg_fn=ramped_average(options.ema))
     keep = ModelCheckpoint(
@@ -168,7 +168,7 @@ def quiet() -> Iterator[None]:
 
 
 def ramped_average(decay: float) -> Callable[[list[Tensor], list[Tensor], Tensor], None]:
-    """Return a moving average whose memory grows with the run, so that the untrained weights are soon forgotten."""
+    """A moving average whose memory grows with the run, so that the untrained weights are soon forgotten."""
 
     def average(averaged: list[Tensor], current: list[Tensor], count: Tensor) -> None:
         weight = 1 - min(decay, (1 + float(count)) / (10 + float(count)))
@@ -178,7 +178,7 @@ def ramped_average(decay: float) -> Callable[[list[Tensor], list[Tensor], Tensor
 
 
 def adamw(module: torch.nn.Module, options: StageOptions, decay: float = 0.01) -> torch.optim.AdamW:
-    """Return AdamW over what ``module`` trains."""
+    """AdamW over what ``module`` trains."""
     trained = [p for p in module.parameters() if p.requires_grad]
     return torch.optim.AdamW(trained, lr=options.lr, betas=(0.9, 0.99), weight_decay=decay, fused=True)
 

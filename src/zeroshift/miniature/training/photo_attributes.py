@@ -14,13 +14,13 @@ CALM = 0.13
 
 
 def light(pictures: Tensor) -> list[str]:
-    """Return "dark", "bright" or "photo" for each of uint8 pictures (N, 3, S, S)."""
+    """ "dark", "bright" or "photo" for each of uint8 pictures (N, 3, S, S)."""
     means = luma(pictures).mean((1, 2, 3)) / 255
     return ["dark" if m < DARK else "bright" if m > BRIGHT else "photo" for m in means.tolist()]
 
 
 def background(pictures: Tensor) -> list[str]:
-    """Return the colour of each picture's background; nothing where its upper corners show more than one."""
+    """The colour of each picture's background; nothing where its upper corners show more than one."""
     side = pictures.shape[-1] // CORNER
     corners = torch.stack([pictures[..., :side, :side], pictures[..., :side, -side:]], 1).float() / 255
     mean = corners.mean((1, 3, 4))
@@ -29,7 +29,7 @@ def background(pictures: Tensor) -> list[str]:
 
 
 def colour(rgb: list[float]) -> str:
-    """Return the name of a colour with parts from 0 to 1; nothing where people would not agree on one."""
+    """The name of a colour with parts from 0 to 1; nothing where people would not agree on one."""
     red, green, blue = rgb
     value, chroma = max(rgb), max(rgb) - min(rgb)
     if value < 0.18:

@@ -16,14 +16,14 @@ Facts: TypeAlias = dict[str, object]
 
 
 def parted(options: Any, may_change: Collection[str]) -> tuple[Facts, Facts]:  # noqa: ANN401 - any dataclass
-    """Return an options dataclass's values: those that stay for a whole training, and those that may change."""
+    """An options dataclass's values: those that stay for a whole training, and those that may change."""
     every = dataclasses.asdict(options)
     fixed = {name: value for name, value in every.items() if name not in may_change}
     return fixed, {name: value for name, value in every.items() if name in may_change}
 
 
 def captions_hash(folder: Path) -> str:
-    """Return the SHA-256 of the table of a captioned folder."""
+    """The SHA-256 of the table of a captioned folder."""
     return hashlib.sha256((folder / "captions.csv").read_bytes()).hexdigest()
 
 

@@ -10,7 +10,7 @@ _WORDS = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\
 
 
 def train_tokenizer(sentences: Iterable[str], vocabulary: int = 1500, length: int = 32) -> CLIPTokenizer:
-    """Return a tokenizer of at most ``vocabulary`` pieces; like CLIP's, it pads with the end token to ``length``."""
+    """A tokenizer of at most ``vocabulary`` pieces; like CLIP's, it pads with the end token to ``length``."""
     bpe = Tokenizer(models.BPE(end_of_word_suffix=WORD_END, unk_token=END))
     bpe.normalizer = normalizers.Sequence(
         [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
@@ -34,7 +34,7 @@ def train_tokenizer(sentences: Iterable[str], vocabulary: int = 1500, length: in
 
 
 def split(bpe: Tokenizer, sentence: str) -> list[tuple[str, tuple[int, int]]]:
-    """Return the words of a sentence as the tokenizer sees them, with their places."""
+    """The words of a sentence as the tokenizer sees them, with their places."""
     words: list[tuple[str, tuple[int, int]]] = bpe.pre_tokenizer.pre_tokenize_str(
         bpe.normalizer.normalize_str(sentence)
     )

@@ -72,7 +72,7 @@ def trained_autoencoder(material: Material, job: Job) -> AutoencoderKL:
 
 
 def drawn(material: Material, seed: int, count: int = 1000) -> Tensor:
-    """Return uint8 pictures (``count``, 3, S, S), each drawn as often as training draws it."""
+    """Uint8 pictures (``count``, 3, S, S), each drawn as often as training draws it."""
     return material.pictures[next(iter(Batches(material.weights, count, seed)))]
 
 
@@ -98,7 +98,7 @@ def trained_clip(material: Material, job: Job) -> tuple[CLIPTokenizer, CLIPModel
 
 
 def bank(scenes: list[Scene | str], nouns: int = 50) -> list[str]:
-    """Return the template sentences of the most frequent nouns, for the tokenizer's vocabulary."""
+    """The template sentences of the most frequent nouns, for the tokenizer's vocabulary."""
     counts = Counter(scene.noun for scene in scenes if isinstance(scene, Scene))
     return [text for noun, _ in counts.most_common(nouns) for text in template_sentences(noun, 2000)]
 
@@ -143,7 +143,7 @@ def keep(done: Path, *parts: AutoencoderKL | CLIPModel | CLIPTokenizer | UNet2DC
 
 
 def cached_latents(vae: AutoencoderKL, pictures: Tensor, path: Path) -> Tensor:
-    """Return the latents of the pictures and their mirror images, (2, N, C, h, w), kept in ``path`` for later.
+    """The latents of the pictures and their mirror images, (2, N, C, h, w), kept in ``path`` for later.
 
     Kept ones are taken only if they are of these pixels and of this autoencoder.
     """
@@ -159,7 +159,7 @@ def cached_latents(vae: AutoencoderKL, pictures: Tensor, path: Path) -> Tensor:
 
 
 def digest(tensors: Iterable[Tensor]) -> str:
-    """Return the SHA-256 of the tensors' bytes."""
+    """The SHA-256 of the tensors' bytes."""
     total = hashlib.sha256()
     for tensor in tensors:
         total.update(tensor.contiguous().cpu().numpy().data)
@@ -167,5 +167,5 @@ def digest(tensors: Iterable[Tensor]) -> str:
 
 
 def halved(pictures: Tensor) -> Tensor:
-    """Return uint8 pictures at half their side, averaged over 2x2 pixels."""
+    """Uint8 pictures at half their side, averaged over 2x2 pixels."""
     return torch.nn.functional.avg_pool2d(pictures.float(), 2).round().to(torch.uint8)
