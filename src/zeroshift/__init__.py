@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from zeroshift.results import Result
     from zeroshift.translate import Progress
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "Busy",
     "EditSpec",
