@@ -194,7 +194,7 @@ def test_a_trained_model_edits(capsys, tmp_path):
     folder.mkdir()
     names = [photograph(folder / f"{k}.png", 32, 32, seed=k).name for k in range(4)]
     (folder / "captions.csv").write_text("file,caption\n" + "".join(f"{name},a photo of a cat\n" for name in names))
-    stages = [f"--{stage}-steps=1" for stage in ("autoencoder", "clip", "denoiser")]
+    stages = [f"--{stage}-steps=1" for stage in ("autoencoder", "decoder", "clip", "denoiser")]
     small = ("--size", "32", "--batch", "2", "--half-steps", "0", "--precision", "fp32")
     done = call(capsys, "train", folder, "--run", "run", "-o", "model", *stages, *small)
     assert (done.code, done.out) == (0, "model\n"), done

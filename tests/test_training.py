@@ -76,7 +76,7 @@ def test_saved_weights_of_another_shape_are_refused(tmp_path, option, asked):
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-@pytest.mark.parametrize("option", ["minutes", "lr", "consistency"])
+@pytest.mark.parametrize("option", ["minutes", "lr", "consistency", "equivariance"])
 def test_numbers_that_are_none_are_refused(option, value):
     with pytest.raises(ValueError, match=option):
         TrainOptions(**{option: value})

@@ -40,6 +40,49 @@ def test_autoencoder_loss_is_the_errors_logarithm_their_areas_colour_and_the_div
     torch.testing.assert_close(loss, error + 5 * colour + 1e-5 * divergence)
 
 
+def test_latents_at_half_their_size_are_asked_to_be_the_picture_at_half_its():
+    torch.manual_seed(0)
+    model = autoencoder.build(32, (8, 8, 8))
+    stage = autoencoder.AutoencoderStage(model, torch.empty(0), StageOptions(), equivariance=0.5)
+    latents, x = torch.randn(2, 4, 8, 8), torch.rand(2, 3, 32, 32)
+    seen = set()
+    for seed in range(8):
+        torch.manual_seed(seed)
+        found = stage.smaller(latents, x)
+        torch.manual_seed(seed)
+        mirrored = (torch.rand(()) < 0.5).item()
+        z, y = (latents.flip(3), x.flip(3)) if mirrored else (latents, x)
+        small = model.decode(F.interpolate(z, scale_factor=0.5, mode="area")).sample
+        torch.testing.assert_close(found, F.mse_loss(small, F.interpolate(y, scale_factor=0.5, mode="area")))
+        seen.add(mirrored)
+    assert seen == {True, False}
+
+
+@pytest.mark.filterwarnings("ignore:You are trying to `self.log")
+def test_equivariance_is_added_with_its_weight():
+    torch.manual_seed(0)
+    model = autoencoder.build(32, (8, 8, 8))
+    stage = autoencoder.AutoencoderStage(
+        model, torch.randint(0, 256, (5, 3, 32, 32), dtype=torch.uint8), StageOptions()
+    )
+    losses = []
+    for stage.equivariance in (0.0, 1.0, 3.0):
+        torch.manual_seed(1)
+        losses.append(stage.training_step(torch.tensor([1, 2]), 0).item())
+    plain, once, thrice = losses
+    assert once > plain and thrice - plain == pytest.approx(3 * (once - plain), rel=1e-4)
+
+
+@pytest.mark.parametrize(("waves", "share"), [(2, 0.0), (4, 0.0), (5, 1.0), (8, 1.0)])
+def test_the_upper_half_of_the_frequencies_begins_above_four_waves_on_sixteen_latents(waves, share):
+    wave = torch.cos(2 * torch.pi * waves * torch.arange(16) / 16)
+    across = wave.expand(1, 2, 16, 16) * torch.tensor([1.0, 5.0])[:, None, None]
+    assert autoencoder.upper_half(across) == pytest.approx(share, abs=1e-5)
+    assert autoencoder.upper_half(across.mT) == pytest.approx(share, abs=1e-5)
+    both = torch.cat([across, across.std() * torch.sign(torch.arange(16) - 7.5).expand(1, 2, 16, 16)])
+    assert 0 < autoencoder.upper_half(both) < 1
+
+
 def test_details_are_whole_squares_at_one_place_and_small_pictures_stay():
     row, column = torch.meshgrid(torch.arange(7), torch.arange(7), indexing="ij")
     pictures = torch.stack([row, column, row + column])[None].repeat(2, 1, 1, 1)
@@ -117,6 +160,43 @@ def test_denoiser_loss_is_the_schedulers_velocity_with_min_snr_weights():
     more = stage.training_step(indices, 0)
     unlike = stage.unlike(schedule.add_noise(x0, noise, t), t, encoded, v)
     torch.testing.assert_close(more, loss + 0.3 * unlike)
+
+
+@pytest.mark.filterwarnings("ignore:You are trying to `self.log")
+def test_a_schedule_down_to_no_signal_is_learned_to_its_end():
+    """Against diffusers' rescaled schedule, for the same draws in the same order."""
+    torch.manual_seed(0)
+    captions = ["a photo of a cat", "a photo of a dog"]
+    tokenizer = train_tokenizer(captions, 300, 12)
+    text = clip.build(tokenizer, 32, width=32, layers=1).text_model
+    model, latents = denoiser.build(8, 4, 32, (16, 32, 32)), torch.randn(2, 2, 4, 8, 8)
+    stage = denoiser.DenoiserStage(
+        model,
+        text,
+        tokenizer=tokenizer,
+        latents=latents,
+        scenes=[scene_of(caption) for caption in captions],
+        options=StageOptions(),
+        zero_snr=True,
+    )
+    schedule, indices = denoiser.scheduler(zero_snr=True), torch.tensor([0, 1] * 40)
+    assert schedule.alphas_cumprod[-1] == 0
+    schedule.set_timesteps(50)
+    assert schedule.timesteps[0] == 999
+    torch.manual_seed(1)
+    loss = stage.training_step(indices, 0)
+    torch.manual_seed(1)
+    x0, noise = latents[torch.randint(2, (80,)), indices], torch.randn(80, 4, 8, 8)
+    t = stage.timesteps(80)
+    v = model(schedule.add_noise(x0, noise, t), t, stage.text(indices)).sample
+    weight = (5 / compute_snr(schedule, t)).clamp(max=1)
+    assert weight.min() < 1 and weight.max() == 1
+    error = (v - schedule.get_velocity(x0, noise, t)).square().mean((1, 2, 3))
+    torch.testing.assert_close(loss, (error * weight).mean())
+    many = stage.timesteps(20_000)
+    usual = torch.distributions.Normal(0.3, 1.3).cdf(torch.tensor(0.7).logit()).item()
+    assert (many >= 700).float().mean().item() == pytest.approx(0.15 + 0.85 * (1 - usual), abs=0.02)
+    assert many.max() >= 995 and stage.weights(torch.zeros(1)) == 1
 
 
 def test_unlike_answers_at_both_ends_of_a_step_are_what_inversion_loses():

@@ -27,6 +27,7 @@ TINY = TrainOptions(
     factor=4,
     latent_channels=4,
     autoencoder_steps=1,
+    decoder_steps=1,
     clip_steps=1,
     half_steps=1,
     denoiser_steps=2,

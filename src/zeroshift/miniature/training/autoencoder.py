@@ -49,9 +49,12 @@ class AutoencoderStage(Stage):
     least = 0.001
     """error below which a picture is good enough (36 dB): better ones hardly count"""
 
-    def __init__(self, model: AutoencoderKL, pictures: Tensor, options: StageOptions) -> None:
+    def __init__(
+        self, model: AutoencoderKL, pictures: Tensor, options: StageOptions, equivariance: float = 0.0
+    ) -> None:
+        """``pictures`` is uint8 (N, 3, S, S); ``equivariance`` weighs ``smaller``."""
         super().__init__()
-        self.model, self.pictures, self.options = model, pictures, options  # pictures: uint8 (N, 3, S, S)
+        self.model, self.pictures, self.options, self.equivariance = model, pictures, options, equivariance
 
     def training_step(self, indices: Tensor, _: int) -> Tensor:
         x = augment(detail(self.pictures[indices.cpu()], CROP).to(self.device))
@@ -65,7 +68,22 @@ class AutoencoderStage(Stage):
         difference = F.avg_pool2d(decoded.float() - x, self.area)
         colour = (difference - difference.mean(1, keepdim=True)).square().mean()
         loss: Tensor = error + self.colour_weight * colour + self.kl_weight * divergence
+        if self.equivariance:
+            smaller = self.smaller(posterior.mean, x)
+            self.log_dict({"smaller": smaller}, prog_bar=True)
+            loss = loss + self.equivariance * smaller
         return loss
+
+    def smaller(self, latents: Tensor, x: Tensor) -> Tensor:
+        """Squared error of decoding latents at half their size, mirrored half of the time, as the picture at half its.
+
+        Latents that are small pictures of the picture leave less to their highest frequencies, whose phases a
+        denoiser must guess (EQ-VAE, Kouzelis et al. 2025, Eq. 3; Skorokhodov et al. 2025).
+        """
+        if torch.rand(()) < 0.5:
+            latents, x = latents.flip(-1), x.flip(-1)
+        decoded = self.model.decode(F.avg_pool2d(latents, 2)).sample
+        return (decoded.float() - F.avg_pool2d(x, 2)).square().mean()
 
     def configure_optimizers(self) -> Any:
         return adamw(self, self.options, decay=1e-4)
@@ -100,6 +118,17 @@ def standardise(model: AutoencoderKL, pictures: Tensor) -> None:
     into.bias[:count] = (into.bias[:count] - mean) / std
     into.weight[:count] /= std[:, None, None, None]
     into.bias[count:] -= 2 * std.log()  # the second half of the moments is the log-variance
+
+
+def upper_half(latents: Tensor) -> float:
+    """Share of the energy of latents (N, C, h, w), channels scaled alike, above half of the highest frequency.
+
+    A frequency counts by the larger of its two parts. Photographs averaged to 16 x 16 pixels have 0.08.
+    """
+    energy = torch.fft.fft2(latents.float() / latents.float().std((0, 2, 3), keepdim=True)).abs().square()
+    rows, columns = (torch.fft.fftfreq(side).abs().to(latents.device) for side in latents.shape[-2:])
+    above = torch.maximum(rows[:, None], columns[None, :]) > 0.25
+    return float(energy[..., above].sum() / energy.sum())
 
 
 @torch.no_grad()

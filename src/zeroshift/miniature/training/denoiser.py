@@ -33,9 +33,15 @@ def build(
     )
 
 
-def scheduler() -> DDIMScheduler:
-    """The noise schedule of Stable Diffusion, for v-prediction (Salimans and Ho 2022)."""
+def scheduler(zero_snr: bool = False) -> DDIMScheduler:
+    """Return the noise schedule of Stable Diffusion, for v-prediction (Salimans and Ho 2022).
+
+    With ``zero_snr`` its last level is noise alone, and sampling begins there (Lin et al. 2024, Algorithm 1 and
+    section 3.3): else a picture's mean colour is never destroyed, and samples keep that of the noise.
+    """
     return DDIMScheduler(
+        rescale_betas_zero_snr=zero_snr,
+        timestep_spacing="trailing" if zero_snr else "leading",
         beta_start=0.00085,
         beta_end=0.012,
         beta_schedule="scaled_linear",
@@ -47,12 +53,18 @@ def scheduler() -> DDIMScheduler:
 
 
 class DenoiserStage(Stage):
-    """v-prediction with min-SNR weights (Hang et al. 2023, Eq. 6; gamma 5): few samples suffice for shapes."""
+    """v-prediction with min-SNR weights (Hang et al. 2023, Eq. 6; gamma 5): few samples suffice for shapes.
+
+    On a schedule that ends in noise alone these weights would vanish where a picture begins. There every velocity
+    counts alike up to a signal-to-noise ratio of gamma, and some draws are from the noisy end.
+    """
 
     gamma = 5.0
     middle, spread = 0.3, 1.3
     """of the logits of the draws' noise levels, as shares of the schedule (logit-normal, Esser et al. 2024, section
     3.1): middle levels decide shapes and get more draws; chosen by the loss of the smaller model before this one"""
+    late, end = 0.15, 0.7
+    """share of the draws that are from the noisy end of a schedule down to no signal, and where that end begins"""
     unconditional = 0.1
     """share of the captions that are left empty, for guidance"""
     steps = 50
@@ -67,13 +79,17 @@ class DenoiserStage(Stage):
         scenes: list[Scene | str],
         options: StageOptions,
         consistency: float = 0.0,
+        zero_snr: bool = False,
     ) -> None:
-        """``latents`` is (2, N, C, H, W): the pictures and their mirror images. ``consistency`` weighs ``unlike``."""
+        """``latents`` is (2, N, C, H, W): the pictures and their mirror images. ``consistency`` weighs ``unlike``.
+
+        ``zero_snr`` is that of ``scheduler``.
+        """
         super().__init__()
-        self.model, self.options, self.consistency = model, options, consistency
+        self.model, self.options, self.consistency, self.zero_snr = model, options, consistency, zero_snr
         self.frozen = [text.requires_grad_(False).eval()]  # in a list: neither averaged nor saved with the stage
         self.tokenizer, self.latents, self.scenes = tokenizer, latents, scenes
-        self.register_buffer("alphas_cumprod", scheduler().alphas_cumprod, persistent=False)
+        self.register_buffer("alphas_cumprod", scheduler(zero_snr).alphas_cumprod, persistent=False)
 
     def on_fit_start(self) -> None:
         if self.device.type == "cpu":  # plain products take 0.7 of the fused kernel's time there
@@ -82,21 +98,31 @@ class DenoiserStage(Stage):
     def training_step(self, indices: Tensor, step: int) -> Tensor:
         x0 = self.latents[torch.randint(2, indices.shape), indices.cpu()].to(self.device)
         noise = torch.randn_like(x0)
-        at = torch.sigmoid(self.middle + self.spread * torch.randn(len(x0), device=self.device))
-        t = (at * len(self.alphas_cumprod)).long()
+        t = self.timesteps(len(x0))
         alpha_bar = self.alphas_cumprod[t][:, None, None, None]
         alpha, sigma = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
         x, text = alpha * x0 + sigma * noise, self.text(indices)
         v = self.model(x, t, text).sample.float()
-        snr = alpha_bar / (1 - alpha_bar)
-        weight = snr.clamp(max=self.gamma) / (snr + 1)
-        loss: Tensor = (weight * (v - (alpha * noise - sigma * x0)).square()).mean()
+        loss: Tensor = (self.weights(alpha_bar) * (v - (alpha * noise - sigma * x0)).square()).mean()
         self.log_dict({"loss": loss}, prog_bar=True)
         if self.consistency:
             unlike = self.unlike(x, t, text, v.detach())
             self.log_dict({"unlike": unlike}, prog_bar=True)
             loss = loss + self.consistency * unlike
         return loss
+
+    def timesteps(self, count: int) -> Tensor:
+        """Draw timesteps (``count``,)."""
+        at = torch.sigmoid(self.middle + self.spread * torch.randn(count, device=self.device))
+        if self.zero_snr:
+            noisy = self.end + (1 - self.end) * torch.rand(count, device=self.device)
+            at = torch.where(torch.rand(count, device=self.device) < self.late, noisy, at)
+        return (at * len(self.alphas_cumprod)).long()
+
+    def weights(self, alpha_bar: Tensor) -> Tensor:
+        """Weigh the squared errors of velocities at the levels ``alpha_bar``."""
+        snr = alpha_bar / (1 - alpha_bar)
+        return self.gamma / snr.clamp(min=self.gamma) if self.zero_snr else snr.clamp(max=self.gamma) / (snr + 1)
 
     def unlike(self, x: Tensor, t: Tensor, text: Tensor, v: Tensor) -> Tensor:
         """How much the network's answer differs at the other end of a DDIM step, by what the step makes of it.

@@ -15,9 +15,9 @@ from zeroshift.miniature.training.export import check_model
 from zeroshift.miniature.training.loop import Report, Stage, StageOptions, fit
 from zeroshift.miniature.training.run_folder import captions_hash, check_free, parted, remember
 
-SHARES = {"autoencoder": 0.20, "clip": 0.06, "half": 0.16, "denoiser": 0.58}
+SHARES = {"autoencoder": 0.17, "decoder": 0.06, "clip": 0.06, "half": 0.15, "denoiser": 0.56}
 """the stages in their order, and how a time limit is shared out if all of them run"""
-MAY_CHANGE = {"minutes", "autoencoder_steps", "clip_steps", "half_steps", "denoiser_steps", "processes", "consistency"}
+MAY_CHANGE = {"minutes", "processes", "consistency"} | {f"{stage}_steps" for stage in SHARES}
 """options that may change when a training goes on; a run remembers all their values"""
 
 
@@ -35,6 +35,12 @@ class TrainOptions:
     """time limit for everything, shared out among the stages; without it the step counts alone decide"""
     autoencoder_steps: Annotated[int, Field(ge=0)] = 8_000
     """steps of the autoencoder; with `init`, 0 keeps the saved one as it is, so that the denoiser alone goes on"""
+    equivariance: Annotated[float, Field(ge=0)] = 0.0
+    """weight of the autoencoder's decoding shrunken latents as the shrunken picture: latents with less in their high
+    frequencies, which are easier to generate, for some PSNR; 0.35 cost a trained one a decibel"""
+    decoder_steps: Annotated[int, Field(ge=0)] = 800
+    """steps of the autoencoder's decoder alone, which learns textures where the extra textures is installed; none
+    where the autoencoder is kept"""
     clip_steps: Annotated[int, Field(ge=1)] = 3_000
     """steps of the contrastive text and image towers; without effect with `init`, which keeps the saved ones"""
     half_steps: Annotated[int, Field(ge=0)] = 6_000
@@ -42,6 +48,8 @@ class TrainOptions:
     whose denoiser knows them"""
     denoiser_steps: Annotated[int, Field(ge=1)] = 30_000
     """steps of the denoiser at full size"""
+    zero_snr: bool = False
+    """a noise schedule that ends in noise alone, where sampling then begins"""
     consistency: Annotated[float, Field(ge=0)] = 0.0
     """weight of the denoiser's answering alike at both ends of a sampling step, so that inversion returns; twice the
     time per step, best in the last part of a training"""
@@ -69,6 +77,7 @@ class TrainOptions:
         """One stage's share of the budget when the stages ``running`` are those that run."""
         options = {
             "autoencoder": StageOptions(steps=max(self.autoencoder_steps, 1), batch=16, lr=1.2e-3, ema=0.998),
+            "decoder": StageOptions(steps=max(self.decoder_steps, 1), batch=8, lr=3e-4, ema=0.996, cooldown=0.6),
             "clip": StageOptions(steps=self.clip_steps, batch=64, lr=6e-4, ema=0.995),
             "half": StageOptions(steps=max(self.half_steps, 1), batch=2 * self.batch, lr=self.lr),
             "denoiser": StageOptions(steps=self.denoiser_steps, batch=self.batch, lr=self.lr),
@@ -90,10 +99,12 @@ class Job:
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """The stages that run: saved weights bring their text tower and know shapes already."""
-        if self.init:
-            return ("autoencoder", "denoiser") if self.options.autoencoder_steps else ("denoiser",)
-        return tuple(name for name in SHARES if name != "half" or self.options.half_steps)
+        """Return the stages that run: saved weights bring their text tower and know shapes already."""
+        idle = {"clip", "half"} if self.init else set()
+        idle |= {name for name in ("autoencoder", "decoder", "half") if not getattr(self.options, f"{name}_steps")}
+        if "autoencoder" in idle:
+            idle.add("decoder")
+        return tuple(name for name in SHARES if name not in idle)
 
     def stage(self, name: str) -> StageOptions:
         """One stage's share of the budget."""

@@ -19,6 +19,7 @@ from zeroshift.miniature.data import CaptionedFolder
 from zeroshift.miniature.training import autoencoder, clip, denoiser, export
 from zeroshift.miniature.training.captions import spoken
 from zeroshift.miniature.training.dataset import Material, column_of, gathered
+from zeroshift.miniature.training.decoder import PACKAGES, DecoderStage
 from zeroshift.miniature.training.job import Job, claim
 from zeroshift.miniature.training.loop import Batches
 from zeroshift.miniature.training.tokenizer import train_tokenizer
@@ -43,10 +44,12 @@ def train(folder: Path, out: Path, job: Job) -> None:
     torch.manual_seed(options.seed)
     material = gathered(table, size, options.balance, close_ups=options.close_ups, styles=options.styles)
     job.say(f"{len(material.scenes)} pictures of {size}x{size} pixels, details and renderings among them")
-    vae = trained_autoencoder(material, job)
+    vae = trained_decoder(trained_autoencoder(material, job), material, job)
     tokenizer, towers = trained_clip(material, job)
     unet = trained_denoiser(vae, tokenizer, towers.text_model, material, job)
-    once(export.save)(out, vae, tokenizer=tokenizer, towers=towers, unet=unet, scheduler=denoiser.scheduler())
+    once(export.save)(
+        out, vae, tokenizer=tokenizer, towers=towers, unet=unet, scheduler=denoiser.scheduler(options.zero_snr)
+    )
     job.say(f"saved {out}")
 
 
@@ -62,13 +65,30 @@ def trained_autoencoder(material: Material, job: Job) -> AutoencoderKL:
         model = AutoencoderKL.from_pretrained(job.init / "vae", local_files_only=True).float()
         model.register_to_config(sample_size=options.size)
     if "autoencoder" in job.stages:
-        stage = autoencoder.AutoencoderStage(model, material.pictures, options=job.stage("autoencoder"))
+        stage = autoencoder.AutoencoderStage(
+            model, material.pictures, options=job.stage("autoencoder"), equivariance=options.equivariance
+        )
         job.fit("autoencoder", stage, material.weights)
         autoencoder.standardise(model.eval(), drawn(material, options.seed))
         found = autoencoder.reconstruction_psnr(model, material.pictures[:200])
         job.say(f"autoencoder: {found:.2f} dB on training pictures")
     keep(done, model)
     return model.eval()
+
+
+def trained_decoder(vae: AutoencoderKL, material: Material, job: Job) -> AutoencoderKL:
+    """Train the autoencoder's decoder on textures, or take the finished one of an earlier run."""
+    done = job.done("decoder")
+    if done.exists():
+        return AutoencoderKL.from_pretrained(done, local_files_only=True).eval()
+    if "decoder" not in job.stages:
+        return vae
+    stage = DecoderStage(vae, material.pictures, options=job.stage("decoder"))
+    if not stage.seen:
+        job.say(f"decoder: without {' and '.join(PACKAGES)} it learns from pixels alone; install zeroshift[textures]")
+    job.fit("decoder", stage, material.weights)
+    keep(done, vae)
+    return vae.eval()
 
 
 def drawn(material: Material, seed: int, count: int = 1000) -> Tensor:
@@ -128,6 +148,7 @@ def trained_denoiser(
             scenes=material.scenes,
             options=job.stage(name),
             consistency=weight,
+            zero_snr=job.options.zero_snr,
         )
         job.fit(name, stage, material.weights)
         keep(job.done(name), unet)
