@@ -83,7 +83,8 @@ class AutoencoderStage(Stage):
         if torch.rand(()) < 0.5:
             latents, x = latents.flip(-1), x.flip(-1)
         decoded = self.model.decode(F.avg_pool2d(latents, 2)).sample
-        return (decoded.float() - F.avg_pool2d(x, 2)).square().mean()
+        error: Tensor = (decoded.float() - F.avg_pool2d(x, 2)).square().mean()
+        return error
 
     def configure_optimizers(self) -> Any:
         return adamw(self, self.options, decay=1e-4)

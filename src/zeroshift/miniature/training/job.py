@@ -37,7 +37,7 @@ class TrainOptions:
     """steps of the autoencoder; with `init`, 0 keeps the saved one as it is, so that the denoiser alone goes on"""
     equivariance: Annotated[float, Field(ge=0)] = 0.0
     """weight of the autoencoder's decoding shrunken latents as the shrunken picture: latents with less in their high
-    frequencies, which are easier to generate, for some PSNR; 0.35 cost a trained one a decibel"""
+    frequencies, which are easier to generate, for some PSNR: 0.35 cost a trained one a decibel"""
     decoder_steps: Annotated[int, Field(ge=0)] = 800
     """steps of the autoencoder's decoder alone, which learns textures where the extra textures is installed; none
     where the autoencoder is kept"""
