@@ -38,7 +38,7 @@ class ImageNetFeatures(nn.Module):
         return super().train(False)  # its normalisation is that of ImageNet
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Return maps (N, C, H, W) of pictures (N, 3, S, S) in [-1, 1]."""
+        """Maps (N, C, H, W) of pictures (N, 3, S, S) in [-1, 1]."""
         maps, x = [], self.stem(x)
         for k, block in enumerate(self.body):
             x = block(x)

@@ -34,7 +34,7 @@ def build(
 
 
 def scheduler(zero_snr: bool = False) -> DDIMScheduler:
-    """Return the noise schedule of Stable Diffusion, for v-prediction (Salimans and Ho 2022).
+    """The noise schedule of Stable Diffusion, for v-prediction (Salimans and Ho 2022).
 
     With ``zero_snr`` its last level is noise alone, and sampling begins there (Lin et al. 2024, Algorithm 1 and
     section 3.3): else a picture's mean colour is never destroyed, and samples keep that of the noise.

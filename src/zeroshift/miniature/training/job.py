@@ -99,7 +99,7 @@ class Job:
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """Return the stages that run: saved weights bring their text tower and know shapes already."""
+        """The stages that run: saved weights bring their text tower and know shapes already."""
         idle = {"clip", "half"} if self.init else set()
         idle |= {name for name in ("autoencoder", "decoder", "half") if not getattr(self.options, f"{name}_steps")}
         if "autoencoder" in idle:
