@@ -3,7 +3,7 @@
 Source and target are sampled side by side from one noise. For most of the steps the target's cross-attention maps
 are the source's, word by word (Alg. 1; "word swap", "adding a new phrase", "attention re-weighting" of section 3),
 and for fewer of them its self-attention maps; a mask of where the changed words look keeps everything else ("local
-editing"). A photograph is inverted by DDIM first; ``--inversion direct`` keeps it exactly.
+editing"). A photograph is inverted by DDIM first; ``DirectInversion`` keeps it exactly.
 
 P2Plus (StyleDiffusion, arXiv:2303.15649) is ``uncond_self_until`` above 0.
 """
