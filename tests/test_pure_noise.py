@@ -72,7 +72,7 @@ def test_every_start_is_finite(pure, inversion):
         SecondOrder(),
         ClipGuidance(),
         ClipGuidance(clip_gradient="full"),
-        Refinement(refine="guidance", refine_last=1.0, refine_l2=0.0),
+        Refinement(refine="guidance", refine_last=1, refine_l2=0.0),
     ],
     ids=str,
 )
