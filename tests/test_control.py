@@ -222,5 +222,5 @@ def test_a_later_push_moves_both_rows_of_attention_guidance(tiny):
 
 
 def test_an_extra_is_taken_once():
-    with pytest.raises(ValueError, match="sampling-noise, sampling-noise has one twice; leave that out"):
+    with pytest.raises(ValueError, match="taken once; leave out what is there more than once: sampling-noise"):
         DDIM(extras=(SamplingNoise(), SamplingNoise(eta=1.0)))

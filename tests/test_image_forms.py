@@ -106,6 +106,12 @@ def test_bytes_out_are_those_of_the_saved_file(tmp_path, pixels, suffix):
     assert read_recipe(data) == RECIPE
 
 
+@pytest.mark.parametrize(("name", "kind"), [("png", "PNG"), ("image/jpeg", "JPEG"), ("image/webp", "WEBP")])
+def test_a_format_may_be_a_media_type(pixels, name, kind):
+    picture = Image.fromarray(pixels)
+    assert encode_image(picture, name, RECIPE) == encode_image(picture, kind, RECIPE)
+
+
 def test_other_formats_are_not_written(pixels):
     with pytest.raises(ImageError, match=r"^There is no format GIF to write: use one of PNG, JPEG, WEBP\.$"):
         encode_image(Image.fromarray(pixels), "GIF", RECIPE)

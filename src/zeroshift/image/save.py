@@ -65,29 +65,31 @@ def _format_of(path: Path) -> Format:
     return kind
 
 
-def encode_image(image: Image.Image, format: Format, recipe: Mapping[str, object]) -> bytes:
+def encode_image(image: Image.Image, format: Format | str, recipe: Mapping[str, object]) -> bytes:
     """Bytes of a picture file with the recipe in its metadata and nothing else.
 
-    JPEG has quality 95 and 4:4:4 colours, alpha laid over white; PNG and WebP are lossless and keep alpha. The same
-    inputs give the same bytes with the same Pillow.
+    ``format`` is PNG, JPEG or WEBP in upper or lower case, or a media type such as image/png. JPEG has quality 95 and
+    4:4:4 colours, alpha laid over white; PNG and WebP are lossless and keep alpha. The same inputs give the same bytes
+    with the same Pillow.
 
     Raises:
         ImageError: the format is another one, or the picture or the recipe does not fit it.
     """
-    if format not in _LONGEST_SIDE:
+    kind = format.upper().removeprefix("IMAGE/")
+    if kind not in _LONGEST_SIDE:
         raise ImageError(f"There is no format {format} to write: use one of {', '.join(_LONGEST_SIDE)}.")
-    longest = _LONGEST_SIDE[format]
+    longest = _LONGEST_SIDE[kind]
     if max(image.size) > longest:
-        raise ImageError(f"{format} holds at most {longest} px a side, the picture has {max(image.size)}: write a PNG.")
+        raise ImageError(f"{kind} holds at most {longest} px a side, the picture has {max(image.size)}: write a PNG.")
     file = io.BytesIO()
-    match format:
+    match kind:
         case "PNG":
-            without_metadata(image).save(file, format, pnginfo=png_chunk(recipe))
+            without_metadata(image).save(file, kind, pnginfo=png_chunk(recipe))
         case "WEBP":
-            without_metadata(image).save(file, format, lossless=True, exact=True, exif=exif_block(recipe))
+            without_metadata(image).save(file, kind, lossless=True, exact=True, exif=exif_block(recipe))
         case "JPEG":
             exif = _jpeg_exif(recipe)
-            without_metadata(flatten(image)).save(file, format, quality=95, subsampling=0, exif=exif)
+            without_metadata(flatten(image)).save(file, kind, quality=95, subsampling=0, exif=exif)
     return file.getvalue()
 
 

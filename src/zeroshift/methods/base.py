@@ -65,8 +65,8 @@ def check(method: Method) -> None:
     method.inversion.check(method.steps)
     method.inversion.check_guidance(method.guidance_scale)
     kinds = [extra.kind for extra in method.extras]
-    if len(set(kinds)) < len(kinds):
-        raise ValueError(f"Each extra can be taken once, and {', '.join(kinds)} has one twice; leave that out.")
+    if twice := [kind for kind in dict.fromkeys(kinds) if kinds.count(kind) > 1]:
+        raise ValueError(f"Each extra can be taken once; leave out what is there more than once: {', '.join(twice)}.")
     if method.inversion.empty and not any(part.sees_photograph for part in method.controls):
         raise ValueError(
             "A random start holds nothing of the photograph, and nothing else here looks at it; take another "
