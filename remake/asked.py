@@ -27,8 +27,9 @@ def asked(words: str) -> EditSpec:
         raise ValueError(f"Say with --source what the photograph shows, beside {words}; nothing looks at it here.")
     (target,) = found["target"]
     same = {name: found[name] for name in ("source", "prompt", "method", "paper_defaults", "seed") if name in found}
-    fit = found.get("photographs", DEFAULT_PHOTOGRAPHS).fit
-    spec = EditSpec(target=target, fit=fit, options=nested(flags, found), **same)
+    photographs = found.get("photographs", DEFAULT_PHOTOGRAPHS)
+    own = {"fit": photographs.fit, "region": photographs.region}
+    spec = EditSpec.parse({"target": target, "options": nested(flags, found), **own, **same})
     spec.check()
     return spec
 

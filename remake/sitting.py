@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from zeroshift import Result
-from zeroshift.batching import groups, look, run_group
+from zeroshift.batching import groups, look_at, run_group
 from zeroshift.editor import Editor
 from zeroshift.edits import EditSpec
 from zeroshift.image import Photo
@@ -25,7 +25,7 @@ class Sitting:
         Raises:
             ValueError: the work cannot be done.
         """
-        frames = look(self.editor, self.sources, fit=asked.fit)
+        frames = look_at(self.editor, self.sources, asked)
         (group,) = groups(self.editor, frames, [asked], batch=len(self.sources))
         *_, last = run_group(self.editor, group, reconstruct=reconstruct, inversions=self.inversions)
         return [row[0] for row in last.results]

@@ -7,10 +7,12 @@ from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 from pydantic_core import to_jsonable_python
 
+from tests.saved import picture
 from zeroshift.cli.parts import parts_of
 from zeroshift.conditioning.direction import direction_of_words, make_direction
 from zeroshift.editor import Editor
 from zeroshift.edits import DirectionOfSentences, DirectionOfWords, EditSpec, SavedDirection, spec_schema, spread
+from zeroshift.inversions import InversionMemory
 from zeroshift.methods import METHODS
 from zeroshift.options.errors import OptionError
 from zeroshift.options.fields import fields_of
@@ -209,3 +211,48 @@ def test_the_schema_refuses_what_is_not_read(schema):
         assert not schema.is_valid({"target": "dog", **wrong})
     assert not schema.is_valid({})
     assert not schema.is_valid({"target": "dog", "options": {"control": {"start_seed": 1}}})
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"target": "dog", "seed": -1}, "/seed"),
+        ({"target": "dog", "seed": 1.5}, "/seed"),
+        ({"target": "dog", "fit": "no"}, "/fit"),
+        ({"target": "dog", "options": [1]}, "/options"),
+        ({"target": "dog", "colour": 1}, "/colour"),
+        ({"target": "x" * 2001}, "/target"),
+        ({"target": "dog\x00"}, "/target"),
+        ({"source": "cat"}, "/target"),
+        ('{"target": "dog", "paper_defaults": "yes"}', "/paper_defaults"),
+    ],
+)
+def test_what_cannot_be_read_says_where_it_is_wrong(body, pointer):
+    with pytest.raises(OptionError) as refusal:
+        EditSpec.parse(body)
+    assert refusal.value.pointer == pointer
+    assert "\n" not in str(refusal.value) and "http" not in str(refusal.value)
+
+
+def test_a_region_is_refused_where_it_stands():
+    with pytest.raises(OptionError, match="must be X,Y,W,H") as refusal:
+        EditSpec(target="dog", source="cat", region="1,2").check()
+    assert refusal.value.pointer == "/region"
+
+
+def test_a_method_may_be_named(tiny):
+    editor, photo = Editor(tiny, {"sdedit": {"steps": 2}}), picture(0)
+    named = editor.edit(photo, "cat", "dog", method="sdedit")
+    assert named.recipe == editor.edit(photo, "cat", "dog", method=editor.method("sdedit")).recipe
+    with pytest.raises(ValueError, match='There is no method "sdedi"'):
+        editor.edit(photo, "cat", "dog", method="sdedi")
+
+
+def test_another_edit_of_the_same_picture_inverts_nothing(tiny):
+    editor, photo, kept = Editor(tiny, {}), picture(0), InversionMemory()
+    spec = EditSpec(target="dog", source="cat", method="ddim", options={"steps": 2})
+    for target in ("dog", "fox"):
+        stages = {
+            step.stage for step in editor.stream(photo, spec.model_copy(update={"target": target}), inversions=kept)
+        }
+        assert stages == ({"invert", "edit"} if target == "dog" else {"edit"})

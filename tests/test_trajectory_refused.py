@@ -167,3 +167,28 @@ def test_target_words_and_strength_do_not_matter_to_an_inversion(tiny):
     stronger = replace(METHOD, conditioning=EditDirection(strength=2.0))
     request = Request(make_task("cat", "tiger"), stronger)
     check_facts(Path("x"), found, inversion_facts(tiny, framed(tiny, [picture(0)], "stretch"), request, seeds=[0]))
+
+
+def test_an_inversion_of_something_else_is_refused_in_python(tiny):
+    """Neither another photograph, nor other steps, nor another number of photographs."""
+    editor = Editor(tiny, {})
+    *_, made = editor.invert([picture(0)], REQUEST)
+    longer = replace(REQUEST, method=replace(METHOD, steps=4))
+    for photos, request, why in (
+        ([picture(1)], REQUEST, "another photograph than this edit"),
+        ([picture(0)], longer, "another steps than this edit"),
+        ([picture(0)] * 2, REQUEST, "another photograph than this edit"),
+    ):
+        with pytest.raises(ValueError, match=f"The inversion that was given has {why}"):
+            list(editor.run(photos, [request], trajectory=made.trajectory))
+    by_hand = replace(made.trajectory, facts={})
+    with pytest.raises(ValueError, match="is of 1 pictures in 3 steps, and this edit of 2 in 3; invert anew"):
+        list(editor.run([picture(0)] * 2, [REQUEST], trajectory=by_hand))
+    *_, last = editor.run([picture(0)], [REQUEST], trajectory=made.trajectory)
+    assert last.results
+
+
+@pytest.mark.parametrize(("photos", "requests"), [((), (REQUEST,)), ((0,), ())])
+def test_a_run_has_something_to_do(tiny, photos, requests):
+    with pytest.raises(ValueError, match="There is nothing to do; give at least one picture and one edit"):
+        list(Editor(tiny, {}).run([picture(k) for k in photos], requests))

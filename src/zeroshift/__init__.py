@@ -3,14 +3,20 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from zeroshift.batching import groups, look_at, run_group
+    from zeroshift.conditioning.direction import Direction
     from zeroshift.conditioning.task import Task
+    from zeroshift.diffusion.backbone import Unsupported
     from zeroshift.diffusion.lock import Busy
     from zeroshift.editor import Editor
-    from zeroshift.edits import EditSpec
-    from zeroshift.image import Photo, encode_image, load_image, save_image
-    from zeroshift.inversions import InversionMemory
+    from zeroshift.edits import EditSpec, spec_schema, spread
+    from zeroshift.image import ImageError, Photo, encode_image, load_image, read_recipe, save_image
+    from zeroshift.inversions import InversionMemory, InversionStore
     from zeroshift.loading import load
     from zeroshift.methods import Method, Pix2PixZero
+    from zeroshift.options.errors import OptionError
+    from zeroshift.recipe import parse_recipe, recipe_schema
+    from zeroshift.redo import replay, result_of
     from zeroshift.request import Request
     from zeroshift.results import Result
     from zeroshift.translate import Progress
@@ -18,38 +24,68 @@ if TYPE_CHECKING:
 __version__ = "0.2.0"
 __all__ = [
     "Busy",
+    "Direction",
     "EditSpec",
     "Editor",
+    "ImageError",
     "InversionMemory",
+    "InversionStore",
     "Method",
+    "OptionError",
     "Photo",
     "Pix2PixZero",
     "Progress",
     "Request",
     "Result",
     "Task",
+    "Unsupported",
     "encode_image",
+    "groups",
     "load",
     "load_image",
+    "look_at",
+    "parse_recipe",
+    "read_recipe",
+    "recipe_schema",
+    "replay",
+    "result_of",
+    "run_group",
     "save_image",
+    "spec_schema",
+    "spread",
 ]
 
 _HOME = {
     "Busy": "diffusion.lock",
+    "Direction": "conditioning.direction",
     "EditSpec": "edits",
     "Editor": "editor",
+    "ImageError": "image",
     "InversionMemory": "inversions",
+    "InversionStore": "inversions",
     "Method": "methods",
-    "Request": "request",
-    "Task": "conditioning.task",
-    "load": "loading",
+    "OptionError": "options.errors",
     "Photo": "image",
-    "encode_image": "image",
-    "load_image": "image",
-    "save_image": "image",
     "Pix2PixZero": "methods",
     "Progress": "translate",
+    "Request": "request",
     "Result": "results",
+    "Task": "conditioning.task",
+    "Unsupported": "diffusion.backbone",
+    "encode_image": "image",
+    "groups": "batching",
+    "load": "loading",
+    "load_image": "image",
+    "look_at": "batching",
+    "parse_recipe": "recipe",
+    "read_recipe": "image",
+    "recipe_schema": "recipe",
+    "replay": "redo",
+    "result_of": "redo",
+    "run_group": "batching",
+    "save_image": "image",
+    "spec_schema": "edits",
+    "spread": "edits",
 }
 
 

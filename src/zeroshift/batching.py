@@ -125,6 +125,13 @@ def look(
     return looked_at(editor.backbone, editor.captioner if caption else None, pictures, fit, where, batch)
 
 
+def look_at(
+    editor: "Editor", pictures: Iterable[Picture], spec: EditSpec, *, batch: int = BATCH
+) -> Iterator[FramedPhoto]:
+    """Open and frame pictures as ``spec`` asks, and say what they show if it names no source; see ``look``."""
+    return look(editor, pictures, fit=spec.fit, region=spec.region, caption=spec.source is None, batch=batch)
+
+
 def where_of(region: str | Region | None) -> Where | None:
     """What says which part of a picture is edited; None for all of it.
 

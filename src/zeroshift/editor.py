@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import overload
 
 from PIL import Image
-from pydantic import ValidationError
 
-from zeroshift.batching import BATCH, Group, groups, look, run_group
+from zeroshift.batching import BATCH, Group, groups, look, look_at, run_group
 from zeroshift.captioning import Captioner, Vocabulary, vocabulary_of
 from zeroshift.conditioning.direction import Direction, as_direction
 from zeroshift.control.perceptual import Vgg
@@ -22,7 +21,6 @@ from zeroshift.image.tensors import to_pictures
 from zeroshift.inversions import InversionStore
 from zeroshift.methods import Method
 from zeroshift.methods.idle import check_idle
-from zeroshift.options.errors import option_error
 from zeroshift.presets import Options, build_method
 from zeroshift.request import Request
 from zeroshift.results import Result
@@ -69,10 +67,11 @@ class Editor:
         *,
         prompt: str | None = None,
         direction: Direction | str | Path | None = None,
-        method: Method | None = None,
+        method: Method | str | None = None,
         seed: int = 0,
         fit: Fit | None = None,
         region: str | Region | None = None,
+        inversions: InversionStore | None = None,
     ) -> Result: ...
 
     @overload
@@ -84,12 +83,13 @@ class Editor:
         *,
         prompt: str | None = None,
         direction: Direction | str | Path | None = None,
-        method: Method | None = None,
+        method: Method | str | None = None,
         seed: int = 0,
         seeds: Sequence[int] | None = None,
         fit: Fit | None = None,
         region: str | Region | None = None,
         batch: int = BATCH,
+        inversions: InversionStore | None = None,
     ) -> list[Result]: ...
 
     def edit(
@@ -100,12 +100,13 @@ class Editor:
         *,
         prompt: str | None = None,
         direction: Direction | str | Path | None = None,
-        method: Method | None = None,
+        method: Method | str | None = None,
         seed: int = 0,
         seeds: Sequence[int] | None = None,
         fit: Fit | None = None,
         region: str | Region | None = None,
         batch: int = BATCH,
+        inversions: InversionStore | None = None,
     ) -> Result | list[Result]:
         """Translate a photograph, or a list of them, from ``source`` to ``target``.
 
@@ -120,13 +121,14 @@ class Editor:
             target: what it shall show: a word that takes the source's place, or a whole prompt.
             prompt: description of the picture that has the word ``source`` in it; default "a photo of a SOURCE".
             direction: an edit direction, or the file of a saved one, to use instead of one made from the words.
-            method: default pix2pix-zero with this model's presets.
+            method: a method, or the name of one with this model's presets; default pix2pix-zero.
             seed: seed of everything random.
             seeds: a seed for each picture of a list, in place of ``seed``.
             fit: how the picture meets the model's frame.
             region: the part that is edited: "X,Y,W,H" in pixels or percent of the picture, or a ``Region``; by default
                 all of it. The rest of the picture stays as it is.
             batch: how many pictures of a list run together at most.
+            inversions: where inversions are kept, so that another edit of the same pictures inverts nothing.
 
         Raises:
             Unsupported: no source is given, and the model has no captioner.
@@ -139,9 +141,10 @@ class Editor:
         spec.check(directed=along is not None)
         check_files(pictures)
         results: dict[int, Result] = {}
-        frames = look(self, pictures, fit=spec.fit, region=spec.region, caption=spec.source is None, batch=batch)
+        method = self.method(method) if isinstance(method, str) else method
+        frames = look_at(self, pictures, spec, batch=batch)
         for group in groups(self, frames, [spec], direction=along, method=method, seeds=seeds, batch=batch):
-            *_, last = run_group(self, group)
+            *_, last = run_group(self, group, inversions=inversions)
             results |= {k: row[0] for k, row in zip(group.members, last.results, strict=True)}
         return results[0] if single else [results[k] for k in range(len(pictures))]
 
@@ -153,10 +156,11 @@ class Editor:
         *,
         prompt: str | None = None,
         direction: Direction | str | Path | None = None,
-        method: Method | None = None,
+        method: Method | str | None = None,
         seed: int = 0,
         fit: Fit | None = None,
         region: str | Region | None = None,
+        inversions: InversionStore | None = None,
     ) -> Iterator[Progress]:
         """Do what ``edit`` does step by step; ``preview`` turns a step into a picture, the last step has the result.
 
@@ -166,9 +170,9 @@ class Editor:
         """
         spec, along = spec_of(source, target, prompt, seed, fit, region), as_direction(direction)
         spec.check(directed=along is not None)
-        frames = look(self, [image], fit=spec.fit, region=spec.region, caption=spec.source is None)
-        (group,) = groups(self, frames, [spec], direction=along, method=method)
-        return run_group(self, group)
+        method = self.method(method) if isinstance(method, str) else method
+        (group,) = groups(self, look_at(self, [image], spec), [spec], direction=along, method=method)
+        return run_group(self, group, inversions=inversions)
 
     def caption(self, image: Picture, *, fit: Fit | None = None, region: str | Region | None = None) -> str:
         """What a picture shows, as in "a photo of a tabby cat".
@@ -203,6 +207,8 @@ class Editor:
             ValueError: the pictures frame to different sizes or the edits cannot share a source (see
                 ``batching.groups``), or there are more or fewer seeds than pictures.
         """
+        if not pictures or not requests:
+            raise ValueError("There is nothing to do; give at least one picture and one edit of it.")
         frames = [*look(self, pictures, fit=fit, region=region)]
         group = Group((), tuple(requests), [], [*seeds_of(pictures, seed, seeds)], frames)
         return run_group(self, group, reconstruct=reconstruct, trajectory=trajectory, inversions=inversions)
@@ -271,10 +277,8 @@ def spec_of(
     """
     if not isinstance(source, EditSpec):
         part = None if region is None else str(region)
-        try:
-            return EditSpec(target=target, source=source, prompt=prompt, seed=seed, fit=fit, region=part)
-        except ValidationError as error:
-            raise option_error("an edit", EditSpec, error) from error
+        words = {"target": target, "source": source, "prompt": prompt}
+        return EditSpec.parse({**words, "seed": seed, "fit": fit, "region": part})
     if target or prompt is not None or seed or fit is not None or region is not None:
         raise ValueError("An EditSpec says all that is asked for; give target, prompt, seed, fit and region in it.")
     return source

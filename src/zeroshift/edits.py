@@ -1,22 +1,22 @@
 """What is asked of an edit, as data: the same in Python, on the command line, in a request body, in a manifest."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StrictBool, StrictInt
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StrictBool, StrictInt, ValidationError
 from pydantic_core import to_jsonable_python
 
 from zeroshift.captioning import Vocabulary
 from zeroshift.conditioning.direction import Direction, direction_of_words, make_direction
 from zeroshift.conditioning.task import Task, check_target, make_task
 from zeroshift.diffusion.backbone import Backbone
-from zeroshift.image import Fit
+from zeroshift.image import Fit, ImageError
 from zeroshift.image.regions import Region
 from zeroshift.methods import METHODS, Method
 from zeroshift.methods.idle import check_idle, chosen, default_part, part_of
-from zeroshift.options.errors import OptionError
+from zeroshift.options.errors import OptionError, option_error
 from zeroshift.options.fields import fields_of
 from zeroshift.options.schema import with_options
 from zeroshift.presets import build_method
@@ -29,6 +29,8 @@ MOST_SENTENCES = 10_000
 """of one set that an edit direction is made of"""
 Options: TypeAlias = Annotated[dict[str, JsonValue], BeforeValidator(to_jsonable_python)]
 Seed: TypeAlias = Annotated[StrictInt, Field(ge=0, lt=2**63)]
+Prompt: TypeAlias = Annotated[str, Field(max_length=2000, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")]
+"""longer than any text encoder reads; no control characters but tab and line feed"""
 Words: TypeAlias = Annotated[str, Field(min_length=1, max_length=1000)]
 Sentences: TypeAlias = Annotated[tuple[Words, ...], Field(min_length=1, max_length=MOST_SENTENCES)]
 
@@ -66,11 +68,11 @@ AnyDirection: TypeAlias = DirectionOfWords | DirectionOfSentences | SavedDirecti
 class EditSpec(_Data):
     """One edit of any picture. It names no file and holds no tensor, and its JSON is read back as the same."""
 
-    target: str
+    target: Prompt
     """what the picture shall show: a word that takes the source's place, or a whole prompt"""
-    source: str | None = None
+    source: Prompt | None = None
     """what it shows: a word of ``prompt``, or a whole prompt; by default the model's captioner says it"""
-    prompt: str | None = None
+    prompt: Prompt | None = None
     """the picture in words, with the word ``source`` among them; default "a photo of a SOURCE" """
     method: str = "pix2pix-zero"
     options: Options = {}
@@ -85,6 +87,18 @@ class EditSpec(_Data):
     """the part that is edited, "X,Y,W,H" in pixels or percent of the picture; by default all of it"""
     direction: AnyDirection | None = None
     """what to use instead of a direction made of ``source`` and ``target``"""
+
+    @classmethod
+    def parse(cls, data: Mapping[str, object] | str | bytes) -> Self:
+        """Read what somebody asks for, as a mapping or as JSON.
+
+        Raises:
+            OptionError: a value is missing, unknown or out of range; its path begins at this.
+        """
+        try:
+            return cls.model_validate_json(data) if isinstance(data, (str, bytes)) else cls.model_validate(data)
+        except ValidationError as error:
+            raise option_error("an edit", cls, error) from error
 
     def check(self, *, photograph: bool = True, inverted: bool = True, directed: bool = False) -> None:
         """Refuse all that can be refused before a model is loaded.
@@ -101,7 +115,7 @@ class EditSpec(_Data):
         check_target(self.target)
         self._check_source(photograph)
         if self.region is not None:
-            Region.parse(self.region)
+            check_region(self.region)
         with _at("options"):
             method = build_method(self.method, self.options)
             check_idle(method, self.options)
@@ -202,6 +216,18 @@ def _at(*before: str) -> Iterator[None]:
         yield
     except OptionError as error:
         raise OptionError(str(error), (*before, *error.path), error.given, error.expected) from error
+
+
+def check_region(region: str) -> None:
+    """Refuse what is no region.
+
+    Raises:
+        OptionError: it is none.
+    """
+    try:
+        Region.parse(region)
+    except ImageError as error:
+        raise OptionError(str(error), ("region",), region) from error
 
 
 def spread(spec: EditSpec, strengths: Sequence[float]) -> list[EditSpec]:

@@ -1,7 +1,7 @@
 """Recipes: what a picture was made by, as data that is written into its file and read back."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -136,6 +136,11 @@ def parse_recipe(written: Mapping[str, object], name: str = "The picture") -> Re
     if recipe.row >= recipe.rows:
         raise ValueError(f"The recipe in {name} is damaged (row {recipe.row} of {recipe.rows}); edit anew.")
     return recipe
+
+
+def recipe_schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of a written recipe."""
+    return RECIPE.json_schema()
 
 
 def check_rows(rows: int) -> None:

@@ -11,6 +11,7 @@ from zeroshift.conditioning.direction import Direction
 from zeroshift.conditioning.prompts import FixedPrompts
 from zeroshift.control.base import Control
 from zeroshift.control.perceptual import Vgg
+from zeroshift.diffusion.agreement import check_facts
 from zeroshift.diffusion.backbone import Backbone, check_edits
 from zeroshift.diffusion.embedding import Embedding, guidance_rows
 from zeroshift.diffusion.noise import check_seeds, random_start
@@ -20,7 +21,7 @@ from zeroshift.inversion.base import CleanLatents
 from zeroshift.inversions import InversionStore, inversion_key
 from zeroshift.methods.base import Planned, inversion_plan, plan
 from zeroshift.recipe import GenerateRecipe, check_rows
-from zeroshift.request import Request, check_shared, describe, made_by
+from zeroshift.request import Request, check_shared, describe, inversion_facts, made_by
 from zeroshift.results import FramedPhoto, Natives, Result, decode, put_back, recipe_of, stacked
 from zeroshift.sampling import Branch, Step, sample
 
@@ -64,7 +65,8 @@ def translate(
     Raises:
         Unsupported: the model only generates.
         ValueError: the pictures frame to different sizes, the requests cannot share one inversion (see
-            ``batching.grouped``), or there are more or fewer seeds than pictures.
+            ``batching.grouped``), there are more or fewer seeds than pictures, or the ``trajectory`` is not what this
+            run would have made itself.
     """
     check_edits(backbone.identity.name, backbone.edits)
     check_seeds(seeds, frames)
@@ -75,12 +77,32 @@ def translate(
     directions = _prepared(backbone, requests, vgg)
     if trajectory is None:
         trajectory = yield from _found(backbone, frames, lead, prompt, seeds, inversions)
+    else:
+        check_given(backbone, frames, lead, seeds, trajectory)
     planned = _planned(backbone, requests, directions, prompt, trajectory, pictures, vgg)
     step = yield from _walk(backbone, trajectory, planned, reconstruct)
     facts = [{**describe(backbone, r), **p.facts} for r, p in zip(requests, planned, strict=True)]
     natives = decode(backbone, step, reconstruct)
     origins = [_origin(frames, row, seeds[row], trajectory) for row in range(len(frames))]
     yield replace(_progress(step, trajectory), results=put_back(natives, frames, facts, origins))
+
+
+def check_given(
+    backbone: Backbone, frames: Sequence[FramedPhoto], request: Request, seeds: Sequence[int], trajectory: Trajectory
+) -> None:
+    """Refuse an inversion that this run would not have made itself; what changes rounding alone is let through.
+
+    Raises:
+        ValueError: it is of other pictures, steps, prompts or options.
+    """
+    if trajectory.facts:
+        check_facts("that was given", trajectory.facts, inversion_facts(backbone, frames, request, seeds=seeds))
+    found, wanted = (len(trajectory.start), trajectory.schedule.steps), (len(frames), request.method.steps)
+    if found != wanted:
+        raise ValueError(
+            f"The inversion that was given is of {found[0]} pictures in {found[1]} steps, and this edit of {wanted[0]} "
+            f"in {wanted[1]}; invert anew."
+        )
 
 
 def _origin(frames: Sequence[FramedPhoto], row: int, seed: int, trajectory: Trajectory) -> dict[str, object]:
@@ -110,7 +132,7 @@ def invert(
     check_edits(backbone.identity.name, backbone.edits)
     check_seeds(seeds, frames)
     prompt = backbone.embed([request.task.source_prompt]).repeat(len(frames))
-    yield from _inverted(backbone, stacked(frames), request, prompt, seeds)
+    yield from _inverted(backbone, frames, request, prompt, seeds)
 
 
 def translate_generated(
@@ -220,18 +242,19 @@ def _found(
 ) -> Generator[Progress, None, Trajectory]:
     """The inversion that is kept, or a new one that is kept from now on."""
     if inversions is None:
-        return (yield from _inverted(backbone, stacked(frames), request, prompt, seeds))
+        return (yield from _inverted(backbone, frames, request, prompt, seeds))
     key = inversion_key(backbone, frames, request, seeds=seeds)
     trajectory = inversions.get(key)
     if trajectory is None:
-        trajectory = yield from _inverted(backbone, stacked(frames), request, prompt, seeds)
+        trajectory = yield from _inverted(backbone, frames, request, prompt, seeds)
         inversions.put(key, trajectory)
     return trajectory
 
 
 def _inverted(
-    backbone: Backbone, pictures: Tensor, request: Request, prompt: Embedding, seeds: Sequence[int]
+    backbone: Backbone, frames: Sequence[FramedPhoto], request: Request, prompt: Embedding, seeds: Sequence[int]
 ) -> Generator[Progress, None, Trajectory]:
+    pictures = stacked(frames)
     photograph = CleanLatents(pictures, backbone.encode(pictures), prompt)
     method = request.method
     stages, done = method.inversion.stages(method.steps), 0
@@ -240,7 +263,8 @@ def _inverted(
         try:
             next(steps)
         except StopIteration as finished:
-            trajectory: Trajectory = finished.value
+            facts = inversion_facts(backbone, frames, request, seeds=seeds)
+            trajectory: Trajectory = replace(finished.value, facts=facts)
             yield Progress("invert", stages, stages, None, trajectory=trajectory)
             return trajectory
         done += 1

@@ -24,6 +24,7 @@ from zeroshift.cli.shared import (
     as_app,
     method_flags,
 )
+from zeroshift.cli.wrong import usage
 from zeroshift.conditioning.direction import as_direction, doubts
 from zeroshift.edits import EditSpec
 from zeroshift.image import check_files
@@ -65,17 +66,11 @@ def edit(
     """
     photographs.check(len(images))
     results.check()
-    first = EditSpec(
-        target="",
-        source=source,
-        prompt=prompt,
-        method=method,
-        options=given,
-        paper_defaults=paper_defaults,
-        seed=seed,
-        fit=photographs.fit,
-        region=photographs.region,
-    )
+    words = {"target": "", "source": source, "prompt": prompt}
+    framed = {"fit": photographs.fit, "region": photographs.region}
+    chosen = {"method": method, "options": given, "paper_defaults": paper_defaults, "seed": seed}
+    with usage():
+        first = EditSpec.parse({**words, **chosen, **framed})
     check_one_target(target, direction)
     wanted = asked_for(first, target, strengths)
     check_all(wanted, len(images), photographs, directed=direction is not None, vgg=vgg is not None)

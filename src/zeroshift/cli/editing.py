@@ -29,7 +29,8 @@ def asked_for(first: EditSpec, targets: Sequence[str], strengths: str | None) ->
     """
     wanted = []
     for target in targets:
-        spec = first.model_copy(update={"target": target})
+        with usage():
+            spec = EditSpec.parse({**dict(first), "target": target})
         if strengths is None:
             wanted.append(Wanted(spec, slug(target)))
             continue

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from zeroshift.batching import groups, look, run_group
+from zeroshift.batching import groups, look_at, run_group
 from zeroshift.cli.files import PhotographFlags, ResultFlags
 from zeroshift.cli.output import relative, tell, warn
 from zeroshift.cli.previews import Previews
@@ -78,9 +78,8 @@ def frames_of(job: Job, editor: "Editor") -> "Iterator[FramedPhoto]":
         Unsupported: nothing is said of the source, and the model has no captioner.
     """
     photos = (load_image(image, max_megapixels=job.photographs.megapixels) for image in job.images)
-    looks, flags = job.specs[0].source is None, job.photographs
-    frames = look(editor, photos, fit=flags.fit, region=flags.region, caption=looks, batch=flags.together)
-    return told(job.images, frames, job.loud) if looks else frames
+    frames = look_at(editor, photos, job.specs[0], batch=job.photographs.together)
+    return told(job.images, frames, job.loud) if job.specs[0].source is None else frames
 
 
 def told(images: Sequence[Path], frames: "Iterator[FramedPhoto]", loud: Loudness) -> "Iterator[FramedPhoto]":
@@ -123,7 +122,7 @@ def saved(job: Job, editor: "Editor", group: "Group") -> "Trajectory | None":
     trajectory, facts = load_trajectory(path, editor.backbone)
     wanted = inversion_facts(editor.backbone, group.frames, group.requests[0], seeds=group.seeds)
     warnings = check_facts(path, facts, wanted)
-    check_tensors(path, trajectory, editor.backbone, group.frames[0].pixels.size, len(group.frames))
+    check_tensors(path, trajectory, editor.backbone, group.frames[0].pixels.size, len(group.frames))  # names the file
     warn(warnings, job.loud)
     return trajectory
 

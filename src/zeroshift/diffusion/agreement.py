@@ -14,8 +14,11 @@ _LAST_BITS = ("device", "precision", "threads")
 _NAMES = {"source_sha256": "photograph", "model_sha256": "model", "regions": "region"}
 
 
-def check_facts(path: Path, found: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
-    """Refuse a saved inversion that an edit with the facts ``wanted`` would not have made itself.
+def check_facts(name: str | Path, found: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
+    """Refuse an inversion that an edit with the facts ``wanted`` would not have made itself.
+
+    Args:
+        name: what sentences call the inversion, after "The inversion".
 
     Returns:
         What to warn about: facts that differ and change rounding alone.
@@ -23,16 +26,16 @@ def check_facts(path: Path, found: Mapping[str, str], wanted: Mapping[str, str])
     Raises:
         ValueError: another fact differs.
     """
-    names = dict.fromkeys([*wanted, *(name for name in found if name == "regions")])  # there only where one is edited
-    apart = {name: wanted.get(name) for name in names if found.get(name) != wanted.get(name)}
-    rounding = {name for name in apart if name in _LAST_BITS or name.endswith("_version")}
-    for name in (name for name in apart if name not in rounding):
+    facts = dict.fromkeys([*wanted, *(fact for fact in found if fact == "regions")])  # there only where one is edited
+    apart = {fact: wanted.get(fact) for fact in facts if found.get(fact) != wanted.get(fact)}
+    rounding = {fact for fact in apart if fact in _LAST_BITS or fact.endswith("_version")}
+    for fact in (fact for fact in apart if fact not in rounding):
         raise ValueError(
-            f"The inversion {path} has another {_NAMES.get(name, name.replace('_', ' '))} than this edit"
-            f"{difference(name, found.get(name), apart[name])}; give the edit the same, or invert anew."
+            f"The inversion {name} has another {_NAMES.get(fact, fact.replace('_', ' '))} than this edit"
+            f"{difference(fact, found.get(fact), apart[fact])}; give the edit the same, or invert anew."
         )
-    there = [f"{name.replace('_', ' ')} {found.get(name)} instead of {apart[name]}" for name in apart]
-    return [f"The inversion {path} was made with {', '.join(there)}; last bits may differ."] if there else []
+    there = [f"{fact.replace('_', ' ')} {found.get(fact)} instead of {apart[fact]}" for fact in apart]
+    return [f"The inversion {name} was made with {', '.join(there)}; last bits may differ."] if there else []
 
 
 def difference(name: str, found: str | None, wanted: str | None) -> str:
@@ -52,7 +55,9 @@ def _options_apart(found: Mapping[str, object], wanted: Mapping[str, object]) ->
             yield key, found.get(key), wanted.get(key)
 
 
-def check_tensors(path: Path, trajectory: Trajectory, backbone: Backbone, size: tuple[int, int], rows: int) -> None:
+def check_tensors(
+    name: str | Path, trajectory: Trajectory, backbone: Backbone, size: tuple[int, int], rows: int
+) -> None:
     """Refuse a saved inversion that cannot be one of ``rows`` pictures of ``size`` (width, height) in pixels.
 
     Raises:
@@ -60,14 +65,14 @@ def check_tensors(path: Path, trajectory: Trajectory, backbone: Backbone, size: 
     """
     width, height = size
     latent = (rows, backbone.latent_channels, height // backbone.factor, width // backbone.factor)
-    for name, tensors in trajectory.tensors():
+    for part, tensors in trajectory.tensors():
         steps = len(trajectory.steps)
-        counts = {1, steps + 1} if name == "latents" else {steps, trajectory.schedule.steps}
+        counts = {1, steps + 1} if part == "latents" else {steps, trajectory.schedule.steps}
         if len(tensors) not in counts:
-            raise ValueError(f"The inversion {path} has {len(tensors)} {name} for {steps} steps; invert anew.")
-        fault = next((said for x in tensors if (said := _fault(name, x, latent))), None)
+            raise ValueError(f"The inversion {name} has {len(tensors)} {part} for {steps} steps; invert anew.")
+        fault = next((said for x in tensors if (said := _fault(part, x, latent))), None)
         if fault is not None:
-            raise ValueError(f"The inversion {path} has {name} {fault}; invert anew.")
+            raise ValueError(f"The inversion {name} has {part} {fault}; invert anew.")
 
 
 def _fault(name: str, x: Tensor, latent: tuple[int, ...]) -> str | None:

@@ -60,6 +60,8 @@ class Trajectory:
     learned: Learned = field(default_factory=Learned)
     maps: Sequence[Recording] = ()
     """what was recorded while inverting, by sampling step; not saved with the rest"""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """what its bits depend on (``request.inversion_facts``); an edit of anything else refuses it"""
 
     @property
     def start(self) -> Tensor:
@@ -165,4 +167,4 @@ def load_trajectory(path: Path, backbone: Backbone) -> tuple[Trajectory, dict[st
         raise ValueError(f"The inversion {path} was made with another model; load that model, or invert anew.")
     noise, residuals = found.get("noise", ()), found.get("residuals", ())
     schedule = backbone.schedule(steps)
-    return Trajectory(schedule, latents, replayed, offset, first, noise, residuals, learned), facts
+    return Trajectory(schedule, latents, replayed, offset, first, noise, residuals, learned, facts=facts), facts
