@@ -256,3 +256,37 @@ def test_another_edit_of_the_same_picture_inverts_nothing(tiny):
             step.stage for step in editor.stream(photo, spec.model_copy(update={"target": target}), inversions=kept)
         }
         assert stages == ({"invert", "edit"} if target == "dog" else {"edit"})
+
+
+@pytest.mark.parametrize(
+    ("asked", "pointer"),
+    [
+        ({"target": " "}, "/target"),
+        ({"source": "cat", "target": "CAT"}, "/target"),
+        ({"source": "a cat on a sofa"}, "/target"),
+        ({"source": " "}, "/source"),
+        ({"source": "cat", "prompt": "a cow"}, "/prompt"),
+        ({"source": "a cat on a sofa", "prompt": "a cat"}, "/prompt"),
+        ({"region": "1,2"}, "/region"),
+        ({"method": "none"}, "/method"),
+        ({"options": {"conditioning": {"words": "none"}}}, "/options/conditioning/words"),
+        (
+            {"source": "cat", "method": "prompt-to-prompt", "options": {"control": {"blend_words": "cow,dog"}}},
+            "/options",
+        ),
+    ],
+)
+def test_whatever_is_refused_has_its_place_in_the_data(asked, pointer):
+    with pytest.raises(OptionError) as error:
+        EditSpec.model_validate({"target": "dog", **asked}).check()
+    assert error.value.pointer.startswith(pointer)
+
+
+def test_wrong_options_beside_strengths_have_their_place_in_the_data():
+    for asked, pointer in (
+        ({"method": "none"}, "/method"),
+        ({"options": {"conditioning": {"words": "none"}}}, "/options/conditioning/words"),
+    ):
+        with pytest.raises(OptionError) as error:
+            spread(EditSpec.model_validate({"target": "dog", **asked}), (1.0,))
+        assert error.value.pointer == pointer

@@ -10,11 +10,11 @@ from pydantic_core import to_jsonable_python
 
 from zeroshift.captioning import Vocabulary
 from zeroshift.conditioning.direction import Direction, direction_of_words, make_direction
-from zeroshift.conditioning.task import Task, check_target, make_task
+from zeroshift.conditioning.task import Task, check_target, complete_source, make_task
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.image import Fit, ImageError
 from zeroshift.image.regions import Region
-from zeroshift.methods import METHODS, Method
+from zeroshift.methods import METHODS, Method, by_name
 from zeroshift.methods.idle import check_idle, chosen, default_part, part_of
 from zeroshift.options.errors import OptionError, option_error
 from zeroshift.options.fields import fields_of
@@ -109,13 +109,16 @@ class EditSpec(_Data):
             directed: whether an edit direction is passed beside this.
 
         Raises:
-            OptionError: an option or a value makes no sense, or an option would do nothing; paths begin at this.
-            ValueError: a word makes no sense.
+            OptionError: a word, an option or a value makes no sense, or an option would do nothing; paths begin at
+                this.
         """
-        check_target(self.target)
+        with _at("target"):
+            check_target(self.target)
         self._check_source(photograph)
         if self.region is not None:
             check_region(self.region)
+        with _at("method"):
+            by_name(self.method)
         with _at("options"):
             method = build_method(self.method, self.options)
             check_idle(method, self.options)
@@ -123,7 +126,12 @@ class EditSpec(_Data):
         if directed or self.direction is not None:
             self._check_directed(method)
         if self.source is not None:  # a part that speaks of words looks whether they stand in the prompts
-            Request(make_task(self.source, self.target, self.prompt), method)
+            with _at("source" if self.prompt is None else "prompt"):
+                complete_source(self.source, self.prompt)
+            with _at("target"):
+                task = make_task(self.source, self.target, self.prompt)
+            with _at("options"):
+                Request(task, method)
 
     def _check_source(self, photograph: bool) -> None:
         if self.source is None and self.prompt is not None:
@@ -211,11 +219,13 @@ class EditSpec(_Data):
 
 @contextmanager
 def _at(*before: str) -> Iterator[None]:
-    """Lengthen the paths of wrong options."""
+    """Lengthen the paths of wrong options, and say of what else is wrong that it stands here."""
     try:
         yield
     except OptionError as error:
         raise OptionError(str(error), (*before, *error.path), error.given, error.expected) from error
+    except ValueError as error:
+        raise OptionError(str(error), before) from error
 
 
 def check_region(region: str) -> None:
@@ -240,7 +250,10 @@ def spread(spec: EditSpec, strengths: Sequence[float]) -> list[EditSpec]:
     if "strength" in given:
         sentence = "`strength` and `strengths` say the same thing; give one of them."
         raise OptionError(sentence, ("options", "conditioning", "strength"), given["strength"])
-    conditioning = build_method(spec.method, spec.options).conditioning
+    with _at("method"):
+        by_name(spec.method)
+    with _at("options"):
+        conditioning = build_method(spec.method, spec.options).conditioning
     if "strength" not in fields_of(type(conditioning)):
         sentence = f"`conditioning` {conditioning.kind} has no `strength`, so `strengths` means nothing to it."
         raise OptionError(sentence, ("options", "conditioning"))
