@@ -46,6 +46,20 @@ def test_a_further_edit_inverts_nothing_and_is_the_same(editor, tiny, further):
     assert shared == alone
 
 
+def test_edit_and_stream_share_kept_inversions(editor):
+    store, photos = InversionMemory(), [picture(0), picture(1)]
+    spec = EditSpec(target="dog", source="cat", options=FEW, region="25%,25%,50%,50%")
+    once = editor.edit(photos, spec, inversions=store)
+    assert len(store) == 1
+    again = editor.edit(photos, spec, inversions=store)
+    assert [result.image.tobytes() for result in once] == [result.image.tobytes() for result in again]
+    assert [result.recipe for result in once] == [result.recipe for result in again]
+    *_, first = editor.stream(photos[0], spec, inversions=store)
+    phases = [step.latents is None for step in editor.stream(photos[0], spec, inversions=store)]
+    assert len(store) == 2 and not any(phases)
+    assert first.results[0][0].recipe["region"] == once[0].recipe["region"]
+
+
 def passes_of_inversion(editor, tiny, photos, spec) -> int:
     calls = []
     hook = tiny.unet.register_forward_hook(lambda *_: calls.append(1))

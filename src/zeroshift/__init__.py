@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from zeroshift.batching import groups, look_at, run_group
+    from zeroshift.batching import Group, groups, look_at, run_group
     from zeroshift.conditioning.direction import Direction
     from zeroshift.conditioning.task import Task
     from zeroshift.diffusion.backbone import Unsupported
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from zeroshift.loading import load
     from zeroshift.methods import Method, Pix2PixZero
     from zeroshift.options.errors import OptionError
-    from zeroshift.recipe import parse_recipe, recipe_schema
-    from zeroshift.redo import replay, result_of
+    from zeroshift.recipe import EditRecipe, GenerateRecipe, parse_recipe, recipe_schema
+    from zeroshift.redo import remade_bytes, replay, result_of
     from zeroshift.request import Request
     from zeroshift.results import Result
     from zeroshift.translate import Progress
@@ -25,8 +25,11 @@ __version__ = "0.2.0"
 __all__ = [
     "Busy",
     "Direction",
+    "EditRecipe",
     "EditSpec",
     "Editor",
+    "GenerateRecipe",
+    "Group",
     "ImageError",
     "InversionMemory",
     "InversionStore",
@@ -47,6 +50,7 @@ __all__ = [
     "parse_recipe",
     "read_recipe",
     "recipe_schema",
+    "remade_bytes",
     "replay",
     "result_of",
     "run_group",
@@ -58,8 +62,11 @@ __all__ = [
 _HOME = {
     "Busy": "diffusion.lock",
     "Direction": "conditioning.direction",
+    "EditRecipe": "recipe",
     "EditSpec": "edits",
     "Editor": "editor",
+    "GenerateRecipe": "recipe",
+    "Group": "batching",
     "ImageError": "image",
     "InversionMemory": "inversions",
     "InversionStore": "inversions",
@@ -80,6 +87,7 @@ _HOME = {
     "parse_recipe": "recipe",
     "read_recipe": "image",
     "recipe_schema": "recipe",
+    "remade_bytes": "redo",
     "replay": "redo",
     "result_of": "redo",
     "run_group": "batching",

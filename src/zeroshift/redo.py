@@ -6,8 +6,9 @@ from importlib.metadata import version
 from zeroshift.conditioning.direction import Direction
 from zeroshift.conditioning.task import is_prompt, make_task
 from zeroshift.editor import Editor
-from zeroshift.image import Photo
+from zeroshift.image import Photo, encode_image
 from zeroshift.image.regions import Region
+from zeroshift.image.save import Format
 from zeroshift.presets import build_method
 from zeroshift.recipe import EditRecipe, GenerateRecipe, Recipe
 from zeroshift.request import LIBRARIES, Request
@@ -80,6 +81,27 @@ def check_inputs(recipe: EditRecipe, photo: Photo | None, direction: Direction |
 def result_of(recipe: Recipe, last: Progress) -> Result:
     """The picture made again, of the last step of ``replay``."""
     return last.results[recipe.row][0]
+
+
+def remade_bytes(
+    recipe: Recipe, written: Mapping[str, object], result: Result, before: bytes, format: Format | str
+) -> bytes:
+    """The file of a picture made again: the old one's bytes where nothing but versions has changed.
+
+    Args:
+        recipe: what was followed.
+        written: the same, as ``read_recipe`` found it.
+        result: what ``result_of`` gave.
+        before: bytes of the old file.
+        format: of the new one, as ``encode_image`` takes it.
+
+    Raises:
+        ImageError: the format cannot hold the picture.
+    """
+    picture = result.native if recipe.native else result.image
+    if same_facts(result.recipe, written) and encode_image(picture, format, written) == before:
+        return before  # another version makes the same of the same: the old recipe is true of that, too
+    return encode_image(picture, format, remade(result.recipe, written))
 
 
 def same_facts(made: Mapping[str, object], written: Mapping[str, object]) -> bool:

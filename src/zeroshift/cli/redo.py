@@ -1,20 +1,19 @@
 """``zeroshift redo``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
-from PIL import Image
 
 from zeroshift.cli.output import check_apart, check_picture, tell
 from zeroshift.cli.progress import follow, waiting
 from zeroshift.cli.recipes import check_vgg, model_flags, original, saved_direction
 from zeroshift.cli.shared import DEFAULT_LOUDNESS, Loudness, Output, Text, Vgg, as_app
-from zeroshift.image import encode_image, load_image, read_recipe, save_image
-from zeroshift.image.save import FORMATS
+from zeroshift.image import load_image, read_recipe
+from zeroshift.image.save import FORMATS, write_picture
 from zeroshift.recipe import EditRecipe, parse_recipe
-from zeroshift.redo import remade, replay, result_of, same_facts, why_different
+from zeroshift.redo import remade_bytes, replay, result_of, why_different
 
 
 def command(tokens: Sequence[str]) -> App:
@@ -50,15 +49,9 @@ def redo(
     photo = None if source is None else load_image(source, max_megapixels=float("inf"))
     last, seconds = follow(replay(editor, recipe, photo, along), loud.silent)
     result = result_of(recipe, last)
-    picture, before = result.native if recipe.native else result.image, edited.read_bytes()
-    # where another version makes the same of the same, the old recipe is true of that, too
-    true = same_facts(result.recipe, written) and encoded(picture, path, written) == before
-    save_image(picture, path, recipe=written if true else remade(result.recipe, written))
-    same = path.read_bytes() == before
+    before = edited.read_bytes()
+    again = remade_bytes(recipe, written, result, before, FORMATS[path.suffix.lower()])
+    write_picture(again, path)
+    same = again == before
     remark = "the same bytes" if same else why_different(recipe, result.recipe)
     tell(path, seconds, {"same_bytes": same}, loud, f"; {remark}")
-
-
-def encoded(picture: Image.Image, path: Path, recipe: Mapping[str, object]) -> bytes:
-    """Bytes of a file of this name."""
-    return encode_image(picture, FORMATS[path.suffix.lower()], recipe)

@@ -50,7 +50,15 @@ def save_image(image: Image.Image, path: str | Path, *, recipe: Mapping[str, obj
             be written.
     """
     path = Path(path)
-    data = encode_image(image, _format_of(path), recipe)
+    write_picture(encode_image(image, _format_of(path), recipe), path)
+
+
+def write_picture(data: bytes, path: Path) -> None:
+    """Write the bytes of a picture file, which appears under its name only when complete.
+
+    Raises:
+        ImageError: the folder cannot be written.
+    """
     try:
         write_atomically(path, data)
     except OSError as error:
