@@ -290,3 +290,17 @@ def test_wrong_options_beside_strengths_have_their_place_in_the_data():
         with pytest.raises(OptionError) as error:
             spread(EditSpec.model_validate({"target": "dog", **asked}), (1.0,))
         assert error.value.pointer == pointer
+
+
+def test_what_is_passed_beside_an_edit_is_missed_before_a_model_is_loaded():
+    saved = EditSpec(target="dog", source="cat", direction=SavedDirection(sha256="0" * 64))
+    with pytest.raises(OptionError, match="The edit direction 000000000000 is not there") as refusal:
+        saved.check()
+    assert refusal.value.pointer == "/direction"
+    saved.check(directed=True)
+    seen = {"extras": [{"kind": "refinement", "refine_perceptual": 1.0}]}
+    perceptual = EditSpec(target="dog", source="cat", method="sdedit", options=seen)
+    perceptual.check()
+    with pytest.raises(OptionError) as refusal:
+        perceptual.check(vgg=False)
+    assert refusal.value.pointer.startswith("/options")

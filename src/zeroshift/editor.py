@@ -138,7 +138,7 @@ class Editor:
         pictures: Sequence[Picture] = [image] if single else image  # type: ignore[assignment,list-item]
         spec = spec_of(source, target, prompt, seed, fit, region)
         along, seeds = as_direction(direction), seeds_of(pictures, spec.seed, seeds)
-        spec.check(directed=along is not None)
+        spec.check(directed=along is not None, vgg=None if self.vgg else False)
         check_files(pictures)
         results: dict[int, Result] = {}
         method = self.method(method) if isinstance(method, str) else method
@@ -169,7 +169,7 @@ class Editor:
             ValueError: the picture, a word or an option is unusable; the sentence says why.
         """
         spec, along = spec_of(source, target, prompt, seed, fit, region), as_direction(direction)
-        spec.check(directed=along is not None)
+        spec.check(directed=along is not None, vgg=None if self.vgg else False)
         method = self.method(method) if isinstance(method, str) else method
         (group,) = groups(self, look_at(self, [image], spec), [spec], direction=along, method=method)
         return run_group(self, group, inversions=inversions)

@@ -15,7 +15,7 @@ from zeroshift.diffusion.backbone import Backbone
 from zeroshift.image import Fit, ImageError
 from zeroshift.image.regions import Region
 from zeroshift.methods import METHODS, Method, by_name
-from zeroshift.methods.idle import check_idle, chosen, default_part, part_of
+from zeroshift.methods.idle import check_idle, check_vgg, chosen, default_part, part_of
 from zeroshift.options.errors import OptionError, option_error
 from zeroshift.options.fields import fields_of
 from zeroshift.options.schema import with_options
@@ -100,13 +100,16 @@ class EditSpec(_Data):
         except ValidationError as error:
             raise option_error("an edit", cls, error) from error
 
-    def check(self, *, photograph: bool = True, inverted: bool = True, directed: bool = False) -> None:
+    def check(
+        self, *, photograph: bool = True, inverted: bool = True, directed: bool = False, vgg: bool | None = None
+    ) -> None:
         """Refuse all that can be refused before a model is loaded.
 
         Args:
             photograph: whether a photograph is edited, not a picture that the model generates.
             inverted: whether the photograph is inverted in this run; False where it comes with a saved inversion.
             directed: whether an edit direction is passed beside this.
+            vgg: whether there are VGG16's weights for this edit; None where that is not known yet.
 
         Raises:
             OptionError: a word, an option or a value makes no sense, or an option would do nothing; paths begin at
@@ -122,9 +125,16 @@ class EditSpec(_Data):
         with _at("options"):
             method = build_method(self.method, self.options)
             check_idle(method, self.options)
+            if vgg is not None:
+                check_vgg(method, vgg)
         self._check_run(method, photograph, inverted)
         if directed or self.direction is not None:
             self._check_directed(method)
+        if isinstance(self.direction, SavedDirection) and not directed:
+            sentence = (
+                f"The edit direction {self.direction.sha256[:12]} is not there; pass it beside what is asked for."
+            )
+            raise OptionError(sentence, ("direction",))
         if self.source is not None:  # a part that speaks of words looks whether they stand in the prompts
             with _at("source" if self.prompt is None else "prompt"):
                 complete_source(self.source, self.prompt)

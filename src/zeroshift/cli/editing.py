@@ -8,8 +8,6 @@ from zeroshift.cli.files import PhotographFlags, ResultFlags
 from zeroshift.cli.output import check_apart, check_picture, places, slug
 from zeroshift.cli.wrong import Wrong, usage
 from zeroshift.edits import EditSpec, spread
-from zeroshift.methods.idle import check_vgg
-from zeroshift.presets import build_method
 
 
 @dataclass(frozen=True)
@@ -74,8 +72,7 @@ def check_all(
     inverted = photograph.inversion_file is None
     with usage():
         for edit in wanted:
-            edit.spec.check(photograph=photographs > 0, inverted=inverted, directed=directed)
-            check_vgg(build_method(edit.spec.method, edit.spec.options), vgg)
+            edit.spec.check(photograph=photographs > 0, inverted=inverted, directed=directed, vgg=vgg)
 
 
 def named(images: Sequence[Path], source: str | None, wanted: Sequence[Wanted]) -> list[str]:
