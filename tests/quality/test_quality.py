@@ -16,12 +16,13 @@ from zeroshift.miniature.quality.agreement import (
     coat_agreement,
     coat_orders,
     coat_pairs,
+    decoded,
     frequent_pairs,
-    generated,
     grid,
     interleaved,
     open_pipeline,
     orders,
+    sampled,
 )
 from zeroshift.miniature.quality.reconstruction import fit_patch_pca, reconstructed
 
@@ -78,13 +79,19 @@ def test_orders_take_the_first_captions_in_file_order(data: Path) -> None:
 
 def test_a_generated_picture_depends_on_its_own_order_alone(model: Path, data: Path) -> None:
     pipeline, wanted = open_pipeline(model), orders(CaptionedFolder.open(data), per_class=2)
-    parts = list(generated(pipeline, wanted, guidance_scale=5.0, steps=3, batch=3))
+    parts = list(sampled(pipeline, wanted, guidance_scale=5.0, steps=3, batch=3))
     assert [len(part) for part in parts] == [3, 1]
-    together = torch.cat(parts)
-    alone = torch.cat([part for order in wanted for part in generated(pipeline, [order], guidance_scale=5.0, steps=3)])
+    together = decoded(pipeline, torch.cat(parts))
+    single = (part for order in wanted for part in sampled(pipeline, [order], guidance_scale=5.0, steps=3))
+    alone = decoded(pipeline, torch.cat(list(single)))
     assert together.shape == (4, 3, 16, 16)
     assert (together.int() - alone.int()).abs().max() <= 1  # other kernels for other batch sizes
     assert (together[0].int() - together[1].int()).abs().max() > 1
+    own = torch.Generator().manual_seed(wanted[0].seed)
+    (picture,) = pipeline(wanted[0].prompt, num_inference_steps=3, guidance_scale=5.0, generator=own, output_type="pt")[
+        0
+    ]
+    assert (together[0] / 255 - picture).abs().max() <= 1.01 / 255  # what diffusers' pipeline decodes itself
 
 
 def test_agreement_counts_pictures_of_the_ordered_class() -> None:

@@ -77,7 +77,7 @@ def open_pipeline(model: Path) -> StableDiffusionPipeline:
     return pipeline
 
 
-def generated(
+def sampled(
     pipeline: StableDiffusionPipeline,
     wanted: list[Order],
     *,
@@ -85,7 +85,7 @@ def generated(
     steps: int = 50,
     batch: int = 16,
 ) -> Iterator[Tensor]:
-    """Yield one uint8 picture per order, (batch, 3, H, W) at a time.
+    """Yield the latents of one picture per order, (batch, C, h, w) at a time.
 
     Each has its own generator, so batches change nothing. ``guidance_scale`` 1 is off.
     """
@@ -95,9 +95,17 @@ def generated(
             num_inference_steps=steps,
             guidance_scale=guidance_scale,
             generator=[torch.Generator().manual_seed(o.seed) for o in group],
-            output_type="pt",
+            output_type="latent",
         )
-        yield to_bytes(output.images.float().cpu() * 255)
+        yield output.images.float().cpu()
+
+
+@torch.no_grad()
+def decoded(pipeline: StableDiffusionPipeline, latents: Tensor, batch: int = 16) -> Tensor:
+    """The uint8 pictures (N, 3, H, W) that latents (N, C, h, w) stand for."""
+    scale = pipeline.vae.config.scaling_factor
+    parts = [pipeline.vae.decode(part / scale).sample for part in torch.split(latents, batch)]
+    return to_bytes((torch.cat(parts).float() + 1) * 127.5)
 
 
 def agreement(classifier: Classifier, pictures: Tensor, wanted: list[Order]) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """The figures of a small text-to-image model: what it keeps, what its samples show, and how good their judge is."""
 
 import json
+import math
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,14 +26,16 @@ from zeroshift.miniature.quality.agreement import (
     coat_agreement,
     coat_orders,
     coat_pairs,
-    generated,
+    decoded,
     grid,
     interleaved,
     orders,
+    sampled,
 )
 from zeroshift.miniature.quality.captions import caption_figures, style_caption_figures
 from zeroshift.miniature.quality.extent import Extent
 from zeroshift.miniature.quality.inversion import returned
+from zeroshift.miniature.quality.latents import BANDS, band_energies, latents_of, pooled_psnr, upper_share
 from zeroshift.miniature.quality.looked_at import imagenet_figures
 from zeroshift.miniature.quality.neighbours import beside, nearest
 from zeroshift.miniature.quality.reconstruction import fit_patch_pca, reconstructed
@@ -73,7 +76,9 @@ def report(
     left_out = tuple(missing(subject, extent))
     wanted = orders(subject.data, subject.classifier.classes, extent.per_class)
     figures = {"steps": float(extent.steps), **(yield from photograph_figures(subject, extent))}
-    samples = yield from counted("samples", drawn(subject, wanted, extent.steps), len(wanted))
+    latents = yield from counted("samples", drawn(subject, wanted, extent.steps), len(wanted))
+    samples = decoded(subject.pipeline, latents)
+    figures |= latent_figures(subject, latents)
     figures |= sample_figures(subject, samples, wanted, out)
     figures |= yield from imagenet_figures(subject, samples, wanted)
     figures |= yield from judged_coats(subject, extent, out)
@@ -128,8 +133,20 @@ def classifier_figures(
 
 
 def drawn(subject: Subject, wanted: list[Order], steps: int) -> Iterable[Tensor]:
-    """Sample from the model."""
-    return generated(subject.pipeline, wanted, guidance_scale=subject.guidance_scale, steps=steps)
+    """Latents of samples from the model."""
+    return sampled(subject.pipeline, wanted, guidance_scale=subject.guidance_scale, steps=steps)
+
+
+def latent_figures(subject: Subject, samples: Tensor) -> dict[str, float]:
+    """How like pictures the latents of photographs are, and how samples' energies compare, ring by ring."""
+    vae = subject.pipeline.vae
+    real = latents_of(vae, subject.test)
+    ratios = (band_energies(samples) / band_energies(real)).tolist()
+    return {
+        "latents_upper_share": upper_share(real),
+        "latents_pooled_psnr_db": pooled_psnr(vae, subject.test),
+        **{f"samples_energy_band_{k + 1}": ratios[k] for k in range(BANDS) if math.isfinite(ratios[k])},
+    }
 
 
 def counted(stage: str, parts: Iterable[Tensor], total: int) -> Generator[Progress, None, Tensor]:
@@ -177,7 +194,8 @@ def judged_coats(subject: Subject, extent: Extent, out: Path) -> Part:
     if not pairs or not extent.per_coat:
         return {}
     wanted = coat_orders(pairs, extent.per_coat)
-    samples = yield from counted("coats", drawn(subject, wanted, extent.steps), len(wanted))
+    latents = yield from counted("coats", drawn(subject, wanted, extent.steps), len(wanted))
+    samples = decoded(subject.pipeline, latents)
     columns = min(8, extent.per_coat)
     rows = samples.view(len(pairs), extent.per_coat, *samples.shape[1:])
     save(grid(rows[:, :columns].flatten(0, 1), columns), out / "coats.png")

@@ -9,6 +9,12 @@ Unit: TypeAlias = Literal["dB", "%", "", "s", "GB", "MB"]
 ROWS: Mapping[str, tuple[str, Unit]] = {
     "vae_psnr_db": ("autoencoder, `test` photographs, mean of their PSNRs", "dB"),
     "patch_pca_psnr_db": ("patch PCA with as many values", "dB"),
+    "latents_upper_share": ("latents' energy in the upper half of the frequencies", "%"),
+    "latents_pooled_psnr_db": ("latents averaged two by two, decoded, to photographs of half the size", "dB"),
+    **{
+        f"samples_energy_band_{k}": (f"energy of samples' latents over photographs', frequencies' quarter {k}", "")
+        for k in range(1, 5)
+    },
     "inversion_psnr_db": ("DDIM inversion and sampling", "dB"),
     "inversion_vae_psnr_db": ("the autoencoder alone on the same photographs", "dB"),
     "prompt_agreement": ("samples that show their prompt's animal, by the classifier", "%"),
