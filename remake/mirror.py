@@ -27,7 +27,7 @@ def make(place: Place) -> str:
     """Run ``zeroshift invert --report`` and take its figure and its figures."""
     folder = place.work / "mirror"
     photograph = str(place.root / "examples/cat.png")
-    command(["invert", photograph, *WORDS, "--report", str(folder), *place.of_model, *place.words])
+    command(["invert", photograph, *WORDS, "--report", str(folder), "--overwrite", *place.of_model, *place.words])
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     written = put(place.root, {"mirror": table(report)})
     write_atomically(place.root / FIGURE, (folder / "attention.png").read_bytes())

@@ -35,7 +35,19 @@ def measured(place: Place) -> list[tuple[str, str]]:
         CalledProcessError: it failed.
     """
     picture, out = str(place.root / "examples/cat.png"), str(place.work / "speed/dog.png")
-    edit = [sys.executable, "-m", "zeroshift", "edit", picture, *WORDS, "-o", out, *place.of_model, *place.words]
+    edit = [
+        sys.executable,
+        "-m",
+        "zeroshift",
+        "edit",
+        picture,
+        *WORDS,
+        "-o",
+        out,
+        "--overwrite",
+        *place.of_model,
+        *place.words,
+    ]
     watched = [sys.executable, str(Path(__file__).with_name("watched.py")), *edit]
     found = json.loads(subprocess.run(watched, check=True, stdout=subprocess.PIPE, text=True).stdout)
     done = json.loads(found["said"])

@@ -12,6 +12,8 @@ from safetensors.torch import load_file, save_file
 
 from zeroshift.cli.main import main
 
+USUAL = "pix2pix-zero-0"
+"""what the names of results end in by default"""
 FEW = ("--steps", "2", "--sentences", "10")
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.shell import call, edit, files, photograph
+from tests.shell import USUAL, call, edit, files, photograph
 from zeroshift.cli import progress
 from zeroshift.conditioning.direction import load_direction
 from zeroshift.image import read_recipe
@@ -24,8 +24,8 @@ def here(tmp_path, monkeypatch):
 def test_edit_writes_where_it_says(capsys, checkpoint, tmp_path):
     done = edit(capsys, checkpoint, "cat.png")
     assert done.code == 0
-    assert done.out.startswith("out/cat-dog.png  (")
-    with Image.open(tmp_path / "out/cat-dog.png") as picture:
+    assert done.out.startswith(f"out/cat-dog-{USUAL}.png  (")
+    with Image.open(tmp_path / f"out/cat-dog-{USUAL}.png") as picture:
         assert picture.size == (40, 30)
 
 
@@ -42,7 +42,7 @@ def test_recipe_has_neither_clock_nor_absolute_path(capsys, checkpoint, tmp_path
 def test_flags_reach_their_parts(capsys, checkpoint):
     flags = ("--inversion", "ddim", "--grid", "official", "--lambda-xa", "0", "--strength", "-2", "--steps", "3")
     call(capsys, "edit", "cat.png", "--source", "cat", "--target", "dog", "--model", checkpoint, *flags)
-    options = read_recipe("out/cat-dog.png")["options"]
+    options = read_recipe(f"out/cat-dog--2-{USUAL}.png")["options"]
     assert (options["inversion"]["kind"], options["inversion"]["grid"]) == ("ddim", "official")
     assert options["control"]["lambda_xa"] == 0
     assert options["conditioning"]["strength"] == -2
@@ -55,16 +55,13 @@ def test_several_pictures_of_one_framed_size_are_one_batch(capsys, checkpoint, t
     done = edit(
         capsys, checkpoint, *pictures, "--fit", "aspect", "--target", "dog", "--target", "a red fox", "-o", "many"
     )
-    names = [f"{stem}-{target}.png" for stem in ("cat", "wide", "tom") for target in ("dog", "a-red-fox")]
+    names = [f"{stem}-{target}-{USUAL}.png" for stem in ("cat", "wide", "tom") for target in ("dog", "a-red-fox")]
     assert files(tmp_path / "many") == sorted(names)
     recipes = {name: read_recipe(tmp_path / "many" / name) for name in names}
-    assert [(recipes[f"{n}-dog.png"]["rows"], recipes[f"{n}-dog.png"]["row"]) for n in ("cat", "wide", "tom")] == [
-        (2, 0),
-        (1, 0),
-        (2, 1),
-    ]
-    assert recipes["tom-a-red-fox.png"]["source_path"] == "../tom.png"
-    assert recipes["tom-a-red-fox.png"]["target_prompt"] == "a red fox"
+    dogs = [recipes[f"{stem}-dog-{USUAL}.png"] for stem in ("cat", "wide", "tom")]
+    assert [(recipe["rows"], recipe["row"]) for recipe in dogs] == [(2, 0), (1, 0), (2, 1)]
+    fox = recipes[f"tom-a-red-fox-{USUAL}.png"]
+    assert (fox["source_path"], fox["target_prompt"]) == ("../tom.png", "a red fox")
     assert len(done.out.splitlines()) == 6
 
 
@@ -73,15 +70,17 @@ def test_a_group_has_no_more_pictures_than_a_batch(capsys, checkpoint, tmp_path)
         photograph(tmp_path / f"{k}.png", seed=k)
     names = [f"{k}.png" for k in range(5)]
     edit(capsys, checkpoint, *names, "--batch", "2", "--target", "dog", "--target", "fox")
-    recipes = [read_recipe(f"out/{k}-{target}.png") for k in range(5) for target in ("dog", "fox")]
+    recipes = [read_recipe(f"out/{k}-{target}-{USUAL}.png") for k in range(5) for target in ("dog", "fox")]
     assert [(r["rows"], r["row"]) for r in recipes[::2]] == [(2, 0), (2, 1), (2, 0), (2, 1), (1, 0)]
     assert [r["source_path"] for r in recipes[1::2]] == [f"../{name}" for name in names]
-    assert "the same bytes" in call(capsys, "redo", "out/3-fox.png", "--model", checkpoint).out
+    assert "the same bytes" in call(capsys, "redo", f"out/3-fox-{USUAL}.png", "--model", checkpoint).out
 
 
 def test_strengths_share_a_run(capsys, checkpoint):
     edit(capsys, checkpoint, "cat.png", "--strengths", "0.5,1")
-    strengths = [read_recipe(f"out/cat-dog-{s}.png")["options"]["conditioning"]["strength"] for s in ("0.5", "1")]
+    strengths = [
+        read_recipe(f"out/cat-dog-{s}-{USUAL}.png")["options"]["conditioning"]["strength"] for s in ("0.5", "1")
+    ]
     assert strengths == [0.5, 1.0]
 
 
@@ -89,9 +88,13 @@ def test_json_is_all_that_is_printed(capsys, checkpoint):
     done = edit(capsys, checkpoint, "cat.png", "--json", "--before-after", "both.jpg")
     assert done.err == ""
     facts = json.loads(done.out)
-    assert (facts["path"], facts["source"], facts["before_after"]) == ("out/cat-dog.png", "cat.png", "both.jpg")
+    assert (facts["path"], facts["source"], facts["before_after"]) == (
+        f"out/cat-dog-{USUAL}.png",
+        "cat.png",
+        "both.jpg",
+    )
     assert facts["seconds"] > 0
-    assert facts["recipe"] == read_recipe("out/cat-dog.png")
+    assert facts["recipe"] == read_recipe(f"out/cat-dog-{USUAL}.png")
 
 
 def test_quiet_says_nothing(capsys, checkpoint):
@@ -102,7 +105,7 @@ def test_quiet_says_nothing(capsys, checkpoint):
 def test_progress_without_a_terminal_is_a_line_now_and_then(capsys, checkpoint, monkeypatch):
     assert edit(capsys, checkpoint, "cat.png").err == ""  # shorter than the pause
     monkeypatch.setattr(progress, "PAUSE", -1.0)
-    lines = edit(capsys, checkpoint, "cat.png").err.splitlines()
+    lines = edit(capsys, checkpoint, "cat.png", "--overwrite").err.splitlines()
     assert lines == ["invert 1/2", "invert 2/2", "edit 1/2", "edit 2/2"]
 
 
@@ -127,7 +130,7 @@ def test_before_and_after_show_the_same_part(capsys, checkpoint):
         assert both.crop((0, 0, 256, 256)).tobytes() == framed.resize((256, 256), lanczos).tobytes()
         assert both.crop((264, 0, 520, 256)).tobytes() == picture.resize((256, 256), lanczos).tobytes()
     photograph(Path("large.png"), 300, 270)
-    edit(capsys, checkpoint, "large.png", "--before-after", "both.png")
+    edit(capsys, checkpoint, "large.png", "--before-after", "both.png", "--overwrite")
     with Image.open("both.png") as both, Image.open("large.png") as large:
         assert both.size == (300 + 8 + 300, 270)
         assert both.crop((0, 0, 300, 270)).tobytes() == large.tobytes()
@@ -136,7 +139,7 @@ def test_before_and_after_show_the_same_part(capsys, checkpoint):
 def test_without_a_photograph_the_source_is_generated(capsys, checkpoint):
     done = edit(capsys, checkpoint, "--prompt", "a small cat in the snow", "--before-after", "both.png")
     assert done.code == 0
-    assert "source_sha256" not in read_recipe("out/cat-dog.png")
+    assert "source_sha256" not in read_recipe(f"out/cat-dog-{USUAL}.png")
     with Image.open("both.png") as both:
         assert both.size == (256 + 8 + 256, 256)
 
@@ -168,7 +171,7 @@ def test_direction_from_words_equals_the_one_from_the_same_sentences(capsys, che
     assert shown["norm"] == pytest.approx(float(own.delta.norm()), abs=1e-4)
     assert shown["source_sentences"] == "10"
     edit(capsys, checkpoint, "cat.png", "--direction", "files.safetensors")
-    recipe = read_recipe("out/cat-dog.png")
+    recipe = read_recipe(f"out/cat-dog-{USUAL}.png")
     assert (recipe["direction_path"], recipe["direction_sha256"]) == ("../files.safetensors", own.sha256)
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.shell import call, edit, photograph, refused
+from tests.shell import USUAL, call, edit, photograph, refused
 from zeroshift.cli.methods import conditionings_with, in_any, sense
 from zeroshift.cli.parts import parts_of
 from zeroshift.image import read_recipe
@@ -33,7 +33,7 @@ def tuned(checkpoint, tmp_path):
     return recommend
 
 
-def used(path="out/cat-dog.png"):
+def used(path=f"out/cat-dog-{USUAL}.png"):
     return read_recipe(path)["options"]
 
 
@@ -47,7 +47,7 @@ def test_another_kind_replaces_the_whole_part(capsys, checkpoint):
     assert (options["conditioning"]["kind"], options["conditioning"]["negative"]) == ("prompts", "a drawing")
     assert options["control"] == {"kind": "none"}
     assert options["extras"] == [{"kind": "sampling-noise", "eta": 0.25, "noise_seed": 0}]
-    assert "the same bytes" in call(capsys, "redo", "out/cat-dog.png", "--model", checkpoint).out
+    assert "the same bytes" in call(capsys, "redo", f"out/cat-dog-{USUAL}.png", "--model", checkpoint).out
 
 
 def test_the_methods_own_kind_keeps_its_own_defaults():

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from tests.shell import altered, call, edit, files, photograph, refused
+from tests.shell import USUAL, altered, call, edit, files, photograph, refused
 from tests.tiny import tiny_clip
 from zeroshift.backbones.checkpoint import SHIPPED
 from zeroshift.image import read_recipe, save_image
@@ -28,12 +28,18 @@ CASES = {
     "png": (["cat.png", "-o", "made/a.png"], ["made/a.png"]),
     "jpg": (["cat.png", "-o", "made/a.jpg"], ["made/a.jpg"]),
     "webp": (["cat.png", "-o", "made/a.webp"], ["made/a.webp"]),
-    "batch": (["cat.png", "tom.png", "-o", "made"], ["made/cat-dog.png", "made/tom-dog.png"]),
+    "batch": (
+        ["cat.png", "tom.png", "-o", "made"],
+        [f"made/cat-dog-{USUAL}.png", f"made/tom-dog-{USUAL}.png"],
+    ),
     "native": (["cat.png", "-o", "made/a.png", "--native"], ["made/a.png"]),
-    "strengths": (["cat.png", "-o", "made", "--strengths", "0.5,1"], ["made/cat-dog-0.5.png", "made/cat-dog-1.png"]),
+    "strengths": (
+        ["cat.png", "-o", "made", "--strengths", "0.5,1"],
+        [f"made/cat-dog-0.5-{USUAL}.png", f"made/cat-dog-1-{USUAL}.png"],
+    ),
     "prompts": (["cat.png", "-o", "made/a.png", "--target", "a drawing of a fox"], ["made/a.png"]),
     "seed and fit": (["cat.png", "-o", "made/a.png", "--seed", "7", "--fit", "pad"], ["made/a.png"]),
-    "noised": (["cat.png", "tom.png", "-o", "made", "--inversion", "noised"], ["made/tom-dog.png"]),
+    "noised": (["cat.png", "tom.png", "-o", "made", "--inversion", "noised"], [f"made/tom-dog-{USUAL}.png"]),
     "a method of other parts": (
         ["cat.png", "-o", "made/a.png", "--method", "ddim", *SWAPPED, "--extras", "sampling-noise", "--eta", "1"],
         ["made/a.png"],
@@ -67,7 +73,7 @@ def test_same_bytes_with_a_saved_direction(capsys, checkpoint, tmp_path):
     edit(capsys, checkpoint, "cat.png", "--direction", "fox.safetensors", "-o", "made/a.png")
     assert redo(capsys, checkpoint, "made/a.png", "-o", "elsewhere/b.png").code == 0
     assert (tmp_path / "elsewhere/b.png").read_bytes() == (tmp_path / "made/a.png").read_bytes()
-    assert call(capsys, "direction", "make", *words, "--count", "11").code == 0
+    assert call(capsys, "direction", "make", *words, "--count", "11", "--overwrite").code == 0
     assert "is not the edit direction" in redo(capsys, checkpoint, "made/a.png").err
 
 
@@ -202,6 +208,8 @@ def test_what_is_read_is_never_written(capsys, checkpoint, tmp_path, output):
 def test_same_bytes_with_the_shipped_model(capsys, tmp_path):
     few = ("--steps", "2", "--sentences", "10", "--threads", "1")
     assert call(capsys, "edit", "cat.png", "--source", "cat", "--target", "dog", *few).code == 0
-    assert read_recipe("out/cat-dog.png")["model"]["name"] == "shipped"
-    assert "the same bytes" in call(capsys, "redo", "out/cat-dog.png").out
-    assert (tmp_path / "out/cat-dog-redo.png").read_bytes() == (tmp_path / "out/cat-dog.png").read_bytes()
+    assert read_recipe(f"out/cat-dog-{USUAL}.png")["model"]["name"] == "shipped"
+    assert "the same bytes" in call(capsys, "redo", f"out/cat-dog-{USUAL}.png").out
+    assert (tmp_path / f"out/cat-dog-{USUAL}-redo.png").read_bytes() == (
+        tmp_path / f"out/cat-dog-{USUAL}.png"
+    ).read_bytes()

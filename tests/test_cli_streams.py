@@ -32,7 +32,7 @@ def edit(tmp_path, monkeypatch, checkpoint):
 def test_a_closed_stream(edit, tmp_path, monkeypatch, name):
     monkeypatch.setattr(sys, name, None)
     assert edit() == 0
-    assert files(tmp_path) == ["cat.png", "out/cat-dog.png"]
+    assert files(tmp_path) == ["cat.png", "out/cat-dog-sdedit-0.png"]
     with getattr(sys, name) as nothing:
         assert nothing.name == os.devnull
 
@@ -41,8 +41,9 @@ def test_a_closed_stream(edit, tmp_path, monkeypatch, name):
 def test_full_standard_output_loses_no_picture_silently(edit, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdout", FULL.open("w"))
     assert edit() == 1
-    assert "out/cat-dog.png is written, but standard output takes no more (No space left" in capsys.readouterr().err
-    assert files(tmp_path) == ["cat.png", "out/cat-dog.png"]
+    said = capsys.readouterr().err
+    assert "out/cat-dog-sdedit-0.png is written, but standard output takes no more (No space left" in said
+    assert files(tmp_path) == ["cat.png", "out/cat-dog-sdedit-0.png"]
     sys.stdout.close()
 
 
@@ -59,5 +60,5 @@ def test_full_standard_errors(edit, tmp_path, monkeypatch, capsys):
 def test_a_name_that_is_not_utf8(edit, tmp_path, capsys):
     name = os.fsdecode(b"cat\xff.png")
     assert edit(name) == 0
-    assert capsys.readouterr().out.startswith(r"out/cat\udcff-dog.png  (")
-    assert (tmp_path / "out" / os.fsdecode(b"cat\xff-dog.png")).is_file()
+    assert capsys.readouterr().out.startswith(r"out/cat\udcff-dog-sdedit-0.png  (")
+    assert (tmp_path / "out" / os.fsdecode(b"cat\xff-dog-sdedit-0.png")).is_file()

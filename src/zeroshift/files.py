@@ -3,11 +3,12 @@
 import errno
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import stat
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Container, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -48,23 +49,49 @@ def check_readable(path: Path, missing: str) -> None:
 
 
 def check_replaceable(path: Path) -> None:
-    """Refuse to put a result in the place of a pipe, a device or a loop of links.
+    """Refuse to put a result in the place of a pipe, a device, a read-only file, or a link that leads nowhere.
 
     Raises:
         OSError: one is there.
     """
-    with suppress(FileNotFoundError):
+    try:
         refuse_pipe(path)
+    except FileNotFoundError as error:
+        if path.is_symlink():
+            raise OSError(errno.ENOENT, "it is a link to a file that is not there", str(path)) from error
+        return
+    writable = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH  # an administrator may write what is marked read-only, too
+    if not path.stat().st_mode & writable or not os.access(path, os.W_OK):
+        raise OSError(errno.EACCES, "it is read-only", str(path))
+
+
+def free(path: Path, taken: Container[Path] = ()) -> Path:
+    """``path``, or where something has that name, link or file, the first of NAME-2, NAME-3 ... that nothing has.
+
+    ``taken`` are names that stand for files to come.
+    """
+    found, n = path, 1
+    while found in taken or os.path.lexists(found):
+        n += 1
+        found = path.with_stem(f"{path.stem}-{n}")
+    return found
+
+
+def slug(text: str) -> str:
+    """A text as a short part of a file name."""
+    return re.sub(r"\W+", "-", text.strip().lower()).strip("-")[:40].rstrip("-") or "edit"
 
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write ``data`` under a temporary name beside ``path`` and rename it; on failure nothing remains.
 
-    Missing parent folders are made.
+    Missing parent folders are made. A link stays, and the file that it leads to is written.
 
     Raises:
-        OSError: the folder cannot be made, is read-only or full.
+        OSError: the folder cannot be made, is read-only or full, or what ``path`` names is no file to replace.
     """
+    check_replaceable(path)
+    path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_beside(path)
     try:

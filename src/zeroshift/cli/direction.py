@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from zeroshift.cli.output import check_apart, check_writable, tell
+from zeroshift.cli.output import check_apart, check_writable, settled, tell
 from zeroshift.cli.progress import waiting
-from zeroshift.cli.shared import DEFAULT_LOUDNESS, DEFAULT_MODEL, OUTPUT, Loudness, ModelFlags, Text, as_app
+from zeroshift.cli.shared import DEFAULT_LOUDNESS, DEFAULT_MODEL, OUTPUT, Loudness, ModelFlags, Overwrite, Text, as_app
 from zeroshift.cli.wrong import Wrong, usage
 from zeroshift.files import read_regular
 
@@ -41,6 +41,7 @@ def make(
     source: Annotated[Text, Parameter(help="word, or the name of the sentences")],
     target: Annotated[Text, Parameter(help="word, or the name of the sentences")],
     output: Annotated[Path, Parameter(name=["--output", "-o"], group=OUTPUT, help="file to write (.safetensors)")],
+    overwrite: Overwrite = False,
     source_sentences: File = None,
     target_sentences: File = None,
     count: Annotated[
@@ -58,6 +59,7 @@ def make(
     if source.strip().casefold() == target.strip().casefold():
         raise Wrong(f'Source and target are both "{source}"; give two different ones.')
     check_apart([("the file of sentences", file) for file in (source_sentences, target_sentences)], [output])
+    (output,) = settled([output], overwrite, loud)
     check_writable(output, ".safetensors")
     if source_sentences is not None and target_sentences is not None:
         sets, origin = (lines_of(source_sentences), lines_of(target_sentences)), "files"

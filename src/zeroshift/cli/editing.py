@@ -1,42 +1,27 @@
 """What is asked for on the command line of an edit: which edits of which pictures, in which files."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from zeroshift.cli.files import PhotographFlags, ResultFlags
-from zeroshift.cli.output import check_apart, check_picture, places, slug
+from zeroshift.cli.output import check_apart, check_picture, places, settled
+from zeroshift.cli.shared import Loudness
 from zeroshift.cli.wrong import Wrong, usage
 from zeroshift.edits import EditSpec, spread
+from zeroshift.files import slug
+from zeroshift.naming import result_stem
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """One edit of every picture."""
-
-    spec: EditSpec
-    label: str
-    """its part of a file name"""
-
-
-def asked_for(first: EditSpec, targets: Sequence[str], strengths: str | None) -> list[Wanted]:
+def asked_for(first: EditSpec, targets: Sequence[str], strengths: str | None) -> list[EditSpec]:
     """The edit ``first`` to every target at every strength.
 
     Raises:
         Wrong: the strengths are no numbers, or mean nothing to the edit.
     """
-    wanted = []
-    for target in targets:
-        with usage():
-            spec = EditSpec.parse({**dict(first), "target": target})
-        if strengths is None:
-            wanted.append(Wanted(spec, slug(target)))
-            continue
-        numbers = numbers_of(strengths)
-        with usage():
-            spaced = zip(spread(spec, numbers), numbers, strict=True)
-        wanted += [Wanted(one, f"{slug(target)}-{strength:g}") for one, strength in spaced]
-    return wanted
+    numbers = None if strengths is None else numbers_of(strengths)
+    with usage():
+        specs = [EditSpec.parse({**dict(first), "target": target}) for target in targets]
+        return specs if numbers is None else [one for spec in specs for one in spread(spec, numbers)]
 
 
 def numbers_of(strengths: str) -> list[float]:
@@ -62,7 +47,7 @@ def check_one_target(targets: Sequence[str], direction: Path | None) -> None:
 
 
 def check_all(
-    wanted: Sequence[Wanted], photographs: int, photograph: PhotographFlags, directed: bool, vgg: bool
+    specs: Sequence[EditSpec], photographs: int, photograph: PhotographFlags, directed: bool, vgg: bool
 ) -> None:
     """Refuse edits that make no sense, before the model is loaded.
 
@@ -71,35 +56,36 @@ def check_all(
     """
     inverted = photograph.inversion_file is None
     with usage():
-        for edit in wanted:
-            edit.spec.check(photograph=photographs > 0, inverted=inverted, directed=directed, vgg=vgg)
+        for spec in specs:
+            spec.check(photograph=photographs > 0, inverted=inverted, directed=directed, vgg=vgg)
 
 
-def named(images: Sequence[Path], source: str | None, wanted: Sequence[Wanted]) -> list[str]:
+def named(images: Sequence[Path], specs: Sequence[EditSpec]) -> list[str]:
     """The names of all results, the edits of one picture side by side."""
-    stems = [image.stem for image in images] or [slug(source or "")]
-    return [f"{stem}-{edit.label}" for stem in stems for edit in wanted]
+    stems = [image.stem for image in images] or [slug(specs[0].source or "")]
+    return [result_stem(stem, spec) for stem in stems for spec in specs]
 
 
 def result_files(
     images: Sequence[Path],
-    source: str | None,
-    wanted: Sequence[Wanted],
+    specs: Sequence[EditSpec],
     direction: Path | None,
     photographs: PhotographFlags,
     results: ResultFlags,
-) -> list[Path]:
-    """The files of all results, the edits of one picture side by side, and see that each can be written.
+    loud: Loudness,
+) -> tuple[list[Path], Path | None]:
+    """The files of all results, the edits of one picture side by side, and that of before and after.
 
     Raises:
         Wrong: one would be written over what is read or over another one, or has no picture's extension.
         ValueError: a file cannot be written there.
     """
-    files = places(named(images, source, wanted), results.output)
+    files, beside = places(named(images, specs), results.output), results.before_after
+    if beside is not None and len(files) > 1:
+        raise Wrong("--before-after shows one result beside its source; ask for one picture and one target.")
     read = [*(("the photograph", image) for image in images), ("the edit direction", direction)]
-    check_apart([*read, ("the inversion", photographs.inversion_file)], [*files, results.before_after])
-    if results.before_after is not None:
-        if len(files) > 1:
-            raise Wrong("--before-after shows one result beside its source; ask for one picture and one target.")
-        check_picture(results.before_after)
-    return files
+    check_apart([*read, ("the inversion", photographs.inversion_file)], [*files, beside])
+    written = settled([*files, *([] if beside is None else [beside])], results.overwrite, loud)
+    for path in written:
+        check_picture(path)
+    return (written, None) if beside is None else (written[:-1], written[-1])

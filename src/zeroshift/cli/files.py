@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
-from zeroshift.cli.shared import OUTPUT, Output, Text
+from zeroshift.cli.shared import OUTPUT, Output, Overwrite, Text
 from zeroshift.cli.wrong import Wrong
 from zeroshift.image import Fit
 
@@ -66,7 +66,10 @@ class PhotographFlags:
 class ResultFlags:
     """What is written."""
 
-    output: Annotated[Output, Parameter(help="file, or folder of several [default out/NAME-TARGET.png]")] = None
+    output: Annotated[
+        Output, Parameter(help="file, or folder of several [default out/NAME-TARGET-METHOD-SEED.png]")
+    ] = None
+    overwrite: Overwrite = False
     native: Annotated[bool, Parameter(help="write the model's own size")] = False
     before_after: Annotated[Path | None, Parameter(help="also write both, side by side")] = None
     previews: Annotated[

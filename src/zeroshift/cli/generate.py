@@ -7,10 +7,21 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
 from zeroshift.cli.files import BATCH
-from zeroshift.cli.output import places, slug, tell
+from zeroshift.cli.output import check_picture, places, settled, tell
 from zeroshift.cli.progress import follow
-from zeroshift.cli.shared import DEFAULT_LOUDNESS, DEFAULT_MODEL, Loudness, ModelFlags, Output, Seed, Text, as_app
+from zeroshift.cli.shared import (
+    DEFAULT_LOUDNESS,
+    DEFAULT_MODEL,
+    Loudness,
+    ModelFlags,
+    Output,
+    Overwrite,
+    Seed,
+    Text,
+    as_app,
+)
 from zeroshift.cli.wrong import Wrong
+from zeroshift.files import slug
 
 
 def command(tokens: Sequence[str]) -> App:
@@ -26,13 +37,16 @@ def generate(
         float, Parameter(help="classifier-free guidance; 1 is off", metavar="X", validator=Number(gte=1, lte=50))
     ] = 5.0,
     output: Annotated[Output, Parameter(help="file, or folder of several [default out/PROMPT-SEED.png]")] = None,
+    overwrite: Overwrite = False,
     model: ModelFlags = DEFAULT_MODEL,
     loud: Loudness = DEFAULT_LOUDNESS,
 ) -> None:
     """Sample pictures from prompts, at the model's own size, all from the same noise."""
     if not prompts or not all(prompt.strip() for prompt in prompts):
         raise Wrong("Give one prompt or more, none of them empty, as in: a photo of a cat.")
-    files = places([f"{slug(prompt)}-{seed}" for prompt in prompts], output)
+    files = settled(places([f"{slug(prompt)}-{seed}" for prompt in prompts], output), overwrite, loud)
+    for path in files:
+        check_picture(path)
     editor, _ = model.opened(loud, edits=False)
     from zeroshift.image import save_image
     from zeroshift.translate import generate as sampled

@@ -10,9 +10,9 @@ from cyclopts.validators import Number
 from zeroshift.batching import look
 from zeroshift.cli.files import REGION
 from zeroshift.cli.flags import Flag, Given, with_flags
-from zeroshift.cli.invert_report import check_report, write_report
+from zeroshift.cli.invert_report import checked_report, write_report
 from zeroshift.cli.job import told as seen
-from zeroshift.cli.output import check_apart, check_writable, tell
+from zeroshift.cli.output import check_apart, check_writable, settled, tell
 from zeroshift.cli.parts import chosen, guided, parts_of
 from zeroshift.cli.progress import follow
 from zeroshift.cli.shared import (
@@ -23,6 +23,7 @@ from zeroshift.cli.shared import (
     SHIPPED_METHOD,
     Loudness,
     ModelFlags,
+    Overwrite,
     Seed,
     Text,
     as_app,
@@ -66,6 +67,7 @@ def invert(
     report: Annotated[
         Path | None, Parameter(group=OUTPUT, help="folder for the mirror report of --inversion redescription")
     ] = None,
+    overwrite: Overwrite = False,
     prompt: Annotated[Text | None, Parameter(help='the picture in words [default "a photo of a SOURCE"]')] = None,
     method: Annotated[str, Parameter(help="see: zeroshift methods", metavar="NAME")] = SHIPPED_METHOD,
     paper_defaults: Annotated[bool, Parameter(help="ignore what the model recommends")] = False,
@@ -85,7 +87,7 @@ def invert(
         words = None if source is None else complete_source(source, prompt)
     if words is None and prompt is not None:
         raise Wrong("--prompt is a sentence with the word --source in it; give both, or leave both out.")
-    check_places(checked_method(method, given), image, output, report)
+    output, report = settled_places(checked_method(method, given), image, output, report, overwrite, loud)
     picture = load_image(image, max_megapixels=max_megapixels)
     editor, _ = model.opened(loud)
     frames = look(editor, [picture], fit=fit, region=region, caption=words is None)
@@ -104,17 +106,21 @@ def invert(
         tell(output, seconds, {"source": str(image), "facts": facts}, loud)
 
 
-def check_places(method: Method, image: Path, output: Path | None, report: Path | None) -> None:
-    """See that there is something to write, and that it can be written.
+def settled_places(
+    method: Method, image: Path, output: Path | None, report: Path | None, overwrite: bool, loud: Loudness
+) -> tuple[Path | None, Path | None]:
+    """The file and the folder to write, of which one at least is asked for, after a look whether that can be done.
 
     Raises:
         Wrong: nothing is to be written, or the method's inversion has no report.
         ValueError: a place cannot be written, or is the photograph.
     """
-    if report is not None:
-        check_report(method, report)
     if output is None and report is None:
         raise Wrong("There is nothing to write; say where to with --output FILE.safetensors, or --report FOLDER.")
+    if report is not None:
+        report = checked_report(method, report, overwrite, loud)
     check_apart([("the photograph", image)], [output])
     if output is not None:
+        (output,) = settled([output], overwrite, loud)
         check_writable(output, ".safetensors")
+    return output, report

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from zeroshift.cli.output import check_folder
+from zeroshift.cli.output import check_folder, settled
 from zeroshift.cli.progress import waiting
 from zeroshift.cli.shared import Loudness
 from zeroshift.cli.wrong import Wrong
@@ -21,14 +21,15 @@ if TYPE_CHECKING:
     from zeroshift.request import Request
     from zeroshift.results import FramedPhoto
 
+FIGURES, PICTURE = "report.json", "attention.png"
 SEEDS = 3
 """how many are tried where something is random"""
 SHARES = (1 / 6, 1 / 2, 5 / 6)
 """of the steps, where attention is looked at"""
 
 
-def check_report(method: "Method", folder: Path) -> None:
-    """See that a report can be made, before any work.
+def checked_report(method: "Method", folder: Path, overwrite: bool, loud: Loudness) -> Path:
+    """The folder of a report after a look whether it can be made; one beside it where a report is there already.
 
     Raises:
         Wrong: the method has another inversion than the one that the report is about.
@@ -39,7 +40,10 @@ def check_report(method: "Method", folder: Path) -> None:
             f"The mirror report is about prompt redescription, and the inversion is {method.inversion.kind}; "
             "add --inversion redescription, or --method mirror-diffusion."
         )
+    if any((folder / name).exists() for name in (FIGURES, PICTURE)):
+        (folder,) = settled([folder], overwrite, loud)
     check_folder(folder)
+    return folder
 
 
 def write_report(
@@ -72,8 +76,8 @@ def write_report(
         figure = attention(backbone, way, request.task.source_prompt)
     facts = inversion_facts(backbone, [frame], request, seeds=[seed])
     report = json.dumps({**mirror.as_dict(), "facts": facts}, indent=2)
-    write_atomically(folder / "report.json", (report + "\n").encode())
-    write_atomically(folder / "attention.png", to_png(figure))
+    write_atomically(folder / FIGURES, (report + "\n").encode())
+    write_atomically(folder / PICTURE, to_png(figure))
     show(mirror, loud)
     return way.trajectory, time.perf_counter() - begun
 

@@ -36,6 +36,8 @@ class Job:
     """photographs; none where the source is generated"""
     files: Sequence[Path]
     """of the results: the edits of one picture side by side"""
+    beside: Path | None
+    """file of one result beside its source"""
     specs: "Sequence[EditSpec]"
     """the edits of every picture"""
     direction: Path | None
@@ -102,8 +104,7 @@ def previews_of(job: Job, editor: "Editor") -> Previews | None:
     names, spec = [path.stem for path in job.files], job.specs[0]
     previews = Previews(job.results.previews, job.results.preview_every or 1, names, len(job.specs), job.images)
     method = editor.method(spec.method, spec.options, spec.paper_defaults)
-    previews.check(method, [*job.images, *job.files, job.results.before_after])
-    return previews
+    return previews.settled(method, [*job.images, *job.files, job.beside], job.results.overwrite)
 
 
 def saved(job: Job, editor: "Editor", group: "Group") -> "Trajectory | None":
@@ -138,7 +139,7 @@ def deliver(job: Job, place: tuple[int, int], frame: "FramedPhoto | None", resul
         recipe["direction_path"] = relative(job.direction, path)
     picture = result.native if native else result.image
     save_image(picture, path, recipe=recipe)
-    beside, before = job.results.before_after, before_of(frame, result, native)
+    beside, before = job.beside, before_of(frame, result, native)
     if beside is not None and before is not None:
         both = before_after(enlarged(before), enlarged(picture))
         save_image(both, beside, recipe={**recipe, "command": "before-after"})

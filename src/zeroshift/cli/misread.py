@@ -22,7 +22,7 @@ EXAMPLES = {
     "caption": "caption cat.jpg",
     "direction": "direction make --source cat --target dog -o cat-dog.safetensors",
     "generate": 'generate "a photo of a cat"',
-    "redo": "redo out/cat-dog.png",
+    "redo": "redo out/cat-dog-pix2pix-zero-0.png",
     "cost": "cost --method pix2pix-zero --steps 50",
     "train": "train pictures",
     "quality": "quality pictures -o measured",

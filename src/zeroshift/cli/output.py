@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import sys
 from collections.abc import Iterable, Sequence
 from itertools import combinations
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 from PIL.Image import registered_extensions
 
 from zeroshift.cli.wrong import Wrong, as_flags
-from zeroshift.files import check_replaceable
+from zeroshift.files import check_replaceable, free
 from zeroshift.sentences import printable
 
 if TYPE_CHECKING:
@@ -23,13 +22,12 @@ FOLDER = Path("out")
 
 
 def places(names: Sequence[str], output: Path | None) -> list[Path]:
-    """One file per result, in the order of ``names``, and see that each can be written.
+    """One file per result, in the order of ``names``, which have no extension.
 
     ``output`` is a file for one result and a folder for several (or if it is a folder, or has no extension).
 
     Raises:
-        Wrong: two results would have one name, a name has no picture's extension, or several results one's name.
-        ValueError: a file cannot be written there.
+        Wrong: two results would have one name, or ``output`` is the name of one and they are several.
     """
     if output is not None and len(names) == 1 and output.suffix and not output.is_dir():
         found = [output]
@@ -40,8 +38,22 @@ def places(names: Sequence[str], output: Path | None) -> list[Path]:
     doubled = [path for path in found if found.count(path) > 1]
     if doubled:
         raise Wrong(f"Two results would both be called {doubled[0]}; give pictures and targets of different names.")
-    for path in found:
-        check_picture(path)
+    return found
+
+
+def settled(paths: Sequence[Path], overwrite: bool, loud: "Loudness") -> list[Path]:
+    """Where results go: ``paths``, or numbered names beside what is there already, which is told in one line."""
+    if overwrite:
+        return list(paths)
+    found = list[Path]()
+    for path in paths:
+        found.append(free(path, {*found, *paths} - {path}))
+    moved = [(old, new) for old, new in zip(paths, found, strict=True) if old != new]
+    if moved and not loud.silent:
+        old, new = moved[0]
+        many = f" ({len(moved)} files in all)" if len(moved) > 1 else ""
+        line = f"{old} is there and stays; writing {new}{many}. --overwrite replaces it."
+        print("zeroshift:", printable(line), file=sys.stderr)
     return found
 
 
@@ -112,11 +124,6 @@ def check_writable(path: Path, extension: str) -> None:
     except OSError as error:
         raise ValueError(f"{path} cannot be written ({error.strerror}); choose another name.") from error
     check_folder(path.parent)
-
-
-def slug(text: str) -> str:
-    """A text as a short part of a file name."""
-    return re.sub(r"\W+", "-", text.strip().lower()).strip("-")[:40].rstrip("-") or "edit"
 
 
 def relative(path: Path, output: Path) -> str:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,20 +37,32 @@ class Previews:
         """The file of one result after ``step`` of ``steps`` steps; the numbers sort as they count."""
         return self.folder / f"{name}-{step:0{len(str(steps))}d}.png"
 
-    def check(self, method: Method, apart: Sequence[Path | None]) -> None:
-        """See that files can be written, none of them one of ``apart``: what is read, and the results.
+    def settled(self, method: Method, apart: Sequence[Path | None], overwrite: bool) -> "Previews":
+        """The same after a look at its folder: names of which a file is there get a number unless ``overwrite``.
+
+        Args:
+            apart: what is read, and the results.
 
         Raises:
-            Wrong: one is.
-            ValueError: the folder cannot be written into.
+            Wrong: one of the files is one of ``apart``.
+            ValueError: the folder cannot be written into, or a file of it cannot be replaced.
         """
         check_folder(self.folder)
         steps = method.steps - (method.inversion.first(method.steps) if self.photographs else 0)
+        files = [[self.path(name, n, steps) for n in range(self.every, steps + 1, self.every)] for name in self.names]
         others = {os.path.realpath(path) for path in apart if path is not None}
-        for name in self.names:
-            for step in range(self.every, steps + 1, self.every):
-                if os.path.realpath(path := self.path(name, step, steps)) in others:
-                    raise Wrong(f"The preview {path} would have the name of another file; choose another folder.")
+        if met := next((path for one in files for path in one if os.path.realpath(path) in others), None):
+            raise Wrong(f"The preview {met} would have the name of another file; choose another folder.")
+        if overwrite:
+            return self
+        return replace(self, names=[self._free(name, steps) for name in self.names])
+
+    def _free(self, name: str, steps: int) -> str:
+        found, n = name, 1
+        while any(os.path.lexists(self.path(found, k, steps)) for k in range(self.every, steps + 1, self.every)):
+            n += 1
+            found = f"{name}-{n}"
+        return found
 
     def written(self, editor: "Editor", group: "Group", steps: "Iterator[Progress]") -> "Iterator[Progress]":
         """Go through the run of a group, writing what is asked for on the way.

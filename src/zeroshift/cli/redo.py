@@ -6,10 +6,10 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from zeroshift.cli.output import check_apart, check_picture, tell
+from zeroshift.cli.output import check_apart, check_picture, settled, tell
 from zeroshift.cli.progress import follow, waiting
 from zeroshift.cli.recipes import check_vgg, model_flags, original, saved_direction
-from zeroshift.cli.shared import DEFAULT_LOUDNESS, Loudness, Output, Text, Vgg, as_app
+from zeroshift.cli.shared import DEFAULT_LOUDNESS, Loudness, Output, Overwrite, Text, Vgg, as_app
 from zeroshift.image import load_image, read_recipe
 from zeroshift.image.save import FORMATS, write_picture
 from zeroshift.recipe import EditRecipe, parse_recipe
@@ -32,6 +32,7 @@ def redo(
     cache_dir: Annotated[Path | None, Parameter(help="where hub downloads are kept")] = None,
     vgg: Vgg = None,
     output: Annotated[Output, Parameter(help="file to write [default NAME-redo beside EDITED]")] = None,
+    overwrite: Overwrite = False,
     loud: Loudness = DEFAULT_LOUDNESS,
 ) -> None:
     """Make an edited picture again from the recipe in its file: the same bytes on the same machine."""
@@ -43,6 +44,7 @@ def redo(
     told, along = saved_direction(recipe, edited, direction)
     read = [("the edited picture", edited), ("the photograph", source), ("the photograph", image)]
     check_apart([*read, ("the edit direction", told)], [path])
+    (path,) = settled([path], overwrite, loud)
     check_picture(path)
     with waiting("loading the model", loud.silent):
         editor = model_flags(recipe, edited, model, clip, cache_dir).open(vgg, edits=isinstance(recipe, EditRecipe))

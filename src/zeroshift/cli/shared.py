@@ -31,6 +31,9 @@ Output: TypeAlias = Annotated[
     Path | None,
     Parameter(name=["--output", "-o"], group=OUTPUT, metavar="PATH"),
 ]
+Overwrite: TypeAlias = Annotated[
+    bool, Parameter(group=OUTPUT, help="replace what is there [default it stays, and NAME-2 is written]")
+]
 Vgg: TypeAlias = Annotated[
     Path | None,
     Parameter(group=MODEL, help="weights of torchvision's VGG16 (.safetensors), for --extras refinement"),

@@ -1,6 +1,7 @@
 """Write an edited picture with its recipe: whole or not at all, and the same bytes for the same inputs."""
 
 import io
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -24,7 +25,8 @@ def check_output(path: str | Path) -> None:
     """Create the missing parent folders and try to write there, so that a long edit does not fail at its end.
 
     Raises:
-        ImageError: the extension is none of .png, .jpg, .jpeg and .webp, or no file can be written there.
+        ImageError: the extension is none of .png, .jpg, .jpeg and .webp, or no file can be written there: the folder
+            is read-only, or what has that name is a read-only file, a folder, a pipe or a link that leads nowhere.
     """
     path = Path(path)
     _format_of(path)
@@ -33,7 +35,7 @@ def check_output(path: str | Path) -> None:
         if path.is_dir():
             raise ImageError(f"{path} is a folder, expected a file to write: add a file name.")
         check_replaceable(path)
-        temporary = temporary_beside(path)
+        temporary = temporary_beside(Path(os.path.realpath(path)))
         temporary.touch(exist_ok=False)
         temporary.unlink()
     except OSError as error:
