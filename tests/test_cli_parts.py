@@ -1,6 +1,7 @@
 """Parts of a method freely combined on the command line: what is chosen, what presets may say, what is listed."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -33,8 +34,9 @@ def tuned(checkpoint, tmp_path):
     return recommend
 
 
-def used(path=f"out/cat-dog-{USUAL}.png"):
-    return read_recipe(path)["options"]
+def used(path: str | None = None):
+    """Options of a result, by default of the newest."""
+    return read_recipe(path or max(Path("out").iterdir(), key=lambda made: made.stat().st_mtime_ns))["options"]
 
 
 def test_another_kind_replaces_the_whole_part(capsys, checkpoint):
