@@ -9,11 +9,11 @@ import pytest
 import torch
 from PIL import Image
 
-from zeroshift.miniature.data import CaptionedFolder
+from zeroshift.miniature.data import CaptionedFolder, CaptionedPicture
 from zeroshift.miniature.renderings import RENDERINGS, black_and_white, blurred, luma, night, painting, sketch
-from zeroshift.miniature.training.captions import SHARES, scene_of, spoken, vary
+from zeroshift.miniature.training.captions import SHARES, scene_in, scene_of, spoken, vary
 from zeroshift.miniature.training.dataset import Material, balanced, column_of, described, details, gathered, renderings
-from zeroshift.miniature.training.photo_attributes import background, colour, light
+from zeroshift.miniature.training.photo_attributes import background, blurry, colour, light
 from zeroshift.miniature.vocabulary import COLOURS, MEDIA, STYLES, Scene
 
 ROOT = Path(__file__).parents[1]
@@ -30,6 +30,34 @@ def test_captions_vary_and_keep_their_noun():
     assert any("tabby" not in text for text in varied) and "a photo of a tabby cat" in varied
     assert all("tabby" in text for text in drawn(Scene("tabby cat"), bare=0.0))
     assert set(drawn(scene_of("two boats at sea"), 9)) == {"two boats at sea"}
+
+
+@pytest.mark.parametrize(
+    ("caption", "labels", "scene"),
+    [
+        ("a photo of a cat", {"species": "cat", "coat": "tabby"}, Scene("cat")),
+        (
+            "a photo of a pug dog",
+            {"species": "dog", "breed": "pug", "coat": "tan"},
+            Scene("tan dog", called=("pug dog", "pug")),
+        ),
+        ("a photo of a siamese cat", {"species": "cat", "breed": "siamese"}, Scene("cat", called=("siamese cat",))),
+        ("a photo of a cat", {"species": "cat", "closeness": "close"}, Scene("cat", "close")),
+        ("a photo of a dog", {"species": "dog", "breed": "bernese mountain dog"}, None),
+        ("two boats at sea", {"breed": "pug"}, "two boats at sea"),
+    ],
+)
+def test_a_rows_columns_add_to_its_caption(caption, labels, scene):
+    found = scene_in(CaptionedPicture("a.png", caption, "train", labels))
+    assert found == (Scene("dog", called=("bernese mountain dog",)) if scene is None else scene)
+
+
+def test_a_subject_is_called_by_all_its_names():
+    texts = drawn(Scene("tan dog", called=("pug dog", "pug")), called=0.5, bare=0.5)
+    pugs = sum("pug" in text for text in texts) / len(texts)
+    assert 0.4 < pugs < 0.6 and any("pug dog" in t for t in texts) and any("pug" in t and "dog" not in t for t in texts)
+    assert any("tan dog" in t for t in texts) and any("dog" in t and "tan" not in t and "pug" not in t for t in texts)
+    assert {"pug"} <= {word for text in spoken([Scene("dog", called=("pug",))]) for word in text.split()}
 
 
 @pytest.mark.parametrize("plain", [0.0, 1.0])
@@ -206,6 +234,20 @@ def test_measured_words_are_those_of_the_picture():
     pictures = flat((40, 70, 170), (250, 250, 250))
     made = described(Material(pictures, [Scene("cat"), "two boats"], torch.ones(2)))
     assert made.scenes == [Scene("cat", "dark", "blue"), "two boats"]
+    near = described(Material(pictures, [Scene("cat", "close"), Scene("cat")], torch.ones(2)))
+    assert near.scenes == [Scene("cat", "close", "blue"), Scene("cat", "bright", "white")]
+
+
+def test_a_photograph_that_was_made_smooth_is_blurry():
+    photograph = torch.from_numpy(np.array(Image.open(ROOT / "examples/cat.png").convert("RGB"))).permute(2, 0, 1)[None]
+    smooth = blurred(photograph.float(), 2.0).round().to(torch.uint8)
+    both = torch.cat([photograph, smooth])
+    assert blurry(both) == [False, True]
+    assert blurry(both.float().mul(0.5).round().to(torch.uint8)) == [False, True]  # less contrast is not blur
+    assert [scene.medium for scene in described(Material(both, [Scene("cat")] * 2, torch.ones(2))).scenes] == [
+        "photo",
+        "blurry",
+    ]
 
 
 def test_the_example_sketch_is_the_example_photograph_as_a_sketch():

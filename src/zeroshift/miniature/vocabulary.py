@@ -20,6 +20,7 @@ MEDIA = {
     "painting": ("a painting of {}", "an oil painting of {}", "a posterised painting of {}", "{}, painting"),
     "night": ("a photo of {} at night", "{} at night", "a night photo of {}", "a picture of {} in the dark night"),
     "close": ("a close-up photo of {}", "a close-up of {}", "a photo of {} from very near", "{}, close-up"),
+    "blurry": ("a blurry photo of {}", "a soft, blurry photo of {}", "a blurry picture of {}", "{}, blurry photo"),
     "dark": ("a dark photo of {}", "{} in dim light", "a photo of {} in the shade"),
     "bright": ("a bright photo of {}", "{} in bright light", "a photo of {} in bright light"),
 }
@@ -75,6 +76,8 @@ class Scene:
     """a key of ``MEDIA``"""
     background: str = ""
     """one of ``COLOURS``, or nothing"""
+    called: tuple[str, ...] = ()
+    """what the subject is called as well, without article: "pug", "pug dog" """
 
     @property
     def noun(self) -> str:

@@ -3,6 +3,7 @@
 import random
 from dataclasses import dataclass, replace
 
+from zeroshift.miniature.data import CaptionedPicture
 from zeroshift.miniature.vocabulary import BACKGROUND, COLOURS, MEDIA, Scene
 from zeroshift.sentences import ADJECTIVES, BACKGROUNDS, PATTERNS, VERBS, noun_phrase, sentence, with_article
 
@@ -15,10 +16,14 @@ class Shares:
     """a bare sentence rather than one of the bank, whose places and adjectives mean nothing"""
     bare: float = 0.15
     """the noun without its attributes"""
+    called: float = 0.5
+    """another name of the subject, such as its breed, where it has one"""
     background: float = 0.5
     """the background's colour where it is known"""
     light: float = 0.5
     """that a photograph is dark or bright"""
+    blurry: float = 0.7
+    """that it is blurry, so that blur is not what "a photo" means"""
 
 
 SHARES = Shares()
@@ -30,13 +35,32 @@ def scene_of(caption: str) -> Scene | str:
     return caption if phrase is None else Scene(phrase)
 
 
+def scene_in(row: CaptionedPicture) -> Scene | str:
+    """What a row's caption describes, and what its columns species, coat and breed add that the caption leaves out.
+
+    A column closeness says "close" of a close-up.
+    """
+    phrase = noun_phrase(row.caption)
+    if phrase is None:
+        return row.caption
+    species, coat, breed = (row.labels.get(column, "") for column in ("species", "coat", "breed"))
+    medium = "close" if row.labels.get("closeness") == "close" else "photo"
+    if not breed or not species:
+        return Scene(phrase, medium)
+    names = (breed,) if breed.endswith(species) else (f"{breed} {species}", *[breed] * (species == "dog"))
+    return Scene(f"{coat} {species}" if coat else species, medium, called=names)
+
+
 def vary(scene: Scene | str, choice: random.Random, shares: Shares = SHARES) -> str:
     """A random true-ish description of ``scene``; a sentence that is no scene stays as it is."""
     if isinstance(scene, str):
         return scene
-    if choice.random() < shares.bare:
+    if scene.called and choice.random() < shares.called:
+        scene = replace(scene, subject=choice.choice(scene.called))
+    elif choice.random() < shares.bare:
         scene = replace(scene, subject=scene.noun)
-    if scene.medium in ("dark", "bright") and choice.random() >= shares.light:
+    said = {"dark": shares.light, "bright": shares.light, "blurry": shares.blurry}.get(scene.medium, 1)
+    if choice.random() >= said:
         scene = replace(scene, medium="photo")
     background = ""
     if scene.background and choice.random() < shares.background:
@@ -51,6 +75,7 @@ def vary(scene: Scene | str, choice: random.Random, shares: Shares = SHARES) -> 
 
 def spoken(scenes: list[Scene | str]) -> list[str]:
     """Sentences that hold every word that ``vary`` may use of these scenes, for the tokenizer's vocabulary."""
-    choice, subjects = random.Random(0), sorted({s.subject for s in scenes if isinstance(s, Scene)})
+    choice = random.Random(0)
+    subjects = sorted({name for s in scenes if isinstance(s, Scene) for name in (s.subject, *s.called)})
     ways = [way.format(with_article(subject)) for subject in subjects for ways in MEDIA.values() for way in ways]
     return [vary(scene, choice) for scene in scenes] + ways + [way.format(c) for way in BACKGROUND for c in COLOURS] * 5

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from zeroshift.miniature.data import CaptionedFolder, CaptionedPicture, load_pictures
 from zeroshift.miniature.renderings import RENDERINGS
-from zeroshift.miniature.training.captions import scene_of
-from zeroshift.miniature.training.photo_attributes import background, light
+from zeroshift.miniature.training.captions import scene_in
+from zeroshift.miniature.training.photo_attributes import background, blurry, light
 from zeroshift.miniature.vocabulary import Scene
 
 ZOOM = 1.4
@@ -48,7 +48,7 @@ def gathered(table: CaptionedFolder, size: int, balance: str | None, close_ups: 
     """
     column = column_of(table, balance)
     pictures, rows = load_pictures(table, "train", size)
-    plain = Material(pictures, [scene_of(row.caption) for row in rows], balanced(rows, column))
+    plain = Material(pictures, [scene_in(row) for row in rows], balanced(rows, column))
     made = described(plain).weighing(1 - close_ups - styles)
     if close_ups:
         made += details(plain, table.read(rows, round(size * ZOOM))).weighing(close_ups)
@@ -82,10 +82,18 @@ def balanced(rows: list[CaptionedPicture], column: str) -> Tensor:
 
 
 def described(plain: Material) -> Material:
-    """Add to what is said of photographs what can be measured in them: light, and the background's colour."""
-    measured = zip(plain.scenes, light(plain.pictures), background(plain.pictures), strict=True)
-    scenes = [replace(s, medium=how, background=b) if isinstance(s, Scene) else s for s, how, b in measured]
-    return replace(plain, scenes=scenes)
+    """Add to what is said of photographs what can be measured: light, blur, and the background's colour."""
+    pictures = plain.pictures
+    measured = zip(plain.scenes, light(pictures), blurry(pictures), background(pictures), strict=True)
+    return replace(plain, scenes=[_with_measured(*one) for one in measured])
+
+
+def _with_measured(scene: Scene | str, lit: str, blurred: bool, behind: str) -> Scene | str:
+    """A photograph's scene with one word for its light or blur; closeness, where it is known, is the word."""
+    if isinstance(scene, str):
+        return scene
+    medium = scene.medium if scene.medium != "photo" else lit if lit != "photo" else "blurry" if blurred else "photo"
+    return replace(scene, medium=medium, background=behind)
 
 
 def details(plain: Material, enlarged: Tensor) -> Material:
