@@ -10,6 +10,8 @@ import torch
 from safetensors.torch import save_file
 
 from tests.tiny import tiny_backbone, tiny_checkpoint
+from tests.tiny_xl import tiny_xl_backbone
+from zeroshift.backbones.sdxl import StableDiffusionXL
 from zeroshift.backbones.stable_diffusion import StableDiffusion
 from zeroshift.control.perceptual import shapes
 
@@ -26,6 +28,12 @@ def tiny() -> StableDiffusion:
 def tiny_v() -> StableDiffusion:
     """The same network, read as a v-prediction model."""
     return tiny_backbone(torch.float64, prediction="v_prediction")
+
+
+@pytest.fixture(scope="session")
+def tiny_xl(tmp_path_factory: pytest.TempPathFactory) -> StableDiffusionXL:
+    """A float64 Stable Diffusion XL with latents of the same shape, two text encoders and deep attention."""
+    return tiny_xl_backbone(torch.float64, tmp_path_factory.mktemp("words") / "tokenizer_2")
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,9 @@ import torch
 from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModelWithProjection, CLIPTokenizer
 
-from tests.tiny import LENGTH, WIDTH, text_encoder, tokenizer, vae
+from tests.tiny import LENGTH, WIDTH, scheduler, text_encoder, tokenizer, towers, vae
+from zeroshift.backbones.sdxl import StableDiffusionXL
+from zeroshift.diffusion.backbone import Identity
 
 WIDE, PROJECTED, SIZES = 24, 20, 8
 """width of the second encoder, of its projection, and of each of the six numbers of the size"""
@@ -57,9 +59,17 @@ def unet_xl() -> UNet2DConditionModel:
     )
 
 
+def tiny_xl_backbone(dtype: torch.dtype, folder: Path) -> StableDiffusionXL:
+    """A whole model in memory; ``folder`` holds its second tokenizer."""
+    encoders = (text_encoder().to(dtype), second_text_encoder().to(dtype))
+    words = (tokenizer(), second_tokenizer(folder))
+    parts = (unet_xl().to(dtype), vae().to(dtype), encoders, words, scheduler())
+    return StableDiffusionXL(Identity("tiny-xl", "0" * 64), *parts, open_clip=lambda: towers(encoders[0]))
+
+
 def tiny_xl(folder: Path, *, zeros: bool = True) -> Path:
     """Save a checkpoint as Stability AI's are: the scheduler is another than DDIM's."""
-    scheduler = EulerDiscreteScheduler(
+    euler = EulerDiscreteScheduler(
         beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1, timestep_spacing="leading"
     )
     StableDiffusionXLPipeline(
@@ -69,7 +79,7 @@ def tiny_xl(folder: Path, *, zeros: bool = True) -> Path:
         tokenizer=tokenizer(),
         tokenizer_2=second_tokenizer(folder / "tokenizer_2"),
         unet=unet_xl(),
-        scheduler=scheduler,
+        scheduler=euler,
         force_zeros_for_empty_prompt=zeros,
         add_watermarker=False,
     ).save_pretrained(folder)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from zeroshift.captioning import Captioner
 from zeroshift.conditioning.direction import Direction
-from zeroshift.diffusion.backbone import Backbone, Unsupported, check_edits
+from zeroshift.diffusion.backbone import Backbone, Unsupported
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.edits import EditSpec
 from zeroshift.image import Fit, Picture, as_photo
@@ -230,10 +230,8 @@ def asked_of(
     """Say for one picture after another what is asked of it; see ``groups``.
 
     Raises:
-        Unsupported: the model only generates.
         ValueError: an option or a word is unusable, or the specs differ in their seeds.
     """
-    check_edits(editor.backbone.identity.name, editor.backbone.edits)
     if len({spec.seed for spec in specs}) > 1:
         raise ValueError("Edits of the same pictures share their noise; give them one seed, or edit once for each.")
     along = [spec.made_direction(editor.backbone, direction) for spec in specs]

@@ -23,7 +23,7 @@ def load(
 ) -> Editor:
     """Load a model: the shipped one, a folder in diffusers format, or a hub id.
 
-    Stable Diffusion 1.x and 2.x edit and generate; Stable Diffusion XL generates.
+    Stable Diffusion 1.x, 2.x and XL are loaded.
 
     Args:
         model: folder or hub id; None is the model that comes with the package.

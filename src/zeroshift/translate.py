@@ -12,7 +12,7 @@ from zeroshift.conditioning.prompts import FixedPrompts
 from zeroshift.control.base import Control
 from zeroshift.control.perceptual import Vgg
 from zeroshift.diffusion.agreement import check_facts
-from zeroshift.diffusion.backbone import Backbone, check_edits
+from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.embedding import Embedding, guidance_rows
 from zeroshift.diffusion.noise import check_seeds, random_start
 from zeroshift.diffusion.trajectory import Trajectory
@@ -63,12 +63,10 @@ def translate(
     is for refinement.
 
     Raises:
-        Unsupported: the model only generates.
         ValueError: the pictures frame to different sizes, the requests cannot share one inversion (see
             ``batching.grouped``), there are more or fewer seeds than pictures, or the ``trajectory`` is not what this
             run would have made itself.
     """
-    check_edits(backbone.identity.name, backbone.edits)
     check_seeds(seeds, frames)
     check_rows(len(frames))
     check_shared(requests, photograph=True)
@@ -126,10 +124,8 @@ def invert(
     """Only invert pictures as ``translate`` does; the last step has the trajectory.
 
     Raises:
-        Unsupported: the model only generates.
         ValueError: the pictures frame to different sizes, or there are more or fewer seeds than pictures.
     """
-    check_edits(backbone.identity.name, backbone.edits)
     check_seeds(seeds, frames)
     prompt = backbone.embed([request.task.source_prompt]).repeat(len(frames))
     yield from _inverted(backbone, frames, request, prompt, seeds)
@@ -143,10 +139,8 @@ def translate_generated(
     The results' ``reconstruction`` is the generated source.
 
     Raises:
-        Unsupported: the model only generates.
         ValueError: the requests do not share source prompt and steps.
     """
-    check_edits(backbone.identity.name, backbone.edits)
     check_rows(len(seeds))
     check_seeds(seeds, seeds)
     check_shared(requests, photograph=False)

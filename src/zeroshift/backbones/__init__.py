@@ -9,9 +9,8 @@ from zeroshift.backbones.checkpoint import (
     Precision,
     find_checkpoint,
     find_clip,
-    find_configs,
 )
-from zeroshift.diffusion.backbone import Backbone, Identity, Unsupported, check_edits
+from zeroshift.diffusion.backbone import Backbone, Identity, Unsupported
 
 
 def load_backbone(
@@ -47,16 +46,4 @@ def open_backbone(
     return READERS[checkpoint.family.name](checkpoint, device, precision, clip)
 
 
-def check_editing(model: str | Path | None, revision: str | None = None, cache_dir: str | Path | None = None) -> None:
-    """Refuse a model that cannot edit before its weights are downloaded or read.
-
-    Raises:
-        ValueError: there is no such folder or repository.
-        Unsupported: a part is missing, it is of no family that is loaded, or of one that only generates.
-    """
-    if model is not None:
-        found = find_configs(model, revision, cache_dir)
-        check_edits(found.name, found.family.edits)
-
-
-__all__ = ["Backbone", "Identity", "Unsupported", "check_editing", "load_backbone", "open_backbone"]
+__all__ = ["Backbone", "Identity", "Unsupported", "load_backbone", "open_backbone"]

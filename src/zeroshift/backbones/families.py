@@ -21,8 +21,6 @@ class Family:
     weights: Mapping[str, str]
     """the parts that are networks, with the name that their weight files begin with"""
     tokenizers: tuple[str, ...]
-    edits: bool
-    """whether pictures can be edited with it, not only generated"""
     indexed: bool = False
     """whether ``model_index.json`` has a setting that pictures depend on"""
 
@@ -55,14 +53,12 @@ STABLE_DIFFUSION = Family(
     ),
     {"unet": _DIFFUSERS_WEIGHTS, "vae": _DIFFUSERS_WEIGHTS, "text_encoder": _CLIP_WEIGHTS},
     ("tokenizer",),
-    edits=True,
 )
 STABLE_DIFFUSION_XL = Family(
     "Stable Diffusion XL",
     ("StableDiffusionXLPipeline",),
     {**STABLE_DIFFUSION.weights, "text_encoder_2": _CLIP_WEIGHTS},
     ("tokenizer", "tokenizer_2"),
-    edits=False,
     indexed=True,
 )
 FAMILIES = (STABLE_DIFFUSION, STABLE_DIFFUSION_XL)

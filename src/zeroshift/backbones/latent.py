@@ -1,6 +1,6 @@
 """What checkpoints of a UNet and a VAE have in common, whatever tells them what to draw."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 
@@ -12,6 +12,7 @@ from zeroshift.backbones.clip import widened
 from zeroshift.backbones.noise_schedule import schedule_of
 from zeroshift.backbones.sharing import sharing
 from zeroshift.backbones.unet import find_sites, tap
+from zeroshift.diffusion.backbone import Clip, Identity, Unsupported
 from zeroshift.diffusion.lock import NetworkLock
 from zeroshift.diffusion.schedule import Schedule
 from zeroshift.diffusion.sites import Site, Taps
@@ -25,9 +26,12 @@ class LatentDiffusion:
     The network runs in its own precision, everything outside it in float32 (float64 where the latents are).
     """
 
+    identity: Identity
     unet: UNet2DConditionModel
     vae: AutoencoderKL
     scheduler: DDIMScheduler
+    open_clip: Callable[[], Clip] | None
+    """loads the image encoder, which few edits need, and what belongs to it"""
     lock: NetworkLock
     """of the UNet: taps are installed in it, and whoever passes through it meets them"""
 
@@ -60,6 +64,23 @@ class LatentDiffusion:
     @cached_property
     def sites(self) -> tuple[Site, ...]:
         return find_sites(self.unet)
+
+    @cached_property
+    def clip(self) -> Clip:
+        """The CLIP, loaded at the first call.
+
+        Raises:
+            Unsupported: there is none, or it cannot be loaded.
+        """
+        if self.open_clip is None:
+            raise Unsupported(
+                f"The checkpoint {self.identity.name} has no CLIP image encoder; give one, by folder or "
+                "hub id, as `clip`, or leave out what compares pictures."
+            )
+        return self.open_clip()
+
+    def image_tokens(self, pictures: Tensor) -> Tensor:
+        return self.clip.image_tokens(pictures)
 
     @contextmanager
     def install(self, taps: Taps) -> Iterator[None]:

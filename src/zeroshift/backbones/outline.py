@@ -1,36 +1,122 @@
 """Checkpoints without weights: every network on the meta device, where shapes flow and nothing is computed."""
 
+from collections.abc import Callable, Mapping
+
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer, CLIPVisionConfig, CLIPVisionModel
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    CLIPTokenizer,
+    CLIPVisionConfig,
+    CLIPVisionModel,
+)
 
 from zeroshift.backbones.checkpoint import IMAGE_ENCODER, Checkpoint
 from zeroshift.backbones.clip import Towers
+from zeroshift.backbones.families import STABLE_DIFFUSION, STABLE_DIFFUSION_XL
+from zeroshift.backbones.sdxl import StableDiffusionXL
 from zeroshift.backbones.stable_diffusion import StableDiffusion
 from zeroshift.backbones.whole import loading
-from zeroshift.diffusion.backbone import Identity, check_edits
+from zeroshift.diffusion.backbone import Backbone, Clip, Identity
 
 
-def outline_of(checkpoint: Checkpoint) -> StableDiffusion:
+def outline_of(checkpoint: Checkpoint) -> Backbone:
     """Build a checkpoint from its configurations; weights are not read.
 
     Raises:
-        Unsupported: nothing can be made of them, or the model only generates.
+        Unsupported: nothing can be made of them.
     """
-    check_edits(checkpoint.name, checkpoint.family.edits)
+    return OUTLINES[checkpoint.family.name](checkpoint)
+
+
+def outline_of_stable_diffusion(checkpoint: Checkpoint) -> StableDiffusion:
+    """Build Stable Diffusion 1.x or 2.x from its configurations.
+
+    Raises:
+        Unsupported: nothing can be made of them.
+    """
+    unet, vae = networks_of(checkpoint)
+    text, words = encoder_of(checkpoint, CLIPTextModel, "text_encoder", "tokenizer")
+    scheduler, opener = scheduler_of(checkpoint), opener_of(checkpoint, text, words)
+    return StableDiffusion(without_weights(checkpoint), unet, vae, text, words, scheduler, opener)
+
+
+def outline_of_xl(checkpoint: Checkpoint) -> StableDiffusionXL:
+    """Build Stable Diffusion XL from its configurations.
+
+    Raises:
+        Unsupported: nothing can be made of them.
+    """
+    unet, vae = networks_of(checkpoint)
+    text, words = encoder_of(checkpoint, CLIPTextModel, "text_encoder", "tokenizer")
+    second, its_words = encoder_of(checkpoint, CLIPTextModelWithProjection, "text_encoder_2", "tokenizer_2")
+    return StableDiffusionXL(
+        identity=without_weights(checkpoint),
+        unet=unet,
+        vae=vae,
+        text_encoders=(text, second),
+        tokenizers=(words, its_words),
+        scheduler=scheduler_of(checkpoint),
+        open_clip=opener_of(checkpoint, text, words),
+    )
+
+
+OUTLINES: Mapping[str, Callable[[Checkpoint], Backbone]] = {
+    STABLE_DIFFUSION.name: outline_of_stable_diffusion,
+    STABLE_DIFFUSION_XL.name: outline_of_xl,
+}
+"""what builds a checkpoint without weights, by its family's name"""
+
+
+def without_weights(checkpoint: Checkpoint) -> Identity:
+    """The identity of what has no weights to hash."""
+    return Identity(checkpoint.name, "0" * 64, checkpoint.revision)
+
+
+def networks_of(checkpoint: Checkpoint) -> tuple[UNet2DConditionModel, AutoencoderKL]:
+    """UNet and VAE of a checkpoint's configurations, on the meta device.
+
+    Raises:
+        Unsupported: nothing can be made of them.
+    """
+    root = checkpoint.root
+    with loading(f"the checkpoint {checkpoint.name}", "the config.json of its networks"), torch.device("meta"):
+        unet = UNet2DConditionModel.from_config(UNet2DConditionModel.load_config(root / "unet"))
+        return unet, AutoencoderKL.from_config(AutoencoderKL.load_config(root / "vae"))
+
+
+def encoder_of(
+    checkpoint: Checkpoint, kind: type[CLIPTextModel], part: str, words: str
+) -> tuple[CLIPTextModel, CLIPTokenizer]:
+    """A text encoder of class ``kind`` on the meta device, and its tokenizer.
+
+    Raises:
+        Unsupported: nothing can be made of their files.
+    """
     root, what = checkpoint.root, f"the checkpoint {checkpoint.name}"
     with loading(what, "the config.json of its networks"), torch.device("meta"):
-        unet = UNet2DConditionModel.from_config(UNet2DConditionModel.load_config(root / "unet"))
-        vae = AutoencoderKL.from_config(AutoencoderKL.load_config(root / "vae"))
-        text_encoder = CLIPTextModel(CLIPTextConfig.from_pretrained(root / "text_encoder"))
-    with loading(what, "the files of its tokenizer and scheduler"):
-        tokenizer = CLIPTokenizer.from_pretrained(root / "tokenizer", local_files_only=True)
-        scheduler = DDIMScheduler.from_pretrained(root / "scheduler", local_files_only=True)
-    identity = Identity(checkpoint.name, "0" * 64, checkpoint.revision)
-    vision = CLIPVisionConfig.from_pretrained(root / IMAGE_ENCODER) if checkpoint.sees else vit_b16()
-    return StableDiffusion(
-        identity, unet, vae, text_encoder, tokenizer, scheduler, lambda: towers_of(vision, text_encoder, tokenizer)
-    )
+        text = kind(CLIPTextConfig.from_pretrained(root / part))
+    with loading(what, "the files of its tokenizer"):
+        return text, CLIPTokenizer.from_pretrained(root / words, local_files_only=True)
+
+
+def scheduler_of(checkpoint: Checkpoint) -> DDIMScheduler:
+    """The scheduler of a checkpoint.
+
+    Raises:
+        Unsupported: nothing can be made of its file.
+    """
+    with loading(f"the checkpoint {checkpoint.name}", "the file of its scheduler"):
+        return DDIMScheduler.from_pretrained(checkpoint.root / "scheduler", local_files_only=True)
+
+
+def opener_of(checkpoint: Checkpoint, text: CLIPTextModel, words: CLIPTokenizer) -> Callable[[], Clip]:
+    """What opens a checkpoint's own CLIP, or the one that it is most often given."""
+    own = checkpoint.root / IMAGE_ENCODER
+    vision = CLIPVisionConfig.from_pretrained(own) if checkpoint.sees else vit_b16()
+    return lambda: towers_of(vision, text, words)
 
 
 def outline_of_sd15() -> StableDiffusion:

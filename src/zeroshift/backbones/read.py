@@ -16,7 +16,7 @@ from zeroshift.backbones.probe import check_prompts, probe
 from zeroshift.backbones.sdxl import StableDiffusionXL
 from zeroshift.backbones.stable_diffusion import StableDiffusion
 from zeroshift.backbones.whole import check_loaded, loading, read_object
-from zeroshift.diffusion.backbone import Backbone, Clip, Identity, Unsupported
+from zeroshift.diffusion.backbone import Backbone, Clip, Identity
 from zeroshift.files import sha256_of
 
 _DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -59,14 +59,9 @@ def read_stable_diffusion_xl(
     """Load every part.
 
     Raises:
-        Unsupported: a file is damaged or of another architecture, or a CLIP is given.
+        Unsupported: a file is damaged or of another architecture.
         ValueError: the device is not there.
     """
-    if clip is not None:
-        raise Unsupported(
-            f"Pictures are only generated with the model {checkpoint.name}, so that there is nothing to compare; leave "
-            "`clip` out."
-        )
     root, name, place = checkpoint.root, checkpoint.name, pick_device(device)
     dtype, parts = pick_dtype(precision, place), ("text_encoder", "text_encoder_2")
     towers = [
@@ -82,6 +77,7 @@ def read_stable_diffusion_xl(
         tokenizers=(words[0], words[1]),
         scheduler=read_words(DDIMScheduler, checkpoint, "scheduler"),
         zeros_for_empty=bool(index_of(root, name).get("force_zeros_for_empty_prompt", True)),
+        open_clip=clip_opener(checkpoint, clip, towers[0], words[0], place),
     )
     for part in (backbone.unet, backbone.vae, *towers):
         part.to(place)

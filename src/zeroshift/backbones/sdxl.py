@@ -1,6 +1,6 @@
-"""Stable Diffusion XL (Podell et al. 2023, arXiv:2307.01952) in diffusers format: pictures from prompts."""
+"""Stable Diffusion XL (Podell et al. 2023, arXiv:2307.01952) in diffusers format."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -9,9 +9,8 @@ from torch import Tensor
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from zeroshift.backbones.clip import token_ids, tokens_of, widened
-from zeroshift.backbones.families import STABLE_DIFFUSION_XL
 from zeroshift.backbones.latent import LatentDiffusion
-from zeroshift.diffusion.backbone import Clip, Identity, Tokens, Unsupported
+from zeroshift.diffusion.backbone import Clip, Identity, Tokens
 from zeroshift.diffusion.embedding import Embedding
 from zeroshift.diffusion.lock import NetworkLock
 
@@ -29,27 +28,13 @@ class StableDiffusionXL(LatentDiffusion):
     zeros_for_empty: bool = True
     """whether the empty prompt is zeros, as in training (``force_zeros_for_empty_prompt``), not what encoders make of
     it"""
+    open_clip: Callable[[], Clip] | None = None
+    """loads the image encoder, which few edits need, and what belongs to it"""
     lock: NetworkLock = field(default_factory=NetworkLock)
 
     def __post_init__(self) -> None:
         for network in (self.unet, self.vae, *self.text_encoders):
             network.requires_grad_(False).eval()
-
-    @property
-    def edits(self) -> bool:
-        return STABLE_DIFFUSION_XL.edits
-
-    @property
-    def clip(self) -> Clip:
-        """Refuse: no edit compares pictures here.
-
-        Raises:
-            Unsupported: always.
-        """
-        raise Unsupported(f"The model {self.identity.name} has no CLIP image encoder, and none can be given to it.")
-
-    def image_tokens(self, pictures: Tensor) -> Tensor:
-        return self.clip.image_tokens(pictures)
 
     @torch.no_grad()
     def embed(self, prompts: Sequence[str]) -> Embedding:

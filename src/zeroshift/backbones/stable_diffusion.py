@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
@@ -10,9 +9,8 @@ from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from zeroshift.backbones.clip import token_ids, tokens_of, widened
-from zeroshift.backbones.families import STABLE_DIFFUSION
 from zeroshift.backbones.latent import LatentDiffusion
-from zeroshift.diffusion.backbone import Clip, Identity, Tokens, Unsupported
+from zeroshift.diffusion.backbone import Clip, Identity, Tokens
 from zeroshift.diffusion.embedding import Embedding
 from zeroshift.diffusion.lock import NetworkLock
 
@@ -34,27 +32,6 @@ class StableDiffusion(LatentDiffusion):
     def __post_init__(self) -> None:
         for network in (self.unet, self.vae, self.text_encoder):
             network.requires_grad_(False).eval()
-
-    @property
-    def edits(self) -> bool:
-        return STABLE_DIFFUSION.edits
-
-    @cached_property
-    def clip(self) -> Clip:
-        """The CLIP, loaded at the first call.
-
-        Raises:
-            Unsupported: there is none, or it cannot be loaded.
-        """
-        if self.open_clip is None:
-            raise Unsupported(
-                f"The checkpoint {self.identity.name} has no CLIP image encoder; give one, by folder or "
-                "hub id, as `clip`, or leave out what compares pictures."
-            )
-        return self.open_clip()
-
-    def image_tokens(self, pictures: Tensor) -> Tensor:
-        return self.clip.image_tokens(pictures)
 
     @torch.no_grad()
     def embed(self, prompts: Sequence[str]) -> Embedding:

@@ -35,7 +35,7 @@ def caption(
     from zeroshift.batching import look
 
     check_files(images, max_megapixels)
-    editor, _ = model.opened(Loudness(json=json), edits=False)
+    editor, _ = model.opened(Loudness(json=json))
     pictures = (load_image(image, max_megapixels=max_megapixels) for image in images)
     for image, seen in zip(images, look(editor, pictures, fit=fit, region=region, caption=True), strict=True):
         print(text.dumps({"path": str(image), "caption": seen.caption}) if json else f"{image}: {seen.caption}")

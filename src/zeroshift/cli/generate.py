@@ -47,7 +47,7 @@ def generate(
     files = settled(places([f"{slug(prompt)}-{seed}" for prompt in prompts], output), overwrite, loud)
     for path in files:
         check_picture(path)
-    editor, _ = model.opened(loud, edits=False)
+    editor, _ = model.opened(loud)
     from zeroshift.image import save_image
     from zeroshift.translate import generate as sampled
 

@@ -12,7 +12,7 @@ from zeroshift.cli.recipes import check_vgg, model_flags, original, saved_direct
 from zeroshift.cli.shared import DEFAULT_LOUDNESS, Loudness, Output, Overwrite, Text, Vgg, as_app
 from zeroshift.image import load_image, read_recipe
 from zeroshift.image.save import FORMATS, write_picture
-from zeroshift.recipe import EditRecipe, parse_recipe
+from zeroshift.recipe import parse_recipe
 from zeroshift.redo import remade_bytes, replay, result_of, why_different
 
 
@@ -47,7 +47,7 @@ def redo(
     (path,) = settled([path], overwrite, loud)
     check_picture(path)
     with waiting("loading the model", loud.silent):
-        editor = model_flags(recipe, edited, model, clip, cache_dir).open(vgg, edits=isinstance(recipe, EditRecipe))
+        editor = model_flags(recipe, edited, model, clip, cache_dir).open(vgg)
     photo = None if source is None else load_image(source, max_megapixels=float("inf"))
     last, seconds = follow(replay(editor, recipe, photo, along), loud.silent)
     result = result_of(recipe, last)

@@ -65,15 +65,15 @@ class ModelFlags:
     precision: Annotated[Precision, Parameter(help="auto is fp16 on CUDA, else fp32")] = "auto"
     threads: Annotated[int | None, Parameter(help="CPU threads", metavar="N", validator=Number(gte=1))] = None
 
-    def opened(self, loud: "Loudness", vgg: Path | None = None, *, edits: bool = True) -> "tuple[Editor, float]":
+    def opened(self, loud: "Loudness", vgg: Path | None = None) -> "tuple[Editor, float]":
         """Load the model as ``open`` does, saying so, and return it with the seconds that took."""
         begun = time.perf_counter()
         with waiting("loading the model", loud.silent):
-            editor = self.open(vgg, edits=edits)
+            editor = self.open(vgg)
         return editor, time.perf_counter() - begun
 
-    def open(self, vgg: Path | None = None, *, edits: bool = True) -> "Editor":
-        """Load the model; where it is to edit, one that only generates is refused before its weights are downloaded.
+    def open(self, vgg: Path | None = None) -> "Editor":
+        """Load the model.
 
         Raises:
             Wrong: an option is about downloads, and the model is not downloaded; there are too many threads.
@@ -83,12 +83,9 @@ class ModelFlags:
         check_threads(self.threads)
         import torch
 
-        from zeroshift.backbones import check_editing
         from zeroshift.loading import load
 
         hush_libraries()
-        if edits:
-            check_editing(self.model, self.revision, self.cache_dir)
         if self.threads is not None:
             torch.set_num_threads(self.threads)
         return load(

@@ -1,6 +1,7 @@
 """What a method's parts are bound to, and what a conditioning is before that."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from torch import Tensor
@@ -41,6 +42,11 @@ class EditContext:
     def steps(self) -> int:
         """The number of sampling steps of the whole grid."""
         return self.trajectory.schedule.steps
+
+    @cached_property
+    def empty(self) -> Embedding:
+        """The empty prompt, one per picture."""
+        return self.embed("")
 
     @property
     def count(self) -> int:

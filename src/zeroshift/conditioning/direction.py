@@ -14,7 +14,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from zeroshift.diffusion.backbone import Backbone, check_edits
+from zeroshift.diffusion.backbone import Backbone
+from zeroshift.diffusion.embedding import Embedding
 from zeroshift.files import check_readable, write_safetensors
 from zeroshift.sentences import contains_word, template_sentences
 
@@ -22,7 +23,7 @@ MOST = 64
 """mean embeddings that are kept of a model; the oldest goes first"""
 _KEPT = Lock()
 """held where the means are looked up or kept, not while they are made"""
-_MEANS: WeakKeyDictionary[Backbone, dict[tuple[str, int], Tensor]] = WeakKeyDictionary()
+_MEANS: WeakKeyDictionary[Backbone, dict[tuple[str, int], Embedding]] = WeakKeyDictionary()
 """mean embeddings by model, and by sentences and thread count, which changes last bits"""
 
 
@@ -38,14 +39,28 @@ class Direction:
     """target mean minus source mean, token position by token position, neither normalised nor pooled: (1, L, D)"""
     provenance: dict[str, str]
     """source and target names, sentence counts and hashes, model; empty where nothing is known"""
+    pooled: Tensor | None = None
+    """the same of the pooled vectors, (1, P), for a model that takes one beside the tokens"""
 
     def __post_init__(self) -> None:
-        delta = self.delta
+        delta, pooled = self.delta, self.pooled
         if not (delta.ndim == 3 and len(delta) == 1 and delta.is_floating_point() and delta.isfinite().all()):
             raise ValueError(
                 f"An edit direction is one finite vector per token, floats of (1, tokens, width), and this is "
                 f"{str(delta.dtype).removeprefix('torch.')} of {tuple(delta.shape)}."
             )
+        if pooled is not None and not (
+            pooled.ndim == 2 and len(pooled) == 1 and pooled.is_floating_point() and pooled.isfinite().all()
+        ):
+            raise ValueError(
+                "An edit direction's pooled part is one finite vector, floats of (1, width), and this is "
+                f"{str(pooled.dtype).removeprefix('torch.')} of {tuple(pooled.shape)}."
+            )
+
+    @property
+    def embedding(self) -> Embedding:
+        """What prompts are shifted by."""
+        return Embedding(self.delta, pooled=self.pooled)
 
     @property
     def name(self) -> str:
@@ -56,18 +71,29 @@ class Direction:
     @property
     def sha256(self) -> str:
         """The hash of the values."""
-        return hashlib.sha256(self.delta.contiguous().cpu().numpy().tobytes()).hexdigest()
+        parts = (self.delta,) if self.pooled is None else (self.delta, self.pooled)
+        return hashlib.sha256(b"".join(x.contiguous().cpu().numpy().tobytes() for x in parts)).hexdigest()
 
 
-def mean_embedding(backbone: Backbone, sentences: Sequence[str], batch: int = 64) -> Tensor:
-    """The mean of the encoded sentences per position, (1, L, D) in float64 on the CPU."""
+def mean_embedding(backbone: Backbone, sentences: Sequence[str], batch: int = 64) -> Embedding:
+    """The mean of the encoded sentences, in float64 on the CPU: per position, (1, L, D), and of pooled vectors."""
     batches = (sentences[first : first + batch] for first in range(0, len(sentences), batch))
     # to the CPU first: MPS has no float64
-    sums = [backbone.embed(part).tokens.cpu().double().sum(0, keepdim=True) for part in batches]
-    return torch.stack(sums).sum(0) / len(sentences)
+    sums = [summed(backbone.embed(part)) for part in batches]
+    pooled = [part.pooled for part in sums if part.pooled is not None]
+    return Embedding(
+        torch.stack([part.tokens for part in sums]).sum(0) / len(sentences),
+        pooled=torch.stack(pooled).sum(0) / len(sentences) if pooled else None,
+    )
 
 
-def mean_of(backbone: Backbone, sentences: Sequence[str]) -> Tensor:
+def summed(prompts: Embedding) -> Embedding:
+    """The sum of encoded prompts."""
+    tokens, pooled = prompts.tokens.cpu().double().sum(0, keepdim=True), prompts.pooled
+    return Embedding(tokens, pooled=None if pooled is None else pooled.cpu().double().sum(0, keepdim=True))
+
+
+def mean_of(backbone: Backbone, sentences: Sequence[str]) -> Embedding:
     """The mean embedding, kept as long as the model is loaded: further edits with a word encode nothing."""
     key = hash_of(sentences), torch.get_num_threads()
     with _KEPT:
@@ -75,7 +101,7 @@ def mean_of(backbone: Backbone, sentences: Sequence[str]) -> Tensor:
     return _kept(backbone, key, mean_embedding(backbone, sentences)) if found is None else found
 
 
-def _kept(backbone: Backbone, key: tuple[str, int], mean: Tensor) -> Tensor:
+def _kept(backbone: Backbone, key: tuple[str, int], mean: Embedding) -> Embedding:
     with _KEPT:
         kept = _MEANS.setdefault(backbone, {})
         if len(kept) == MOST:
@@ -94,10 +120,8 @@ def make_direction(
     """The direction from the sentences ``source`` to the sentences ``target``.
 
     Raises:
-        Unsupported: the model only generates.
         ValueError: a set is empty.
     """
-    check_edits(backbone.identity.name, backbone.edits)
     for name, sentences in zip(names, (source, target), strict=True):
         if not sentences:
             raise ValueError(f'There are no sentences for "{name}"; give at least one, better hundreds.')
@@ -111,8 +135,8 @@ def make_direction(
         "model": backbone.identity.name,
         "model_sha256": backbone.identity.sha256,
     }
-    delta = mean_of(backbone, target) - mean_of(backbone, source)
-    return Direction(delta.float(), provenance)
+    moved = mean_of(backbone, target).shift(mean_of(backbone, source), -1)
+    return Direction(moved.tokens.float(), provenance, None if moved.pooled is None else moved.pooled.float())
 
 
 def direction_of_words(backbone: Backbone, source: str, target: str, count: int) -> Direction:
@@ -134,7 +158,9 @@ def save_direction(direction: Direction, path: Path) -> None:
     """
     # one entry alone: safetensors writes several in no fixed order, and equal directions shall be equal files
     metadata = {"provenance": json.dumps(direction.provenance, sort_keys=True)}
-    write_safetensors(path, to_bytes({"delta": direction.delta.contiguous()}, metadata), "Edit directions")
+    parts = {"delta": direction.delta, "pooled": direction.pooled}
+    values = {name: x.contiguous() for name, x in parts.items() if x is not None}
+    write_safetensors(path, to_bytes(values, metadata), "Edit directions")
 
 
 def load_direction(path: Path) -> Direction:
@@ -147,14 +173,15 @@ def load_direction(path: Path) -> Direction:
     try:
         with safe_open(path, framework="pt") as file:
             delta, said = file.get_tensor("delta"), json.loads((file.metadata() or {})["provenance"])
+            pooled = file.get_tensor("pooled") if "pooled" in file.keys() else None  # noqa: SIM118 - no iterator
         provenance = {str(name): str(value) for name, value in dict(said).items()}
     except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
         raise ValueError(f"{path} is not an edit direction; make one with: zeroshift direction make.") from error
     try:
-        direction = Direction(delta, provenance)
+        direction = Direction(delta, provenance, pooled)
     except ValueError as error:
         raise ValueError(f"{path} is not an edit direction: {error}") from error
-    if not delta.any():
+    if not delta.any() and (pooled is None or not pooled.any()):
         raise ValueError(f"The edit direction {path} is zero throughout and would change nothing; make it anew.")
     return direction
 
@@ -168,18 +195,25 @@ def as_direction(direction: Direction | str | PathLike[str] | None) -> Direction
     return load_direction(Path(direction)) if isinstance(direction, (str, PathLike)) else direction
 
 
-def check_direction(direction: Direction, tokens: Tensor) -> None:
-    """Refuse a direction of another text encoder's shape.
+def check_direction(direction: Direction, prompt: Embedding) -> None:
+    """Refuse a direction that has not the shapes of a model's prompts.
 
     Raises:
         ValueError: the shapes differ.
     """
-    if direction.delta.shape[1:] != tokens.shape[1:]:
+    own, wanted = shapes_of(direction.embedding), shapes_of(prompt)
+    if own != wanted:
         name = f" {direction.name}" if direction.name else ""
         raise ValueError(
-            f"The edit direction{name} is {tuple(direction.delta.shape[1:])} and this model's prompts are "
-            f"{tuple(tokens.shape[1:])} (tokens, width); make the direction with this model."
+            f"The edit direction{name} is {own} and this model's prompts are {wanted} (tokens, width); make the "
+            "direction with this model."
         )
+
+
+def shapes_of(prompt: Embedding) -> str:
+    """What one prompt is made of, as in "(77, 2048) with a pooled vector of 1280"."""
+    pooled = "" if prompt.pooled is None else f" with a pooled vector of {prompt.pooled.shape[1]}"
+    return f"{tuple(prompt.tokens.shape[1:])}{pooled}"
 
 
 def doubts(direction: Direction, backbone: Backbone, source: str | None, target: str) -> list[str]:

@@ -57,7 +57,8 @@ def negative_at(run: EditContext, i: int, given: Embedding, prompt: Embedding) -
     learned = run.trajectory.learned
     if learned.prompt_as_negative:
         return prompt
-    return given.of(learned.negatives[i]) if learned.negatives else given
+    # every inversion that learns a negative prompt begins at the empty one, whose pooled vector stays
+    return run.empty.of(learned.negatives[i]) if learned.negatives else given
 
 
 def with_values(run: EditContext, i: int, prompt: Embedding, until: float = 1.0) -> Embedding:
@@ -117,7 +118,7 @@ class Prompts:
         return task.source_prompt, self.kind, negative, text, self.source_guidance or guidance_scale
 
     def bind(self, run: EditContext) -> StepPrompts:
-        empty, wanted = run.embed(""), run.embed(run.task.target_prompt)
+        empty, wanted = run.empty, run.embed(run.task.target_prompt)
         negative = None if self.negative is None else run.embed(self.negative)
         source_negative = negative if self.source_negative is None else run.embed(self.source_negative)
         source_text = run.embed(self.source_text) if run.photograph and self.source_text is not None else None

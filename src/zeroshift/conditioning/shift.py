@@ -4,10 +4,8 @@ from collections.abc import Callable
 from math import cos, pi
 from typing import Annotated, ClassVar, Literal, final
 
-import torch.nn.functional as F
 from pydantic import ConfigDict, Field, StrictBool, StrictFloat, StrictInt
 from pydantic.dataclasses import dataclass
-from torch import Tensor
 
 from zeroshift.conditioning.base import EditContext
 from zeroshift.conditioning.direction import (
@@ -75,7 +73,7 @@ def direction_of_task(backbone: Backbone, task: Task, words: Words, sentences: i
         ValueError: the task's own is of another text encoder.
     """
     if task.direction is not None:
-        check_direction(task.direction, backbone.embed([task.source_prompt]).tokens)
+        check_direction(task.direction, backbone.embed([task.source_prompt]))
         return task.direction
     if task.words is not None and words == "sentences":
         return direction_of_words(backbone, *task.words, sentences)
@@ -90,7 +88,7 @@ def rows_along(run: EditContext, negative: str | None, normalise: bool) -> Calla
     """
     if run.direction is None:
         raise ValueError("An edit along a direction needs one; give two words, or a `direction`.")
-    delta = unit(run.direction.delta) if normalise else run.direction.delta
+    along = unit(run.direction.embedding) if normalise else run.direction.embedding
     given = None if negative is None and run.photograph else run.embed(negative or "")
 
     def rows(i: int, strength: float | None) -> TextRows:
@@ -98,7 +96,7 @@ def rows_along(run: EditContext, negative: str | None, normalise: bool) -> Calla
         # the same object: the source branch of a photograph then needs one row, not two equal ones
         seen = with_values(run, i, prompt)
         against = negative_at(run, i, given or seen, seen)
-        moved = seen if strength is None else with_values(run, i, prompt.shift(Embedding(delta), strength))
+        moved = seen if strength is None else with_values(run, i, prompt.shift(along, strength))
         return guidance_rows(against, moved, run.guidance_scale)
 
     return rows
@@ -111,9 +109,14 @@ def key_of(kind: str, negative: str | None, photograph: bool, guidance_scale: fl
     return kind, negative or "", guidance_scale
 
 
-def unit(delta: Tensor) -> Tensor:
-    """``delta`` at length 1 over all its values; zeros stay zeros."""
-    return F.normalize(delta.flatten(), dim=0).view_as(delta)
+def unit(direction: Embedding) -> Embedding:
+    """A direction whose tokens have length 1 over all their values, and its pooled vector as much shorter.
+
+    Zeros stay zeros.
+    """
+    length = direction.tokens.flatten().norm(dim=0).clamp_min(1e-12)
+    pooled = None if direction.pooled is None else direction.pooled / length
+    return Embedding(direction.tokens / length, pooled=pooled)
 
 
 def strengths_of(strength: float, shape: Shape, steps: int) -> tuple[float, ...]:

@@ -207,7 +207,8 @@ def _count(value: weakref.ref[Tensor]) -> int:
 def _edit(backbone: Backbone, method: Method, prompt: Embedding, trajectory: Trajectory) -> Branch:
     """Plan an edit along a direction of zeros: making one is work for the text encoder, which is not counted."""
     task = Task("a photo", "a picture", "a photo", "a picture", None)
-    direction = Direction(torch.zeros(prompt.tokens[:1].shape), {})
+    pooled = None if prompt.pooled is None else torch.zeros(prompt.pooled[:1].shape)
+    direction = Direction(torch.zeros(prompt.tokens[:1].shape), {}, pooled)
     pictures = _photograph(backbone, trajectory.start, prompt).pictures
     scale = method.guidance_scale
     return edit_of(method, EditContext(backbone, task, prompt, trajectory, scale, True, direction, pictures=pictures))

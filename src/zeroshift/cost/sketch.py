@@ -30,7 +30,7 @@ class Sketch:
         self._taps = Taps(())
         self._blocks = 1
         self._prompt = model.embed([""])
-        self.identity, self.sites, self.edits = model.identity, model.sites, model.edits
+        self.identity, self.sites = model.identity, model.sites
         self.size, self.multiple, self.factor = model.size, model.multiple, model.factor
         self.latent_channels = model.latent_channels
         self.clip = SketchedClip(notes)

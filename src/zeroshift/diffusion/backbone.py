@@ -45,19 +45,6 @@ class Tokens:
     """each word's positions in ``ids``; empty for one that is cut off"""
 
 
-def check_edits(name: str, edits: bool) -> None:
-    """Refuse to edit with a checkpoint that only generates.
-
-    Raises:
-        Unsupported: it does.
-    """
-    if not edits:
-        raise Unsupported(
-            f"With the model {name} zeroshift generates pictures from prompts, and nothing else so far; to edit or "
-            "invert pictures take a Stable Diffusion 1.x or 2.x checkpoint, or the model that comes with the package."
-        )
-
-
 class Clip(Protocol):
     """What a picture shows and what a prompt says in one space. Pictures are (B, 3, H, W) in [-1, 1]."""
 
@@ -83,10 +70,6 @@ class Backbone(Protocol):
 
     @property
     def identity(self) -> Identity: ...
-
-    @property
-    def edits(self) -> bool:
-        """Whether methods and inversions know this network; pictures are generated with every one."""
 
     @property
     def size(self) -> int:

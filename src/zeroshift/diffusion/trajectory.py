@@ -26,7 +26,7 @@ class Learned:
     prompts: Sequence[Tensor] = ()
     """the source prompt's embedding, (B, L, D) (MirrorDiffusion)"""
     negatives: Sequence[Tensor] = ()
-    """the negative prompt's embedding, (B, L, D) (null-text inversion)"""
+    """the negative prompt's embedding, (B, L, D) (null-text inversion); its pooled vector is the empty prompt's"""
     prompt_as_negative: bool = False
     """whether the source prompt is the negative one too (negative-prompt inversion)"""
     scales: Sequence[Tensor] = ()

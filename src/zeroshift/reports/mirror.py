@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zeroshift.diffusion.backbone import Backbone, check_edits
+from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.embedding import Embedding
 from zeroshift.diffusion.sites import Compute, Part, Site, select, tapped
 from zeroshift.diffusion.trajectory import Trajectory
@@ -101,12 +101,7 @@ def arms_of(inversion: Redescription) -> tuple[Arm, ...]:
 def compare(
     backbone: Backbone, photograph: CleanLatents, inversion: Redescription, plan: InversionContext, seeds: Sequence[int]
 ) -> tuple[Mirror, Way]:
-    """Walk every arm of one picture, the random ones once per seed; return the figures and the last arm's way.
-
-    Raises:
-        Unsupported: the model only generates.
-    """
-    check_edits(backbone.identity.name, backbone.edits)
+    """Walk every arm of one picture, the random ones once per seed; return the figures and the last arm's way."""
     photo = to_bytes((photograph.pictures + 1) * 127.5)
     vae = pixels(backbone, photograph.x0)
     rows = []
