@@ -2,8 +2,9 @@
 
     python -m zeroshift.miniature.data.screened FOLDER [--least 0.3] [--sure 0.5]
 
-Crops that were found by a program show a leg or a sofa now and then, and captions that say a breed teach it. The
-network is EfficientNet-Lite0 (extra ``textures``). The first table stays beside the new one, as ``captions.before.csv``.
+Crops that were found by a program show a leg or a sofa now and then, and captions that say a breed teach it.
+The network is EfficientNet-Lite0 (extra ``textures``). The first table stays beside the new one, as
+``captions.before.csv``.
 """
 
 import argparse
