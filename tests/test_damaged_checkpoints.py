@@ -66,7 +66,7 @@ def test_a_tensor_that_is_missing_or_misshaped(folder, file, key):
         ("vae/config.json", {"act_fn": "x"}, ["The vae of copy", "config.json"]),
         ("unet/config.json", {"sample_size": None}, ["The unet of copy", "config.json"]),
         ("unet/config.json", {"layers_per_block": 10**6}, ["the unet of copy asks for layers_per_block 1000000"]),
-        ("unet/config.json", {"class_embed_type": "identity"}, ["The unet of copy", "config.json"]),
+        ("unet/config.json", {"addition_embed_type": "x"}, ["The unet of copy", "config.json"]),
         ("text_encoder/config.json", {"hidden_act": "x"}, ["The text_encoder of copy", "config.json"]),
         ("scheduler/scheduler_config.json", {"beta_schedule": "x"}, ["The scheduler of copy"]),
         ("tokenizer/tokenizer_config.json", {"model_max_length": 77}, ["model_max_length of 77", "at most 16 tokens"]),

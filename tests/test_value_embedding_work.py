@@ -79,7 +79,7 @@ def test_what_cannot_be_learned_is_refused(tiny):
     with pytest.raises(ValueError, match="falls to 0 at step 100"):
         DDIM(steps=101, inversion=ValueEmbedding())
     blind = replace(tiny, open_clip=None)
-    with pytest.raises(Unsupported, match="has no CLIP image encoder"):
+    with pytest.raises(Unsupported, match="has no CLIP image encoder; .* Without one, learn .*: `learn` direct"):
         inverted(blind, FEW)
     assert len(inverted(blind, replace(FEW, inner_steps=1, learn="direct")).learned.scales) == STEPS
 

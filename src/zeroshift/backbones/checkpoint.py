@@ -8,6 +8,7 @@ from typing import Literal
 
 from zeroshift.backbones.families import FAMILIES, INDEX, LOADED, Family, check_noise, family_of
 from zeroshift.backbones.hub import snapshot
+from zeroshift.backbones.refused import check_folder, check_network
 from zeroshift.backbones.whole import check_depth, check_weights, read_object
 from zeroshift.diffusion.backbone import Unsupported
 
@@ -168,6 +169,7 @@ def check_parts(root: Path, name: str) -> Family:
     Raises:
         Unsupported: a part or its configuration is missing, or it is of no family that is loaded.
     """
+    check_folder(root, name)
     family = family_of(root, name)
     for part in family.parts:
         if not (root / part).is_dir():
@@ -177,7 +179,7 @@ def check_parts(root: Path, name: str) -> Family:
             raise Unsupported(f"The {part} of {name} has no {file}; get it anew.")
     for part, path in _tables(root, family):
         check_depth(read_object(path, f"the {part} of {name}"), f"the {part} of {name}")
-    _check_channels(root, name)
+    check_network(root, name)
     check_noise(root, name)
     return family
 
@@ -212,20 +214,6 @@ def weights_in(folder: Path, stem: str, variant: str | None) -> list[Path]:
     mark, split = f"\\.{variant}" if variant else "", r"-\d+-of-\d+"
     name = re.compile(rf"{stem}({mark}({split})?|{split}{mark})\.safetensors(\.index{mark}\.json)?")
     return sorted(path for path in folder.glob("*.safetensors*") if name.fullmatch(path.name) and path.is_file())
-
-
-def _check_channels(root: Path, name: str) -> None:
-    channels = {}
-    for part, key in (("unet", "in_channels"), ("vae", "latent_channels")):
-        config = read_object(root / part / "config.json", f"the {part} of {name}")
-        if key not in config:
-            raise Unsupported(f"config.json of the {part} of {name} has no {key}; get it anew.")
-        channels[part] = config[key]
-    if channels["unet"] != channels["vae"]:
-        raise Unsupported(
-            f"The UNet of {name} takes {channels['unet']} channels and its VAE gives {channels['vae']}: an inpainting "
-            "or depth model; use a plain text-to-image checkpoint."
-        )
 
 
 def _download(model: str, revision: str | None, cache_dir: str | Path | None) -> Path:

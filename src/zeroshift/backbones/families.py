@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from zeroshift.backbones.refused import instead_of
 from zeroshift.backbones.whole import read_object
 from zeroshift.diffusion.backbone import Unsupported
 
@@ -77,20 +78,29 @@ def family_of(root: Path, name: str) -> Family:
     for family in FAMILIES:
         if pipeline in family.pipelines:
             return family
-    raise Unsupported(f"The checkpoint {name} is one for diffusers' {pipeline}; {LOADED}, so take one of those.")
+    raise Unsupported(
+        f"The checkpoint {name} is one for diffusers' {pipeline}; {LOADED}, so {instead_of(str(pipeline))}."
+    )
 
 
 def check_noise(root: Path, name: str) -> None:
     """Refuse a checkpoint whose noise is of another kind than the family's.
 
     Raises:
-        Unsupported: the scheduler mixes noise by another formula, or the VAE's latents are scaled channel by channel.
+        Unsupported: the scheduler mixes noise by another formula, the network predicts neither noise nor v, or the
+            VAE's latents are scaled channel by channel.
     """
-    scheduler = read_object(root / "scheduler/scheduler_config.json", f"the scheduler of {name}").get("_class_name")
+    levels = read_object(root / "scheduler/scheduler_config.json", f"the scheduler of {name}")
+    scheduler, predicted = levels.get("_class_name"), levels.get("prediction_type", "epsilon")
     if str(scheduler).startswith(("EDM", "FlowMatch")):
         raise Unsupported(
             f"The checkpoint {name} was trained for diffusers' {scheduler}, whose noise zeroshift does not know; take "
             "a checkpoint with a scheduler such as DDIMScheduler or EulerDiscreteScheduler."
+        )
+    if predicted not in ("epsilon", "v_prediction"):
+        raise Unsupported(
+            f"The UNet of {name} predicts {predicted} (prediction_type in scheduler_config.json), and zeroshift loads "
+            "those that predict epsilon or v_prediction; take one of those."
         )
     if read_object(root / "vae/config.json", f"the vae of {name}").get("latents_mean") is not None:
         raise Unsupported(

@@ -16,6 +16,7 @@ from transformers import (
 from zeroshift.backbones.checkpoint import IMAGE_ENCODER, Checkpoint
 from zeroshift.backbones.clip import Towers
 from zeroshift.backbones.families import STABLE_DIFFUSION, STABLE_DIFFUSION_XL
+from zeroshift.backbones.probe import with_length
 from zeroshift.backbones.sdxl import StableDiffusionXL
 from zeroshift.backbones.stable_diffusion import StableDiffusion
 from zeroshift.backbones.whole import loading
@@ -99,7 +100,7 @@ def encoder_of(
     with loading(what, "the config.json of its networks"), torch.device("meta"):
         text = kind(CLIPTextConfig.from_pretrained(root / part))
     with loading(what, "the files of its tokenizer"):
-        return text, CLIPTokenizer.from_pretrained(root / words, local_files_only=True)
+        return text, with_length(CLIPTokenizer.from_pretrained(root / words, local_files_only=True), text)
 
 
 def scheduler_of(checkpoint: Checkpoint) -> DDIMScheduler:

@@ -4,6 +4,7 @@ import math
 
 import torch
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+from transformers.tokenization_utils_base import VERY_LARGE_INTEGER
 
 from zeroshift.backbones.clip import token_ids
 from zeroshift.backbones.sdxl import StableDiffusionXL
@@ -37,6 +38,13 @@ def probe(backbone: StableDiffusion | StableDiffusionXL) -> None:
             raise ValueError("it returns latents of another shape")
 
 
+def with_length(words: CLIPTokenizer, text: CLIPTextModel | CLIPTextModelWithProjection) -> CLIPTokenizer:
+    """The tokenizer, as long as its text encoder where its own files do not say how long."""
+    if words.model_max_length >= VERY_LARGE_INTEGER:
+        words.model_max_length = text.config.max_position_embeddings
+    return words
+
+
 def check_prompts(words: CLIPTokenizer, text: CLIPTextModel | CLIPTextModelWithProjection, name: str) -> None:
     """Refuse a tokenizer that is of another text encoder.
 
@@ -44,7 +52,7 @@ def check_prompts(words: CLIPTokenizer, text: CLIPTextModel | CLIPTextModelWithP
         Unsupported: it is.
     """
     encoder = text.config
-    if not 2 < words.model_max_length <= encoder.max_position_embeddings:  # 10^30 where its file says nothing
+    if not 2 < words.model_max_length <= encoder.max_position_embeddings:
         raise Unsupported(
             f"tokenizer_config.json of {name} has a model_max_length of {words.model_max_length:g}, and the text "
             f"encoder takes at most {encoder.max_position_embeddings} tokens; get it anew."

@@ -12,7 +12,7 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokeniz
 from zeroshift.backbones.checkpoint import Checkpoint, ClipFolder, Device, Precision, weights_of
 from zeroshift.backbones.clip import read_own_towers, read_tower, read_towers
 from zeroshift.backbones.families import STABLE_DIFFUSION, STABLE_DIFFUSION_XL, index_of
-from zeroshift.backbones.probe import check_prompts, probe
+from zeroshift.backbones.probe import check_prompts, probe, with_length
 from zeroshift.backbones.sdxl import StableDiffusionXL
 from zeroshift.backbones.stable_diffusion import StableDiffusion
 from zeroshift.backbones.whole import check_loaded, loading, read_object
@@ -35,8 +35,8 @@ def read_stable_diffusion(
     dtype = pick_dtype(precision, place)
     network = partial(read_network, checkpoint, dtype)
     own = f"the text_encoder of {checkpoint.name}"
-    tokenizer: CLIPTokenizer = read_words(CLIPTokenizer, checkpoint, "tokenizer")
     text_encoder = read_tower(CLIPTextModel, root / "text_encoder", variants["text_encoder"], dtype, own)
+    tokenizer = with_length(read_words(CLIPTokenizer, checkpoint, "tokenizer"), text_encoder)
     backbone = StableDiffusion(
         identity=identity_of(checkpoint, clip),
         unet=network(UNet2DConditionModel, "unet"),
@@ -68,7 +68,10 @@ def read_stable_diffusion_xl(
         read_tower(kind, root / part, checkpoint.variants[part], dtype, f"the {part} of {name}")
         for kind, part in zip((CLIPTextModel, CLIPTextModelWithProjection), parts, strict=True)
     ]
-    words: list[CLIPTokenizer] = [read_words(CLIPTokenizer, checkpoint, part) for part in checkpoint.family.tokenizers]
+    words = [
+        with_length(read_words(CLIPTokenizer, checkpoint, part), tower)
+        for part, tower in zip(checkpoint.family.tokenizers, towers, strict=True)
+    ]
     backbone = StableDiffusionXL(
         identity=identity_of(checkpoint, clip),
         unet=read_network(checkpoint, dtype, UNet2DConditionModel, "unet"),

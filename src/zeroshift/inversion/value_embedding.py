@@ -34,6 +34,9 @@ from zeroshift.inversion.optimising import (
 )
 from zeroshift.inversion.side_by_side import side_by_side
 
+ENCODERS = {768: "openai/clip-vit-base-patch16", 1024: "openai/clip-vit-large-patch14"}
+"""a public CLIP whose picture tokens are as wide as a text encoder's: that of Stable Diffusion 1.x, and of 2.x"""
+
 
 @final
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, extra="forbid"))
@@ -138,13 +141,22 @@ class ValueEmbedding(Inversion):
             return free_learner(prompt)
         if self.learn == "random-clamped":
             return clamped_learner(prompt, seeds)
-        tokens = backbone.image_tokens(photograph.pictures).to(prompt)
+        try:
+            tokens = backbone.image_tokens(photograph.pictures).to(prompt)
+        except Unsupported as error:
+            raise Unsupported(f"{error} {without_encoder(prompt.shape[-1])}") from error
         if tokens.shape[-1] != prompt.shape[-1]:
             raise Unsupported(
                 f"The checkpoint's image tokens are {tokens.shape[-1]} wide and its text tokens {prompt.shape[-1]}; a "
                 "mapping network needs towers of one width. Learn scale and shift themselves: `learn` direct."
             )
         return network_learner(tokens, prompt.shape[1], self.mapping, self.block_num, seeds)
+
+
+def without_encoder(width: int) -> str:
+    """What to do where there is no image encoder and prompts are ``width`` wide."""
+    fitting = f"An image encoder of this model's width is `clip` {ENCODERS[width]}; " if width in ENCODERS else ""
+    return f"{fitting}{'without' if fitting else 'Without'} one, learn scale and shift themselves: `learn` direct."
 
 
 def quarter_layers(sites: tuple[Site, ...]) -> frozenset[Site]:
