@@ -4,16 +4,20 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from tests.runs import method
-from zeroshift.batching import Asked, grouped, groups, look, run_group, sharing
+from zeroshift.backbones.stable_diffusion import StableDiffusion
+from zeroshift.batching import groups, look, run_group, run_groups
 from zeroshift.conditioning.direction import direction_of_words
 from zeroshift.conditioning.task import make_task
 from zeroshift.editor import Editor
 from zeroshift.edits import EditSpec, spread
-from zeroshift.image import Photo, frame
+from zeroshift.grouping import Asked, grouped, sharing
+from zeroshift.image import ImageError, Photo, frame
 from zeroshift.inversion.ddim import DDIMInversion
+from zeroshift.inversions import InversionMemory
 from zeroshift.request import Request
 from zeroshift.results import framed
 
@@ -33,7 +37,7 @@ def photo(width: int = 32, height: int = 32, seed: int = 0) -> Photo:
 def asked(tiny, *sizes: tuple[int, int], requests=None) -> list[Asked]:
     requests = requests or [Request(make_task("cat", "dog"), method())]
     frames = framed(tiny, [photo(*size) for size in sizes], "aspect")
-    return [Asked(requests, k, frame) for k, frame in enumerate(frames)]
+    return [Asked(k, requests, [k] * len(requests), frame) for k, frame in enumerate(frames)]
 
 
 def test_pictures_of_one_framed_size_run_together_and_no_more_than_fit(tiny):
@@ -49,7 +53,7 @@ def test_a_group_is_there_as_soon_as_it_is_full(tiny):
 
     def coming() -> Iterator[Asked]:
         for one in asked(tiny, *[(32, 32)] * 5):
-            taken.append(one.seed)
+            taken.append(one.place)
             yield one
 
     groups = grouped(coming(), 2)
@@ -59,7 +63,7 @@ def test_a_group_is_there_as_soon_as_it_is_full(tiny):
 
 def test_no_more_than_a_few_batches_wait_for_company(tiny):
     one = asked(tiny, (32, 32))[0]
-    alone = [Asked([Request(make_task("cat", f"dog{k}"), method())], k, one.frame) for k in range(20)]
+    alone = [Asked(k, [Request(make_task("cat", f"dog{k}"), method())], [k], one.frame) for k in range(20)]
     taken = []
 
     def coming() -> Iterator[Asked]:
@@ -77,8 +81,9 @@ def test_edits_that_cannot_share_a_source_fall_into_groups():
     other = Request(make_task("cat", "cow"), method(inversion=DDIMInversion()))
     elsewhere = Request(make_task("cat", "dog", "a cat on a sofa"), method())
     requests = [dog, other, elsewhere, fox]
-    assert sharing(requests, photograph=True) == [(0, 3), (1,), (2,)]
-    assert sharing(requests, photograph=False) == [(0, 1, 3), (2,)]  # nothing is inverted there
+    assert sharing(requests, [0] * 4, photograph=True) == [(0, 3), (1,), (2,)]
+    assert sharing(requests, [0] * 4, photograph=False) == [(0, 1, 3), (2,)]  # nothing is inverted there
+    assert sharing(requests, [0, 0, 0, 7], photograph=False) == [(0, 1), (2,), (3,)]
 
 
 def test_one_edit_of_many_pictures_in_batches(editor):
@@ -110,10 +115,74 @@ def test_a_direction_made_of_words_is_made_once_for_all_pictures(editor, tiny):
     assert group.requests[0].task.direction.sha256 == direction_of_words(tiny, "cat", "fox", 4).sha256
 
 
-def test_specs_of_different_seeds_are_refused(editor):
-    specs = [EditSpec(target="dog", source="cat", seed=seed) for seed in (1, 2)]
-    with pytest.raises(ValueError, match="share their noise"):
-        list(groups(editor, look(editor, [photo()]), specs))
+def test_edits_of_several_seeds_are_what_each_gives_alone_on_one_inversion(editor):
+    options = {**FEW, "inversion": {"kind": "ddim"}}
+    specs = [EditSpec(target="dog", source="cat", options=options, seed=seed) for seed in (1, 2)]
+    kept, photos = InversionMemory(), [photo(seed=k) for k in range(2)]
+    steps = list(run_groups(editor, groups(editor, look(editor, photos), specs), inversions=kept))
+    assert [step.stage for _, step in steps].count("invert") == 3
+    made = {group.edits: [row[0] for row in step.results] for group, step in steps if step.results}
+    assert list(made) == [(0,), (1,)]
+    assert [result.recipe["seed"] for result in made[1,]] == [2, 2]
+    alone = editor.edit(photos, specs[1])
+    assert [result.image.tobytes() for result in alone] == [result.image.tobytes() for result in made[1,]]
+
+
+def test_a_picture_that_cannot_be_read_loses_no_other(editor, tmp_path):
+    photo().image.save(tmp_path / "good.png")
+    whole = (tmp_path / "good.png").read_bytes()
+    (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
+    pictures = [tmp_path / "none.png", whole, tmp_path / "cut.png", photo(64, 32), whole, b"no picture"]
+    failed: dict[int, Exception] = {}
+    frames = look(editor, pictures, failed=failed)
+    spec = EditSpec(target="dog", source="cat", options=FEW)
+    wanted = groups(editor, frames, [spec], failed=failed)
+    ran = [group.members for group, step in run_groups(editor, wanted, failed=failed) if step.results]
+    assert ran == [[1, 3, 4]]
+    assert sorted(failed) == [0, 2, 5]
+    assert [type(error) for error in failed.values()] == [ImageError] * 3
+    assert "none.png does not exist" in str(failed[0])
+
+
+def test_seeds_stay_with_their_pictures_where_some_fail(editor):
+    failed: dict[int, Exception] = {}
+    spec = EditSpec(target="dog", source="cat", options=FEW)
+    frames = look(editor, [b"", photo(), b"", photo(seed=1)], failed=failed)
+    (group,) = groups(editor, frames, [spec], seeds=[10, 11, 12, 13], failed=failed)
+    assert (group.members, group.seeds) == ([1, 3], [11, 13])
+
+
+def test_a_picture_of_which_the_edit_makes_no_sense_loses_no_other(tiny):
+    class Says:
+        def captions(self, pictures):
+            return [f"a photo of a {'cat' if picture.getbbox() else 'dog'}" for picture in pictures]
+
+    editor, failed = Editor(tiny, {}, Says()), dict[int, Exception]()
+    black = Photo.of(Image.new("RGB", (32, 32)))
+    frames = look(editor, [photo(), black, photo(seed=1)], caption=True, failed=failed)
+    (group,) = groups(editor, frames, [EditSpec(target="dog", options=FEW)], failed=failed)
+    assert (group.members, list(failed)) == ([0, 2], [1])
+
+
+def test_a_row_that_fails_does_not_lose_its_batch(editor, monkeypatch):
+    """A network whose numbers overflow on one picture: the others are what they are without it."""
+    encode = StableDiffusion.encode
+
+    def overflowing(self, pictures):
+        black = (pictures == -1).flatten(1).all(dim=1)
+        return torch.where(black[:, None, None, None], torch.inf, encode(self, pictures))
+
+    monkeypatch.setattr(StableDiffusion, "encode", overflowing)
+    spec, black = EditSpec(target="dog", source="cat", options=FEW), Photo.of(Image.new("RGB", (32, 32)))
+    failed: dict[int, Exception] = {}
+    wanted = groups(editor, look(editor, [photo(), black, photo(seed=1)]), [spec])
+    ran = [(group, step) for group, step in run_groups(editor, wanted, failed=failed) if step.results]
+    results = {group.members[0]: step.results[0][0] for group, step in ran}
+    assert (sorted(results), list(failed)) == ([0, 2], [1])
+    assert "not numbers" in str(failed[1])
+    assert results[2].image.tobytes() == editor.edit(photo(seed=1), spec).image.tobytes()
+    with pytest.raises(ValueError, match="not numbers"):
+        editor.edit([photo(), black], spec)
 
 
 def test_files_are_decoded_as_they_are_needed_and_checked_before(editor, tmp_path):

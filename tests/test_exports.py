@@ -45,3 +45,7 @@ def test_version_is_that_of_the_package():
     from importlib.metadata import version
 
     assert zeroshift.__version__ == version("zeroshift")
+
+
+def test_completion_offers_the_public_names():
+    assert dir(zeroshift) == sorted([*zeroshift.__all__, "__version__"])

@@ -3,13 +3,14 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from zeroshift.batching import Group, groups, look_at, run_group
+    from zeroshift.batching import groups, look_at, run_group, run_groups
     from zeroshift.conditioning.direction import Direction
     from zeroshift.conditioning.task import Task
     from zeroshift.diffusion.backbone import Unsupported
     from zeroshift.diffusion.lock import Busy
     from zeroshift.editor import Editor
     from zeroshift.edits import EditSpec, spec_schema, spread
+    from zeroshift.grouping import Group
     from zeroshift.image import ImageError, Photo, encode_image, load_image, read_recipe, save_image
     from zeroshift.inversions import InversionMemory, InversionStore
     from zeroshift.loading import load
@@ -54,6 +55,7 @@ __all__ = [
     "replay",
     "result_of",
     "run_group",
+    "run_groups",
     "save_image",
     "spec_schema",
     "spread",
@@ -66,7 +68,7 @@ _HOME = {
     "EditSpec": "edits",
     "Editor": "editor",
     "GenerateRecipe": "recipe",
-    "Group": "batching",
+    "Group": "grouping",
     "ImageError": "image",
     "InversionMemory": "inversions",
     "InversionStore": "inversions",
@@ -91,6 +93,7 @@ _HOME = {
     "replay": "redo",
     "result_of": "redo",
     "run_group": "batching",
+    "run_groups": "batching",
     "save_image": "image",
     "spec_schema": "edits",
     "spread": "edits",
@@ -104,3 +107,8 @@ def __getattr__(name: str) -> object:
     from importlib import import_module
 
     return getattr(import_module(f"zeroshift.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """The public names, also those that are not imported yet: what completion offers."""
+    return sorted([*__all__, "__version__"])

@@ -7,7 +7,7 @@ from typing import overload
 
 from PIL import Image
 
-from zeroshift.batching import BATCH, Group, groups, look, look_at, run_group
+from zeroshift.batching import groups, look, look_at, run_group, run_groups
 from zeroshift.captioning import Captioner, Vocabulary, vocabulary_of
 from zeroshift.conditioning.direction import Direction, as_direction
 from zeroshift.control.perceptual import Vgg
@@ -15,6 +15,7 @@ from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.noise import check_seeds
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.edits import EditSpec
+from zeroshift.grouping import BATCH, Group
 from zeroshift.image import Fit, Photo, Picture, check_files
 from zeroshift.image.regions import Region
 from zeroshift.image.tensors import to_pictures
@@ -143,9 +144,10 @@ class Editor:
         results: dict[int, Result] = {}
         method = self.method(method) if isinstance(method, str) else method
         frames = look_at(self, pictures, spec, batch=batch)
-        for group in groups(self, frames, [spec], direction=along, method=method, seeds=seeds, batch=batch):
-            *_, last = run_group(self, group, inversions=inversions)
-            results |= {k: row[0] for k, row in zip(group.members, last.results, strict=True)}
+        wanted = groups(self, frames, [spec], direction=along, method=method, seeds=seeds, batch=batch)
+        for group, step in run_groups(self, wanted, inversions=inversions):
+            if step.results:
+                results |= {k: row[0] for k, row in zip(group.members, step.results, strict=True)}
         return results[0] if single else [results[k] for k in range(len(pictures))]
 
     def stream(

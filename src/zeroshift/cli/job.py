@@ -17,11 +17,11 @@ from zeroshift.cli.shared import Loudness
 from zeroshift.image import before_after, load_image, save_image
 
 if TYPE_CHECKING:
-    from zeroshift.batching import Group
     from zeroshift.conditioning.direction import Direction
     from zeroshift.diffusion.trajectory import Trajectory
     from zeroshift.editor import Editor
     from zeroshift.edits import EditSpec
+    from zeroshift.grouping import Group
     from zeroshift.results import FramedPhoto, Result
 
 SHOWN = 256

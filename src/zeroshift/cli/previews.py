@@ -13,8 +13,8 @@ from zeroshift.methods import Method
 from zeroshift.request import describe
 
 if TYPE_CHECKING:
-    from zeroshift.batching import Group
     from zeroshift.editor import Editor
+    from zeroshift.grouping import Group
     from zeroshift.results import FramedPhoto
     from zeroshift.translate import Progress
 

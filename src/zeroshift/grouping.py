@@ -1,0 +1,93 @@
+"""Pictures and edits that one run can do, taken together."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from zeroshift.methods.base import source_key
+from zeroshift.recipe import MOST_ROWS
+from zeroshift.request import Request
+from zeroshift.results import FramedPhoto
+
+BATCH = 16
+"""pictures that run together at most, unless somebody says otherwise"""
+WAITING = 4
+"""batches' worth of pictures that wait for company at most"""
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """One picture, and all that is asked of it."""
+
+    place: int
+    """which of the pictures"""
+    requests: Sequence[Request]
+    seeds: Sequence[int]
+    """of every request"""
+    frame: FramedPhoto | None
+    """None: the model generates the source"""
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """What one run does: the same edits of every picture, on one inversion and one walk of the source branch."""
+
+    edits: tuple[int, ...]
+    """which of the edits that were asked for, in their order"""
+    requests: tuple[Request, ...]
+    """the same, resolved"""
+    members: list[int] = field(default_factory=list)
+    """the pictures by their place in what was asked for"""
+    seeds: list[int] = field(default_factory=list)
+    """of every picture"""
+    frames: list[FramedPhoto] = field(default_factory=list)
+    """every picture; none where the model generates the source"""
+
+    def alone(self) -> "Iterator[Group]":
+        """The same work in a group for each picture."""
+        for row, (member, seed) in enumerate(zip(self.members, self.seeds, strict=True)):
+            yield Group(self.edits, self.requests, [member], [seed], self.frames[row : row + 1])
+
+
+def grouped(asked: Iterable[Asked], most: int = BATCH) -> Iterator[Group]:
+    """Take pictures together as they come: those of one framed size and of the same edits on the same source.
+
+    A group is there as soon as it is full, so that no more than a few batches are held at a time. Edits of one picture
+    that cannot share its source (other prompts, another inversion, another seed) fall into several groups.
+
+    Args:
+        asked: pictures one after another; read no further than is needed.
+        most: pictures of one group at most, 1 to 64.
+
+    Raises:
+        ValueError: ``most`` is something else.
+    """
+    if not 1 <= most <= MOST_ROWS:
+        raise ValueError(f"A batch has 1 to {MOST_ROWS} pictures, not {most}.")
+    waiting: dict[tuple[object, ...], Group] = {}
+    for one in asked:
+        for edits in sharing(one.requests, one.seeds, photograph=one.frame is not None):
+            requests = tuple(one.requests[n] for n in edits)
+            size = None if one.frame is None else (one.frame.framing.frame_size, one.frame.fit)
+            key = (size, edits, requests)
+            group = waiting.setdefault(key, Group(edits, requests))
+            group.members.append(one.place)
+            group.seeds.append(one.seeds[edits[0]])
+            group.frames.extend([one.frame] if one.frame is not None else [])
+            if len(group.members) == most:
+                yield waiting.pop(key)
+        if sum(len(group.members) for group in waiting.values()) > WAITING * most:
+            yield waiting.pop(max(waiting, key=lambda key: len(waiting[key].members)))
+    yield from waiting.values()
+
+
+def sharing(requests: Sequence[Request], seeds: Sequence[int], *, photograph: bool) -> list[tuple[int, ...]]:
+    """Edits of one picture, by index, in groups that share the work on its source, in the order of each one's first."""
+    found: list[tuple[tuple[object, ...], list[int]]] = []
+    for n, (request, seed) in enumerate(zip(requests, seeds, strict=True)):
+        key = (seed, *source_key(request.method, request.task, photograph))
+        same = next((members for other, members in found if other == key), None)
+        if same is None:
+            found.append((key, [n]))
+        else:
+            same.append(n)
+    return [tuple(members) for _, members in found]
