@@ -18,6 +18,14 @@ from zeroshift.control.perceptual import shapes
 torch.set_num_threads(1)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache of encoded sentences that is nobody's, for this process and those that it starts."""
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["ZEROSHIFT_CACHE"] = str(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def tiny() -> StableDiffusion:
     """A float64 backbone with 8 x 8 latents of 4 channels and prompts of 16 tokens."""

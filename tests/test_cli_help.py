@@ -22,7 +22,11 @@ def command_lines() -> dict[str, list[str]]:
     """Return every help text's file name and the command line that prints it."""
     lines = {"zeroshift": ["--help"], **{verb: [verb, "--help"] for verb in VERBS if verb != "edit"}}
     lines |= {f"edit-{method.name}": ["edit", "--method", method.name, "--help"] for method in METHODS}
-    return lines | {f"direction-{part}": ["direction", part, "--help"] for part in ("make", "show")}
+    return (
+        lines
+        | {f"direction-{part}": ["direction", part, "--help"] for part in ("make", "show")}
+        | {f"cache-{part}": ["cache", part, "--help"] for part in ("list", "size", "clear")}
+    )
 
 
 def printed(tokens: list[str]) -> str:

@@ -9,7 +9,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 
-from tests.tiny import LENGTH, WIDTH, tiny_backbone
+from tests.tiny import LENGTH, WIDTH, text_encoder, tiny_backbone
 from tests.watch import calls
 from zeroshift.conditioning.direction import (
     Direction,
@@ -18,10 +18,9 @@ from zeroshift.conditioning.direction import (
     doubts,
     load_direction,
     make_direction,
-    mean_embedding,
-    mean_of,
     save_direction,
 )
+from zeroshift.conditioning.means import mean_embedding, mean_of
 from zeroshift.conditioning.rich import RichPrompts
 from zeroshift.conditioning.shift import EditDirection
 from zeroshift.conditioning.task import make_task
@@ -191,9 +190,9 @@ def test_which_direction_a_task_gets(tiny):
 def test_an_editor_takes_a_direction_in_memory_or_its_file(tiny, tmp_path):
     editor, method = Editor(tiny, {}), Pix2PixZero(steps=2)
     picture = Image.new("RGB", (32, 32), "red")
-    made = direction_of_words(tiny, "cat", "fox", 8)
-    save_direction(made, tmp_path / "fox.safetensors")
-    forms = (made, tmp_path / "fox.safetensors", str(tmp_path / "fox.safetensors"))
+    made = direction_of_words(tiny, "cat", "dog", 8)
+    save_direction(made, tmp_path / "dog.safetensors")
+    forms = (made, tmp_path / "dog.safetensors", str(tmp_path / "dog.safetensors"))
     results = [editor.edit(picture, "cat", "dog", direction=form, method=method) for form in forms]
     assert {r.recipe["direction_sha256"] for r in results} == {made.sha256}
     assert len({r.image.tobytes() for r in results}) == 1
@@ -235,6 +234,12 @@ def test_a_direction_that_leads_nowhere(tmp_path):
         load_direction(tmp_path / "d.safetensors")
 
 
+def altered_encoder():
+    encoder = text_encoder().double()
+    torch.nn.init.constant_(encoder.get_input_embeddings().weight[5:6], 0.1)
+    return encoder
+
+
 def test_doubts_about_a_direction(tiny):
     direction = direction_of_words(tiny, "cat", "dog", 2)
     for source, target in (("cat", "dog"), (None, "Dog"), ("a photo of a cat", "a photo of a dog")):
@@ -243,6 +248,9 @@ def test_doubts_about_a_direction(tiny):
     assert said == "The edit direction leads from cat to dog, and asked for is dog to cat."
     (said,) = doubts(direction, tiny, None, "fox")
     assert said == "The edit direction leads from cat to dog, and asked for is fox."
-    (said,) = doubts(direction, replace(tiny, identity=Identity("other", "1" * 64)), "cat", "dog")
+    tuned = replace(tiny, identity=Identity("other", "1" * 64))
+    assert doubts(direction, tuned, "cat", "dog") == []  # the same text encoder
+    other = replace(tuned, text_encoder=altered_encoder())
+    (said,) = doubts(direction, other, "cat", "dog")
     assert said == "The edit direction from cat to dog was made with the model tiny, not other."
     assert doubts(Direction(torch.ones(1, 16, 16), {}), tiny, "cat", "dog") == []

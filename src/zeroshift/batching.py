@@ -116,7 +116,7 @@ def groups(
             which the edit makes no sense is noted, too, and left out.
 
     Raises:
-        ValueError: an option or a word is unusable.
+        ValueError: an option or a word is unusable, or one direction is given for several targets.
     """
     return grouped(asked_of(editor, frames, specs, direction, method, seeds, failed), batch)
 
@@ -217,6 +217,8 @@ def asked_of(
     Raises:
         ValueError: an option or a word is unusable.
     """
+    if direction is not None and len({spec.target for spec in specs}) > 1:
+        raise ValueError("An edit direction leads to one target, and these are several; edit once for each.")
     along = [spec.made_direction(editor.backbone, direction) for spec in specs]
     places = (k for k in count() if failed is None or k not in failed)
     for frame in [None] if frames is None else frames:

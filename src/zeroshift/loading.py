@@ -1,10 +1,13 @@
 """From a folder or hub id to an editor."""
 
 from pathlib import Path
+from typing import Literal
 
 from zeroshift.backbones import open_backbone
 from zeroshift.backbones.checkpoint import CLASSIFIER, Device, Precision, find_checkpoint, find_clip
+from zeroshift.cache import MeanFolder, cache_folder
 from zeroshift.captioning import Captioner
+from zeroshift.conditioning.means import keep_means
 from zeroshift.control.perceptual import load_vgg
 from zeroshift.editor import Editor
 from zeroshift.presets import read_presets
@@ -20,6 +23,7 @@ def load(
     clip: str | Path | None = None,
     captioner: Captioner | None = None,
     vgg: str | Path | None = None,
+    cache: str | Path | Literal[False] | None = None,
 ) -> Editor:
     """Load a model: the shipped one, a folder in diffusers format, or a hub id.
 
@@ -34,12 +38,17 @@ def load(
         clip: folder or hub id of a CLIP to compare pictures with; default the model's own, if it has one.
         captioner: says what a picture shows where an edit names no source; default the model's own, if it has one.
         vgg: file of torchvision's VGG16 weights (.safetensors), for the perceptual and the style term of refinement.
+        cache: folder in which encoded sentences are kept from one process to the next, so that a word's are encoded
+            once; default what the environment variable ZEROSHIFT_CACHE names, else the user's cache folder; False
+            for none. Results are the same bytes.
 
     Raises:
         ValueError: the model cannot be found or loaded; the sentence says why.
     """
     checkpoint = find_checkpoint(model, revision, cache_dir)
     backbone = open_backbone(checkpoint, device, precision, None if clip is None else find_clip(clip, cache_dir))
+    if cache is not False:
+        keep_means(backbone, MeanFolder(cache_folder() if cache is None else Path(cache)))
     compared = None if vgg is None else load_vgg(Path(vgg), backbone.device)
     return Editor(backbone, read_presets(checkpoint.root), captioner or own_captioner(checkpoint.root), compared)
 

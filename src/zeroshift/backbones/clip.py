@@ -1,5 +1,6 @@
 """CLIP (Radford et al. 2021): what a picture shows and what a prompt says in one space."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +11,14 @@ import torch
 import torch.nn.functional as F
 from safetensors import safe_open
 from torch import Tensor
-from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer, CLIPVisionModel, CLIPVisionModelWithProjection
+from transformers import (
+    CLIPModel,
+    CLIPTextModel,
+    CLIPTokenizer,
+    CLIPVisionModel,
+    CLIPVisionModelWithProjection,
+    PreTrainedModel,
+)
 
 from zeroshift.backbones.checkpoint import IMAGE_ENCODER, Checkpoint, ClipFolder, variant_in, weights_in
 from zeroshift.backbones.whole import check_loaded, check_weights, loading, read_object
@@ -103,6 +111,21 @@ def tokens_of(tokenizer: CLIPTokenizer, prompt: str) -> Tokens:
         at += length
     (ids,) = token_ids(tokenizer, [prompt], tokenizer.model_max_length)
     return Tokens(tuple(ids), min(at, last) + 1, words, tuple(spans))
+
+
+def text_hash(encoders: Sequence[PreTrainedModel], tokenizers: Sequence[CLIPTokenizer]) -> str:
+    """The hash of text encoders and of their tokenizers.
+
+    Weights are hashed in half precision, so that an encoder that was loaded in it counts as the same.
+    """
+    digest = hashlib.sha256()
+    for encoder, tokenizer in zip(encoders, tokenizers, strict=True):
+        config = encoder.config
+        digest.update(f"{config.hidden_act} {config.layer_norm_eps} {config.num_attention_heads}".encode())
+        for name, x in sorted(encoder.state_dict().items()):
+            digest.update(f"{name} {tuple(x.shape)}".encode() + x.half().cpu().numpy().tobytes())
+        digest.update(f"{tokenizer.model_max_length} {tokenizer.backend_tokenizer.to_str()}".encode())
+    return digest.hexdigest()
 
 
 def widened(x: Tensor) -> Tensor:

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from zeroshift.backbones.clip import token_ids, tokens_of, widened
+from zeroshift.backbones.clip import text_hash, token_ids, tokens_of, widened
 from zeroshift.backbones.latent import LatentDiffusion
 from zeroshift.diffusion.backbone import Clip, Identity, Tokens
 from zeroshift.diffusion.embedding import Embedding
@@ -35,6 +36,10 @@ class StableDiffusionXL(LatentDiffusion):
     def __post_init__(self) -> None:
         for network in (self.unet, self.vae, *self.text_encoders):
             network.requires_grad_(False).eval()
+
+    @cached_property
+    def text_sha256(self) -> str:
+        return text_hash(self.text_encoders, self.tokenizers)
 
     @torch.no_grad()
     def embed(self, prompts: Sequence[str]) -> Embedding:

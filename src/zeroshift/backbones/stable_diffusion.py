@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from zeroshift.backbones.clip import token_ids, tokens_of, widened
+from zeroshift.backbones.clip import text_hash, token_ids, tokens_of, widened
 from zeroshift.backbones.latent import LatentDiffusion
 from zeroshift.diffusion.backbone import Clip, Identity, Tokens
 from zeroshift.diffusion.embedding import Embedding
@@ -32,6 +33,10 @@ class StableDiffusion(LatentDiffusion):
     def __post_init__(self) -> None:
         for network in (self.unet, self.vae, self.text_encoder):
             network.requires_grad_(False).eval()
+
+    @cached_property
+    def text_sha256(self) -> str:
+        return text_hash([self.text_encoder], [self.tokenizer])
 
     @torch.no_grad()
     def embed(self, prompts: Sequence[str]) -> Embedding:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
+from zeroshift.cli.cache import DEFAULT_CACHE, CacheFlags
 from zeroshift.cli.output import check_apart, check_writable, settled, tell
 from zeroshift.cli.progress import waiting
 from zeroshift.cli.shared import DEFAULT_LOUDNESS, DEFAULT_MODEL, OUTPUT, Loudness, ModelFlags, Overwrite, Text, as_app
@@ -48,6 +49,7 @@ def make(
         int, Parameter(help="template sentences per word", metavar="N", validator=Number(gte=1, lte=2000))
     ] = 1000,
     model: ModelFlags = DEFAULT_MODEL,
+    cache: CacheFlags = DEFAULT_CACHE,
     loud: Loudness = DEFAULT_LOUDNESS,
 ) -> None:
     """Make an edit direction: the mean difference of two sets of sentences as the model's text encoder sees them."""
@@ -66,7 +68,7 @@ def make(
     else:
         with usage():
             sets, origin = (template_sentences(source, count), template_sentences(target, count)), "template bank"
-    editor, _ = model.opened(loud)
+    editor, _ = model.opened(loud, cache=cache.place)
     begun = time.perf_counter()
     with waiting("encoding sentences", loud.silent):
         direction = make_direction(editor.backbone, *sets, (source, target), origin)

@@ -6,11 +6,11 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from zeroshift.cli.cache import DEFAULT_CACHE, CacheFlags
 from zeroshift.cli.editing import asked_for, check_all, check_one_target, result_files
 from zeroshift.cli.files import DEFAULT_PHOTOGRAPHS, DEFAULT_RESULTS, PhotographFlags, ResultFlags
 from zeroshift.cli.flags import Given, with_flags
 from zeroshift.cli.job import Job, carry_out
-from zeroshift.cli.output import warn
 from zeroshift.cli.shared import (
     DEFAULT_LOUDNESS,
     DEFAULT_MODEL,
@@ -25,7 +25,7 @@ from zeroshift.cli.shared import (
     method_flags,
 )
 from zeroshift.cli.wrong import usage
-from zeroshift.conditioning.direction import as_direction, doubts
+from zeroshift.conditioning.direction import as_direction
 from zeroshift.edits import EditSpec
 from zeroshift.image import check_files
 
@@ -54,6 +54,7 @@ def edit(
     vgg: Vgg = None,
     photographs: PhotographFlags = DEFAULT_PHOTOGRAPHS,
     model: ModelFlags = DEFAULT_MODEL,
+    cache: CacheFlags = DEFAULT_CACHE,
     results: ResultFlags = DEFAULT_RESULTS,
     loud: Loudness = DEFAULT_LOUDNESS,
     given: Given,
@@ -77,7 +78,6 @@ def edit(
     files, beside = result_files(images, wanted, direction, photographs, results, loud)
     along = as_direction(direction)
     check_files(images, photographs.megapixels)
-    editor, loaded = model.opened(loud, vgg)
-    warn([] if along is None else doubts(along, editor.backbone, source, target[0]), loud)
+    editor, loaded = model.opened(loud, vgg, cache.place)
     job = Job(images, files, beside, wanted, direction, photographs, results, loaded, loud)
     carry_out(job, editor, along)

@@ -2,8 +2,8 @@
 
 import os
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from importlib import import_module
 from typing import NoReturn
@@ -22,6 +22,7 @@ VERBS = {
     "invert": "Save a photograph's inversion, for several edits later.",
     "caption": "Say what photographs show.",
     "direction": "Make edit directions from words or sentences, and show saved ones.",
+    "cache": "List, measure or clear the encoded sentences that are kept for later runs.",
     "generate": "Sample pictures from prompts.",
     "redo": "Make an edited picture again from the recipe in its file.",
     "methods": "List the editing methods, and the parts that each can exchange.",
@@ -63,7 +64,8 @@ def run(tokens: list[str], debug: bool) -> int:
         if len(tokens) == 1 and tokens[0] in EXAMPLES:
             print(how_to(tokens[0], app), file=sys.stderr)
             return 2
-        app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+        with doubts_told(quiet=bool({"--quiet", "-q", "--json"}.intersection(tokens))):
+            app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
         return 0
     except KeyboardInterrupt:
@@ -125,6 +127,27 @@ def hush_warnings() -> None:
 
     warnings.filterwarnings("ignore", module=r"(PIL|torch|diffusers|transformers|huggingface_hub)\.")
     logging.getLogger("PIL").addHandler(logging.NullHandler())
+
+
+@contextmanager
+def doubts_told(quiet: bool) -> Iterator[None]:
+    """Say on stderr what may not be as somebody thinks, each sentence once; with ``quiet`` say nothing."""
+    import warnings
+
+    from zeroshift.doubts import Doubt
+
+    with warnings.catch_warnings():
+        library = warnings.showwarning
+        warnings.simplefilter("ignore" if quiet else "default", Doubt)
+
+        def told(message: Warning | str, kind: type[Warning], *where: object) -> None:
+            if issubclass(kind, Doubt):
+                print("zeroshift: warning:", printable(as_flags(str(message))), file=sys.stderr)
+            else:
+                library(message, kind, *where)  # type: ignore[arg-type]
+
+        warnings.showwarning = told  # type: ignore[assignment]
+        yield
 
 
 def sentence(error: Exception) -> str:

@@ -21,6 +21,7 @@ EXAMPLES = {
     "invert": "invert cat.jpg --source cat -o cat.safetensors",
     "caption": "caption cat.jpg",
     "direction": "direction make --source cat --target dog -o cat-dog.safetensors",
+    "cache": "cache list",
     "generate": 'generate "a photo of a cat"',
     "redo": "redo out/cat-dog-pix2pix-zero-0.png",
     "cost": "cost --method pix2pix-zero --steps 50",

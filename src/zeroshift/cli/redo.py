@@ -6,6 +6,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from zeroshift.cli.cache import DEFAULT_CACHE, CacheFlags
 from zeroshift.cli.output import check_apart, check_picture, settled, tell
 from zeroshift.cli.progress import follow, waiting
 from zeroshift.cli.recipes import check_vgg, model_flags, original, saved_direction
@@ -31,6 +32,7 @@ def redo(
     clip: Annotated[Text | None, Parameter(help="its separate CLIP, if it had one")] = None,
     cache_dir: Annotated[Path | None, Parameter(help="where hub downloads are kept")] = None,
     vgg: Vgg = None,
+    cache: CacheFlags = DEFAULT_CACHE,
     output: Annotated[Output, Parameter(help="file to write [default NAME-redo beside EDITED]")] = None,
     overwrite: Overwrite = False,
     loud: Loudness = DEFAULT_LOUDNESS,
@@ -47,7 +49,7 @@ def redo(
     (path,) = settled([path], overwrite, loud)
     check_picture(path)
     with waiting("loading the model", loud.silent):
-        editor = model_flags(recipe, edited, model, clip, cache_dir).open(vgg)
+        editor = model_flags(recipe, edited, model, clip, cache_dir).open(vgg, cache.place)
     photo = None if source is None else load_image(source, max_megapixels=float("inf"))
     last, seconds = follow(replay(editor, recipe, photo, along), loud.silent)
     result = result_of(recipe, last)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from cyclopts import App, CoercionError, Group, Parameter, Token, convert
 from cyclopts.validators import Number
@@ -39,6 +39,8 @@ Vgg: TypeAlias = Annotated[
     Parameter(group=MODEL, help="weights of torchvision's VGG16 (.safetensors), for --extras refinement"),
 ]
 Text: TypeAlias = Annotated[str, Parameter(metavar="TEXT")]
+Cache: TypeAlias = Path | Literal[False] | None
+"""folder of encoded sentences; None is the user's, False none"""
 SHIPPED_METHOD = "pix2pix-zero"
 THREADS_PER_CORE = 16
 """from which on threads only wait for each other; a recipe may have those of a larger machine"""
@@ -65,14 +67,14 @@ class ModelFlags:
     precision: Annotated[Precision, Parameter(help="auto is fp16 on CUDA, else fp32")] = "auto"
     threads: Annotated[int | None, Parameter(help="CPU threads", metavar="N", validator=Number(gte=1))] = None
 
-    def opened(self, loud: "Loudness", vgg: Path | None = None) -> "tuple[Editor, float]":
+    def opened(self, loud: "Loudness", vgg: Path | None = None, cache: Cache = None) -> "tuple[Editor, float]":
         """Load the model as ``open`` does, saying so, and return it with the seconds that took."""
         begun = time.perf_counter()
         with waiting("loading the model", loud.silent):
-            editor = self.open(vgg)
+            editor = self.open(vgg, cache)
         return editor, time.perf_counter() - begun
 
-    def open(self, vgg: Path | None = None) -> "Editor":
+    def open(self, vgg: Path | None = None, cache: Cache = None) -> "Editor":
         """Load the model.
 
         Raises:
@@ -96,6 +98,7 @@ class ModelFlags:
             precision=self.precision,
             clip=self.clip,
             vgg=vgg,
+            cache=cache,
         )
 
 

@@ -2,29 +2,20 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from threading import Lock
-from weakref import WeakKeyDictionary
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
+from zeroshift.conditioning.means import hash_of, mean_of
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.embedding import Embedding
 from zeroshift.files import check_readable, write_safetensors
 from zeroshift.sentences import contains_word, template_sentences
-
-MOST = 64
-"""mean embeddings that are kept of a model; the oldest goes first"""
-_KEPT = Lock()
-"""held where the means are looked up or kept, not while they are made"""
-_MEANS: WeakKeyDictionary[Backbone, dict[tuple[str, int], Embedding]] = WeakKeyDictionary()
-"""mean embeddings by model, and by sentences and thread count, which changes last bits"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,45 +66,6 @@ class Direction:
         return hashlib.sha256(b"".join(x.contiguous().cpu().numpy().tobytes() for x in parts)).hexdigest()
 
 
-def mean_embedding(backbone: Backbone, sentences: Sequence[str], batch: int = 64) -> Embedding:
-    """The mean of the encoded sentences, in float64 on the CPU: per position, (1, L, D), and of pooled vectors."""
-    batches = (sentences[first : first + batch] for first in range(0, len(sentences), batch))
-    # to the CPU first: MPS has no float64
-    sums = [summed(backbone.embed(part)) for part in batches]
-    pooled = [part.pooled for part in sums if part.pooled is not None]
-    return Embedding(
-        torch.stack([part.tokens for part in sums]).sum(0) / len(sentences),
-        pooled=torch.stack(pooled).sum(0) / len(sentences) if pooled else None,
-    )
-
-
-def summed(prompts: Embedding) -> Embedding:
-    """The sum of encoded prompts."""
-    tokens, pooled = prompts.tokens.cpu().double().sum(0, keepdim=True), prompts.pooled
-    return Embedding(tokens, pooled=None if pooled is None else pooled.cpu().double().sum(0, keepdim=True))
-
-
-def mean_of(backbone: Backbone, sentences: Sequence[str]) -> Embedding:
-    """The mean embedding, kept as long as the model is loaded: further edits with a word encode nothing."""
-    key = hash_of(sentences), torch.get_num_threads()
-    with _KEPT:
-        found = _MEANS.setdefault(backbone, {}).get(key)
-    return _kept(backbone, key, mean_embedding(backbone, sentences)) if found is None else found
-
-
-def _kept(backbone: Backbone, key: tuple[str, int], mean: Embedding) -> Embedding:
-    with _KEPT:
-        kept = _MEANS.setdefault(backbone, {})
-        if len(kept) == MOST:
-            kept.pop(next(iter(kept)))
-        return kept.setdefault(key, mean)
-
-
-def hash_of(sentences: Sequence[str]) -> str:
-    """The hash of several sentences."""
-    return hashlib.sha256("\n".join(sentences).encode()).hexdigest()
-
-
 def make_direction(
     backbone: Backbone, source: Sequence[str], target: Sequence[str], names: tuple[str, str], origin: str
 ) -> Direction:
@@ -134,6 +86,7 @@ def make_direction(
         "sentences_sha256": hash_of([*source, "", *target]),
         "model": backbone.identity.name,
         "model_sha256": backbone.identity.sha256,
+        "text_sha256": backbone.text_sha256,
     }
     moved = mean_of(backbone, target).shift(mean_of(backbone, source), -1)
     return Direction(moved.tokens.float(), provenance, None if moved.pooled is None else moved.pooled.float())
@@ -181,8 +134,7 @@ def load_direction(path: Path) -> Direction:
         direction = Direction(delta, provenance, pooled)
     except ValueError as error:
         raise ValueError(f"{path} is not an edit direction: {error}") from error
-    if not delta.any() and (pooled is None or not pooled.any()):
-        raise ValueError(f"The edit direction {path} is zero throughout and would change nothing; make it anew.")
+    check_moves(direction, f" {path}")
     return direction
 
 
@@ -195,11 +147,21 @@ def as_direction(direction: Direction | str | PathLike[str] | None) -> Direction
     return load_direction(Path(direction)) if isinstance(direction, (str, PathLike)) else direction
 
 
-def check_direction(direction: Direction, prompt: Embedding) -> None:
-    """Refuse a direction that has not the shapes of a model's prompts.
+def check_moves(direction: Direction, name: str) -> None:
+    """Refuse a direction that leads nowhere; ``name``, with a blank before it, is what the sentence calls it.
 
     Raises:
-        ValueError: the shapes differ.
+        ValueError: it does.
+    """
+    if not direction.delta.any() and (direction.pooled is None or not direction.pooled.any()):
+        raise ValueError(f"The edit direction{name} is zero throughout and would change nothing; make it anew.")
+
+
+def check_direction(direction: Direction, prompt: Embedding) -> None:
+    """Refuse a direction that has not the shapes of a model's prompts, or that leads nowhere.
+
+    Raises:
+        ValueError: the shapes differ, or it is zero throughout.
     """
     own, wanted = shapes_of(direction.embedding), shapes_of(prompt)
     if own != wanted:
@@ -208,6 +170,7 @@ def check_direction(direction: Direction, prompt: Embedding) -> None:
             f"The edit direction{name} is {own} and this model's prompts are {wanted} (tokens, width); make the "
             "direction with this model."
         )
+    check_moves(direction, f" {direction.name}" if direction.name else "")
 
 
 def shapes_of(prompt: Embedding) -> str:
@@ -219,12 +182,20 @@ def shapes_of(prompt: Embedding) -> str:
 def doubts(direction: Direction, backbone: Backbone, source: str | None, target: str) -> list[str]:
     """What to warn about where a direction is taken for an edit from ``source`` (None: not known) to ``target``."""
     found, known, name = direction.provenance, backbone.identity, direction.name
+    named = name and found.get("origin") != "sentences"  # those of a request's own sentences are nobody's names
     asked = {key: text for key, text in (("source", source), ("target", target)) if text is not None}
-    others = [text for key, text in asked.items() if name and not contains_word(text, found[key])]
+    others = [text for key, text in asked.items() if named and not contains_word(text, found[key])]
     said = [f"The edit direction leads {name}, and asked for is {' to '.join(asked.values())}."] if others else []
-    if found.get("model_sha256", known.sha256) != known.sha256:
+    if not same_encoder(found, backbone):
         model = found.get("model", "another")
         said.append(
             f"The edit direction{f' {name}' if name else ''} was made with the model {model}, not {known.name}."
         )
     return said
+
+
+def same_encoder(provenance: Mapping[str, str], backbone: Backbone) -> bool:
+    """Whether a direction may be of this model's text encoder: of this model, or of another one that has the same."""
+    if provenance.get("model_sha256", backbone.identity.sha256) == backbone.identity.sha256:
+        return True
+    return provenance.get("text_sha256") == backbone.text_sha256

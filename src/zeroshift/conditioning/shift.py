@@ -13,11 +13,13 @@ from zeroshift.conditioning.direction import (
     check_direction,
     direction_of_prompts,
     direction_of_words,
+    doubts,
 )
 from zeroshift.conditioning.prompts import StepPrompts, negative_at, prompt_at, with_values
 from zeroshift.conditioning.task import Task
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.embedding import Embedding, TextRows, guidance_rows
+from zeroshift.doubts import doubt
 
 Words = Literal["sentences", "swap"]
 Shape = Literal["constant", "rising", "falling", "cosine", "mirror"]
@@ -74,6 +76,8 @@ def direction_of_task(backbone: Backbone, task: Task, words: Words, sentences: i
     """
     if task.direction is not None:
         check_direction(task.direction, backbone.embed([task.source_prompt]))
+        for said in doubts(task.direction, backbone, task.source, task.target):
+            doubt(said)
         return task.direction
     if task.words is not None and words == "sentences":
         return direction_of_words(backbone, *task.words, sentences)

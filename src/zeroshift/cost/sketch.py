@@ -31,6 +31,7 @@ class Sketch:
         self._blocks = 1
         self._prompt = model.embed([""])
         self.identity, self.sites = model.identity, model.sites
+        self.text_sha256 = model.identity.sha256  # weights on the meta device have no values
         self.size, self.multiple, self.factor = model.size, model.multiple, model.factor
         self.latent_channels = model.latent_channels
         self.clip = SketchedClip(notes)

@@ -72,6 +72,10 @@ class Backbone(Protocol):
     def identity(self) -> Identity: ...
 
     @property
+    def text_sha256(self) -> str:
+        """Hash of the text encoders in half precision and of their tokenizers, whatever network they belong to."""
+
+    @property
     def size(self) -> int:
         """The side in pixels that the checkpoint was trained at."""
 

@@ -1,0 +1,169 @@
+"""The cache on disk: mean embeddings of sentences, so that a word's sentences are encoded once on a machine."""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_cache_path
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from zeroshift.diffusion.embedding import Embedding
+from zeroshift.doubts import doubt
+from zeroshift.files import refuse_pipe, write_atomically
+
+VARIABLE = "ZEROSHIFT_CACHE"
+"""environment variable that names another folder than the user's own for caches"""
+MOST_BYTES = 256 << 20
+"""that a folder of means holds by default: some 500 words of Stable Diffusion 1.x"""
+ABANDONED = 3600.0
+"""seconds after which an unfinished file is nobody's any more"""
+UNREADABLE = (SafetensorError, ValueError, KeyError, TypeError, AttributeError)
+"""what reading a damaged file may raise"""
+
+
+def cache_folder() -> Path:
+    """The folder of this user's cache: what the variable ``ZEROSHIFT_CACHE`` names, else the system's place for it."""
+    named = os.environ.get(VARIABLE)
+    return Path(named) if named else user_cache_path("zeroshift")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One file of a cache."""
+
+    path: Path
+    bytes: int
+    used: float
+    """when it was last used, in seconds since 1970"""
+
+    def about(self) -> dict[str, str]:
+        """What it is the mean of; empty where it is damaged or gone."""
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                return {str(name): str(value) for name, value in _said(file.metadata())["about"].items()}
+        except (OSError, *UNREADABLE):
+            return {}
+
+
+class MeanFolder:
+    """Mean embeddings in a folder, up to a number of bytes; those that were not used for longest go first.
+
+    Several processes may use one folder: a file appears whole or not at all, and one that another process took away is
+    made again.
+
+    Args:
+        root: folder of the cache; its folder "directions" is made when the first mean is kept.
+        most_bytes: a mean that is larger than all of this is not kept.
+    """
+
+    def __init__(self, root: Path, most_bytes: int = MOST_BYTES) -> None:
+        self.folder, self.most_bytes = root / "directions", most_bytes
+
+    def get(self, key: str) -> Embedding | None:
+        """The mean of this key; None if it is not kept, or damaged, which is said."""
+        path = self._path(key)
+        try:
+            mean = read_mean(path)
+        except OSError:  # not there; where nothing can be read, nothing can be written, and ``put`` says so
+            return None
+        except UNREADABLE as error:
+            doubt(f"{path} in the cache of edit directions is damaged ({type(error).__name__}) and is made anew.")
+            return None
+        with suppress(OSError):  # gone meanwhile, or somebody else's
+            os.utime(path)
+        return mean
+
+    def put(self, key: str, mean: Embedding, about: Mapping[str, str]) -> None:
+        """Keep a mean; what was not used for longest goes where there is no room."""
+        data = mean_bytes(mean, about)
+        if len(data) > self.most_bytes:
+            return
+        try:
+            write_atomically(self._path(key), data)
+            self._make_room()
+        except OSError as error:
+            doubt(
+                f"The cache of edit directions {self.folder} cannot be written ({error.strerror}), so that sentences "
+                "are encoded anew every time; name another folder, or none."
+            )
+
+    def entries(self) -> list[Kept]:
+        """Every file, those that were not used for longest first."""
+        return sorted(self._files(), key=lambda kept: (kept.used, kept.path))
+
+    def clear(self) -> tuple[int, int]:
+        """Take every file away, unfinished ones too; return how many there were and their bytes.
+
+        Raises:
+            OSError: one cannot be taken away.
+        """
+        gone = [*self.entries(), *self._unfinished(0.0)]
+        for kept in gone:
+            kept.path.unlink(missing_ok=True)
+        return len(gone), sum(kept.bytes for kept in gone)
+
+    def _path(self, key: str) -> Path:
+        return self.folder / f"{key}.safetensors"
+
+    def _files(self, pattern: str = "*.safetensors") -> Iterator[Kept]:
+        for path in self.folder.glob(pattern):
+            with suppress(FileNotFoundError):  # another process made room
+                found = path.stat()
+                yield Kept(path, found.st_size, found.st_mtime)
+
+    def _unfinished(self, age: float) -> list[Kept]:
+        return [kept for kept in self._files(".zeroshift-*.tmp") if kept.used <= time.time() - age]
+
+    def _make_room(self) -> None:
+        for kept in self._unfinished(ABANDONED):
+            kept.path.unlink(missing_ok=True)
+        entries = self.entries()
+        total = sum(kept.bytes for kept in entries)
+        for kept in entries:
+            if total <= self.most_bytes:
+                return
+            kept.path.unlink(missing_ok=True)
+            total -= kept.bytes
+
+
+def mean_bytes(mean: Embedding, about: Mapping[str, str]) -> bytes:
+    """A mean as a file, with the hash of its values."""
+    parts = {"tokens": mean.tokens, "pooled": mean.pooled}
+    values = {name: x.contiguous() for name, x in parts.items() if x is not None}
+    return save(values, {"mean": json.dumps({"sha256": _hash(values), "about": dict(about)}, sort_keys=True)})
+
+
+def read_mean(path: Path) -> Embedding:
+    """Read a mean.
+
+    Raises:
+        OSError: the file is not there, or cannot be read.
+        SafetensorError, ValueError, KeyError, TypeError, AttributeError: it is damaged.
+    """
+    refuse_pipe(path)
+    with safe_open(path, framework="pt") as file:
+        values = {name: file.get_tensor(name) for name in ("tokens", "pooled") if name in file.keys()}  # noqa: SIM118
+        said = _said(file.metadata())
+    if _hash(values) != said["sha256"]:
+        raise ValueError("other values than were written")
+    return Embedding(values["tokens"], pooled=values.get("pooled"))
+
+
+def _said(metadata: Mapping[str, str]) -> dict[str, Any]:
+    said: dict[str, Any] = json.loads(metadata["mean"])
+    return said
+
+
+def _hash(values: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name, x in sorted(values.items()):
+        digest.update(f"{name} {x.dtype} {tuple(x.shape)}".encode() + x.numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,117 @@
+"""The means of encoded sentences: kept while the model is loaded, and in a store from one process to the next."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from threading import Lock
+from typing import Protocol
+from weakref import WeakKeyDictionary
+
+import torch
+
+from zeroshift.diffusion.backbone import Backbone
+from zeroshift.diffusion.embedding import Embedding
+
+_LIBRARIES = ("torch", "transformers", "tokenizers")
+"""whose versions the bits of an encoded sentence depend on"""
+
+
+MOST = 64
+"""mean embeddings that are kept of a model in memory; the oldest goes first"""
+_KEPT = Lock()
+"""held where the means are looked up or kept, not while they are made"""
+_MEANS: WeakKeyDictionary[Backbone, dict[tuple[str, int], Embedding]] = WeakKeyDictionary()
+"""mean embeddings by model, and by sentences and thread count, which changes last bits"""
+
+
+def mean_embedding(backbone: Backbone, sentences: Sequence[str], batch: int = 64) -> Embedding:
+    """The mean of the encoded sentences, in float64 on the CPU: per position, (1, L, D), and of pooled vectors."""
+    batches = (sentences[first : first + batch] for first in range(0, len(sentences), batch))
+    # to the CPU first: MPS has no float64
+    sums = [summed(backbone.embed(part)) for part in batches]
+    pooled = [part.pooled for part in sums if part.pooled is not None]
+    return Embedding(
+        torch.stack([part.tokens for part in sums]).sum(0) / len(sentences),
+        pooled=torch.stack(pooled).sum(0) / len(sentences) if pooled else None,
+    )
+
+
+def summed(prompts: Embedding) -> Embedding:
+    """The sum of encoded prompts."""
+    tokens, pooled = prompts.tokens.cpu().double().sum(0, keepdim=True), prompts.pooled
+    return Embedding(tokens, pooled=None if pooled is None else pooled.cpu().double().sum(0, keepdim=True))
+
+
+def mean_of(backbone: Backbone, sentences: Sequence[str]) -> Embedding:
+    """The mean embedding, kept as long as the model is loaded: further edits with a word encode nothing."""
+    key = hashlib.sha256(json.dumps(list(sentences)).encode()).hexdigest(), torch.get_num_threads()
+    with _KEPT:
+        found = _MEANS.setdefault(backbone, {}).get(key)
+    return _kept(backbone, key, stored_mean(backbone, sentences)) if found is None else found
+
+
+def stored_mean(backbone: Backbone, sentences: Sequence[str]) -> Embedding:
+    """The mean embedding that an earlier process has kept, else a new one that is kept from now on."""
+    store = _STORES.get(backbone)
+    if store is None:
+        return mean_embedding(backbone, sentences)
+    key = mean_key(backbone, sentences)
+    mean = store.get(key)
+    if mean is None:
+        mean = mean_embedding(backbone, sentences)
+        about = {"model": backbone.identity.name, "sentences": str(len(sentences)), "first": sentences[0]}
+        store.put(key, mean, about)
+    return mean
+
+
+def _kept(backbone: Backbone, key: tuple[str, int], mean: Embedding) -> Embedding:
+    with _KEPT:
+        kept = _MEANS.setdefault(backbone, {})
+        if len(kept) == MOST:
+            kept.pop(next(iter(kept)))
+        return kept.setdefault(key, mean)
+
+
+class MeanStore(Protocol):
+    """Keeps mean embeddings by their ``mean_key``. Any thread may call any method at any time."""
+
+    def get(self, key: str) -> Embedding | None:
+        """The mean of this key; None if it is not kept."""
+
+    def put(self, key: str, mean: Embedding, about: Mapping[str, str]) -> None:
+        """Keep a mean, or not: a store may forget whatever it likes. ``about`` says what it is the mean of."""
+
+
+_STORES: WeakKeyDictionary[Backbone, MeanStore] = WeakKeyDictionary()
+
+
+def keep_means(backbone: Backbone, store: MeanStore) -> None:
+    """Look means of this model up in ``store`` from now on, and keep new ones there."""
+    _STORES[backbone] = store
+
+
+def hash_of(sentences: Sequence[str]) -> str:
+    """The hash of several sentences, as directions' provenance has it."""
+    return hashlib.sha256("\n".join(sentences).encode()).hexdigest()
+
+
+def mean_key(backbone: Backbone, sentences: Sequence[str]) -> str:
+    """The hash of all that a mean's bits depend on: sentences, text encoders, tokenizers, versions, machine."""
+    facts = {
+        "sentences": list(sentences),
+        "text_sha256": backbone.text_sha256,
+        "model_sha256": backbone.identity.sha256,  # the other hash is blind to what half precision cannot tell
+        "precision": backbone.precision,
+        "threads": torch.get_num_threads(),
+        "machine": machine_of(backbone.device),
+        **{name: version(name) for name in _LIBRARIES},
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def machine_of(device: torch.device) -> str:
+    """What computes: a home folder may be shared by machines whose last bits differ."""
+    if device.type == "cuda":
+        return f"cuda {torch.cuda.get_device_name(device)}"
+    return f"{device.type} {torch.backends.cpu.get_cpu_capability()}"
