@@ -52,6 +52,8 @@ class _Made(BaseModel):
     """which of them this is"""
     native: bool = False
     """whether the picture has the model's own size"""
+    exif: bool = False
+    """whether the file has what the camera wrote into the photograph"""
 
     def written(self) -> dict[str, object]:
         """What goes into the file."""

@@ -16,7 +16,7 @@ from zeroshift.results import Result
 from zeroshift.sentences import printable
 from zeroshift.translate import Progress, generate
 
-KEPT = ("source_path", "direction_path", "native", "caption", "rows", "row")
+KEPT = ("source_path", "direction_path", "native", "exif", "caption", "rows", "row")
 """what a shell has added to a recipe, or what the run of one picture does not know"""
 
 
@@ -84,7 +84,12 @@ def result_of(recipe: Recipe, last: Progress) -> Result:
 
 
 def remade_bytes(
-    recipe: Recipe, written: Mapping[str, object], result: Result, before: bytes, format: Format | str
+    recipe: Recipe,
+    written: Mapping[str, object],
+    result: Result,
+    before: bytes,
+    format: Format | str,
+    photo: Photo | None = None,
 ) -> bytes:
     """The file of a picture made again: the old one's bytes where nothing but versions has changed.
 
@@ -94,14 +99,16 @@ def remade_bytes(
         result: what ``result_of`` gave.
         before: bytes of the old file.
         format: of the new one, as ``encode_image`` takes it.
+        photo: the photograph, of which the recipe may say that the file has its ``capture``.
 
     Raises:
         ImageError: the format cannot hold the picture.
     """
     picture = result.native if recipe.native else result.image
-    if same_facts(result.recipe, written) and encode_image(picture, format, written) == before:
+    capture = photo.capture if photo is not None and recipe.exif else b""
+    if same_facts(result.recipe, written) and encode_image(picture, format, written, capture=capture) == before:
         return before  # another version makes the same of the same: the old recipe is true of that, too
-    return encode_image(picture, format, remade(result.recipe, written))
+    return encode_image(picture, format, remade(result.recipe, written), capture=capture)
 
 
 def same_facts(made: Mapping[str, object], written: Mapping[str, object]) -> bool:

@@ -54,7 +54,7 @@ def redo(
     last, seconds = follow(replay(editor, recipe, photo, along), loud.silent)
     result = result_of(recipe, last)
     before = edited.read_bytes()
-    again = remade_bytes(recipe, written, result, before, FORMATS[path.suffix.lower()])
+    again = remade_bytes(recipe, written, result, before, FORMATS[path.suffix.lower()], photo)
     write_picture(again, path)
     same = again == before
     remark = "the same bytes" if same else why_different(recipe, result.recipe)

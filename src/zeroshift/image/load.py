@@ -9,6 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from PIL import Image, ImageOps
 
+from zeroshift.image.capture import capture_data
 from zeroshift.image.errors import ImageError
 from zeroshift.image.pixels import of_array, to_rgb
 from zeroshift.image.reader import Source, damaged, open_header, read_bytes
@@ -27,6 +28,8 @@ class Photo:
     """8-bit L of the same size, or None"""
     sha256: str
     """of the file's bytes, or of the pixels for a picture in memory (hexadecimal)"""
+    capture: bytes = b""
+    """EXIF block of what the camera wrote, if the picture comes from a file that has it; for ``encode_image``"""
 
     @staticmethod
     def of(pixels: Image.Image | np.ndarray) -> "Photo":
@@ -86,18 +89,32 @@ def load_image(source: Source, max_megapixels: float = 100) -> Photo:
             under 16 px on a side, or over ``max_megapixels``.
     """
     image, name, sha256 = _open(source, max_megapixels)
-    return Photo(*_decode(image, name), sha256)
+    return Photo(*_decode(image, name), sha256, capture_data(image))
 
 
 def check_files(pictures: Iterable[Picture], max_megapixels: float = 100) -> None:
     """Refuse files among ``pictures`` of which the header says that ``load_image`` cannot read them.
 
     Raises:
-        ImageError: there is one.
+        ImageError: there is one; it says how many more there are.
     """
-    for picture in pictures:
-        if isinstance(picture, (str, PathLike)):
-            _open(picture, max_megapixels)
+    faults = list(unreadable(pictures, max_megapixels).values())
+    if len(faults) > 1:
+        raise ImageError(f"{faults[0]} {len(faults) - 1} more of these files cannot be read, either.")
+    if faults:
+        raise faults[0]
+
+
+def unreadable(pictures: Iterable[Picture], max_megapixels: float = 100) -> dict[int, ImageError]:
+    """What the headers of files say against them, by the place of the file among ``pictures``."""
+    found = dict[int, ImageError]()
+    for k, picture in enumerate(pictures):
+        if isinstance(picture, (str, PathLike, bytes)):
+            try:
+                _open(picture, max_megapixels)
+            except ImageError as error:
+                found[k] = error
+    return found
 
 
 def _open(source: Source, max_megapixels: float) -> tuple[Image.Image, str, str]:

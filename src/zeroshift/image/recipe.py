@@ -26,9 +26,10 @@ def png_chunk(recipe: Mapping[str, object]) -> PngImagePlugin.PngInfo:
     return info
 
 
-def exif_block(recipe: Mapping[str, object]) -> bytes:
-    """An EXIF block whose UserComment holds the recipe."""
+def exif_block(recipe: Mapping[str, object], capture: bytes = b"") -> bytes:
+    """An EXIF block whose UserComment holds the recipe, beside what the block ``capture`` has."""
     exif = Image.Exif()
+    exif.load(capture)
     exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = _ASCII + canonical_json(recipe).encode("ascii")
     return exif.tobytes()
 

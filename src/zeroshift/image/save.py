@@ -42,8 +42,8 @@ def check_output(path: str | Path) -> None:
         raise _unwritable(path, error) from error
 
 
-def save_image(image: Image.Image, path: str | Path, *, recipe: Mapping[str, object]) -> None:
-    """Write a picture in the format of the extension, with the recipe in its metadata and nothing else.
+def save_image(image: Image.Image, path: str | Path, *, recipe: Mapping[str, object], capture: bytes = b"") -> None:
+    """Write a picture in the format of the extension, with the recipe in its metadata, ``capture``, and nothing else.
 
     The bytes are those of ``encode_image``; the file appears under its name only when complete.
 
@@ -52,7 +52,7 @@ def save_image(image: Image.Image, path: str | Path, *, recipe: Mapping[str, obj
             be written.
     """
     path = Path(path)
-    write_picture(encode_image(image, _format_of(path), recipe), path)
+    write_picture(encode_image(image, _format_of(path), recipe, capture=capture), path)
 
 
 def write_picture(data: bytes, path: Path) -> None:
@@ -75,8 +75,10 @@ def _format_of(path: Path) -> Format:
     return kind
 
 
-def encode_image(image: Image.Image, format: Format | str, recipe: Mapping[str, object]) -> bytes:
-    """Bytes of a picture file with the recipe in its metadata and nothing else.
+def encode_image(
+    image: Image.Image, format: Format | str, recipe: Mapping[str, object], *, capture: bytes = b""
+) -> bytes:
+    """Bytes of a picture file with the recipe in its metadata, the EXIF block ``capture``, and nothing else.
 
     ``format`` is PNG, JPEG or WEBP in upper or lower case, or a media type such as image/png. JPEG has quality 95 and
     4:4:4 colours, alpha laid over white; PNG and WebP are lossless and keep alpha. The same inputs give the same bytes
@@ -94,17 +96,17 @@ def encode_image(image: Image.Image, format: Format | str, recipe: Mapping[str, 
     file = io.BytesIO()
     match kind:
         case "PNG":
-            without_metadata(image).save(file, kind, pnginfo=png_chunk(recipe))
+            without_metadata(image).save(file, kind, pnginfo=png_chunk(recipe), exif=capture)
         case "WEBP":
-            without_metadata(image).save(file, kind, lossless=True, exact=True, exif=exif_block(recipe))
+            without_metadata(image).save(file, kind, lossless=True, exact=True, exif=exif_block(recipe, capture))
         case "JPEG":
-            exif = _jpeg_exif(recipe)
+            exif = _jpeg_exif(recipe, capture)
             without_metadata(flatten(image)).save(file, kind, quality=95, subsampling=0, exif=exif)
     return file.getvalue()
 
 
-def _jpeg_exif(recipe: Mapping[str, object]) -> bytes:
-    exif = exif_block(recipe)
+def _jpeg_exif(recipe: Mapping[str, object], capture: bytes) -> bytes:
+    exif = exif_block(recipe, capture)
     if len(exif) > _JPEG_EXIF:
         raise ImageError(
             f"The recipe takes {len(exif)} bytes and a JPEG holds at most {_JPEG_EXIF}: write a PNG or a WebP."

@@ -1,0 +1,60 @@
+"""Pictures side by side in a table with words around it."""
+
+from collections.abc import Sequence
+from textwrap import wrap
+
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from zeroshift.image.errors import ImageError
+from zeroshift.image.pixels import flatten
+
+SIDE = 192
+"""of a cell, in pixels"""
+GAP = 6
+"""between cells, in pixels"""
+LETTER = 14
+"""height of a letter, in pixels"""
+MOST_ROWS = 200
+"""a sheet is made in memory"""
+
+
+def sheet(rows: Sequence[Sequence[Image.Image | None]], labels: Sequence[str], columns: Sequence[str]) -> Image.Image:
+    """A table of pictures as RGB, each scaled into a cell, with a word or more beside every row and above every column.
+
+    Args:
+        rows: pictures of any sizes; None leaves a cell grey.
+        labels: what stands beside each row; lines are broken where they are too long.
+        columns: what stands above each column.
+
+    Raises:
+        ImageError: there are more than 200 rows.
+    """
+    if len(rows) > MOST_ROWS:
+        raise ImageError(f"A sheet has at most {MOST_ROWS} rows, and these are {len(rows)}: take fewer pictures.")
+    font = ImageFont.load_default(LETTER)
+    beside, above = ([broken(text, font) for text in texts] for texts in (labels, columns))
+    head = max(text.count("\n") + 1 for text in above) * (LETTER + 4) + GAP
+    margin = round(max(font.getlength(line) for text in beside for line in text.split("\n"))) + 2 * GAP
+    table = Image.new("RGB", (margin + len(columns) * (SIDE + GAP), head + len(rows) * (SIDE + GAP)), "white")
+    pen = ImageDraw.Draw(table)
+    for n, text in enumerate(above):
+        pen.multiline_text((margin + n * (SIDE + GAP), GAP // 2), text, "black", font)
+    for m, (row, text) in enumerate(zip(rows, beside, strict=True)):
+        top = head + m * (SIDE + GAP)
+        pen.multiline_text((GAP, top + GAP), text, "black", font)
+        for n, picture in enumerate(row):
+            table.paste(cell(picture), (margin + n * (SIDE + GAP), top))
+    return table
+
+
+def cell(picture: Image.Image | None) -> Image.Image:
+    """A picture in the middle of a white square; a grey square for None."""
+    if picture is None:
+        return Image.new("RGB", (SIDE, SIDE), "lightgrey")
+    return ImageOps.pad(flatten(picture), (SIDE, SIDE), Image.Resampling.LANCZOS, "white")
+
+
+def broken(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> str:
+    """A text in lines that are no wider than a cell."""
+    longest = max(1, int(SIDE / font.getlength("n")))
+    return "\n".join(part for line in text.split("\n") for part in wrap(line, longest) or [""])
