@@ -1,5 +1,6 @@
 """The loop: who walks when, what is held meanwhile, and that nothing stays behind."""
 
+import weakref
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -11,7 +12,8 @@ from tests.runs import STEPS, apart, clean, inverted, last, method, plan, prompt
 from tests.watch import calls, installed
 from zeroshift.conditioning.prompts import FixedPrompts
 from zeroshift.conditioning.shift import EditDirection
-from zeroshift.control.base import Control, Rows, StepContext
+from zeroshift.control.base import Control, Rows, Stack, StepContext
+from zeroshift.control.fused_guidance import FusedGuidance
 from zeroshift.control.guidance import AttentionGuidance
 from zeroshift.diffusion.embedding import TextRows, guidance_rows
 from zeroshift.diffusion.prediction import guided
@@ -19,6 +21,9 @@ from zeroshift.diffusion.sites import Part, Site, Taps, select
 from zeroshift.diffusion.source_branch import Recorded, sliding
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.inversion.ddim import DDIMInversion
+from zeroshift.methods.plug_and_play import PlugAndPlay
+from zeroshift.methods.prompt_to_prompt import PromptToPrompt
+from zeroshift.methods.rediffuser import ReDiffuser
 from zeroshift.sampling import Branch, sample
 
 PLAIN = method(inversion=DDIMInversion())
@@ -129,6 +134,44 @@ class Steering(Control):
 
     def blend(self, x: Tensor, here: StepContext) -> Tensor:
         return x * 2
+
+
+class Watch(Control):
+    """A control that counts the steps whose recordings live at the moment when another is about to be recorded."""
+
+    def __init__(self) -> None:
+        self.steps: dict[int, list[weakref.ref[Tensor]]] = {}
+        self.alive: list[int] = []
+
+    def records(self, site: Site, i: int) -> frozenset[Part]:
+        self.alive.append(sum(any(ref() is not None for ref in step) for step in self.steps.values()))
+        return frozenset()
+
+    def correct(self, x: Tensor, here: StepContext) -> Rows:
+        for recorded in here.recorded:
+            self.steps.setdefault(recorded.i, [weakref.ref(value) for value in recorded.seen.values()])
+        return Rows((x,))
+
+
+HOLDING = {
+    "pix2pix-zero": (method(inversion=DDIMInversion()), 0),
+    "prompt-to-prompt": (PromptToPrompt(steps=STEPS), 0),
+    "plug-and-play": (PlugAndPlay(steps=STEPS), 0),
+    "rediffuser": (ReDiffuser(steps=STEPS), 2),
+    "rediffuser, chain": (ReDiffuser(steps=STEPS, control=FusedGuidance(regeneration="chain")), 2),
+    "rediffuser, latent-blend": (ReDiffuser(steps=STEPS, control=FusedGuidance(cooperative="latent-blend")), 2),
+}
+
+
+@pytest.mark.parametrize("name", HOLDING)
+def test_no_recording_outlives_the_last_step_that_sees_it(tiny, name: str):
+    """While the source's next step is recorded, only those live that the control will look at again."""
+    chosen, neighbours = HOLDING[name]
+    edit = plan(tiny, chosen, inverted(tiny, chosen, clean(1))).branch
+    watch = Watch()
+    for _ in sample(tiny, inverted(tiny, chosen, clean(1)), [Branch(edit.conditioning, Stack([edit.control, watch]))]):
+        pass
+    assert max(watch.alive) == neighbours and len(watch.steps) > neighbours + 1
 
 
 def test_order_of_the_points_of_a_step(tiny):

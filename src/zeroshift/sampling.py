@@ -50,19 +50,32 @@ def sample(
     Raises:
         Busy: a step is asked for inside a step of another run, by the same thread.
     """
-    targets = [trajectory.start] * len(edits)
+    targets: Sequence[Tensor] = [trajectory.start] * len(edits)
     taps = taps_at(backbone, touched(trajectory, edits))
     source = source_steps(backbone, taps, trajectory, edits, reconstruct)
     for _ in trajectory.steps:
         with backbone.install(taps):
-            i, recorded = next(source)
-            previews = []
-            for n, edit in enumerate(edits):
-                here = StepContext(backbone, trajectory, taps, i, edit.conditioning.target(i), recorded)
-                targets[n], x0 = step(here, targets[n], edit.control)
-                previews.append(x0)
-        following = next((r.following for r in recorded if r.i == i), None)
-        yield Step(i, tuple(targets), tuple(previews), following)
+            taken = step_of_all(backbone, trajectory, taps, edits, targets, next(source))
+        yield taken
+        targets = taken.targets
+
+
+def step_of_all(
+    backbone: Backbone,
+    trajectory: Trajectory,
+    taps: Taps,
+    edits: Sequence[Branch],
+    targets: Sequence[Tensor],
+    source: tuple[int, tuple[Recorded, ...]],
+) -> Step:
+    """Take one step of every edit's target branch; nothing recorded outlives it but what the source branch keeps."""
+    i, recorded = source
+    taken = [
+        step(StepContext(backbone, trajectory, taps, i, edit.conditioning.target(i), recorded), x, edit.control)
+        for edit, x in zip(edits, targets, strict=True)
+    ]
+    following = next((r.following for r in recorded if r.i == i), None)
+    return Step(i, tuple(x for x, _ in taken), tuple(x0 for _, x0 in taken), following)
 
 
 def touched(trajectory: Trajectory, edits: Sequence[Branch]) -> Selection:

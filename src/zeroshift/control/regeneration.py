@@ -29,8 +29,9 @@ def shared(source: SourceBranch, rich: RichRows, followed: Followed) -> Iterator
         beside = followed(x, i, source)
         rows = (*(beside for _ in rich.shares), *(x for _ in rich.own(i).embeddings))
         recorded = step_of(source, i, x, rows)
-        yield recorded
         x = recorded.following
+        yield recorded
+        del recorded  # else it would live while the next is made
 
 
 def chain(source: SourceBranch, rich: RichRows, lambda_xa: float, followed: Followed) -> Iterator[Recorded]:
@@ -43,15 +44,28 @@ def chain(source: SourceBranch, rich: RichRows, lambda_xa: float, followed: Foll
     latents = [x for _ in rich.shares]
     for i in source.trajectory.steps:
         recorded = step_of(plain, i, x)
-        maps = [recorded.seen]
-        for n, share in enumerate(rich.shares if recorded.seen else ()):  # for maps that nobody looks at nothing runs
-            text = rich.along(i, share)
-            here = StepContext(source.backbone, source.trajectory, source.taps, i, text, ())
-            latents[n], regenerated = regenerate(here, followed(latents[n], i, source), maps[-1], lambda_xa)
-            maps.append(regenerated)
-        joined = {key: torch.cat([*(m[key][-len(x) :] for m in maps[1:]), maps[0][key]]) for key in maps[-1]}
-        yield replace(recorded, seen={**recorded.seen, **joined})
+        if recorded.seen:  # for maps that nobody looks at nothing runs
+            before = [followed(latent, i, source) for latent in latents]
+            latents, recorded = links(source, rich, lambda_xa, before, recorded)
         x = recorded.following
+        yield recorded
+        del recorded  # else it would live while the next is made
+
+
+def links(
+    source: SourceBranch, rich: RichRows, lambda_xa: float, before: list[Tensor], recorded: Recorded
+) -> tuple[list[Tensor], Recorded]:
+    """Take one step of every regenerated run; return the next latents, and the step with their maps before its own."""
+    maps, latents = [recorded.seen], list[Tensor]()
+    for latent, share in zip(before, rich.shares, strict=True):
+        text = rich.along(recorded.i, share)
+        here = StepContext(source.backbone, source.trajectory, source.taps, recorded.i, text, ())
+        reached, regenerated = regenerate(here, latent, maps[-1], lambda_xa)
+        latents.append(reached)
+        maps.append(regenerated)
+    count = len(recorded.x)
+    joined = {key: torch.cat([*(m[key][-count:] for m in maps[1:]), maps[0][key]]) for key in maps[-1]}
+    return latents, replace(recorded, seen={**recorded.seen, **joined})
 
 
 def regenerate(here: StepContext, x: Tensor, reference: Recording, lambda_xa: float) -> tuple[Tensor, Recording]:

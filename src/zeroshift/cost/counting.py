@@ -1,6 +1,7 @@
 """Counting what inversion and sampling of a method take, on whatever device, of all that repeats one piece."""
 
 import weakref
+from collections import deque
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -194,8 +195,7 @@ def maps_held(backbone: Backbone, method: Method, x0: Tensor) -> tuple[int, int]
         source = SourceBranch(
             backbone, taps, trajectory, edit.conditioning, edit.control.records, edit.control.prompt_only
         )
-        for _ in sliding(watched(edit.control.walk(source)), *edit.control.window):
-            pass
+        deque(sliding(watched(edit.control.walk(source)), *edit.control.window), maxlen=0)  # keeps none alive
     return max(held)
 
 

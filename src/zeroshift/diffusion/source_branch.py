@@ -66,8 +66,9 @@ def record(source: SourceBranch) -> Iterator[Recorded]:
     x = source.trajectory.start
     for i in source.trajectory.steps:
         recorded = step_of(source, i, x)
-        yield recorded
         x = recorded.following
+        yield recorded
+        del recorded  # else it would live while the next is made
 
 
 def step_of(source: SourceBranch, i: int, x: Tensor, latents: tuple[Tensor, ...] | None = None) -> Recorded:
@@ -103,9 +104,10 @@ def sliding(source: Iterator[Recorded], before: int, after: int) -> Iterator[tup
     held: deque[Recorded] = deque()
     i: int | None = None
     for recorded in source:
-        i = recorded.i if i is None else i
+        i, newest = recorded.i if i is None else i, recorded.i
         held.append(recorded)
-        if recorded.i >= i + after:
+        del recorded  # else it would live while the next is made
+        if newest >= i + after:
             yield i, tuple(held)
             i += 1
             while held and held[0].i < i - before:
