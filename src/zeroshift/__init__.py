@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from zeroshift.grouping import Group
     from zeroshift.image import ImageError, Photo, encode_image, load_image, read_recipe, save_image
     from zeroshift.inversions import InversionMemory, InversionStore
+    from zeroshift.keeping import Kept, keep
     from zeroshift.loading import load
     from zeroshift.methods import Method, Pix2PixZero
     from zeroshift.options.errors import OptionError
@@ -34,6 +35,7 @@ __all__ = [
     "ImageError",
     "InversionMemory",
     "InversionStore",
+    "Kept",
     "Method",
     "OptionError",
     "Photo",
@@ -45,6 +47,7 @@ __all__ = [
     "Unsupported",
     "encode_image",
     "groups",
+    "keep",
     "load",
     "load_image",
     "look_at",
@@ -72,6 +75,7 @@ _HOME = {
     "ImageError": "image",
     "InversionMemory": "inversions",
     "InversionStore": "inversions",
+    "Kept": "keeping",
     "Method": "methods",
     "OptionError": "options.errors",
     "Photo": "image",
@@ -83,6 +87,7 @@ _HOME = {
     "Unsupported": "diffusion.backbone",
     "encode_image": "image",
     "groups": "batching",
+    "keep": "keeping",
     "load": "loading",
     "load_image": "image",
     "look_at": "batching",

@@ -24,6 +24,7 @@ VERBS = {
     "direction": "Make edit directions from words or sentences, and show saved ones.",
     "cache": "List, measure or clear the encoded sentences that are kept for later runs.",
     "generate": "Sample pictures from prompts.",
+    "keep": "Take from any editor's result what changed, and all else from the photograph.",
     "redo": "Make an edited picture again from the recipe in its file.",
     "methods": "List the editing methods, and the parts that each can exchange.",
     "cost": "Count what an edit costs, without running it.",

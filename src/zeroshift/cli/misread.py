@@ -23,6 +23,7 @@ EXAMPLES = {
     "direction": "direction make --source cat --target dog -o cat-dog.safetensors",
     "cache": "cache list",
     "generate": 'generate "a photo of a cat"',
+    "keep": "keep cat.jpg edited.png -o kept.png",
     "redo": "redo out/cat-dog-pix2pix-zero-0.png",
     "cost": "cost --method pix2pix-zero --steps 50",
     "train": "train pictures",

@@ -1,0 +1,85 @@
+"""Put an edited part into a picture with a seam that is not seen, and nothing outside the part.
+
+What the edit got wrong in colour along the part's border is spread smoothly over its inside, as in gradient-domain
+cloning (Pérez et al. 2003), by pulling and pushing through an image pyramid (Gortler et al. 1996, section 3.4); it then
+fades in over a few pixels, all of them inside.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from zeroshift.image.registration import Floats, Mask
+
+_ALIKE = 3.0  # how many times the usual difference to the original still counts as colour, not as another content
+_LEAST = 8.0  # grey levels that always count so
+
+
+def blended(original: NDArray[np.uint8], edited: NDArray[np.uint8], mask: Mask, soft: int, known: Mask) -> np.ndarray:
+    """The original, byte for byte, with the edit where ``mask`` is, uint8.
+
+    Args:
+        original: RGB, (H, W, 3).
+        edited: of the same size.
+        mask: (H, W).
+        soft: how many pixels the edit takes to fade in, from the border of the mask inwards.
+        known: where ``edited`` says something of the original's colours, (H, W); of that only what lies outside the
+            mask is read.
+    """
+    result = original.copy()
+    if not mask.any():
+        return result
+    place = _around(mask, 4 * soft + 16)
+    before, after, inside = original[place].astype(np.float32), edited[place].astype(np.float32), mask[place]
+    matched = after + _spread(before - after, known[place] & ~inside, max(1, soft // 2))
+    weight = fade(inside, soft)[..., None]
+    mixed = np.clip(np.rint(weight * matched + (1 - weight) * before), 0, 255).astype(np.uint8)
+    result[place][inside] = mixed[inside]
+    return result
+
+
+def fade(mask: Mask, soft: int) -> Floats:
+    """The weight of the edit, (H, W): 0 outside of the mask, rising to 1 within ``soft`` pixels of its border.
+
+    Where the mask is cut by the picture's own border there is nothing to fade into.
+    """
+    if soft == 0 or mask.all():
+        return mask.astype(np.float32)
+    depth = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    t = np.clip((depth - 0.5) / soft, 0, 1)
+    return np.asarray(t * t * (3 - 2 * t), dtype=np.float32)
+
+
+def _around(mask: Mask, margin: int) -> tuple[slice, slice]:
+    """The box of the mask with a margin, inside the picture."""
+    x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
+    return slice(max(0, y - margin), y + height + margin), slice(max(0, x - margin), x + width + margin)
+
+
+def _spread(error: Floats, known: Mask, step: int) -> Floats:
+    """The smooth colour error (H, W, 3) of a picture of which it is known in part, seen in squares of ``step``.
+
+    What differs far more than the rest is another content and not a colour error; it has no say.
+    """
+    if not known.any():
+        return np.zeros_like(error)
+    size = np.linalg.norm(error, axis=2)
+    weight = (known & (size <= max(_LEAST, _ALIKE * float(np.median(size[known]))))).astype(np.float32)
+    height, width = known.shape
+    coarse = (max(1, width // step), max(1, height // step))
+    sums = cv2.resize(error * weight[..., None], coarse, interpolation=cv2.INTER_AREA)
+    counts = cv2.resize(weight, coarse, interpolation=cv2.INTER_AREA)
+    filled = _filled(sums, counts)
+    return np.asarray(cv2.resize(filled, (width, height), interpolation=cv2.INTER_LINEAR))
+
+
+def _filled(sums: Floats, counts: Floats) -> Floats:
+    """Pull and push: means where the counts are 1, and elsewhere those of the next coarser level, and so on."""
+    means = sums / np.maximum(counts, 1e-6)[..., None]
+    if min(counts.shape) <= 2:
+        total = float(counts.sum())
+        return np.broadcast_to(sums.sum((0, 1)) / max(total, 1e-6), sums.shape).astype(np.float32)
+    sure = np.minimum(1, counts)[..., None]
+    pulled = _filled(cv2.pyrDown(sure * means), np.asarray(cv2.pyrDown(np.minimum(1, counts))))
+    pushed = cv2.pyrUp(pulled, dstsize=(counts.shape[1], counts.shape[0]))
+    return np.asarray(sure * means + (1 - sure) * pushed, dtype=np.float32)

@@ -1,0 +1,126 @@
+"""Of anybody's edited picture, what was meant to change; of the photograph, everything else, pixel by pixel."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from zeroshift.image import Photo, Picture, as_photo
+from zeroshift.image.blending import blended
+from zeroshift.image.changes import changed_part, disk
+from zeroshift.image.drift import Drift, drift_of
+from zeroshift.image.framing import Size
+from zeroshift.image.masks import mask_picture, read_mask
+from zeroshift.image.registration import Floats, Mask, Motion, motion_between, moved_back
+
+SOFT = 1 / 60
+"""of the shorter side: how far an edit fades in, unless somebody says otherwise"""
+_SEEN = 2048  # the longer side in pixels that motion and changes are looked for at
+_SAME = 0.01  # how far proportions may differ and count as the same
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """An edited picture whose background is the photograph's."""
+
+    image: Image.Image
+    """of the original's size, with its alpha; outside of ``mask`` its pixels are the original's"""
+    mask: Image.Image
+    """mode L, white where the edit was taken"""
+    drift: Drift
+    """how far the edited picture had drifted before; inside and outside of ``mask``"""
+
+
+def keep(original: Picture, edited: Picture, *, mask: Picture | None = None, soft: int | None = None) -> Kept:
+    """Take from an edited picture what changed, and everything else from the original.
+
+    The edit is brought to the original's size, its shift, zoom and turn are found and undone, and the part that
+    changed is blended in: its colours are matched to the original's along the border and it fades in over a few
+    pixels, all of them inside of the mask.
+
+    Args:
+        original: the picture that was edited.
+        edited: the same after any editor, of any size; its alpha is not looked at.
+        mask: where the edit is taken, a picture of the original's size as ``image.masks.read_mask`` takes it; by
+            default where something changed, and around it as far as the edit fades in.
+        soft: pixels over which the edit fades in, 0 or more; by default 1/60 of the shorter side.
+
+    Raises:
+        ImageError: a picture is unusable, or the mask of another size or empty.
+        ValueError: ``soft`` is below 0.
+    """
+    before, after = as_photo(original), as_photo(edited)
+    width = round(min(before.image.size) * SOFT) if soft is None else soft
+    if width < 0:
+        raise ValueError(f"The width `soft` is 0 or more pixels, not {soft}.")
+    given = None if mask is None else read_mask(mask, before.image.size)
+    pixels = np.asarray(before.image)
+    aligned, known, motion = _aligned(pixels, after)
+    where = known & (_found(pixels, aligned, known, width) if given is None else given)
+    image = Image.fromarray(blended(pixels, aligned, where, width, known))
+    drift = drift_of(pixels, np.asarray(_stretched(after.image, before.image.size)), where, motion)
+    return Kept(before.with_alpha(image), mask_picture(where), drift)
+
+
+def _found(original: NDArray[np.uint8], aligned: NDArray[np.uint8], known: Mask, soft: int) -> Mask:
+    """The part that changed, with a border for the edit to fade in over."""
+    small = _small(original), _small(aligned), _small(known.astype(np.uint8)) > 0
+    found = cv2.resize(changed_part(*small).astype(np.uint8), known.shape[::-1], interpolation=cv2.INTER_NEAREST)
+    return np.asarray(cv2.dilate(found, disk(soft)) > 0)
+
+
+def _aligned(original: NDArray[np.uint8], edited: Photo) -> tuple[NDArray[np.uint8], Mask, Motion]:
+    """The edit laid over the original, where it says something, and how far it was from there."""
+    size = (original.shape[1], original.shape[0])
+    seen = _grey(original)
+    tried = []
+    for picture, known in _laid(edited.image, size):
+        motion = motion_between(seen, _grey(picture))
+        tried.append((motion.support, picture, known, motion))
+    _, picture, known, motion = max(tried, key=lambda one: one[0])
+    motion = _scaled(motion, size[0] / seen.shape[1])
+    return *moved_back(picture, known, motion), motion
+
+
+def _laid(edited: Image.Image, size: Size) -> Iterator[tuple[NDArray[np.uint8], Mask]]:
+    """Lay an edit over a picture of ``size``, and say where it covers that, in every way that it may have come.
+
+    Squeezed to its proportions; and where these differ also as the middle of it, cut out, or as all of it, padded.
+    """
+    yield np.asarray(_stretched(edited, size)), np.ones(size[::-1], np.bool_)
+    scales = [length / own for length, own in zip(size, edited.size, strict=True)]
+    if max(scales) > (1 + _SAME) * min(scales):
+        for scale in (min(scales), max(scales)):
+            yield _centred(_stretched(edited, (round(edited.width * scale), round(edited.height * scale))), size)
+
+
+def _centred(edited: Image.Image, size: Size) -> tuple[NDArray[np.uint8], Mask]:
+    left, top = ((length - own) // 2 for length, own in zip(size, edited.size, strict=True))
+    canvas, known = Image.new("RGB", size), Image.new("L", size)
+    canvas.paste(edited, (left, top))
+    known.paste(255, (left, top, left + edited.width, top + edited.height))
+    return np.asarray(canvas), np.asarray(known) > 0
+
+
+def _stretched(edited: Image.Image, size: Size) -> Image.Image:
+    return edited if edited.size == size else edited.resize(size, Image.Resampling.LANCZOS)
+
+
+def _grey(picture: NDArray[np.uint8]) -> Floats:
+    return np.asarray(cv2.cvtColor(_small(picture), cv2.COLOR_RGB2GRAY), dtype=np.float32)
+
+
+def _small(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The picture no larger than motion and changes are looked for at."""
+    scale = _SEEN / max(picture.shape[:2])
+    if scale >= 1:
+        return picture
+    size = (round(picture.shape[1] * scale), round(picture.shape[0] * scale))
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def _scaled(motion: Motion, by: float) -> Motion:
+    return replace(motion, shift=(motion.shift[0] * by, motion.shift[1] * by))

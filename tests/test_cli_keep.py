@@ -1,0 +1,68 @@
+"""``zeroshift keep`` on the command line."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from benchmarks.drifting import CAT, drifted, edited, photograph
+from PIL import Image
+
+from tests.shell import call, files, refused
+from zeroshift.image import read_recipe
+from zeroshift.image.registration import Motion
+
+
+@pytest.fixture
+def came(tmp_path, monkeypatch) -> Path:
+    """What an editor gave back, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(drifted(edited(photograph(), "mirror"), Motion((4, -3), 1.02))).save("edit.jpg", quality=90)
+    return Path("edit.jpg")
+
+
+def test_the_file_has_the_photographs_bytes_outside_of_the_mask_that_is_written(capsys, came):
+    done = call(capsys, "keep", CAT, came, "-o", "kept.png", "--mask-output", "mask.png")
+    assert (done.code, done.err) == (0, "")
+    first, *lines = done.out.splitlines()
+    assert first.startswith("kept.png  (")
+    assert lines[0].startswith("  the edit had moved by +4.0, -3.0 px, zoomed to 1.02")
+    mask, kept = np.asarray(Image.open("mask.png")), np.asarray(Image.open("kept.png"))
+    np.testing.assert_array_equal(kept[mask == 0], photograph()[mask == 0])
+    assert 0.1 < (mask == 255).mean() < 0.5
+    assert read_recipe("kept.png")["command"] == "keep"
+
+
+def test_json_has_the_drift(capsys, came):
+    done = call(capsys, "keep", CAT, came, "--json")
+    told = json.loads(done.out)
+    assert told["path"] == "edit-kept.png" and Path("edit-kept.png").exists()
+    assert told["drift"]["motion"]["shift"] == pytest.approx([4, -3], abs=0.1)
+    assert told["drift"]["outside"]["changed"] > 0.5 and told["drift"]["outside"]["largest"] > 20
+
+
+def test_nothing_changed_is_said(capsys, came):
+    done = call(capsys, "keep", CAT, CAT, "-o", "kept.png")
+    assert done.code == 0 and "nothing looks changed" in done.err
+
+
+@pytest.mark.parametrize(
+    "tokens, code, words",
+    [
+        (["missing.png"], 1, ["missing.png does not exist"]),
+        (["edit.jpg", "-o", "edit.jpg"], 2, ["edit.jpg is the edited picture itself"]),
+        (["edit.jpg", "-o", "kept.txt"], 2, ["kept.txt is no name of a picture"]),
+        (["edit.jpg", "-o", "a.png", "--mask-output", "a.png"], 2, ["a.png would be written twice"]),
+        (["edit.jpg", "--mask", "small.png"], 1, ["The mask is 20x20 px and the picture 451x300 px"]),
+        (["edit.jpg", "--soft", "-1"], 2, ["--soft"]),
+    ],
+)
+def test_what_cannot_be_is_refused_and_nothing_written(capsys, came, tokens, code, words):
+    Image.new("L", (20, 20), 255).save("small.png")
+    refused(call(capsys, "keep", CAT, *tokens), code, *words)
+    assert files(Path()) == ["edit.jpg", "small.png"]
+
+
+def test_a_result_of_it_is_no_edit_to_redo(capsys, came):
+    call(capsys, "keep", CAT, came, "-o", "kept.png")
+    refused(call(capsys, "redo", "kept.png"), 1, "kept.png is no edited or generated picture but a keep")

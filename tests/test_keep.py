@@ -1,0 +1,128 @@
+"""``zeroshift.keep`` on edits in a known place with drifts of known size: what it finds, and what it leaves alone."""
+
+import numpy as np
+import pytest
+from benchmarks.drifting import drifted, edited, part, photograph
+from PIL import Image
+
+from zeroshift import ImageError, keep
+from zeroshift.image.registration import Motion
+
+PHOTOGRAPH = photograph()
+SIZE = (PHOTOGRAPH.shape[1], PHOTOGRAPH.shape[0])
+EDITED = part(SIZE)
+MOTIONS = [
+    Motion(),
+    Motion((3.4, -2.2)),
+    Motion(zoom=1.03),
+    Motion(zoom=0.97),
+    Motion((-7, 5.5), 0.98),
+    Motion((12, -9), 1.02),
+    Motion((1, 1), 1.01, 1.0),
+    Motion((0, 0), 1.15),
+]
+
+
+@pytest.mark.parametrize("motion", MOTIONS)
+@pytest.mark.parametrize("how", ["mirror", "dark"])
+def test_drift_is_found_and_undone_and_the_rest_is_the_photograph(how, motion):
+    kept = keep(PHOTOGRAPH, drifted(edited(PHOTOGRAPH, how), motion, soft=True, cast=True, quality=75))
+    found, mask = kept.drift.motion, np.asarray(kept.mask) > 0
+    np.testing.assert_allclose(found.shift, motion.shift, atol=0.12)
+    assert found.zoom == pytest.approx(motion.zoom, abs=5e-4)
+    assert found.turn == pytest.approx(motion.turn, abs=0.03)
+    assert (mask & EDITED).sum() >= 0.98 * EDITED.sum()
+    assert (mask & ~EDITED).sum() <= 0.08 * (~EDITED).sum()
+    np.testing.assert_array_equal(np.asarray(kept.image)[~mask], PHOTOGRAPH[~mask])
+
+
+@pytest.mark.parametrize("how", ["hue", "mirror", "dark"])
+def test_colours_of_the_edit_come_back_from_a_tint(how):
+    """The result lies far nearer to the edit before the editor's drift than what the editor gave."""
+    wanted = edited(PHOTOGRAPH, how)
+    came = drifted(wanted, Motion((3.4, -2.2), 1.02), cast=True)
+    kept = keep(PHOTOGRAPH, came)
+    mask = np.asarray(kept.mask) > 0
+    assert error(np.asarray(kept.image), wanted, mask) < 0.1 * error(came, wanted, mask)
+
+
+def error(picture: np.ndarray, other: np.ndarray, mask: np.ndarray) -> float:
+    """Mean squared error over a part."""
+    return float(((picture.astype(float) - other) ** 2)[mask].mean())
+
+
+@pytest.mark.parametrize("size", [(448, 320), (902, 600), (230, 150)])
+def test_an_edit_of_another_size_is_brought_to_the_photographs(size):
+    came = Image.fromarray(edited(PHOTOGRAPH, "mirror")).resize(size, Image.Resampling.LANCZOS)
+    kept = keep(PHOTOGRAPH, came)
+    mask = np.asarray(kept.mask) > 0
+    assert kept.image.size == SIZE
+    assert (mask & EDITED).sum() >= 0.95 * EDITED.sum() and (mask & ~EDITED).sum() <= 0.08 * (~EDITED).sum()
+
+
+def test_a_square_cut_from_the_middle_is_laid_there():
+    left = (SIZE[0] - SIZE[1]) // 2
+    square = edited(PHOTOGRAPH, "mirror")[:, left : left + SIZE[1]]
+    kept = keep(PHOTOGRAPH, Image.fromarray(square).resize((512, 512), Image.Resampling.LANCZOS))
+    mask = np.asarray(kept.mask) > 0
+    assert not mask[:, : left - 1].any() and not mask[:, left + SIZE[1] + 1 :].any()
+    assert (mask & EDITED).sum() >= 0.95 * EDITED.sum() and (mask & ~EDITED).sum() <= 0.08 * (~EDITED).sum()
+
+
+def test_a_photograph_padded_to_a_square_is_cut_out_of_it():
+    padded = np.zeros((SIZE[0], SIZE[0], 3), np.uint8)
+    top = (SIZE[0] - SIZE[1]) // 2
+    padded[top : top + SIZE[1]] = edited(PHOTOGRAPH, "dark")
+    kept = keep(PHOTOGRAPH, padded)
+    mask = np.asarray(kept.mask) > 0
+    assert (mask & EDITED).sum() >= 0.98 * EDITED.sum() and (mask & ~EDITED).sum() <= 0.05 * (~EDITED).sum()
+
+
+@pytest.mark.parametrize("drift", [{}, {"quality": 60}, {"cast": True}, {"soft": True, "quality": 75}])
+def test_what_nobody_edited_is_the_photograph(drift):
+    kept = keep(PHOTOGRAPH, drifted(PHOTOGRAPH, Motion(), **drift))
+    assert kept.drift.inside is None and not np.asarray(kept.mask).any()
+    np.testing.assert_array_equal(np.asarray(kept.image), PHOTOGRAPH)
+
+
+def test_a_picture_redrawn_as_a_whole_is_taken_as_a_whole():
+    kept = keep(PHOTOGRAPH, 255 - PHOTOGRAPH)
+    assert kept.drift.inside.share > 0.95
+
+
+@pytest.mark.parametrize("soft", [0, 3, 12])
+def test_a_given_mask_is_never_left(soft):
+    mask = np.zeros(SIZE[::-1], np.uint8)
+    mask[90:200, 120:260] = 255
+    kept = keep(PHOTOGRAPH, drifted(edited(PHOTOGRAPH, "hue"), Motion((2, 1)), cast=True), mask=mask, soft=soft)
+    same = (np.asarray(kept.image) == PHOTOGRAPH).all(2)
+    assert same[mask == 0].all()
+    inner = np.zeros_like(mask)
+    inner[90 + 12 : 200 - 12, 120 + 12 : 260 - 12] = 255
+    assert not same[inner > 0].mean() > 0.01
+    np.testing.assert_array_equal(np.asarray(kept.mask), mask)
+
+
+def test_a_transparent_part_is_the_mask_too():
+    """Alpha 0 means "edit here", as in OpenAI's API."""
+    white = np.zeros(SIZE[::-1], np.uint8)
+    white[90:200, 120:260] = 255
+    transparent = np.dstack([PHOTOGRAPH, 255 - white])
+    change = edited(PHOTOGRAPH, "dark")
+    one, other = (keep(PHOTOGRAPH, change, mask=mask) for mask in (white, transparent))
+    np.testing.assert_array_equal(np.asarray(one.image), np.asarray(other.image))
+
+
+def test_the_originals_alpha_stays():
+    alpha = np.arange(SIZE[0], dtype=np.uint8)[None].repeat(SIZE[1], 0)
+    kept = keep(np.dstack([PHOTOGRAPH, alpha]), edited(PHOTOGRAPH, "dark"))
+    np.testing.assert_array_equal(np.asarray(kept.image)[..., 3], alpha)
+
+
+def test_wrong_masks_and_widths_are_refused():
+    with pytest.raises(ImageError, match="The mask is 40x40 px and the picture 451x300 px"):
+        keep(PHOTOGRAPH, PHOTOGRAPH, mask=np.full((40, 40), 255, np.uint8))
+    with pytest.raises(ImageError, match="allows no pixel"):
+        keep(PHOTOGRAPH, PHOTOGRAPH, mask=np.zeros(SIZE[::-1], np.uint8))
+    with pytest.raises(ValueError, match="`soft` is 0 or more"):
+        keep(PHOTOGRAPH, PHOTOGRAPH, soft=-1)
