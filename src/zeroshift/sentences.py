@@ -74,6 +74,9 @@ PLAIN = (
     "portrait of {a_word}",
 )
 
+MOST_TEMPLATES = len(BACKGROUNDS) * len(VERBS) * len(ADJECTIVES)
+"""sentences of the template bank about one word"""
+
 _VOWEL_SOUND = re.compile(
     # but: European, ewe, one-eyed, once; unicorn (not unimportant), unanimous, used, USA, utensil, uranium, ukulele,
     # UFO, ubiquitous, U-turn; and letters that are read out: x-ray, RV, SUV
@@ -133,9 +136,8 @@ def template_sentences(word: str, count: int = 1000) -> list[str]:
     """
     if not word.strip():
         raise ValueError("The word to make sentences about is empty; give a noun such as cat.")
-    combinations = len(BACKGROUNDS) * len(VERBS) * len(ADJECTIVES)
-    if not 1 <= count <= combinations:
-        raise ValueError(f"The template bank holds 1 to {combinations} sentences, not {count}.")
+    if not 1 <= count <= MOST_TEMPLATES:
+        raise ValueError(f"The template bank holds 1 to {MOST_TEMPLATES} sentences, not {count}.")
     return [sentence(pattern, word, *parts) for pattern, parts in islice(_different(), count)]
 
 

@@ -12,12 +12,13 @@ from cyclopts.validators import Number
 from zeroshift.cli.cache import DEFAULT_CACHE, CacheFlags
 from zeroshift.cli.output import check_apart, check_writable, settled, tell
 from zeroshift.cli.progress import waiting
+from zeroshift.cli.sentences_from import DEFAULT_SENTENCES, SentenceFlags, keep_lines
 from zeroshift.cli.shared import DEFAULT_LOUDNESS, DEFAULT_MODEL, OUTPUT, Loudness, ModelFlags, Overwrite, Text, as_app
-from zeroshift.cli.wrong import Wrong, usage
-from zeroshift.files import read_regular
+from zeroshift.cli.wrong import Wrong
 
 if TYPE_CHECKING:
     from zeroshift.conditioning.direction import Direction
+    from zeroshift.generators import Sentences
 
 File = Annotated[Path | None, Parameter(help="sentences about it, one per line, instead of the template bank's")]
 
@@ -45,35 +46,88 @@ def make(
     overwrite: Overwrite = False,
     source_sentences: File = None,
     target_sentences: File = None,
+    sentences: SentenceFlags = DEFAULT_SENTENCES,
     count: Annotated[
-        int, Parameter(help="template sentences per word", metavar="N", validator=Number(gte=1, lte=2000))
+        int, Parameter(help="sentences per word; the bank has 2000", metavar="N", validator=Number(gte=1, lte=10_000))
     ] = 1000,
     model: ModelFlags = DEFAULT_MODEL,
     cache: CacheFlags = DEFAULT_CACHE,
     loud: Loudness = DEFAULT_LOUDNESS,
 ) -> None:
     """Make an edit direction: the mean difference of two sets of sentences as the model's text encoder sees them."""
-    from zeroshift.conditioning.direction import make_direction, save_direction
-    from zeroshift.sentences import template_sentences
+    from zeroshift.conditioning.direction import save_direction
+    from zeroshift.generators.making import direction_of_lines
 
     if (source_sentences is None) != (target_sentences is None):
         raise Wrong("Give sentences for both words, --source-sentences and --target-sentences, or for none.")
+    if source_sentences is not None and sentences.given:
+        raise Wrong(f"{' and '.join(sentences.given)} and --source-sentences both say what is encoded; give one.")
     if source.strip().casefold() == target.strip().casefold():
         raise Wrong(f'Source and target are both "{source}"; give two different ones.')
     check_apart([("the file of sentences", file) for file in (source_sentences, target_sentences)], [output])
     (output,) = settled([output], overwrite, loud)
     check_writable(output, ".safetensors")
-    if source_sentences is not None and target_sentences is not None:
-        sets, origin = (lines_of(source_sentences), lines_of(target_sentences)), "files"
-    else:
-        with usage():
-            sets, origin = (template_sentences(source, count), template_sentences(target, count)), "template bank"
-    editor, _ = model.opened(loud, cache=cache.place)
-    begun = time.perf_counter()
+    generators = generators_of(sentences, source_sentences, target_sentences)
+    words, begun = (source, target), time.perf_counter()
+    lines = lines_about(words, generators, count, output, loud)
+    editor, loaded = model.opened(loud, cache=cache.place)
+    chosen = generators[0].name == "template bank" or source_sentences is not None
     with waiting("encoding sentences", loud.silent):
-        direction = make_direction(editor.backbone, *sets, (source, target), origin)
-    save_direction(direction, output)
-    tell(output, time.perf_counter() - begun, facts_of(direction), loud)
+        made = direction_of_lines(editor.backbone, generators, words, lines, count, chosen=chosen)
+    save_direction(made, output)
+    tell(output, time.perf_counter() - begun - loaded, facts_of(made), loud, dropped_of(made))
+
+
+def generators_of(flags: SentenceFlags, source: Path | None, target: Path | None) -> "tuple[Sentences, Sentences]":
+    """What makes the sentences about the source and the target.
+
+    Raises:
+        Wrong: an option does not go with it.
+        ValueError: a file cannot be read.
+    """
+    if source is None or target is None:
+        generator = flags.generator()
+        return generator, generator
+    from zeroshift.generators.text_file import TextFile
+
+    return TextFile(source), TextFile(target)
+
+
+def lines_about(
+    words: tuple[str, str], generators: "tuple[Sentences, Sentences]", count: int, output: Path, loud: Loudness
+) -> "list[Sequence[str]]":
+    """What the generators return, written beside the direction where it could not be had again.
+
+    Raises:
+        Wrong: the bank does not hold as many, or a word is empty.
+        ValueError: a generator failed; what it had returned by then is written.
+    """
+    from zeroshift.generators import StoppedShort
+
+    lines: dict[str, Sequence[str]] = {}
+    for role, word, generator in zip(("source", "target"), words, generators, strict=True):
+        try:
+            with waiting(f'sentences about "{word}" from {generator.name}', loud.silent):
+                lines[role] = generator(word, count)
+        except StoppedShort as error:
+            kept = keep_lines(output, {**lines, role: error.lines})
+            so_far = f" What came by then is in {' and '.join(map(str, kept))}." if kept else ""
+            raise ValueError(f"{error}{so_far}") from error
+        except ValueError as error:
+            if generator.name == "template bank":
+                raise Wrong(str(error)) from error
+            raise
+    if generators[0].name not in ("template bank", "files"):
+        keep_lines(output, lines)
+    return list(lines.values())
+
+
+def dropped_of(direction: "Direction") -> str:
+    """What is said of lines that were dropped."""
+    facts = direction.provenance
+    counts = f"; {facts['source_sentences']} and {facts['target_sentences']} sentences"
+    dropped = [f"{role}: {facts[f'{role}_dropped']}" for role in ("source", "target") if f"{role}_dropped" in facts]
+    return f"{counts}; dropped of the {', of the '.join(dropped)}" if dropped else counts
 
 
 def show(
@@ -100,20 +154,3 @@ def facts_of(direction: "Direction") -> dict[str, object]:
         "norm": round(float(direction.delta.norm()), 4),
         "norms_by_token": norms,
     }
-
-
-def lines_of(path: Path) -> list[str]:
-    """The lines of a text file that are not empty.
-
-    Raises:
-        ValueError: it cannot be read as UTF-8.
-    """
-    try:
-        text = read_regular(path).decode("utf-8")
-    except OSError as error:
-        raise ValueError(
-            f"{path} cannot be read ({error.strerror}); give a file with one sentence per line."
-        ) from error
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} cannot be read as text ({error}); give a file with one sentence per line.") from error
-    return [line.strip() for line in text.splitlines() if line.strip()]

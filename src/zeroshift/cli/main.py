@@ -31,7 +31,7 @@ VERBS = {
     "train": "Train a model on a folder of captioned pictures.",
     "quality": "Measure a model on a folder of captioned pictures.",
 }
-EXTRAS = {"lightning": "train"}
+EXTRAS = {"lightning": "train", "openai": "endpoint"}
 """the extra that each optional library comes with"""
 INTERRUPTED = 130
 """exit code after Ctrl-C"""

@@ -1,0 +1,80 @@
+"""Flags that say where sentences about words come from, and what a generator returned as files."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Group, Parameter
+
+from zeroshift.cli.shared import Text
+from zeroshift.cli.wrong import Wrong, usage
+from zeroshift.files import write_atomically
+
+if TYPE_CHECKING:
+    from zeroshift.generators import Sentences
+
+
+@Parameter(name="*", group=Group("Sentences", sort_key=18))
+@dataclass(frozen=True, kw_only=True)
+class SentenceFlags:
+    """Where sentences about words come from."""
+
+    sentences_from: Annotated[
+        Text | None,
+        Parameter(help="bank, a language model (folder or hub id), an endpoint (https://HOST/v1), or a .txt file "
+                       "[default bank]"),
+    ] = None  # fmt: skip
+    endpoint_model: Annotated[
+        Text | None, Parameter(help="which of the endpoint's models [default the only one that it lists]")
+    ] = None
+    sentences_seed: Annotated[
+        int | None, Parameter(help="seed that the bank or language model draws with [default 0]", metavar="N")
+    ] = None
+
+    @property
+    def given(self) -> list[str]:
+        """The flags that stood on the command line."""
+        return [f"--{name.replace('_', '-')}" for name, value in vars(self).items() if value is not None]
+
+    def generator(self) -> "Sentences":
+        """What makes the sentences.
+
+        Raises:
+            Wrong: an option does not go with it.
+        """
+        where = self.sentences_from or "bank"
+        endpoint = where.startswith(("http://", "https://"))
+        if self.endpoint_model is not None and not endpoint:
+            raise Wrong("--endpoint-model names a model of an endpoint; add --sentences-from https://HOST/v1.")
+        if self.sentences_seed is not None and (endpoint or where.endswith(".txt")):
+            raise Wrong("--sentences-seed is for the bank and for language models; leave it out.")
+        if where == "bank" or endpoint or where.endswith(".txt"):
+            from zeroshift.generators.making import generator_of
+
+            with usage():
+                return generator_of(where, seed=self.sentences_seed or 0, model=self.endpoint_model)
+        from zeroshift.cli.shared import hush_libraries
+
+        hush_libraries()
+        from zeroshift.generators.making import generator_of
+
+        return generator_of(where, seed=self.sentences_seed or 0)
+
+
+DEFAULT_SENTENCES = SentenceFlags()
+
+
+def keep_lines(direction: Path, lines: Mapping[str, Sequence[str]]) -> list[Path]:
+    """Write what a generator returned beside a direction, a file for each word, and return the files.
+
+    Raises:
+        ValueError: one cannot be written.
+    """
+    places = {direction.with_suffix(f".{role}.txt"): said for role, said in lines.items() if said}
+    for place, said in places.items():
+        try:
+            write_atomically(place, "".join(f"{line}\n" for line in said).encode())
+        except OSError as error:
+            raise ValueError(f"{place} cannot be written ({error.strerror}); choose another place.") from error
+    return list(places)

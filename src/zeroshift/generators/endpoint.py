@@ -1,0 +1,157 @@
+"""Sentences from an endpoint that speaks OpenAI's chat protocol: pix2pix-zero's GPT-3 step, with any server."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from zeroshift.generators.base import StoppedShort, asked
+from zeroshift.sentences import with_article
+
+if TYPE_CHECKING:
+    from openai import OpenAI
+
+KEY = "ZEROSHIFT_API_KEY"
+"""environment variable of the key for any endpoint"""
+OWN_KEY = "OPENAI_API_KEY"
+"""environment variable of the key for OpenAI's own, which no other endpoint is shown"""
+HIDDEN = "[key]"
+"""what stands where a server repeats the key"""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A server's chat completions; the key comes from the environment and is kept nowhere.
+
+    Raises:
+        ValueError: the address is none, or has a secret in it.
+    """
+
+    url: str
+    """what comes before /chat/completions, as in https://api.openai.com/v1"""
+    model: str | None = None
+    """which of the server's models; by default the only one that it lists"""
+    temperature: float = 1.0
+    """of drawing, as pix2pix-zero asks GPT-3"""
+    at_once: int = 50
+    """sentences that one request asks for"""
+    most_requests: int = 60
+    """for one word"""
+    most_tokens: int = 200_000
+    """for one word, requests and answers together"""
+    timeout: float = 60.0
+    """seconds without an answer after which a request is made again"""
+    retries: int = 4
+    """how often a request that failed is made again, with growing pauses, or as the server says (Retry-After)"""
+    _spent: list[int] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"{parts.hostname or 'That'} is no address; give one such as https://HOST/v1.")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise ValueError(f"Give the address of {parts.hostname} alone; a key belongs in the variable {KEY}.")
+        if self._key and parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+            raise ValueError(f"A key would go to {parts.hostname} in the clear; use https, or take {KEY} away.")
+
+    @property
+    def name(self) -> str:
+        return f"endpoint {urlsplit(self.url).hostname}"
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        return {
+            "url": self.url,
+            "model": self._model,
+            "temperature": f"{self.temperature:g}",
+            "request": request("WORD", self.at_once),
+        }
+
+    def __call__(self, word: str, count: int) -> Sequence[str]:
+        self._spent.clear()
+        return asked(self._answers, word, count, self.most_requests)
+
+    @property
+    def _key(self) -> str:
+        host = urlsplit(self.url).hostname or ""
+        own = os.environ.get(OWN_KEY, "") if host == "openai.com" or host.endswith(".openai.com") else ""
+        return os.environ.get(KEY, "") or own
+
+    @cached_property
+    def _client(self) -> "OpenAI":
+        from openai import OpenAI
+
+        key = self._key or "none"  # local servers take any
+        return OpenAI(api_key=key, base_url=self.url, timeout=self.timeout, max_retries=self.retries)
+
+    @cached_property
+    def _model(self) -> str:
+        if self.model is not None:
+            return self.model
+        with self._told():
+            listed = [one.id for one in self._client.models.list()]
+        if len(listed) != 1:
+            some = ", ".join(map(self._hidden, listed[:5])) or "none"
+            raise ValueError(f"{self.name} lists {len(listed)} models ({some}); name one of them.")
+        return self._hidden(listed[0])
+
+    def _answers(self, word: str, number: int) -> list[str]:
+        if sum(self._spent) >= self.most_tokens:
+            return []
+        model = self._model
+        with self._told():
+            done = self._client.chat.completions.create(
+                model=model,
+                messages=[{"role": "user", "content": request(word, self.at_once)}],
+                temperature=self.temperature,
+                max_tokens=40 * self.at_once,
+            )
+            answers = [choice.message.content or "" for choice in done.choices]
+            self._spent.append(done.usage.total_tokens if done.usage else 40 * self.at_once)
+        return [self._hidden(line) for answer in answers for line in answer.splitlines() if line.strip()]
+
+    def _hidden(self, text: str) -> str:
+        return text.replace(self._key, HIDDEN) if self._key else text
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Say in one sentence what went wrong with a request; never in the server's words, which may hold the key."""
+        import openai
+
+        try:
+            yield
+        except openai.APIStatusError as error:
+            raise StoppedShort(f"{self.name} answered {error.status_code}, {advice(error.status_code)}.") from None
+        except openai.APITimeoutError:
+            raise StoppedShort(
+                f"{self.name} did not answer within {self.timeout:g} s, {1 + self.retries} times; try again later."
+            ) from None
+        except openai.APIConnectionError:
+            raise StoppedShort(f"{self.name} cannot be reached; check the address, and that it runs.") from None
+        except (openai.OpenAIError, ValueError, TypeError, AttributeError):  # whatever the client makes of garbage
+            raise StoppedShort(
+                f"{self.name} answered what is no chat completion; check that the address ends as in https://HOST/v1."
+            ) from None
+
+
+def request(word: str, count: int) -> str:
+    """What is asked of it."""
+    return (
+        f"Write {count} different captions of pictures that show {with_article(word)}: varied in place, action, look, "
+        f'light and length, 4 to 20 words each. Every caption has the word "{word}" in it. One caption per line, no '
+        "numbering, nothing else."
+    )
+
+
+def advice(status: int) -> str:
+    """What an HTTP status means here, and what to do."""
+    if status in (401, 403):
+        return f"so it wants another key; put it into the environment variable {KEY}"
+    if status == 404:
+        return "so there is no such address or model; check both"
+    if status == 429:
+        return "so it wants to be asked less often, or its quota is used up; try again later"
+    return "an error of its own; try again later" if status >= 500 else "so it does not take such requests"

@@ -1,0 +1,99 @@
+"""From what generators return about two words to an edit direction."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from zeroshift.conditioning.direction import Direction, make_direction
+from zeroshift.diffusion.backbone import Backbone
+from zeroshift.generators.base import Sentences
+from zeroshift.generators.endpoint import Endpoint
+from zeroshift.generators.sifting import Sifted, sift
+from zeroshift.generators.templates import TemplateBank as Bank
+from zeroshift.generators.text_file import TextFile
+
+
+def direction_by(backbone: Backbone, generator: Sentences, words: tuple[str, str], count: int) -> Direction:
+    """The direction between two words by a generator's sentences, ``count`` of each at most.
+
+    Raises:
+        StoppedShort: the generator failed on the way.
+        ValueError: none of its sentences about a word can be used.
+    """
+    lines = [generator(word, count) for word in words]
+    return direction_of_lines(backbone, (generator, generator), words, lines, count, chosen=isinstance(generator, Bank))
+
+
+def direction_of_lines(
+    backbone: Backbone,
+    generators: tuple[Sentences, Sentences],
+    words: tuple[str, str],
+    lines: Sequence[Sequence[str]],
+    count: int | None,
+    *,
+    chosen: bool = False,
+) -> Direction:
+    """The direction between two words of what two generators returned about them.
+
+    Args:
+        backbone: whose text encoder has to read all of a sentence.
+        generators: what made the lines.
+        words: source and target.
+        lines: about each.
+        count: sentences of each at most.
+        chosen: whether somebody has chosen the lines, so that all of them are encoded; else they are sifted.
+
+    Raises:
+        ValueError: none of the lines about a word can be used.
+    """
+
+    def fits(said: str) -> bool:
+        tokens = backbone.tokens(said)
+        return tokens.used < len(tokens.ids)  # without padding left nobody can say that nothing was cut
+
+    sifted = [
+        Sifted(list(said), {}) if chosen else sift(said, word, fits, count)
+        for said, word in zip(lines, words, strict=True)
+    ]
+    for generator, word, one, said in zip(generators, words, sifted, lines, strict=True):
+        if not one.sentences:
+            raise ValueError(
+                f'Of {len(said)} lines about "{word}" from {generator.name} none can be used{told(one)}; try another '
+                "generator, or give sentences of your own."
+            )
+    made = make_direction(backbone, sifted[0].sentences, sifted[1].sentences, words, generators[0].name)
+    facts = {}
+    for role, generator, one in zip(("source", "target"), generators, sifted, strict=True):
+        facts[f"{role}_generator"] = json.dumps(dict(generator.settings), sort_keys=True)
+        if one.dropped:
+            facts[f"{role}_dropped"] = told(one).strip(" ()")
+    return Direction(made.delta, {**made.provenance, **facts}, made.pooled)
+
+
+def told(sifted: Sifted) -> str:
+    """What was dropped, as in " (3 without the word, 1 a refusal)"; empty where nothing was."""
+    said = ", ".join(f"{number} {rule}" for rule, number in sifted.dropped.items())
+    return f" ({said})" if said else ""
+
+
+def generator_of(text: str, *, seed: int = 0, model: str | None = None, device: str = "cpu") -> Sentences:
+    """The generator that a text names: "bank", the address of an endpoint, a text file, or a language model.
+
+    Args:
+        text: "bank", an address that begins with http, the name of a .txt file, a folder or a hub id.
+        seed: of the bank and of language models.
+        model: of an endpoint.
+        device: where a language model runs.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    if text == "bank":
+        return Bank(seed)
+    if text.startswith(("http://", "https://")):
+        return Endpoint(text, model)
+    if text.endswith(".txt"):
+        return TextFile(Path(text))
+    from zeroshift.generators.language_model import LanguageModel  # transformers takes seconds to import
+
+    return LanguageModel(text, seed, device=device)

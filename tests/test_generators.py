@@ -1,0 +1,248 @@
+"""Generators of sentences: sifting by rule, the bank's seeds, files, and tiny language models of the real classes."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import WhitespaceSplit
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
+
+from tests.shell import call, refused
+from zeroshift.conditioning.direction import direction_of_words, load_direction, make_direction
+from zeroshift.diffusion.backbone import Unsupported
+from zeroshift.generators import Remembered, StoppedShort, sift
+from zeroshift.generators.base import asked
+from zeroshift.generators.language_model import LanguageModel, prompt_of
+from zeroshift.generators.making import direction_by, direction_of_lines, generator_of
+from zeroshift.generators.templates import TemplateBank
+from zeroshift.generators.text_file import TextFile
+from zeroshift.sentences import template_sentences
+
+LINES = [
+    "1. A cat on a sofa.",
+    "2) a cat on a sofa.",
+    "- 'two cats in the snow'",
+    "",
+    "Sure, here are 50 captions:",
+    "I'm sorry, but I cannot write about a cat.",
+    "As an AI language model, I have never seen a cat.",
+    "a dog on a sofa",
+    "a category of things",
+    "a cat \x1b[31min red",
+    "* **a cat at night**",
+    "a cat " + "and another cat " * 20,
+    "a cat's nose",
+    "a late cat",
+]
+
+
+def test_lines_are_dropped_by_rule_and_counted():
+    kept = sift(LINES, "cat", lambda said: len(said.split()) < 20, count=4)
+    assert kept.sentences == ["A cat on a sofa.", "two cats in the snow", "a cat at night", "a cat's nose"]
+    assert kept.dropped == {
+        "a refusal": 2,
+        "addressed to the reader": 1,
+        "control characters": 1,
+        "more than asked for": 1,
+        "said before": 1,
+        "too long for the text encoder": 1,
+        "without the word": 2,
+    }
+    assert len(kept.sentences) + sum(kept.dropped.values()) == sum(bool(line) for line in LINES)
+    assert "a dog on a sofa" in sift(LINES, None).sentences
+
+
+@pytest.mark.parametrize("word", ["cat", "oil pastel", "cat with glasses"])
+def test_the_bank_loses_nothing(word: str):
+    bank = template_sentences(word, 2000)
+    assert sift(bank, word).sentences == bank and sift(bank, word).dropped == {}
+
+
+def test_seeds_of_the_bank():
+    plain, drawn, other = (TemplateBank(seed)("cat", 300) for seed in (0, 1, 2))
+    assert plain == template_sentences("cat", 300)
+    assert len({tuple(plain), tuple(drawn), tuple(other)}) == 3 and len(set(drawn)) == 300
+    assert drawn == TemplateBank(1)("cat", 300)
+    dogs = TemplateBank(1)("dog", 300)
+    assert all(re.sub(r"\bcat\b", "dog", a) == b for a, b in zip(drawn, dogs, strict=True))
+    with pytest.raises(ValueError, match="holds 1 to 2000 sentences, not 2001"):
+        TemplateBank(1)("cat", 2001)
+
+
+def test_a_direction_by_the_bank_is_that_of_the_words(tiny):
+    ours = direction_by(tiny, TemplateBank(), ("cat", "dog"), 20)
+    theirs = direction_of_words(tiny, "cat", "dog", 20)
+    assert ours.sha256 == theirs.sha256
+    generator = dict.fromkeys(("source_generator", "target_generator"), '{"seed": "0"}')
+    assert ours.provenance == {**theirs.provenance, **generator}
+
+
+def test_only_what_the_encoder_reads_whole_is_encoded(tiny):
+    long = "a cat " + "in the grass on a sofa near a window " * 3
+    lines = [[long, "a cat", "a cat in the snow"], ["a dog"]]
+    made = direction_of_lines(tiny, (TemplateBank(), TemplateBank()), ("cat", "dog"), lines, 10)
+    assert made.sha256 == make_direction(tiny, lines[0][1:], lines[1], ("cat", "dog"), "x").sha256
+    assert made.provenance["source_dropped"] == "1 too long for the text encoder"
+    assert made.provenance["source_sentences"] == "2" and "target_dropped" not in made.provenance
+    assert direction_of_lines(tiny, (TemplateBank(),) * 2, ("cat", "dog"), lines, 10, chosen=True).sha256 != made.sha256
+    with pytest.raises(ValueError, match=r'Of 2 lines about "fox" from template bank none can be used \(2 without the'):
+        direction_of_lines(tiny, (TemplateBank(), TemplateBank()), ("cat", "fox"), [["a cat"], ["b", "c"]], 10)
+
+
+def test_a_file_has_the_sentences_of_several_words(tmp_path, tiny):
+    file = tmp_path / "both.txt"
+    file.write_text("a cat\n\n a dog at home \nthe cat sleeps\n", encoding="utf-8")
+    generator = generator_of(str(file))
+    assert isinstance(generator, TextFile) and generator.settings == {"file": "both.txt"}
+    made = direction_by(tiny, generator, ("cat", "dog"), 10)
+    assert made.sha256 == make_direction(tiny, ["a cat", "the cat sleeps"], ["a dog at home"], ("a", "b"), "x").sha256
+    with pytest.raises(ValueError, match=r"none\.txt cannot be read .* one sentence per line"):
+        generator_of(str(tmp_path / "none.txt"))("cat", 1)
+
+
+def test_asking_goes_on_until_there_are_enough_and_no_longer():
+    numbers = []
+
+    def ask(word: str, number: int) -> list[str]:
+        numbers.append(number)
+        return [f"{word} number {number // 2}", "no such thing"]  # every other answer is new
+
+    assert len(sift(asked(ask, "cat", 3, 100), "cat").sentences) == 3 and numbers == [0, 1, 2, 3, 4]
+    numbers.clear()
+    assert asked(lambda w, n: numbers.append(n) or ["nothing"], "cat", 3, 100) == ["nothing"] * 3  # patience
+    numbers.clear()
+    asked(ask, "cat", 50, 7)
+    assert len(numbers) == 7
+
+
+def test_what_came_before_a_failure_is_not_lost():
+    def ask(word: str, number: int) -> list[str]:
+        if number == 2:
+            raise StoppedShort("It broke.", ["half"])
+        return [f"{word} {number}"]
+
+    with pytest.raises(StoppedShort, match="It broke") as failed:
+        asked(ask, "cat", 9, 9)
+    assert failed.value.lines == ["cat 0", "cat 1", "half"]
+
+
+def test_a_remembered_generator_is_asked_once():
+    calls = []
+
+    class Counting(TemplateBank):
+        def __call__(self, word: str, count: int) -> list[str]:
+            calls.append((word, count))
+            return template_sentences(word, count)
+
+    generator = Remembered(Counting())
+    assert generator("cat", 3) is generator("cat", 3) and generator.name == "template bank"
+    generator("cat", 4)
+    assert calls == [("cat", 3), ("cat", 4)]
+
+
+WORDS = ["<pad>", "</s>", "<unk>", "a", "the", "cat", "dog", "sofa", "sleeps", "\n", "\n\n"]
+
+
+def word_tokenizer() -> PreTrainedTokenizerFast:
+    words = Tokenizer(WordLevel({word: k for k, word in enumerate(WORDS)}, unk_token="<unk>"))
+    words.pre_tokenizer = WhitespaceSplit()
+    return PreTrainedTokenizerFast(tokenizer_object=words, eos_token="</s>", pad_token="<pad>", unk_token="<unk>")
+
+
+def language_model(folder: Path, causal: bool, chat: bool = False) -> Path:
+    """Save a tiny random language model that knows a dozen words."""
+    words = word_tokenizer()
+    ids = {"eos_token_id": words.eos_token_id, "pad_token_id": words.pad_token_id}
+    torch.manual_seed(0)
+    if causal:
+        shape = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+        model = LlamaForCausalLM(LlamaConfig(vocab_size=len(words), **shape, bos_token_id=0, **ids))
+    else:
+        shape = {"d_model": 16, "d_ff": 32, "d_kv": 8, "num_layers": 1, "num_heads": 2}
+        model = T5ForConditionalGeneration(
+            T5Config(vocab_size=len(words), **shape, decoder_start_token_id=words.pad_token_id, **ids)
+        )
+    if chat:
+        words.chat_template = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}<assistant>"
+    model.save_pretrained(folder)
+    words.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize(("causal", "chat"), [(False, False), (True, False), (True, True)])
+def test_language_models_write_lines(tmp_path, causal: bool, chat: bool):
+    folder = language_model(tmp_path / "lm", causal, chat)
+    settings = {"at_once": 5, "most_tokens": 12, "most_requests": 2}
+    first = LanguageModel(folder, **settings)("cat", 8)
+    assert 5 <= len(first) and len(set(first)) > 3 and not any("Write one caption" in line for line in first)
+    before = torch.random.get_rng_state()
+    assert LanguageModel(str(folder), **settings)("cat", 8) == first
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert LanguageModel(folder, seed=1, **settings)("cat", 8) != first
+    model = LanguageModel(folder)
+    assert model.name == "language model lm" and str(tmp_path) not in json.dumps(dict(model.settings))
+    asked_for = prompt_of(model._loaded[1], "owl")
+    assert asked_for.endswith("<assistant>" if chat else "in it.") and "shows an owl" in asked_for
+
+
+def test_what_is_no_language_model_is_one_sentence(tmp_path, checkpoint):
+    with pytest.raises(ValueError, match="There is no folder .* not a hub id"):
+        LanguageModel(str(tmp_path / "no/such/folder"))("cat", 1)
+    with pytest.raises(Unsupported, match=r"language model tiny has no config\.json"):
+        LanguageModel(checkpoint)("cat", 1)
+    with pytest.raises(Unsupported, match="The language model text_encoder cannot be made of its files"):
+        LanguageModel(checkpoint / "text_encoder")("cat", 1)
+    folder = language_model(tmp_path / "lm", causal=True)
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(Unsupported, match=r"model\.safetensors of the language model lm is damaged or cut short"):
+        LanguageModel(folder)("cat", 1)
+    weights.rename(folder / "pytorch_model.bin")
+    with pytest.raises(Unsupported, match=r"has no \.safetensors weights"):
+        LanguageModel(folder)("cat", 1)
+
+
+def test_the_command_line_keeps_what_was_returned_beside_the_direction(capsys, checkpoint, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ("--source", "cat", "--target", "dog", "--model", checkpoint)
+    file = Path("lines.txt")
+    file.write_text("1. a cat\n2. a cat\n3. a dog\n4. the dog in the snow\n", encoding="utf-8")
+    told = call(capsys, "direction", "make", *words, "--sentences-from", file, "-o", "d.safetensors")
+    assert "; 1 and 2 sentences; dropped of the source: 1 said before, 2 without the word" in told.out
+    facts = load_direction(Path("d.safetensors")).provenance
+    assert facts["origin"] == "files" and facts["target_generator"] == '{"file": "lines.txt"}'
+    language_model(tmp_path / "lm", causal=False)
+    told = call(capsys, "direction", "make", *words, "--sentences-from", "lm", "--count", "3", "-o", "e.safetensors")
+    assert told.code == 0 and "; 3 and 3 sentences" in told.out
+    returned = [Path(f"e.{role}.txt").read_text().splitlines() for role in ("source", "target")]
+    assert all(len(lines) >= 16 for lines in returned)  # as they came, bad ones too
+    made = load_direction(Path("e.safetensors"))
+    assert made.provenance["origin"] == "language model lm" and "source_dropped" in made.provenance
+    owl = ("--source", "cat", "--target", "owl", "--model", checkpoint)
+    failed = call(capsys, "direction", "make", *owl, "--sentences-from", "lm", "--count", "3", "-o", "f.safetensors")
+    refused(failed, 1, 'lines about "owl" from language model lm none can be used', "without the word")
+    assert not Path("f.safetensors").exists() and Path("f.target.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--sentences-from", "nowhere/at/all"], (1, "There is no folder nowhere/at/all")),
+        (["--sentences-from", "bank", "--endpoint-model", "x"], (2, "--endpoint-model")),
+        (["--sentences-from", "a.txt", "--sentences-seed", "1"], (2, "--sentences-seed")),
+        (["--sentences-from", "https://user:secret@host/v1"], (2, "a key belongs in the variable ZEROSHIFT_API_KEY")),
+        (["--sentences-from", "https://"], (2, "is no address")),
+        (["--count", "2001"], (2, "holds 1 to 2000")),
+        (["--sentences-from", "bank", "--source-sentences", "a.txt", "--target-sentences", "b.txt"], (2, "give one")),
+    ],
+)
+def test_what_makes_no_sense_is_refused(capsys, checkpoint, tmp_path, monkeypatch, flags, words):
+    monkeypatch.chdir(tmp_path)
+    made = ("--source", "cat", "--target", "dog", "--model", checkpoint, "-o", "d.safetensors")
+    done = call(capsys, "direction", "make", *made, *flags)
+    refused(done, *words)
+    assert "secret" not in done.err and not list(tmp_path.iterdir())
