@@ -12,12 +12,13 @@ from zeroshift.conditioning.direction import Direction
 from zeroshift.diffusion.backbone import Backbone, Unsupported
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.edits import EditSpec
+from zeroshift.frames import Choose, chooser
 from zeroshift.grouping import BATCH, Asked, Group, grouped
 from zeroshift.image import Fit, Picture, as_photo
 from zeroshift.image.regions import Region
 from zeroshift.inversions import InversionStore
 from zeroshift.methods.base import Method
-from zeroshift.results import FramedPhoto, Where, framed
+from zeroshift.results import FramedPhoto, framed_as
 from zeroshift.translate import Progress, translate
 
 if TYPE_CHECKING:
@@ -33,18 +34,27 @@ def look(
     *,
     fit: Fit | None = None,
     region: str | Region | None = None,
+    whole: bool = False,
     caption: bool = False,
     batch: int = BATCH,
     max_megapixels: float = 100,
     failed: Failed | None = None,
 ) -> Iterator[FramedPhoto]:
-    """Open pictures and bring them, or a region of each, to the model's frame; with ``caption`` say what they show.
+    """Open pictures and bring them, or a part of each, to the model's frame; with ``caption`` say what they show.
 
     Only as many are open as are captioned together, ``batch`` at most. ``max_megapixels`` bounds files. A picture that
     is unusable is left out if there is a ``failed`` to note it in.
 
+    Args:
+        fit: how a picture or its part meets the frame; by default the model's way.
+        region: the part, "X,Y,W,H"; "auto" is the one around the subject, "none" all of it. By default "auto" where
+            the model has a finder of subjects and no ``fit`` is given.
+        whole: whether the edit changes the whole picture, which then is the default.
+        caption: whether to say what it shows.
+        batch: how many are captioned together at most.
+
     Raises:
-        Unsupported: captions are asked for, and the model has no captioner.
+        Unsupported: captions or the subject are asked for, and the model has no captioner or finder.
         ValueError: a picture or the region is unusable; the sentence says why.
     """
     if caption and editor.captioner is None:
@@ -52,8 +62,8 @@ def look(
             f"The model {editor.backbone.identity.name} has no captioner, so it cannot tell what a picture shows; "
             "give the `source`, or load the model with a `captioner`."
         )
-    where, fit = where_of(region), fit or ("aspect" if region else editor.default_fit)
-    frames = opened(editor.backbone, pictures, fit, where, max_megapixels, failed)
+    choose = chooser(editor, fit, region, whole=whole)
+    frames = opened(editor.backbone, pictures, choose, max_megapixels, failed)
     return frames if not caption or editor.captioner is None else captioned(editor.captioner, frames, batch)
 
 
@@ -72,6 +82,7 @@ def look_at(
         pictures,
         fit=spec.fit,
         region=spec.region,
+        whole=spec.changes_all(editor.vocabulary),
         caption=spec.source is None,
         batch=batch,
         max_megapixels=max_megapixels,
@@ -79,16 +90,16 @@ def look_at(
     )
 
 
-def where_of(region: str | Region | None) -> Where | None:
-    """What says which part of a picture is edited; None for all of it.
+def framed_alike(editor: "Editor", specs: Sequence[EditSpec]) -> list[tuple[int, ...]]:
+    """Edits by index that take the same part of a picture: those of all of it, and those of its subject.
 
-    Raises:
-        ValueError: it is no region.
+    One ``look_at`` frames pictures for the edits of one of these.
     """
-    if region is None:
-        return None
-    wanted = Region.parse(region) if isinstance(region, str) else region
-    return lambda picture: wanted.box(picture.size)
+    parts: dict[bool, list[int]] = {}
+    for n, spec in enumerate(specs):
+        chosen = editor.finder is not None and spec.fit is None and spec.region is None
+        parts.setdefault(chosen and spec.changes_all(editor.vocabulary), []).append(n)
+    return [tuple(part) for part in parts.values()]
 
 
 def groups(
@@ -175,8 +186,7 @@ def run_group(
 def opened(
     backbone: Backbone,
     pictures: Iterable[Picture],
-    fit: Fit,
-    where: Where | None,
+    choose: Choose,
     max_megapixels: float,
     failed: Failed | None,
 ) -> Iterator[FramedPhoto]:
@@ -187,7 +197,8 @@ def opened(
     """
     for k, picture in enumerate(pictures):
         try:
-            (frame,) = framed(backbone, [as_photo(picture, max_megapixels)], fit, where)
+            photo = as_photo(picture, max_megapixels)
+            frame = framed_as(backbone, photo, choose(photo.image))
         except ValueError as error:
             if failed is None:
                 raise

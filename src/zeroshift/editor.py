@@ -15,6 +15,7 @@ from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.noise import check_seeds
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.edits import EditSpec
+from zeroshift.frames import SubjectFinder
 from zeroshift.grouping import BATCH, Group
 from zeroshift.image import Fit, Photo, Picture, check_files
 from zeroshift.image.regions import Region
@@ -38,6 +39,8 @@ class Editor:
     """None: every edit names its source"""
     vgg: Vgg | None = None
     """what the perceptual and the style term of refinement compare pictures by"""
+    finder: SubjectFinder | None = None
+    """where the subject of a picture is; None: all of it is edited unless a region is given"""
 
     @property
     def default_fit(self) -> Fit:
@@ -126,8 +129,9 @@ class Editor:
             seed: seed of everything random.
             seeds: a seed for each picture of a list, in place of ``seed``.
             fit: how the picture meets the model's frame.
-            region: the part that is edited: "X,Y,W,H" in pixels or percent of the picture, or a ``Region``; by default
-                all of it. The rest of the picture stays as it is.
+            region: the part that is edited: "X,Y,W,H" in pixels or percent of the picture, or a ``Region``; "auto" is
+                where the subject is, "none" all of the picture. By default "auto" if the model has a finder, no ``fit``
+                is given and the target is not a matter of the whole picture, as styles are. The rest stays as it is.
             batch: how many pictures of a list run together at most.
             inversions: where inversions are kept, so that another edit of the same pictures inverts nothing.
 

@@ -3,15 +3,16 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeAlias, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StrictBool, StrictInt, ValidationError
 from pydantic_core import to_jsonable_python
 
-from zeroshift.captioning import Vocabulary
+from zeroshift.captioning import Scope, Vocabulary
 from zeroshift.conditioning.direction import Direction, direction_of_words, make_direction
 from zeroshift.conditioning.task import Task, check_target, complete_source, make_task
 from zeroshift.diffusion.backbone import Backbone
+from zeroshift.frames import Told
 from zeroshift.image import Fit, ImageError
 from zeroshift.image.regions import Region
 from zeroshift.methods import METHODS, Method, by_name
@@ -84,7 +85,8 @@ class EditSpec(_Data):
     fit: Fit | None = None
     """how the picture meets the model's frame; by default the model's way"""
     region: Annotated[str, Field(max_length=100)] | None = None
-    """the part that is edited, "X,Y,W,H" in pixels or percent of the picture; by default all of it"""
+    """the part that is edited: "X,Y,W,H" in pixels or percent of the picture, "auto" (where the subject is) or "none"
+    (all of it); by default what suits the model and the words"""
     direction: AnyDirection | None = None
     """what to use instead of a direction made of ``source`` and ``target``"""
 
@@ -176,6 +178,15 @@ class EditSpec(_Data):
             sentence = f"{idle} say how a direction is made, and `direction` gives another; choose one."
             raise OptionError(sentence, ("options", "conditioning", made[0]))
 
+    def changes_all(self, vocabulary: Vocabulary) -> bool:
+        """Whether the target is a matter of the whole picture, such as a style, to those who know its words."""
+        return isinstance(vocabulary, Scope) and vocabulary.changes_all(self.source_prompt, self.target)
+
+    @property
+    def source_prompt(self) -> str | None:
+        """The source in a whole sentence; None where none is named."""
+        return None if self.source is None else complete_source(self.source, self.prompt)
+
     def task(self, vocabulary: Vocabulary, caption: str | None = None) -> Task:
         """The edit in words; of a picture with this ``caption`` where no source is given.
 
@@ -244,6 +255,8 @@ def check_region(region: str) -> None:
     Raises:
         OptionError: it is none.
     """
+    if region in get_args(Told):
+        return
     try:
         Region.parse(region)
     except ImageError as error:

@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import Literal
 
 from zeroshift.backbones import open_backbone
-from zeroshift.backbones.checkpoint import CLASSIFIER, Device, Precision, find_checkpoint, find_clip
+from zeroshift.backbones.checkpoint import CLASSIFIER, FINDER, Device, Precision, find_checkpoint, find_clip
 from zeroshift.cache import MeanFolder, cache_folder
 from zeroshift.captioning import Captioner
 from zeroshift.conditioning.means import keep_means
 from zeroshift.control.perceptual import load_vgg
 from zeroshift.editor import Editor
+from zeroshift.frames import SubjectFinder
 from zeroshift.presets import read_presets
 
 
@@ -22,6 +23,7 @@ def load(
     precision: Precision = "auto",
     clip: str | Path | None = None,
     captioner: Captioner | None = None,
+    finder: SubjectFinder | None = None,
     vgg: str | Path | None = None,
     cache: str | Path | Literal[False] | None = None,
 ) -> Editor:
@@ -37,6 +39,7 @@ def load(
         precision: "auto" is fp16 on CUDA, else fp32.
         clip: folder or hub id of a CLIP to compare pictures with; default the model's own, if it has one.
         captioner: says what a picture shows where an edit names no source; default the model's own, if it has one.
+        finder: says which part of a picture its subject takes; default the model's own, if it has one.
         vgg: file of torchvision's VGG16 weights (.safetensors), for the perceptual and the style term of refinement.
         cache: folder in which encoded sentences are kept from one process to the next, so that a word's are encoded
             once; default what the environment variable ZEROSHIFT_CACHE names, else the user's cache folder; False
@@ -50,7 +53,9 @@ def load(
     if cache is not False:
         keep_means(backbone, MeanFolder(cache_folder() if cache is None else Path(cache)))
     compared = None if vgg is None else load_vgg(Path(vgg), backbone.device)
-    return Editor(backbone, read_presets(checkpoint.root), captioner or own_captioner(checkpoint.root), compared)
+    root = checkpoint.root
+    presets, sees, finds = read_presets(root), captioner or own_captioner(root), finder or own_finder(root)
+    return Editor(backbone, presets, sees, compared, finds)
 
 
 def own_captioner(root: Path) -> Captioner | None:
@@ -60,3 +65,12 @@ def own_captioner(root: Path) -> Captioner | None:
     from zeroshift.miniature.captioner import read_captioner
 
     return read_captioner(root / CLASSIFIER)
+
+
+def own_finder(root: Path) -> SubjectFinder | None:
+    """The finder of heads in a model's folder; None where it has none. Nothing is read yet."""
+    if not (root / FINDER / "config.json").is_file():
+        return None
+    from zeroshift.miniature.finder import read_finder
+
+    return read_finder(root / FINDER)

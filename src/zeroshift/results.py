@@ -8,6 +8,7 @@ from PIL import Image
 from torch import Tensor
 
 from zeroshift.diffusion.backbone import Backbone
+from zeroshift.frames import Choice
 from zeroshift.image import Fit, Framing, Photo, frame
 from zeroshift.image.framing import Box
 from zeroshift.image.tensors import to_pictures, to_tensor
@@ -32,6 +33,8 @@ class Result:
     """the source branch at the model's own size, if it was asked for and walked; the source of a generated edit"""
     recipe: dict[str, object]
     """everything that is needed to make it again"""
+    part: str | None = None
+    """which part of the photograph was chosen, as in "the head at 120,40,300,300", where nobody asked for one"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +51,8 @@ class FramedPhoto:
     """what it shows, where the model's captioner was asked"""
     region: Box | None = None
     """the part of the photograph that was framed, where that is not all of it"""
+    part: str | None = None
+    """the same in words, where it was chosen and not asked for"""
 
 
 def framed(backbone: Backbone, photos: Iterable[Photo], fit: Fit, region: Where | None = None) -> list[FramedPhoto]:
@@ -56,12 +61,19 @@ def framed(backbone: Backbone, photos: Iterable[Photo], fit: Fit, region: Where 
     Raises:
         ValueError: one cannot be framed, or the region does not lie in it.
     """
-    size, multiple, found = backbone.size, backbone.multiple, list[FramedPhoto]()
-    for photo in photos:
-        box = None if region is None else region(photo.image)
-        pixels, framing = frame(photo.image, fit, size=size, multiple=multiple, region=box)
-        found.append(FramedPhoto(photo, pixels, framing, fit, region=box))
-    return found
+    where = region or (lambda _: None)
+    return [framed_as(backbone, photo, Choice(fit, where(photo.image))) for photo in photos]
+
+
+def framed_as(backbone: Backbone, photo: Photo, choice: Choice) -> FramedPhoto:
+    """Bring a photograph to the model's frame, or the part of it that was chosen.
+
+    Raises:
+        ValueError: it cannot be framed, or the part does not lie in it.
+    """
+    size, multiple = backbone.size, backbone.multiple
+    pixels, framing = frame(photo.image, choice.fit, size=size, multiple=multiple, region=choice.box)
+    return FramedPhoto(photo, pixels, framing, choice.fit, region=choice.box, part=choice.said)
 
 
 def stacked(frames: Sequence[FramedPhoto]) -> Tensor:
@@ -101,6 +113,6 @@ def put_back(
         results = []
         for (edited, reconstructed), recipe in zip(natives, recipes, strict=True):
             image = source.photo.with_alpha(source.framing.restore(edited[row], source.photo.image))
-            results.append(Result(image, edited[row], reconstructed[row], recipe_of(recipe, origin)))
+            results.append(Result(image, edited[row], reconstructed[row], recipe_of(recipe, origin), source.part))
         table.append(tuple(results))
     return tuple(table)

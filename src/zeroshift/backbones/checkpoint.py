@@ -21,11 +21,14 @@ IMAGE_ENCODER = "image_encoder"
 """the part that only some methods need: CLIP's other tower"""
 CLASSIFIER = "classifier"
 """the part of which a captioner may be made: no edit's bits depend on it, so it does not count as one of the files"""
+FINDER = "finder"
+"""the part that finds subjects; no edit of a given region depends on it, so it does not count either"""
 _PREPARATION = (IMAGE_ENCODER, "feature_extractor")
 PRESETS = "presets.json"
 """the options that a checkpoint recommends for methods; most have none"""
 _PARTS = tuple(dict.fromkeys(part for family in FAMILIES for part in family.parts))
-_TEXTS = [INDEX, *(f"{part}/*{end}" for part in (*_PARTS, *_PREPARATION, CLASSIFIER) for end in (".json", ".txt"))]
+_BESIDE = (CLASSIFIER, FINDER)
+_TEXTS = [INDEX, *(f"{part}/*{end}" for part in (*_PARTS, *_PREPARATION, *_BESIDE) for end in (".json", ".txt"))]
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
 """owner/name; what begins with a dot, such as ../name, is a path"""
 
@@ -225,7 +228,7 @@ def _download(model: str, revision: str | None, cache_dir: str | Path | None) ->
     """
     index = snapshot(model, revision, cache_dir, [INDEX])
     family = family_of(index, model)
-    wanted = [f"{part}/*.safetensors" for part in (*family.weights, IMAGE_ENCODER, CLASSIFIER)]
+    wanted = [f"{part}/*.safetensors" for part in (*family.weights, IMAGE_ENCODER, *_BESIDE)]
     root = snapshot(model, index.name, cache_dir, [*_TEXTS, PRESETS, *wanted])
     lacking = [part for part, stem in family.weights.items() if not weights_in(root / part, stem, None)]
     halves = [f"{part}/{name}" for part in lacking for name in ("*.fp16*.safetensors", "*.index.fp16.json")]

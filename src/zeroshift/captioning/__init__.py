@@ -1,6 +1,6 @@
 """Captioners: from a picture to a sentence, and from that sentence to an edit."""
 
-from zeroshift.captioning.base import Captioner, Vocabulary
+from zeroshift.captioning.base import Captioner, Scope, Vocabulary
 from zeroshift.captioning.sentences import PlainEnglish
 
 
@@ -9,4 +9,4 @@ def vocabulary_of(captioner: Captioner | None) -> Vocabulary:
     return captioner if isinstance(captioner, Vocabulary) else PlainEnglish()
 
 
-__all__ = ["Captioner", "PlainEnglish", "Vocabulary", "vocabulary_of"]
+__all__ = ["Captioner", "PlainEnglish", "Scope", "Vocabulary", "vocabulary_of"]

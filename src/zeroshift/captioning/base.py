@@ -20,6 +20,19 @@ class Captioner(Protocol):
 
 
 @runtime_checkable
+class Scope(Protocol):
+    """How far the edits of a vocabulary reach; one without this is of things in the picture."""
+
+    def changes_all(self, source: str | None, target: str) -> bool:
+        """Whether ``target`` is a matter of the whole picture, such as a style, a light or a background.
+
+        Args:
+            source: the source prompt, where one is named.
+            target: a word or a whole prompt.
+        """
+
+
+@runtime_checkable
 class Vocabulary(Protocol):
     """How the captions of one kind become edits.
 

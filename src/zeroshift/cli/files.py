@@ -12,7 +12,11 @@ from zeroshift.cli.wrong import Wrong
 from zeroshift.image import Fit
 
 MEGAPIXELS = 100.0
-REGION = Parameter(help="the part that is edited: X,Y,W,H in pixels or percent [default all]", metavar="BOX")
+REGION = Parameter(
+    help="the part that is edited: X,Y,W,H in pixels or percent, auto (where the subject is) or none (all) "
+    "[default auto with the shipped model, if there is no --fit and the target is no style, light or background]",
+    metavar="BOX",
+)
 BATCH = 16
 ONE_RUN = Number(gte=1, lte=64)
 

@@ -91,7 +91,7 @@ def invert(
     picture = load_image(image, max_megapixels=max_megapixels)
     editor, _ = model.opened(loud)
     frames = look(editor, [picture], fit=fit, region=region, caption=words is None)
-    (frame,) = seen([image], frames, loud) if words is None else frames
+    (frame,) = seen([image], frames, loud)
     words = words or editor.vocabulary.source_prompt(frame.caption or "")
     task = Task(source or words, "", words, "", None)  # the target plays no part
     request = Request(task, editor.method(method, given, paper_defaults))

@@ -2,13 +2,13 @@
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from zeroshift.batching import groups, look_at, run_group
+from zeroshift.batching import framed_alike, groups, look_at, run_group
 from zeroshift.cli.files import PhotographFlags, ResultFlags
 from zeroshift.cli.output import relative, tell, warn
 from zeroshift.cli.previews import Previews
@@ -60,8 +60,7 @@ def carry_out(job: Job, editor: "Editor", along: "Direction | None") -> None:
         ValueError: the work cannot be done, or a file cannot be written.
     """
     previews = previews_of(job, editor)
-    frames = frames_of(job, editor) if job.images else None
-    for group in groups(editor, frames, job.specs, direction=along, batch=job.photographs.together):
+    for group in groups_of(job, editor, along):
         steps = run_group(editor, group, trajectory=saved(job, editor, group))
         if previews is not None:
             steps = previews.written(editor, group, steps)
@@ -72,22 +71,38 @@ def carry_out(job: Job, editor: "Editor", along: "Direction | None") -> None:
                 deliver(job, (member, edit), frame, result, seconds)
 
 
-def frames_of(job: Job, editor: "Editor") -> "Iterator[FramedPhoto]":
-    """Open the photographs one after another; where nothing is said of the source, say on stderr what is seen.
+def groups_of(job: Job, editor: "Editor", along: "Direction | None") -> "Iterator[Group]":
+    """What runs together; edits of the whole picture have other frames than those of its subject.
+
+    Raises:
+        ValueError: a photograph is unusable, or the work cannot be done.
+    """
+    parts = framed_alike(editor, job.specs) if job.images else [tuple(range(len(job.specs)))]
+    for part in parts:
+        specs = [job.specs[n] for n in part]
+        frames = frames_of(job, editor, specs[0]) if job.images else None
+        for group in groups(editor, frames, specs, direction=along, batch=job.photographs.together):
+            yield replace(group, edits=tuple(part[n] for n in group.edits))
+
+
+def frames_of(job: Job, editor: "Editor", spec: "EditSpec") -> "Iterator[FramedPhoto]":
+    """Open the photographs one after another; say on stderr what of them was chosen and seen, and was not asked for.
 
     Raises:
         ValueError: a photograph is unusable.
         Unsupported: nothing is said of the source, and the model has no captioner.
     """
     photos = (load_image(image, max_megapixels=job.photographs.megapixels) for image in job.images)
-    frames = look_at(editor, photos, job.specs[0], batch=job.photographs.together)
-    return told(job.images, frames, job.loud) if job.specs[0].source is None else frames
+    frames = look_at(editor, photos, spec, batch=job.photographs.together)
+    return told(job.images, frames, job.loud)
 
 
 def told(images: Sequence[Path], frames: "Iterator[FramedPhoto]", loud: Loudness) -> "Iterator[FramedPhoto]":
-    """Say on stderr what is seen in each photograph as it comes."""
+    """Say on stderr which part of each photograph was chosen as it comes, and what is seen in it."""
     for image, frame in zip(images, frames, strict=True):
-        if not loud.silent:
+        if frame.part is not None and not loud.silent:
+            print(f"{image}: edits {frame.part}", file=sys.stderr)
+        if frame.caption is not None and not loud.silent:
             print(f"{image}: sees {frame.caption}", file=sys.stderr)
         yield frame
 

@@ -85,7 +85,7 @@ def _plan(source: Size, fit: Fit, size: int, multiple: int) -> Framing:
     whole, square = (0, 0, *source), (size, size)
     match fit:
         case "crop":
-            return Framing(source, square, _centred(source, (min(source), min(source))), (0, 0, *square))
+            return Framing(source, square, middle(source), (0, 0, *square))
         case "pad":
             scale = size / max(source)
             scaled = (max(1, round(source[0] * scale)), max(1, round(source[1] * scale)))
@@ -97,6 +97,11 @@ def _plan(source: Size, fit: Fit, size: int, multiple: int) -> Framing:
             return Framing(source, scaled, whole, (0, 0, *scaled))
         case _:
             raise ImageError(f"There is no fit {fit!r}: use one of {', '.join(FITS)}.")
+
+
+def middle(size: Size) -> Box:
+    """The largest square in the middle of a picture of ``size``."""
+    return _centred(size, (min(size), min(size)))
 
 
 def _aspect(source: Size, size: int, multiple: int) -> Size:

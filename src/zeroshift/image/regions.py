@@ -10,7 +10,7 @@ from zeroshift.image.framing import Box, Size
 Unit = Literal["px", "%"]
 _NUMBER = r"\s*(\d+(?:\.\d+)?)\s*(%|px)?\s*"
 _REGION = re.compile(rf"{_NUMBER},{_NUMBER},{_NUMBER},{_NUMBER}")
-_EXPECTED = "X,Y,W,H in pixels or percent, as in 120,40,300,300 or 20%,5%,60%,60%"
+_EXPECTED = "X,Y,W,H in pixels or percent, as in 120,40,300,300 or 20%,5%,60%,60%, or auto or none"
 MIN_REGION = 16
 """the shortest side of a region in pixels that an edit can say anything about"""
 

@@ -57,6 +57,10 @@ class HeadsCaptioner:
         """The caption without its noun's attributes."""
         return reading.source_prompt(caption)
 
+    def changes_all(self, source: str | None, target: str) -> bool:
+        """Whether a target is a style, a light or a background; see ``miniature.reading``."""
+        return reading.changes_all(source, target)
+
     def scenes(self, pictures: Tensor) -> list[Scene]:
         """What uint8 pictures (N, 3, H, W) show."""
         animals, coats, styles = self.classifier.logits(pictures)

@@ -1,6 +1,7 @@
 """Edits in the words of the shipped model: animals, coats, styles, light, closeness and backgrounds."""
 
 import re
+from collections.abc import Callable, Sequence
 
 from zeroshift.captioning.sentences import check_new, plain, swapped, without_article
 from zeroshift.captioning.subject import Subject, subject_of
@@ -52,11 +53,43 @@ def source_prompt(caption: str) -> str:
 def style_of(caption: str) -> str:
     """Which of ``STYLES`` a caption says; "photo" where it says no other."""
     for style in STYLES[1:]:
-        for way in (*MEDIA[style], *(f"{with_article(name)} of {{}}" for name in CALLED[style])):
-            pattern = re.escape(way).replace(r"\{\}", ".+") + rf"(?: (?:{_BEFORE}))?"
-            if re.fullmatch(pattern, plain(caption), re.IGNORECASE):
-                return style
+        if _says(caption, (*MEDIA[style], *(f"{with_article(name)} of {{}}" for name in CALLED[style]))):
+            return style
     return STYLES[0]
+
+
+def changes_all(source: str | None, target: str) -> bool:
+    """Whether a target is a matter of the whole picture: a style, a light or a background, of the same animal.
+
+    A whole prompt is, if it is one of the source's noun in another style or light, or on a background.
+    """
+    asked = without_article(target.strip()).casefold()
+    if any(asked in names for medium, names in CALLED.items() if medium != "close"):
+        return True
+    if _BACKGROUND.fullmatch(asked.replace("gray", "grey")):
+        return True
+    if source is None or not is_prompt(target) or subject_of(target).noun != subject_of(source).noun:
+        return False
+    return any(_apart(source, target, told) for told in (style_of, _light_of, _background_of))
+
+
+def _apart(source: str, target: str, told: Callable[[str], str]) -> bool:
+    return told(source) != told(target)
+
+
+def _light_of(caption: str) -> str:
+    return next((light for light in ("dark", "bright") if _says(caption, MEDIA[light])), "")
+
+
+def _background_of(caption: str) -> str:
+    there = re.search(rf" (?:{_BEFORE})$", plain(caption), re.IGNORECASE)
+    return there[0].casefold() if there else ""
+
+
+def _says(caption: str, ways: Sequence[str]) -> bool:
+    """Whether a caption is written in one of the ``ways``, perhaps with a background."""
+    patterns = (re.escape(way).replace(r"\{\}", ".+") + rf"(?: (?:{_BEFORE}))?" for way in ways)
+    return any(re.fullmatch(pattern, plain(caption), re.IGNORECASE) for pattern in patterns)
 
 
 def _whole_picture(caption: str, target: str, seen: Subject) -> str:

@@ -1,0 +1,163 @@
+"""Which part of a picture is edited where nobody says so: found, whole, or the middle."""
+
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tests.shell import call, photograph
+from zeroshift.backbones.checkpoint import SHIPPED
+from zeroshift.batching import framed_alike, look, look_at
+from zeroshift.diffusion.backbone import Unsupported
+from zeroshift.editor import Editor
+from zeroshift.edits import EditSpec
+from zeroshift.frames import found, overlap, square
+from zeroshift.image import Photo
+from zeroshift.image.framing import Box, middle
+from zeroshift.image.recipe import read_recipe
+from zeroshift.loading import own_captioner
+from zeroshift.miniature.finder import Finder, save_finder
+from zeroshift.miniature.finder_network import FinderNetwork
+from zeroshift.miniature.reading import changes_all
+from zeroshift.recipe import parse_recipe
+from zeroshift.redo import replay, result_of
+
+SPEC = EditSpec(target="dog", source="cat", method="sdedit", options={"steps": 2})
+WORDS = own_captioner(SHIPPED)
+"""what knows styles from animals; nothing here asks it to look at a picture"""
+
+
+@dataclass(frozen=True)
+class At:
+    """Finds the same box in every picture."""
+
+    box: Box | None
+    subject: str = "head"
+
+    def find(self, picture: Image.Image) -> Box | None:
+        return self.box
+
+
+def photo(width: int, height: int) -> Photo:
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return Photo.of(Image.fromarray(pixels))
+
+
+def editor_of(tiny, box: Box | None) -> Editor:
+    return Editor(tiny, {}, captioner=WORDS, finder=At(box))
+
+
+def test_the_part_around_the_subject_is_edited_and_its_recipe_finds_nothing_anew(tiny):
+    taken = photo(120, 80)
+    result = editor_of(tiny, (60, 10, 108, 58)).edit(taken, SPEC)
+    before, after = (np.asarray(picture).astype(int) for picture in (taken.image, result.image))
+    rows, columns = np.nonzero((before != after).any(2))
+    assert 60 <= columns.min() and columns.max() < 108 and 10 <= rows.min() and rows.max() < 58
+    assert result.part == "the head at 60,10,48,48"
+    assert result.recipe["region"] == [60, 10, 108, 58]
+    recipe = parse_recipe(result.recipe)
+    *_, last = replay(editor_of(tiny, (0, 0, 32, 32)), recipe, taken)
+    assert result_of(recipe, last).image.tobytes() == result.image.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("box", "asked", "said"),
+    [
+        (None, {}, "the middle, since no head was found"),
+        ((22, 0, 98, 76), {}, "the middle, where the head is"),
+        ((60, 10, 108, 58), {"region": "none"}, None),
+        ((60, 10, 108, 58), {"fit": "crop"}, None),
+    ],
+)
+def test_the_middle_is_edited_as_without_a_finder(tiny, box: Box | None, asked: dict[str, str], said: str | None):
+    (frame,) = look_at(editor_of(tiny, box), [photo(120, 80)], SPEC.model_copy(update=asked))
+    (plain,) = look_at(Editor(tiny, {}), [photo(120, 80)], SPEC)
+    assert (frame.framing, frame.fit, frame.region, frame.part) == (plain.framing, plain.fit, None, said)
+    assert frame.pixels.tobytes() == plain.pixels.tobytes()
+
+
+def test_a_square_of_the_models_size_is_taken_as_it_is(tiny):
+    (frame,) = look(editor_of(tiny, (0, 0, 20, 20)), [photo(40, 40)])
+    assert (frame.region, frame.part) == (None, None)
+    (frame,) = look(editor_of(tiny, (0, 0, 20, 20)), [photo(41, 41)])
+    assert frame.region == (0, 0, 20, 20)
+
+
+def test_edits_of_the_whole_picture_take_all_of_it(tiny):
+    editor = editor_of(tiny, (60, 10, 108, 58))
+    (frame,) = look_at(editor, [photo(120, 80)], SPEC.model_copy(update={"target": "sketch"}))
+    assert (frame.fit, frame.framing.box, frame.part) == ("aspect", (0, 0, 120, 80), "the whole picture")
+    (frame,) = look_at(editor, [photo(120, 80)], SPEC.model_copy(update={"target": "sketch", "region": "auto"}))
+    assert frame.region == (60, 10, 108, 58)
+    specs = [SPEC.model_copy(update={"target": target}) for target in ("dog", "sketch", "tabby cat", "night")]
+    assert framed_alike(editor, specs) == [(0, 2), (1, 3)]
+    assert framed_alike(Editor(tiny, {}, captioner=WORDS), specs) == [(0, 1, 2, 3)]
+
+
+def test_nothing_is_found_without_a_finder(tiny):
+    with pytest.raises(Unsupported, match="no finder of subjects"):
+        Editor(tiny, {}).edit(photo(120, 80), "cat", "dog", region="auto")
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "all_of_it"),
+    [
+        (None, "sketch", True),
+        (None, "a painting", True),
+        (None, "night", True),
+        (None, "in bright light", True),
+        (None, "on a grey background", True),
+        (None, "close-up", False),
+        (None, "dog", False),
+        (None, "orange cat", False),
+        (None, "a pencil sketch of a cat", False),
+        ("a photo of a cat", "a pencil sketch of a cat", True),
+        ("a photo of a cat", "a pencil sketch of a dog", False),
+        ("a photo of a cat", "a dark photo of a cat", True),
+        ("a photo of a cat on a red background", "a photo of a cat on a blue background", True),
+        ("a photo of a cat on a red background", "a photo of an orange cat on a red background", False),
+    ],
+)
+def test_styles_light_and_backgrounds_are_of_the_whole_picture(source: str | None, target: str, all_of_it: bool):
+    assert changes_all(source, target) is all_of_it
+
+
+def test_squares_lie_in_the_picture():
+    assert square((50, 40), 20, (100, 80)) == (40, 30, 60, 50)
+    assert square((2, 79), 30, (100, 80)) == (0, 50, 30, 80)
+    assert square((50, 40), 500, (100, 80)) == (10, 0, 90, 80)
+    assert overlap((0, 0, 10, 10), (0, 0, 10, 10)) == 1
+    assert overlap((0, 0, 10, 10), (5, 0, 15, 10)) == pytest.approx(1 / 3)
+    assert overlap((0, 0, 10, 10), (10, 0, 20, 10)) == 0
+
+
+def test_a_frame_of_about_the_middle_is_the_middle(tiny):
+    left, top, right, bottom = middle((200, 100))
+    close = found(At((left + 5, top, right - 5, bottom - 10)), photo(200, 100).image, "aspect", "crop", 32)
+    assert (close.fit, close.box) == ("crop", None)
+
+
+def test_the_command_line_says_what_it_takes(capsys, checkpoint, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model = shutil.copytree(checkpoint, tmp_path / "model")
+    torch.manual_seed(0)
+    shape = (8, 8, 8), (1, 1, 1)
+    untrained = Finder(FinderNetwork(*shape).eval(), *shape, threshold=0)
+    save_finder(untrained, model / "finder")
+    photograph(tmp_path / "cat.png", 200, 60)
+    words = ("--source", "cat", "--target", "dog", "--method", "sdedit", "--steps", "2", "-o", "dog.png")
+    done = call(capsys, "edit", "cat.png", *words, "--model", "model")
+    assert done.code == 0, done.err
+    left, top, right, bottom = read_recipe(Path("dog.png"))["region"]
+    assert f"cat.png: edits the head at {left},{top},{right - left},{bottom - top}" in done.err.splitlines()
+    shutil.rmtree(model / "finder")
+    assert "the same bytes" in call(capsys, "redo", "dog.png", "--model", "model").out
+    refused = call(capsys, "edit", "cat.png", *words[:-1], "again.png", "--model", "model", "--region", "auto")
+    assert refused.code != 0 and "no finder" in refused.err and not Path("again.png").exists()
+    save_finder(replace(untrained, threshold=1e9), model / "finder")
+    done = call(capsys, "edit", "cat.png", *words[:-1], "middle.png", "--model", "model")
+    assert "cat.png: edits the middle, since no head was found" in done.err.splitlines()
