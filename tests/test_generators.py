@@ -11,15 +11,17 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import WhitespaceSplit
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 
-from tests.shell import call, refused
+from tests.shell import call, photograph, refused
 from zeroshift.conditioning.direction import direction_of_words, load_direction, make_direction
 from zeroshift.diffusion.backbone import Unsupported
+from zeroshift.edits import EditSpec
 from zeroshift.generators import Remembered, StoppedShort, sift
 from zeroshift.generators.base import asked
 from zeroshift.generators.language_model import LanguageModel, prompt_of
 from zeroshift.generators.making import direction_by, direction_of_lines, generator_of
 from zeroshift.generators.templates import TemplateBank
 from zeroshift.generators.text_file import TextFile
+from zeroshift.loading import load
 from zeroshift.sentences import template_sentences
 
 LINES = [
@@ -246,3 +248,44 @@ def test_what_makes_no_sense_is_refused(capsys, checkpoint, tmp_path, monkeypatc
     done = call(capsys, "direction", "make", *made, *flags)
     refused(done, *words)
     assert "secret" not in done.err and not list(tmp_path.iterdir())
+
+
+def test_an_edit_along_generated_directions(capsys, checkpoint, tmp_path, monkeypatch):
+    """Every word is asked about once, what was returned lies beside the results, and redo gives the same bytes."""
+    monkeypatch.chdir(tmp_path)
+    photograph(Path("one.png"))
+    photograph(Path("two.png"), seed=1)
+    Path("lines.txt").write_text("a cat\nthe cat sleeps\na dog\na sofa in a room\n", encoding="utf-8")
+    language_model(tmp_path / "lm", causal=True)
+    for generator in ("lines.txt", "lm"):
+        few = ("--steps", "2", "--sentences", "3", "--model", checkpoint, "--threads", "1", "-o", f"out-{generator}")
+        words = ("--source", "cat", "--target", "dog", "--target", "sofa")
+        done = call(capsys, "edit", "one.png", "two.png", *words, *few, "--sentences-from", generator, "--json")
+        assert done.code == 0, done.err
+        rows = [json.loads(line) for line in done.out.splitlines()]
+        paths = {row["recipe"]["direction_path"] for row in rows}
+        folder = Path(f"out-{generator}")
+        assert len(rows) == 4 and len(paths) == 2 and len(list((folder / "directions").glob("*.txt"))) == 4
+        for row in rows:
+            made = load_direction(folder / row["recipe"]["direction_path"])
+            assert made.sha256 == row["recipe"]["direction_sha256"] and made.provenance["target"] == row["target"]
+        again = call(capsys, "redo", rows[0]["path"], "--model", checkpoint, "-o", f"again-{generator}.png")
+        assert "the same bytes" in again.out
+    both = call(capsys, "edit", "one.png", *words, "--words", "swap", "--sentences-from", "lines.txt")
+    refused(both, 2, "--sentences-from is for an edit direction made of sentences, and this edit has none")
+    both = call(capsys, "edit", "one.png", *words[:4], "--direction", "d.safetensors", "--sentences-from", "lines.txt")
+    refused(both, 2, "--sentences-from and --direction both say where the edit leads")
+
+
+def test_an_editor_with_sentences(checkpoint, tmp_path):
+    file = tmp_path / "lines.txt"
+    file.write_text("a cat\na dog\nthe dog\n", encoding="utf-8")
+    editor = load(checkpoint, device="cpu", sentences=str(file))
+    request = EditSpec(source="cat", target="dog").resolve(editor)
+    made = make_direction(editor.backbone, ["a cat"], ["a dog", "the dog"], ("cat", "dog"), "files")
+    assert request.task.direction.sha256 == made.sha256
+    assert EditSpec(source="cat", target="dog").resolve(editor).task.direction is request.task.direction
+    for options in ({"conditioning": {"words": "swap"}}, {"conditioning": {"kind": "prompts"}}):
+        assert EditSpec(source="cat", target="dog", options=options).resolve(editor).task.direction is None
+    whole = EditSpec(source="a photo of a cat", target="a photo of a dog")
+    assert whole.resolve(editor).task.direction is None

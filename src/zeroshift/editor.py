@@ -16,6 +16,7 @@ from zeroshift.diffusion.noise import check_seeds
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.edits import EditSpec
 from zeroshift.frames import SubjectFinder
+from zeroshift.generators.making import GeneratedDirections
 from zeroshift.grouping import BATCH, Group
 from zeroshift.image import Fit, Photo, Picture, check_files
 from zeroshift.image.regions import Region
@@ -41,6 +42,8 @@ class Editor:
     """what the perceptual and the style term of refinement compare pictures by"""
     finder: SubjectFinder | None = None
     """where the subject of a picture is; None: all of it is edited unless a region is given"""
+    directions: GeneratedDirections | None = None
+    """makes edit directions of two words; None: the template bank does"""
 
     @property
     def default_fit(self) -> Fit:

@@ -217,8 +217,11 @@ class EditSpec(_Data):
             ValueError: a word, an option or a value makes no sense, or the direction is another one.
         """
         along = self.made_direction(editor.backbone, direction)
-        task = replace(self.task(editor.vocabulary, caption), direction=along)
-        return Request(task, method or editor.method(self.method, self.options, self.paper_defaults))
+        task = self.task(editor.vocabulary, caption)
+        by = method or editor.method(self.method, self.options, self.paper_defaults)
+        if along is None and editor.directions is not None:
+            along = by.conditioning.generated(task, editor.directions)
+        return Request(replace(task, direction=along), by)
 
     def made_direction(self, backbone: Backbone, given: Direction | None = None) -> Direction | None:
         """The edit direction to use instead of one made of the words; None if nothing else is asked for.

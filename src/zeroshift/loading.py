@@ -11,6 +11,8 @@ from zeroshift.conditioning.means import keep_means
 from zeroshift.control.perceptual import load_vgg
 from zeroshift.editor import Editor
 from zeroshift.frames import SubjectFinder
+from zeroshift.generators import Sentences
+from zeroshift.generators.making import GeneratedDirections, generator_of
 from zeroshift.presets import read_presets
 
 
@@ -24,6 +26,7 @@ def load(
     clip: str | Path | None = None,
     captioner: Captioner | None = None,
     finder: SubjectFinder | None = None,
+    sentences: Sentences | str | None = None,
     vgg: str | Path | None = None,
     cache: str | Path | Literal[False] | None = None,
 ) -> Editor:
@@ -40,6 +43,8 @@ def load(
         clip: folder or hub id of a CLIP to compare pictures with; default the model's own, if it has one.
         captioner: says what a picture shows where an edit names no source; default the model's own, if it has one.
         finder: says which part of a picture its subject takes; default the model's own, if it has one.
+        sentences: makes the sentences of edit directions: a generator, or "bank", the folder or hub id of a language
+            model, the address of an endpoint, or a .txt file; default the template bank.
         vgg: file of torchvision's VGG16 weights (.safetensors), for the perceptual and the style term of refinement.
         cache: folder in which encoded sentences are kept from one process to the next, so that a word's are encoded
             once; default what the environment variable ZEROSHIFT_CACHE names, else the user's cache folder; False
@@ -52,10 +57,12 @@ def load(
     backbone = open_backbone(checkpoint, device, precision, None if clip is None else find_clip(clip, cache_dir))
     if cache is not False:
         keep_means(backbone, MeanFolder(cache_folder() if cache is None else Path(cache)))
+    generator = generator_of(sentences) if isinstance(sentences, str) else sentences
+    directions = None if generator is None else GeneratedDirections(backbone, generator)
     compared = None if vgg is None else load_vgg(Path(vgg), backbone.device)
     root = checkpoint.root
     presets, sees, finds = read_presets(root), captioner or own_captioner(root), finder or own_finder(root)
-    return Editor(backbone, presets, sees, compared, finds)
+    return Editor(backbone, presets, sees, compared, finds, directions)
 
 
 def own_captioner(root: Path) -> Captioner | None:

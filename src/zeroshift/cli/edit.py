@@ -1,6 +1,7 @@
 """``zeroshift edit``."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from zeroshift.cli.editing import asked_for, check_all, check_one_target, result
 from zeroshift.cli.files import DEFAULT_PHOTOGRAPHS, DEFAULT_RESULTS, PhotographFlags, ResultFlags
 from zeroshift.cli.flags import Given, with_flags
 from zeroshift.cli.job import Job, carry_out
+from zeroshift.cli.sentences_from import DEFAULT_SENTENCES, SentenceFlags
 from zeroshift.cli.shared import (
     DEFAULT_LOUDNESS,
     DEFAULT_MODEL,
@@ -27,6 +29,7 @@ from zeroshift.cli.shared import (
 from zeroshift.cli.wrong import usage
 from zeroshift.conditioning.direction import as_direction
 from zeroshift.edits import EditSpec
+from zeroshift.generators.making import GeneratedDirections
 from zeroshift.image import check_files
 
 
@@ -53,6 +56,7 @@ def edit(
     seed: Seed = 0,
     vgg: Vgg = None,
     photographs: PhotographFlags = DEFAULT_PHOTOGRAPHS,
+    wording: SentenceFlags = DEFAULT_SENTENCES,
     model: ModelFlags = DEFAULT_MODEL,
     cache: CacheFlags = DEFAULT_CACHE,
     results: ResultFlags = DEFAULT_RESULTS,
@@ -75,9 +79,12 @@ def edit(
     check_one_target(target, direction)
     wanted = asked_for(first, target, strengths)
     check_all(wanted, len(images), photographs, directed=direction is not None, vgg=vgg is not None)
+    generator = wording.for_edits(wanted, direction)
     files, beside = result_files(images, wanted, direction, photographs, results, loud)
     along = as_direction(direction)
     check_files(images, photographs.megapixels)
     editor, loaded = model.opened(loud, vgg, cache.place)
+    if generator is not None:
+        editor = replace(editor, directions=GeneratedDirections(editor.backbone, generator))
     job = Job(images, files, beside, wanted, direction, photographs, results, loaded, loud)
     carry_out(job, editor, along)

@@ -1,7 +1,7 @@
 """The work of an edit on the command line: its runs, and what becomes of their results."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from zeroshift.cli.files import PhotographFlags, ResultFlags
 from zeroshift.cli.output import relative, tell, warn
 from zeroshift.cli.previews import Previews
 from zeroshift.cli.progress import follow
+from zeroshift.cli.sentences_from import keep_made
 from zeroshift.cli.shared import Loudness
 from zeroshift.image import before_after, load_image, save_image
 
@@ -68,7 +69,8 @@ def carry_out(job: Job, editor: "Editor", along: "Direction | None") -> None:
         for row, member in enumerate(group.members):
             for edit, result in zip(group.edits, last.results[row], strict=True):
                 frame = group.frames[row] if job.images else None
-                deliver(job, (member, edit), frame, result, seconds)
+                made = keep_made(editor.directions, job.file(member, edit).parent / "directions")
+                deliver(job, (member, edit), frame, result, seconds, made)
 
 
 def groups_of(job: Job, editor: "Editor", along: "Direction | None") -> "Iterator[Group]":
@@ -143,15 +145,26 @@ def saved(job: Job, editor: "Editor", group: "Group") -> "Trajectory | None":
     return trajectory
 
 
-def deliver(job: Job, place: tuple[int, int], frame: "FramedPhoto | None", result: "Result", seconds: float) -> None:
-    """Write the result of an edit of a picture, both by their place, and say where it is."""
+def deliver(
+    job: Job,
+    place: tuple[int, int],
+    frame: "FramedPhoto | None",
+    result: "Result",
+    seconds: float,
+    made: Mapping[str, Path],
+) -> None:
+    """Write the result of an edit of a picture, both by their place, and say where it is.
+
+    ``made`` has the files of directions that a generator made, by their hash.
+    """
     path, native = job.file(*place), job.results.native
     image = job.images[place[0]] if job.images else None
     recipe = {**result.recipe, "native": native}
     if image is not None:
         recipe["source_path"] = relative(image, path)
-    if job.direction is not None:
-        recipe["direction_path"] = relative(job.direction, path)
+    along = job.direction or made.get(str(recipe.get("direction_sha256")))
+    if along is not None:
+        recipe["direction_path"] = relative(along, path)
     picture = result.native if native else result.image
     save_image(picture, path, recipe=recipe)
     beside, before = job.beside, before_of(frame, result, native)

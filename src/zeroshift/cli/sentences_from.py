@@ -9,10 +9,12 @@ from cyclopts import Group, Parameter
 
 from zeroshift.cli.shared import Text
 from zeroshift.cli.wrong import Wrong, usage
-from zeroshift.files import write_atomically
+from zeroshift.files import slug, write_atomically
 
 if TYPE_CHECKING:
+    from zeroshift.edits import EditSpec
     from zeroshift.generators import Sentences
+    from zeroshift.generators.making import GeneratedDirections
 
 
 @Parameter(name="*", group=Group("Sentences", sort_key=18))
@@ -61,6 +63,25 @@ class SentenceFlags:
 
         return generator_of(where, seed=self.sentences_seed or 0)
 
+    def for_edits(self, specs: "Sequence[EditSpec]", direction: Path | None) -> "Sentences | None":
+        """What makes the sentences of edits, if that was asked for.
+
+        Raises:
+            Wrong: nothing is made of sentences there, or an option does not go with the generator.
+        """
+        if not self.given:
+            return None
+        said = " and ".join(self.given)
+        if direction is not None:
+            raise Wrong(f"{said} and --direction both say where the edit leads; give one.")
+        from zeroshift.presets import build_method
+
+        for spec in specs:
+            made = build_method(spec.method, spec.options).conditioning
+            if getattr(made, "words", None) != "sentences":
+                raise Wrong(f"{said} is for an edit direction made of sentences, and this edit has none; leave it out.")
+        return self.generator()
+
 
 DEFAULT_SENTENCES = SentenceFlags()
 
@@ -78,3 +99,25 @@ def keep_lines(direction: Path, lines: Mapping[str, Sequence[str]]) -> list[Path
         except OSError as error:
             raise ValueError(f"{place} cannot be written ({error.strerror}); choose another place.") from error
     return list(places)
+
+
+def keep_made(directions: "GeneratedDirections | None", folder: Path) -> dict[str, Path]:
+    """Write directions that a generator made for edits into ``folder``, with what it had returned.
+
+    Returns:
+        Their files by the hash of their values.
+
+    Raises:
+        ValueError: one cannot be written.
+    """
+    from zeroshift.conditioning.direction import save_direction
+
+    kept = {}
+    for direction, (source, target) in [] if directions is None else directions.made():
+        facts = direction.provenance
+        name = f"{slug(facts['source'])}-{slug(facts['target'])}-{direction.sha256[:12]}.safetensors"
+        kept[direction.sha256] = folder / name
+        if not kept[direction.sha256].exists():
+            save_direction(direction, folder / name)
+            keep_lines(folder / name, {"source": source, "target": target})
+    return kept

@@ -1,8 +1,9 @@
 """What a method's parts are bound to, and what a conditioning is before that."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias
 
 from torch import Tensor
 
@@ -15,6 +16,10 @@ from zeroshift.diffusion.trajectory import Trajectory
 
 if TYPE_CHECKING:
     from zeroshift.control.perceptual import Vgg
+
+
+DirectionMaker: TypeAlias = Callable[[tuple[str, str], int], Direction]
+"""from source and target word and a number of sentences to an edit direction"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +78,9 @@ class ConditioningOptions(Protocol):
         Raises:
             ValueError: the task's own is of another text encoder, or in vain.
         """
+
+    def generated(self, task: Task, make: DirectionMaker) -> Direction | None:
+        """Direction that ``make`` gives for the words of ``task``; None where another is used, or none."""
 
     def bind(self, run: EditContext) -> Conditioning:
         """The prompts of both branches."""

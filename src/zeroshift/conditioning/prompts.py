@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal, final
 from pydantic import ConfigDict, Field, StrictFloat
 from pydantic.dataclasses import dataclass
 
-from zeroshift.conditioning.base import EditContext
+from zeroshift.conditioning.base import DirectionMaker, EditContext
 from zeroshift.conditioning.direction import Direction
 from zeroshift.conditioning.task import Task
 from zeroshift.diffusion.backbone import Backbone
@@ -104,6 +104,9 @@ class Prompts:
                 "A saved edit direction means nothing to prompts; leave `direction` out, "
                 "or take `conditioning` direction."
             )
+        return None
+
+    def generated(self, task: Task, make: DirectionMaker) -> Direction | None:
         return None
 
     def empty_shares(self, steps: int) -> tuple[float, ...]:

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, final
 from pydantic import ConfigDict, Field, StrictBool, StrictFloat, StrictInt
 from pydantic.dataclasses import dataclass
 
-from zeroshift.conditioning.base import EditContext
+from zeroshift.conditioning.base import DirectionMaker, EditContext
 from zeroshift.conditioning.direction import Direction
 from zeroshift.conditioning.shift import Shape, Words, direction_of_task, key_of, rows_along, strengths_of
 from zeroshift.conditioning.task import Task
@@ -46,6 +46,10 @@ class RichPrompts:
             ValueError: the task's own is of another text encoder.
         """
         return direction_of_task(backbone, task, self.words, self.sentences)
+
+    def generated(self, task: Task, make: DirectionMaker) -> Direction | None:
+        """Direction that ``make`` gives for the words of ``task``; None where prompts are swapped."""
+        return make(task.words, self.sentences) if task.words is not None and self.words == "sentences" else None
 
     def source_key(self, task: Task, photograph: bool, guidance_scale: float) -> tuple[object, ...]:
         own = key_of(self.kind, self.negative, photograph, guidance_scale)

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, final
 from pydantic import ConfigDict, Field, StrictBool, StrictFloat, StrictInt
 from pydantic.dataclasses import dataclass
 
-from zeroshift.conditioning.base import EditContext
+from zeroshift.conditioning.base import DirectionMaker, EditContext
 from zeroshift.conditioning.direction import (
     Direction,
     check_direction,
@@ -55,6 +55,10 @@ class EditDirection:
             ValueError: the task's own is of another text encoder.
         """
         return direction_of_task(backbone, task, self.words, self.sentences)
+
+    def generated(self, task: Task, make: DirectionMaker) -> Direction | None:
+        """Direction that ``make`` gives for the words of ``task``; None where prompts are swapped."""
+        return make(task.words, self.sentences) if task.words is not None and self.words == "sentences" else None
 
     def strengths(self, steps: int) -> tuple[float, ...]:
         """The strength of every step."""

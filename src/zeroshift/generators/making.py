@@ -3,14 +3,43 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
 
 from zeroshift.conditioning.direction import Direction, make_direction
 from zeroshift.diffusion.backbone import Backbone
-from zeroshift.generators.base import Sentences
+from zeroshift.generators.base import Remembered, Sentences
 from zeroshift.generators.endpoint import Endpoint
 from zeroshift.generators.sifting import Sifted, sift
 from zeroshift.generators.templates import TemplateBank as Bank
 from zeroshift.generators.text_file import TextFile
+
+
+class GeneratedDirections:
+    """Directions between words by a generator, each word asked about once and each direction made once."""
+
+    def __init__(self, backbone: Backbone, generator: Sentences) -> None:
+        self._backbone, self._generator, self._lock = backbone, Remembered(generator), Lock()
+        self._made: dict[tuple[tuple[str, str], int], Direction] = {}
+
+    def __call__(self, words: tuple[str, str], count: int) -> Direction:
+        """The direction from a source word to a target word, by ``count`` sentences of each at most.
+
+        Raises:
+            StoppedShort: the generator failed on the way.
+            ValueError: none of its sentences about a word can be used.
+        """
+        with self._lock:
+            if (words, count) not in self._made:
+                self._made[words, count] = direction_by(self._backbone, self._generator, words, count)
+            return self._made[words, count]
+
+    def made(self) -> list[tuple[Direction, tuple[Sequence[str], Sequence[str]]]]:
+        """Every direction that was made, with what the generator had returned about source and target."""
+        with self._lock:
+            return [
+                (direction, (self._generator(source, count), self._generator(target, count)))
+                for ((source, target), count), direction in self._made.items()
+            ]
 
 
 def direction_by(backbone: Backbone, generator: Sentences, words: tuple[str, str], count: int) -> Direction:
@@ -21,7 +50,7 @@ def direction_by(backbone: Backbone, generator: Sentences, words: tuple[str, str
         ValueError: none of its sentences about a word can be used.
     """
     lines = [generator(word, count) for word in words]
-    return direction_of_lines(backbone, (generator, generator), words, lines, count, chosen=isinstance(generator, Bank))
+    return direction_of_lines(backbone, (generator, generator), words, lines, count, chosen=generator.name == Bank.name)
 
 
 def direction_of_lines(
