@@ -147,11 +147,12 @@ def sha256_of(paths: Iterable[Path], root: Path) -> str:
     """One hash over the names (relative to ``root``) and contents of ``paths``."""
     total = hashlib.sha256()
     for path in sorted(paths):
-        total.update(f"{path.relative_to(root).as_posix()} {_sha256(path)}\n".encode())
+        total.update(f"{path.relative_to(root).as_posix()} {sha256_of_file(path)}\n".encode())
     return total.hexdigest()
 
 
-def _sha256(path: Path) -> str:
+def sha256_of_file(path: Path) -> str:
+    """The hash of a file's bytes."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 22):

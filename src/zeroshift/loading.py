@@ -5,6 +5,7 @@ from typing import Literal
 
 from zeroshift.backbones import open_backbone
 from zeroshift.backbones.checkpoint import CLASSIFIER, FINDER, Device, Precision, find_checkpoint, find_clip
+from zeroshift.backbones.one_file import OneFile
 from zeroshift.cache import MeanFolder, cache_folder
 from zeroshift.captioning import Captioner
 from zeroshift.conditioning.means import keep_means
@@ -30,12 +31,12 @@ def load(
     vgg: str | Path | None = None,
     cache: str | Path | Literal[False] | None = None,
 ) -> Editor:
-    """Load a model: the shipped one, a folder in diffusers format, or a hub id.
+    """Load a model: the shipped one, a folder in diffusers format, one file, or a hub id.
 
     Stable Diffusion 1.x, 2.x and XL are loaded.
 
     Args:
-        model: folder or hub id; None is the model that comes with the package.
+        model: folder, file (.safetensors) or hub id; None is the model that comes with the package.
         revision: hub revision.
         cache_dir: where hub downloads are kept.
         device: "auto" takes CUDA, else MPS, else the CPU.
@@ -60,6 +61,8 @@ def load(
     generator = generator_of(sentences) if isinstance(sentences, str) else sentences
     directions = None if generator is None else GeneratedDirections(backbone, generator)
     compared = None if vgg is None else load_vgg(Path(vgg), backbone.device)
+    if isinstance(checkpoint, OneFile):
+        return Editor(backbone, {}, captioner, compared, finder, directions)
     root = checkpoint.root
     presets, sees, finds = read_presets(root), captioner or own_captioner(root), finder or own_finder(root)
     return Editor(backbone, presets, sees, compared, finds, directions)

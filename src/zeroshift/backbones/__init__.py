@@ -10,6 +10,7 @@ from zeroshift.backbones.checkpoint import (
     find_checkpoint,
     find_clip,
 )
+from zeroshift.backbones.one_file import OneFile
 from zeroshift.diffusion.backbone import Backbone, Identity, Unsupported
 
 
@@ -22,7 +23,7 @@ def load_backbone(
     precision: Precision = "auto",
     clip: str | Path | None = None,
 ) -> Backbone:
-    """Load a checkpoint in diffusers format; see ``zeroshift.load``.
+    """Load a checkpoint; see ``zeroshift.load``.
 
     Raises:
         ValueError: there is no such folder, repository or device.
@@ -33,7 +34,10 @@ def load_backbone(
 
 
 def open_backbone(
-    checkpoint: Checkpoint, device: Device = "auto", precision: Precision = "auto", clip: ClipFolder | None = None
+    checkpoint: Checkpoint | OneFile,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    clip: ClipFolder | None = None,
 ) -> Backbone:
     """Load a checkpoint that was found.
 
@@ -41,9 +45,9 @@ def open_backbone(
         ValueError: there is no such device.
         Unsupported: a part is damaged.
     """
-    from zeroshift.backbones.read import READERS  # diffusers takes seconds to import
+    from zeroshift.backbones.read import read  # diffusers takes seconds to import
 
-    return READERS[checkpoint.family.name](checkpoint, device, precision, clip)
+    return read(checkpoint, device, precision, clip)
 
 
 __all__ = ["Backbone", "Identity", "Unsupported", "load_backbone", "open_backbone"]

@@ -8,6 +8,7 @@ from typing import Literal
 
 from zeroshift.backbones.families import FAMILIES, INDEX, LOADED, Family, check_noise, family_of
 from zeroshift.backbones.hub import snapshot
+from zeroshift.backbones.one_file import OneFile, find_file
 from zeroshift.backbones.refused import check_folder, check_network
 from zeroshift.backbones.whole import check_depth, check_weights, read_object
 from zeroshift.diffusion.backbone import Unsupported
@@ -93,8 +94,10 @@ def _files(folder: Path) -> Iterator[Path]:
     return (path for path in folder.iterdir() if path.is_file())
 
 
-def find_checkpoint(model: str | Path | None, revision: str | None, cache_dir: str | Path | None) -> Checkpoint:
-    """The checkpoint ``model`` (None: the shipped one; a folder; or a hub id, downloaded if need be).
+def find_checkpoint(
+    model: str | Path | None, revision: str | None, cache_dir: str | Path | None
+) -> Checkpoint | OneFile:
+    """The checkpoint ``model`` (None: the shipped one; a folder; a file; or a hub id, downloaded if need be).
 
     Raises:
         ValueError: there is no such folder or repository.
@@ -102,19 +105,23 @@ def find_checkpoint(model: str | Path | None, revision: str | None, cache_dir: s
     """
     if model is None:
         return check(SHIPPED, "shipped", None)
+    if Path(model).is_file():
+        return find_file(Path(model))
     if is_folder(model):
         return check(Path(model), Path(model).resolve().name, None)
     root = _download(str(model), revision, cache_dir)
     return check(root, str(model), root.name)
 
 
-def find_configs(model: str | Path, revision: str | None, cache_dir: str | Path | None) -> Checkpoint:
+def find_configs(model: str | Path, revision: str | None, cache_dir: str | Path | None) -> Checkpoint | OneFile:
     """A checkpoint of which only configurations and words need be there, or are downloaded.
 
     Raises:
         ValueError: there is no such folder or repository.
         Unsupported: a part is missing, or it is of no family that is loaded.
     """
+    if Path(model).is_file():
+        return find_file(Path(model))
     folder = is_folder(model)
     root = Path(model) if folder else snapshot(str(model), revision, cache_dir, _TEXTS)
     name, commit = (root.resolve().name, None) if folder else (str(model), root.name)

@@ -16,19 +16,25 @@ from transformers import (
 from zeroshift.backbones.checkpoint import IMAGE_ENCODER, Checkpoint
 from zeroshift.backbones.clip import Towers
 from zeroshift.backbones.families import STABLE_DIFFUSION, STABLE_DIFFUSION_XL
+from zeroshift.backbones.one_file import OneFile
+from zeroshift.backbones.original import outline, words_of
+from zeroshift.backbones.parts import Parts
 from zeroshift.backbones.probe import with_length
+from zeroshift.backbones.read import BUILDERS
 from zeroshift.backbones.sdxl import StableDiffusionXL
 from zeroshift.backbones.stable_diffusion import StableDiffusion
 from zeroshift.backbones.whole import loading
 from zeroshift.diffusion.backbone import Backbone, Clip, Identity
 
 
-def outline_of(checkpoint: Checkpoint) -> Backbone:
+def outline_of(checkpoint: Checkpoint | OneFile) -> Backbone:
     """Build a checkpoint from its configurations; weights are not read.
 
     Raises:
         Unsupported: nothing can be made of them.
     """
+    if isinstance(checkpoint, OneFile):
+        return outline_of_file(checkpoint)
     return OUTLINES[checkpoint.family.name](checkpoint)
 
 
@@ -71,7 +77,20 @@ OUTLINES: Mapping[str, Callable[[Checkpoint], Backbone]] = {
 """what builds a checkpoint without weights, by its family's name"""
 
 
-def without_weights(checkpoint: Checkpoint) -> Identity:
+def outline_of_file(file: OneFile) -> Backbone:
+    """Build what one file holds from the shapes of its tensors.
+
+    Raises:
+        Unsupported: nothing can be made of them.
+    """
+    with torch.device("meta"):
+        unet, vae, *towers = (outline(file, part) for part in ("unet", "vae", *file.texts))
+    words = words_of(file.kind)
+    parts = Parts(unet, vae, tuple(towers), words, DDIMScheduler.from_config(file.configs["scheduler"]))
+    return BUILDERS[file.family.name](without_weights(file), parts, lambda: towers_of(vit_b16(), towers[0], words[0]))
+
+
+def without_weights(checkpoint: Checkpoint | OneFile) -> Identity:
     """The identity of what has no weights to hash."""
     return Identity(checkpoint.name, "0" * 64, checkpoint.revision)
 

@@ -55,9 +55,10 @@ REMARK = (
 class ModelFlags:
     """Which model runs where."""
 
-    model: Annotated[Text | None, Parameter(help="folder in diffusers format, or hub id [default the shipped one]")] = (
-        None
-    )
+    model: Annotated[
+        Text | None,
+        Parameter(help="folder in diffusers format, one .safetensors file, or hub id [default the shipped one]"),
+    ] = None
     revision: Annotated[Text | None, Parameter(help="hub revision")] = None
     clip: Annotated[
         Text | None, Parameter(help="folder or hub id of a CLIP to see pictures with [default the model's own]")
