@@ -17,7 +17,19 @@ from pathlib import Path
 
 import torch
 
-from remake import approximations, benchmarking, facts, inversions, mirror, pictures, pinned, presets, quality, speed
+from remake import (
+    approximations,
+    benchmarking,
+    facts,
+    inversions,
+    mirror,
+    pictures,
+    pinned,
+    presets,
+    quality,
+    speed,
+    words,
+)
 from remake.place import Job, Jobs, Place
 from zeroshift.cli.shared import hush_libraries
 
@@ -25,8 +37,9 @@ ROOT = Path(__file__).parent.parent
 
 
 def all_jobs(place: Place) -> Jobs:
-    """Everything: presets first, since the rest is made with them."""
+    """Everything: words and presets first, since the rest is made with them."""
     groups: Sequence[Callable[[], Jobs]] = [
+        words.jobs,
         presets.jobs,
         quality.jobs,
         approximations.jobs,

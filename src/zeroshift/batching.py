@@ -18,8 +18,10 @@ from zeroshift.image import Fit, Picture, as_photo
 from zeroshift.image.regions import Region
 from zeroshift.inversions import InversionStore
 from zeroshift.methods.base import Method
+from zeroshift.request import Request
 from zeroshift.results import FramedPhoto, framed_as
 from zeroshift.translate import Progress, translate
+from zeroshift.words import DoubtfulWords
 
 if TYPE_CHECKING:
     from zeroshift.editor import Editor
@@ -170,8 +172,8 @@ def run_group(
 ) -> Iterator[Progress]:
     """Do what ``groups`` took together; see ``Editor.run``."""
     if not group.frames:
-        return editor.run_generated(group.requests, seeds=group.seeds)
-    return translate(
+        return with_doubts(editor.run_generated(group.requests, seeds=group.seeds), group.requests)
+    steps = translate(
         editor.backbone,
         group.frames,
         group.requests,
@@ -181,6 +183,15 @@ def run_group(
         inversions=inversions,
         vgg=editor.vgg,
     )
+    return with_doubts(steps, group.requests)
+
+
+def with_doubts(steps: Iterator[Progress], requests: Sequence[Request]) -> Iterator[Progress]:
+    """Say with each result what was doubtful about its words."""
+    for step in steps:
+        rows = (zip(row, requests, strict=True) for row in step.results)
+        told = tuple(tuple(replace(result, warnings=one.doubts) for result, one in row) for row in rows)
+        yield replace(step, results=told)
 
 
 def opened(
@@ -239,7 +250,7 @@ def asked_of(
                 spec.resolve(editor, caption, toward, method=method) for spec, toward in zip(specs, along, strict=True)
             ]
         except ValueError as error:
-            if failed is None:
+            if failed is None or isinstance(error, DoubtfulWords):
                 raise
             failed[place] = error
         else:

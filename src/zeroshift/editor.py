@@ -28,6 +28,7 @@ from zeroshift.presets import Options, build_method
 from zeroshift.request import Request
 from zeroshift.results import Result
 from zeroshift.translate import Progress, generate, invert, translate_generated
+from zeroshift.words import KnownWords, doubts_of_words
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +45,8 @@ class Editor:
     """where the subject of a picture is; None: all of it is edited unless a region is given"""
     directions: GeneratedDirections | None = None
     """makes edit directions of two words; None: the template bank does"""
+    known: KnownWords | None = None
+    """the words that the model was trained with; None: the tokenizer alone tells"""
 
     @property
     def default_fit(self) -> Fit:
@@ -192,6 +195,14 @@ class Editor:
         """
         (frame,) = look(self, [image], fit=fit, region=region, caption=True)
         return str(frame.caption)
+
+    def doubts(self, prompts: Sequence[str], sentences: Sequence[str] = (), caption: str = "") -> tuple[str, ...]:
+        """What to warn about in prompts or words: those that the model does not know, and those that are cut off.
+
+        Of ``sentences``, those that an edit direction is made of, is said how many are cut. Each is one sentence. Words
+        that a picture's ``caption`` has are not held against anybody.
+        """
+        return doubts_of_words(self.backbone, self.known, prompts, sentences, caption)
 
     def run(
         self,

@@ -22,6 +22,8 @@ from zeroshift.options.fields import fields_of
 from zeroshift.options.schema import with_options
 from zeroshift.presets import build_method
 from zeroshift.request import Request
+from zeroshift.sentences import template_sentences
+from zeroshift.words import DoubtfulWords
 
 if TYPE_CHECKING:
     from zeroshift.editor import Editor
@@ -89,6 +91,8 @@ class EditSpec(_Data):
     (all of it); by default what suits the model and the words"""
     direction: AnyDirection | None = None
     """what to use instead of a direction made of ``source`` and ``target``"""
+    strict: StrictBool = False
+    """whether words that the model does not know or does not see, in prompts that are too long, are refused"""
 
     @classmethod
     def parse(cls, data: Mapping[str, object] | str | bytes) -> Self:
@@ -214,6 +218,7 @@ class EditSpec(_Data):
             method: one to take in place of the named one with the model's presets and the options.
 
         Raises:
+            DoubtfulWords: the model does not know or see all words, and this is ``strict``.
             ValueError: a word, an option or a value makes no sense, or the direction is another one.
         """
         along = self.made_direction(editor.backbone, direction)
@@ -221,7 +226,22 @@ class EditSpec(_Data):
         by = method or editor.method(self.method, self.options, self.paper_defaults)
         if along is None and editor.directions is not None:
             along = by.conditioning.generated(task, editor.directions)
-        return Request(replace(task, direction=along), by)
+        request = Request(replace(task, direction=along), by)
+        seen = caption if self.source is None else None
+        doubts = editor.doubts(request.texts, [*request.sentences, *self.given_sentences], seen or "")
+        if doubts and self.strict:
+            raise DoubtfulWords(" ".join(doubts))
+        return replace(request, doubts=doubts)
+
+    @property
+    def given_sentences(self) -> list[str]:
+        """The sentences of the edit direction that is asked for; none where it is saved or made of the words."""
+        match self.direction:
+            case DirectionOfWords(source_word=source, target_word=target, count=count):
+                return [text for word in (source, target) for text in template_sentences(word, count)]
+            case DirectionOfSentences(source_sentences=source, target_sentences=target):
+                return [*source, *target]
+        return []
 
     def made_direction(self, backbone: Backbone, given: Direction | None = None) -> Direction | None:
         """The edit direction to use instead of one made of the words; None if nothing else is asked for.

@@ -15,6 +15,7 @@ from zeroshift.frames import SubjectFinder
 from zeroshift.generators import Sentences
 from zeroshift.generators.making import GeneratedDirections, generator_of
 from zeroshift.presets import read_presets
+from zeroshift.words import read_known_words
 
 
 def load(
@@ -65,7 +66,7 @@ def load(
         return Editor(backbone, {}, captioner, compared, finder, directions)
     root = checkpoint.root
     presets, sees, finds = read_presets(root), captioner or own_captioner(root), finder or own_finder(root)
-    return Editor(backbone, presets, sees, compared, finds, directions)
+    return Editor(backbone, presets, sees, compared, finds, directions, read_known_words(root))
 
 
 def own_captioner(root: Path) -> Captioner | None:

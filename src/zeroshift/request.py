@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 
 import torch
@@ -13,6 +13,7 @@ from zeroshift.diffusion.backbone import Backbone
 from zeroshift.methods import Method
 from zeroshift.methods.base import source_key
 from zeroshift.results import FramedPhoto
+from zeroshift.sentences import template_sentences
 
 _ON_THE_SOURCE = (
     "the inversion",
@@ -21,6 +22,8 @@ _ON_THE_SOURCE = (
     "what the control does on the source (chained or blended regenerations are of one edit)",
 )
 """what the parts of a source's key stand for"""
+PROMPTS = ("negative", "source_text", "source_negative", "inversion_prompt")
+"""options of parts that are prompts"""
 LIBRARIES = ("torch", "diffusers", "transformers", "pillow", "numpy")
 
 
@@ -34,6 +37,23 @@ class Request:
 
     task: Task
     method: Method
+    doubts: tuple[str, ...] = field(default=(), compare=False)
+    """what to warn about in its words"""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Everything that the text encoder is given, sentences of an edit direction aside."""
+        task, parts = self.task, (self.method.conditioning, self.method.inversion)
+        given = [vars(part).get(name) or "" for part in parts for name in PROMPTS]
+        return (task.source_prompt, task.target_prompt, *given)
+
+    @property
+    def sentences(self) -> list[str]:
+        """The template sentences that an edit direction is made of; none where it is made of something else."""
+        conditioning, words = self.method.conditioning, self.task.words
+        if self.task.direction is not None or words is None or vars(conditioning).get("words") != "sentences":
+            return []
+        return [text for word in words for text in template_sentences(word, vars(conditioning)["sentences"])]
 
     def __post_init__(self) -> None:
         for part in self.method.controls:

@@ -35,6 +35,8 @@ class Result:
     """everything that is needed to make it again"""
     part: str | None = None
     """which part of the photograph was chosen, as in "the head at 120,40,300,300", where nobody asked for one"""
+    warnings: tuple[str, ...] = ()
+    """what may not be as it was meant: words that the model does not know, or that a prompt is too long for"""
 
 
 @dataclass(frozen=True, eq=False)

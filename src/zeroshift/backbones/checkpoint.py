@@ -27,6 +27,8 @@ FINDER = "finder"
 _PREPARATION = (IMAGE_ENCODER, "feature_extractor")
 PRESETS = "presets.json"
 """the options that a checkpoint recommends for methods; most have none"""
+WORDS = "words.json"
+"""the words that a checkpoint was trained with; most do not say"""
 _PARTS = tuple(dict.fromkeys(part for family in FAMILIES for part in family.parts))
 _BESIDE = (CLASSIFIER, FINDER)
 _TEXTS = [INDEX, *(f"{part}/*{end}" for part in (*_PARTS, *_PREPARATION, *_BESIDE) for end in (".json", ".txt"))]
@@ -236,7 +238,7 @@ def _download(model: str, revision: str | None, cache_dir: str | Path | None) ->
     index = snapshot(model, revision, cache_dir, [INDEX])
     family = family_of(index, model)
     wanted = [f"{part}/*.safetensors" for part in (*family.weights, IMAGE_ENCODER, *_BESIDE)]
-    root = snapshot(model, index.name, cache_dir, [*_TEXTS, PRESETS, *wanted])
+    root = snapshot(model, index.name, cache_dir, [*_TEXTS, PRESETS, WORDS, *wanted])
     lacking = [part for part, stem in family.weights.items() if not weights_in(root / part, stem, None)]
     halves = [f"{part}/{name}" for part in lacking for name in ("*.fp16*.safetensors", "*.index.fp16.json")]
     return snapshot(model, root.name, cache_dir, halves, skipped=()) if halves else root

@@ -11,6 +11,7 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokeniz
 
 from zeroshift.backbones.clip import text_hash, token_ids, tokens_of, widened
 from zeroshift.backbones.latent import LatentDiffusion
+from zeroshift.backbones.spelling import TokenizerSpelling
 from zeroshift.diffusion.backbone import Clip, Identity, Tokens
 from zeroshift.diffusion.embedding import Embedding
 from zeroshift.diffusion.lock import NetworkLock
@@ -59,6 +60,11 @@ class StableDiffusionXL(LatentDiffusion):
             empty = torch.tensor([not prompt for prompt in prompts], device=self.device)
             tokens, pooled = tokens.masked_fill(empty[:, None, None], 0), pooled.masked_fill(empty[:, None], 0)
         return Embedding(widened(tokens), pooled=widened(pooled))
+
+    @cached_property
+    def spelling(self) -> TokenizerSpelling:
+        """How the tokenizers, which share their words, take words apart."""
+        return TokenizerSpelling(self.tokenizers[0])
 
     def tokens(self, prompt: str) -> Tokens:
         """The tokens that the first encoder reads, and which of them belong to which word."""

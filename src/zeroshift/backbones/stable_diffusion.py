@@ -11,6 +11,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from zeroshift.backbones.clip import text_hash, token_ids, tokens_of, widened
 from zeroshift.backbones.latent import LatentDiffusion
+from zeroshift.backbones.spelling import TokenizerSpelling
 from zeroshift.diffusion.backbone import Clip, Identity, Tokens
 from zeroshift.diffusion.embedding import Embedding
 from zeroshift.diffusion.lock import NetworkLock
@@ -46,6 +47,11 @@ class StableDiffusion(LatentDiffusion):
         """
         ids = token_ids(self.tokenizer, prompts, self.tokenizer.model_max_length)
         return Embedding(widened(self.text_encoder(torch.tensor(ids, device=self.device)).last_hidden_state))
+
+    @cached_property
+    def spelling(self) -> TokenizerSpelling:
+        """How the tokenizer takes words apart."""
+        return TokenizerSpelling(self.tokenizer)
 
     def tokens(self, prompt: str) -> Tokens:
         """The tokens that ``embed`` encodes, and which of them belong to which word."""

@@ -10,10 +10,20 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
 from zeroshift.cli.cache import DEFAULT_CACHE, CacheFlags
-from zeroshift.cli.output import check_apart, check_writable, settled, tell
+from zeroshift.cli.output import check_apart, check_writable, settle, settled, tell
 from zeroshift.cli.progress import waiting
 from zeroshift.cli.sentences_from import DEFAULT_SENTENCES, SentenceFlags, keep_lines
-from zeroshift.cli.shared import DEFAULT_LOUDNESS, DEFAULT_MODEL, OUTPUT, Loudness, ModelFlags, Overwrite, Text, as_app
+from zeroshift.cli.shared import (
+    DEFAULT_LOUDNESS,
+    DEFAULT_MODEL,
+    OUTPUT,
+    Loudness,
+    ModelFlags,
+    Overwrite,
+    Strict,
+    Text,
+    as_app,
+)
 from zeroshift.cli.wrong import Wrong
 
 if TYPE_CHECKING:
@@ -50,6 +60,7 @@ def make(
     count: Annotated[
         int, Parameter(help="sentences per word; the bank has 2000", metavar="N", validator=Number(gte=1, lte=10_000))
     ] = 1000,
+    strict: Strict = False,
     model: ModelFlags = DEFAULT_MODEL,
     cache: CacheFlags = DEFAULT_CACHE,
     loud: Loudness = DEFAULT_LOUDNESS,
@@ -72,6 +83,8 @@ def make(
     lines = lines_about(words, generators, count, output, loud)
     editor, loaded = model.opened(loud, cache=cache.place)
     chosen = generators[0].name == "template bank" or source_sentences is not None
+    encoded = [text for part in lines for text in part] if chosen else []  # of others, what is too long is dropped
+    settle(editor.doubts(words if source_sentences is None else [], encoded), strict, loud)
     with waiting("encoding sentences", loud.silent):
         made = direction_of_lines(editor.backbone, generators, words, lines, count, chosen=chosen)
     save_direction(made, output)

@@ -21,6 +21,7 @@ from zeroshift.cli.shared import (
     Loudness,
     ModelFlags,
     Seed,
+    Strict,
     Text,
     Vgg,
     as_app,
@@ -54,6 +55,7 @@ def edit(
     strengths: Annotated[Text | None, Parameter(help="several strengths in one run, as in 0.5,1")] = None,
     paper_defaults: Annotated[bool, Parameter(help="ignore what the model recommends")] = False,
     seed: Seed = 0,
+    strict: Strict = False,
     vgg: Vgg = None,
     photographs: PhotographFlags = DEFAULT_PHOTOGRAPHS,
     wording: SentenceFlags = DEFAULT_SENTENCES,
@@ -73,7 +75,7 @@ def edit(
     results.check()
     words = {"target": "", "source": source, "prompt": prompt}
     framed = {"fit": photographs.fit, "region": photographs.region}
-    chosen = {"method": method, "options": given, "paper_defaults": paper_defaults, "seed": seed}
+    chosen = {"method": method, "options": given, "paper_defaults": paper_defaults, "seed": seed, "strict": strict}
     with usage():
         first = EditSpec.parse({**words, **chosen, **framed})
     check_one_target(target, direction)

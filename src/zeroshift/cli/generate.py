@@ -7,7 +7,7 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
 from zeroshift.cli.files import BATCH
-from zeroshift.cli.output import check_picture, places, settled, tell
+from zeroshift.cli.output import check_picture, places, settle, settled, tell
 from zeroshift.cli.progress import follow
 from zeroshift.cli.shared import (
     DEFAULT_LOUDNESS,
@@ -17,6 +17,7 @@ from zeroshift.cli.shared import (
     Output,
     Overwrite,
     Seed,
+    Strict,
     Text,
     as_app,
 )
@@ -36,6 +37,7 @@ def generate(
     guidance_scale: Annotated[
         float, Parameter(help="classifier-free guidance; 1 is off", metavar="X", validator=Number(gte=1, lte=50))
     ] = 5.0,
+    strict: Strict = False,
     output: Annotated[Output, Parameter(help="file, or folder of several [default out/PROMPT-SEED.png]")] = None,
     overwrite: Overwrite = False,
     model: ModelFlags = DEFAULT_MODEL,
@@ -48,6 +50,7 @@ def generate(
     for path in files:
         check_picture(path)
     editor, _ = model.opened(loud)
+    settle(editor.doubts(prompts), strict, loud)
     from zeroshift.image import save_image
     from zeroshift.translate import generate as sampled
 

@@ -12,7 +12,7 @@ from zeroshift.cli.files import REGION
 from zeroshift.cli.flags import Flag, Given, with_flags
 from zeroshift.cli.invert_report import checked_report, write_report
 from zeroshift.cli.job import told as seen
-from zeroshift.cli.output import check_apart, check_writable, settled, tell
+from zeroshift.cli.output import check_apart, check_writable, settled, tell, warn
 from zeroshift.cli.parts import chosen, guided, parts_of
 from zeroshift.cli.progress import follow
 from zeroshift.cli.shared import (
@@ -93,6 +93,7 @@ def invert(
     frames = look(editor, [picture], fit=fit, region=region, caption=words is None)
     (frame,) = seen([image], frames, loud)
     words = words or editor.vocabulary.source_prompt(frame.caption or "")
+    warn(editor.doubts([words]), loud)
     task = Task(source or words, "", words, "", None)  # the target plays no part
     request = Request(task, editor.method(method, given, paper_defaults))
     if report is not None:

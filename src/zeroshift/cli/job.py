@@ -61,7 +61,11 @@ def carry_out(job: Job, editor: "Editor", along: "Direction | None") -> None:
         ValueError: the work cannot be done, or a file cannot be written.
     """
     previews = previews_of(job, editor)
+    said = set[str]()
     for group in groups_of(job, editor, along):
+        doubts = dict.fromkeys(doubt for request in group.requests for doubt in request.doubts)
+        warn([doubt for doubt in doubts if doubt not in said], job.loud)
+        said |= doubts.keys()
         steps = run_group(editor, group, trajectory=saved(job, editor, group))
         if previews is not None:
             steps = previews.written(editor, group, steps)
@@ -172,7 +176,7 @@ def deliver(
         both = before_after(enlarged(before), enlarged(picture))
         save_image(both, beside, recipe={**recipe, "command": "before-after"})
     source, extra = str(image) if image else None, str(beside) if beside else None
-    facts = {"target": recipe["target"], "source": source, "before_after": extra}
+    facts = {"target": recipe["target"], "source": source, "before_after": extra, "warnings": list(result.warnings)}
     remark = f"; the model took {job.loaded:.1f} s to load{f'; before and after: {extra}' if extra else ''}"
     tell(path, seconds, {**facts, "recipe": recipe}, job.loud, remark)
 

@@ -80,7 +80,9 @@ def run(tokens: list[str], debug: bool) -> int:
     except Exception as error:
         if debug:
             raise
-        return complain(sentence(error), 1)
+        from zeroshift.words import DoubtfulWords
+
+        return complain(sentence(error), 2 if isinstance(error, DoubtfulWords) else 1)
 
 
 def app_for(tokens: list[str]) -> App:

@@ -155,3 +155,16 @@ def warn(sentences: Sequence[str], loud: "Loudness") -> None:
     for sentence in sentences:
         if not loud.silent:
             print("zeroshift: warning:", printable(as_flags(sentence)), file=sys.stderr)
+
+
+def settle(doubts: Sequence[str], strict: bool, loud: "Loudness") -> None:
+    """Warn about words, or refuse them.
+
+    Raises:
+        DoubtfulWords: there are doubts, and ``strict`` was asked for.
+    """
+    from zeroshift.words import DoubtfulWords
+
+    if doubts and strict:
+        raise DoubtfulWords(" ".join(doubts))
+    warn(doubts, loud)

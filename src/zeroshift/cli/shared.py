@@ -34,6 +34,9 @@ Output: TypeAlias = Annotated[
 Overwrite: TypeAlias = Annotated[
     bool, Parameter(group=OUTPUT, help="replace what is there [default it stays, and NAME-2 is written]")
 ]
+Strict: TypeAlias = Annotated[
+    bool, Parameter(help="refuse words that the model does not know or see [default a warning]")
+]
 Vgg: TypeAlias = Annotated[
     Path | None,
     Parameter(group=MODEL, help="weights of torchvision's VGG16 (.safetensors), for --extras refinement"),

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zeroshift.diffusion.backbone import Backbone, Tokens
+from zeroshift.diffusion.backbone import Backbone, Spelling, Tokens
 from zeroshift.diffusion.embedding import Embedding
 from zeroshift.diffusion.schedule import Schedule
 from zeroshift.diffusion.sites import Compute, Part, Site, Taps
@@ -67,6 +67,11 @@ class Sketch:
     def schedule(self, steps: int) -> Schedule:
         """The model's schedule."""
         return self._model.schedule(steps)
+
+    @property
+    def spelling(self) -> Spelling:
+        """The model's own."""
+        return self._model.spelling
 
     def tokens(self, prompt: str) -> Tokens:
         """The tokens of a prompt."""

@@ -45,6 +45,24 @@ class Tokens:
     """each word's positions in ``ids``; empty for one that is cut off"""
 
 
+class Spelling(Protocol):
+    """How a text encoder spells words."""
+
+    @property
+    def length(self) -> int:
+        """How many tokens of a prompt are read at most, begin and end token among them."""
+
+    @property
+    def whole(self) -> frozenset[str]:
+        """All words that are one token, in small letters."""
+
+    def pieces(self, word: str) -> tuple[str, ...]:
+        """The text of each token of a word; empty for one that is no whole character."""
+
+    def lengths(self, prompts: Sequence[str]) -> list[int]:
+        """How many tokens each prompt has before it is cut, begin and end token among them."""
+
+
 class Clip(Protocol):
     """What a picture shows and what a prompt says in one space. Pictures are (B, 3, H, W) in [-1, 1]."""
 
@@ -140,6 +158,10 @@ class Backbone(Protocol):
         Raises:
             Unsupported: there is no CLIP.
         """
+
+    @property
+    def spelling(self) -> Spelling:
+        """How ``embed`` takes words apart."""
 
     def embed(self, prompts: Sequence[str]) -> Embedding: ...
 

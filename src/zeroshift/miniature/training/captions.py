@@ -1,11 +1,22 @@
 """Captions as training sees them: every picture is described in many ways, by the same bank that directions use."""
 
 import random
+from collections import Counter
 from dataclasses import dataclass, replace
 
 from zeroshift.miniature.data import CaptionedPicture
 from zeroshift.miniature.vocabulary import BACKGROUND, COLOURS, MEDIA, Scene
-from zeroshift.sentences import ADJECTIVES, BACKGROUNDS, PATTERNS, VERBS, noun_phrase, sentence, with_article
+from zeroshift.sentences import (
+    ADJECTIVES,
+    BACKGROUNDS,
+    PATTERNS,
+    VERBS,
+    noun_phrase,
+    sentence,
+    template_sentences,
+    with_article,
+)
+from zeroshift.words import KnownWords, words_of
 
 
 @dataclass(frozen=True)
@@ -27,6 +38,8 @@ class Shares:
 
 
 SHARES = Shares()
+FREQUENT = 0.01
+"""share of the pictures from which on a noun is a thing that the model can show"""
 
 
 def scene_of(caption: str) -> Scene | str:
@@ -71,6 +84,15 @@ def vary(scene: Scene | str, choice: random.Random, shares: Shares = SHARES) -> 
         return sentence(choice.choice(patterns), scene.subject, *parts)
     text = choice.choice(MEDIA[scene.medium]).format(with_article(scene.subject))
     return f"{text} {background}" if background else text
+
+
+def words_said(scenes: list[Scene | str]) -> KnownWords:
+    """All words that training says of these scenes, and the nouns of a ``FREQUENT`` share of them and more."""
+    nouns = Counter(scene.noun for scene in scenes if isinstance(scene, Scene))
+    subjects = tuple(noun for noun, count in nouns.most_common() if count >= FREQUENT * len(scenes))
+    bank = template_sentences("thing", 2000)
+    words = {word for text in [*spoken(scenes), *bank] for word in words_of(text)} - {"thing"}
+    return KnownWords(frozenset(words), subjects)
 
 
 def spoken(scenes: list[Scene | str]) -> list[str]:

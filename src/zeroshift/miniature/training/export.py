@@ -9,6 +9,7 @@ from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNe
 from transformers import CLIPConfig, CLIPModel, CLIPTextModel, CLIPTokenizer, CLIPVisionModelWithProjection
 
 from zeroshift.files import folder_atomically
+from zeroshift.words import KnownWords, write_known_words
 
 REGULARISATION, SD15 = 20, 64 * 64 * 4
 """pix2pix-zero's step sizes (section 3.1) for the latent values of Stable Diffusion 1.x at 512 pixels"""
@@ -27,8 +28,9 @@ def save(
     towers: CLIPModel,
     unet: UNet2DConditionModel,
     scheduler: DDIMScheduler,
+    known: KnownWords,
 ) -> None:
-    """Write a new folder ``out`` in half precision: the parts of a pipeline, image_encoder and presets beside them.
+    """Write a new folder ``out`` in half precision: a pipeline's parts, image_encoder, presets and words beside them.
 
     The text tower's projection is the identity, so the image encoder's ``image_embeds`` compare with the text
     encoder's ``pooler_output`` by cosine.
@@ -59,6 +61,7 @@ def save(
         half = [0.5, 0.5, 0.5]  # the towers were trained on pictures in [-1, 1]
         preparation = {"image_mean": half, "image_std": half, "size": {"height": side, "width": side}}
         _add(folder / "image_encoder/preprocessor_config.json", preparation)
+        write_known_words(folder, known)
         _add(folder / "presets.json", presets(unet.config.in_channels * unet.config.sample_size**2))
 
 

@@ -17,7 +17,7 @@ from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer
 from zeroshift.files import folder_atomically, write_atomically
 from zeroshift.miniature.data import CaptionedFolder
 from zeroshift.miniature.training import autoencoder, clip, denoiser, export
-from zeroshift.miniature.training.captions import spoken
+from zeroshift.miniature.training.captions import spoken, words_said
 from zeroshift.miniature.training.dataset import Material, column_of, gathered
 from zeroshift.miniature.training.decoder import PACKAGES, DecoderStage
 from zeroshift.miniature.training.job import Job, claim
@@ -48,7 +48,13 @@ def train(folder: Path, out: Path, job: Job) -> None:
     tokenizer, towers = trained_clip(material, job)
     unet = trained_denoiser(vae, tokenizer, towers.text_model, material, job)
     once(export.save)(
-        out, vae, tokenizer=tokenizer, towers=towers, unet=unet, scheduler=denoiser.scheduler(options.zero_snr)
+        out,
+        vae,
+        tokenizer=tokenizer,
+        towers=towers,
+        unet=unet,
+        scheduler=denoiser.scheduler(options.zero_snr),
+        known=words_said(material.scenes),
     )
     job.say(f"saved {out}")
 
