@@ -32,6 +32,8 @@ MARGIN = 16
 """pixels by which a picture is reflected beyond its borders, at the size at which it is looked at"""
 FAINT = 0.1
 """quality from which on a place has a say"""
+MOST = 600
+"""places that have a say at most, the best ones"""
 SPREAD = 0.25
 """how far apart two frames, in their sides and in the logarithm of these, agree by exp(-1/2)"""
 
@@ -67,10 +69,12 @@ class Finder:
 
     @torch.inference_mode()
     def frames(self, picture: Image.Image) -> tuple[Tensor, Tensor]:
-        """What all places say: centres and logarithms of sides (N, 3) in the picture's pixels, and qualities (N,)."""
+        """What the best places say: centres and logarithms of sides in pixels, (N, 3), and their qualities (N,)."""
         rgb = flatten(picture)
         found = [self._at(rgb, share * min(rgb.size)) for share in SIDES]
-        return torch.cat([frames for frames, _ in found]), torch.cat([qualities for _, qualities in found])
+        frames, qualities = (torch.cat(parts) for parts in zip(*found, strict=True))
+        best = qualities.topk(min(MOST, len(qualities))).indices
+        return frames[best], qualities[best]
 
     def _at(self, picture: Image.Image, side: float) -> tuple[Tensor, Tensor]:
         """What places say of frames of about ``side`` pixels."""
