@@ -24,7 +24,10 @@ def command_lines() -> dict[str, list[str]]:
     lines |= {f"edit-{method.name}": ["edit", "--method", method.name, "--help"] for method in METHODS}
     return (
         lines
-        | {f"direction-{part}": ["direction", part, "--help"] for part in ("make", "show")}
+        | {
+            f"direction-{part}": ["direction", part, "--help"]
+            for part in ("make", "show", "list", "compose", "import", "export")
+        }
         | {f"cache-{part}": ["cache", part, "--help"] for part in ("list", "size", "clear")}
     )
 

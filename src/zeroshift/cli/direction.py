@@ -1,4 +1,4 @@
-"""``zeroshift direction make`` and ``zeroshift direction show``."""
+"""``zeroshift direction``: ``make`` and ``show``; ``direction_files`` has the other sub-verbs."""
 
 import json
 import time
@@ -10,7 +10,8 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
 from zeroshift.cli.cache import DEFAULT_CACHE, CacheFlags
-from zeroshift.cli.output import check_apart, check_writable, settle, settled, tell
+from zeroshift.cli.direction_files import compose, export, import_, list_
+from zeroshift.cli.output import check_apart, check_picture, check_writable, settle, settled, tell
 from zeroshift.cli.progress import waiting
 from zeroshift.cli.sentences_from import DEFAULT_SENTENCES, SentenceFlags, keep_lines
 from zeroshift.cli.shared import (
@@ -25,24 +26,31 @@ from zeroshift.cli.shared import (
     as_app,
 )
 from zeroshift.cli.wrong import Wrong
+from zeroshift.sentences import printable
 
 if TYPE_CHECKING:
     from zeroshift.conditioning.direction import Direction
     from zeroshift.generators import Sentences
 
+READ = ("quality", "parts", "source_generator", "target_generator")
+"""parts of provenance that are written in JSON"""
 File = Annotated[Path | None, Parameter(help="sentences about it, one per line, instead of the template bank's")]
 
 
 def command(tokens: Sequence[str]) -> App:
-    """The verb with its two sub-verbs."""
+    """The verb with its sub-verbs."""
     app = App(
         name="direction",
-        help="Make edit directions from words or sentences, and show saved ones.",
+        help="Make edit directions from words or sentences; show, add and exchange saved ones.",
         help_epilogue="",
-        usage="zeroshift direction make|show [OPTIONS]",
+        usage="zeroshift direction make|show|list|compose|import|export [OPTIONS]",
     )
     app.command(as_app(make, "make", "direction make --source TEXT --target TEXT -o FILE.safetensors [OPTIONS]"))
-    app.command(as_app(show, "show", "direction show FILE [--json]"))
+    app.command(as_app(show, "show", "direction show FILE [OPTIONS]"))
+    app.command(as_app(list_, "list", "direction list [FOLDER] [--json]"))
+    app.command(as_app(compose, "compose", "direction compose FILE... [--weights X,X] -o FILE.safetensors"))
+    app.command(as_app(import_, "import", "direction import SOURCE.pt TARGET.pt -o FILE.safetensors [OPTIONS]"))
+    app.command(as_app(export, "export", "direction export FILE -o FOLDER | --to-hub OWNER/NAME"))
     for flag in (*app.help_flags, *app.version_flags):
         app[flag].show = False
     return app
@@ -86,7 +94,7 @@ def make(
     encoded = [text for part in lines for text in part] if chosen else []  # of others, what is too long is dropped
     settle(editor.doubts(words if source_sentences is None else [], encoded), strict, loud)
     with waiting("encoding sentences", loud.silent):
-        made = direction_of_lines(editor.backbone, generators, words, lines, count, chosen=chosen)
+        made = direction_of_lines(editor.backbone, generators, words, lines, count, chosen=chosen, measure=True)
     save_direction(made, output)
     tell(output, time.perf_counter() - begun - loaded, facts_of(made), loud, dropped_of(made))
 
@@ -147,20 +155,35 @@ def show(
     file: Annotated[Path, Parameter(help="saved edit direction (.safetensors)")],
     /,
     *,
+    figure: Annotated[
+        Path | None, Parameter(group=OUTPUT, help="also draw its length at each token position (.png)")
+    ] = None,
     json_: Annotated[bool, Parameter(name="--json", help="print one JSON object")] = False,
 ) -> None:
-    """Show where a saved edit direction came from and how large it is."""
+    """Show where a saved edit direction came from, how large it is, and how good."""
     from zeroshift.conditioning.direction import load_direction
 
-    facts = facts_of(load_direction(file))
-    print(json.dumps(facts) if json_ else "\n".join(f"{name:17} {value}" for name, value in facts.items()))
+    direction = load_direction(file)
+    if figure is not None:
+        from zeroshift.directions.figure import draw
+        from zeroshift.image import save_image
+
+        check_apart([("the edit direction", file)], [figure])
+        check_picture(figure)
+        save_image(draw(direction), figure, recipe={"command": "direction", "sha256": direction.sha256})
+    facts = facts_of(direction)
+    lines = (printable(f"{name:17} {value}") for name, value in facts.items())
+    print(json.dumps(facts) if json_ else "\n".join(lines))
 
 
 def facts_of(direction: "Direction") -> dict[str, object]:
     """Provenance, hash, shape, and the norm over all positions and of each."""
     norms = [round(float(norm), 4) for norm in direction.delta[0].norm(dim=-1)]
+    told = {key: value for key, value in direction.provenance.items() if key not in READ}
+    read = {key: json.loads(direction.provenance[key]) for key in READ if key in direction.provenance}
     return {
-        **direction.provenance,
+        **told,
+        **read,
         "sha256": direction.sha256,
         "tokens": direction.delta.shape[1],
         "width": direction.delta.shape[2],

@@ -24,7 +24,7 @@ def asked_for(first: EditSpec, targets: Sequence[str], strengths: str | None) ->
         return specs if numbers is None else [one for spec in specs for one in spread(spec, numbers)]
 
 
-def numbers_of(strengths: str) -> list[float]:
+def numbers_of(strengths: str, flag: str = "--strengths") -> list[float]:
     """Read "0.5,1".
 
     Raises:
@@ -33,7 +33,7 @@ def numbers_of(strengths: str) -> list[float]:
     try:
         return [float(text) for text in strengths.split(",")]
     except ValueError as error:
-        raise Wrong(f"--strengths takes numbers with commas between, as in 0.5,1, not {strengths!r}.") from error
+        raise Wrong(f"{flag} takes numbers with commas between, as in 0.5,1, not {strengths!r}.") from error
 
 
 def check_one_target(targets: Sequence[str], direction: Path | None) -> None:

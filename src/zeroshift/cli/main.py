@@ -21,7 +21,7 @@ VERBS = {
     "edit": "Translate photographs, or a picture that the model generates: a cat becomes a dog.",
     "invert": "Save a photograph's inversion, for several edits later.",
     "caption": "Say what photographs show.",
-    "direction": "Make edit directions from words or sentences, and show saved ones.",
+    "direction": "Make edit directions from words or sentences; show, add and exchange saved ones.",
     "cache": "List, measure or clear the encoded sentences that are kept for later runs.",
     "generate": "Sample pictures from prompts.",
     "keep": "Take from any editor's result what changed, and all else from the photograph.",

@@ -36,6 +36,8 @@ ONE = {
     "invert": "photograph",
     "redo": "edited picture",
     "direction show": "edit direction",
+    "direction list": "folder",
+    "direction export": "edit direction",
     "train": "folder",
     "quality": "folder",
 }

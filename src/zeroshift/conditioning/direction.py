@@ -184,7 +184,8 @@ def doubts(direction: Direction, backbone: Backbone, source: str | None, target:
     found, known, name = direction.provenance, backbone.identity, direction.name
     named = name and found.get("origin") != "sentences"  # those of a request's own sentences are nobody's names
     asked = {key: text for key, text in (("source", source), ("target", target)) if text is not None}
-    others = [text for key, text in asked.items() if named and not contains_word(text, found[key])]
+    parts = {key: found[key].split(", ") for key in asked if named}  # of a sum there are several
+    others = [key for key, words in parts.items() if not all(contains_word(asked[key], word) for word in words)]
     said = [f"The edit direction leads {name}, and asked for is {' to '.join(asked.values())}."] if others else []
     if not same_encoder(found, backbone):
         model = found.get("model", "another")

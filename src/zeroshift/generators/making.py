@@ -7,6 +7,8 @@ from threading import Lock
 
 from zeroshift.conditioning.direction import Direction, make_direction
 from zeroshift.diffusion.backbone import Backbone
+from zeroshift.directions.quality import doubts_about, quality_of, with_quality
+from zeroshift.doubts import doubt
 from zeroshift.generators.base import Remembered, Sentences
 from zeroshift.generators.endpoint import Endpoint
 from zeroshift.generators.sifting import Sifted, sift
@@ -61,6 +63,7 @@ def direction_of_lines(
     count: int | None,
     *,
     chosen: bool = False,
+    measure: bool = False,
 ) -> Direction:
     """The direction between two words of what two generators returned about them.
 
@@ -71,6 +74,7 @@ def direction_of_lines(
         lines: about each.
         count: sentences of each at most.
         chosen: whether somebody has chosen the lines, so that all of them are encoded; else they are sifted.
+        measure: whether the direction's provenance gets its quality, for which some sentences are encoded once more.
 
     Raises:
         ValueError: none of the lines about a word can be used.
@@ -96,7 +100,13 @@ def direction_of_lines(
         facts[f"{role}_generator"] = json.dumps(dict(generator.settings), sort_keys=True)
         if one.dropped:
             facts[f"{role}_dropped"] = told(one).strip(" ()")
-    return Direction(made.delta, {**made.provenance, **facts}, made.pooled)
+    made = Direction(made.delta, {**made.provenance, **facts}, made.pooled)
+    if not measure:
+        return made
+    quality = quality_of(backbone, *(one.sentences for one in sifted))
+    for said in doubts_about(made, quality):
+        doubt(said)
+    return with_quality(made, quality)
 
 
 def told(sifted: Sifted) -> str:
