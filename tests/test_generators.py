@@ -224,7 +224,7 @@ def test_the_command_line_keeps_what_was_returned_beside_the_direction(capsys, c
     assert all(len(lines) >= 16 for lines in returned)  # as they came, bad ones too
     made = load_direction(Path("e.safetensors"))
     assert made.provenance["origin"] == "language model lm" and "source_dropped" in made.provenance
-    owl = ("--source", "cat", "--target", "owl", "--model", checkpoint)
+    owl = ("--source", "cat", "--target", "owl", "--model", checkpoint, "-q")
     failed = call(capsys, "direction", "make", *owl, "--sentences-from", "lm", "--count", "3", "-o", "f.safetensors")
     refused(failed, 1, 'lines about "owl" from language model lm none can be used', "without the word")
     assert not Path("f.safetensors").exists() and Path("f.target.txt").exists()
