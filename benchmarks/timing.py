@@ -16,9 +16,9 @@ from benchmarks.pairs import PAIRS
 from benchmarks.pipeline import NAME as PIPELINE
 from benchmarks.pipeline import of_pipeline
 from benchmarks.setting import Pair, Setting, ours
-from zeroshift.backbones.checkpoint import find_checkpoint
+from zeroshift.backbones import load_backbone
 from zeroshift.backbones.clip import Towers
-from zeroshift.backbones.read import read_stable_diffusion
+from zeroshift.backbones.stable_diffusion import StableDiffusion
 from zeroshift.conditioning.direction import direction_of_words
 from zeroshift.image import load_image
 from zeroshift.image.tensors import to_tensor
@@ -44,7 +44,8 @@ class Times:
 
 def shipped(steps: int | None, inner_steps: int | None) -> Setting:
     """The shipped model and ``examples/cat.png``, squeezed to its size."""
-    backbone = read_stable_diffusion(find_checkpoint(None, None, None), "cpu", "fp32")
+    backbone = load_backbone(device="cpu", precision="fp32")
+    assert isinstance(backbone, StableDiffusion)  # which the shipped model is
     side = backbone.size
     image = load_image("examples/cat.png").image.resize((side, side), Image.Resampling.LANCZOS)
     direction = direction_of_words(backbone, "cat", "dog", 200)

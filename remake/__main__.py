@@ -28,6 +28,7 @@ from remake import (
     presets,
     quality,
     speed,
+    whole,
     words,
 )
 from remake.place import Job, Jobs, Place
@@ -44,6 +45,7 @@ def all_jobs(place: Place) -> Jobs:
         quality.jobs,
         approximations.jobs,
         pictures.jobs,
+        whole.jobs,
         mirror.jobs,
         lambda: inversions.jobs(place),
         pinned.jobs,

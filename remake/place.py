@@ -6,9 +6,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
 
-from zeroshift.backbones.checkpoint import SHIPPED, find_checkpoint
-from zeroshift.backbones.read import read_stable_diffusion
-from zeroshift.backbones.stable_diffusion import StableDiffusion
+from zeroshift.backbones import load_backbone
+from zeroshift.backbones.checkpoint import SHIPPED
+from zeroshift.diffusion.backbone import Backbone
 from zeroshift.editor import Editor
 from zeroshift.loading import own_captioner
 from zeroshift.presets import read_presets
@@ -37,10 +37,9 @@ class Place:
         return () if self.model == SHIPPED else ("--model", str(self.model))
 
     @cached_property
-    def backbone(self) -> StableDiffusion:
+    def backbone(self) -> Backbone:
         """The model in float32 on the CPU."""
-        checkpoint = find_checkpoint(None if self.model == SHIPPED else self.model, None, None)
-        return read_stable_diffusion(checkpoint, "cpu", "fp32")
+        return load_backbone(None if self.model == SHIPPED else self.model, device="cpu", precision="fp32")
 
     def editor(self) -> Editor:
         """The model with the presets that it has now."""

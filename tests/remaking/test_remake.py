@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from remake import approximations, benchmarking, facts, inversions, mirror, pictures, pinned
+from remake import approximations, benchmarking, facts, inversions, mirror, pictures, pinned, whole
 from remake.__main__ import all_jobs, carry_out, chosen
 from remake.asked import asked
 from remake.pages import filled, marks, pages, put
@@ -91,10 +91,14 @@ def test_a_panel_of_no_known_kind_is_refused(place):
     assert not (place.root / "docs/one.png").exists()
 
 
-def test_every_picture_on_the_pages_is_in_the_manifest():
+OF_NO_MODEL = "docs/keep.png"
+"""made by benchmarks/keep.py"""
+
+
+def test_every_picture_on_the_pages_is_made_again():
     made = [picture.file for picture in pictures.read(pictures.MANIFEST)]
     found = {path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.png")}
-    assert len(made) == len(set(made)) and found == {*made, mirror.FIGURE}
+    assert len(made) == len(set(made)) and found == {*made, mirror.FIGURE, OF_NO_MODEL}
 
 
 def test_every_panel_of_the_manifest_is_a_command_that_exists():
@@ -181,3 +185,16 @@ def test_the_shipped_model_edits_as_it_did():
     assert told["model_sha256"] == place.backbone.identity.sha256, "the pinned edit is another model's: run make remake"
     found = pinned.thumbnail(place, told["words"]).astype(int)
     assert np.abs(found - expected.astype(int)).max() <= 3
+
+
+def test_pairs_stand_in_rows_each_showing_a_photographs_middle(tmp_path):
+    tall = np.zeros((60, 20, 3), dtype=np.uint8)
+    tall[20:40] = 200  # the middle square
+    Image.fromarray(tall).save(tmp_path / "tall.png")
+    one = whole.pair(load_image(tmp_path / "tall.png"), Image.new("RGB", (20, 60), "red"))
+    assert one.size[1] == whole.SIDE
+    assert pixels(one)[5:-5, 5 : whole.SIDE - 5].min() > 190 and pixels(one)[9, -9].tolist() == [255, 0, 0]
+    table = whole.laid_out([one] * 4)
+    assert table.size == (3 * one.width + 2 * whole.GAP, 2 * one.height + whole.GAP)
+    assert np.array_equal(pixels(table.crop((0, one.height + whole.GAP, one.width, table.height))), pixels(one))
+    assert pixels(table)[-1, -1].tolist() == [255, 255, 255]

@@ -1,0 +1,57 @@
+"""The README's first picture: whole photographs, edited by its plain command, before and after side by side."""
+
+from collections.abc import Sequence
+
+from PIL import Image, ImageOps
+
+from remake.place import Job, Jobs, Place
+from zeroshift.image import Photo, before_after, load_image, save_image
+
+FILE = "docs/whole.png"
+EDITS: Sequence[tuple[str, str]] = (
+    ("cat_abyssinian_106", "dog"),
+    ("cat_abyssinian_137", "tiger"),
+    ("cat_abyssinian_145", "dog"),
+    ("cat_abyssinian_29", "tiger"),
+    ("cat_abyssinian_44", "dog"),
+    ("cat_abyssinian_51", "tiger"),
+    ("cat_bengal_182", "dog"),
+    ("dog_american_bulldog_125", "cat"),
+    ("dog_american_bulldog_43", "cat"),
+)
+"""photographs of ``demo`` in the data folder and what they become; they were chosen before they were edited"""
+COLUMNS, SIDE, GAP = 3, 232, 8
+"""pairs in a row, and pixels: a photograph's width, and the white between pairs"""
+
+
+def jobs() -> Jobs:
+    return [Job("whole", make, with_data=True)]
+
+
+def make(place: Place) -> str:
+    """Edit all of them and lay the pairs out."""
+    assert place.data is not None  # the job says that it needs it
+    editor = place.editor()
+    photos = [load_image(place.data / "demo" / f"{name}.jpg") for name, _ in EDITS]
+    results = [editor.edit(photo, target=target) for photo, (_, target) in zip(photos, EDITS, strict=True)]
+    pairs = [pair(photo, result.image) for photo, result in zip(photos, results, strict=True)]
+    recipes = [{**result.recipe, "photograph": name} for result, (name, _) in zip(results, EDITS, strict=True)]
+    path = place.root / FILE
+    save_image(laid_out(pairs), path, recipe={"command": "remake", "panels": recipes})
+    return FILE
+
+
+def pair(photo: Photo, edited: Image.Image) -> Image.Image:
+    """Before and after, each in a square of ``SIDE`` pixels that shows its middle."""
+    square = (SIDE, SIDE)
+    return before_after(*(ImageOps.fit(image, square, Image.Resampling.LANCZOS) for image in (photo.image, edited)))
+
+
+def laid_out(pairs: Sequence[Image.Image]) -> Image.Image:
+    """Pairs of one size in rows on white."""
+    width, height = pairs[0].size
+    rows = -(-len(pairs) // COLUMNS)
+    table = Image.new("RGB", (COLUMNS * (width + GAP) - GAP, rows * (height + GAP) - GAP), "white")
+    for k, picture in enumerate(pairs):
+        table.paste(picture, (k % COLUMNS * (width + GAP), k // COLUMNS * (height + GAP)))
+    return table
