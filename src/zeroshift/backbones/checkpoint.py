@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Literal
 
 from zeroshift.backbones.families import FAMILIES, INDEX, LOADED, Family, check_noise, family_of
-from zeroshift.backbones.hub import snapshot
+from zeroshift.backbones.hub import pickled, snapshot
 from zeroshift.backbones.one_file import OneFile, find_file
 from zeroshift.backbones.refused import check_folder, check_network
+from zeroshift.backbones.weights import only_pickled, variant_in, weights_in
 from zeroshift.backbones.whole import check_depth, check_weights, read_object
 from zeroshift.diffusion.backbone import Unsupported
 
@@ -31,7 +32,7 @@ WORDS = "words.json"
 """the words that a checkpoint was trained with; most do not say"""
 _PARTS = tuple(dict.fromkeys(part for family in FAMILIES for part in family.parts))
 _BESIDE = (CLASSIFIER, FINDER)
-_TEXTS = [INDEX, *(f"{part}/*{end}" for part in (*_PARTS, *_PREPARATION, *_BESIDE) for end in (".json", ".txt"))]
+TEXTS = [INDEX, *(f"{part}/*{end}" for part in (*_PARTS, *_PREPARATION, *_BESIDE) for end in (".json", ".txt"))]
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
 """owner/name; what begins with a dot, such as ../name, is a path"""
 
@@ -125,7 +126,7 @@ def find_configs(model: str | Path, revision: str | None, cache_dir: str | Path 
     if Path(model).is_file():
         return find_file(Path(model))
     folder = is_folder(model)
-    root = Path(model) if folder else snapshot(str(model), revision, cache_dir, _TEXTS)
+    root = Path(model) if folder else snapshot(str(model), revision, cache_dir, TEXTS)
     name, commit = (root.resolve().name, None) if folder else (str(model), root.name)
     return Checkpoint(root, name, check_parts(root, name), commit, {})
 
@@ -207,27 +208,6 @@ def weights_of(checkpoint: Checkpoint, part: str) -> list[Path]:
     return weights_in(checkpoint.root / part, checkpoint.family.weights[part], checkpoint.variants[part])
 
 
-def variant_in(folder: Path, stem: str, what: str) -> str | None:
-    """Which weights a folder has: None, the plain ones, or "fp16".
-
-    Raises:
-        Unsupported: neither; ``what`` is what the sentence calls the folder.
-    """
-    for variant in (None, "fp16"):
-        if weights_in(folder, stem, variant):
-            return variant
-    pickled = any(folder.glob("*.bin")) or any(folder.glob("*.ckpt"))
-    lacking = "only pickled weights, which can run code when opened" if pickled else "no weights"
-    raise Unsupported(f"{what} has {lacking}; zeroshift loads .safetensors only, so convert it first.")
-
-
-def weights_in(folder: Path, stem: str, variant: str | None) -> list[Path]:
-    """The files of one variant whose names begin with ``stem``: whole, or split (with their index)."""
-    mark, split = f"\\.{variant}" if variant else "", r"-\d+-of-\d+"
-    name = re.compile(rf"{stem}({mark}({split})?|{split}{mark})\.safetensors(\.index{mark}\.json)?")
-    return sorted(path for path in folder.glob("*.safetensors*") if name.fullmatch(path.name) and path.is_file())
-
-
 def _download(model: str, revision: str | None, cache_dir: str | Path | None) -> Path:
     """Get a repository's plain weights, and half-precision ones for the networks that have no others.
 
@@ -238,7 +218,11 @@ def _download(model: str, revision: str | None, cache_dir: str | Path | None) ->
     index = snapshot(model, revision, cache_dir, [INDEX])
     family = family_of(index, model)
     wanted = [f"{part}/*.safetensors" for part in (*family.weights, IMAGE_ENCODER, *_BESIDE)]
-    root = snapshot(model, index.name, cache_dir, [*_TEXTS, PRESETS, WORDS, *wanted])
+    root = snapshot(model, index.name, cache_dir, [*TEXTS, PRESETS, WORDS, *wanted])
     lacking = [part for part, stem in family.weights.items() if not weights_in(root / part, stem, None)]
     halves = [f"{part}/{name}" for part in lacking for name in ("*.fp16*.safetensors", "*.index.fp16.json")]
-    return snapshot(model, root.name, cache_dir, halves, skipped=()) if halves else root
+    root = snapshot(model, root.name, cache_dir, halves, skipped=()) if halves else root
+    for part in lacking:
+        if not weights_in(root / part, family.weights[part], "fp16") and pickled(model, root.name, part):
+            raise only_pickled(f"The {part} of {model}")
+    return root

@@ -20,7 +20,8 @@ from transformers import (
     PreTrainedModel,
 )
 
-from zeroshift.backbones.checkpoint import IMAGE_ENCODER, Checkpoint, ClipFolder, variant_in, weights_in
+from zeroshift.backbones.checkpoint import IMAGE_ENCODER, Checkpoint, ClipFolder
+from zeroshift.backbones.weights import variant_in, weights_in
 from zeroshift.backbones.whole import check_loaded, check_weights, loading, read_object
 from zeroshift.diffusion.backbone import Tokens, Unsupported
 

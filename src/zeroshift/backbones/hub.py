@@ -25,3 +25,15 @@ def snapshot(
         reason = str(error).strip().splitlines()[0]
         raise ValueError(f"The checkpoint {model} is not in the cache and cannot be downloaded ({reason}).") from error
     return Path(folder)
+
+
+def pickled(model: str, commit: str, part: str) -> bool:
+    """Whether a hub repository's part has pickled weights; False where the hub cannot be asked."""
+    from huggingface_hub import list_repo_files
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+    try:
+        names = list_repo_files(model, revision=commit)
+    except (HfHubHTTPError, OfflineModeIsEnabled, OSError):
+        return False
+    return any(name.startswith(f"{part}/") and name.endswith(".bin") for name in names)

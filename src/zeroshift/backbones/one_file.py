@@ -75,7 +75,10 @@ def find_file(path: Path) -> OneFile:
         Unsupported: it is pickled, damaged, or no whole Stable Diffusion 1.x, 2.x or XL.
     """
     if path.suffix in PICKLES:
-        raise Unsupported(f"{path.name} is pickled, which can run code when opened; give a .safetensors file.")
+        raise Unsupported(
+            f"{path.name} is pickled, which can run code when opened; write it as plain weights once: "
+            f"zeroshift convert {path} FOLDER."
+        )
     try:
         with safe_open(path, "pt") as file:
             names = list(file.keys())

@@ -27,6 +27,7 @@ VERBS = {
     "keep": "Take from any editor's result what changed, and all else from the photograph.",
     "redo": "Make an edited picture again from the recipe in its file.",
     "methods": "List the editing methods, and the parts that each can exchange.",
+    "convert": "Write a checkpoint as a folder in diffusers format, of one file or of pickled weights.",
     "cost": "Count what an edit costs, without running it.",
     "train": "Train a model on a folder of captioned pictures.",
     "quality": "Measure a model on a folder of captioned pictures.",
