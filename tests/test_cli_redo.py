@@ -1,7 +1,10 @@
 """``zeroshift redo``: the same bytes from the recipe in a file, and what it refuses."""
 
+import json
 import shutil
+from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from safetensors.torch import load_file, save_file
@@ -213,3 +216,18 @@ def test_same_bytes_with_the_shipped_model(capsys, tmp_path):
     assert (tmp_path / f"out/cat-dog-{USUAL}-redo.png").read_bytes() == (
         tmp_path / f"out/cat-dog-{USUAL}.png"
     ).read_bytes()
+
+
+def test_an_edit_with_a_mask_is_made_again_and_needs_it(capsys, checkpoint):
+    mask = np.zeros((30, 40), np.uint8)
+    mask[5:25, 10:30] = 255
+    Image.fromarray(mask).save("mask.png")
+    done = edit(capsys, checkpoint, "cat.png", "-o", "a.png", "--mask", "mask.png", "--soft", "2", "--json")
+    told = json.loads(done.out)
+    assert told["drift"]["outside"]["changed"] == 0 and told["drift"]["inside"]["share"] == pytest.approx(1 / 3)
+    again = json.loads(call(capsys, "redo", "a.png", "--model", checkpoint, "--json").out)
+    assert again["same_bytes"]
+    Path("mask.png").rename("moved.png")
+    refused(redo(capsys, checkpoint, "a.png"), 1, "was made with the mask mask.png, which is not there")
+    again = json.loads(call(capsys, "redo", "a.png", "--mask", "moved.png", "--model", checkpoint, "--json").out)
+    assert again["same_bytes"]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import count, islice
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from torch import OutOfMemoryError
 
@@ -14,9 +14,11 @@ from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.edits import EditSpec
 from zeroshift.frames import Choose, chooser
 from zeroshift.grouping import BATCH, Asked, Group, grouped
-from zeroshift.image import Fit, Picture, as_photo
+from zeroshift.image import Fit, Photo, Picture, as_photo
+from zeroshift.image.masks import ALPHA
 from zeroshift.image.regions import Region
 from zeroshift.inversions import InversionStore
+from zeroshift.masking import Failed, masked
 from zeroshift.methods.base import Method
 from zeroshift.request import Request
 from zeroshift.results import FramedPhoto, framed_as
@@ -25,9 +27,6 @@ from zeroshift.words import DoubtfulWords
 
 if TYPE_CHECKING:
     from zeroshift.editor import Editor
-
-Failed: TypeAlias = dict[int, Exception]
-"""why pictures could not be edited, by their place among all that were given; passed along, it lets the others go on"""
 
 
 def look(
@@ -74,12 +73,17 @@ def look_at(
     pictures: Iterable[Picture],
     spec: EditSpec,
     *,
+    mask: Photo | None = None,
     batch: int = BATCH,
     max_megapixels: float = 100,
     failed: Failed | None = None,
 ) -> Iterator[FramedPhoto]:
-    """Open and frame pictures as ``spec`` asks, and say what they show if it names no source; see ``look``."""
-    return look(
+    """Open and frame pictures as ``spec`` asks, and say what they show if it names no source; see ``look``.
+
+    Args:
+        mask: the picture of a ``GivenMask``; every picture has its size.
+    """
+    frames = look(
         editor,
         pictures,
         fit=spec.fit,
@@ -90,6 +94,8 @@ def look_at(
         max_megapixels=max_megapixels,
         failed=failed,
     )
+    given = ALPHA if spec.mask == "alpha" else spec.given_mask(mask)
+    return frames if given is None else masked(frames, given, failed)
 
 
 def framed_alike(editor: "Editor", specs: Sequence[EditSpec]) -> list[tuple[int, ...]]:
@@ -239,6 +245,8 @@ def asked_of(
     Raises:
         ValueError: an option or a word is unusable.
     """
+    if any(spec.mask != specs[0].mask for spec in specs):
+        raise ValueError("Edits of the same framed pictures share their `mask`; edit once for each.")
     if direction is not None and len({spec.target for spec in specs}) > 1:
         raise ValueError("An edit direction leads to one target, and these are several; edit once for each.")
     along = [spec.made_direction(editor.backbone, direction) for spec in specs]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import overload
+from typing import cast, get_args, overload
 
 from PIL import Image
 
@@ -14,14 +14,16 @@ from zeroshift.control.perceptual import Vgg
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.noise import check_seeds
 from zeroshift.diffusion.trajectory import Trajectory
-from zeroshift.edits import EditSpec
+from zeroshift.edits import EditSpec, GivenMask
 from zeroshift.frames import SubjectFinder
 from zeroshift.generators.making import GeneratedDirections
 from zeroshift.grouping import BATCH, Group
-from zeroshift.image import Fit, Photo, Picture, check_files
+from zeroshift.image import Fit, Photo, Picture, as_photo, check_files
+from zeroshift.image.masks import Alpha, Said
 from zeroshift.image.regions import Region
 from zeroshift.image.tensors import to_pictures
 from zeroshift.inversions import InversionStore
+from zeroshift.masking import masked
 from zeroshift.methods import Method
 from zeroshift.methods.idle import check_idle
 from zeroshift.presets import Options, build_method
@@ -81,6 +83,8 @@ class Editor:
         seed: int = 0,
         fit: Fit | None = None,
         region: str | Region | None = None,
+        mask: Said | Picture = "none",
+        soft: int | None = None,
         inversions: InversionStore | None = None,
     ) -> Result: ...
 
@@ -98,6 +102,8 @@ class Editor:
         seeds: Sequence[int] | None = None,
         fit: Fit | None = None,
         region: str | Region | None = None,
+        mask: Said | Picture = "none",
+        soft: int | None = None,
         batch: int = BATCH,
         inversions: InversionStore | None = None,
     ) -> list[Result]: ...
@@ -115,6 +121,8 @@ class Editor:
         seeds: Sequence[int] | None = None,
         fit: Fit | None = None,
         region: str | Region | None = None,
+        mask: Said | Picture = "none",
+        soft: int | None = None,
         batch: int = BATCH,
         inversions: InversionStore | None = None,
     ) -> Result | list[Result]:
@@ -127,7 +135,7 @@ class Editor:
                 of results in its order.
             source: what it shows: a word of ``prompt``, or a whole prompt; by default the model's captioner says it,
                 and the results' recipes have the ``caption``. Or all that is asked for as an ``EditSpec``, with
-                ``direction``, ``method``, ``seeds`` and ``batch`` beside it at most.
+                ``direction``, ``method``, ``seeds``, ``batch`` and its mask's picture beside it at most.
             target: what it shall show: a word that takes the source's place, or a whole prompt.
             prompt: description of the picture that has the word ``source`` in it; default "a photo of a SOURCE".
             direction: an edit direction, or the file of a saved one, to use instead of one made from the words.
@@ -138,6 +146,9 @@ class Editor:
             region: the part that is edited: "X,Y,W,H" in pixels or percent of the picture, or a ``Region``; "auto" is
                 where the subject is, "none" all of the picture. By default "auto" if the model has a finder, no ``fit``
                 is given and the target is not a matter of the whole picture, as styles are. The rest stays as it is.
+            mask: where it may change, inside the region: "alpha" is where it is transparent; or a picture of its size,
+                white or transparent there. All else keeps its pixels.
+            soft: pixels over which the edit fades in, inside the mask; by default 1/60 of the shorter side.
             batch: how many pictures of a list run together at most.
             inversions: where inversions are kept, so that another edit of the same pictures inverts nothing.
 
@@ -147,13 +158,14 @@ class Editor:
         """
         single = isinstance(image, (str, bytes)) or not isinstance(image, Sequence)
         pictures: Sequence[Picture] = [image] if single else image  # type: ignore[assignment,list-item]
-        spec = spec_of(source, target, prompt, seed, fit, region)
+        said, given = told(mask)
+        spec = spec_of(source, target, prompt, seed, fit, region, said, soft)
         along, seeds = as_direction(direction), seeds_of(pictures, spec.seed, seeds)
         spec.check(directed=along is not None, vgg=None if self.vgg else False)
         check_files(pictures)
         results: dict[int, Result] = {}
         method = self.method(method) if isinstance(method, str) else method
-        frames = look_at(self, pictures, spec, batch=batch)
+        frames = look_at(self, pictures, spec, mask=given, batch=batch)
         wanted = groups(self, frames, [spec], direction=along, method=method, seeds=seeds, batch=batch)
         for group, step in run_groups(self, wanted, inversions=inversions):
             if step.results:
@@ -172,6 +184,8 @@ class Editor:
         seed: int = 0,
         fit: Fit | None = None,
         region: str | Region | None = None,
+        mask: Said | Picture = "none",
+        soft: int | None = None,
         inversions: InversionStore | None = None,
     ) -> Iterator[Progress]:
         """Do what ``edit`` does step by step; ``preview`` turns a step into a picture, the last step has the result.
@@ -180,10 +194,11 @@ class Editor:
             Unsupported: no source is given, and the model has no captioner.
             ValueError: the picture, a word or an option is unusable; the sentence says why.
         """
-        spec, along = spec_of(source, target, prompt, seed, fit, region), as_direction(direction)
+        said, given = told(mask)
+        spec, along = spec_of(source, target, prompt, seed, fit, region, said, soft), as_direction(direction)
         spec.check(directed=along is not None, vgg=None if self.vgg else False)
         method = self.method(method) if isinstance(method, str) else method
-        (group,) = groups(self, look_at(self, [image], spec), [spec], direction=along, method=method)
+        (group,) = groups(self, look_at(self, [image], spec, mask=given), [spec], direction=along, method=method)
         return run_group(self, group, inversions=inversions)
 
     def caption(self, image: Picture, *, fit: Fit | None = None, region: str | Region | None = None) -> str:
@@ -213,6 +228,7 @@ class Editor:
         seeds: Sequence[int] | None = None,
         fit: Fit | None = None,
         region: str | Region | None = None,
+        mask: Photo | Alpha | None = None,
         reconstruct: bool = False,
         trajectory: Trajectory | None = None,
         inversions: InversionStore | None = None,
@@ -221,7 +237,8 @@ class Editor:
 
         ``seeds`` has a seed for each picture, in place of ``seed``. With ``reconstruct`` the results have the source
         branch's picture, too. Nothing is inverted with a ``trajectory`` that ``invert`` made of the same pictures and
-        prompt, or with one that ``inversions`` has kept from an earlier run; that keeps new ones.
+        prompt, or with one that ``inversions`` has kept from an earlier run; that keeps new ones. ``mask`` is a picture
+        of their size, white or transparent where they may change, or their own alpha.
 
         Raises:
             ValueError: the pictures frame to different sizes or the edits cannot share a source (see
@@ -230,6 +247,7 @@ class Editor:
         if not pictures or not requests:
             raise ValueError("There is nothing to do; give at least one picture and one edit of it.")
         frames = [*look(self, pictures, fit=fit, region=region)]
+        frames = frames if mask is None else [*masked(frames, mask)]
         group = Group((), tuple(requests), [], [*seeds_of(pictures, seed, seeds)], frames)
         return run_group(self, group, reconstruct=reconstruct, trajectory=trajectory, inversions=inversions)
 
@@ -288,6 +306,8 @@ def spec_of(
     seed: int,
     fit: Fit | None,
     region: str | Region | None,
+    mask: Said | GivenMask,
+    soft: int | None,
 ) -> EditSpec:
     """What is asked for, in one value.
 
@@ -298,10 +318,27 @@ def spec_of(
     if not isinstance(source, EditSpec):
         part = None if region is None else str(region)
         words = {"target": target, "source": source, "prompt": prompt}
-        return EditSpec.parse({**words, "seed": seed, "fit": fit, "region": part})
-    if target or prompt is not None or seed or fit is not None or region is not None:
-        raise ValueError("An EditSpec says all that is asked for; give target, prompt, seed, fit and region in it.")
+        where = {"fit": fit, "region": part, "mask": mask, "soft": soft}
+        return EditSpec.parse({**words, "seed": seed, **where})
+    beside = isinstance(mask, GivenMask) and mask == source.mask  # its picture stands in no spec
+    parts = (prompt, fit, region, soft, None if beside or mask == "none" else mask)
+    if target or seed or any(part is not None for part in parts):
+        raise ValueError(
+            "An EditSpec says all that is asked for; give target, prompt, seed, fit, region, mask and soft in it."
+        )
     return source
+
+
+def told(mask: Said | Picture) -> tuple[Said | GivenMask, Photo | None]:
+    """A mask as an ``EditSpec`` has it, and its picture if it is one.
+
+    Raises:
+        ImageError: the picture is unusable.
+    """
+    if isinstance(mask, str) and mask in get_args(Said):
+        return cast(Said, mask), None
+    picture = as_photo(mask)
+    return GivenMask(sha256=picture.sha256), picture
 
 
 def seeds_of(rows: Sequence[object], seed: int, seeds: Sequence[int] | None) -> Sequence[int]:

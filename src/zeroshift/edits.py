@@ -13,7 +13,8 @@ from zeroshift.conditioning.direction import Direction, direction_of_words, make
 from zeroshift.conditioning.task import Task, check_target, complete_source, make_task
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.frames import Told
-from zeroshift.image import Fit, ImageError
+from zeroshift.image import Fit, ImageError, Photo
+from zeroshift.image.masks import MOST_SOFT, Said
 from zeroshift.image.regions import Region
 from zeroshift.methods import METHODS, Method, by_name
 from zeroshift.methods.idle import check_idle, check_vgg, chosen, default_part, part_of
@@ -65,6 +66,13 @@ class SavedDirection(_Data):
     """of its values, ``Direction.sha256``"""
 
 
+class GivenMask(_Data):
+    """A mask that exists already; its picture is passed beside the data."""
+
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    """of its file or pixels, ``Photo.sha256``"""
+
+
 AnyDirection: TypeAlias = DirectionOfWords | DirectionOfSentences | SavedDirection
 
 
@@ -89,6 +97,11 @@ class EditSpec(_Data):
     region: Annotated[str, Field(max_length=100)] | None = None
     """the part that is edited: "X,Y,W,H" in pixels or percent of the picture, "auto" (where the subject is) or "none"
     (all of it); by default what suits the model and the words"""
+    mask: Said | GivenMask = "none"
+    """where the picture may change, inside the part that is edited: "alpha" is where it is transparent; all else keeps
+    its pixels"""
+    soft: Annotated[StrictInt, Field(ge=0, le=MOST_SOFT)] | None = None
+    """pixels over which the edit fades in, inside the mask; by default 1/60 of the shorter side"""
     direction: AnyDirection | None = None
     """what to use instead of a direction made of ``source`` and ``target``"""
     strict: StrictBool = False
@@ -126,6 +139,7 @@ class EditSpec(_Data):
         self._check_source(photograph)
         if self.region is not None:
             check_region(self.region)
+        self._check_mask(photograph)
         with _at("method"):
             by_name(self.method)
         with _at("options"):
@@ -149,6 +163,21 @@ class EditSpec(_Data):
             with _at("options"):
                 Request(task, method)
 
+    def given_mask(self, picture: Photo | None) -> Photo | None:
+        """The picture of a ``GivenMask``; None where no such mask is asked for.
+
+        Raises:
+            OptionError: it is another one or missing, or is passed although nothing asks for it.
+        """
+        if not isinstance(self.mask, GivenMask):
+            if picture is not None:
+                raise OptionError("A mask is passed, and `mask` does not ask for it; leave one of them out.", ("mask",))
+            return None
+        if picture is None or picture.sha256 != self.mask.sha256:
+            sentence = f"The mask {self.mask.sha256[:12]} is not there; pass it beside what is asked for."
+            raise OptionError(sentence, ("mask",))
+        return picture
+
     def _check_source(self, photograph: bool) -> None:
         if self.source is None and self.prompt is not None:
             sentence = "`prompt` is a sentence with the word `source` in it; give both, or leave both out."
@@ -156,6 +185,13 @@ class EditSpec(_Data):
         if self.source is None and not photograph:
             sentence = "Without a photograph there is nothing to look at; say with `source` what shall be generated."
             raise OptionError(sentence, ("source",))
+
+    def _check_mask(self, photograph: bool) -> None:
+        if self.mask == "none" and self.soft is not None:
+            raise OptionError("`soft` is how far an edit fades into a `mask`, and there is none.", ("soft",), self.soft)
+        if self.mask != "none" and not photograph:
+            sentence = "`mask` says where a photograph changes, and none is given; give one, or leave it out."
+            raise OptionError(sentence, ("mask",))
 
     def _check_run(self, method: Method, photograph: bool, inverted: bool) -> None:
         usual = default_part(type(method), "inversion")
@@ -226,7 +262,7 @@ class EditSpec(_Data):
         by = method or editor.method(self.method, self.options, self.paper_defaults)
         if along is None and editor.directions is not None:
             along = by.conditioning.generated(task, editor.directions)
-        request = Request(replace(task, direction=along), by)
+        request = Request(replace(task, direction=along), by, soft=self.soft)
         seen = caption if self.source is None else None
         doubts = editor.doubts(request.texts, [*request.sentences, *self.given_sentences], seen or "")
         if doubts and self.strict:

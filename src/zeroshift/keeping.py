@@ -1,7 +1,7 @@
 """Of anybody's edited picture, what was meant to change; of the photograph, everything else, pixel by pixel."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -14,11 +14,10 @@ from zeroshift.image.changes import changed_part, disk
 from zeroshift.image.drift import Drift, drift_of
 from zeroshift.image.framing import Size
 from zeroshift.image.masks import mask_picture, read_mask
-from zeroshift.image.registration import Floats, Mask, Motion, motion_between, moved_back
+from zeroshift.image.registration import Mask, Motion, limited, motion_of, moved_back
 
 SOFT = 1 / 60
 """of the shorter side: how far an edit fades in, unless somebody says otherwise"""
-_SEEN = 2048  # the longer side in pixels that motion and changes are looked for at
 _SAME = 0.01  # how far proportions may differ and count as the same
 
 
@@ -67,7 +66,7 @@ def keep(original: Picture, edited: Picture, *, mask: Picture | None = None, sof
 
 def _found(original: NDArray[np.uint8], aligned: NDArray[np.uint8], known: Mask, soft: int) -> Mask:
     """The part that changed, with a border for the edit to fade in over."""
-    small = _small(original), _small(aligned), _small(known.astype(np.uint8)) > 0
+    small = limited(original), limited(aligned), limited(known.astype(np.uint8)) > 0
     found = cv2.resize(changed_part(*small).astype(np.uint8), known.shape[::-1], interpolation=cv2.INTER_NEAREST)
     return np.asarray(cv2.dilate(found, disk(soft)) > 0)
 
@@ -75,13 +74,8 @@ def _found(original: NDArray[np.uint8], aligned: NDArray[np.uint8], known: Mask,
 def _aligned(original: NDArray[np.uint8], edited: Photo) -> tuple[NDArray[np.uint8], Mask, Motion]:
     """The edit laid over the original, where it says something, and how far it was from there."""
     size = (original.shape[1], original.shape[0])
-    seen = _grey(original)
-    tried = []
-    for picture, known in _laid(edited.image, size):
-        motion = motion_between(seen, _grey(picture))
-        tried.append((motion.support, picture, known, motion))
-    _, picture, known, motion = max(tried, key=lambda one: one[0])
-    motion = _scaled(motion, size[0] / seen.shape[1])
+    tried = [(motion_of(original, picture), picture, known) for picture, known in _laid(edited.image, size)]
+    motion, picture, known = max(tried, key=lambda one: one[0].support)
     return *moved_back(picture, known, motion), motion
 
 
@@ -107,20 +101,3 @@ def _centred(edited: Image.Image, size: Size) -> tuple[NDArray[np.uint8], Mask]:
 
 def _stretched(edited: Image.Image, size: Size) -> Image.Image:
     return edited if edited.size == size else edited.resize(size, Image.Resampling.LANCZOS)
-
-
-def _grey(picture: NDArray[np.uint8]) -> Floats:
-    return np.asarray(cv2.cvtColor(_small(picture), cv2.COLOR_RGB2GRAY), dtype=np.float32)
-
-
-def _small(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The picture no larger than motion and changes are looked for at."""
-    scale = _SEEN / max(picture.shape[:2])
-    if scale >= 1:
-        return picture
-    size = (round(picture.shape[1] * scale), round(picture.shape[0] * scale))
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-
-
-def _scaled(motion: Motion, by: float) -> Motion:
-    return replace(motion, shift=(motion.shift[0] * by, motion.shift[1] * by))

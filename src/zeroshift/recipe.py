@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from zeroshift.image import Fit
+from zeroshift.image.masks import MOST_SOFT
 from zeroshift.sentences import printable
 
 MOST_ROWS = 64
@@ -83,6 +84,14 @@ class EditRecipe(_Made):
     """how the photograph met the model's frame"""
     region: tuple[Pixel, Pixel, Pixel, Pixel] | None = None
     """the part of the photograph that was edited, where that was not all: left, top, right, bottom in pixels"""
+    mask: Literal["alpha", "given"] | None = None
+    """what says which part of the photograph changes: its alpha, or a picture; none: all of it may"""
+    mask_sha256: Hash | None = None
+    """of the picture that says it"""
+    mask_path: Text | None = None
+    """of its file, as seen from the picture's folder"""
+    soft: Annotated[int, Field(ge=0, le=MOST_SOFT)] | None = None
+    """pixels over which the edit fades in, where that was said"""
     source_sha256: Hash | None = None
     """of the photograph; none where the model generated the source"""
     source_path: Text = "source"

@@ -7,6 +7,7 @@ from zeroshift.conditioning.direction import Direction
 from zeroshift.conditioning.task import is_prompt, make_task
 from zeroshift.editor import Editor
 from zeroshift.image import Photo, encode_image
+from zeroshift.image.masks import ALPHA
 from zeroshift.image.regions import Region
 from zeroshift.image.save import Format
 from zeroshift.presets import build_method
@@ -16,12 +17,16 @@ from zeroshift.results import Result
 from zeroshift.sentences import printable
 from zeroshift.translate import Progress, generate
 
-KEPT = ("source_path", "direction_path", "native", "exif", "caption", "rows", "row")
+KEPT = ("source_path", "direction_path", "mask_path", "native", "exif", "caption", "rows", "row")
 """what a shell has added to a recipe, or what the run of one picture does not know"""
 
 
 def replay(
-    editor: Editor, recipe: Recipe, photo: Photo | None = None, direction: Direction | None = None
+    editor: Editor,
+    recipe: Recipe,
+    photo: Photo | None = None,
+    direction: Direction | None = None,
+    mask: Photo | None = None,
 ) -> Iterator[Progress]:
     """Make a picture again, in a batch of the same size; ``result_of`` the last step is the picture.
 
@@ -30,22 +35,26 @@ def replay(
         recipe: what to follow.
         photo: the photograph, if there was one.
         direction: the edit direction, if one was passed to the edit.
+        mask: the picture of its mask, if one was.
 
     Raises:
-        ValueError: the model, the photograph, the direction or VGG16 is another one, or an option does not exist.
+        ValueError: the model, the photograph, the mask, the direction or VGG16 is another one, or an option does not
+            exist.
     """
     check_model(editor, recipe)
     if isinstance(recipe, GenerateRecipe):
         prompts, seeds = [recipe.prompt] * recipe.rows, [recipe.seed] * recipe.rows
         return generate(editor.backbone, prompts, seeds=seeds, steps=recipe.steps, guidance_scale=recipe.guidance_scale)
-    check_inputs(recipe, photo, direction)
+    check_inputs(recipe, photo, direction, mask)
     prompt = None if is_prompt(recipe.source) else recipe.source_prompt
     task = make_task(recipe.source, recipe.target, prompt, direction)
-    request = Request(task, build_method(recipe.method, recipe.method_options))
+    method = build_method(recipe.method, recipe.method_options)
+    request = Request(task, method, soft=recipe.soft)
     if photo is None:
         return editor.run_generated([request], seeds=[recipe.seed] * recipe.rows)
     region = None if recipe.region is None else Region.of(recipe.region)
-    return editor.run([photo] * recipe.rows, [request], seed=recipe.seed, fit=recipe.fit, region=region)
+    pictures, shown = [photo] * recipe.rows, ALPHA if recipe.mask == "alpha" else mask
+    return editor.run(pictures, [request], seed=recipe.seed, fit=recipe.fit, region=region, mask=shown)
 
 
 def check_model(editor: Editor, recipe: Recipe) -> None:
@@ -65,8 +74,10 @@ def check_model(editor: Editor, recipe: Recipe) -> None:
             raise ValueError("This picture was made with other weights of VGG16; give those (`vgg`).")
 
 
-def check_inputs(recipe: EditRecipe, photo: Photo | None, direction: Direction | None) -> None:
-    """Refuse another photograph or direction than the recipe's.
+def check_inputs(
+    recipe: EditRecipe, photo: Photo | None, direction: Direction | None, mask: Photo | None = None
+) -> None:
+    """Refuse another photograph, direction or mask than the recipe's.
 
     Raises:
         ValueError: it is another one, is missing, or plays no part.
@@ -76,6 +87,9 @@ def check_inputs(recipe: EditRecipe, photo: Photo | None, direction: Direction |
         raise ValueError(f"This picture was made {needed}; give what its recipe names.")
     if direction is not None and direction.sha256 != recipe.direction_sha256:
         raise ValueError("This picture was made with another edit direction; give that.")
+    if (None if mask is None else mask.sha256) != recipe.mask_sha256:
+        needed = "without a picture of a mask" if recipe.mask_sha256 is None else "with another mask"
+        raise ValueError(f"This picture was made {needed}; give what its recipe names.")
 
 
 def result_of(recipe: Recipe, last: Progress) -> Result:

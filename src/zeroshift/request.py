@@ -37,6 +37,8 @@ class Request:
 
     task: Task
     method: Method
+    soft: int | None = None
+    """pixels of the photograph over which an edit with a mask fades in; by default 1/60 of the shorter side"""
     doubts: tuple[str, ...] = field(default=(), compare=False)
     """what to warn about in its words"""
 
@@ -114,6 +116,7 @@ def describe(backbone: Backbone, request: Request) -> dict[str, object]:
         "target": task.target,
         "source_prompt": task.source_prompt,
         "target_prompt": task.target_prompt,
+        **({} if request.soft is None else {"soft": request.soft}),
         **made_by(backbone),
     }
 

@@ -2,15 +2,21 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
+import numpy as np
 from PIL import Image
 from torch import Tensor
 
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.frames import Choice
 from zeroshift.image import Fit, Framing, Photo, frame
+from zeroshift.image.blending import blended
+from zeroshift.image.drift import Drift, drift_of
 from zeroshift.image.framing import Box
+from zeroshift.image.masks import mask_picture
+from zeroshift.image.registration import Mask, motion_of
 from zeroshift.image.tensors import to_pictures, to_tensor
 from zeroshift.recipe import EditRecipe
 from zeroshift.sampling import Step
@@ -19,6 +25,18 @@ Natives = list[tuple[list[Image.Image], list[Image.Image] | list[None]]]
 """by request: edited pictures at the model's own size, and the source branch's"""
 Where: TypeAlias = Callable[[Image.Image], Box | None]
 """which part of a picture is edited; None is all of it"""
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Where a photograph is edited, and how that ends."""
+
+    mask: Mask
+    """(H, W), in the photograph"""
+    soft: int
+    """over how many of its pixels the edit fades in"""
+    shows: bool
+    """whether the photograph's alpha is the mask, so that it would hide the edit"""
 
 
 @dataclass(frozen=True)
@@ -37,6 +55,23 @@ class Result:
     """which part of the photograph was chosen, as in "the head at 120,40,300,300", where nobody asked for one"""
     warnings: tuple[str, ...] = ()
     """what may not be as it was meant: words that the model does not know, or that a prompt is too long for"""
+    before: Image.Image | None = None
+    """what was edited: the photograph without its alpha, or the source that the model generated"""
+    mask: Image.Image | None = None
+    """mode L, white where the photograph was edited: in the mask, or without one in the part that the model saw"""
+
+    @cached_property
+    def drift(self) -> Drift:
+        """How the edit differs from what was edited, inside and outside of ``mask``; computed when first asked for.
+
+        Raises:
+            ValueError: nothing was edited; the picture was generated.
+        """
+        if self.before is None:
+            raise ValueError("This picture was generated, so there is nothing that it could have drifted from.")
+        before, after = (np.asarray(picture.convert("RGB")) for picture in (self.before, self.image))
+        inside = np.ones(before.shape[:2], np.bool_) if self.mask is None else np.asarray(self.mask) > 0
+        return drift_of(before, after, inside, motion_of(before, after))
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +90,10 @@ class FramedPhoto:
     """the part of the photograph that was framed, where that is not all of it"""
     part: str | None = None
     """the same in words, where it was chosen and not asked for"""
+    mask: Mask | None = None
+    """where the photograph may change, (H, W), if a mask was given"""
+    mask_sha256: str | None = None
+    """of its picture; None where it is the photograph's own alpha"""
 
 
 def framed(backbone: Backbone, photos: Iterable[Photo], fit: Fit, region: Where | None = None) -> list[FramedPhoto]:
@@ -108,13 +147,36 @@ def put_back(
     frames: Sequence[FramedPhoto],
     recipes: Sequence[dict[str, object]],
     origins: Sequence[dict[str, object]],
+    places: Sequence[Sequence[Place | None]],
 ) -> tuple[tuple[Result, ...], ...]:
-    """Every picture's results, one per request: ``recipes`` are the requests', ``origins`` the pictures'."""
+    """Every picture's results, one per request: ``recipes`` are the requests', ``origins`` the pictures'.
+
+    ``places`` has for every request where each picture was edited.
+    """
     table = []
     for row, (source, origin) in enumerate(zip(frames, origins, strict=True)):
         results = []
-        for (edited, reconstructed), recipe in zip(natives, recipes, strict=True):
-            image = source.photo.with_alpha(source.framing.restore(edited[row], source.photo.image))
-            results.append(Result(image, edited[row], reconstructed[row], recipe_of(recipe, origin), source.part))
+        for (edited, reconstructed), recipe, place in zip(natives, recipes, places, strict=True):
+            image, mask = whole(edited[row], source, place[row])
+            told, part, before = recipe_of(recipe, origin), source.part, source.photo.image
+            native, reconstruction = edited[row], reconstructed[row]
+            results.append(Result(image, native, reconstruction, told, part=part, before=before, mask=mask))
         table.append(tuple(results))
     return tuple(table)
+
+
+def whole(edited: Image.Image, frame: FramedPhoto, place: Place | None) -> tuple[Image.Image, Image.Image]:
+    """The photograph with what the model made of it, and where, mode L.
+
+    With a mask it is the photograph outside of that, pixel by pixel, and its own alpha does not hide the edit.
+    """
+    photo, framing = frame.photo, frame.framing
+    seen = np.zeros(framing.source_size[::-1], np.bool_)
+    left, top, right, bottom = framing.box
+    seen[top:bottom, left:right] = True
+    restored = framing.restore(edited, photo.image)
+    if place is None:
+        return photo.with_alpha(restored), mask_picture(seen)
+    pixels = blended(np.asarray(photo.image), np.asarray(restored), place.mask & seen, place.soft, seen)
+    image, mask = Image.fromarray(pixels), mask_picture(place.mask & seen)
+    return (image if place.shows else photo.with_alpha(image)), mask

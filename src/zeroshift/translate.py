@@ -9,7 +9,8 @@ from torch import Tensor
 from zeroshift.conditioning.base import EditContext
 from zeroshift.conditioning.direction import Direction
 from zeroshift.conditioning.prompts import FixedPrompts
-from zeroshift.control.base import Control
+from zeroshift.control.base import Control, Stack
+from zeroshift.control.mask_blend import MaskBlend
 from zeroshift.control.perceptual import Vgg
 from zeroshift.diffusion.agreement import check_facts
 from zeroshift.diffusion.backbone import Backbone
@@ -19,6 +20,7 @@ from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.image.tensors import to_pictures
 from zeroshift.inversion.base import CleanLatents
 from zeroshift.inversions import InversionStore, inversion_key
+from zeroshift.masking import latent_mask, masked_by, places_of
 from zeroshift.methods.base import Planned, inversion_plan, plan
 from zeroshift.recipe import GenerateRecipe, check_rows
 from zeroshift.request import Request, check_shared, describe, inversion_facts, made_by
@@ -78,11 +80,23 @@ def translate(
     else:
         check_given(backbone, frames, lead, seeds, trajectory)
     planned = _planned(backbone, requests, directions, prompt, trajectory, pictures, vgg)
+    planned = [_inside(backbone, one, frames, pictures) for one in planned]
     step = yield from _walk(backbone, trajectory, planned, reconstruct)
     facts = [{**describe(backbone, r), **p.facts} for r, p in zip(requests, planned, strict=True)]
     natives = decode(backbone, step, reconstruct)
+    places = [places_of(frames, request.soft) for request in requests]
     origins = [_origin(frames, row, seeds[row], trajectory) for row in range(len(frames))]
-    yield replace(_progress(step, trajectory), results=put_back(natives, frames, facts, origins))
+    yield replace(_progress(step, trajectory), results=put_back(natives, frames, facts, origins, places))
+
+
+def _inside(backbone: Backbone, planned: Planned, frames: Sequence[FramedPhoto], pictures: Tensor) -> Planned:
+    """The same target branch, which leaves the photographs' latents alone outside of their masks."""
+    mask = latent_mask(frames, backbone.factor)
+    if mask is None:
+        return planned
+    x0 = backbone.encode(pictures)
+    control = Stack([planned.branch.control, MaskBlend(mask.to(x0.device), x0)])
+    return replace(planned, branch=replace(planned.branch, control=control))
 
 
 def check_given(
@@ -115,6 +129,7 @@ def _origin(frames: Sequence[FramedPhoto], row: int, seed: int, trajectory: Traj
         "inversion_sha256": trajectory.sha256(row),
         **({} if frame.caption is None else {"caption": frame.caption}),
         **({} if frame.region is None else {"region": frame.region}),
+        **masked_by(frame),
     }
 
 
@@ -163,7 +178,7 @@ def _generated(
     places = [{"seed": seed} | ({} if alone else {"rows": len(seeds), "row": row}) for row, seed in enumerate(seeds)]
     return tuple(
         tuple(
-            Result(edits[row], edits[row], sources[row], recipe_of(fact, place))
+            Result(edits[row], edits[row], sources[row], recipe_of(fact, place), before=sources[row])
             for (edits, sources), fact in zip(natives, facts, strict=True)
         )
         for row, place in enumerate(places)

@@ -74,7 +74,8 @@ def edit(
     photographs.check(len(images))
     results.check()
     words = {"target": "", "source": source, "prompt": prompt}
-    framed = {"fit": photographs.fit, "region": photographs.region}
+    said, mask = photographs.masked()
+    framed = {"fit": photographs.fit, "region": photographs.region, "mask": said, "soft": photographs.soft}
     chosen = {"method": method, "options": given, "paper_defaults": paper_defaults, "seed": seed, "strict": strict}
     with usage():
         first = EditSpec.parse({**words, **chosen, **framed})
@@ -88,5 +89,5 @@ def edit(
     editor, loaded = model.opened(loud, vgg, cache.place)
     if generator is not None:
         editor = replace(editor, directions=GeneratedDirections(editor.backbone, generator))
-    job = Job(images, files, beside, wanted, direction, photographs, results, loaded, loud)
+    job = Job(images, files, beside, wanted, direction, mask, photographs, results, loaded, loud)
     carry_out(job, editor, along)

@@ -84,7 +84,8 @@ def result_files(
     if beside is not None and len(files) > 1:
         raise Wrong("--before-after shows one result beside its source; ask for one picture and one target.")
     read = [*(("the photograph", image) for image in images), ("the edit direction", direction)]
-    check_apart([*read, ("the inversion", photographs.inversion_file)], [*files, beside])
+    read += [("the inversion", photographs.inversion_file), ("the mask", photographs.mask_file)]
+    check_apart(read, [*files, beside])
     written = settled([*files, *([] if beside is None else [beside])], results.overwrite, loud)
     for path in written:
         check_picture(path)

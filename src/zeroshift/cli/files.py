@@ -2,14 +2,18 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
 from zeroshift.cli.shared import OUTPUT, Output, Overwrite, Text
 from zeroshift.cli.wrong import Wrong
-from zeroshift.image import Fit
+from zeroshift.image import Fit, Photo, load_image
+from zeroshift.image.masks import MOST_SOFT, Said
+
+if TYPE_CHECKING:
+    from zeroshift.edits import GivenMask
 
 MEGAPIXELS = 100.0
 REGION = Parameter(
@@ -28,6 +32,22 @@ class PhotographFlags:
 
     fit: Annotated[Fit | None, Parameter(help="how it meets the model's frame [default the model's]")] = None
     region: Annotated[Text | None, REGION] = None
+    mask: Annotated[
+        Path | None,
+        Parameter(
+            help="where it may change: alpha (its transparent part), or a picture that is "
+            "white or transparent there [default none: everywhere]",
+            metavar="FILE",
+        ),
+    ] = None
+    soft: Annotated[
+        int | None,
+        Parameter(
+            help="pixels over which the edit fades in, inside the mask [default 1/60 of the shorter side]",
+            metavar="N",
+            validator=Number(gte=0, lte=MOST_SOFT),
+        ),
+    ] = None
     max_megapixels: Annotated[
         float | None,
         Parameter(help=f"refuse larger ones [default {MEGAPIXELS:g}]", metavar="X", validator=Number(gt=0)),
@@ -44,6 +64,24 @@ class PhotographFlags:
     def megapixels(self) -> float:
         """The size above which photographs are refused."""
         return MEGAPIXELS if self.max_megapixels is None else self.max_megapixels
+
+    @property
+    def mask_file(self) -> Path | None:
+        """The picture that is the mask, if one is."""
+        return None if self.mask is None or str(self.mask) in get_args(Said) else self.mask
+
+    def masked(self) -> "tuple[Said | GivenMask, Photo | None]":
+        """The mask as an edit has it, and its picture if it is one.
+
+        Raises:
+            ImageError: the picture is unusable.
+        """
+        from zeroshift.edits import GivenMask
+
+        if self.mask_file is None:
+            return cast(Said, str(self.mask or "none")), None
+        picture = load_image(self.mask_file, self.megapixels)
+        return GivenMask(sha256=picture.sha256), picture
 
     @property
     def together(self) -> int:

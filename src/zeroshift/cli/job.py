@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from zeroshift.editor import Editor
     from zeroshift.edits import EditSpec
     from zeroshift.grouping import Group
+    from zeroshift.image import Photo
     from zeroshift.results import FramedPhoto, Result
 
 SHOWN = 256
@@ -42,6 +43,8 @@ class Job:
     specs: "Sequence[EditSpec]"
     """the edits of every picture"""
     direction: Path | None
+    mask: "Photo | None"
+    """the picture of the mask, if it is one"""
     photographs: PhotographFlags
     results: ResultFlags
     loaded: float
@@ -99,7 +102,7 @@ def frames_of(job: Job, editor: "Editor", spec: "EditSpec") -> "Iterator[FramedP
         Unsupported: nothing is said of the source, and the model has no captioner.
     """
     photos = (load_image(image, max_megapixels=job.photographs.megapixels) for image in job.images)
-    frames = look_at(editor, photos, spec, batch=job.photographs.together)
+    frames = look_at(editor, photos, spec, mask=job.mask, batch=job.photographs.together)
     return told(job.images, frames, job.loud)
 
 
@@ -169,6 +172,8 @@ def deliver(
     along = job.direction or made.get(str(recipe.get("direction_sha256")))
     if along is not None:
         recipe["direction_path"] = relative(along, path)
+    if job.photographs.mask_file is not None:
+        recipe["mask_path"] = relative(job.photographs.mask_file, path)
     picture = result.native if native else result.image
     save_image(picture, path, recipe=recipe)
     beside, before = job.beside, before_of(frame, result, native)
@@ -177,8 +182,14 @@ def deliver(
         save_image(both, beside, recipe={**recipe, "command": "before-after"})
     source, extra = str(image) if image else None, str(beside) if beside else None
     facts = {"target": recipe["target"], "source": source, "before_after": extra, "warnings": list(result.warnings)}
+    facts |= drifted(result, job.loud)
     remark = f"; the model took {job.loaded:.1f} s to load{f'; before and after: {extra}' if extra else ''}"
     tell(path, seconds, {**facts, "recipe": recipe}, job.loud, remark)
+
+
+def drifted(result: "Result", loud: Loudness) -> dict[str, object]:
+    """How the edit differs from its source, which takes a moment to find out, for those who read data."""
+    return {"drift": asdict(result.drift)} if loud.json else {}
 
 
 def before_of(frame: "FramedPhoto | None", result: "Result", native: bool) -> Image.Image | None:

@@ -109,6 +109,27 @@ def saved_direction(recipe: Recipe, edited: Path, direction: Path | None) -> "tu
     return places[0], found
 
 
+def mask_of(recipe: Recipe, edited: Path, mask: Path | None) -> Path | None:
+    """Find the picture of the mask, if the recipe has one: ``mask``, or where the recipe says.
+
+    Raises:
+        Wrong: one is given in vain.
+        ValueError: there is no picture of the recipe's hash.
+    """
+    if not isinstance(recipe, EditRecipe) or recipe.mask_sha256 is None:
+        if mask is not None:
+            raise Wrong(
+                f"{edited} was made without a picture of a mask, so --mask means nothing to it; leave that out."
+            )
+        return None
+    stored = Path(recipe.mask_path or "mask.png")
+    for place in [mask] if mask else near(edited, stored):
+        if place.is_file() and hashlib.sha256(place.read_bytes()).hexdigest() == recipe.mask_sha256:
+            return place
+    name = printable(stored.name)
+    raise ValueError(f"{edited} was made with the mask {name}, which is not there; give it with --mask.")
+
+
 def near(edited: Path, stored: Path) -> list[Path]:
     """The place that a recipe names, if that lies under the picture's folder or under this one; else nothing."""
     place = edited.parent / stored

@@ -9,7 +9,7 @@ from cyclopts import App, Parameter
 from zeroshift.cli.cache import DEFAULT_CACHE, CacheFlags
 from zeroshift.cli.output import check_apart, check_picture, settled, tell
 from zeroshift.cli.progress import follow, waiting
-from zeroshift.cli.recipes import check_vgg, model_flags, original, saved_direction
+from zeroshift.cli.recipes import check_vgg, mask_of, model_flags, original, saved_direction
 from zeroshift.cli.shared import DEFAULT_LOUDNESS, Loudness, Output, Overwrite, Text, Vgg, as_app
 from zeroshift.image import load_image, read_recipe
 from zeroshift.image.save import FORMATS, write_picture
@@ -28,6 +28,7 @@ def redo(
     *,
     image: Annotated[Path | None, Parameter(help="its source [default where the recipe says, or here]")] = None,
     direction: Annotated[Path | None, Parameter(help="its saved edit direction, if it moved")] = None,
+    mask: Annotated[Path | None, Parameter(help="the picture of its mask, if it moved")] = None,
     model: Annotated[Text | None, Parameter(help="its model, if that is not the shipped one")] = None,
     clip: Annotated[Text | None, Parameter(help="its separate CLIP, if it had one")] = None,
     cache_dir: Annotated[Path | None, Parameter(help="where hub downloads are kept")] = None,
@@ -44,14 +45,16 @@ def redo(
     source = original(recipe, edited, image)
     check_vgg(recipe, edited, vgg)
     told, along = saved_direction(recipe, edited, direction)
+    shown = mask_of(recipe, edited, mask)
     read = [("the edited picture", edited), ("the photograph", source), ("the photograph", image)]
-    check_apart([*read, ("the edit direction", told)], [path])
+    check_apart([*read, ("the edit direction", told), ("the mask", shown)], [path])
     (path,) = settled([path], overwrite, loud)
     check_picture(path)
     with waiting("loading the model", loud.silent):
         editor = model_flags(recipe, edited, model, clip, cache_dir).open(vgg, cache.place)
     photo = None if source is None else load_image(source, max_megapixels=float("inf"))
-    last, seconds = follow(replay(editor, recipe, photo, along), loud.silent)
+    where = None if shown is None else load_image(shown, max_megapixels=float("inf"))
+    last, seconds = follow(replay(editor, recipe, photo, along, where), loud.silent)
     result = result_of(recipe, last)
     before = edited.read_bytes()
     again = remade_bytes(recipe, written, result, before, FORMATS[path.suffix.lower()], photo)

@@ -45,10 +45,22 @@ class Framing:
         for picture, size in ((edited, self.frame_size), (original, self.source_size)):
             if picture.size != size:
                 raise ImageError(f"A picture of {picture.size} px cannot be put back, expected {size} px.")
-        patch = edited.crop(self.inner).resize(_extent(self.box), Image.Resampling.LANCZOS)
         restored = original.copy()
-        restored.paste(patch, self.box[:2], _feather(self.box, self.source_size))
+        restored.paste(self._patch(edited), self.box[:2], _feather(self.box, self.source_size))
         return restored
+
+    def view(self, picture: Image.Image) -> Image.Image:
+        """What the model sees of a picture of ``source_size``, at ``frame_size``."""
+        return _pad(picture.resize(_extent(self.inner), Image.Resampling.LANCZOS, box=self.box), self)
+
+    def put(self, seen: Image.Image, onto: Image.Image) -> Image.Image:
+        """A picture of ``source_size`` with ``seen``, of ``frame_size`` and of the same mode, at its place."""
+        whole = onto.copy()
+        whole.paste(self._patch(seen), self.box[:2])
+        return whole
+
+    def _patch(self, seen: Image.Image) -> Image.Image:
+        return seen.crop(self.inner).resize(_extent(self.box), Image.Resampling.LANCZOS)
 
 
 def frame(
@@ -67,8 +79,7 @@ def frame(
         ImageError: there is no such fit, or ``size`` is no multiple of ``multiple``.
     """
     framing = _within(image.size, region or (0, 0, *image.size), fit, size, multiple)
-    picture = image.resize(_extent(framing.inner), Image.Resampling.LANCZOS, box=framing.box)
-    return _pad(picture, framing), framing
+    return framing.view(image), framing
 
 
 def _within(source: Size, region: Box, fit: Fit, size: int, multiple: int) -> Framing:

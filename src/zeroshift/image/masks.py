@@ -1,5 +1,7 @@
 """Masks in files: which pixels of a picture an edit may touch."""
 
+from typing import Literal, TypeAlias
+
 import numpy as np
 from PIL import Image
 
@@ -8,12 +10,19 @@ from zeroshift.image.framing import Size
 from zeroshift.image.load import Photo, Picture, as_photo
 from zeroshift.image.registration import Mask
 
+Alpha: TypeAlias = Literal["alpha"]
+ALPHA: Alpha = "alpha"
+Said: TypeAlias = Literal["none", "alpha"]
+"""none: all of a photograph may change; alpha: where it is transparent"""
+MOST_SOFT = 1000
+"""pixels that an edit fades in over at most"""
+
 
 def read_mask(picture: Picture, size: Size, max_megapixels: float = 100) -> Mask:
     """Where an edit is allowed, (H, W), in a picture of ``size``: white pixels, or transparent ones.
 
-    A picture with alpha is a mask as the OpenAI image API takes it: its transparent half (alpha under 128) is edited.
-    Of any other, the light half is (grey value of 128 or more).
+    A picture with transparent pixels is a mask as the OpenAI image API takes it: these (alpha under 128) are edited. Of
+    any other, the light ones are (grey value of 128 or more).
 
     Raises:
         ImageError: it is unusable, of another size, or allows nothing.
@@ -30,8 +39,8 @@ def read_mask(picture: Picture, size: Size, max_megapixels: float = 100) -> Mask
 
 
 def _allowed(photo: Photo) -> Mask:
-    if photo.alpha is not None:
-        return np.asarray(photo.alpha) < 128
+    if photo.alpha is not None and (transparent := np.asarray(photo.alpha) < 128).any():
+        return transparent
     return np.asarray(photo.image.convert("L")) >= 128
 
 

@@ -7,7 +7,7 @@ taken (RANSAC), so that what was edited has no say.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import cv2
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 Floats: TypeAlias = NDArray[np.float32]
 Mask: TypeAlias = NDArray[np.bool_]
 
+_LARGEST = 2048  # the longer side in pixels of what is looked at
 _COARSE = 512  # the side in pixels that spectra are compared at
 _NEAR = (0.5, 2.0)  # zooms beyond these are not believed
 _ROUNDS = 3
@@ -51,6 +52,24 @@ class Motion:
         corners = np.array([(x, y, 1) for x in (0, size[0] - 1) for y in (0, size[1] - 1)], dtype=np.float64)
         moved = corners @ self.matrix(size).T
         return bool(np.abs(moved - corners[:, :2]).max() < _STILL)
+
+
+def motion_of(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> Motion:
+    """Find the motion from one RGB picture (H, W, 3) to another of the same size, of large ones on smaller copies."""
+    old, new = (
+        np.asarray(cv2.cvtColor(limited(picture), cv2.COLOR_RGB2GRAY), dtype=np.float32) for picture in (before, after)
+    )
+    motion, by = motion_between(old, new), before.shape[1] / old.shape[1]
+    return replace(motion, shift=(motion.shift[0] * by, motion.shift[1] * by))
+
+
+def limited(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The picture no larger than motion and changes are looked for at."""
+    scale = _LARGEST / max(picture.shape[:2])
+    if scale >= 1:
+        return picture
+    size = (round(picture.shape[1] * scale), round(picture.shape[0] * scale))
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def motion_between(before: Floats, after: Floats) -> Motion:
@@ -127,7 +146,7 @@ def _motion_of(fit: NDArray[np.float64], size: tuple[int, int], support: float) 
 
 def _flows(before: Floats, after: Floats) -> Iterator[tuple[float, float, float, float]]:
     """Yield the centre of every tile that has contrast, and how far its content went: x, y, dx, dy."""
-    side = 1 << max(5, min(8, int(math.log2(min(before.shape) / 4))))
+    side = 1 << max(4, min(8, int(math.log2(min(before.shape) / 4))))  # 16 is the least side of a picture
     window = cv2.createHanningWindow((side, side), cv2.CV_32F)
     for top in _starts(before.shape[0], side):
         for left in _starts(before.shape[1], side):

@@ -1,0 +1,113 @@
+"""Masks of edits: where a photograph may change, as it is asked for, as the model sees it, and in the result."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import count
+from typing import TypeAlias
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from zeroshift.image import ImageError, Photo
+from zeroshift.image.changes import disk
+from zeroshift.image.framing import Framing
+from zeroshift.image.masks import ALPHA, Alpha, mask_picture, read_mask
+from zeroshift.image.registration import Mask
+from zeroshift.results import FramedPhoto, Place
+
+SOFT = 1 / 60
+"""of the shorter side of what is edited: how far an edit fades in, unless somebody says otherwise"""
+Failed: TypeAlias = dict[int, Exception]
+"""why pictures could not be edited, by their place among all that were given; passed along, it lets the others go on"""
+
+
+def masked(frames: Iterable[FramedPhoto], mask: Photo | Alpha, failed: Failed | None = None) -> Iterator[FramedPhoto]:
+    """Give every photograph its mask: one for all, or its own transparent part.
+
+    Raises:
+        ImageError: a photograph has another size than the mask, or no alpha, or nothing of it may change; and there is
+            no ``failed`` to note it in.
+    """
+    places = (k for k in count() if failed is None or k not in failed)
+    for frame in frames:
+        place = next(places)
+        try:
+            yield with_mask(frame, mask)
+        except ImageError as error:
+            if failed is None:
+                raise
+            failed[place] = error
+
+
+def with_mask(frame: FramedPhoto, mask: Photo | Alpha) -> FramedPhoto:
+    """The photograph with its mask.
+
+    Raises:
+        ImageError: it has another size than the mask, or no alpha, or nothing of it may change.
+    """
+    given = transparent(frame.photo) if mask == ALPHA else mask
+    where = read_mask(given, frame.photo.image.size)
+    left, top, right, bottom = frame.framing.box
+    if not where[top:bottom, left:right].any():
+        raise ImageError("The mask lies outside of the part that is edited; give a `region` around it, or none.")
+    return replace(frame, mask=where, mask_sha256=None if mask == ALPHA else given.sha256)
+
+
+def transparent(photo: Photo) -> Photo:
+    """The photograph as a mask of its own.
+
+    Raises:
+        ImageError: it has no alpha.
+    """
+    if photo.alpha is None:
+        raise ImageError("The picture has no alpha, so `mask` alpha says nothing of it; give a mask of its own.")
+    return photo
+
+
+def latent_mask(frames: Sequence[FramedPhoto], factor: int) -> Tensor | None:
+    """Where latents may change, (B, 1, h, w), bool: every one of which a pixel may; None without masks.
+
+    Photographs without one among others with one may change everywhere.
+    """
+    if all(frame.mask is None for frame in frames):
+        return None
+    planes = [np.full(f.pixels.size[::-1], 255) if f.mask is None else seen(f.framing, f.mask) for f in frames]
+    pixels = torch.from_numpy(np.stack(planes)).float()[:, None]
+    return F.max_pool2d(pixels, factor) >= 128
+
+
+def seen(framing: Framing, mask: Mask) -> NDArray[np.uint8]:
+    """A photograph's mask in the model's frame, (h, w), 0 to 255."""
+    return np.asarray(framing.view(mask_picture(mask)))
+
+
+def in_photograph(framing: Framing, mask: Image.Image, soft: int) -> Mask:
+    """A mask that was found in the model's frame, mode L, in the photograph, with a border to fade in over."""
+    where = np.asarray(framing.put(mask, Image.new("L", framing.source_size))) >= 128
+    return np.asarray(cv2.dilate(where.astype(np.uint8), disk(soft)) > 0)
+
+
+def width_of(framing: Framing, soft: int | None) -> int:
+    """How many pixels of the photograph the edit fades in over."""
+    left, top, right, bottom = framing.box
+    return round(min(right - left, bottom - top) * SOFT) if soft is None else soft
+
+
+def places_of(frames: Sequence[FramedPhoto], soft: int | None) -> list[Place | None]:
+    """Where each photograph is edited by its own mask; None where it has none."""
+    return [
+        None if f.mask is None else Place(f.mask, width_of(f.framing, soft), shows=f.mask_sha256 is None)
+        for f in frames
+    ]
+
+
+def masked_by(frame: FramedPhoto) -> dict[str, object]:
+    """What a recipe says of a photograph's mask."""
+    if frame.mask is None:
+        return {}
+    return {"mask": "alpha"} if frame.mask_sha256 is None else {"mask": "given", "mask_sha256": frame.mask_sha256}
