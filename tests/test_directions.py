@@ -5,6 +5,8 @@ import hashlib
 import json
 import os
 import pickle
+import shlex
+import shutil
 from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +18,7 @@ import pytest
 import torch
 from huggingface_hub import ModelCard, constants
 from PIL import Image
+from transformers import CLIPTextConfig, CLIPTextModel
 
 from tests.shell import call, edit, photograph, refused
 from zeroshift.conditioning.direction import Direction, direction_of_words, doubts, load_direction, save_direction
@@ -25,7 +28,10 @@ from zeroshift.directions.figure import draw
 from zeroshift.directions.hub import FILE, card, from_pretrained, push_to_hub
 from zeroshift.directions.quality import doubts_about, quality_of
 from zeroshift.doubts import Doubt
-from zeroshift.sentences import template_sentences
+from zeroshift.generators import sift
+from zeroshift.generators.text_file import TextFile
+from zeroshift.miniature.training.tokenizer import train_tokenizer
+from zeroshift.sentences import swap_word, template_sentences
 
 CATS, DOGS = template_sentences("cat", 60), template_sentences("dog", 40)
 
@@ -40,10 +46,11 @@ def test_quality_is_distance_spread_and_chance(tiny):
     distance = np.linalg.norm(dogs.mean(0) - cats.mean(0))
     spread = np.sqrt((cats.var(0, ddof=1).sum() + dogs.var(0, ddof=1).sum()) / 2)
     assert found.distance == pytest.approx(distance) and found.spread == pytest.approx(spread)
+    assert found.sentence == pytest.approx(np.sqrt((np.square(cats).sum() + np.square(dogs).sum()) / 100))
     assert found.chance == pytest.approx(spread * np.sqrt(1 / 60 + 1 / 40)) and 0 <= found.in_pieces < 0.5
     assert found.distance == pytest.approx(float(direction_of_words(tiny, "cat", "dog", 40).delta.norm()), rel=0.5)
     single = quality_of(tiny, CATS[:1], DOGS[:1])
-    assert (single.spread, single.weak) == (0.0, False)
+    assert single.spread == single.chance == 0.0
 
 
 def test_chance_is_how_far_halves_of_one_set_are_apart(tiny):
@@ -61,7 +68,9 @@ def test_chance_is_how_far_halves_of_one_set_are_apart(tiny):
 def test_a_weak_direction_is_warned_of(tiny):
     weak, strong = quality_of(tiny, CATS[:30], CATS[30:]), quality_of(tiny, CATS, DOGS)
     direction = direction_of_words(tiny, "cat", "dog", 5)
-    assert doubts_about(direction, replace(strong, chance=strong.distance / 50)) == []
+    plain = replace(strong, chance=strong.distance / 6, sentence=strong.distance * 9)
+    assert doubts_about(direction, plain) == [] and not plain.weak
+    assert replace(plain, chance=strong.distance / 4).weak and replace(plain, sentence=strong.distance * 11).weak
     (said,) = doubts_about(direction, weak)
     assert said.startswith("The edit direction from cat to dog is ") and "too weak to edit with; take words" in said
 
@@ -375,3 +384,47 @@ def test_one_direction_for_several_targets_is_refused_in_python_too(tiny):
             direction=direction_of_words(tiny, "cat", "dog", 4),
             method=Editor(tiny, {}).method("pix2pix-zero", {"steps": 1}),
         )
+
+
+def documented() -> list[list[str]]:
+    """The commands of the papers' tasks, as the page has them."""
+    page = (Path(__file__).parent.parent / "docs/directions.md").read_text(encoding="utf-8")
+    block = page.partition("<!-- tasks -->")[2].partition("<!-- /tasks -->")[0]
+    return [shlex.split(line)[1:] for line in block.splitlines() if line.startswith("zeroshift")]
+
+
+def longer(checkpoint: Path, folder: Path) -> Path:
+    """Copy a checkpoint, with a text encoder that reads 77 tokens as Stable Diffusion's does."""
+    shutil.copytree(checkpoint, folder)
+    words = train_tokenizer(template_sentences("cat", 200), 400, 77)
+    words.save_pretrained(folder / "tokenizer")
+    config = CLIPTextConfig.from_pretrained(folder / "text_encoder")
+    config.update({"max_position_embeddings": 77, "vocab_size": len(words)})
+    config.update({name: getattr(words, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")})
+    CLIPTextModel(config).save_pretrained(folder / "text_encoder")
+    return folder
+
+
+def test_the_papers_tasks_are_commands_that_run(capsys, checkpoint, tmp_path, monkeypatch):
+    commands, checkpoint = documented(), longer(checkpoint, tmp_path / "longer")
+    assert len(commands) == 9
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "examples").symlink_to(Path(__file__).parent.parent / "examples")
+    for command in commands:
+        command[command.index("--model") + 1] = str(checkpoint)
+        frames = "--sentences-from" in command
+        few = () if frames else ("--count", "50")
+        done = call(capsys, *command, *few, "--threads", "1", "--json")
+        assert done.code == 0, done
+        facts = json.loads(done.out)
+        assert (facts["source_sentences"], facts["target_sentences"]) == (("144",) * 2 if frames else ("50",) * 2)
+        assert facts["origin"] == ("files" if frames else "template bank") and facts["norm"] > 0
+
+
+@pytest.mark.parametrize(("name", "word"), [("style", "oil pastel"), ("season", "winter"), ("thing", "old tree")])
+def test_frames_are_filled_alike_for_all_words(name: str, word: str):
+    generator = TextFile(Path(__file__).parent.parent / f"examples/frames/{name}.txt")
+    ours, theirs = generator(word, 0), generator("sketch", 0)
+    assert len(set(ours)) == len(ours) == 144 and all(word in line and "{}" not in line for line in ours)
+    assert [swap_word(line, "sketch", word) for line in theirs] == ours
+    assert sift(ours, word).dropped == {} and not any(f"a {word}" in line for line in ours if word[0] in "aeiou")

@@ -13,9 +13,11 @@ from zeroshift.diffusion.backbone import Backbone
 
 LOOKED_AT = 100
 """sentences of each set that the spread is taken from"""
+SHARE = 0.1
+"""of the length of an encoded sentence that a direction has at least; with the first shipped model "photo" to "picture"
+had 0.02, "cat" to "dog" 0.44"""
 WEAK = 5.0
-"""times chance that a direction is long at least: with the first shipped model two halves of one word's sentences were
-0.4 times chance apart, "photo" and "picture" 2, "cat" and "dog" 39"""
+"""times chance that it is long at least: two halves of one word's sentences were 0.4 times chance apart"""
 
 
 @dataclass(frozen=True)
@@ -28,33 +30,38 @@ class Quality:
     """of the sentences around the mean of their set, root mean square; 0 of a single sentence"""
     chance: float
     """distance that the means of two such sets of one and the same word have by chance"""
+    sentence: float
+    """length of an encoded sentence, root mean square"""
     in_pieces: float
     """share of the different words that the tokenizer knows in pieces only"""
 
     @property
     def weak(self) -> bool:
-        """Whether the direction is hardly longer than chance makes it, so that an edit would show little but noise."""
-        return self.distance < WEAK * self.chance
+        """Whether the direction is so short that an edit would show little, or hardly longer than chance makes it."""
+        return self.distance < max(SHARE * self.sentence, WEAK * self.chance)
 
 
 def quality_of(backbone: Backbone, source: Sequence[str], target: Sequence[str]) -> Quality:
     """Measure two sets of sentences that a direction is made of."""
     means = [mean_of(backbone, sentences).tokens for sentences in (source, target)]
     sets = [sentences[:LOOKED_AT] for sentences in (source, target)]
-    scatter = [_scatter(backbone, sentences) for sentences in sets]
-    spread = (sum(scatter) / 2) ** 0.5
+    vectors = [_encoded(backbone, sentences) for sentences in sets]
+    spread = (sum(map(_scatter, vectors)) / 2) ** 0.5
     chance = spread * sum(1 / len(sentences) for sentences in (source, target)) ** 0.5
-    return Quality(float((means[1] - means[0]).norm()), spread, chance, in_pieces(backbone, [*sets[0], *sets[1]]))
+    length = float(torch.cat(vectors).square().sum(1).mean().sqrt())
+    pieces = in_pieces(backbone, [*sets[0], *sets[1]])
+    return Quality(float((means[1] - means[0]).norm()), spread, chance, length, pieces)
 
 
-def _scatter(backbone: Backbone, sentences: Sequence[str]) -> float:
-    """The mean squared distance of sentences from their mean, unbiased; 0 of one."""
-    if len(sentences) == 1:
-        return 0.0
-    vectors = torch.cat(
-        [backbone.embed(sentences[k : k + 64]).tokens.cpu().double() for k in range(0, len(sentences), 64)]
-    )
-    return float((vectors - vectors.mean(0)).square().sum()) / (len(sentences) - 1)
+def _encoded(backbone: Backbone, sentences: Sequence[str]) -> Tensor:
+    """Sentences as one vector each, (N, L * D)."""
+    batches = (sentences[first : first + 64] for first in range(0, len(sentences), 64))
+    return torch.cat([backbone.embed(batch).tokens.cpu().double().flatten(1) for batch in batches])
+
+
+def _scatter(vectors: Tensor) -> float:
+    """The mean squared distance of vectors from their mean, unbiased; 0 of one."""
+    return float((vectors - vectors.mean(0)).square().sum()) / max(len(vectors) - 1, 1)
 
 
 def in_pieces(backbone: Backbone, sentences: Sequence[str]) -> float:
@@ -75,9 +82,9 @@ def doubts_about(direction: Direction, quality: Quality) -> list[str]:
     if not quality.weak:
         return []
     return [
-        f"The edit direction{name} is {quality.distance:.3g} long, and sets of one and the same word would be "
-        f"{quality.chance:.3g} apart by chance: it is too weak to edit with; take words that differ more, or more "
-        "sentences."
+        f"The edit direction{name} is {quality.distance:.3g} long, {quality.distance / quality.sentence:.0%} of an "
+        f"encoded sentence, and chance alone makes {quality.chance:.3g}: it is too weak to edit with; take words that "
+        "differ more, or more sentences."
     ]
 
 

@@ -6,11 +6,15 @@ from pathlib import Path
 from typing import ClassVar
 
 from zeroshift.files import read_regular
+from zeroshift.sentences import swap_word
+
+GAP = "{}"
+"""where the word stands in a line for any word"""
 
 
 @dataclass(frozen=True)
 class TextFile:
-    """The lines of a text file in UTF-8, whatever the word."""
+    """The lines of a text file in UTF-8; where one has {}, the word stands in its place, the article corrected."""
 
     name: ClassVar[str] = "files"
 
@@ -26,7 +30,7 @@ class TextFile:
         Raises:
             ValueError: it cannot be read as UTF-8.
         """
-        return lines_of(self.path)
+        return [swap_word(line, GAP, word) if GAP in line else line for line in lines_of(self.path)]
 
 
 def lines_of(path: Path) -> list[str]:
