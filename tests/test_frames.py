@@ -1,7 +1,7 @@
 """Which part of a picture is edited where nobody says so: found, whole, or the middle."""
 
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from zeroshift.image import Photo
 from zeroshift.image.framing import Box, middle
 from zeroshift.image.recipe import read_recipe
 from zeroshift.loading import own_captioner
+from zeroshift.miniature.classifier import build_classifier, save_classifier
 from zeroshift.miniature.finder import Finder, save_finder
 from zeroshift.miniature.finder_network import FinderNetwork
 from zeroshift.miniature.reading import changes_all
@@ -141,23 +142,47 @@ def test_a_frame_of_about_the_middle_is_the_middle(tiny):
     assert (close.fit, close.box) == ("crop", None)
 
 
-def test_the_command_line_says_what_it_takes(capsys, checkpoint, tmp_path, monkeypatch):
+@pytest.fixture
+def finding(checkpoint, tmp_path, monkeypatch):
+    """The current folder, with a model that finds something in every picture and a picture."""
     monkeypatch.chdir(tmp_path)
+    photograph(tmp_path / "cat.png", 200, 60)
     model = shutil.copytree(checkpoint, tmp_path / "model")
+    save_finder(untrained(threshold=0), model / "finder")
+    return tmp_path
+
+
+def untrained(threshold: float) -> Finder:
     torch.manual_seed(0)
     shape = (8, 8, 8), (1, 1, 1)
-    untrained = Finder(FinderNetwork(*shape).eval(), *shape, threshold=0)
-    save_finder(untrained, model / "finder")
-    photograph(tmp_path / "cat.png", 200, 60)
-    words = ("--source", "cat", "--target", "dog", "--method", "sdedit", "--steps", "2", "-o", "dog.png")
-    done = call(capsys, "edit", "cat.png", *words, "--model", "model")
+    return Finder(FinderNetwork(*shape).eval(), *shape, threshold=threshold)
+
+
+WORDED = ("--source", "cat", "--target", "dog", "--method", "sdedit", "--steps", "2", "--model", "model")
+
+
+def test_the_command_line_says_what_it_takes(capsys, finding):
+    done = call(capsys, "edit", "cat.png", *WORDED, "-o", "dog.png")
     assert done.code == 0, done.err
     left, top, right, bottom = read_recipe(Path("dog.png"))["region"]
     assert f"cat.png: edits the head at {left},{top},{right - left},{bottom - top}" in done.err.splitlines()
-    shutil.rmtree(model / "finder")
+    shutil.rmtree("model/finder")
     assert "the same bytes" in call(capsys, "redo", "dog.png", "--model", "model").out
-    refused = call(capsys, "edit", "cat.png", *words[:-1], "again.png", "--model", "model", "--region", "auto")
+    refused = call(capsys, "edit", "cat.png", *WORDED, "-o", "again.png", "--region", "auto")
     assert refused.code != 0 and "no finder" in refused.err and not Path("again.png").exists()
-    save_finder(replace(untrained, threshold=1e9), model / "finder")
-    done = call(capsys, "edit", "cat.png", *words[:-1], "middle.png", "--model", "model")
+    save_finder(untrained(threshold=1e9), finding / "model" / "finder")
+    done = call(capsys, "edit", "cat.png", *WORDED, "-o", "middle.png")
     assert "cat.png: edits the middle, since no head was found" in done.err.splitlines()
+
+
+def test_targets_of_one_command_have_their_own_frames(capsys, finding):
+    save_classifier(build_classifier((8, 8), (1, 1), size=16), finding / "model" / "classifier")
+    done = call(capsys, "edit", "cat.png", *WORDED, "--target", "sketch", "--target", "fox", "-o", "out")
+    assert done.code == 0, done.err
+    assert [line for line in done.err.splitlines() if "the whole picture" in line] == [
+        "cat.png: edits the whole picture"
+    ]
+    recipes = [read_recipe(Path(f"out/cat-{target}-sdedit-0.png")) for target in ("dog", "sketch", "fox")]
+    assert [recipe["target"] for recipe in recipes] == ["dog", "sketch", "fox"]
+    assert [recipe["fit"] for recipe in recipes] == ["aspect"] * 3
+    assert recipes[0]["region"] == recipes[2]["region"] and "region" not in recipes[1]

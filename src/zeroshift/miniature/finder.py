@@ -47,21 +47,21 @@ class Finder:
     widths: tuple[int, ...]
     blocks: tuple[int, ...]
     threshold: float = 1.0
-    """sum of the qualities of the places that agree"""
+    """sum of the squared qualities of the places that agree"""
     trained_on: str = ""
     """the pictures, in words"""
     figures: dict[str, float] = field(default_factory=dict)
     """what was measured when it was trained"""
 
     def best(self, picture: Image.Image) -> tuple[Box, float]:
-        """The square that most places mean, in pixels, and how far they agree: the sum of their qualities."""
+        """The square that most places mean, in pixels, and how far they agree: the sum of their squared qualities."""
         frames, qualities = self.frames(picture)
         if not len(frames):
             return square((picture.width / 2, picture.height / 2), min(picture.size), picture.size), 0.0
         apart = frames[:, None] - frames[None, :]  # (N, N, 3)
         side = (frames[:, None, 2] + frames[None, :, 2]).div(2).exp()
         distance = (apart[..., 0].square() + apart[..., 1].square()) / side.square() + apart[..., 2].square()
-        agreement = torch.exp(-distance / (2 * SPREAD**2)) * qualities
+        agreement = torch.exp(-distance / (2 * SPREAD**2)) * qualities.square()
         said = agreement.sum(1)
         first = int(said.argmax())
         x, y, size = (frames * (agreement[first] / said[first])[:, None]).sum(0).tolist()
