@@ -72,3 +72,20 @@ def test_only_the_region_is_framed_and_pasted_back(fit):
     outside[box[1] : box[3], box[0] : box[2]] = False
     assert (back[outside] == pixels[outside]).all()
     assert not back[35, 75].any()  # the middle of the region, far from its soft border
+
+
+@pytest.mark.parametrize("box", [(40, 10, 110, 60), (0, 0, 64, 64), (86, 0, 150, 90)])
+def test_a_blended_part_changes_nothing_outside_it_and_takes_the_colours_around_it(box):
+    """An edit that is the part in another tint is the part; borders of the picture are part of it."""
+    rows, columns = np.mgrid[:90, :150]
+    pixels = np.stack([60 + rows, 40 + columns, 200 - rows], 2).astype(np.uint8)
+    picture = Image.fromarray(pixels)
+    seen, framing = frame(picture, "aspect", size=64, multiple=8, region=box)
+    tinted = Image.fromarray((np.asarray(seen).astype(int) + (8, -6, 4)).clip(0, 255).astype(np.uint8))
+    assert np.abs(np.asarray(framing.blend(tinted, picture)).astype(int) - pixels).max() <= 4
+    back = np.asarray(framing.blend(Image.new("RGB", framing.frame_size), picture))
+    outside = np.ones(pixels.shape[:2], bool)
+    outside[box[1] : box[3], box[0] : box[2]] = False
+    assert (back[outside] == pixels[outside]).all()
+    with pytest.raises(ImageError, match="cannot be put back"):
+        framing.blend(seen, seen)

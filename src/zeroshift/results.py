@@ -174,9 +174,10 @@ def whole(edited: Image.Image, frame: FramedPhoto, place: Place | None) -> tuple
     seen = np.zeros(framing.source_size[::-1], np.bool_)
     left, top, right, bottom = framing.box
     seen[top:bottom, left:right] = True
-    restored = framing.restore(edited, photo.image)
     if place is None:
-        return photo.with_alpha(restored), mask_picture(seen)
+        laid = framing.restore if frame.region is None else framing.blend
+        return photo.with_alpha(laid(edited, photo.image)), mask_picture(seen)
+    restored = framing.restore(edited, photo.image)
     pixels = blended(np.asarray(photo.image), np.asarray(restored), place.mask & seen, place.soft, seen)
     image, mask = Image.fromarray(pixels), mask_picture(place.mask & seen)
     return (image if place.shows else photo.with_alpha(image)), mask

@@ -17,6 +17,8 @@ Size = tuple[int, int]  # width, height
 Box = tuple[int, int, int, int]  # left, top, right, bottom
 
 _FEATHER = 16  # a pasted square fades over this fraction of its side
+_RIM = 32  # a blended part leaves this fraction of its side to the original, where the two colours are compared
+_BLENDED = 3  # and fades in over so many rims
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,33 @@ class Framing:
         Raises:
             ImageError: a picture has another size.
         """
-        for picture, size in ((edited, self.frame_size), (original, self.source_size)):
-            if picture.size != size:
-                raise ImageError(f"A picture of {picture.size} px cannot be put back, expected {size} px.")
+        self._check(edited, original)
         restored = original.copy()
         restored.paste(self._patch(edited), self.box[:2], _feather(self.box, self.source_size))
         return restored
+
+    def blend(self, edited: Image.Image, original: Image.Image) -> Image.Image:
+        """What ``restore`` gives, of RGB pictures, with the edit's colours matched to the original's at the borders.
+
+        For a part that somebody chose: round it lies the same thing, and its colours go on.
+
+        Raises:
+            ImageError: a picture has another size.
+        """
+        from zeroshift.image.blending import blended  # OpenCV takes a while, and most need it not
+
+        self._check(edited, original)
+        left, top, right, bottom = self.box
+        width, height = self.source_size
+        pixels, known = np.array(original), np.zeros((height, width), dtype=bool)
+        laid = pixels.copy()
+        laid[top:bottom, left:right] = np.asarray(self._patch(edited))
+        known[top:bottom, left:right] = True
+        rim = max(1, min(_extent(self.box)) // _RIM)
+        inside = np.zeros_like(known)
+        rows = slice(top + rim * (top > 0), bottom - rim * (bottom < height))
+        inside[rows, left + rim * (left > 0) : right - rim * (right < width)] = True
+        return Image.fromarray(blended(pixels, laid, inside, _BLENDED * rim, known))
 
     def view(self, picture: Image.Image) -> Image.Image:
         """What the model sees of a picture of ``source_size``, at ``frame_size``."""
@@ -61,6 +84,11 @@ class Framing:
 
     def _patch(self, seen: Image.Image) -> Image.Image:
         return seen.crop(self.inner).resize(_extent(self.box), Image.Resampling.LANCZOS)
+
+    def _check(self, edited: Image.Image, original: Image.Image) -> None:
+        for picture, size in ((edited, self.frame_size), (original, self.source_size)):
+            if picture.size != size:
+                raise ImageError(f"A picture of {picture.size} px cannot be put back, expected {size} px.")
 
 
 def frame(
