@@ -31,8 +31,11 @@ def telling(pictures: Tensor) -> Classifier:
     """Return a random network whose heads are scaled so that they tell uint8 pictures (N, 3, 16, 16) apart."""
     torch.manual_seed(2)
     made = build_classifier((8, 16), (1, 2), size=16, coats=COATS, styles=STYLES)
-    for head, features in zip(heads_of(made), read_by(made, pictures.float() / 127.5 - 1), strict=True):
-        head.weight.mul_(3 / head(features).std(0)[:, None])
+    spreads = (30, 3, 3)  # of logits: a captioner is sure of its animals
+    for head, features, spread in zip(
+        heads_of(made), read_by(made, pictures.float() / 127.5 - 1), spreads, strict=True
+    ):
+        head.weight.mul_(spread / head(features).std(0)[:, None])
         head.bias.copy_(-(features @ head.weight.T).mean(0))
     return made
 

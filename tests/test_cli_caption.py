@@ -47,9 +47,12 @@ def captions(place, monkeypatch) -> dict[str, str]:
 def test_caption_prints_a_line_for_each(capsys, place, captions):
     done = call(capsys, "caption", *NAMES, "--model", place[1])
     assert (done.code, done.err) == (0, "")
-    assert done.out.splitlines() == [f"{name}: {caption}" for name, caption in captions.items()]
+    assert [line.partition(" (")[0] for line in done.out.splitlines()] == [f"{k}: {v}" for k, v in captions.items()]
     lines = call(capsys, "caption", *NAMES, "--model", place[1], "--json").out.splitlines()
-    assert [json.loads(line) for line in lines] == [{"path": k, "caption": v} for k, v in captions.items()]
+    told = [json.loads(line) for line in lines]
+    assert [(one["path"], one["caption"], one["sure"]) for one in told] == [(*pair, True) for pair in captions.items()]
+    for line, one in zip(done.out.splitlines(), told, strict=True):
+        assert line.endswith("(" + ", ".join(f"{animal} {p:.2f}" for animal, p in one["probabilities"].items()) + ")")
     alone = call(capsys, "caption")
     assert (alone.code, alone.out) == (2, "") and alone.err.startswith("Usage: zeroshift caption IMAGE...")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from torch import OutOfMemoryError
 
-from zeroshift.captioning import Captioner
+from zeroshift.captioning import Captioner, see
 from zeroshift.conditioning.direction import Direction
 from zeroshift.diffusion.backbone import Backbone, Unsupported
 from zeroshift.diffusion.trajectory import Trajectory
@@ -20,9 +20,9 @@ from zeroshift.image.regions import Region
 from zeroshift.inversions import InversionStore
 from zeroshift.masking import Failed, masked
 from zeroshift.methods.base import Method
-from zeroshift.request import Request
 from zeroshift.results import FramedPhoto, framed_as
 from zeroshift.translate import Progress, translate
+from zeroshift.verdicts import with_verdicts
 from zeroshift.words import DoubtfulWords
 
 if TYPE_CHECKING:
@@ -178,7 +178,9 @@ def run_group(
 ) -> Iterator[Progress]:
     """Do what ``groups`` took together; see ``Editor.run``."""
     if not group.frames:
-        return with_doubts(editor.run_generated(group.requests, seeds=group.seeds), group.requests)
+        return with_verdicts(
+            editor.captioner, editor.run_generated(group.requests, seeds=group.seeds), group.requests, ()
+        )
     steps = translate(
         editor.backbone,
         group.frames,
@@ -189,15 +191,7 @@ def run_group(
         inversions=inversions,
         vgg=editor.vgg,
     )
-    return with_doubts(steps, group.requests)
-
-
-def with_doubts(steps: Iterator[Progress], requests: Sequence[Request]) -> Iterator[Progress]:
-    """Say with each result what was doubtful about its words."""
-    for step in steps:
-        rows = (zip(row, requests, strict=True) for row in step.results)
-        told = tuple(tuple(replace(result, warnings=one.doubts) for result, one in row) for row in rows)
-        yield replace(step, results=told)
+    return with_verdicts(editor.captioner, steps, group.requests, group.frames)
 
 
 def opened(
@@ -227,8 +221,21 @@ def opened(
 def captioned(captioner: Captioner, frames: Iterator[FramedPhoto], batch: int) -> Iterator[FramedPhoto]:
     """Say what pictures show, ``batch`` at a time."""
     while chunk := list(islice(frames, batch)):
-        captions = captioner.captions([frame.pixels for frame in chunk])
-        yield from (replace(frame, caption=text) for frame, text in zip(chunk, captions, strict=True))
+        found = see(captioner, [frame.pixels for frame in chunk])
+        yield from (replace(frame, caption=seen.caption, seen=seen) for frame, seen in zip(chunk, found, strict=True))
+
+
+def check_sure(frame: FramedPhoto | None) -> None:
+    """Refuse a picture of which the captioner is not sure what it shows, where it was asked.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if frame is not None and frame.seen is not None and not frame.seen.sure:
+        raise ValueError(
+            f"The model is not sure what the picture shows; its best guess is {frame.seen.guess}. Say with `source` "
+            "what it shows, or give the `region` that shows it."
+        )
 
 
 def asked_of(
@@ -254,6 +261,7 @@ def asked_of(
     for frame in [None] if frames is None else frames:
         place, caption = next(places), None if frame is None else frame.caption
         try:
+            check_sure(frame)
             requests = [
                 spec.resolve(editor, caption, toward, method=method) for spec, toward in zip(specs, along, strict=True)
             ]

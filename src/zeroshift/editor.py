@@ -7,8 +7,8 @@ from typing import cast, get_args, overload
 
 from PIL import Image
 
-from zeroshift.batching import groups, look, look_at, run_group, run_groups
-from zeroshift.captioning import Captioner, Vocabulary, vocabulary_of
+from zeroshift.batching import check_sure, groups, look, look_at, run_group, run_groups
+from zeroshift.captioning import Captioner, Seen, Vocabulary, vocabulary_of
 from zeroshift.conditioning.direction import Direction, as_direction
 from zeroshift.control.perceptual import Vgg
 from zeroshift.diffusion.backbone import Backbone
@@ -206,10 +206,22 @@ class Editor:
 
         Raises:
             Unsupported: the model has no captioner.
+            ValueError: the picture is unusable, or the captioner is not sure; the sentence says why.
+        """
+        (frame,) = look(self, [image], fit=fit, region=region, caption=True)
+        check_sure(frame)
+        return str(frame.caption)
+
+    def see(self, image: Picture, *, fit: Fit | None = None, region: str | Region | None = None) -> Seen:
+        """What the captioner makes of a picture: its likeliest caption, probabilities, and whether it is sure.
+
+        Raises:
+            Unsupported: the model has no captioner.
             ValueError: the picture is unusable; the sentence says why.
         """
         (frame,) = look(self, [image], fit=fit, region=region, caption=True)
-        return str(frame.caption)
+        assert frame.seen is not None
+        return frame.seen
 
     def doubts(self, prompts: Sequence[str], sentences: Sequence[str] = (), caption: str = "") -> tuple[str, ...]:
         """What to warn about in prompts or words: those that the model does not know, and those that are cut off.

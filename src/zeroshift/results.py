@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from zeroshift.captioning import Seen
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.frames import Choice
 from zeroshift.image import Fit, Framing, Photo, frame
@@ -20,6 +21,9 @@ from zeroshift.image.registration import Mask, motion_of
 from zeroshift.image.tensors import to_pictures, to_tensor
 from zeroshift.recipe import EditRecipe
 from zeroshift.sampling import Step
+
+if TYPE_CHECKING:
+    from zeroshift.verdicts import Verdict
 
 Natives = list[tuple[list[Image.Image], list[Image.Image] | list[None]]]
 """by request: edited pictures at the model's own size, and the source branch's"""
@@ -53,8 +57,10 @@ class Result:
     """everything that is needed to make it again"""
     part: str | None = None
     """which part of the photograph was chosen, as in "the head at 120,40,300,300", where nobody asked for one"""
+    verdict: "Verdict | None" = None
+    """whether something changed, and whether the target can be seen; None where nobody looked"""
     warnings: tuple[str, ...] = ()
-    """what may not be as it was meant: words that the model does not know, or that a prompt is too long for"""
+    """what is doubtful about the words: those that the model does not know, or that a prompt is too long for"""
     before: Image.Image | None = None
     """what was edited: the photograph without its alpha, or the source that the model generated"""
     mask: Image.Image | None = None
@@ -86,6 +92,8 @@ class FramedPhoto:
     fit: Fit
     caption: str | None = None
     """what it shows, where the model's captioner was asked"""
+    seen: Seen | None = None
+    """the same with the captioner's probabilities"""
     region: Box | None = None
     """the part of the photograph that was framed, where that is not all of it"""
     part: str | None = None

@@ -1,6 +1,10 @@
 """Captioners: from a picture to a sentence, and from that sentence to an edit."""
 
-from zeroshift.captioning.base import Captioner, Scope, Vocabulary
+from collections.abc import Sequence
+
+from PIL import Image
+
+from zeroshift.captioning.base import Captioner, Doubting, Judge, Scope, Seen, Vocabulary
 from zeroshift.captioning.sentences import PlainEnglish
 
 
@@ -9,4 +13,11 @@ def vocabulary_of(captioner: Captioner | None) -> Vocabulary:
     return captioner if isinstance(captioner, Vocabulary) else PlainEnglish()
 
 
-__all__ = ["Captioner", "PlainEnglish", "Scope", "Vocabulary", "vocabulary_of"]
+def see(captioner: Captioner, pictures: Sequence[Image.Image]) -> list[Seen]:
+    """What a captioner makes of pictures; of one that has no doubts every caption is sure."""
+    if isinstance(captioner, Doubting):
+        return captioner.see(pictures)
+    return [Seen(caption) for caption in captioner.captions(pictures)]
+
+
+__all__ = ["Captioner", "Doubting", "Judge", "PlainEnglish", "Scope", "Seen", "Vocabulary", "see", "vocabulary_of"]

@@ -1,11 +1,30 @@
 """What a captioner does, and what it may offer beside."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from PIL import Image
 
 from zeroshift.conditioning.task import Task
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a captioner makes of a picture."""
+
+    caption: str
+    """the likeliest sentence, whether that is sure or not"""
+    probabilities: Mapping[str, float] = field(default_factory=dict)
+    """of what it tells apart, as in {"cat": 0.9, "dog": 0.1}; empty where it gives none"""
+    sure: bool = True
+    """whether the caption may be taken for what the picture shows"""
+
+    @property
+    def guess(self) -> str:
+        """Caption and probabilities, as in "a photo of a cat (cat 0.90, dog 0.10)"."""
+        numbers = ", ".join(f"{name} {p:.2f}" for name, p in self.probabilities.items())
+        return f"{self.caption} ({numbers})" if numbers else self.caption
 
 
 class Captioner(Protocol):
@@ -30,6 +49,22 @@ class Scope(Protocol):
             source: the source prompt, where one is named.
             target: a word or a whole prompt.
         """
+
+
+@runtime_checkable
+class Doubting(Protocol):
+    """A captioner that says how sure it is; what others say is taken for sure."""
+
+    def see(self, pictures: Sequence[Image.Image]) -> list[Seen]:
+        """What it makes of each picture; captions are those of ``Captioner.captions``."""
+
+
+@runtime_checkable
+class Judge(Protocol):
+    """A captioner that can tell whether an edit shows what it was to show."""
+
+    def lacking(self, pictures: Sequence[Image.Image], prompt: str) -> list[str]:
+        """What each picture does not show of a prompt, as in "a dog"; empty where nothing is missing or can be told."""
 
 
 @runtime_checkable

@@ -2,12 +2,14 @@
 
 import json as text
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
+from zeroshift.captioning import Seen
 from zeroshift.cli.files import MEGAPIXELS, REGION
 from zeroshift.cli.shared import DEFAULT_MODEL, OUTPUT, Loudness, ModelFlags, Text, as_app
 from zeroshift.cli.wrong import Wrong
@@ -37,5 +39,11 @@ def caption(
     check_files(images, max_megapixels)
     editor, _ = model.opened(Loudness(json=json))
     pictures = (load_image(image, max_megapixels=max_megapixels) for image in images)
-    for image, seen in zip(images, look(editor, pictures, fit=fit, region=region, caption=True), strict=True):
-        print(text.dumps({"path": str(image), "caption": seen.caption}) if json else f"{image}: {seen.caption}")
+    frames = look(editor, pictures, fit=fit, region=region, caption=True)
+    for image, seen in zip(images, (frame.seen for frame in frames if frame.seen), strict=True):
+        print(text.dumps({"path": str(image), **asdict(seen)}) if json else f"{image}: {spoken(seen)}")
+
+
+def spoken(seen: Seen) -> str:
+    """A caption with its probabilities, or that there is none to rely on."""
+    return seen.guess if seen.sure else f"not sure; the best guess is {seen.guess}"

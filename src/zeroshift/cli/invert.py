@@ -7,7 +7,7 @@ from typing import Annotated, cast
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from zeroshift.batching import look
+from zeroshift.batching import check_sure, look
 from zeroshift.cli.files import REGION
 from zeroshift.cli.flags import Flag, Given, with_flags
 from zeroshift.cli.invert_report import checked_report, write_report
@@ -92,6 +92,7 @@ def invert(
     editor, _ = model.opened(loud)
     frames = look(editor, [picture], fit=fit, region=region, caption=words is None)
     (frame,) = seen([image], frames, loud)
+    check_sure(frame)
     words = words or editor.vocabulary.source_prompt(frame.caption or "")
     warn(editor.doubts([words]), loud)
     task = Task(source or words, "", words, "", None)  # the target plays no part

@@ -112,7 +112,8 @@ def told(images: Sequence[Path], frames: "Iterator[FramedPhoto]", loud: Loudness
         if frame.part is not None and not loud.silent:
             print(f"{image}: edits {frame.part}", file=sys.stderr)
         if frame.caption is not None and not loud.silent:
-            print(f"{image}: sees {frame.caption}", file=sys.stderr)
+            sure = frame.seen is None or frame.seen.sure
+            print(f"{image}: {'sees' if sure else 'not sure, perhaps'} {frame.caption}", file=sys.stderr)
         yield frame
 
 
@@ -183,8 +184,11 @@ def deliver(
     source, extra = str(image) if image else None, str(beside) if beside else None
     facts = {"target": recipe["target"], "source": source, "before_after": extra, "warnings": list(result.warnings)}
     facts |= drifted(result, job.loud)
+    verdict = result.verdict
+    facts["verdict"] = None if verdict is None else asdict(verdict)
     remark = f"; the model took {job.loaded:.1f} s to load{f'; before and after: {extra}' if extra else ''}"
     tell(path, seconds, {**facts, "recipe": recipe}, job.loud, remark)
+    warn([f"{path}: {verdict.advice}"] if verdict is not None and verdict.advice else [], job.loud)
 
 
 def drifted(result: "Result", loud: Loudness) -> dict[str, object]:

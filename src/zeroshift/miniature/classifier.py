@@ -5,7 +5,7 @@ What it tells of a photograph (animal, coat, style) is also what the shipped mod
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -47,10 +47,13 @@ class ClassifierNetwork(nn.Module):
     """A small residual network: ``blocks[k]`` blocks of ``widths[k]`` channels at level k, the first at half size.
 
     Linear heads read pooled features: one logit for two classes, and one per coat and per style, if any. Styles are
-    told by the features of all levels: the last one's are trained to tell animals whatever the colours.
+    told by the features of all levels: the last one's are trained to tell animals whatever the colours. So is, by a
+    head of ``presence`` hidden units, whether there is an animal at all.
     """
 
-    def __init__(self, widths: tuple[int, ...], blocks: tuple[int, ...], coats: int = 0, styles: int = 0) -> None:
+    def __init__(
+        self, widths: tuple[int, ...], blocks: tuple[int, ...], coats: int = 0, styles: int = 0, presence: int = 0
+    ) -> None:
         super().__init__()
         self.stem = nn.Conv2d(3, widths[0], 3, 2, 1, bias=False)
         self.norm = nn.BatchNorm2d(widths[0])
@@ -66,6 +69,7 @@ class ClassifierNetwork(nn.Module):
         self.coat_head = nn.Linear(channels, coats) if coats else None
         every = widths[0] + sum(widths)
         self.style_head = nn.Sequential(nn.BatchNorm1d(every), nn.Linear(every, styles)) if styles else None
+        self.presence_head = presence_head(every, presence) if presence else None
 
     def levels(self, x: Tensor) -> Tensor:
         """The pooled features of stem and levels, (N, widths[0] + sum(widths)), of pictures in [-1, 1]."""
@@ -93,6 +97,12 @@ class ClassifierNetwork(nn.Module):
         return self.heads(self.levels(x))[0]
 
 
+def presence_head(features: int, hidden: int) -> nn.Sequential:
+    """An untrained head that tells by the features of all levels whether a picture shows an animal."""
+    norm = nn.BatchNorm1d(features, affine=False)
+    return nn.Sequential(norm, nn.Linear(features, hidden), nn.ReLU(), nn.Dropout(0.3), nn.Linear(hidden, 1))
+
+
 @dataclass(frozen=True)
 class Classifier:
     """A trained network with its decision threshold."""
@@ -111,6 +121,8 @@ class Classifier:
     """the coats that it tells apart, as captions name them"""
     styles: tuple[str, ...] = ()
     """the styles that it tells apart, keys of ``vocabulary.MEDIA``"""
+    sure_from: float = 0.0
+    """what ``presence`` is of a picture that shows an animal, at least"""
 
     def probabilities(self, pictures: Tensor, batch: int = 64) -> Tensor:
         """The second class's probability (N,) of uint8 pictures (N, 3, H, W)."""
@@ -149,6 +161,20 @@ class Classifier:
         animals, coats, styles = (torch.cat(head).cpu() for head in zip(*parts, strict=True))
         return animals, coats, styles
 
+    @torch.no_grad()
+    def presence(self, pictures: Tensor, batch: int = 64) -> Tensor | None:
+        """Logits (N,) of there being an animal in uint8 pictures (N, 3, H, W), averaged over mirror images.
+
+        None for a classifier without such a head.
+        """
+        head, network = self.network.presence_head, self.network
+        if head is None:
+            return None
+        found = [
+            (head(network.levels(x)) + head(network.levels(x.flip(-1)))) / 2 for x in self._inputs(pictures, batch)
+        ]
+        return torch.cat(found)[:, 0].cpu()
+
     def _inputs(self, pictures: Tensor, batch: int) -> Iterator[Tensor]:
         device = next(self.network.parameters()).device
         return (resized(part.to(device), self.size) / 127.5 - 1 for part in torch.split(pictures, batch))
@@ -185,7 +211,11 @@ def start_from(classifier: Classifier, trained: Classifier) -> None:
             f"The classifier to go on from has widths {trained.widths} and blocks {trained.blocks}, and this one "
             f"{classifier.widths} and {classifier.blocks}; start afresh."
         )
-    fresh = ["coat_head"] * (trained.coats != classifier.coats) + ["style_head"] * (trained.styles != classifier.styles)
+    fresh = (
+        ["presence_head"]
+        + ["coat_head"] * (trained.coats != classifier.coats)
+        + ["style_head"] * (trained.styles != classifier.styles)
+    )
     kept = {k: v for k, v in trained.network.state_dict().items() if k.partition(".")[0] not in fresh}
     classifier.network.load_state_dict({**classifier.network.state_dict(), **kept})
 
@@ -203,12 +233,13 @@ def load_classifier(folder: str | Path) -> Classifier:
     with loading(f"the classifier in {folder}", "config.json and model.safetensors"):
         known = ClassifierConfig.model_validate(read_object(folder / "config.json", "the classifier"))
         shape = known.architecture.widths, known.architecture.blocks
-        network = ClassifierNetwork(*shape, len(known.coats), len(known.styles))
+        hidden = 0 if known.presence is None else known.presence.hidden
+        network = ClassifierNetwork(*shape, len(known.coats), len(known.styles), hidden)
         network.load_state_dict({k: v.float() for k, v in load_file(folder / "model.safetensors").items()})
     network.eval().requires_grad_(False)
-    return Classifier(
-        network, *shape, known.size, known.classes, known.threshold, known.figures, known.coats, known.styles
-    )
+    sure_from = 0.0 if known.presence is None else known.presence.sure_from
+    made = Classifier(network, *shape, known.size, known.classes, known.threshold, known.figures)
+    return replace(made, coats=known.coats, styles=known.styles, sure_from=sure_from)
 
 
 def save_classifier(classifier: Classifier, folder: str | Path) -> None:
@@ -227,4 +258,6 @@ def save_classifier(classifier: Classifier, folder: str | Path) -> None:
         "coats": classifier.coats,
         "styles": classifier.styles,
     }
+    if (head := classifier.network.presence_head) is not None:
+        config["presence"] = {"hidden": head[1].out_features, "sure_from": classifier.sure_from}
     write_atomically(folder / "config.json", (json.dumps(config, indent=2) + "\n").encode())

@@ -20,6 +20,13 @@ class Architecture(BaseModel):
     blocks: Annotated[tuple[Annotated[int, Field(ge=1, le=64)], ...], Field(min_length=1)]
 
 
+class Presence(BaseModel):
+    """The head that tells whether there is an animal."""
+
+    hidden: Annotated[int, Field(ge=1, le=4096)]
+    sure_from: Annotated[float, Field(allow_inf_nan=False)]
+
+
 class ClassifierConfig(BaseModel):
     """Everything but the weights; see ``Classifier``."""
 
@@ -29,5 +36,7 @@ class ClassifierConfig(BaseModel):
     threshold: Annotated[float, Field(ge=0, le=1)]
     figures: dict[str, float]
     coats: tuple[str, ...] = ()
+    """older files have none"""
+    presence: Presence | None = None
     """older files have none"""
     styles: tuple[Annotated[str, AfterValidator(_known)], ...] = ()

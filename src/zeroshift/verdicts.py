@@ -1,0 +1,100 @@
+"""What became of an edit: whether anything changed, and whether the result shows what was asked for."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from PIL import Image
+
+from zeroshift.captioning import Captioner, Judge
+from zeroshift.image.errors import ImageError
+from zeroshift.request import Request
+from zeroshift.results import FramedPhoto, Result
+from zeroshift.translate import Progress
+
+CELLS = 16
+"""into how many cells a side is parted: fine detail, which an autoencoder loses in any case, averages out"""
+SHARE = 0.05
+"""share of the cells that changed most, whose mean counts: an edit may be of a small part"""
+CHANGED = 20.0
+"""grey levels of change from which on something happened"""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of an edit."""
+
+    change: float
+    """mean difference in grey levels, 0 to 255, of the twentieth of the frame that changed most"""
+    lacking: str = ""
+    """what the result was to show and does not, as in "a dog (cat 0.93)"; empty where that cannot be told"""
+    advice: str | None = None
+    """one sentence that says what is wrong and what to try; None where nothing is known to be wrong"""
+
+
+def with_verdicts(
+    captioner: Captioner | None, steps: Iterator[Progress], requests: Sequence[Request], frames: Sequence[FramedPhoto]
+) -> Iterator[Progress]:
+    """Say with each result what became of the edit, and what was doubtful about its words.
+
+    Pictures are compared with what the model saw of the photograph, or with the source that it generated.
+    """
+    for step in steps:
+        if not step.results:
+            yield step
+            continue
+        columns = [[row[n] for row in step.results] for n in range(len(requests))]
+        told = [judged(captioner, column, one, frames) for column, one in zip(columns, requests, strict=True)]
+        yield replace(step, results=tuple(zip(*told, strict=True)))
+
+
+def judged(
+    captioner: Captioner | None, results: Sequence[Result], request: Request, frames: Sequence[FramedPhoto]
+) -> list[Result]:
+    """The results of one request with their verdicts."""
+    after = [result.native for result in results]
+    before = [frame.pixels for frame in frames] or [result.reconstruction or result.native for result in results]
+    prompt = request.task.target_prompt
+    missed = captioner.lacking(after, prompt) if isinstance(captioner, Judge) else [""] * len(after)
+    verdicts = [
+        verdict_of(change_between(source, edit), lacking, request)
+        for source, edit, lacking in zip(before, after, missed, strict=True)
+    ]
+    return [
+        replace(result, verdict=verdict, warnings=request.doubts)
+        for result, verdict in zip(results, verdicts, strict=True)
+    ]
+
+
+def change_between(source: Image.Image, edit: Image.Image) -> float:
+    """Mean difference in grey levels, 0 to 255, of the cells that changed most.
+
+    Raises:
+        ImageError: the pictures have different sizes.
+    """
+    if source.size != edit.size:
+        raise ImageError(f"Pictures of one size are compared, and these have {source.size} and {edit.size}.")
+    small = [
+        np.asarray(one.convert("RGB").resize((CELLS, CELLS), Image.Resampling.BOX), float) for one in (source, edit)
+    ]
+    cells = np.sort(np.abs(small[0] - small[1]).mean(2), axis=None)
+    return float(cells[-round(SHARE * len(cells)) :].mean())
+
+
+def verdict_of(change: float, lacking: str, request: Request) -> Verdict:
+    """What is to be said of a change and of what is missing; nothing where no change was asked for."""
+    if vars(request.method.conditioning).get("strength") == 0:
+        return Verdict(change, lacking)
+    if change < CHANGED:
+        return Verdict(change, lacking, f"The result hardly differs from its source; {what_to_try(request)}.")
+    if lacking:
+        return Verdict(change, lacking, f"The result does not look like {lacking}; {what_to_try(request)}.")
+    return Verdict(change)
+
+
+def what_to_try(request: Request) -> str:
+    """What makes an edit change more."""
+    noise = vars(request.method.inversion).get("noise_strength")
+    other = "`method` sdedit, which keeps less" if noise is None else f"`noise_strength` above {noise:g}"
+    scale = f"`guidance_scale` above {request.method.guidance_scale:g}"
+    return f"try {scale}, {other}, another `seed`, or a `region` close around what shall change"

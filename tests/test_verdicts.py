@@ -1,0 +1,92 @@
+"""What is said of results: nothing changed, or not what was asked for."""
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.saved import picture
+from tests.shell import call, photograph
+from zeroshift.captioning import Judge
+from zeroshift.editor import Editor
+from zeroshift.edits import EditSpec
+from zeroshift.image import ImageError
+from zeroshift.request import Request
+from zeroshift.verdicts import CHANGED, change_between, verdict_of
+
+SPEC = EditSpec(target="dog", source="cat", method="sdedit", options={"steps": 2})
+
+
+class Sees:
+    """A captioner that misses the same thing in every picture."""
+
+    def __init__(self, missed: str) -> None:
+        self.missed = missed
+
+    def captions(self, pictures: Sequence[Image.Image]) -> list[str]:
+        return ["a photo of a cat"] * len(pictures)
+
+    def lacking(self, pictures: Sequence[Image.Image], prompt: str) -> list[str]:
+        assert prompt == "a photo of a dog"
+        return [self.missed] * len(pictures)
+
+
+def request(tiny, **options: object) -> Request:
+    return SPEC.model_copy(update={"options": options}).resolve(Editor(tiny, {}))
+
+
+def test_change_is_measured_where_most_of_it_is():
+    """A part of a twentieth of the picture counts whole, fine detail not at all."""
+    grey = np.full((128, 128, 3), 100, np.uint8)
+    assert change_between(Image.fromarray(grey), Image.fromarray(grey)) == 0
+    part, checked = grey.copy(), grey.copy()
+    part[:32, :32] += 50  # 16 of 256 cells, of which the 13 that changed most count
+    checked[::2, ::2] += 40
+    checked[1::2, 1::2] += 40
+    checked[::2, 1::2] -= 40
+    checked[1::2, ::2] -= 40
+    assert change_between(Image.fromarray(grey), Image.fromarray(part)) == 50
+    assert change_between(Image.fromarray(grey), Image.fromarray(checked)) == 0
+    with pytest.raises(ImageError, match="one size"):
+        change_between(Image.fromarray(grey), Image.fromarray(grey[:64]))
+
+
+def test_the_sentence_says_what_is_wrong_and_what_to_try(tiny):
+    asked = request(tiny, guidance_scale=3.0)
+    little = verdict_of(CHANGED / 2, "a dog (cat 0.90)", asked)
+    assert "hardly differs" in little.advice and "`guidance_scale` above 3" in little.advice
+    assert "`noise_strength` above 0.75" in little.advice
+    wrong = verdict_of(CHANGED * 2, "a dog (cat 0.90)", asked)
+    assert "does not look like a dog (cat 0.90)" in wrong.advice and wrong.lacking
+    assert verdict_of(CHANGED * 2, "", asked).advice is None
+    other = SPEC.model_copy(update={"method": "ddim"}).resolve(Editor(tiny, {}))
+    assert "`method` sdedit" in verdict_of(0, "", other).advice
+
+
+def test_no_change_that_was_asked_for_is_not_advised_against(tiny):
+    assert verdict_of(0, "a dog", request(tiny, conditioning={"strength": 0.0})).advice is None
+
+
+@pytest.mark.parametrize("missed", ["", "a dog (cat 0.93)"])
+def test_results_of_photographs_and_of_generated_sources_have_a_verdict(tiny, missed):
+    editor = Editor(tiny, {}, Sees(missed))
+    assert isinstance(editor.captioner, Judge)
+    result = editor.edit(picture(0), SPEC)
+    assert result.verdict.lacking == missed
+    assert result.verdict.change == change_between(picture(0).image, result.native)
+    alone = Editor(tiny, {}).edit(picture(0), SPEC)
+    assert alone.verdict.lacking == "" and alone.native.tobytes() == result.native.tobytes()
+
+
+def test_the_command_line_says_it_and_its_json_has_it(capsys, checkpoint, tmp_path):
+    place = photograph(tmp_path / "x.png", 32, 32)
+    words = ("edit", place, "--source", "cat", "--target", "dog", "--method", "sdedit", "--model", checkpoint)
+    # next to no noise: what comes out is the autoencoder's
+    still = (*words, "--noise-strength", "0.02", "--steps", "50", "-o", tmp_path / "y.png")
+    done = call(capsys, *still, "--json")
+    told = json.loads(done.out)
+    assert done.code == 0 and told["warnings"] == [] and told["verdict"]["change"] > 0
+    done = call(capsys, *still, "--overwrite")
+    assert (told["verdict"]["advice"] is None) == ("warning" not in done.err)
