@@ -62,33 +62,39 @@ class HeadsCaptioner:
         if not pictures:
             return []
         squares = self._squares(pictures)
-        heads, there = self.classifier.logits(squares), self.classifier.presence(squares)
-        shown = [True] * len(squares) if there is None else (there >= self.classifier.sure_from).tolist()
-        rows = zip(self._scenes(heads), heads[0].sigmoid().tolist(), shown, strict=True)
+        heads = self.classifier.logits(squares)
+        rows = zip(self._scenes(heads), heads[0].sigmoid().tolist(), self._there(squares), strict=True)
         return [self._seen(*row) for row in rows]
 
     def lacking(self, pictures: Sequence[Image.Image], prompt: str) -> list[str]:
         """The animal and the style that a prompt names and a picture does not show, as in "a dog (cat 0.93)".
 
-        Of a prompt that names both animals or neither, no animal is missed, and of photographs no style.
+        Of a prompt that names both animals or neither, no animal is missed, nor where it may be either; and of
+        photographs no style.
         """
         named = [name for name in self.classifier.classes if contains_word(prompt, name)]
-        style = reading.style_of(prompt)
-        animals, coats, styles = self.classifier.logits(self._squares(pictures))
-        shown = self._scenes((animals, coats, styles))
-        found = []
-        for scene, second in zip(shown, animals.sigmoid().tolist(), strict=True):
-            missed = [
-                f"{with_article(name)} ({self._told(scene.noun, second)})" for name in named if name != scene.noun
-            ]
-            other = style not in (STYLES[0], scene.medium) and style in self.classifier.styles
-            medium = [f"{MEDIA[style][0].format('it')} ({scene.medium})"] if other else []
-            found.append(" or ".join([*(missed if len(named) == 1 else []), *medium]))
-        return found
+        animal, style = named[0] if len(named) == 1 else "", reading.style_of(prompt)
+        squares = self._squares(pictures)
+        heads, there = self.classifier.logits(squares), self._there(squares)
+        rows = zip(self._scenes(heads), heads[0].sigmoid().tolist(), there, strict=True)
+        return [" or ".join([*self._other_animal(animal, *row), *self._other_style(style, row[0])]) for row in rows]
 
-    def _told(self, noun: str, second: float) -> str:
-        """An animal with its probability, of the second class's."""
-        return f"{noun} {second if noun == self.classifier.classes[1] else 1 - second:.2f}"
+    def _other_animal(self, animal: str, scene: Scene, second: float, there: bool) -> list[str]:
+        if animal and not there:
+            return [f"{with_article(animal)} (no animal is clear in it)"]
+        if not animal or scene.noun == animal or not self._decided(second):
+            return []
+        likely = second if scene.noun == self.classifier.classes[1] else 1 - second
+        return [f"{with_article(animal)} ({scene.noun} {likely:.2f})"]
+
+    def _other_style(self, style: str, scene: Scene) -> list[str]:
+        other = style not in (STYLES[0], scene.medium) and style in self.classifier.styles
+        return [f"{MEDIA[style][0].format('it')} ({scene.medium})"] if other else []
+
+    def _there(self, squares: Tensor) -> list[bool]:
+        """Whether there is an animal in each picture; in all where no head tells."""
+        there = self.classifier.presence(squares)
+        return [True] * len(squares) if there is None else (there >= self.classifier.sure_from).tolist()
 
     def _squares(self, pictures: Sequence[Image.Image]) -> Tensor:
         side = (self.classifier.size, self.classifier.size)
@@ -96,9 +102,14 @@ class HeadsCaptioner:
         return torch.stack([torch.from_numpy(np.array(square)).permute(2, 0, 1) for square in squares])
 
     def _seen(self, scene: Scene, second: float, shown: bool) -> Seen:
-        (first, other), middle = self.classifier.classes, self.classifier.threshold
+        first, other = self.classifier.classes
+        return Seen(scene.caption, {first: 1 - second, other: second}, shown and self._decided(second))
+
+    def _decided(self, second: float) -> bool:
+        """Whether the second class's probability lies far enough from the decision."""
+        middle = self.classifier.threshold
         certainty = (second - middle) / (1 - middle) if second >= middle else (middle - second) / middle
-        return Seen(scene.caption, {first: 1 - second, other: second}, shown and certainty >= self.sure_from)
+        return certainty >= self.sure_from
 
     def retarget(self, caption: str, target: str) -> Task:
         """The edit of a picture with this caption, in the shipped model's words; see ``miniature.reading``."""
