@@ -13,6 +13,7 @@ import torch
 
 from tests.shell import call, edit, photograph, refused
 from tests.tiny import text_encoder, tiny_backbone
+from tests.tiny_xl import tiny_xl_backbone
 from tests.watch import calls
 from zeroshift.cache import MeanFolder, cache_folder
 from zeroshift.conditioning.direction import direction_of_words
@@ -58,6 +59,18 @@ def test_a_words_sentences_are_encoded_once_on_a_machine(tmp_path):
         assert len(seen) == encoded
         if words == ("cat", "dog"):
             assert made.sha256 == plain.sha256 and made.provenance == plain.provenance
+
+
+def test_two_text_encoders_and_their_pooled_vector_are_kept(tmp_path):
+    for n in range(2):
+        backbone = tiny_xl_backbone(torch.float32, tmp_path / f"words-{n}")
+        plain = direction_of_words(backbone, "cat", "dog", 20)
+        again = tiny_xl_backbone(torch.float32, tmp_path / f"again-{n}")
+        keep_means(again, MeanFolder(tmp_path))
+        with calls(again.text_encoders[1]) as seen:
+            kept = direction_of_words(again, "cat", "dog", 20)
+        assert len(seen) == (0 if n else 2) and kept.sha256 == plain.sha256
+        assert kept.pooled is not None and torch.equal(kept.pooled, plain.pooled)
 
 
 def test_a_key_holds_all_that_the_bits_depend_on(monkeypatch):

@@ -27,7 +27,6 @@ from zeroshift.directions.exchange import export_pair, import_pair
 from zeroshift.directions.figure import draw
 from zeroshift.directions.hub import FILE, card, from_pretrained, push_to_hub
 from zeroshift.directions.quality import doubts_about, quality_of
-from zeroshift.doubts import Doubt
 from zeroshift.generators import sift
 from zeroshift.generators.text_file import TextFile
 from zeroshift.miniature.training.tokenizer import train_tokenizer
@@ -372,18 +371,17 @@ def test_one_direction_for_several_targets_is_refused_in_python_too(tiny):
     from zeroshift.batching import groups
     from zeroshift.editor import Editor
     from zeroshift.edits import EditSpec
+    from zeroshift.words import DoubtfulWords
 
     specs = [EditSpec(source="cat", target=target) for target in ("dog", "pug")]
     with pytest.raises(ValueError, match="leads to one target, and these are several"):
         list(groups(Editor(tiny, {}), None, specs, direction=direction_of_words(tiny, "cat", "dog", 4)))
-    with pytest.warns(Doubt, match="leads from cat to dog, and asked for is dog to cat"):
-        Editor(tiny, {}).edit(
-            Image.new("RGB", (32, 32)),
-            "dog",
-            "cat",
-            direction=direction_of_words(tiny, "cat", "dog", 4),
-            method=Editor(tiny, {}).method("pix2pix-zero", {"steps": 1}),
-        )
+    editor, direction = Editor(tiny, {}), direction_of_words(tiny, "cat", "dog", 4)
+    method, picture = editor.method("pix2pix-zero", {"steps": 1}), Image.new("RGB", (32, 32))
+    result = editor.edit(picture, "dog", "cat", direction=direction, method=method)
+    assert "The edit direction leads from cat to dog, and asked for is dog to cat." in result.warnings
+    with pytest.raises(DoubtfulWords, match="leads from cat to dog, and asked for is dog to cat"):
+        editor.edit(picture, EditSpec(source="dog", target="cat", strict=True), direction=direction, method=method)
 
 
 def documented() -> list[list[str]]:

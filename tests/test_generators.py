@@ -288,4 +288,5 @@ def test_an_editor_with_sentences(checkpoint, tmp_path):
     for options in ({"conditioning": {"words": "swap"}}, {"conditioning": {"kind": "prompts"}}):
         assert EditSpec(source="cat", target="dog", options=options).resolve(editor).task.direction is None
     whole = EditSpec(source="a photo of a cat", target="a photo of a dog")
-    assert whole.resolve(editor).task.direction is None
+    request = whole.resolve(editor)
+    assert request.task.direction is None and "these are whole prompts" in request.doubts[-1]

@@ -10,6 +10,7 @@ from pydantic_core import to_jsonable_python
 
 from zeroshift.captioning import Scope, Vocabulary
 from zeroshift.conditioning.direction import Direction, direction_of_words, make_direction
+from zeroshift.conditioning.direction import doubts as doubts_of_direction
 from zeroshift.conditioning.task import Task, check_target, complete_source, make_task
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.frames import Told
@@ -31,6 +32,11 @@ if TYPE_CHECKING:
 
 MOST_SENTENCES = 10_000
 """of one set that an edit direction is made of"""
+WHOLE_PROMPTS = (
+    "Sentences are made about words, and these are whole prompts: the edit goes along the difference of the two; give "
+    "the words that differ as source and target, and the sentence as `prompt`."
+)
+"""what is said where sentences were asked for and play no part"""
 Options: TypeAlias = Annotated[dict[str, JsonValue], BeforeValidator(to_jsonable_python)]
 Seed: TypeAlias = Annotated[StrictInt, Field(ge=0, lt=2**63)]
 Prompt: TypeAlias = Annotated[str, Field(max_length=2000, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")]
@@ -254,7 +260,8 @@ class EditSpec(_Data):
             method: one to take in place of the named one with the model's presets and the options.
 
         Raises:
-            DoubtfulWords: the model does not know or see all words, and this is ``strict``.
+            DoubtfulWords: the model does not know or see all words, or the direction is of others, and this is
+                ``strict``.
             ValueError: a word, an option or a value makes no sense, or the direction is another one.
         """
         along = self.made_direction(editor.backbone, direction)
@@ -265,6 +272,10 @@ class EditSpec(_Data):
         request = Request(replace(task, direction=along), by, soft=self.soft)
         seen = caption if self.source is None else None
         doubts = editor.doubts(request.texts, [*request.sentences, *self.given_sentences], seen or "")
+        if along is not None:
+            doubts = [*doubts, *doubts_of_direction(along, editor.backbone, task.source, task.target)]
+        elif editor.directions is not None and task.words is None and "sentences" in fields_of(type(by.conditioning)):
+            doubts = [*doubts, WHOLE_PROMPTS]
         if doubts and self.strict:
             raise DoubtfulWords(" ".join(doubts))
         return replace(request, doubts=doubts)

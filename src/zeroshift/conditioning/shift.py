@@ -13,13 +13,11 @@ from zeroshift.conditioning.direction import (
     check_direction,
     direction_of_prompts,
     direction_of_words,
-    doubts,
 )
 from zeroshift.conditioning.prompts import StepPrompts, negative_at, prompt_at, with_values
 from zeroshift.conditioning.task import Task
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.embedding import Embedding, TextRows, guidance_rows
-from zeroshift.doubts import doubt
 
 Words = Literal["sentences", "swap"]
 Shape = Literal["constant", "rising", "falling", "cosine", "mirror"]
@@ -57,7 +55,7 @@ class EditDirection:
         return direction_of_task(backbone, task, self.words, self.sentences)
 
     def generated(self, task: Task, make: DirectionMaker) -> Direction | None:
-        """Direction that ``make`` gives for the words of ``task``; None where prompts are swapped."""
+        """Direction that ``make`` gives for the words of ``task``; None where prompts are swapped, or are whole."""
         return make(task.words, self.sentences) if task.words is not None and self.words == "sentences" else None
 
     def strengths(self, steps: int) -> tuple[float, ...]:
@@ -80,8 +78,6 @@ def direction_of_task(backbone: Backbone, task: Task, words: Words, sentences: i
     """
     if task.direction is not None:
         check_direction(task.direction, backbone.embed([task.source_prompt]))
-        for said in doubts(task.direction, backbone, task.source, task.target):
-            doubt(said)
         return task.direction
     if task.words is not None and words == "sentences":
         return direction_of_words(backbone, *task.words, sentences)
