@@ -273,9 +273,9 @@ class EditSpec(_Data):
         seen = caption if self.source is None else None
         doubts = editor.doubts(request.texts, [*request.sentences, *self.given_sentences], seen or "")
         if along is not None:
-            doubts = [*doubts, *doubts_of_direction(along, editor.backbone, task.source, task.target)]
+            doubts = (*doubts, *doubts_of_direction(along, editor.backbone, task.source, task.target))
         elif editor.directions is not None and task.words is None and "sentences" in fields_of(type(by.conditioning)):
-            doubts = [*doubts, WHOLE_PROMPTS]
+            doubts = (*doubts, WHOLE_PROMPTS)
         if doubts and self.strict:
             raise DoubtfulWords(" ".join(doubts))
         return replace(request, doubts=doubts)
