@@ -17,7 +17,7 @@ from zeroshift.diffusion.schedule import join
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.edits import GivenMask
 from zeroshift.image import Photo
-from zeroshift.masking import latent_mask, masked
+from zeroshift.masking import latent_mask, masked, places_of
 from zeroshift.methods import METHODS
 from zeroshift.presets import build_method
 from zeroshift.results import framed
@@ -86,10 +86,11 @@ def test_latents_change_where_any_of_their_pixels_may(tiny):
     side, cell = tiny.size // tiny.factor, 64 // (tiny.size // tiny.factor)
     wanted = np.zeros((side, side), bool)
     wanted[40 // cell :, 40 // cell :] = True
-    found = latent_mask([frame], tiny.factor)
+    places = places_of([frame], None, None)
+    found = latent_mask([frame], places, tiny.factor)
     assert found.shape == (1, 1, side, side)
     np.testing.assert_array_equal(found[0, 0, 1:, 1:], wanted[1:, 1:])
-    assert latent_mask([replace(frame, mask=None)], tiny.factor) is None
+    assert latent_mask([frame], [None], tiny.factor) is None
 
 
 @pytest.mark.parametrize("stored", [True, False])
@@ -175,3 +176,11 @@ def test_of_a_generated_edit_the_drift_is_from_its_source(editor):
     assert result.before is result.reconstruction and result.drift.outside is None
     with pytest.raises(ValueError, match="was generated"):
         zeroshift.Result(Image.new("RGB", (32, 32)), Image.new("RGB", (32, 32)), None, {}).drift  # noqa: B018
+
+
+@pytest.mark.parametrize("name", ["ddim", "sdedit", "prompt-to-prompt"])
+def test_where_no_word_looks_nothing_changes(editor, name):
+    result = editor.edit(PHOTOGRAPH, "cat", "dog", method=few(name), mask="auto", fit="stretch")
+    where = np.asarray(result.mask) > 0
+    assert result.recipe["mask"] == "auto" and where.any()
+    np.testing.assert_array_equal(np.asarray(result.image)[~where], PHOTOGRAPH[~where])

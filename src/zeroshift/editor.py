@@ -146,8 +146,8 @@ class Editor:
             region: the part that is edited: "X,Y,W,H" in pixels or percent of the picture, or a ``Region``; "auto" is
                 where the subject is, "none" all of the picture. By default "auto" if the model has a finder, no ``fit``
                 is given and the target is not a matter of the whole picture, as styles are. The rest stays as it is.
-            mask: where it may change, inside the region: "alpha" is where it is transparent; or a picture of its size,
-                white or transparent there. All else keeps its pixels.
+            mask: where it may change, inside the region: "auto" is where the words look, "alpha" where it is
+                transparent; or a picture of its size, white or transparent there. All else keeps its pixels.
             soft: pixels over which the edit fades in, inside the mask; by default 1/60 of the shorter side.
             batch: how many pictures of a list run together at most.
             inversions: where inversions are kept, so that another edit of the same pictures inverts nothing.

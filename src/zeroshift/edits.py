@@ -104,8 +104,8 @@ class EditSpec(_Data):
     """the part that is edited: "X,Y,W,H" in pixels or percent of the picture, "auto" (where the subject is) or "none"
     (all of it); by default what suits the model and the words"""
     mask: Said | GivenMask = "none"
-    """where the picture may change, inside the part that is edited: "alpha" is where it is transparent; all else keeps
-    its pixels"""
+    """where the picture may change, inside the part that is edited: "auto" is where the words look, "alpha" where it is
+    transparent; all else keeps its pixels"""
     soft: Annotated[StrictInt, Field(ge=0, le=MOST_SOFT)] | None = None
     """pixels over which the edit fades in, inside the mask; by default 1/60 of the shorter side"""
     direction: AnyDirection | None = None
@@ -269,7 +269,7 @@ class EditSpec(_Data):
         by = method or editor.method(self.method, self.options, self.paper_defaults)
         if along is None and editor.directions is not None:
             along = by.conditioning.generated(task, editor.directions)
-        request = Request(replace(task, direction=along), by, soft=self.soft)
+        request = Request(replace(task, direction=along), by, auto_mask=self.mask == "auto", soft=self.soft)
         seen = caption if self.source is None else None
         doubts = editor.doubts(request.texts, [*request.sentences, *self.given_sentences], seen or "")
         if along is not None:

@@ -13,11 +13,15 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from zeroshift.diffusion.backbone import Backbone
 from zeroshift.image import ImageError, Photo
 from zeroshift.image.changes import disk
+from zeroshift.image.cutting import cut_out
 from zeroshift.image.framing import Framing
 from zeroshift.image.masks import ALPHA, Alpha, mask_picture, read_mask
 from zeroshift.image.registration import Mask
+from zeroshift.locating import where_words_look
+from zeroshift.request import Request
 from zeroshift.results import FramedPhoto, Place
 
 SOFT = 1 / 60
@@ -69,14 +73,17 @@ def transparent(photo: Photo) -> Photo:
     return photo
 
 
-def latent_mask(frames: Sequence[FramedPhoto], factor: int) -> Tensor | None:
+def latent_mask(frames: Sequence[FramedPhoto], places: Sequence[Place | None], factor: int) -> Tensor | None:
     """Where latents may change, (B, 1, h, w), bool: every one of which a pixel may; None without masks.
 
     Photographs without one among others with one may change everywhere.
     """
-    if all(frame.mask is None for frame in frames):
+    if all(place is None for place in places):
         return None
-    planes = [np.full(f.pixels.size[::-1], 255) if f.mask is None else seen(f.framing, f.mask) for f in frames]
+    planes = [
+        np.full(frame.pixels.size[::-1], 255) if place is None else seen(frame.framing, place.mask)
+        for frame, place in zip(frames, places, strict=True)
+    ]
     pixels = torch.from_numpy(np.stack(planes)).float()[:, None]
     return F.max_pool2d(pixels, factor) >= 128
 
@@ -86,9 +93,9 @@ def seen(framing: Framing, mask: Mask) -> NDArray[np.uint8]:
     return np.asarray(framing.view(mask_picture(mask)))
 
 
-def in_photograph(framing: Framing, mask: Image.Image, soft: int) -> Mask:
-    """A mask that was found in the model's frame, mode L, in the photograph, with a border to fade in over."""
-    where = np.asarray(framing.put(mask, Image.new("L", framing.source_size))) >= 128
+def in_photograph(framing: Framing, mask: Mask, soft: int) -> Mask:
+    """A mask of the model's frame, (h, w), in the photograph, with a border to fade in over."""
+    where = np.asarray(framing.put(mask_picture(mask), Image.new("L", framing.source_size))) >= 128
     return np.asarray(cv2.dilate(where.astype(np.uint8), disk(soft)) > 0)
 
 
@@ -98,12 +105,55 @@ def width_of(framing: Framing, soft: int | None) -> int:
     return round(min(right - left, bottom - top) * SOFT) if soft is None else soft
 
 
-def places_of(frames: Sequence[FramedPhoto], soft: int | None) -> list[Place | None]:
-    """Where each photograph is edited by its own mask; None where it has none."""
-    return [
-        None if f.mask is None else Place(f.mask, width_of(f.framing, soft), shows=f.mask_sha256 is None)
-        for f in frames
-    ]
+def placed(
+    backbone: Backbone,
+    frames: Sequence[FramedPhoto],
+    requests: Sequence[Request],
+    pictures: Tensor,
+    seeds: Sequence[int],
+) -> list[list[Place | None]]:
+    """Where each request edits each photograph; the model looks once for all requests of the same words.
+
+    ``pictures`` are what the model sees, (B, 3, H, W) in [-1, 1].
+    """
+    looked: dict[tuple[str, str], Tensor] = {}
+    places = []
+    for request in requests:
+        task = request.task
+        words = (task.source_prompt, task.target_prompt)
+        if request.auto_mask and words not in looked:
+            looked[words] = where_words_look(backbone, backbone.encode(pictures), task, seeds)
+        places.append(places_of(frames, request.soft, looked[words] if request.auto_mask else None))
+    return places
+
+
+def places_of(frames: Sequence[FramedPhoto], soft: int | None, sure: Tensor | None) -> list[Place | None]:
+    """Where each photograph is edited: by its own mask, or by ``sure``; None where it has neither.
+
+    Args:
+        frames: photographs as the model sees them.
+        soft: pixels over which the edit fades in, if that is said.
+        sure: how surely each place is edited, (B, 1, h, w), 0 to 1; None where no words say it.
+    """
+    places: list[Place | None] = []
+    for row, frame in enumerate(frames):
+        width = width_of(frame.framing, soft)
+        if frame.mask is not None:
+            places.append(Place(frame.mask, width, shows=frame.mask_sha256 is None))
+        elif sure is not None:
+            places.append(
+                Place(in_photograph(frame.framing, cut(frame, sure[row : row + 1]), width), width, shows=False)
+            )
+        else:
+            places.append(None)
+    return places
+
+
+def cut(frame: FramedPhoto, sure: Tensor) -> Mask:
+    """What is cut out of the model's frame, (h, w), by a map of any size, (1, 1, h, w)."""
+    size = frame.pixels.size[::-1]
+    fine = F.interpolate(sure, size=size, mode="bicubic", align_corners=False)[0, 0].clamp(0, 1)
+    return cut_out(np.asarray(frame.pixels), fine.float().cpu().numpy())
 
 
 def masked_by(frame: FramedPhoto) -> dict[str, object]:

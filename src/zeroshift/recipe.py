@@ -84,8 +84,8 @@ class EditRecipe(_Made):
     """how the photograph met the model's frame"""
     region: tuple[Pixel, Pixel, Pixel, Pixel] | None = None
     """the part of the photograph that was edited, where that was not all: left, top, right, bottom in pixels"""
-    mask: Literal["alpha", "given"] | None = None
-    """what says which part of the photograph changes: its alpha, or a picture; none: all of it may"""
+    mask: Literal["auto", "alpha", "given"] | None = None
+    """what says which part of the photograph changes: the words, its alpha, or a picture; none: all of it may"""
     mask_sha256: Hash | None = None
     """of the picture that says it"""
     mask_path: Text | None = None

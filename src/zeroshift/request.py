@@ -37,6 +37,8 @@ class Request:
 
     task: Task
     method: Method
+    auto_mask: bool = False
+    """whether only that changes in a photograph where the words look"""
     soft: int | None = None
     """pixels of the photograph over which an edit with a mask fades in; by default 1/60 of the shorter side"""
     doubts: tuple[str, ...] = field(default=(), compare=False)
@@ -116,6 +118,7 @@ def describe(backbone: Backbone, request: Request) -> dict[str, object]:
         "target": task.target,
         "source_prompt": task.source_prompt,
         "target_prompt": task.target_prompt,
+        **({"mask": "auto"} if request.auto_mask else {}),
         **({} if request.soft is None else {"soft": request.soft}),
         **made_by(backbone),
     }

@@ -20,11 +20,11 @@ from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.image.tensors import to_pictures
 from zeroshift.inversion.base import CleanLatents
 from zeroshift.inversions import InversionStore, inversion_key
-from zeroshift.masking import latent_mask, masked_by, places_of
+from zeroshift.masking import latent_mask, masked_by, placed
 from zeroshift.methods.base import Planned, inversion_plan, plan
 from zeroshift.recipe import GenerateRecipe, check_rows
 from zeroshift.request import Request, check_shared, describe, inversion_facts, made_by
-from zeroshift.results import FramedPhoto, Natives, Result, decode, put_back, recipe_of, stacked
+from zeroshift.results import FramedPhoto, Natives, Place, Result, decode, put_back, recipe_of, stacked
 from zeroshift.sampling import Branch, Step, sample
 
 
@@ -80,18 +80,24 @@ def translate(
     else:
         check_given(backbone, frames, lead, seeds, trajectory)
     planned = _planned(backbone, requests, directions, prompt, trajectory, pictures, vgg)
-    planned = [_inside(backbone, one, frames, pictures) for one in planned]
+    places = placed(backbone, frames, requests, pictures, seeds)
+    planned = [_inside(backbone, one, frames, where, pictures) for one, where in zip(planned, places, strict=True)]
     step = yield from _walk(backbone, trajectory, planned, reconstruct)
     facts = [{**describe(backbone, r), **p.facts} for r, p in zip(requests, planned, strict=True)]
     natives = decode(backbone, step, reconstruct)
-    places = [places_of(frames, request.soft) for request in requests]
     origins = [_origin(frames, row, seeds[row], trajectory) for row in range(len(frames))]
     yield replace(_progress(step, trajectory), results=put_back(natives, frames, facts, origins, places))
 
 
-def _inside(backbone: Backbone, planned: Planned, frames: Sequence[FramedPhoto], pictures: Tensor) -> Planned:
+def _inside(
+    backbone: Backbone,
+    planned: Planned,
+    frames: Sequence[FramedPhoto],
+    places: Sequence[Place | None],
+    pictures: Tensor,
+) -> Planned:
     """The same target branch, which leaves the photographs' latents alone outside of their masks."""
-    mask = latent_mask(frames, backbone.factor)
+    mask = latent_mask(frames, places, backbone.factor)
     if mask is None:
         return planned
     x0 = backbone.encode(pictures)

@@ -35,7 +35,7 @@ class PhotographFlags:
     mask: Annotated[
         Path | None,
         Parameter(
-            help="where it may change: alpha (its transparent part), or a picture that is "
+            help="where it may change: auto (where the words look), alpha (its transparent part), or a picture that is "
             "white or transparent there [default none: everywhere]",
             metavar="FILE",
         ),
