@@ -20,7 +20,7 @@ from zeroshift.conditioning.direction import (
     make_direction,
     save_direction,
 )
-from zeroshift.conditioning.means import mean_embedding, mean_of
+from zeroshift.conditioning.means import encoding, mean_embedding, mean_of
 from zeroshift.conditioning.rich import RichPrompts
 from zeroshift.conditioning.shift import EditDirection
 from zeroshift.conditioning.task import make_task
@@ -63,6 +63,17 @@ def test_means_are_kept_for_each_number_of_threads(monkeypatch):
             first = mean_of(backbone, CATS[:5])
             assert mean_of(backbone, CATS[:5]) is first
     assert len(encoded) == 2
+
+
+def test_encoding_tells_how_far_it_is_and_encodes_nothing_twice():
+    backbone = tiny_backbone(torch.float32)
+    sets = [template_sentences("cat", 100), template_sentences("dog", 70)]
+    assert list(encoding(backbone, sets)) == [(64, 170), (100, 170), (164, 170), (170, 170)]
+    assert list(encoding(backbone, sets)) == []
+    with calls(backbone.text_encoder) as seen:
+        made = make_direction(backbone, *sets, ("cat", "dog"), "x")
+    other = make_direction(tiny_backbone(torch.float32), *sets, ("cat", "dog"), "x")
+    assert not seen and made.sha256 == other.sha256
 
 
 def test_order_of_the_sentences_does_not_matter(tiny):

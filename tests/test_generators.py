@@ -18,7 +18,7 @@ from zeroshift.edits import EditSpec
 from zeroshift.generators import Remembered, StoppedShort, sift
 from zeroshift.generators.base import asked
 from zeroshift.generators.language_model import LanguageModel, prompt_of
-from zeroshift.generators.making import direction_by, direction_of_lines, generator_of
+from zeroshift.generators.making import direction_by, direction_of_sifted, generator_of, sifted_lines
 from zeroshift.generators.templates import TemplateBank
 from zeroshift.generators.text_file import TextFile
 from zeroshift.loading import load
@@ -85,14 +85,15 @@ def test_a_direction_by_the_bank_is_that_of_the_words(tiny):
 
 def test_only_what_the_encoder_reads_whole_is_encoded(tiny):
     long = "a cat " + "in the grass on a sofa near a window " * 3
-    lines = [[long, "a cat", "a cat in the snow"], ["a dog"]]
-    made = direction_of_lines(tiny, (TemplateBank(), TemplateBank()), ("cat", "dog"), lines, 10)
-    assert made.sha256 == make_direction(tiny, lines[0][1:], lines[1], ("cat", "dog"), "x").sha256
+    lines, both, words = [[long, "a cat", "a cat in the snow"], ["a dog"]], (TemplateBank(),) * 2, ("cat", "dog")
+    sifted = sifted_lines(tiny, both, words, lines, 10)
+    made = direction_of_sifted(tiny, both, words, sifted)
+    assert made.sha256 == make_direction(tiny, lines[0][1:], lines[1], words, "x").sha256
     assert made.provenance["source_dropped"] == "1 too long for the text encoder"
     assert made.provenance["source_sentences"] == "2" and "target_dropped" not in made.provenance
-    assert direction_of_lines(tiny, (TemplateBank(),) * 2, ("cat", "dog"), lines, 10, chosen=True).sha256 != made.sha256
+    assert [one.sentences for one in sifted_lines(tiny, both, words, lines, 10, chosen=True)] == lines
     with pytest.raises(ValueError, match=r'Of 2 lines about "fox" from template bank none can be used \(2 without the'):
-        direction_of_lines(tiny, (TemplateBank(), TemplateBank()), ("cat", "fox"), [["a cat"], ["b", "c"]], 10)
+        sifted_lines(tiny, both, ("cat", "fox"), [["a cat"], ["b", "c"]], 10)
 
 
 def test_a_file_has_the_sentences_of_several_words(tmp_path, tiny):

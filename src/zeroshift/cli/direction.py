@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,8 +12,8 @@ from cyclopts.validators import Number
 
 from zeroshift.cli.cache import DEFAULT_CACHE, CacheFlags
 from zeroshift.cli.direction_files import compose, export, import_, list_
-from zeroshift.cli.output import check_apart, check_picture, check_writable, settle, settled, tell
-from zeroshift.cli.progress import waiting
+from zeroshift.cli.output import check_apart, check_picture, check_writable, settle, settled, tell, warn
+from zeroshift.cli.progress import follow, waiting
 from zeroshift.cli.sentences_from import DEFAULT_SENTENCES, SentenceFlags, keep_lines
 from zeroshift.cli.shared import (
     DEFAULT_LOUDNESS,
@@ -30,6 +31,7 @@ from zeroshift.sentences import printable
 
 if TYPE_CHECKING:
     from zeroshift.conditioning.direction import Direction
+    from zeroshift.diffusion.backbone import Backbone
     from zeroshift.generators import Sentences
 
 READ = ("quality", "parts", "source_generator", "target_generator")
@@ -75,7 +77,8 @@ def make(
 ) -> None:
     """Make an edit direction: the mean difference of two sets of sentences as the model's text encoder sees them."""
     from zeroshift.conditioning.direction import save_direction
-    from zeroshift.generators.making import direction_of_lines
+    from zeroshift.directions.quality import doubts_about, quality_of, with_quality
+    from zeroshift.generators.making import direction_of_sifted, sifted_lines
 
     if (source_sentences is None) != (target_sentences is None):
         raise Wrong("Give sentences for both words, --source-sentences and --target-sentences, or for none.")
@@ -93,10 +96,25 @@ def make(
     chosen = generators[0].name == "template bank" or source_sentences is not None
     encoded = [text for part in lines for text in part] if chosen else []  # of others, what is too long is dropped
     settle(editor.doubts(words if source_sentences is None else [], encoded), strict, loud)
-    with waiting("encoding sentences", loud.silent):
-        made = direction_of_lines(editor.backbone, generators, words, lines, count, chosen=chosen, measure=True)
+    sifted = sifted_lines(editor.backbone, generators, words, lines, count, chosen=chosen)
+    sets = [one.sentences for one in sifted]
+    encode(editor.backbone, sets, loud)
+    made = direction_of_sifted(editor.backbone, generators, words, sifted)
+    quality = quality_of(editor.backbone, *sets)
+    warn(doubts_about(made, quality), loud)
+    made = with_quality(made, quality)
     save_direction(made, output)
     tell(output, time.perf_counter() - begun - loaded, facts_of(made), loud, dropped_of(made))
+
+
+def encode(backbone: "Backbone", sets: "Sequence[Sequence[str]]", loud: Loudness) -> None:
+    """Encode sets of sentences, showing how far it is; those that are kept are not encoded."""
+    from zeroshift.conditioning.means import encoding
+    from zeroshift.translate import Progress
+
+    begun = Progress("encoding", 0, sum(map(len, sets)), None)
+    steps = (Progress("encoding", done, total, None) for done, total in encoding(backbone, sets))
+    follow(chain([begun], steps), loud.silent)
 
 
 def generators_of(flags: SentenceFlags, source: Path | None, target: Path | None) -> "tuple[Sentences, Sentences]":

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from threading import Lock
 from typing import Protocol
@@ -27,9 +27,15 @@ _MEANS: WeakKeyDictionary[Backbone, dict[tuple[str, int], Embedding]] = WeakKeyD
 
 def mean_embedding(backbone: Backbone, sentences: Sequence[str], batch: int = 64) -> Embedding:
     """The mean of the encoded sentences, in float64 on the CPU: per position, (1, L, D), and of pooled vectors."""
-    batches = (sentences[first : first + batch] for first in range(0, len(sentences), batch))
-    # to the CPU first: MPS has no float64
-    sums = [summed(backbone.embed(part)) for part in batches]
+    return _last(mean_steps(backbone, sentences, batch))
+
+
+def mean_steps(backbone: Backbone, sentences: Sequence[str], batch: int = 64) -> Generator[int, None, Embedding]:
+    """Make the mean of encoded sentences batch by batch; yield how many are encoded."""
+    sums: list[Embedding] = []
+    for first in range(0, len(sentences), batch):
+        sums.append(summed(backbone.embed(sentences[first : first + batch])))
+        yield min(first + batch, len(sentences))
     pooled = [part.pooled for part in sums if part.pooled is not None]
     return Embedding(
         torch.stack([part.tokens for part in sums]).sum(0) / len(sentences),
@@ -37,32 +43,61 @@ def mean_embedding(backbone: Backbone, sentences: Sequence[str], batch: int = 64
     )
 
 
+def encoding(backbone: Backbone, sets: Sequence[Sequence[str]]) -> Iterator[tuple[int, int]]:
+    """Encode sets of sentences whose means are not kept yet; yield how many sentences are done, of how many.
+
+    ``mean_of`` each of them is there at once afterwards.
+    """
+    done, total = 0, sum(map(len, sets))
+    for sentences in sets:
+        yield from ((done + here, total) for here in kept_steps(backbone, sentences))
+        done += len(sentences)
+
+
 def summed(prompts: Embedding) -> Embedding:
-    """The sum of encoded prompts."""
+    """The sum of encoded prompts, in float64 on the CPU."""
+    # to the CPU first: MPS has no float64
     tokens, pooled = prompts.tokens.cpu().double().sum(0, keepdim=True), prompts.pooled
     return Embedding(tokens, pooled=None if pooled is None else pooled.cpu().double().sum(0, keepdim=True))
 
 
 def mean_of(backbone: Backbone, sentences: Sequence[str]) -> Embedding:
     """The mean embedding, kept as long as the model is loaded: further edits with a word encode nothing."""
+    return _last(kept_steps(backbone, sentences))
+
+
+def kept_steps(backbone: Backbone, sentences: Sequence[str]) -> Generator[int, None, Embedding]:
+    """Find the mean embedding that is kept, or make one that is kept from now on; yield how many are encoded."""
     key = hashlib.sha256(json.dumps(list(sentences)).encode()).hexdigest(), torch.get_num_threads()
     with _KEPT:
         found = _MEANS.setdefault(backbone, {}).get(key)
-    return _kept(backbone, key, stored_mean(backbone, sentences)) if found is None else found
+    if found is None:
+        found = _kept(backbone, key, (yield from stored_steps(backbone, sentences)))
+    return found
 
 
-def stored_mean(backbone: Backbone, sentences: Sequence[str]) -> Embedding:
-    """The mean embedding that an earlier process has kept, else a new one that is kept from now on."""
+def stored_steps(backbone: Backbone, sentences: Sequence[str]) -> Generator[int, None, Embedding]:
+    """Read the mean embedding that an earlier process has kept, or make one that is kept from now on."""
     store = _STORES.get(backbone)
     if store is None:
-        return mean_embedding(backbone, sentences)
+        return (yield from mean_steps(backbone, sentences))
     key = mean_key(backbone, sentences)
     mean = store.get(key)
     if mean is None:
-        mean = mean_embedding(backbone, sentences)
+        mean = yield from mean_steps(backbone, sentences)
         about = {"model": backbone.identity.name, "sentences": str(len(sentences)), "first": sentences[0]}
         store.put(key, mean, about)
     return mean
+
+
+def _last(steps: Generator[int, None, Embedding]) -> Embedding:
+    """What a generator returns, all steps taken."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as finished:
+            found: Embedding = finished.value
+            return found
 
 
 def _kept(backbone: Backbone, key: tuple[str, int], mean: Embedding) -> Embedding:

@@ -7,8 +7,6 @@ from threading import Lock
 
 from zeroshift.conditioning.direction import Direction, make_direction
 from zeroshift.diffusion.backbone import Backbone
-from zeroshift.directions.quality import doubts_about, quality_of, with_quality
-from zeroshift.doubts import doubt
 from zeroshift.generators.base import Remembered, Sentences
 from zeroshift.generators.endpoint import Endpoint
 from zeroshift.generators.sifting import Sifted, sift
@@ -51,21 +49,21 @@ def direction_by(backbone: Backbone, generator: Sentences, words: tuple[str, str
         StoppedShort: the generator failed on the way.
         ValueError: none of its sentences about a word can be used.
     """
-    lines = [generator(word, count) for word in words]
-    return direction_of_lines(backbone, (generator, generator), words, lines, count, chosen=generator.name == Bank.name)
+    both, lines = (generator, generator), [generator(word, count) for word in words]
+    sifted = sifted_lines(backbone, both, words, lines, count, chosen=generator.name == Bank.name)
+    return direction_of_sifted(backbone, both, words, sifted)
 
 
-def direction_of_lines(
+def sifted_lines(
     backbone: Backbone,
     generators: tuple[Sentences, Sentences],
     words: tuple[str, str],
     lines: Sequence[Sequence[str]],
-    count: int | None,
+    count: int,
     *,
     chosen: bool = False,
-    measure: bool = False,
-) -> Direction:
-    """The direction between two words of what two generators returned about them.
+) -> list[Sifted]:
+    """What is left of two generators' lines about source and target.
 
     Args:
         backbone: whose text encoder has to read all of a sentence.
@@ -73,8 +71,7 @@ def direction_of_lines(
         words: source and target.
         lines: about each.
         count: sentences of each at most.
-        chosen: whether somebody has chosen the lines, so that all of them are encoded; else they are sifted.
-        measure: whether the direction's provenance gets its quality, for which some sentences are encoded once more.
+        chosen: whether somebody has chosen the lines, so that all of them are kept.
 
     Raises:
         ValueError: none of the lines about a word can be used.
@@ -84,29 +81,29 @@ def direction_of_lines(
         tokens = backbone.tokens(said)
         return tokens.used < len(tokens.ids)  # without padding left nobody can say that nothing was cut
 
-    sifted = [
-        Sifted(list(said), {}) if chosen else sift(said, word, fits, count)
-        for said, word in zip(lines, words, strict=True)
-    ]
-    for generator, word, one, said in zip(generators, words, sifted, lines, strict=True):
-        if not one.sentences:
+    found = []
+    for generator, word, said in zip(generators, words, lines, strict=True):
+        found.append(Sifted(list(said), {}) if chosen else sift(said, word, fits, count))
+        if not found[-1].sentences:
             raise ValueError(
-                f'Of {len(said)} lines about "{word}" from {generator.name} none can be used{told(one)}; try another '
-                "generator, or give sentences of your own."
+                f'Of {len(said)} lines about "{word}" from {generator.name} none can be used{told(found[-1])}; try '
+                "another generator, or give sentences of your own."
             )
-    made = make_direction(backbone, sifted[0].sentences, sifted[1].sentences, words, generators[0].name)
+    return found
+
+
+def direction_of_sifted(
+    backbone: Backbone, generators: tuple[Sentences, Sentences], words: tuple[str, str], sifted: Sequence[Sifted]
+) -> Direction:
+    """The direction between two words of what is left of two generators' lines, with how that came about."""
+    source, target = (one.sentences for one in sifted)
+    made = make_direction(backbone, source, target, words, generators[0].name)
     facts = {}
     for role, generator, one in zip(("source", "target"), generators, sifted, strict=True):
         facts[f"{role}_generator"] = json.dumps(dict(generator.settings), sort_keys=True)
         if one.dropped:
             facts[f"{role}_dropped"] = told(one).strip(" ()")
-    made = Direction(made.delta, {**made.provenance, **facts}, made.pooled)
-    if not measure:
-        return made
-    quality = quality_of(backbone, *(one.sentences for one in sifted))
-    for said in doubts_about(made, quality):
-        doubt(said)
-    return with_quality(made, quality)
+    return Direction(made.delta, {**made.provenance, **facts}, made.pooled)
 
 
 def told(sifted: Sifted) -> str:
