@@ -103,9 +103,12 @@ def test_quiet_says_nothing(capsys, checkpoint):
 
 
 def test_progress_without_a_terminal_is_a_line_now_and_then(capsys, checkpoint, monkeypatch):
-    assert edit(capsys, checkpoint, "cat.png").err == ""  # shorter than the pause
+    asked = ("cat.png", "--direction", "cat-dog.safetensors", "--overwrite")
+    words = ("--source", "cat", "--target", "dog", "--model", checkpoint, "--count", "2")
+    call(capsys, "direction", "make", *words, "-o", "cat-dog.safetensors")
+    assert edit(capsys, checkpoint, *asked).err == ""  # shorter than the pause
     monkeypatch.setattr(progress, "PAUSE", -1.0)
-    lines = edit(capsys, checkpoint, "cat.png", "--overwrite").err.splitlines()
+    lines = edit(capsys, checkpoint, *asked).err.splitlines()
     assert lines == ["invert 1/2", "invert 2/2", "edit 1/2", "edit 2/2"]
 
 

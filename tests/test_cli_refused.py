@@ -52,7 +52,7 @@ def test_animated_gif(capsys, checkpoint, tmp_path):
 
 def test_folder_instead_of_a_file(capsys, checkpoint, tmp_path):
     (tmp_path / "cats").mkdir()
-    refused(edit(capsys, checkpoint, "cats"), 1, "cats is a folder")
+    refused(edit(capsys, checkpoint, "cats"), 1, "There are no pictures in the folder cats", "--recursive")
 
 
 def test_files_that_are_not_what_they_are_given_as(capsys, checkpoint, tmp_path):

@@ -62,8 +62,11 @@ def here(tmp_path, monkeypatch):
         (["--source", "cat", "--prompt", "a photo of a dog"], ['word "cat" does not stand in the prompt']),
         (["--target"], ["--target needs a value"]),
         (["-o", "cat.png"], ["cat.png is the photograph itself"]),
-        (["--target", "fox", "--target", "dog", "--before-after", "both.png"], ["--before-after shows one result"]),
-        (["cat.png"], ["Two results would both be called"]),
+        (
+            ["--target", "fox", "--target", "dog", "--before-after", "both.png"],
+            ["both.png is the name of one picture, and 2"],
+        ),
+        (["deep/cat.png"], ["would be written twice; give pictures and results different names"]),
         (["-o", "a.png", "--before-after", "a.png"], ["a.png would be written twice"]),
         (["-o", "a.png", "--before-after", "b/../a.png"], ["would be written twice"]),
         (["-o", "a.png", "--before-after", "cat.png"], ["cat.png is the photograph itself"]),

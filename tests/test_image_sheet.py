@@ -28,6 +28,11 @@ def test_a_long_label_is_broken_and_its_end_is_there():
     assert long.width == short.width and long.height > short.height
 
 
+def test_a_very_wide_picture_is_a_line():
+    made = np.asarray(sheet([[Image.new("RGB", (20000, 16), "red")]], [""], ["x"]))
+    assert (made == (255, 0, 0)).all(axis=2).sum() == SIDE
+
+
 def test_a_sheet_that_is_too_long_is_refused():
     with pytest.raises(ImageError, match="at most 200 rows, and these are 201"):
         sheet([[None]] * 201, ["x"] * 201, ["y"])

@@ -11,7 +11,8 @@ from zeroshift.captioning import Captioner, see
 from zeroshift.conditioning.direction import Direction
 from zeroshift.diffusion.backbone import Backbone, Unsupported
 from zeroshift.diffusion.trajectory import Trajectory
-from zeroshift.edits import EditSpec
+from zeroshift.doubts import doubt
+from zeroshift.edits import EditSpec, check_together, seeds_in_vain
 from zeroshift.frames import Choose, chooser
 from zeroshift.grouping import BATCH, Asked, Group, grouped
 from zeroshift.image import Fit, Photo, Picture, as_photo
@@ -254,8 +255,10 @@ def asked_of(
     """
     if any(spec.mask != specs[0].mask for spec in specs):
         raise ValueError("Edits of the same framed pictures share their `mask`; edit once for each.")
-    if direction is not None and len({spec.target for spec in specs}) > 1:
-        raise ValueError("An edit direction leads to one target, and these are several; edit once for each.")
+    check_together(specs, directed=direction is not None)
+    if frames is not None and seeds is None:
+        for sentence in seeds_in_vain(specs):
+            doubt(sentence)
     along = [spec.made_direction(editor.backbone, direction) for spec in specs]
     places = (k for k in count() if failed is None or k not in failed)
     for frame in [None] if frames is None else frames:

@@ -356,6 +356,26 @@ def spread(spec: EditSpec, strengths: Sequence[float]) -> list[EditSpec]:
     ]
 
 
+def check_together(specs: Sequence[EditSpec], *, directed: bool = False) -> None:
+    """Refuse edits that make no sense beside each other: an edit direction that is passed leads to one target.
+
+    Raises:
+        OptionError: it is passed for several targets.
+    """
+    targets = {spec.target for spec in specs}
+    if directed and len(targets) > 1:
+        sentence = f"`direction` leads to one target, and these are {len(targets)}; give one, or leave it out."
+        raise OptionError(sentence, ("direction",))
+
+
+def seeds_in_vain(specs: Sequence[EditSpec]) -> list[str]:
+    """Sentences about methods among edits of photographs with several seeds that give the same with every one."""
+    seeds = len({spec.seed for spec in specs})
+    methods = {spec.method: build_method(spec.method, spec.options) for spec in specs} if seeds > 1 else {}
+    idle = [name for name, method in methods.items() if not method.inversion.seeded]
+    return [f"{name} draws nothing at random: an edit of a photograph is the same with every seed." for name in idle]
+
+
 def spec_schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of an ``EditSpec``, with the options of each method; ``check`` refuses what that cannot."""
     usual, methods = EditSpec.model_fields["method"].default, {method.name: method for method in METHODS}

@@ -1,8 +1,15 @@
 """What results are called where nobody says so."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from zeroshift.edits import EditSpec
 from zeroshift.files import slug
+from zeroshift.image.reader import open_header
+from zeroshift.image.save import FORMATS
 from zeroshift.methods.idle import part_of
+
+USUAL = ".png"
 
 
 def result_stem(source: str, spec: EditSpec) -> str:
@@ -10,6 +17,37 @@ def result_stem(source: str, spec: EditSpec) -> str:
 
     It says target, method and seed, and between them the strength if one is asked for: "cat-dog-0.5-sdedit-0".
     """
-    strength = part_of(spec.options, "conditioning").get("strength")
-    spaced = f"-{strength:g}" if isinstance(strength, (int, float)) else ""
+    strength = _strength(spec)
+    spaced = "" if strength is None else f"-{strength:g}"
     return f"{source}-{slug(spec.target)}{spaced}-{spec.method}-{spec.seed}"
+
+
+def _strength(spec: EditSpec) -> float | None:
+    strength = part_of(spec.options, "conditioning").get("strength")
+    return strength if isinstance(strength, (int, float)) else None
+
+
+def table_of(specs: Sequence[EditSpec]) -> tuple[list[str], list[str]]:
+    """Labels of a table of edits, of its rows and of its columns: a row per method and seed.
+
+    ``specs`` are in the order of the table, row by row. Rows say what differs from one to another.
+    """
+    columns = [spec for spec in specs if (spec.method, spec.seed) == (specs[0].method, specs[0].seed)]
+    rows = specs[:: len(columns)]
+    methods, seeds = len({row.method for row in rows}) > 1, len({row.seed for row in rows}) > 1
+    beside = ["\n".join([row.method] * methods + [f"seed {row.seed}"] * seeds) for row in rows]
+    strengths = [_strength(spec) for spec in columns]
+    above = [f"{c.target}{'' if s is None else f', strength {s:g}'}" for c, s in zip(columns, strengths, strict=True)]
+    return beside, above
+
+
+def suffix_for(source: Path | bytes) -> str:
+    """The extension of a result: that of the picture's own format, if results can be written in it, else ".png".
+
+    Raises:
+        ImageError: bytes are no picture of a readable format.
+    """
+    if isinstance(source, Path):
+        return source.suffix.lower() if source.suffix.lower() in FORMATS else USUAL
+    kind = open_header(source, "The picture").format
+    return next((suffix for suffix, format in FORMATS.items() if format == kind), ".jpg" if kind == "MPO" else USUAL)

@@ -8,10 +8,10 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from zeroshift.cli.cache import DEFAULT_CACHE, CacheFlags
-from zeroshift.cli.editing import asked_for, check_all, check_one_target, result_files
+from zeroshift.cli.editing import asked_for, check_all, photographs_of, written_files
 from zeroshift.cli.files import DEFAULT_PHOTOGRAPHS, DEFAULT_RESULTS, PhotographFlags, ResultFlags
 from zeroshift.cli.flags import Given, with_flags
-from zeroshift.cli.job import Job, carry_out
+from zeroshift.cli.job import carry_out, conclude, plan
 from zeroshift.cli.sentences_from import DEFAULT_SENTENCES, SentenceFlags
 from zeroshift.cli.shared import (
     DEFAULT_LOUDNESS,
@@ -31,7 +31,6 @@ from zeroshift.cli.wrong import usage
 from zeroshift.conditioning.direction import as_direction
 from zeroshift.edits import EditSpec
 from zeroshift.generators.making import GeneratedDirections
-from zeroshift.image import check_files
 
 
 def command(tokens: Sequence[str]) -> App:
@@ -42,7 +41,9 @@ def command(tokens: Sequence[str]) -> App:
 
 
 def edit(
-    *images: Annotated[Path, Parameter(help="photographs; without any, the source is generated")],
+    *images: Annotated[
+        Path, Parameter(help="photographs, folders, patterns, or -; without any, the source is generated")
+    ],
     source: Annotated[
         Text | None, Parameter(help="what it shows: a word of the prompt, or a whole prompt [default what is seen]")
     ] = None,
@@ -51,10 +52,13 @@ def edit(
     ],
     prompt: Annotated[Text | None, Parameter(help='the picture in words [default "a photo of a SOURCE"]')] = None,
     direction: Annotated[Path | None, Parameter(help="saved edit direction, instead of one from the words")] = None,
-    method: Annotated[str, Parameter(help="see: zeroshift methods", metavar="NAME")] = SHIPPED_METHOD,
+    method: Annotated[str, Parameter(help="see: zeroshift methods; several as in sdedit,ddim", metavar="NAME")] = (
+        SHIPPED_METHOD
+    ),
     strengths: Annotated[Text | None, Parameter(help="several strengths in one run, as in 0.5,1")] = None,
     paper_defaults: Annotated[bool, Parameter(help="ignore what the model recommends")] = False,
     seed: Seed = 0,
+    seeds: Annotated[Text | None, Parameter(help="several seeds in one run, as in 0,1,2")] = None,
     strict: Strict = False,
     vgg: Vgg = None,
     photographs: PhotographFlags = DEFAULT_PHOTOGRAPHS,
@@ -76,18 +80,20 @@ def edit(
     words = {"target": "", "source": source, "prompt": prompt}
     said, mask = photographs.masked()
     framed = {"fit": photographs.fit, "region": photographs.region, "mask": said, "soft": photographs.soft}
-    chosen = {"method": method, "options": given, "paper_defaults": paper_defaults, "seed": seed, "strict": strict}
+    chosen = {"options": given, "paper_defaults": paper_defaults, "seed": seed, "strict": strict}
     with usage():
         first = EditSpec.parse({**words, **chosen, **framed})
-    check_one_target(target, direction)
-    wanted = asked_for(first, target, strengths)
-    check_all(wanted, len(images), photographs, directed=direction is not None, vgg=vgg is not None)
-    generator = wording.for_edits(wanted, direction)
-    files, beside = result_files(images, wanted, direction, photographs, results, loud)
+    specs = asked_for(first, target, method, seeds, strengths)
+    check_all(specs, len(images), photographs, directed=direction is not None, vgg=vgg is not None)
+    generator = wording.for_edits(specs, direction)
+    found = photographs_of(images, photographs, results.output)
+    photographs.check(len(found) if images else 0)
+    written = written_files(found, specs, direction, photographs, results, loud)
     along = as_direction(direction)
-    check_files(images, photographs.megapixels)
-    editor, loaded = model.opened(loud, vgg, cache.place)
-    if generator is not None:
-        editor = replace(editor, directions=GeneratedDirections(editor.backbone, generator))
-    job = Job(images, files, beside, wanted, direction, mask, photographs, results, loaded, loud)
-    carry_out(job, editor, along)
+    job = plan(found, written, specs, direction, mask, photographs, results, loud)
+    if job.todo or not images:
+        editor, loaded = model.opened(loud, vgg, cache.place)
+        if generator is not None:
+            editor = replace(editor, directions=GeneratedDirections(editor.backbone, generator))
+        carry_out(job, editor, along, loaded)
+    conclude(job)

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, cast, get_args
 
 from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
 from zeroshift.cli.shared import OUTPUT, Output, Overwrite, Text
+from zeroshift.cli.streams import STDOUT
 from zeroshift.cli.wrong import Wrong
 from zeroshift.image import Fit, Photo, load_image
 from zeroshift.image.masks import MOST_SOFT, Said
@@ -22,6 +23,10 @@ REGION = Parameter(
     metavar="BOX",
 )
 BATCH = 16
+Recursive: TypeAlias = Annotated[bool, Parameter(help="also the pictures in folders of a folder")]
+KeepGoing: TypeAlias = Annotated[
+    bool, Parameter(help="leave out pictures that fail, name them at the end, and exit with 1")
+]
 ONE_RUN = Number(gte=1, lte=64)
 
 
@@ -59,6 +64,8 @@ class PhotographFlags:
         ),
     ] = None
     inversion_file: Annotated[Path | None, Parameter(help="saved inversion (zeroshift invert) to start from")] = None
+    recursive: Recursive = False
+    keep_going: KeepGoing = False
 
     @property
     def megapixels(self) -> float:
@@ -94,7 +101,11 @@ class PhotographFlags:
         Raises:
             Wrong: there is one.
         """
-        idle = [f"--{name.replace('_', '-')}" for name, value in vars(self).items() if value is not None]
+        idle = [
+            f"--{name.replace('_', '-')}"
+            for name, value in vars(self).items()
+            if value is not None and value is not False
+        ]
         if idle and not photographs:
             raise Wrong(
                 f"{' and '.join(idle)} say what becomes of a photograph, and none is given; give one, or leave it out."
@@ -109,11 +120,22 @@ class ResultFlags:
     """What is written."""
 
     output: Annotated[
-        Output, Parameter(help="file, or folder of several [default out/NAME-TARGET-METHOD-SEED.png]")
+        Output, Parameter(help="file, folder of several, or - [default out/NAME-TARGET-METHOD-SEED.EXT]")
+    ] = None
+    format: Annotated[
+        Literal["png", "jpg", "webp"] | None,
+        Parameter(help="what results are written as [default as the photograph, else png]", show_choices=True),
     ] = None
     overwrite: Overwrite = False
+    skip_existing: Annotated[bool, Parameter(help="do only what is not there yet")] = False
+    keep_exif: Annotated[bool, Parameter(help="keep what the camera wrote: date, settings, place")] = False
     native: Annotated[bool, Parameter(help="write the model's own size")] = False
-    before_after: Annotated[Path | None, Parameter(help="also write both, side by side")] = None
+    before_after: Annotated[
+        Path | None, Parameter(help="also write both, side by side: file, or folder of several")
+    ] = None
+    sheet: Annotated[
+        Path | None, Parameter(help="also write one sheet: a row per photograph, method and seed, a column per target")
+    ] = None
     previews: Annotated[
         Path | None, Parameter(help="folder for NAME-STEP.png: every step's estimate of the finished picture")
     ] = None
@@ -122,13 +144,27 @@ class ResultFlags:
     ] = None
 
     def check(self) -> None:
-        """Refuse an option that means nothing without another.
+        """Refuse an option that means nothing without another, or beside one.
 
         Raises:
             Wrong: there is one.
         """
+        if self.skip_existing and self.overwrite:
+            raise Wrong("--skip-existing leaves what is there, and --overwrite replaces it; choose one.")
+        if self.streamed and (beside := self._beside()):
+            raise Wrong(f"-o - writes one picture to standard output, and {beside} means nothing to that.")
         if self.preview_every is not None and self.previews is None:
             raise Wrong("--preview-every says how often --previews are written; add --previews FOLDER.")
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the result goes to standard output."""
+        return self.output == STDOUT
+
+    def _beside(self) -> str:
+        given = {"--before-after": self.before_after, "--sheet": self.sheet, "--previews": self.previews}
+        more = {"--skip-existing": self.skip_existing, "--overwrite": self.overwrite}
+        return " or ".join(name for name, value in {**given, **more}.items() if value)
 
 
 DEFAULT_PHOTOGRAPHS = PhotographFlags()

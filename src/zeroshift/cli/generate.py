@@ -1,13 +1,14 @@
 """``zeroshift generate``."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
 from zeroshift.cli.files import BATCH
-from zeroshift.cli.output import check_picture, places, settle, settled, tell
+from zeroshift.cli.output import check_apart, check_picture, places, put, settle, settled, tell
 from zeroshift.cli.progress import follow
 from zeroshift.cli.shared import (
     DEFAULT_LOUDNESS,
@@ -21,6 +22,7 @@ from zeroshift.cli.shared import (
     Text,
     as_app,
 )
+from zeroshift.cli.streams import STDOUT
 from zeroshift.cli.wrong import Wrong
 from zeroshift.files import slug
 
@@ -38,7 +40,7 @@ def generate(
         float, Parameter(help="classifier-free guidance; 1 is off", metavar="X", validator=Number(gte=1, lte=50))
     ] = 5.0,
     strict: Strict = False,
-    output: Annotated[Output, Parameter(help="file, or folder of several [default out/PROMPT-SEED.png]")] = None,
+    output: Annotated[Output, Parameter(help="file, folder of several, or - [default out/PROMPT-SEED.png]")] = None,
     overwrite: Overwrite = False,
     model: ModelFlags = DEFAULT_MODEL,
     loud: Loudness = DEFAULT_LOUDNESS,
@@ -46,12 +48,15 @@ def generate(
     """Sample pictures from prompts, at the model's own size, all from the same noise."""
     if not prompts or not all(prompt.strip() for prompt in prompts):
         raise Wrong("Give one prompt or more, none of them empty, as in: a photo of a cat.")
-    files = settled(places([f"{slug(prompt)}-{seed}" for prompt in prompts], output), overwrite, loud)
+    named = places([Path(f"{slug(prompt)}-{seed}.png") for prompt in prompts], output)
+    check_apart([], named)
+    files = settled(named, overwrite, loud)
     for path in files:
         check_picture(path)
     editor, _ = model.opened(loud)
     settle(editor.doubts(prompts), strict, loud)
-    from zeroshift.image import save_image
+    from zeroshift.image import encode_image
+    from zeroshift.image.save import FORMATS
     from zeroshift.translate import generate as sampled
 
     for first in range(0, len(prompts), BATCH):
@@ -59,5 +64,6 @@ def generate(
         run = sampled(editor.backbone, batch, seeds=[seed] * len(batch), steps=steps, guidance_scale=guidance_scale)
         last, seconds = follow(run, loud.silent)
         for path, (result,) in zip(files[first : first + BATCH], last.results, strict=True):
-            save_image(result.image, path, recipe=result.recipe)
+            kind = "PNG" if path == STDOUT else FORMATS[path.suffix.lower()]
+            put(encode_image(result.image, kind, result.recipe), path)
             tell(path, seconds, {"prompt": result.recipe["prompt"], "recipe": result.recipe}, loud)

@@ -1,21 +1,27 @@
 """The work of an edit on the command line: its runs, and what becomes of their results."""
 
+import json
+import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PIL import Image
-
-from zeroshift.batching import framed_alike, groups, look_at, run_group
+from zeroshift.batching import framed_alike, groups, look_at, run_groups
+from zeroshift.cli.delivery import Place, deliver, finished, write_sheet
+from zeroshift.cli.editing import Photograph, Written
 from zeroshift.cli.files import PhotographFlags, ResultFlags
-from zeroshift.cli.output import relative, tell, warn
+from zeroshift.cli.output import warn
 from zeroshift.cli.previews import Previews
-from zeroshift.cli.progress import follow
-from zeroshift.cli.sentences_from import keep_made
+from zeroshift.cli.progress import shown
 from zeroshift.cli.shared import Loudness
-from zeroshift.image import before_after, load_image, save_image
+from zeroshift.cli.wrong import as_flags
+from zeroshift.image import ImageError, unreadable
+from zeroshift.inversions import InversionMemory
+from zeroshift.masking import Failed
+from zeroshift.sentences import printable
 
 if TYPE_CHECKING:
     from zeroshift.conditioning.direction import Direction
@@ -24,97 +30,210 @@ if TYPE_CHECKING:
     from zeroshift.edits import EditSpec
     from zeroshift.grouping import Group
     from zeroshift.image import Photo
-    from zeroshift.results import FramedPhoto, Result
-
-SHOWN = 256
-"""height in pixels that before and after have at least: a small model's pictures are hard to look at"""
+    from zeroshift.results import FramedPhoto
+    from zeroshift.translate import Progress
 
 
 @dataclass(frozen=True)
 class Job:
     """Everything that an edit needs besides the model."""
 
-    images: Sequence[Path]
-    """photographs; none where the source is generated"""
-    files: Sequence[Path]
-    """of the results: the edits of one picture side by side"""
-    beside: Path | None
-    """file of one result beside its source"""
+    photographs: Sequence[Photograph]
+    """all that are named; none where the source is generated"""
+    todo: Sequence[int]
+    """which of them are edited, by their place"""
+    failures: dict[int, Exception]
+    """why others are not, by their place"""
+    written: Written
     specs: "Sequence[EditSpec]"
     """the edits of every picture"""
     direction: Path | None
     mask: "Photo | None"
     """the picture of the mask, if it is one"""
-    photographs: PhotographFlags
+    flags: PhotographFlags
     results: ResultFlags
-    loaded: float
-    """seconds that the model took to load"""
     loud: Loudness
 
-    def file(self, member: int, edit: int) -> Path:
-        """File of one edit of one picture."""
-        return self.files[member * len(self.specs) + edit]
+    def place(self, photograph: int, edit: int) -> Place:
+        """Where an edit of a photograph goes."""
+        at = photograph * len(self.specs) + edit
+        beside = self.written.beside[at] if self.written.beside else None
+        picture = self.photographs[photograph] if self.photographs else None
+        return Place(picture, self.written.results[at], beside, self.direction, self.flags.mask_file)
 
 
-def carry_out(job: Job, editor: "Editor", along: "Direction | None") -> None:
-    """Run everything and write the results.
+def plan(
+    photographs: Sequence[Photograph],
+    written: Written,
+    specs: "Sequence[EditSpec]",
+    direction: Path | None,
+    mask: "Photo | None",
+    flags: PhotographFlags,
+    results: ResultFlags,
+    loud: Loudness,
+) -> Job:
+    """What there is to do, after a look at the headers of the photographs.
+
+    Raises:
+        ImageError: one cannot be read, and the others shall not be done without it.
+    """
+    files, edits = written.results, len(specs)
+    there = [results.skip_existing and os.path.lexists(path) for path in files]
+    todo = [k for k in range(len(photographs)) if not all(there[k * edits : (k + 1) * edits])]
+    if left := len(photographs) - len(todo):
+        say(f"{left} of {len(photographs)} photographs have their results already.", loud)
+    faults = unreadable([photographs[k].source for k in todo], flags.megapixels)
+    if faults and not flags.keep_going:
+        raise ImageError(refusal(list(faults.values()), len(photographs)))
+    failures: dict[int, Exception] = {todo[n]: error for n, error in faults.items()}
+    todo = [k for k in todo if k not in failures]
+    return Job(photographs, todo, failures, written, specs, direction, mask, flags, results, loud)
+
+
+def refusal(faults: Sequence[ImageError], photographs: int) -> str:
+    """What is said of photographs that cannot be read."""
+    more = f" {len(faults) - 1} more cannot be read, either." if len(faults) > 1 else ""
+    return f"{faults[0]}{more}{' The others are done with --keep-going.' if photographs > len(faults) else ''}"
+
+
+def carry_out(job: Job, editor: "Editor", along: "Direction | None", loaded: float) -> None:
+    """Run everything and write the results; ``loaded`` is how many seconds the model took to load.
 
     Raises:
         Wrong: a preview would be written over another file.
         ValueError: the work cannot be done, or a file cannot be written.
     """
-    previews = previews_of(job, editor)
-    said = set[str]()
-    for group in groups_of(job, editor, along):
-        doubts = dict.fromkeys(doubt for request in group.requests for doubt in request.doubts)
-        warn([doubt for doubt in doubts if doubt not in said], job.loud)
-        said |= doubts.keys()
-        steps = run_group(editor, group, trajectory=saved(job, editor, group))
-        if previews is not None:
-            steps = previews.written(editor, group, steps)
-        last, seconds = follow(steps, job.loud.silent)
-        for row, member in enumerate(group.members):
-            for edit, result in zip(group.edits, last.results[row], strict=True):
-                frame = group.frames[row] if job.images else None
-                made = keep_made(editor.directions, job.file(member, edit).parent / "directions")
-                deliver(job, (member, edit), frame, result, seconds, made)
+    failed: Failed | None = {} if job.flags.keep_going else None
+    trajectory, wanted = saved(job, editor, groups_of(job, editor, along, failed))
+    several = len({(spec.method, spec.seed) for spec in job.specs}) > 1
+    kept = InversionMemory() if several else None
+    steps = run_groups(editor, wanted, trajectory=trajectory, inversions=kept, failed=failed)
+    write(job, editor, steps, failed, loaded)
+    places = job.todo or [0]
+    job.failures.update({places[n]: error for n, error in (failed or {}).items()})
 
 
-def groups_of(job: Job, editor: "Editor", along: "Direction | None") -> "Iterator[Group]":
+def groups_of(job: Job, editor: "Editor", along: "Direction | None", failed: Failed | None) -> "Iterator[Group]":
     """What runs together; edits of the whole picture have other frames than those of its subject.
 
     Raises:
         ValueError: a photograph is unusable, or the work cannot be done.
     """
-    parts = framed_alike(editor, job.specs) if job.images else [tuple(range(len(job.specs)))]
+    parts = framed_alike(editor, job.specs) if job.photographs else [tuple(range(len(job.specs)))]
     for part in parts:
         specs = [job.specs[n] for n in part]
-        frames = frames_of(job, editor, specs[0]) if job.images else None
-        for group in groups(editor, frames, specs, direction=along, batch=job.photographs.together):
+        own: Failed | None = None if failed is None else {}  # places are counted by what fails among these frames
+        frames = frames_of(job, editor, specs[0], own) if job.photographs else None
+        for group in groups(editor, frames, specs, direction=along, batch=job.flags.together, failed=own):
             yield replace(group, edits=tuple(part[n] for n in group.edits))
+        if failed is not None:
+            failed.update(own or {})
 
 
-def frames_of(job: Job, editor: "Editor", spec: "EditSpec") -> "Iterator[FramedPhoto]":
+def write(
+    job: Job, editor: "Editor", steps: "Iterator[tuple[Group, Progress]]", failed: Failed | None, loaded: float
+) -> None:
+    """Go through the runs, showing how far they are, and write what is finished as soon as it is."""
+    previews = previews_of(job, editor)
+    edits, total = len(job.specs), len(job.todo or [0]) * len(job.specs)
+    pace = Pace(f"; the model took {loaded:.1f} s to load")
+    for group, step in shown(with_doubts(job, steps), total, job.loud.silent):
+        if previews is not None:
+            previews.write(editor, group, step)
+        if step.results:
+            left = total - len(failed or ()) * edits
+            seconds, remark = pace.finished(len(group.members) * len(group.edits), left)
+            write_group(job, editor, group, step, failed, seconds, remark)
+
+
+def with_doubts(job: Job, steps: "Iterator[tuple[Group, Progress]]") -> "Iterator[tuple[Group, Progress]]":
+    """Say once on stderr what is doubtful about the words of edits."""
+    said = set[str]()
+    for group, step in steps:
+        doubts = dict.fromkeys(doubt for request in group.requests for doubt in request.doubts)
+        warn([doubt for doubt in doubts if doubt not in said], job.loud)
+        said |= doubts.keys()
+        yield group, step
+
+
+def write_group(
+    job: Job,
+    editor: "Editor",
+    group: "Group",
+    last: "Progress",
+    failed: Failed | None,
+    seconds: float,
+    remark: str,
+) -> None:
+    """Write the results of one run, and say where they are; with ``failed`` what its format cannot hold is left out."""
+    places = job.todo or [0]
+    for row, member in enumerate(group.members):
+        frame = group.frames[row] if group.frames else None
+        for edit, result in zip(group.edits, last.results[row], strict=True):
+            place = job.place(places[member], edit)
+            if job.results.skip_existing and os.path.lexists(place.file):
+                continue
+            try:
+                made = finished(place, frame, result, job.results, editor.directions)
+            except ImageError as error:
+                if failed is None:
+                    raise
+                failed[member] = error
+            else:
+                deliver(made, place, seconds, remark, job.loud)
+
+
+class Pace:
+    """How long results take, and how long those that are left will."""
+
+    def __init__(self, first: str) -> None:
+        self._done, self._first = 0, first
+        self._begun = self._since = time.perf_counter()
+
+    def finished(self, results: int, total: int) -> tuple[float, str]:
+        """Seconds since the last results, and what is said beside them; ``total`` are there in the end."""
+        now, since, first = time.perf_counter(), self._since, self._first
+        self._since, self._first, self._done = now, "", self._done + results
+        if total == 1:
+            return now - since, first
+        left = (now - self._begun) / self._done * (total - self._done)
+        together = f" for {results} together" if results > 1 else ""
+        after = f", about {left:.0f} s left" if self._done < total else ""
+        return now - since, f"{together}; {self._done} of {total}{after}{first}"
+
+
+def frames_of(job: Job, editor: "Editor", spec: "EditSpec", failed: Failed | None) -> "Iterator[FramedPhoto]":
     """Open the photographs one after another; say on stderr what of them was chosen and seen, and was not asked for.
 
     Raises:
         ValueError: a photograph is unusable.
         Unsupported: nothing is said of the source, and the model has no captioner.
     """
-    photos = (load_image(image, max_megapixels=job.photographs.megapixels) for image in job.images)
-    frames = look_at(editor, photos, spec, mask=job.mask, batch=job.photographs.together)
-    return told(job.images, frames, job.loud)
+    pictures, batch = [job.photographs[k].source for k in job.todo], job.flags.together
+    megapixels = job.flags.megapixels
+    frames = look_at(editor, pictures, spec, mask=job.mask, batch=batch, max_megapixels=megapixels, failed=failed)
+    return told([job.photographs[k].path for k in job.todo], frames, job.loud, failed)
 
 
-def told(images: Sequence[Path], frames: "Iterator[FramedPhoto]", loud: Loudness) -> "Iterator[FramedPhoto]":
+def told(
+    images: Sequence[Path], frames: "Iterable[FramedPhoto]", loud: Loudness, failed: Failed | None = None
+) -> "Iterator[FramedPhoto]":
     """Say on stderr which part of each photograph was chosen as it comes, and what is seen in it."""
-    for image, frame in zip(images, frames, strict=True):
-        if frame.part is not None and not loud.silent:
-            print(f"{image}: edits {frame.part}", file=sys.stderr)
-        if frame.caption is not None and not loud.silent:
+    coming = (image for k, image in enumerate(images) if failed is None or k not in failed)
+    for frame in frames:
+        image = next(coming)
+        if frame.part is not None:
+            say(f"{image}: edits {frame.part}", loud)
+        if frame.caption is not None:
             sure = frame.seen is None or frame.seen.sure
-            print(f"{image}: {'sees' if sure else 'not sure, perhaps'} {frame.caption}", file=sys.stderr)
+            say(f"{image}: {'sees' if sure else 'not sure, perhaps'} {frame.caption}", loud)
         yield frame
+
+
+def say(line: str, loud: Loudness) -> None:
+    """Say something on stderr, unless nothing shall be said."""
+    if not loud.silent:
+        print(printable(line), file=sys.stderr)
 
 
 def previews_of(job: Job, editor: "Editor") -> Previews | None:
@@ -126,85 +245,57 @@ def previews_of(job: Job, editor: "Editor") -> Previews | None:
     """
     if job.results.previews is None:
         return None
-    names, spec = [path.stem for path in job.files], job.specs[0]
-    previews = Previews(job.results.previews, job.results.preview_every or 1, names, len(job.specs), job.images)
+    edits, spec, todo = len(job.specs), job.specs[0], [job.photographs[k] for k in job.todo]
+    names = [job.place(k, edit).file.stem for k in job.todo or [0] for edit in range(edits)]
+    previews = Previews(job.results.previews, job.results.preview_every or 1, names, edits, todo)
     method = editor.method(spec.method, spec.options, spec.paper_defaults)
-    return previews.settled(method, [*job.images, *job.files, job.beside], job.results.overwrite)
+    written = [*job.written.results, *job.written.beside, job.written.sheet]
+    return previews.settled(method, [*(one.path for one in job.photographs), *written], job.results.overwrite)
 
 
-def saved(job: Job, editor: "Editor", group: "Group") -> "Trajectory | None":
-    """Read the saved inversion, if one was given.
+def saved(job: Job, editor: "Editor", wanted: "Iterator[Group]") -> "tuple[Trajectory | None, Iterator[Group]]":
+    """The saved inversion, if one was given, and the runs, each looked at whether it may start from that.
 
     Raises:
-        ValueError: it is of another picture or other options.
+        ValueError: it cannot be read; or later, it is of another picture or other options.
     """
-    path = job.photographs.inversion_file
+    path = job.flags.inversion_file
     if path is None:
-        return None
-    from zeroshift.diffusion.agreement import check_facts, check_tensors
+        return None, wanted
     from zeroshift.diffusion.trajectory import load_trajectory
-    from zeroshift.request import inversion_facts
 
     trajectory, facts = load_trajectory(path, editor.backbone)
-    wanted = inversion_facts(editor.backbone, group.frames, group.requests[0], seeds=group.seeds)
-    warnings = check_facts(path, facts, wanted)
-    check_tensors(path, trajectory, editor.backbone, group.frames[0].pixels.size, len(group.frames))  # names the file
-    warn(warnings, job.loud)
-    return trajectory
+
+    def checked() -> "Iterator[Group]":
+        from zeroshift.diffusion.agreement import check_facts, check_tensors
+        from zeroshift.request import inversion_facts
+
+        for group in wanted:
+            needed = inversion_facts(editor.backbone, group.frames, group.requests[0], seeds=group.seeds)
+            warn(check_facts(path, facts, needed), job.loud)
+            size = group.frames[0].pixels.size
+            check_tensors(path, trajectory, editor.backbone, size, len(group.frames))  # names the file
+            yield group
+
+    return trajectory, checked()
 
 
-def deliver(
-    job: Job,
-    place: tuple[int, int],
-    frame: "FramedPhoto | None",
-    result: "Result",
-    seconds: float,
-    made: Mapping[str, Path],
-) -> None:
-    """Write the result of an edit of a picture, both by their place, and say where it is.
+def conclude(job: Job) -> None:
+    """Name what could not be edited, and write the sheet.
 
-    ``made`` has the files of directions that a generator made, by their hash.
+    Raises:
+        ValueError: something could not be edited; exit code 1 tells that.
     """
-    path, native = job.file(*place), job.results.native
-    image = job.images[place[0]] if job.images else None
-    recipe = {**result.recipe, "native": native}
-    if image is not None:
-        recipe["source_path"] = relative(image, path)
-    along = job.direction or made.get(str(recipe.get("direction_sha256")))
-    if along is not None:
-        recipe["direction_path"] = relative(along, path)
-    if job.photographs.mask_file is not None:
-        recipe["mask_path"] = relative(job.photographs.mask_file, path)
-    picture = result.native if native else result.image
-    save_image(picture, path, recipe=recipe)
-    beside, before = job.beside, before_of(frame, result, native)
-    if beside is not None and before is not None:
-        both = before_after(enlarged(before), enlarged(picture))
-        save_image(both, beside, recipe={**recipe, "command": "before-after"})
-    source, extra = str(image) if image else None, str(beside) if beside else None
-    facts = {"target": recipe["target"], "source": source, "before_after": extra, "warnings": list(result.warnings)}
-    facts |= drifted(result, job.loud)
-    verdict = result.verdict
-    facts["verdict"] = None if verdict is None else asdict(verdict)
-    remark = f"; the model took {job.loaded:.1f} s to load{f'; before and after: {extra}' if extra else ''}"
-    tell(path, seconds, {**facts, "recipe": recipe}, job.loud, remark)
-    warn([f"{path}: {verdict.advice}"] if verdict is not None and verdict.advice else [], job.loud)
-
-
-def drifted(result: "Result", loud: Loudness) -> dict[str, object]:
-    """How the edit differs from its source, which takes a moment to find out, for those who read data."""
-    return {"drift": asdict(result.drift)} if loud.json else {}
-
-
-def before_of(frame: "FramedPhoto | None", result: "Result", native: bool) -> Image.Image | None:
-    """What an edit is compared with: the photograph, or what the model saw of it, or the generated source."""
-    if frame is None:
-        return result.reconstruction
-    return frame.pixels if native else frame.photo.image
-
-
-def enlarged(picture: Image.Image) -> Image.Image:
-    """The picture at ``SHOWN`` pixels of height if it has less."""
-    if picture.height >= SHOWN:
-        return picture
-    return picture.resize((round(picture.width * SHOWN / picture.height), SHOWN), Image.Resampling.LANCZOS)
+    for place, error in sorted(job.failures.items()):
+        path, sentence = str(job.photographs[place].path), printable(as_flags(str(error)))
+        if job.loud.json:
+            print(json.dumps({"source": path, "error": sentence}))
+        else:
+            named = sentence if sentence.startswith(path) else f"{path}: {sentence}"
+            print("zeroshift: left out:", named, file=sys.stderr)
+    if job.written.sheet is not None and len(job.failures) < max(len(job.photographs), 1):
+        write_sheet(job.photographs, job.specs, job.written.results, job.written.sheet)
+        say(f"{job.written.sheet} shows all of them.", job.loud)
+    if job.failures:
+        done = "the others are done" if len(job.failures) < len(job.photographs) else "nothing is done"
+        raise ValueError(f"{len(job.failures)} of {len(job.photographs)} photographs could not be edited; {done}.")

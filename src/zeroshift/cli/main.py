@@ -13,7 +13,7 @@ from cyclopts import App, CycloptsError, Group
 from zeroshift import __version__
 from zeroshift.cli.help import PlainHelp
 from zeroshift.cli.misread import EXAMPLES, how_to, misread
-from zeroshift.cli.streams import emptied, mend_streams
+from zeroshift.cli.streams import dashes_named, emptied, mend_streams
 from zeroshift.cli.wrong import Wrong, as_flags
 from zeroshift.sentences import printable
 
@@ -46,7 +46,7 @@ def main(tokens: Sequence[str] | None = None) -> NoReturn:
 
     Exit codes: 0 done, 1 the work failed, 2 wrong usage, 130 stopped by Ctrl-C, 141 nobody reads on.
     """
-    given = list(sys.argv[1:] if tokens is None else tokens)
+    given = dashes_named(sys.argv[1:] if tokens is None else tokens)
     mend_streams()
     code = run([token for token in given if token != "--debug"], debug="--debug" in given)
     code = code if emptied(sys.stdout) and emptied(sys.stderr) else code or 1

@@ -4,13 +4,13 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from itertools import combinations
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from PIL.Image import registered_extensions
 
+from zeroshift.cli.streams import STDOUT
 from zeroshift.cli.wrong import Wrong, as_flags
 from zeroshift.files import check_replaceable, free
 from zeroshift.sentences import printable
@@ -21,33 +21,32 @@ if TYPE_CHECKING:
 FOLDER = Path("out")
 
 
-def places(names: Sequence[str], output: Path | None) -> list[Path]:
-    """One file per result, in the order of ``names``, which have no extension.
+def places(names: Sequence[Path], output: Path | None) -> list[Path]:
+    """One file per result, in the order of ``names``.
 
     ``output`` is a file for one result and a folder for several (or if it is a folder, or has no extension).
 
     Raises:
-        Wrong: two results would have one name, or ``output`` is the name of one and they are several.
+        Wrong: ``output`` is the name of one result and they are several.
     """
-    if output is not None and len(names) == 1 and output.suffix and not output.is_dir():
-        found = [output]
-    elif output is not None and output.suffix.lower() in registered_extensions() and not output.is_dir():
+    if output == STDOUT and len(names) > 1:
+        raise Wrong(f"-o - writes one picture to standard output, and these are {len(names)}; name a folder.")
+    if output == STDOUT or output is not None and len(names) == 1 and output.suffix and not output.is_dir():
+        return [output]
+    if output is not None and output.suffix.lower() in registered_extensions() and not output.is_dir():
         raise Wrong(f"{output} is the name of one picture, and {len(names)} are to be written; name a folder.")
-    else:
-        found = [(output or FOLDER) / f"{name}.png" for name in names]
-    doubled = [path for path in found if found.count(path) > 1]
-    if doubled:
-        raise Wrong(f"Two results would both be called {doubled[0]}; give pictures and targets of different names.")
-    return found
+    return [(output or FOLDER) / name for name in names]
 
 
 def settled(paths: Sequence[Path], overwrite: bool, loud: "Loudness") -> list[Path]:
     """Where results go: ``paths``, or numbered names beside what is there already, which is told in one line."""
     if overwrite:
         return list(paths)
-    found = list[Path]()
+    found, taken = list[Path](), set(paths)
     for path in paths:
-        found.append(free(path, {*found, *paths} - {path}))
+        taken.discard(path)
+        found.append(path if path == STDOUT else free(path, taken))
+        taken |= {path, found[-1]}
     moved = [(old, new) for old, new in zip(paths, found, strict=True) if old != new]
     if moved and not loud.silent:
         old, new = moved[0]
@@ -57,7 +56,7 @@ def settled(paths: Sequence[Path], overwrite: bool, loud: "Loudness") -> list[Pa
     return found
 
 
-def check_apart(read: Iterable[tuple[str, Path | None]], written: Sequence[Path | None]) -> None:
+def check_apart(read: Iterable[tuple[str, Path | None]], written: Iterable[Path | None]) -> None:
     """Refuse to write over what is read, and to write one file twice.
 
     ``read`` has what each file is, such as "the photograph"; None stands for files that play no part.
@@ -65,19 +64,20 @@ def check_apart(read: Iterable[tuple[str, Path | None]], written: Sequence[Path 
     Raises:
         Wrong: two of them are the same file.
     """
-    results = [path for path in written if path is not None]
-    for what, path in read:
-        for result in results:
-            if path is not None and same_file(path, result):
-                raise Wrong(f"{result} is {what} itself; give the result another name.")
-    for one, other in combinations(results, 2):
-        if same_file(one, other):
-            raise Wrong(f"{other} would be written twice; give the results different names.")
+    known = {one_file(path): f"is {what} itself; give the result another name" for what, path in read if path}
+    for path in (path for path in written if path is not None):
+        if (met := known.get(one_file(path))) is not None:
+            raise Wrong(f"{path} {met}.")
+        known[one_file(path)] = "would be written twice; give pictures and results different names"
 
 
-def same_file(one: Path, other: Path) -> bool:
-    """Whether two names mean one file, also by a link or on a disk that ignores case."""
-    return os.path.realpath(one) == os.path.realpath(other) or (one.exists() and other.exists() and one.samefile(other))
+def one_file(path: Path) -> object:
+    """What is equal for two names of one file, also by a link or on a disk that ignores case."""
+    try:
+        found = path.stat()
+        return found.st_dev, found.st_ino
+    except OSError:
+        return os.path.realpath(path)
 
 
 def check_picture(path: Path) -> None:
@@ -90,9 +90,33 @@ def check_picture(path: Path) -> None:
     from zeroshift.image import check_output
     from zeroshift.image.save import FORMATS
 
+    if path == STDOUT:
+        if sys.stdout.isatty():
+            raise Wrong("Standard output is a terminal, which shows no picture; lead it to a file or a program.")
+        return
     if path.suffix.lower() not in FORMATS:
         raise Wrong(f"{path} is no name of a picture; let it end in one of {', '.join(FORMATS)}.")
     check_output(path)
+
+
+def put(data: bytes, path: Path) -> None:
+    """Write a finished picture, to standard output where ``path`` says so.
+
+    Raises:
+        ValueError: it cannot be written there.
+    """
+    from zeroshift.image.save import write_picture
+
+    if path != STDOUT:
+        write_picture(data, path)
+        return
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise ValueError(f"Standard output takes no more ({error.strerror}).") from error
 
 
 def check_folder(path: Path) -> None:
@@ -132,18 +156,19 @@ def relative(path: Path, output: Path) -> str:
 
 
 def tell(path: Path, seconds: float, facts: dict[str, object], loud: "Loudness", remark: str = "") -> None:
-    """Say on stdout where a result is and how long it took.
+    """Say on stdout where a result is and how long it took; on stderr where the result itself is on stdout.
 
     Raises:
         BrokenPipeError: nobody reads that any more.
         ValueError: standard output is full.
     """
+    stream = sys.stderr if path == STDOUT else sys.stdout
     try:
         if loud.json:
-            print(json.dumps({"path": str(path), "seconds": round(seconds, 2), **facts}))
+            print(json.dumps({"path": str(path), "seconds": round(seconds, 2), **facts}), file=stream)
         elif not loud.quiet:
-            print(f"{path}  ({seconds:.1f} s{remark})")
-        sys.stdout.flush()
+            print(f"{path}  ({seconds:.1f} s{remark})", file=stream)
+        stream.flush()
     except BrokenPipeError:
         raise
     except OSError as error:

@@ -1,11 +1,12 @@
 """Pictures on the way: every step's estimate of the finished ones, written while a run goes on."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zeroshift.cli.editing import Photograph
 from zeroshift.cli.output import check_folder, relative
 from zeroshift.cli.wrong import Wrong
 from zeroshift.image import save_image
@@ -30,7 +31,7 @@ class Previews:
     """of the results: those of one photograph side by side"""
     edits: int
     """of one photograph"""
-    photographs: Sequence[Path]
+    photographs: Sequence[Photograph]
     """none where the source is generated"""
 
     def path(self, name: str, step: int, steps: int) -> Path:
@@ -64,16 +65,14 @@ class Previews:
             found = f"{name}-{n}"
         return found
 
-    def written(self, editor: "Editor", group: "Group", steps: "Iterator[Progress]") -> "Iterator[Progress]":
-        """Go through the run of a group, writing what is asked for on the way.
+    def write(self, editor: "Editor", group: "Group", step: "Progress") -> None:
+        """Write what is asked for of a step in the run of a group.
 
         Raises:
             ValueError: a file cannot be written.
         """
-        for step in steps:
-            if step.latents is not None and not step.results and step.done % self.every == 0:
-                self._write(editor, group, step)
-            yield step
+        if step.latents is not None and not step.results and step.done % self.every == 0:
+            self._write(editor, group, step)
 
     def _write(self, editor: "Editor", group: "Group", step: "Progress") -> None:
         pictures = iter(editor.preview(step))  # requests x pictures
@@ -86,4 +85,5 @@ class Previews:
                 save_image(next(pictures), path, recipe={**facts, **place, **origin})
 
     def _origin(self, frame: "FramedPhoto", member: int, path: Path) -> dict[str, object]:
-        return {"source_sha256": frame.photo.sha256, "source_path": relative(self.photographs[member], path)}
+        path_of = {"source_path": relative(self.photographs[member].path, path)}
+        return {"source_sha256": frame.photo.sha256, **({} if self.photographs[member].data else path_of)}

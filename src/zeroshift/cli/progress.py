@@ -4,11 +4,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from zeroshift.translate import Progress
 
+T = TypeVar("T")
 PAUSE = 15.0
 """seconds between two lines where there is no terminal"""
 
@@ -16,11 +17,24 @@ PAUSE = 15.0
 def follow(steps: "Iterator[Progress]", silent: bool) -> "tuple[Progress, float]":
     """Go through a run, showing how far it is; return its last step and the seconds it took."""
     begun = time.perf_counter()
-    if not silent:
-        steps = _drawn(steps) if sys.stderr.isatty() else _told(steps)
-    for step in steps:
+    for _, step in shown(((None, step) for step in steps), 1, silent):
         last = step
     return last, time.perf_counter() - begun
+
+
+def shown(steps: "Iterator[tuple[T, Progress]]", results: int, silent: bool) -> "Iterator[tuple[T, Progress]]":
+    """Go through several runs, each step with what it belongs to, showing how far they are of all ``results``."""
+    at: list[T] = []
+
+    def alone() -> "Iterator[Progress]":
+        for whose, step in steps:
+            at[:] = [whose]
+            yield step
+
+    if silent:
+        return steps
+    told = _drawn(alone(), results) if sys.stderr.isatty() else _told(alone())
+    return ((at[0], step) for step in told)
 
 
 @contextmanager
@@ -69,17 +83,21 @@ def _told(steps: "Iterator[Progress]") -> "Iterator[Progress]":
         yield step
 
 
-def _drawn(steps: "Iterator[Progress]") -> "Iterator[Progress]":
+def _drawn(steps: "Iterator[Progress]", results: int) -> "Iterator[Progress]":
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
     columns = (TextColumn("{task.description:<9}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
-        shown = {"direction": bars.add_task("direction", total=None)}
+        lines = {"direction": bars.add_task("direction", total=None)}
+        every = bars.add_task("results", total=results, visible=results > 1)
         for step in steps:
-            bars.update(shown["direction"], total=1, completed=1)
-            if step.stage not in shown:
-                shown[step.stage] = bars.add_task(step.stage, total=step.total)
-            bars.update(shown[step.stage], completed=step.done)
+            bars.update(lines["direction"], total=1, completed=1)
+            if step.stage not in lines:
+                lines[step.stage] = bars.add_task(step.stage, total=step.total)
+            elif step.done == 1:  # the next run's
+                bars.reset(lines[step.stage], total=step.total)
+            bars.update(lines[step.stage], completed=step.done)
+            bars.advance(every, sum(map(len, step.results)))
             yield step

@@ -7,12 +7,13 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from zeroshift.cli.cache import DEFAULT_CACHE, CacheFlags
-from zeroshift.cli.output import check_apart, check_picture, settled, tell
+from zeroshift.cli.output import check_apart, check_picture, put, settled, tell
 from zeroshift.cli.progress import follow, waiting
 from zeroshift.cli.recipes import check_vgg, mask_of, model_flags, original, saved_direction
 from zeroshift.cli.shared import DEFAULT_LOUDNESS, Loudness, Output, Overwrite, Text, Vgg, as_app
+from zeroshift.cli.streams import STDOUT
 from zeroshift.image import load_image, read_recipe
-from zeroshift.image.save import FORMATS, write_picture
+from zeroshift.image.save import FORMATS
 from zeroshift.recipe import parse_recipe
 from zeroshift.redo import remade_bytes, replay, result_of, why_different
 
@@ -34,7 +35,7 @@ def redo(
     cache_dir: Annotated[Path | None, Parameter(help="where hub downloads are kept")] = None,
     vgg: Vgg = None,
     cache: CacheFlags = DEFAULT_CACHE,
-    output: Annotated[Output, Parameter(help="file to write [default NAME-redo beside EDITED]")] = None,
+    output: Annotated[Output, Parameter(help="file to write, or - [default NAME-redo beside EDITED]")] = None,
     overwrite: Overwrite = False,
     loud: Loudness = DEFAULT_LOUDNESS,
 ) -> None:
@@ -42,6 +43,7 @@ def redo(
     written = read_recipe(edited)
     recipe = parse_recipe(written, str(edited))
     path = output or edited.with_stem(f"{edited.stem}-redo")
+    kept = edited if path == STDOUT else path
     source = original(recipe, edited, image)
     check_vgg(recipe, edited, vgg)
     told, along = saved_direction(recipe, edited, direction)
@@ -57,8 +59,8 @@ def redo(
     last, seconds = follow(replay(editor, recipe, photo, along, where), loud.silent)
     result = result_of(recipe, last)
     before = edited.read_bytes()
-    again = remade_bytes(recipe, written, result, before, FORMATS[path.suffix.lower()], photo)
-    write_picture(again, path)
+    again = remade_bytes(recipe, written, result, before, FORMATS.get(kept.suffix.lower(), "PNG"), photo)
+    put(again, path)
     same = again == before
     remark = "the same bytes" if same else why_different(recipe, result.recipe)
     tell(path, seconds, {"same_bytes": same}, loud, f"; {remark}")

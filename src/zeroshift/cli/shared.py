@@ -187,9 +187,9 @@ def as_app(verb: Callable[..., None], name: str, usage: str) -> App:
 
 
 def method_named(tokens: Sequence[str]) -> str:
-    """The method that a command line names."""
+    """The method that a command line names; of several the first, whose options they share."""
     name = named_in(tokens, "method")
-    return SHIPPED_METHOD if name is None else name
+    return SHIPPED_METHOD if name is None else name.partition(",")[0].strip()
 
 
 def method_flags(tokens: Sequence[str]) -> "tuple[type[Method], list[Flag]]":

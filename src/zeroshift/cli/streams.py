@@ -2,7 +2,11 @@
 
 import os
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TextIO
+
+STDIN, STDOUT = Path("/dev/stdin"), Path("/dev/stdout")
 
 
 def mend_streams() -> None:
@@ -16,6 +20,15 @@ def mend_streams() -> None:
             setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115
         elif name != "stdin":
             stream.reconfigure(errors="backslashreplace")  # type: ignore[attr-defined]
+
+
+def dashes_named(tokens: Sequence[str]) -> list[str]:
+    """The words of a command line with what "-" stands for: standard output after -o, else standard input."""
+    named = list(tokens)
+    for at, token in enumerate(tokens):
+        if token == "-":
+            named[at] = str(STDOUT if at and tokens[at - 1] in ("-o", "--output") else STDIN)
+    return named
 
 
 def emptied(stream: TextIO) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from textwrap import wrap
 
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageFont
 
 from zeroshift.image.errors import ImageError
 from zeroshift.image.pixels import flatten
@@ -29,8 +29,7 @@ def sheet(rows: Sequence[Sequence[Image.Image | None]], labels: Sequence[str], c
     Raises:
         ImageError: there are more than 200 rows.
     """
-    if len(rows) > MOST_ROWS:
-        raise ImageError(f"A sheet has at most {MOST_ROWS} rows, and these are {len(rows)}: take fewer pictures.")
+    check_rows(len(rows))
     font = ImageFont.load_default(LETTER)
     beside, above = ([broken(text, font) for text in texts] for texts in (labels, columns))
     head = max(text.count("\n") + 1 for text in above) * (LETTER + 4) + GAP
@@ -47,11 +46,26 @@ def sheet(rows: Sequence[Sequence[Image.Image | None]], labels: Sequence[str], c
     return table
 
 
+def check_rows(rows: int) -> None:
+    """Refuse a sheet that is too long.
+
+    Raises:
+        ImageError: it has more than 200 rows.
+    """
+    if rows > MOST_ROWS:
+        raise ImageError(f"A sheet has at most {MOST_ROWS} rows, and these are {rows}: take fewer pictures.")
+
+
 def cell(picture: Image.Image | None) -> Image.Image:
     """A picture in the middle of a white square; a grey square for None."""
     if picture is None:
         return Image.new("RGB", (SIDE, SIDE), "lightgrey")
-    return ImageOps.pad(flatten(picture), (SIDE, SIDE), Image.Resampling.LANCZOS, "white")
+    scale = SIDE / max(picture.size)
+    width, height = (max(1, round(side * scale)) for side in picture.size)
+    square = Image.new("RGB", (SIDE, SIDE), "white")
+    scaled = flatten(picture).resize((width, height), Image.Resampling.LANCZOS)
+    square.paste(scaled, ((SIDE - width) // 2, (SIDE - height) // 2))
+    return square
 
 
 def broken(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> str:
