@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeAlias
 
 import torch
 from PIL import Image, ImageDraw
@@ -24,6 +25,10 @@ COUNTS = (1, 10, 100, 1000)
 WAYS = {"words swapped": "--words swap", **{f"{n} sentence{'s' * (n > 1)}": f"--sentences {n}" for n in COUNTS}}
 """what the columns are called, and the words that follow ``zeroshift edit``"""
 ALWAYS = "--fit stretch"
+STRENGTHS = {"": "", ", at half strength": "--strength 0.5"}
+"""what is said of each strength, and the words for it"""
+Counts: TypeAlias = Mapping[str, Mapping[str, int]]
+"""edits that succeeded, by task and way"""
 
 
 @dataclass(frozen=True)
@@ -66,15 +71,25 @@ def jobs(pictures: int = PICTURES) -> Jobs:
 
 
 def make(pictures: int, place: Place) -> str:
-    """Edit photographs of ``val`` in every task and way; write the table and the plot of what succeeded."""
+    """Edit photographs of ``val`` in every task, way and strength; write the table and the plot of what succeeded."""
     classifier, editor = load_classifier(place.model / "classifier"), place.editor()
     known = [task for task in tasks() if task.wanted in getattr(classifier, task.head)]
-    found = {task.name: successes(place, editor, classifier, task, pictures) for task in known}
+    found = {
+        said: {task.name: successes(place, editor, classifier, task, pictures, words) for task in known}
+        for said, words in STRENGTHS.items()
+    }
+    return written(place, found, pictures)
+
+
+def written(place: Place, found: Mapping[str, Counts], pictures: int) -> str:
+    """Write what was counted at each strength; say where."""
     save_image(plot(found, pictures), place.root / FIGURE, recipe={"command": "remake sentences"})
-    return f"{FIGURE}, {put(place.root, {MARK: table(found, pictures)})}"
+    return f"{FIGURE}, {put(place.root, {MARK: table(found, pictures, ' '.join(place.words))})}"
 
 
-def successes(place: Place, editor: Editor, classifier: Classifier, task: Task, count: int) -> dict[str, int]:
+def successes(
+    place: Place, editor: Editor, classifier: Classifier, task: Task, count: int, strength: str
+) -> dict[str, int]:
     """How many edits of the first ``count`` photographs that a task is about became what they were to be, by way.
 
     Raises:
@@ -90,7 +105,7 @@ def successes(place: Place, editor: Editor, classifier: Classifier, task: Task, 
     sitting = Sitting(editor, [Photo.of(Image.fromarray(one.permute(1, 2, 0).contiguous().numpy())) for one in pixels])
     found = {}
     for name, way in WAYS.items():
-        results = sitting.edit(asked(" ".join((task.words, ALWAYS, way, *place.words))))
+        results = sitting.edit(asked(" ".join((task.words, ALWAYS, strength, way, *place.words))))
         edits = to_bytes((to_tensor([result.native for result in results]) + 1) * 127.5)
         found[name] = seen(classifier, edits, task.head).count(task.wanted)
     return found
@@ -105,21 +120,28 @@ def seen(classifier: Classifier, edits: torch.Tensor, head: str) -> list[str]:
     return [names[int(k)] for k in logits.argmax(1)]
 
 
-def table(found: Mapping[str, Mapping[str, int]], pictures: int) -> str:
-    """A row for every task and one of all together."""
-    lines = [f"| of {pictures} photographs each | {' | '.join(WAYS)} |", "|---" * (1 + len(WAYS)) + "|"]
-    lines += [f"| {name} | {' | '.join(str(of[way]) for way in WAYS)} |" for name, of in found.items()]
-    together = [sum(of[way] for of in found.values()) for way in WAYS]
-    return "\n".join([*lines, f"| all {pictures * len(found)} | {' | '.join(map(str, together))} |"])
+def table(found: Mapping[str, Counts], pictures: int, words: str = "") -> str:
+    """A row for every task at full strength, and one of all together at each; ``words`` are said of all edits."""
+    lines = [f"| of {pictures} photographs each{f', {words}' if words else ''} | {' | '.join(WAYS)} |"]
+    lines.append("|---" * (1 + len(WAYS)) + "|")
+    full = next(iter(found.values()))
+    lines += [f"| {name} | {' | '.join(str(of[way]) for way in WAYS)} |" for name, of in full.items()]
+    for said, counts in found.items():
+        sums = together(counts)
+        lines.append(f"| all {pictures * len(counts)}{said} | {' | '.join(str(sums[way]) for way in WAYS)} |")
+    return "\n".join(lines)
 
 
-def plot(found: Mapping[str, Mapping[str, int]], pictures: int) -> Image.Image:
-    """Share of edits that succeeded against the number of sentences, and a line for swapped words."""
+def together(counts: Counts) -> dict[str, int]:
+    """The sum over all tasks, by way."""
+    return {way: sum(of[way] for of in counts.values()) for way in WAYS}
+
+
+def plot(found: Mapping[str, Counts], pictures: int) -> Image.Image:
+    """Share of edits that succeeded against the number of sentences, and a thin line for swapped words."""
     width, height, left, top = 480, 260, 48, 24
     figure = Image.new("RGB", (width, height), "white")
     pen = ImageDraw.Draw(figure)
-    total = max(pictures * len(found), 1)
-    shares = {way: sum(of[way] for of in found.values()) / total for way in WAYS}
 
     def at(count: float, share: float) -> tuple[float, float]:
         across = math.log10(count) / math.log10(COUNTS[-1])
@@ -128,16 +150,15 @@ def plot(found: Mapping[str, Mapping[str, int]], pictures: int) -> Image.Image:
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
         pen.line([at(1, share), at(COUNTS[-1], share)], "lightgrey")
         pen.text((8, at(1, share)[1] - 6), f"{share:.0%}", "black")
-    swapped, points = (
-        shares["words swapped"],
-        [at(n, shares[way]) for n, way in zip(COUNTS, sentence_ways(), strict=True)],
-    )
-    pen.line([at(1, swapped), at(COUNTS[-1], swapped)], "darkorange", 2)
-    pen.text((at(COUNTS[-1], swapped)[0] - 86, at(1, swapped)[1] + 2), "words swapped", "darkorange")
-    pen.line(points, "navy", 2)
-    for n, (x, y) in zip(COUNTS, points, strict=True):
-        pen.ellipse((x - 3, y - 3, x + 3, y + 3), "navy")
-        pen.text((x - 8, height - 34), str(n), "black")
+    for (said, counts), colour in zip(found.items(), ("navy", "darkorange"), strict=False):
+        shares = {way: total / max(pictures * len(counts), 1) for way, total in together(counts).items()}
+        swapped = shares["words swapped"]
+        points = [at(n, shares[way]) for n, way in zip(COUNTS, sentence_ways(), strict=True)]
+        pen.line([at(1, swapped), at(COUNTS[-1], swapped)], colour)
+        pen.line(points, colour, 3)
+        pen.text((points[1][0], points[1][1] + 6), f"sentences{said}; thin: words swapped", colour)
+    for n in COUNTS:
+        pen.text((at(n, 0)[0] - 8, height - 34), str(n), "black")
     pen.text((left, 6), "edits that the classifier finds to be what they were to be", "black")
     pen.text((width // 2 - 60, height - 16), "sentences for each word", "black")
     return figure
