@@ -9,7 +9,7 @@ from PIL import Image
 
 from tests.runs import method
 from zeroshift.backbones.stable_diffusion import StableDiffusion
-from zeroshift.batching import groups, look, run_group, run_groups
+from zeroshift.batching import groups, look
 from zeroshift.conditioning.direction import direction_of_words
 from zeroshift.conditioning.task import make_task
 from zeroshift.doubts import Doubt
@@ -19,8 +19,10 @@ from zeroshift.grouping import Asked, grouped, sharing
 from zeroshift.image import ImageError, Photo, frame
 from zeroshift.inversion.ddim import DDIMInversion
 from zeroshift.inversions import InversionMemory
+from zeroshift.memory.room import Room
 from zeroshift.request import Request
 from zeroshift.results import framed
+from zeroshift.running import run_group, run_groups
 
 FEW = {"steps": 2, "conditioning": {"words": "swap"}}
 
@@ -43,10 +45,10 @@ def asked(tiny, *sizes: tuple[int, int], requests=None) -> list[Asked]:
 
 def test_pictures_of_one_framed_size_run_together_and_no_more_than_fit(tiny):
     square, wide = (32, 32), (64, 32)
-    groups = list(grouped(asked(tiny, square, wide, square, square, wide, square), 2))
+    groups = list(grouped(asked(tiny, square, wide, square, square, wide, square), Room(2)))
     assert [(group.members, group.seeds) for group in groups] == [([0, 2],) * 2, ([1, 4],) * 2, ([3, 5],) * 2]
     assert all(len({frame.pixels.size for frame in group.frames}) == 1 for group in groups)
-    assert [group.members for group in grouped(asked(tiny, *[square] * 3), 16)] == [[0, 1, 2]]
+    assert [group.members for group in grouped(asked(tiny, *[square] * 3), Room(16))] == [[0, 1, 2]]
 
 
 def test_a_group_is_there_as_soon_as_it_is_full(tiny):
@@ -57,7 +59,7 @@ def test_a_group_is_there_as_soon_as_it_is_full(tiny):
             taken.append(one.place)
             yield one
 
-    groups = grouped(coming(), 2)
+    groups = grouped(coming(), Room(2))
     assert (next(groups).members, taken) == ([0, 1], [0, 1])
     assert [group.members for group in groups] == [[2, 3], [4]]
 
@@ -72,7 +74,7 @@ def test_no_more_than_a_few_batches_wait_for_company(tiny):
             taken.append(k)
             yield each
 
-    groups = grouped(coming(), 2)
+    groups = grouped(coming(), Room(2))
     assert (next(groups).members, len(taken)) == ([0], 9)
     assert sorted(k for group in groups for k in group.members) == list(range(1, 20))
 

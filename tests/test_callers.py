@@ -16,10 +16,10 @@ from tests.test_several import pictures
 from zeroshift.conditioning.direction import direction_of_words
 from zeroshift.control.guidance import AttentionGuidance
 from zeroshift.control.replay import Replay
-from zeroshift.cost.shortened import with_iterations
 from zeroshift.diffusion.lock import NetworkLock
 from zeroshift.diffusion.sites import select, tapped
 from zeroshift.inversion import EditFriendlyInversion, NullTextInversion
+from zeroshift.inversion.shortened import with_iterations
 from zeroshift.methods import METHODS, Method
 from zeroshift.request import Request
 from zeroshift.translate import Progress

@@ -13,9 +13,9 @@ from tests.tiny import WIDTH
 from zeroshift.backbones import Backbone
 from zeroshift.conditioning import AnyConditioning, EditDirection
 from zeroshift.control import AnyControl, AnyExtra
-from zeroshift.cost.shortened import with_iterations
 from zeroshift.image.tensors import to_pictures, to_tensor
 from zeroshift.inversion import AnyInversion, DirectInversion, RandomStart, ValueEmbedding
+from zeroshift.inversion.shortened import with_iterations
 from zeroshift.methods import METHODS, Method
 from zeroshift.options.errors import option_error
 from zeroshift.request import Request

@@ -15,7 +15,7 @@ from tests.tiny import hub_cache
 from zeroshift.conditioning.shift import EditDirection
 from zeroshift.control.base import Control, StepContext
 from zeroshift.control.guidance import AttentionGuidance
-from zeroshift.cost.counting import count, kinds_of_edit, kinds_of_steps, maps_held, sampling_flops
+from zeroshift.cost.counting import count, direction_flops, kinds_of_edit, kinds_of_steps, maps_held, sampling_flops
 from zeroshift.cost.estimate import measure
 from zeroshift.cost.flops import counted, flops_of, forward_flops
 from zeroshift.cost.published import DIFFUSERS, OFFICIAL, published
@@ -125,6 +125,13 @@ def test_steps_that_differ_are_counted_apart(tiny, replayed, ahead, records, app
     assert sampling_flops(tiny, trajectory, edits, kinds) == real
 
 
+def test_prompts_need_no_sentences_and_words_that_are_swapped_none(tiny):
+    swapped = Pix2PixZero(conditioning=EditDirection(words="swap"))
+    assert direction_flops(tiny, DDIM()) == direction_flops(tiny, swapped) == 0
+    few, many = (direction_flops(tiny, Pix2PixZero(conditioning=EditDirection(sentences=n))) for n in (10, 30))
+    assert many == 3 * few == 60 * flops_of(lambda: tiny.embed(["a cat"]))
+
+
 def test_without_guidance_a_step_is_one_pass_to_invert_and_two_rows_to_sample(tiny, checkpoint):
     cost = measure(UNGUIDED, model=checkpoint, size=64)
     x = torch.zeros(1, 4, 16, 16).double()
@@ -206,6 +213,9 @@ def test_pix2pix_zero_on_stable_diffusion_stays_below_its_bars():
     assert cost.unet_forward_tflop == pytest.approx(0.803, abs=5e-4)
     assert cost.first_edit_sf == pytest.approx(409.28, abs=0.5) and cost.first_edit_sf <= 420
     assert cost.further_edit_sf == pytest.approx(359.28, abs=0.5) and cost.further_edit_sf <= 370
+    # ViT-L/14's text encoder, 2,000 times: 12 layers of 77 tokens, 12 w^2 weights each, and attention's two products
+    layer = 2 * 77 * 12 * 768**2 + 2 * 2 * 77**2 * 768
+    assert cost.direction_sf == pytest.approx(2000 * 12 * layer / 0.803e12, rel=0.01)
     assert cost.further_target_sf == pytest.approx(309.28, abs=0.5) and cost.further_target_sf <= 320
     assert (cost.official_first_edit_sf, cost.diffusers_first_edit_sf) == pytest.approx((465, 540))
     # 8 heads x 26,944 pixels x 77 tokens x 4 bytes, one row, one step

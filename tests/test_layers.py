@@ -16,7 +16,7 @@ WINGS = {"miniature", "cost", "evaluation", "reports"}
 """what the core never imports, and shells do: the shipped model's own, counting, scores of edits, reports"""
 SHELLS = {"__main__", "cli", "ui", "serve", "distill", "batch"}
 OUTSIDE = WINGS | SHELLS
-CORE_IMPORTS = {"torch", "numpy", "PIL", "pydantic", "pydantic_core", "safetensors", "huggingface_hub"}
+CORE_IMPORTS = {"torch", "numpy", "PIL", "pydantic", "pydantic_core", "safetensors", "huggingface_hub", "psutil"}
 BACKBONE_IMPORTS = CORE_IMPORTS | {"diffusers", "transformers"}
 ALLOWED_BETWEEN_SHELLS = {
     ("__main__", "cli"),  # python -m zeroshift

@@ -10,11 +10,11 @@ from tests.runs import apart, clean, finished, prompts
 from tests.tiny import tiny_backbone
 from tests.watch import calls
 from zeroshift.backbones.stable_diffusion import StableDiffusion
-from zeroshift.cost.shortened import iterations, with_iterations
 from zeroshift.diffusion.embedding import Embedding
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.inversion import CleanLatents, DDIMInversion, InversionContext, Redescription
 from zeroshift.inversion.redescription import StepBack
+from zeroshift.inversion.shortened import iterations, with_iterations
 
 EQUAL = 1e-10
 STEPS = 5

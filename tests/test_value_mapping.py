@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from tests.runs import apart
-from zeroshift.cost.shortened import iterations
 from zeroshift.diffusion.backbone import Unsupported
 from zeroshift.diffusion.sites import Site
 from zeroshift.inversion import ValueEmbedding
 from zeroshift.inversion.fitting import DISTANCES, entropy
 from zeroshift.inversion.mapping import draw_network, network_learner
+from zeroshift.inversion.shortened import iterations
 from zeroshift.inversion.value_embedding import quarter_layers
 
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from zeroshift.batching import groups, look_at, run_group, run_groups
+    from zeroshift.batching import groups, look_at
     from zeroshift.conditioning.direction import Direction
     from zeroshift.conditioning.task import Task
     from zeroshift.diffusion.backbone import Unsupported
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from zeroshift.redo import remade_bytes, replay, result_of
     from zeroshift.request import Request
     from zeroshift.results import Result
+    from zeroshift.running import run_group, run_groups
     from zeroshift.translate import Progress
 
 __version__ = "0.2.0"
@@ -97,8 +98,8 @@ _HOME = {
     "remade_bytes": "redo",
     "replay": "redo",
     "result_of": "redo",
-    "run_group": "batching",
-    "run_groups": "batching",
+    "run_group": "running",
+    "run_groups": "running",
     "save_image": "image",
     "spec_schema": "edits",
     "spread": "edits",

@@ -5,12 +5,9 @@ from dataclasses import replace
 from itertools import count, islice
 from typing import TYPE_CHECKING
 
-from torch import OutOfMemoryError
-
 from zeroshift.captioning import Captioner, see
 from zeroshift.conditioning.direction import Direction
 from zeroshift.diffusion.backbone import Backbone, Unsupported
-from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.doubts import doubt
 from zeroshift.edits import EditSpec, check_together, seeds_in_vain
 from zeroshift.frames import Choose, chooser
@@ -18,12 +15,13 @@ from zeroshift.grouping import BATCH, Asked, Group, grouped
 from zeroshift.image import Fit, Photo, Picture, as_photo
 from zeroshift.image.masks import ALPHA
 from zeroshift.image.regions import Region
-from zeroshift.inversions import InversionStore
 from zeroshift.masking import Failed, masked
+from zeroshift.memory.need import need
+from zeroshift.memory.room import Room
 from zeroshift.methods.base import Method
+from zeroshift.recipe import MOST_ROWS
+from zeroshift.request import Request
 from zeroshift.results import FramedPhoto, framed_as
-from zeroshift.translate import Progress, translate
-from zeroshift.verdicts import with_verdicts
 from zeroshift.words import DoubtfulWords
 
 if TYPE_CHECKING:
@@ -119,7 +117,7 @@ def groups(
     direction: Direction | None = None,
     method: Method | None = None,
     seeds: Sequence[int] | None = None,
-    batch: int = BATCH,
+    batch: int | None = None,
     failed: Failed | None = None,
 ) -> Iterator[Group]:
     """Take together what one run does: pictures of one framed size, and edits that share the work on the source.
@@ -131,68 +129,31 @@ def groups(
         direction: an edit direction to use instead of one made from the words.
         method: what to edit by, in place of the specs' methods and options.
         seeds: a seed for each picture, in place of the specs'.
-        batch: how many pictures run together at most.
+        batch: how many pictures run together at most, 1 to 64; by default as many as memory has room for, up to 16.
         failed: what ``look`` noted failed pictures in, so that members count all that were given to it; a picture of
             which the edit makes no sense is noted, too, and left out.
 
     Raises:
         ValueError: an option or a word is unusable, or one direction is given for several targets.
     """
-    return grouped(asked_of(editor, frames, specs, direction, method, seeds, failed), batch)
+    return grouped(asked_of(editor, frames, specs, direction, method, seeds, failed), room_of(editor, batch))
 
 
-def run_groups(
-    editor: "Editor",
-    groups: Iterable[Group],
-    *,
-    trajectory: Trajectory | None = None,
-    inversions: InversionStore | None = None,
-    failed: Failed | None = None,
-) -> Iterator[tuple[Group, Progress]]:
-    """Do what ``groups`` gives, one after another, and yield every step; the last of a group has its results.
-
-    With ``failed`` the pictures of a group that fails are run one by one; those that fail alone are noted there.
+def room_of(editor: "Editor", batch: int | None) -> Room:
+    """Room for ``batch`` pictures; None: for as many as the free memory holds, 16 at most.
 
     Raises:
-        ValueError: a group cannot be done, and there is no ``failed``.
+        ValueError: it is out of range.
     """
-    for group in groups:
-        try:
-            for step in run_group(editor, group, trajectory=trajectory, inversions=inversions):
-                yield group, step
-        except (ValueError, OutOfMemoryError) as error:
-            if failed is None:
-                raise
-            if len(group.members) == 1:
-                failed[group.members[0]] = error
-            else:
-                yield from run_groups(editor, group.alone(), inversions=inversions, failed=failed)
+    if batch is not None:
+        if not 1 <= batch <= MOST_ROWS:
+            raise ValueError(f"A batch has 1 to {MOST_ROWS} pictures, not {batch}.")
+        return Room(batch)
 
+    def of_picture(requests: tuple[Request, ...], size: tuple[int, int]) -> int:
+        return need(editor.backbone, [request.method for request in requests], size, editor.vgg)
 
-def run_group(
-    editor: "Editor",
-    group: Group,
-    *,
-    reconstruct: bool = False,
-    trajectory: Trajectory | None = None,
-    inversions: InversionStore | None = None,
-) -> Iterator[Progress]:
-    """Do what ``groups`` took together; see ``Editor.run``."""
-    if not group.frames:
-        return with_verdicts(
-            editor.captioner, editor.run_generated(group.requests, seeds=group.seeds), group.requests, ()
-        )
-    steps = translate(
-        editor.backbone,
-        group.frames,
-        group.requests,
-        seeds=group.seeds,
-        reconstruct=reconstruct,
-        trajectory=trajectory,
-        inversions=inversions,
-        vgg=editor.vgg,
-    )
-    return with_verdicts(editor.captioner, steps, group.requests, group.frames)
+    return Room(BATCH, editor.backbone.device, of_picture)
 
 
 def opened(

@@ -7,7 +7,7 @@ from typing import cast, get_args, overload
 
 from PIL import Image
 
-from zeroshift.batching import check_sure, groups, look, look_at, run_group, run_groups
+from zeroshift.batching import check_sure, groups, look, look_at
 from zeroshift.captioning import Captioner, Seen, Vocabulary, vocabulary_of
 from zeroshift.conditioning.direction import Direction, as_direction
 from zeroshift.control.perceptual import Vgg
@@ -17,7 +17,7 @@ from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.edits import EditSpec, GivenMask
 from zeroshift.frames import SubjectFinder
 from zeroshift.generators.making import GeneratedDirections
-from zeroshift.grouping import BATCH, Group
+from zeroshift.grouping import Group
 from zeroshift.image import Fit, Photo, Picture, as_photo, check_files
 from zeroshift.image.masks import Alpha, Said
 from zeroshift.image.regions import Region
@@ -29,6 +29,7 @@ from zeroshift.methods.idle import check_idle
 from zeroshift.presets import Options, build_method
 from zeroshift.request import Request
 from zeroshift.results import Result
+from zeroshift.running import run_group, run_groups
 from zeroshift.translate import Progress, generate, invert, translate_generated
 from zeroshift.words import KnownWords, doubts_of_words
 
@@ -104,7 +105,7 @@ class Editor:
         region: str | Region | None = None,
         mask: Said | Picture = "none",
         soft: int | None = None,
-        batch: int = BATCH,
+        batch: int | None = None,
         inversions: InversionStore | None = None,
     ) -> list[Result]: ...
 
@@ -123,7 +124,7 @@ class Editor:
         region: str | Region | None = None,
         mask: Said | Picture = "none",
         soft: int | None = None,
-        batch: int = BATCH,
+        batch: int | None = None,
         inversions: InversionStore | None = None,
     ) -> Result | list[Result]:
         """Translate a photograph, or a list of them, from ``source`` to ``target``.
@@ -149,7 +150,8 @@ class Editor:
             mask: where it may change, inside the region: "auto" is where the words look, "alpha" where it is
                 transparent; or a picture of its size, white or transparent there. All else keeps its pixels.
             soft: pixels over which the edit fades in, inside the mask; by default 1/60 of the shorter side.
-            batch: how many pictures of a list run together at most.
+            batch: how many pictures of a list run together at most; by default what memory has room for, up to 16.
+                Where it runs out all the same, halves are run.
             inversions: where inversions are kept, so that another edit of the same pictures inverts nothing.
 
         Raises:
@@ -165,7 +167,7 @@ class Editor:
         check_files(pictures)
         results: dict[int, Result] = {}
         method = self.method(method) if isinstance(method, str) else method
-        frames = look_at(self, pictures, spec, mask=given, batch=batch)
+        frames = look_at(self, pictures, spec, mask=given)
         wanted = groups(self, frames, [spec], direction=along, method=method, seeds=seeds, batch=batch)
         for group, step in run_groups(self, wanted, inversions=inversions):
             if step.results:

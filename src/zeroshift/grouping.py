@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from zeroshift.memory.room import Room
 from zeroshift.methods.base import source_key
 from zeroshift.recipe import MOST_ROWS
 from zeroshift.request import Request
@@ -41,14 +42,24 @@ class Group:
     """of every picture"""
     frames: list[FramedPhoto] = field(default_factory=list)
     """every picture; none where the model generates the source"""
+    room: Room = field(default_factory=lambda: Room(MOST_ROWS))
+    """for how many pictures there is room"""
 
-    def alone(self) -> "Iterator[Group]":
-        """The same work in a group for each picture."""
-        for row, (member, seed) in enumerate(zip(self.members, self.seeds, strict=True)):
-            yield Group(self.edits, self.requests, [member], [seed], self.frames[row : row + 1])
+    @property
+    def most(self) -> int:
+        """How many pictures such as these there is room for; of a single one nothing is known, and it is tried."""
+        alone = len(self.frames) < 2
+        return self.room.most if alone else self.room.together(self.requests, self.frames[0].pixels.size)
+
+    def parts(self, most: int) -> "Iterator[Group]":
+        """The same work in groups of ``most`` pictures."""
+        for row in range(0, len(self.members), most):
+            own = slice(row, row + most)
+            members, seeds, frames = self.members[own], self.seeds[own], self.frames[own]
+            yield Group(self.edits, self.requests, members, seeds, frames, self.room)
 
 
-def grouped(asked: Iterable[Asked], most: int = BATCH) -> Iterator[Group]:
+def grouped(asked: Iterable[Asked], room: Room) -> Iterator[Group]:
     """Take pictures together as they come: those of one framed size and of the same edits on the same source.
 
     A group is there as soon as it is full, so that no more than a few batches are held at a time. Edits of one picture
@@ -56,26 +67,22 @@ def grouped(asked: Iterable[Asked], most: int = BATCH) -> Iterator[Group]:
 
     Args:
         asked: pictures one after another; read no further than is needed.
-        most: pictures of one group at most, 1 to 64.
-
-    Raises:
-        ValueError: ``most`` is something else.
+        room: says how many run together at most.
     """
-    if not 1 <= most <= MOST_ROWS:
-        raise ValueError(f"A batch has 1 to {MOST_ROWS} pictures, not {most}.")
     waiting: dict[tuple[object, ...], Group] = {}
     for one in asked:
         for edits in sharing(one.requests, one.seeds, photograph=one.frame is not None):
             requests = tuple(one.requests[n] for n in edits)
             size = None if one.frame is None else (one.frame.framing.frame_size, one.frame.fit)
             key = (size, edits, requests)
-            group = waiting.setdefault(key, Group(edits, requests))
+            group = waiting.setdefault(key, Group(edits, requests, room=room))
             group.members.append(one.place)
             group.seeds.append(one.seeds[edits[0]])
             group.frames.extend([one.frame] if one.frame is not None else [])
-            if len(group.members) == most:
-                yield waiting.pop(key)
-        if sum(len(group.members) for group in waiting.values()) > WAITING * most:
+            most = group.most
+            if len(group.members) >= most:
+                yield from waiting.pop(key).parts(most)
+        if sum(len(group.members) for group in waiting.values()) > WAITING * room.most:
             yield waiting.pop(max(waiting, key=lambda key: len(waiting[key].members)))
     yield from waiting.values()
 

@@ -15,6 +15,7 @@ from zeroshift.control.perceptual import Vgg
 from zeroshift.diffusion.agreement import check_facts
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.embedding import Embedding, guidance_rows
+from zeroshift.diffusion.finite import check_finite
 from zeroshift.diffusion.noise import check_seeds, random_start
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.image.tensors import to_pictures
@@ -271,18 +272,20 @@ def _inverted(
 ) -> Generator[Progress, None, Trajectory]:
     pictures = stacked(frames)
     photograph = CleanLatents(pictures, backbone.encode(pictures), prompt)
+    check_finite([photograph.x0], "the VAE's encoder", "before the first step")
     method = request.method
     stages, done = method.inversion.stages(method.steps), 0
     steps = method.inversion.invert(backbone, photograph, inversion_plan(method, backbone, seeds))
     while True:
         try:
-            next(steps)
+            latents = next(steps)
         except StopIteration as finished:
             facts = inversion_facts(backbone, frames, request, seeds=seeds)
             trajectory: Trajectory = replace(finished.value, facts=facts)
             yield Progress("invert", stages, stages, None, trajectory=trajectory)
             return trajectory
         done += 1
+        check_finite([latents], "the UNet", f"at step {done} of {stages} of the inversion")
         yield Progress("invert", done, stages, None)
 
 
@@ -308,7 +311,9 @@ def _walk(
     backbone: Backbone, trajectory: Trajectory, planned: Sequence[Planned], reconstruct: bool
 ) -> Generator[Progress, None, Step]:
     for step in sample(backbone, trajectory, [p.branch for p in planned], reconstruct=reconstruct):
-        yield _progress(step, trajectory)
+        progress = _progress(step, trajectory)
+        check_finite(step.targets, "the UNet", f"at step {progress.done} of {progress.total} of the edit")
+        yield progress
     return step
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
+from copy import deepcopy
 from functools import cached_property
 
 import torch
@@ -16,6 +17,7 @@ from zeroshift.diffusion.backbone import Clip, Identity, Unsupported
 from zeroshift.diffusion.lock import NetworkLock
 from zeroshift.diffusion.schedule import Schedule
 from zeroshift.diffusion.sites import Site, Taps
+from zeroshift.doubts import doubt
 
 _PRECISIONS = {torch.float16: "fp16", torch.bfloat16: "bf16", torch.float32: "fp32", torch.float64: "fp64"}
 
@@ -34,6 +36,8 @@ class LatentDiffusion:
     """loads the image encoder, which few edits need, and what belongs to it"""
     lock: NetworkLock
     """of the UNet: taps are installed in it, and whoever passes through it meets them"""
+    widens: bool
+    """whether a VAE that overflows in fp16 runs in fp32 from then on, as precision "auto" has it"""
 
     @property
     def size(self) -> int:
@@ -100,9 +104,24 @@ class LatentDiffusion:
     @torch.no_grad()
     def encode(self, pictures: Tensor) -> Tensor:
         """Scaled latents: the mean of the encoder's distribution, so that an edit is reproducible."""
-        x = pictures.to(self.device, self.vae.dtype)
-        return widened(self.vae.encode(x).latent_dist.mean * self.vae.config.scaling_factor)
+        scale = self.vae.config.scaling_factor
+        return self._by_vae(lambda vae: vae.encode(pictures.to(self.device, vae.dtype)).latent_dist.mean * scale)
 
     def decode(self, latents: Tensor) -> Tensor:
         """Pictures, unclamped; weights are frozen, so a graph is built only for latents that ask for one."""
-        return widened(self.vae.decode(latents.to(self.vae.dtype) / self.vae.config.scaling_factor).sample)
+        scale = self.vae.config.scaling_factor
+        return self._by_vae(lambda vae: vae.decode(latents.to(vae.dtype) / scale).sample)
+
+    @cached_property
+    def wide_vae(self) -> AutoencoderKL:
+        """The VAE in fp32; one of its own, since other threads may be passing through that in fp16."""
+        return deepcopy(self.vae).float()
+
+    def _by_vae(self, run: Callable[[AutoencoderKL], Tensor]) -> Tensor:
+        """What ``run`` makes of the VAE, in float32; of one in fp32 where that in fp16 overflows."""
+        if "wide_vae" not in vars(self):
+            out = widened(run(self.vae))
+            if not self.widens or self.vae.dtype != torch.float16 or out.isfinite().all():
+                return out
+            doubt(f"The VAE of {self.identity.name} overflows in fp16; it runs in fp32 from here on.")
+        return widened(run(self.wide_vae))

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import torch
 from transformers import CLIPTextModel, CLIPTokenizer
@@ -42,7 +43,8 @@ def read(
     for words, tower in zip(parts.words, parts.towers, strict=True):
         check_prompts(words, tower, checkpoint.name)
     opener = clip_opener(checkpoint, clip, parts.towers[0], parts.words[0], place)
-    backbone = BUILDERS[checkpoint.family.name](identity_of(checkpoint, clip), parts, opener)
+    built = BUILDERS[checkpoint.family.name](identity_of(checkpoint, clip), parts, opener)
+    backbone = replace(built, widens=precision == "auto")
     probe(backbone)
     return backbone
 

@@ -33,6 +33,7 @@ class StableDiffusionXL(LatentDiffusion):
     open_clip: Callable[[], Clip] | None = None
     """loads the image encoder, which few edits need, and what belongs to it"""
     lock: NetworkLock = field(default_factory=NetworkLock)
+    widens: bool = False
 
     def __post_init__(self) -> None:
         for network in (self.unet, self.vae, *self.text_encoders):

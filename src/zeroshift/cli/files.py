@@ -60,7 +60,9 @@ class PhotographFlags:
     batch: Annotated[
         int | None,
         Parameter(
-            help=f"how many run together at most [default {BATCH}]", metavar="N", validator=Number(gte=1, lte=64)
+            help=f"how many run together at most [default what memory has room for, up to {BATCH}]",
+            metavar="N",
+            validator=Number(gte=1, lte=64),
         ),
     ] = None
     inversion_file: Annotated[Path | None, Parameter(help="saved inversion (zeroshift invert) to start from")] = None
@@ -89,11 +91,6 @@ class PhotographFlags:
             return cast(Said, str(self.mask or "none")), None
         picture = load_image(self.mask_file, self.megapixels)
         return GivenMask(sha256=picture.sha256), picture
-
-    @property
-    def together(self) -> int:
-        """How many run together at most."""
-        return BATCH if self.batch is None else self.batch
 
     def check(self, photographs: int) -> None:
         """Refuse options that do not fit the number of photographs.

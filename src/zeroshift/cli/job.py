@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zeroshift.batching import framed_alike, groups, look_at, run_groups
+from zeroshift.batching import framed_alike, groups, look_at
 from zeroshift.cli.delivery import Place, deliver, finished, write_sheet
 from zeroshift.cli.editing import Photograph, Written
 from zeroshift.cli.files import PhotographFlags, ResultFlags
@@ -21,6 +21,7 @@ from zeroshift.cli.wrong import as_flags
 from zeroshift.image import ImageError, unreadable
 from zeroshift.inversions import InversionMemory
 from zeroshift.masking import Failed
+from zeroshift.running import run_groups
 from zeroshift.sentences import printable
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def groups_of(job: Job, editor: "Editor", along: "Direction | None", failed: Fai
         specs = [job.specs[n] for n in part]
         own: Failed | None = None if failed is None else {}  # places are counted by what fails among these frames
         frames = frames_of(job, editor, specs[0], own) if job.photographs else None
-        for group in groups(editor, frames, specs, direction=along, batch=job.flags.together, failed=own):
+        for group in groups(editor, frames, specs, direction=along, batch=job.flags.batch, failed=own):
             yield replace(group, edits=tuple(part[n] for n in group.edits))
         if failed is not None:
             failed.update(own or {})
@@ -209,9 +210,8 @@ def frames_of(job: Job, editor: "Editor", spec: "EditSpec", failed: Failed | Non
         ValueError: a photograph is unusable.
         Unsupported: nothing is said of the source, and the model has no captioner.
     """
-    pictures, batch = [job.photographs[k].source for k in job.todo], job.flags.together
-    megapixels = job.flags.megapixels
-    frames = look_at(editor, pictures, spec, mask=job.mask, batch=batch, max_megapixels=megapixels, failed=failed)
+    pictures, megapixels = [job.photographs[k].source for k in job.todo], job.flags.megapixels
+    frames = look_at(editor, pictures, spec, mask=job.mask, max_megapixels=megapixels, failed=failed)
     return told([job.photographs[k].path for k in job.todo], frames, job.loud, failed)
 
 

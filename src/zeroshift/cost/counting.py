@@ -10,21 +10,20 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from zeroshift.conditioning.base import EditContext
 from zeroshift.conditioning.direction import Direction
-from zeroshift.conditioning.task import Task
+from zeroshift.conditioning.task import make_task
 from zeroshift.cost.flops import counted, prompt_for, traced
-from zeroshift.cost.shortened import iterations, shortened, with_iterations
 from zeroshift.cost.sketch import Sketch
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.embedding import Embedding
 from zeroshift.diffusion.sites import tapped
 from zeroshift.diffusion.source_branch import Recorded, SourceBranch, sliding
 from zeroshift.diffusion.trajectory import Learned, Trajectory
-from zeroshift.inversion import CleanLatents
 from zeroshift.inversion.base import finished
+from zeroshift.inversion.shortened import iterations, shortened, with_iterations
+from zeroshift.memory.rehearsal import edit_along_nothing, photograph_of
 from zeroshift.methods import Method
-from zeroshift.methods.base import edit_of, inversion_plan
+from zeroshift.methods.base import inversion_plan
 from zeroshift.sampling import Branch, sample, touched
 
 T = TypeVar("T")
@@ -53,7 +52,9 @@ def count(backbone: Backbone, method: Method, x0: Tensor) -> Flops:
     trajectory = stand_in(backbone, method, x0, prompt)
     kinds = kinds_of_edit(backbone, method)  # a second target does in every step what the first does
     one, two = (
-        sampling_flops(backbone, trajectory, [_edit(backbone, method, prompt, trajectory) for _ in range(n)], kinds)
+        sampling_flops(
+            backbone, trajectory, [edit_along_nothing(backbone, method, prompt, trajectory) for _ in range(n)], kinds
+        )
         for n in (1, 2)
     )
     return Flops(inversion, one, two)
@@ -85,7 +86,9 @@ def _whole(backbone: Backbone, method: Method, steps: int, x0: Tensor, prompt: E
 
 def stage_flops(backbone: Backbone, method: Method, x0: Tensor, prompt: Embedding, stages: int | None) -> list[float]:
     """The operations of each of the first ``stages`` stages of an inversion; None: of all, and what follows."""
-    steps = method.inversion.invert(backbone, _photograph(backbone, x0, prompt), inversion_plan(method, backbone, [0]))
+    steps = method.inversion.invert(
+        backbone, photograph_of(backbone, x0, prompt), inversion_plan(method, backbone, [0])
+    )
     counts: list[float] = []
     while stages is None or len(counts) < stages:
         going, flops = counted(lambda: next(steps, None) is not None)
@@ -95,16 +98,11 @@ def stage_flops(backbone: Backbone, method: Method, x0: Tensor, prompt: Embeddin
     return counts
 
 
-def _photograph(backbone: Backbone, x0: Tensor, prompt: Embedding) -> CleanLatents:
-    height, width = (side * backbone.factor for side in x0.shape[-2:])
-    return CleanLatents(torch.zeros(len(x0), 3, height, width, device=x0.device), x0, prompt)
-
-
 def stand_in(backbone: Backbone, method: Method, x0: Tensor, prompt: Embedding) -> Trajectory:
     """A trajectory of the method's inversion at the method's steps, made from one of few steps."""
     few = replace(method, steps=AT[0], inversion=shortened(method.inversion))
     plan = inversion_plan(few, backbone, [0])
-    short = finished(few.inversion.invert(backbone, _photograph(backbone, x0, prompt), plan))
+    short = finished(few.inversion.invert(backbone, photograph_of(backbone, x0, prompt), plan))
     schedule = backbone.schedule(method.steps)
     first = method.inversion.first(method.steps)
     left = schedule.steps - first
@@ -144,7 +142,7 @@ def kinds_of_edit(backbone: Backbone, method: Method) -> list[list[int]]:
     sketch = Sketch(backbone, notes)
     prompt = prompt_for(sketch, x0)
     trajectory = stand_in(sketch, method, x0, prompt)
-    return kinds_of_steps(sketch, notes, trajectory, [_edit(sketch, method, prompt, trajectory)])
+    return kinds_of_steps(sketch, notes, trajectory, [edit_along_nothing(sketch, method, prompt, trajectory)])
 
 
 def kinds_of_steps(
@@ -179,7 +177,7 @@ def maps_held(backbone: Backbone, method: Method, x0: Tensor) -> tuple[int, int]
     """Walk the source branch's first steps; return the most steps recorded and held at once, and the fp32 bytes."""
     prompt = prompt_for(backbone, x0)
     trajectory = stand_in(backbone, method, x0, prompt)
-    edit = _edit(backbone, method, prompt, trajectory)
+    edit = edit_along_nothing(backbone, method, prompt, trajectory)
     recordings: list[list[weakref.ref[Tensor]]] = []
     held = [(0, 0)]
 
@@ -204,11 +202,14 @@ def _count(value: weakref.ref[Tensor]) -> int:
     return 0 if tensor is None else tensor.numel()
 
 
-def _edit(backbone: Backbone, method: Method, prompt: Embedding, trajectory: Trajectory) -> Branch:
-    """Plan an edit along a direction of zeros: making one is work for the text encoder, which is not counted."""
-    task = Task("a photo", "a picture", "a photo", "a picture", None)
-    pooled = None if prompt.pooled is None else torch.zeros(prompt.pooled[:1].shape)
-    direction = Direction(torch.zeros(prompt.tokens[:1].shape), {}, pooled)
-    pictures = _photograph(backbone, trajectory.start, prompt).pictures
-    scale = method.guidance_scale
-    return edit_of(method, EditContext(backbone, task, prompt, trajectory, scale, True, direction, pictures=pictures))
+def direction_flops(backbone: Backbone, method: Method) -> float:
+    """Count the text encoder on all sentences that the method's edit direction between two words is made of."""
+    counts: list[int] = []
+
+    def noted(_: tuple[str, str], sentences: int) -> Direction:
+        counts.append(sentences)
+        return Direction(torch.zeros(1, 1, 1), {})
+
+    method.conditioning.generated(make_task("cat", "dog"), noted)
+    each = counted(lambda: backbone.embed(["a photo"]))[1]
+    return float(2 * sum(counts) * each)

@@ -2,7 +2,8 @@
 
 The unit is SF, one forward pass of the UNet on one sample. Counted are the products of matrices and the convolutions
 of everything that inversion and sampling run, forward and backward, attention as it is written out in formulas (a
-fused kernel that recomputes does more in its backward pass). Text encoder and VAE run once per edit and are left out.
+fused kernel that recomputes does more in its backward pass). Text encoder and VAE run once per edit and are left out,
+but for the sentences that an edit direction is made of.
 """
 
 from dataclasses import asdict, dataclass
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from zeroshift.backbones.checkpoint import find_configs
 from zeroshift.backbones.outline import outline_of, outline_of_sd15
-from zeroshift.cost.counting import count, maps_held
+from zeroshift.cost.counting import count, direction_flops, maps_held
 from zeroshift.cost.flops import forward_flops
 from zeroshift.cost.published import DIFFUSERS, OFFICIAL, published
 from zeroshift.diffusion.backbone import Backbone
@@ -45,6 +46,9 @@ class Cost:
     """1 SF in 10^12 floating-point operations, two per multiplication and addition"""
     first_edit_sf: float
     """inversion, source branch and edit"""
+    direction_sf: float
+    """the text encoder on the sentences of an edit direction between two words, where none is kept yet (they are kept
+    on disk); 0 where no sentences are encoded"""
     further_edit_sf: float
     """another edit of the same picture later: the inversion was kept"""
     further_target_sf: float | None
@@ -98,6 +102,7 @@ def measure(
         steps=method.steps,
         unet_forward_tflop=unit / 1e12,
         first_edit_sf=(flops.inversion + flops.one_target) / unit,
+        direction_sf=direction_flops(backbone, method) / unit,
         further_edit_sf=flops.one_target / unit,
         further_target_sf=(flops.two_targets - flops.one_target) / unit if shares_source(method) else None,
         official_first_edit_sf=published(OFFICIAL, method, sd15=sd15),

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from zeroshift.conditioning import Prompts
 from zeroshift.control import Replay
-from zeroshift.cost.shortened import iterations
+from zeroshift.inversion.shortened import iterations
 from zeroshift.methods import Method
 from zeroshift.options.shares import begun_steps
 

@@ -34,8 +34,8 @@ def to_pictures(x: Tensor) -> list[Image.Image]:
     """
     if not torch.isfinite(x).all():
         raise ValueError(
-            "The model returned values that are not numbers; use `precision` fp32 (or bf16), "
-            "or a lower guidance weight."
+            "The VAE's decoder returned values that are not numbers; use `precision` bf16 or fp32, or a lower guidance "
+            "weight."
         )
     rounded = to_bytes((x.detach().float().cpu() + 1) * 127.5)
     return [Image.fromarray(picture) for picture in rounded.permute(0, 2, 3, 1).numpy()]

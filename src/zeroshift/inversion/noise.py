@@ -1,6 +1,7 @@
 """Regularisation of predicted noise towards white noise (pix2pix-zero, section 3.1, Eq. 3 and 4), in closed form."""
 
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -15,10 +16,12 @@ def regularise(eps: Tensor, rolls: Tensor, lambda_ac: float, lambda_kl: float) -
     ``rolls`` is (outer, inner, levels, B, C): the offset of every pooling level, picture and channel at each of the
     ``inner`` autocorrelation steps that precede one KL step, ``outer`` times.
     """
-    for offsets in rolls:
+    moves = moves_of(rolls.movedim(2, 0), eps) if lambda_ac else []
+    for outer, offsets in enumerate(rolls):
         if lambda_ac:
-            for offset in offsets:
-                eps = eps - lambda_ac / len(offsets) * autocorrelation_gradient(eps, offset)
+            for inner in range(len(offsets)):
+                now = [tuple(index[outer, inner] for index in level) for level in moves]
+                eps = eps - lambda_ac / len(offsets) * _autocorrelation_gradient(eps, now)
         if lambda_kl:
             eps = eps - lambda_kl * kl_gradient(eps)
     return eps
@@ -63,25 +66,45 @@ def autocorrelation_gradient(eps: Tensor, offset: Tensor) -> Tensor:
     Per level and axis it is ``2 mu (roll(n, r) + roll(n, -r)) / N`` with mu = mean(n roll(n, r)); pooling is undone
     by spreading the coarser level's gradient evenly.
     """
+    return _autocorrelation_gradient(eps, moves_of(offset, eps))
+
+
+Moves: TypeAlias = Sequence[tuple[Tensor, ...]]
+"""for every level what ``gather`` takes to roll each channel down and up, right and left by its offset"""
+
+
+def moves_of(offsets: Tensor, eps: Tensor) -> Moves:
+    """All that ``offsets`` (levels, ..., C) say, in one copy to the device of ``eps``: they are drawn on the CPU."""
+    placed, (height, width) = offsets.to(eps.device), eps.shape[2:]
+    ways = [(axis, side, sign) for axis, side in ((2, height), (3, width)) for sign in (1, -1)]
+    levels = range(len(pooling_levels(height)))
+    return [tuple(_index(sign * placed[k], side >> k, axis, eps) for axis, side, sign in ways) for k in levels]
+
+
+def _index(offset: Tensor, size: int, axis: int, eps: Tensor) -> Tensor:
+    """Which cell along ``axis`` comes to each of ``size`` places: (..., C, size, 1), or (..., C, 1, size)."""
+    places = torch.arange(size, device=eps.device) - offset[..., None]
+    return places.remainder(size).unsqueeze(-1 if axis == 2 else -2)
+
+
+def _autocorrelation_gradient(eps: Tensor, moves: Moves) -> Tensor:
     levels = [eps]
     for _ in pooling_levels(eps.shape[2])[1:]:
         levels.append(F.avg_pool2d(levels[-1], 2))
     gradient = torch.zeros_like(levels[-1])
-    for k, n in reversed(list(enumerate(levels))):
+    for n, (down, up, right, left) in zip(reversed(levels), reversed(moves), strict=True):
         if gradient.shape != n.shape:
             gradient = _spread(gradient, n)
-        for axis in (2, 3):
-            forward = rolled(n, offset[k], axis)
+        for axis, there, back in ((2, down, up), (3, right, left)):
+            forward = n.gather(axis, there.expand(n.shape))
             mu = (n * forward).mean((2, 3), keepdim=True)
-            gradient = gradient + 2 / n[0, 0].numel() * mu * (forward + rolled(n, -offset[k], axis))
+            gradient = gradient + 2 / n[0, 0].numel() * mu * (forward + n.gather(axis, back.expand(n.shape)))
     return gradient
 
 
 def rolled(x: Tensor, offset: Tensor, axis: int) -> Tensor:
     """Roll each channel of ``x`` (B, C, H, W) by its own ``offset``, (C,) or (B, C), along ``axis``."""
-    size = x.shape[axis]
-    index = (torch.arange(size) - offset[..., None]).remainder(size).to(x.device)  # (C, size) or (B, C, size)
-    return x.gather(axis, index.unsqueeze(-1 if axis == 2 else -2).expand(x.shape))
+    return x.gather(axis, _index(offset.to(x.device), x.shape[axis], axis, x).expand(x.shape))
 
 
 def kl_loss(eps: Tensor) -> Tensor:

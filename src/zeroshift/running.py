@@ -1,0 +1,111 @@
+"""Doing what was taken together, in smaller parts where memory runs out."""
+
+from collections.abc import Generator, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from zeroshift.diffusion.trajectory import Trajectory
+from zeroshift.doubts import doubt
+from zeroshift.grouping import Group
+from zeroshift.inversions import InversionStore
+from zeroshift.masking import Failed
+from zeroshift.memory.room import Shortage, is_shortage
+from zeroshift.translate import Progress, translate
+from zeroshift.verdicts import with_verdicts
+
+if TYPE_CHECKING:
+    from zeroshift.editor import Editor
+
+
+def run_groups(
+    editor: "Editor",
+    groups: Iterable[Group],
+    *,
+    trajectory: Trajectory | None = None,
+    inversions: InversionStore | None = None,
+    failed: Failed | None = None,
+) -> Iterator[tuple[Group, Progress]]:
+    """Do what ``groups`` gives, one after another, and yield every step; the last of a group has its results.
+
+    Where memory is too small for a group, its halves are run, and later groups are no larger. With ``failed`` the
+    pictures of a group that fails otherwise are run one by one; those that fail alone are noted there.
+
+    Raises:
+        Shortage: memory is too small for one picture, and there is no ``failed``.
+        ValueError: a group cannot be done, and there is no ``failed``.
+    """
+    for group in (part for whole in groups for part in whole.parts(whole.room.most)):
+        fault = yield from _tried(editor, group, trajectory, inversions)
+        if fault is None:
+            continue
+        if isinstance(fault, Shortage) and len(group.members) > 1:
+            parts = smaller(group)
+        elif failed is None:
+            raise fault
+        elif len(group.members) == 1:
+            failed[group.members[0]] = fault
+            continue
+        else:
+            parts = group.parts(1)
+        yield from run_groups(editor, parts, trajectory=trajectory, inversions=inversions, failed=failed)
+
+
+def _tried(
+    editor: "Editor", group: Group, trajectory: Trajectory | None, inversions: InversionStore | None
+) -> Generator[tuple[Group, Progress], None, ValueError | None]:
+    """Run a group; what went wrong is returned without the frames of the run, which hold its memory."""
+    try:
+        for step in run_group(editor, group, trajectory=trajectory, inversions=inversions):
+            yield group, step
+    except (ValueError, RuntimeError, MemoryError) as error:
+        if is_shortage(error):
+            return shortage_of(group)
+        if isinstance(error, ValueError):
+            return error
+        raise
+    return None
+
+
+def smaller(group: Group) -> Iterator[Group]:
+    """The halves of a group that memory was too small for; later groups are no larger. That is told once.
+
+    Raises:
+        Shortage: it has one picture alone.
+    """
+    count = len(group.members)
+    if count < 2:
+        raise shortage_of(group)
+    if group.room.ran_out(count):
+        doubt(f"Memory is too small for {count} pictures together; they are run in halves, and the next ones likewise.")
+    return group.parts((count + 1) // 2)
+
+
+def shortage_of(group: Group) -> Shortage:
+    """What is said of a group of one picture that memory is too small for."""
+    size = f" of {' x '.join(map(str, group.frames[0].pixels.size))} pixels" if group.frames else ""
+    return Shortage(f"Memory is too small for one picture{size}; take a lower `precision` or a smaller picture.")
+
+
+def run_group(
+    editor: "Editor",
+    group: Group,
+    *,
+    reconstruct: bool = False,
+    trajectory: Trajectory | None = None,
+    inversions: InversionStore | None = None,
+) -> Iterator[Progress]:
+    """Do what ``groups`` took together; see ``Editor.run``."""
+    if not group.frames:
+        return with_verdicts(
+            editor.captioner, editor.run_generated(group.requests, seeds=group.seeds), group.requests, ()
+        )
+    steps = translate(
+        editor.backbone,
+        group.frames,
+        group.requests,
+        seeds=group.seeds,
+        reconstruct=reconstruct,
+        trajectory=trajectory,
+        inversions=inversions,
+        vgg=editor.vgg,
+    )
+    return with_verdicts(editor.captioner, steps, group.requests, group.frames)
