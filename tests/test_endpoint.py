@@ -6,7 +6,7 @@ from traceback import format_exception
 import pytest
 
 from tests.endpoint import served
-from tests.shell import call, refused
+from tests.shell import call, photograph, refused
 
 pytest.importorskip("openai")
 
@@ -137,3 +137,16 @@ def test_the_key_appears_nowhere(capsys, checkpoint, tmp_path, monkeypatch):
     assert all(SECRET.encode() not in path.read_bytes() for path in written) and SECRET not in said
     facts = load_direction(Path("d.safetensors")).provenance
     assert facts["origin"] == "endpoint 127.0.0.1" and '"model": "only"' in facts["source_generator"]
+
+
+def test_an_edit_that_an_endpoint_fails_keeps_what_came_before(capsys, checkpoint, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    photograph(Path("cat.png"))
+    words = ("--source", "cat", "--target", "dog", "--sentences", "4", "--steps", "1", "--model", checkpoint, "-q")
+    with served("well", "well", "wrong_key") as server:
+        found = Endpoint(server.url)("cat", 4)
+        failed = call(capsys, "edit", "cat.png", *words, "--sentences-from", server.url, "-o", "out/dog.png")
+    assert len(found) == 4
+    refused(failed, 1, "answered 401", "What came by then is in out/directions/unfinished.cat.txt.")
+    assert len(Path("out/directions/unfinished.cat.txt").read_text().splitlines()) == 4
+    assert not Path("out/dog.png").exists() and SECRET not in failed.err

@@ -12,7 +12,7 @@ from zeroshift.cli.editing import asked_for, check_all, photographs_of, written_
 from zeroshift.cli.files import DEFAULT_PHOTOGRAPHS, DEFAULT_RESULTS, PhotographFlags, ResultFlags
 from zeroshift.cli.flags import Given, with_flags
 from zeroshift.cli.job import carry_out, conclude, plan
-from zeroshift.cli.sentences_from import DEFAULT_SENTENCES, SentenceFlags
+from zeroshift.cli.sentences_from import DEFAULT_SENTENCES, SentenceFlags, kept_on_failure
 from zeroshift.cli.shared import (
     DEFAULT_LOUDNESS,
     DEFAULT_MODEL,
@@ -95,5 +95,6 @@ def edit(
         editor, loaded = model.opened(loud, vgg, cache.place)
         if generator is not None:
             editor = replace(editor, directions=GeneratedDirections(editor.backbone, generator))
-        carry_out(job, editor, along, loaded)
+        with kept_on_failure(editor.directions, written.results[0].parent / "directions"):
+            carry_out(job, editor, along, loaded)
     conclude(job)

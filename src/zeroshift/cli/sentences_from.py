@@ -1,6 +1,7 @@
 """Flags that say where sentences about words come from, and what a generator returned as files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -121,3 +122,21 @@ def keep_made(directions: "GeneratedDirections | None", folder: Path) -> dict[st
             save_direction(direction, folder / name)
             keep_lines(folder / name, {"source": source, "target": target})
     return kept
+
+
+@contextmanager
+def kept_on_failure(directions: "GeneratedDirections | None", folder: Path) -> Iterator[None]:
+    """Where a generator fails on the way, write what it had returned into ``folder``, a file for each word.
+
+    Raises:
+        ValueError: it failed.
+    """
+    from zeroshift.generators import StoppedShort
+
+    try:
+        yield
+    except StoppedShort as error:
+        said = {} if directions is None else {slug(word): lines for word, lines in directions.returned.items()}
+        kept = keep_lines(folder / "unfinished.safetensors", said)
+        so_far = f" What came by then is in {' and '.join(map(str, kept))}." if kept else ""
+        raise ValueError(f"{error}{so_far}") from error

@@ -46,6 +46,8 @@ class Remembered:
     def __init__(self, generator: Sentences) -> None:
         self._generator = generator
         self._known: dict[tuple[str, int], Sequence[str]] = {}
+        self.returned: dict[str, Sequence[str]] = {}
+        """all lines about each word, those that came before a failure too"""
 
     @property
     def name(self) -> str:
@@ -57,7 +59,11 @@ class Remembered:
 
     def __call__(self, word: str, count: int) -> Sequence[str]:
         if (word, count) not in self._known:
-            self._known[word, count] = self._generator(word, count)
+            try:
+                self._known[word, count] = self.returned[word] = self._generator(word, count)
+            except StoppedShort as error:
+                self.returned[word] = error.lines
+                raise
         return self._known[word, count]
 
 

@@ -1,7 +1,7 @@
 """From what generators return about two words to an edit direction."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 
@@ -32,6 +32,11 @@ class GeneratedDirections:
             if (words, count) not in self._made:
                 self._made[words, count] = direction_by(self._backbone, self._generator, words, count)
             return self._made[words, count]
+
+    @property
+    def returned(self) -> Mapping[str, Sequence[str]]:
+        """All that the generator has returned about each word, what came before a failure too."""
+        return self._generator.returned
 
     def made(self) -> list[tuple[Direction, tuple[Sequence[str], Sequence[str]]]]:
         """Every direction that was made, with what the generator had returned about source and target."""
