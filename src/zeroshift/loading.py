@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Literal
 
+import torch
+
 from zeroshift.backbones import open_backbone
 from zeroshift.backbones.checkpoint import CLASSIFIER, FINDER, Device, Precision, find_checkpoint, find_clip
 from zeroshift.backbones.one_file import OneFile
@@ -26,7 +28,7 @@ def load(
     device: Device = "auto",
     precision: Precision = "auto",
     clip: str | Path | None = None,
-    captioner: Captioner | None = None,
+    captioner: Captioner | str | Path | None = None,
     finder: SubjectFinder | None = None,
     sentences: Sentences | str | None = None,
     vgg: str | Path | None = None,
@@ -43,7 +45,8 @@ def load(
         device: "auto" takes CUDA, else MPS, else the CPU.
         precision: "auto" is fp16 on CUDA, else fp32.
         clip: folder or hub id of a CLIP to compare pictures with; default the model's own, if it has one.
-        captioner: says what a picture shows where an edit names no source; default the model's own, if it has one.
+        captioner: says what a picture shows where an edit names no source: a captioner, or the folder or hub id of a
+            BLIP; default the model's own, if it has one.
         finder: says which part of a picture its subject takes; default the model's own, if it has one.
         sentences: makes the sentences of edit directions: a generator, or "bank", the folder or hub id of a language
             model, the address of an endpoint, or a .txt file; default the template bank.
@@ -62,11 +65,23 @@ def load(
     generator = generator_of(sentences) if isinstance(sentences, str) else sentences
     directions = None if generator is None else GeneratedDirections(backbone, generator)
     compared = None if vgg is None else load_vgg(Path(vgg), backbone.device)
+    captioner = blip(captioner, cache_dir, backbone.device) if isinstance(captioner, (str, Path)) else captioner
     if isinstance(checkpoint, OneFile):
         return Editor(backbone, {}, captioner, compared, finder, directions)
     root = checkpoint.root
     presets, sees, finds = read_presets(root), captioner or own_captioner(root), finder or own_finder(root)
     return Editor(backbone, presets, sees, compared, finds, directions, read_known_words(root))
+
+
+def blip(model: str | Path, cache_dir: str | Path | None, device: torch.device) -> Captioner:
+    """The BLIP of a folder or hub id; its weights are read at the first caption.
+
+    Raises:
+        ValueError: there is none.
+    """
+    from zeroshift.captioning.blip import Blip
+
+    return Blip(model, cache_dir=cache_dir, device=device.type)
 
 
 def own_captioner(root: Path) -> Captioner | None:

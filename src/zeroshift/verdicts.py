@@ -97,4 +97,5 @@ def what_to_try(request: Request) -> str:
     noise = vars(request.method.inversion).get("noise_strength")
     other = "`method` sdedit, which keeps less" if noise is None else f"`noise_strength` above {noise:g}"
     scale = f"`guidance_scale` above {request.method.guidance_scale:g}"
-    return f"try {scale}, {other}, another `seed`, or a `region` close around what shall change"
+    seed = "another `seed`, " if request.method.inversion.seeded else ""
+    return f"try {scale}, {other}, {seed}or a `region` close around what shall change"

@@ -66,6 +66,9 @@ class ModelFlags:
     clip: Annotated[
         Text | None, Parameter(help="folder or hub id of a CLIP to see pictures with [default the model's own]")
     ] = None
+    captioner: Annotated[
+        Text | None, Parameter(help="folder or hub id of a BLIP to caption with [default the model's own]")
+    ] = None
     cache_dir: Annotated[Path | None, Parameter(help="where hub downloads are kept")] = None
     device: Annotated[Device, Parameter(help="where it runs")] = "auto"
     precision: Annotated[Precision, Parameter(help="auto is fp16 on CUDA, else fp32")] = "auto"
@@ -85,7 +88,7 @@ class ModelFlags:
             Wrong: an option is about downloads, and the model is not downloaded; there are too many threads.
             ValueError: the model cannot be loaded.
         """
-        check_hub(self.model, self.revision, self.cache_dir, self.clip)
+        check_hub(self.model, self.revision, self.cache_dir, self.clip, self.captioner)
         check_threads(self.threads)
         import torch
 
@@ -101,6 +104,7 @@ class ModelFlags:
             device=self.device,
             precision=self.precision,
             clip=self.clip,
+            captioner=self.captioner,
             vgg=vgg,
             cache=cache,
         )
@@ -138,14 +142,16 @@ def check_threads(threads: int | None) -> None:
         )
 
 
-def check_hub(model: str | None, revision: str | None, cache_dir: Path | None, clip: str | None = None) -> None:
-    """Refuse options of hub downloads where nothing is downloaded (None: the shipped model; no separate CLIP).
+def check_hub(model: str | None, revision: str | None, cache_dir: Path | None, *others: str | None) -> None:
+    """Refuse options of hub downloads where nothing is downloaded.
+
+    ``model`` is None for the shipped one; ``others`` are models beside it, None where there is none.
 
     Raises:
         Wrong: there is one.
     """
     local = model is None or Path(model).exists()
-    apart = clip is not None and not Path(clip).exists()
+    apart = any(one is not None and not Path(one).exists() for one in others)
     idle = ["--revision"] * (local and revision is not None)
     idle += ["--cache-dir"] * (local and not apart and cache_dir is not None)
     if idle:

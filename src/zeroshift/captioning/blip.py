@@ -1,0 +1,97 @@
+"""Captions from BLIP, as pix2pix-zero takes them (Li et al. 2022, arXiv:2201.12086), or BLIP-2 (arXiv:2301.12597)."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, final
+
+import torch
+from PIL import Image
+from transformers import AutoTokenizer, Blip2ForConditionalGeneration, BlipForConditionalGeneration
+from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
+
+from zeroshift.backbones.checkpoint import is_folder
+from zeroshift.backbones.hub import snapshot
+from zeroshift.backbones.whole import check_weights, loading, read_object
+from zeroshift.diffusion.backbone import Unsupported
+from zeroshift.image import flatten
+
+_KINDS: dict[str, Any] = {"blip": BlipForConditionalGeneration, "blip-2": Blip2ForConditionalGeneration}
+_WANTED = ("*.json", "*.safetensors", "*.txt")
+_WHAT = "a BLIP as transformers saves it, such as Salesforce/blip-image-captioning-base"
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Blip:
+    """BLIP or BLIP-2; the likeliest caption word by word, so the same picture has the same one every time.
+
+    Raises:
+        ValueError: there is no such folder or repository.
+        Unsupported: it has no configuration or no plain weights, or is no BLIP.
+    """
+
+    model: str | Path
+    """folder as transformers saves it, or hub id"""
+    most_tokens: int = 40
+    """of one caption"""
+    cache_dir: str | Path | None = None
+    """where hub downloads are kept"""
+    device: str = "cpu"
+    """where it runs, as torch calls it"""
+    kept: dict[str, str] = field(default_factory=dict, repr=False)
+    """captions by the pixels' hash: a picture is looked at once"""
+
+    def __post_init__(self) -> None:
+        config = self._root / "config.json"
+        if not config.is_file():
+            raise Unsupported(f"The captioner {self.name} has no config.json; give {_WHAT}.")
+        kind = read_object(config, f"the captioner {self.name}").get("model_type")
+        if kind not in _KINDS:
+            raise Unsupported(f"The captioner {self.name} is of the kind {kind!r}; give {_WHAT}.")
+        if not sorted(self._root.glob("*.safetensors")):
+            raise Unsupported(f"The captioner {self.name} has no .safetensors weights; give one that has.")
+
+    @property
+    def name(self) -> str:
+        """Its folder's name, or its hub id."""
+        return Path(self.model).resolve().name if Path(self.model).is_dir() else str(self.model)
+
+    def captions(self, pictures: Sequence[Image.Image]) -> list[str]:
+        """One sentence per picture.
+
+        Raises:
+            Unsupported: a file is missing or damaged.
+        """
+        flat = [flatten(picture) for picture in pictures]
+        keys = [hashlib.sha256(f"{p.size}".encode() + p.tobytes()).hexdigest() for p in flat]
+        for key, picture in zip(keys, flat, strict=True):  # one by one: company would change last bits
+            if key not in self.kept:
+                self.kept[key] = self._caption(picture)
+        return [self.kept[key] for key in keys]
+
+    @torch.no_grad()
+    def _caption(self, picture: Image.Image) -> str:
+        model, processor, tokenizer = self._loaded
+        pixels = processor(images=[picture], return_tensors="pt").pixel_values.to(model.device)
+        ids = model.generate(pixel_values=pixels, max_new_tokens=self.most_tokens, do_sample=False)
+        text: str = tokenizer.decode(ids[0], skip_special_tokens=True)
+        return " ".join(text.split())
+
+    @cached_property
+    def _root(self) -> Path:
+        folder = is_folder(self.model, _WHAT)
+        return Path(self.model) if folder else snapshot(str(self.model), None, self.cache_dir, _WANTED)
+
+    @cached_property
+    def _loaded(self) -> tuple[Any, Any, Any]:
+        root, what = self._root, f"the captioner {self.name}"
+        check_weights(sorted(root.glob("*.safetensors")), what)
+        with loading(what, "its files"):
+            kind = _KINDS[read_object(root / "config.json", what)["model_type"]]
+            processor = BlipImageProcessorPil.from_pretrained(root, local_files_only=True)
+            tokenizer = AutoTokenizer.from_pretrained(root, local_files_only=True)
+            model = kind.from_pretrained(root, local_files_only=True, use_safetensors=True)
+        return model.to(self.device).eval(), processor, tokenizer
