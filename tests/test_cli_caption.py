@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from tests.captioned import seeing
-from tests.shell import FEW, call, photograph, refused
+from tests.shell import FEW, USUAL, call, photograph, refused
 from zeroshift import load
 from zeroshift.backbones.stable_diffusion import StableDiffusion
 from zeroshift.captioning.subject import subject_of
@@ -66,7 +66,7 @@ def test_pictures_of_one_source_run_together_and_redo_looks_at_nothing(capsys, p
     assert done.err.count('does not know "fox"') == 1
     sources = {name: source_prompt(caption) for name, caption in captions.items()}
     for name, caption in captions.items():
-        recipe = read_recipe(tmp_path / f"{Path(name).stem}-fox.png")
+        recipe = read_recipe(tmp_path / f"{Path(name).stem}-fox-{USUAL}.png")
         alike = [other for other in NAMES if sources[other] == sources[name]]
         noun = subject_of(caption).noun
         assert (recipe["caption"], recipe["source"], recipe["source_prompt"]) == (caption, noun, sources[name])
@@ -93,7 +93,7 @@ def test_words_and_whole_prompts_have_sources_of_their_own(capsys, place, captio
         ("a-painting-of-a-fox", captions[name]),
     ):
         for strength in (0, 1):
-            recipe = read_recipe(tmp_path / f"{Path(name).stem}-{target}-{strength}.png")
+            recipe = read_recipe(tmp_path / f"{Path(name).stem}-{target}-{strength}-{USUAL}.png")
             assert recipe["source_prompt"] == source
             assert recipe["options"]["conditioning"]["strength"] == strength
             assert recipe["target"].replace(" ", "-") == target
