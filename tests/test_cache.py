@@ -208,7 +208,7 @@ def test_the_command_line_keeps_lists_and_clears(capsys, checkpoint, tmp_path, m
     assert "2 files" in call(capsys, "cache", "size", *here).out
     Path(rows[0]["path"]).write_bytes(b"")
     told = edit(capsys, checkpoint, "cat.png", *here, "-o", "d.png")
-    assert [line for line in told.err.splitlines() if "is damaged" in line] == told.err.splitlines()[-1:]
+    assert told.err.count("is damaged") == 1
     assert Path("d.png").read_bytes() == Path("a.png").read_bytes()
     assert "damaged" not in edit(capsys, checkpoint, "cat.png", *here, "-o", "d.png").err
     assert "2 files" in call(capsys, "cache", "clear", *here).out
