@@ -86,6 +86,7 @@ class Editor:
         region: str | Region | None = None,
         mask: Said | Picture = "none",
         soft: int | None = None,
+        detail: float = 0.0,
         inversions: InversionStore | None = None,
     ) -> Result: ...
 
@@ -105,6 +106,7 @@ class Editor:
         region: str | Region | None = None,
         mask: Said | Picture = "none",
         soft: int | None = None,
+        detail: float = 0.0,
         batch: int | None = None,
         inversions: InversionStore | None = None,
     ) -> list[Result]: ...
@@ -124,6 +126,7 @@ class Editor:
         region: str | Region | None = None,
         mask: Said | Picture = "none",
         soft: int | None = None,
+        detail: float = 0.0,
         batch: int | None = None,
         inversions: InversionStore | None = None,
     ) -> Result | list[Result]:
@@ -150,6 +153,7 @@ class Editor:
             mask: where it may change, inside the region: "auto" is where the words look, "alpha" where it is
                 transparent; or a picture of its size, white or transparent there. All else keeps its pixels.
             soft: pixels over which the edit fades in, inside the mask; by default 1/60 of the shorter side.
+            detail: how much of its own detail a picture is given back where the edit changes nothing, 0 to 1.
             batch: how many pictures of a list run together at most; by default what memory has room for, up to 16.
                 Where it runs out all the same, halves are run.
             inversions: where inversions are kept, so that another edit of the same pictures inverts nothing.
@@ -161,7 +165,7 @@ class Editor:
         single = isinstance(image, (str, bytes)) or not isinstance(image, Sequence)
         pictures: Sequence[Picture] = [image] if single else image  # type: ignore[assignment,list-item]
         said, given = told(mask)
-        spec = spec_of(source, target, prompt, seed, fit, region, said, soft)
+        spec = spec_of(source, target, prompt, seed, fit, region, said, soft, detail)
         along, seeds = as_direction(direction), seeds_of(pictures, spec.seed, seeds)
         spec.check(directed=along is not None, vgg=None if self.vgg else False)
         check_files(pictures)
@@ -188,6 +192,7 @@ class Editor:
         region: str | Region | None = None,
         mask: Said | Picture = "none",
         soft: int | None = None,
+        detail: float = 0.0,
         inversions: InversionStore | None = None,
     ) -> Iterator[Progress]:
         """Do what ``edit`` does step by step; ``preview`` turns a step into a picture, the last step has the result.
@@ -197,7 +202,7 @@ class Editor:
             ValueError: the picture, a word or an option is unusable; the sentence says why.
         """
         said, given = told(mask)
-        spec, along = spec_of(source, target, prompt, seed, fit, region, said, soft), as_direction(direction)
+        spec, along = spec_of(source, target, prompt, seed, fit, region, said, soft, detail), as_direction(direction)
         spec.check(directed=along is not None, vgg=None if self.vgg else False)
         method = self.method(method) if isinstance(method, str) else method
         (group,) = groups(self, look_at(self, [image], spec, mask=given), [spec], direction=along, method=method)
@@ -322,6 +327,7 @@ def spec_of(
     region: str | Region | None,
     mask: Said | GivenMask,
     soft: int | None,
+    detail: float,
 ) -> EditSpec:
     """What is asked for, in one value.
 
@@ -332,13 +338,14 @@ def spec_of(
     if not isinstance(source, EditSpec):
         part = None if region is None else str(region)
         words = {"target": target, "source": source, "prompt": prompt}
-        where = {"fit": fit, "region": part, "mask": mask, "soft": soft}
+        where = {"fit": fit, "region": part, "mask": mask, "soft": soft, "detail": detail}
         return EditSpec.parse({**words, "seed": seed, **where})
     beside = isinstance(mask, GivenMask) and mask == source.mask  # its picture stands in no spec
     parts = (prompt, fit, region, soft, None if beside or mask == "none" else mask)
-    if target or seed or any(part is not None for part in parts):
+    if target or seed or detail or any(part is not None for part in parts):
         raise ValueError(
-            "An EditSpec says all that is asked for; give target, prompt, seed, fit, region, mask and soft in it."
+            "An EditSpec says all that is asked for; give target, prompt, seed, fit, region, mask, soft and detail in "
+            "it."
         )
     return source
 

@@ -5,7 +5,17 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Self, TypeAlias, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StrictBool, StrictInt, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    ValidationError,
+)
 from pydantic_core import to_jsonable_python
 
 from zeroshift.captioning import Scope, Vocabulary
@@ -108,6 +118,8 @@ class EditSpec(_Data):
     transparent; all else keeps its pixels"""
     soft: Annotated[StrictInt, Field(ge=0, le=MOST_SOFT)] | None = None
     """pixels over which the edit fades in, inside the mask; by default 1/60 of the shorter side"""
+    detail: Annotated[StrictFloat, Field(ge=0, le=1)] = 0.0
+    """how much of the photograph's own detail is given back where the edit changes nothing"""
     direction: AnyDirection | None = None
     """what to use instead of a direction made of ``source`` and ``target``"""
     strict: StrictBool = False
@@ -195,6 +207,9 @@ class EditSpec(_Data):
     def _check_mask(self, photograph: bool) -> None:
         if self.mask == "none" and self.soft is not None:
             raise OptionError("`soft` is how far an edit fades into a `mask`, and there is none.", ("soft",), self.soft)
+        if self.detail and not photograph:
+            sentence = "`detail` is a photograph's, and none is given; give one, or leave it out."
+            raise OptionError(sentence, ("detail",), self.detail)
         if self.mask != "none" and not photograph:
             sentence = "`mask` says where a photograph changes, and none is given; give one, or leave it out."
             raise OptionError(sentence, ("mask",))
@@ -269,7 +284,9 @@ class EditSpec(_Data):
         by = method or editor.method(self.method, self.options, self.paper_defaults)
         if along is None and editor.directions is not None:
             along = by.conditioning.generated(task, editor.directions)
-        request = Request(replace(task, direction=along), by, auto_mask=self.mask == "auto", soft=self.soft)
+        request = Request(
+            replace(task, direction=along), by, auto_mask=self.mask == "auto", soft=self.soft, detail=self.detail
+        )
         seen = caption if self.source is None else None
         doubts = editor.doubts(request.texts, [*request.sentences, *self.given_sentences], seen or "")
         if along is not None:

@@ -92,6 +92,8 @@ class EditRecipe(_Made):
     """of its file, as seen from the picture's folder"""
     soft: Annotated[int, Field(ge=0, le=MOST_SOFT)] | None = None
     """pixels over which the edit fades in, where that was said"""
+    detail: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """how much of the photograph's own detail was given back where nothing changed"""
     source_sha256: Hash | None = None
     """of the photograph; none where the model generated the source"""
     source_path: Text = "source"

@@ -39,6 +39,8 @@ class Request:
     method: Method
     auto_mask: bool = False
     """whether only that changes in a photograph where the words look"""
+    detail: float = 0.0
+    """how much of the photograph's own detail is given back where nothing changes, 0 to 1"""
     soft: int | None = None
     """pixels of the photograph over which an edit with a mask fades in; by default 1/60 of the shorter side"""
     doubts: tuple[str, ...] = field(default=(), compare=False)
@@ -120,6 +122,7 @@ def describe(backbone: Backbone, request: Request) -> dict[str, object]:
         "target_prompt": task.target_prompt,
         **({"mask": "auto"} if request.auto_mask else {}),
         **({} if request.soft is None else {"soft": request.soft}),
+        **({"detail": request.detail} if request.detail else {}),
         **made_by(backbone),
     }
 

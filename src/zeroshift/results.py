@@ -14,6 +14,7 @@ from zeroshift.diffusion.backbone import Backbone
 from zeroshift.frames import Choice
 from zeroshift.image import Fit, Framing, Photo, frame
 from zeroshift.image.blending import blended
+from zeroshift.image.detail import detailed
 from zeroshift.image.drift import Drift, drift_of
 from zeroshift.image.framing import Box
 from zeroshift.image.masks import mask_picture
@@ -41,6 +42,19 @@ class Place:
     """over how many of its pixels the edit fades in"""
     shows: bool
     """whether the photograph's alpha is the mask, so that it would hide the edit"""
+
+
+@dataclass(frozen=True, eq=False)
+class Detail:
+    """What of photographs' own detail is given back to edits."""
+
+    plain: Sequence[Image.Image]
+    """the photographs encoded and decoded, at the model's size"""
+    share: float
+
+    def of(self, row: int) -> "Detail":
+        """That of one picture."""
+        return Detail(self.plain[row : row + 1], self.share)
 
 
 @dataclass(frozen=True)
@@ -156,16 +170,17 @@ def put_back(
     recipes: Sequence[dict[str, object]],
     origins: Sequence[dict[str, object]],
     places: Sequence[Sequence[Place | None]],
+    details: Sequence[Detail | None],
 ) -> tuple[tuple[Result, ...], ...]:
     """Every picture's results, one per request: ``recipes`` are the requests', ``origins`` the pictures'.
 
-    ``places`` has for every request where each picture was edited.
+    ``places`` has for every request where each picture was edited, ``details`` what is given back to them.
     """
     table = []
     for row, (source, origin) in enumerate(zip(frames, origins, strict=True)):
         results = []
-        for (edited, reconstructed), recipe, place in zip(natives, recipes, places, strict=True):
-            image, mask = whole(edited[row], source, place[row])
+        for (edited, reconstructed), recipe, place, detail in zip(natives, recipes, places, details, strict=True):
+            image, mask = whole(edited[row], source, place[row], None if detail is None else detail.of(row))
             told, part, before = recipe_of(recipe, origin), source.part, source.photo.image
             native, reconstruction = edited[row], reconstructed[row]
             results.append(Result(image, native, reconstruction, told, part=part, before=before, mask=mask))
@@ -173,7 +188,9 @@ def put_back(
     return tuple(table)
 
 
-def whole(edited: Image.Image, frame: FramedPhoto, place: Place | None) -> tuple[Image.Image, Image.Image]:
+def whole(
+    edited: Image.Image, frame: FramedPhoto, place: Place | None, detail: Detail | None
+) -> tuple[Image.Image, Image.Image]:
     """The photograph with what the model made of it, and where, mode L.
 
     With a mask it is the photograph outside of that, pixel by pixel, and its own alpha does not hide the edit.
@@ -182,10 +199,13 @@ def whole(edited: Image.Image, frame: FramedPhoto, place: Place | None) -> tuple
     seen = np.zeros(framing.source_size[::-1], np.bool_)
     left, top, right, bottom = framing.box
     seen[top:bottom, left:right] = True
+    laid = framing.put(edited, photo.image)
+    if detail is not None:
+        laid = detailed(edited, detail.plain[0], photo.image, framing, detail.share)
     if place is None:
-        laid = framing.restore if frame.region is None else framing.blend
-        return photo.with_alpha(laid(edited, photo.image)), mask_picture(seen)
-    restored = framing.restore(edited, photo.image)
+        ended = framing.faded if frame.region is None else framing.matched
+        return photo.with_alpha(ended(laid, photo.image)), mask_picture(seen)
+    restored = framing.faded(laid, photo.image)
     pixels = blended(np.asarray(photo.image), np.asarray(restored), place.mask & seen, place.soft, seen)
     image, mask = Image.fromarray(pixels), mask_picture(place.mask & seen)
     return (image if place.shows else photo.with_alpha(image)), mask

@@ -25,7 +25,7 @@ from zeroshift.masking import latent_mask, masked_by, placed
 from zeroshift.methods.base import Planned, inversion_plan, plan
 from zeroshift.recipe import GenerateRecipe, check_rows
 from zeroshift.request import Request, check_shared, describe, inversion_facts, made_by
-from zeroshift.results import FramedPhoto, Natives, Place, Result, decode, put_back, recipe_of, stacked
+from zeroshift.results import Detail, FramedPhoto, Natives, Place, Result, decode, put_back, recipe_of, stacked
 from zeroshift.sampling import Branch, Step, sample
 
 
@@ -86,8 +86,17 @@ def translate(
     step = yield from _walk(backbone, trajectory, planned, reconstruct)
     facts = [{**describe(backbone, r), **p.facts} for r, p in zip(requests, planned, strict=True)]
     natives = decode(backbone, step, reconstruct)
+    details = _details(backbone, requests, pictures)
     origins = [_origin(frames, row, seeds[row], trajectory) for row in range(len(frames))]
-    yield replace(_progress(step, trajectory), results=put_back(natives, frames, facts, origins, places))
+    yield replace(_progress(step, trajectory), results=put_back(natives, frames, facts, origins, places, details))
+
+
+def _details(backbone: Backbone, requests: Sequence[Request], pictures: Tensor) -> list[Detail | None]:
+    """What is given back to every request's edits, if it asks for any."""
+    if not any(request.detail for request in requests):
+        return [None] * len(requests)
+    plain = to_pictures(backbone.decode(backbone.encode(pictures)))
+    return [Detail(plain, request.detail) if request.detail else None for request in requests]
 
 
 def _inside(

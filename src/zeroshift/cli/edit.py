@@ -82,7 +82,7 @@ def edit(
     framed = {"fit": photographs.fit, "region": photographs.region, "mask": said, "soft": photographs.soft}
     chosen = {"options": given, "paper_defaults": paper_defaults, "seed": seed, "strict": strict}
     with usage():
-        first = EditSpec.parse({**words, **chosen, **framed})
+        first = EditSpec.parse({**words, **chosen, **framed, "detail": photographs.detail or 0.0})
     specs = asked_for(first, target, method, seeds, strengths)
     check_all(specs, len(images), photographs, directed=direction is not None, vgg=vgg is not None)
     generator = wording.for_edits(specs, direction)

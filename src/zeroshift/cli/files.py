@@ -53,6 +53,14 @@ class PhotographFlags:
             validator=Number(gte=0, lte=MOST_SOFT),
         ),
     ] = None
+    detail: Annotated[
+        float | None,
+        Parameter(
+            help="how much of its own detail is given back where the edit changes nothing [default 0.0]",
+            metavar="X",
+            validator=Number(gte=0, lte=1),
+        ),
+    ] = None
     max_megapixels: Annotated[
         float | None,
         Parameter(help=f"refuse larger ones [default {MEGAPIXELS:g}]", metavar="X", validator=Number(gt=0)),

@@ -45,8 +45,13 @@ class Framing:
             ImageError: a picture has another size.
         """
         self._check(edited, original)
-        restored = original.copy()
-        restored.paste(self._patch(edited), self.box[:2], _feather(self.box, self.source_size))
+        return self.faded(self.put(edited, original), original)
+
+    def faded(self, edited: Image.Image, original: Image.Image) -> Image.Image:
+        """The original with the framed part of ``edited``, of the same size, which fades in along its borders."""
+        weights, restored = Image.new("L", self.source_size), original.copy()
+        weights.paste(_feather(self.box, self.source_size), self.box[:2])
+        restored.paste(edited, mask=weights)
         return restored
 
     def blend(self, edited: Image.Image, original: Image.Image) -> Image.Image:
@@ -57,14 +62,16 @@ class Framing:
         Raises:
             ImageError: a picture has another size.
         """
+        self._check(edited, original)
+        return self.matched(self.put(edited, original), original)
+
+    def matched(self, edited: Image.Image, original: Image.Image) -> Image.Image:
+        """The original with the framed part of ``edited``, of the same size, its colours matched at the borders."""
         from zeroshift.image.blending import blended  # OpenCV takes a while, and most need it not
 
-        self._check(edited, original)
         left, top, right, bottom = self.box
         width, height = self.source_size
-        pixels, known = np.array(original), np.zeros((height, width), dtype=bool)
-        laid = pixels.copy()
-        laid[top:bottom, left:right] = np.asarray(self._patch(edited))
+        pixels, laid, known = np.asarray(original), np.asarray(edited), np.zeros((height, width), dtype=bool)
         known[top:bottom, left:right] = True
         rim = max(1, min(_extent(self.box)) // _RIM)
         inside = np.zeros_like(known)
