@@ -6,7 +6,7 @@ import pytest
 
 from tests.shell import call, files, photograph, refused
 from zeroshift.cli.misread import EXAMPLES
-from zeroshift.cli.shared import THREADS_PER_CORE
+from zeroshift.cli.numbers import THREADS_PER_CORE
 
 S = ("--source", "cat", "--target", "dog", "--method", "sdedit", "--steps", "2")
 

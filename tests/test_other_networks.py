@@ -62,6 +62,7 @@ def test_pipelines_say_what_they_are(folder, pipeline, instead):
         ({"in_channels": 7}, ("an upscaler", "text-to-image")),
         ({"in_channels": 6}, ("another kind of network",)),
         ({"class_embed_type": "projection"}, ("class_embed_type projection", "as unCLIP's are", "text-to-image")),
+        ({"time_cond_proj_dim": 256}, ("time_cond_proj_dim", "latent consistency", "distilled from")),
         ({"num_class_embeds": 1000}, ("num_class_embeds 1000", "as upscalers are")),
     ],
 )

@@ -1,5 +1,6 @@
 """From a folder or hub id to an editor."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -28,6 +29,7 @@ def load(
     device: Device = "auto",
     precision: Precision = "auto",
     clip: str | Path | None = None,
+    loras: Sequence[str] = (),
     captioner: Captioner | str | Path | None = None,
     finder: SubjectFinder | None = None,
     sentences: Sentences | str | None = None,
@@ -45,6 +47,7 @@ def load(
         device: "auto" takes CUDA, else MPS, else the CPU.
         precision: "auto" is fp16 on CUDA, else fp32.
         clip: folder or hub id of a CLIP to compare pictures with; default the model's own, if it has one.
+        loras: files of LoRAs to add to the model's weights, each with its weight or without: "style.safetensors:0.8".
         captioner: says what a picture shows where an edit names no source: a captioner, or the folder or hub id of a
             BLIP; default the model's own, if it has one.
         finder: says which part of a picture its subject takes; default the model's own, if it has one.
@@ -59,7 +62,7 @@ def load(
         ValueError: the model cannot be found or loaded; the sentence says why.
     """
     checkpoint = find_checkpoint(model, revision, cache_dir)
-    backbone = open_backbone(checkpoint, device, precision, None if clip is None else find_clip(clip, cache_dir))
+    backbone = open_backbone(checkpoint, device, precision, None if clip is None else find_clip(clip, cache_dir), loras)
     if cache is not False:
         keep_means(backbone, MeanFolder(cache_folder() if cache is None else Path(cache)))
     generator = generator_of(sentences) if isinstance(sentences, str) else sentences

@@ -29,6 +29,8 @@ class ModelOfRecipe(BaseModel):
     """of the hub"""
     clip: Text | None = None
     """name of a separate CLIP, if there was one"""
+    loras: tuple[Text, ...] = ()
+    """names and weights of the LoRAs that were added to it"""
 
 
 class _Made(BaseModel):

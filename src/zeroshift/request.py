@@ -130,10 +130,15 @@ def describe(backbone: Backbone, request: Request) -> dict[str, object]:
 def made_by(backbone: Backbone) -> dict[str, object]:
     """What ran: model, versions, threads, device, precision."""
     identity = backbone.identity
-    apart = {} if identity.clip is None else {"clip": identity.clip}
+    apart = {name: told for name, told in (("clip", identity.clip), ("loras", identity.loras)) if told}
     return {
         "zeroshift": version("zeroshift"),
-        "model": {"name": identity.name, "sha256": identity.sha256, "revision": identity.revision, **apart},
+        "model": {
+            "name": identity.name,
+            "sha256": identity.sha256,
+            "revision": identity.revision,
+            **{name: told for name, told in apart.items() if told},
+        },
         "versions": {name: version(name) for name in LIBRARIES},
         "threads": torch.get_num_threads(),
         "device": backbone.device.type,

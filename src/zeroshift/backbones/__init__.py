@@ -1,5 +1,6 @@
 """Loading checkpoints."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from zeroshift.backbones.checkpoint import (
@@ -38,16 +39,18 @@ def open_backbone(
     device: Device = "auto",
     precision: Precision = "auto",
     clip: ClipFolder | None = None,
+    loras: Sequence[str] = (),
 ) -> Backbone:
-    """Load a checkpoint that was found.
+    """Load a checkpoint that was found, with ``loras`` ("FILE" or "FILE:WEIGHT").
 
     Raises:
-        ValueError: there is no such device.
+        ValueError: there is no such device or LoRA.
         Unsupported: a part is damaged.
     """
+    from zeroshift.backbones.lora import Lora
     from zeroshift.backbones.read import read  # diffusers takes seconds to import
 
-    return read(checkpoint, device, precision, clip)
+    return read(checkpoint, device, precision, clip, [Lora.parse(lora) for lora in loras])
 
 
 __all__ = ["Backbone", "Identity", "Unsupported", "load_backbone", "open_backbone"]

@@ -113,7 +113,10 @@ def kind_of(shapes: Shapes, name: str) -> Kind:
         Unsupported: it is another network, or lacks a part.
     """
     if any(".lora_" in key or key.startswith("lora_") for key in shapes):
-        raise Unsupported(f"{name} is a LoRA, which changes a checkpoint; load the checkpoint that it was made for.")
+        raise Unsupported(
+            f"{name} is a LoRA, which changes a checkpoint and is none; load the checkpoint that it was made for, with "
+            "this as one of its `loras`."
+        )
     first = shapes.get(f"{UNET}.input_blocks.0.0.weight")
     if first is None:
         raise Unsupported(

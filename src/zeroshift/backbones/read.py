@@ -1,7 +1,7 @@
 """Reading a checkpoint, frozen, onto a device."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -10,6 +10,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from zeroshift.backbones.checkpoint import Checkpoint, ClipFolder, Device, Precision
 from zeroshift.backbones.clip import read_own_towers, read_towers
 from zeroshift.backbones.families import STABLE_DIFFUSION, STABLE_DIFFUSION_XL
+from zeroshift.backbones.lora import Lora, apply
 from zeroshift.backbones.one_file import OneFile
 from zeroshift.backbones.original import parts_of_file
 from zeroshift.backbones.parts import Parts, parts_of_folder
@@ -24,12 +25,16 @@ OpenClip = Callable[[], Clip] | None
 
 
 def read(
-    checkpoint: Checkpoint | OneFile, device: Device, precision: Precision, clip: ClipFolder | None = None
+    checkpoint: Checkpoint | OneFile,
+    device: Device,
+    precision: Precision,
+    clip: ClipFolder | None = None,
+    loras: Sequence[Lora] = (),
 ) -> StableDiffusion | StableDiffusionXL:
     """Load every part but the image encoder, which is loaded when it is first needed.
 
     Raises:
-        Unsupported: a file is damaged or of another architecture.
+        Unsupported: a file is damaged or of another architecture, or a LoRA is for another checkpoint.
         ValueError: the device is not there.
     """
     place = pick_device(device)
@@ -38,12 +43,13 @@ def read(
         parts = parts_of_file(checkpoint, dtype)
     else:
         parts = parts_of_folder(checkpoint, dtype)
+    apply(parts, loras)
     for network in (parts.unet, parts.vae, *parts.towers):
         network.to(place)
     for words, tower in zip(parts.words, parts.towers, strict=True):
         check_prompts(words, tower, checkpoint.name)
     opener = clip_opener(checkpoint, clip, parts.towers[0], parts.words[0], place)
-    built = BUILDERS[checkpoint.family.name](identity_of(checkpoint, clip), parts, opener)
+    built = BUILDERS[checkpoint.family.name](identity_of(checkpoint, clip, loras), parts, opener)
     backbone = replace(built, widens=precision == "auto")
     probe(backbone)
     return backbone
@@ -70,16 +76,18 @@ BUILDERS: "Mapping[str, Callable[[Identity, Parts, OpenClip], StableDiffusion | 
 """what makes a backbone of its parts, by the family's name"""
 
 
-def identity_of(checkpoint: Checkpoint | OneFile, clip: ClipFolder | None) -> Identity:
-    """The identity of a checkpoint, with the CLIP that was given apart; one file's hash is that of its bytes."""
+def identity_of(checkpoint: Checkpoint | OneFile, clip: ClipFolder | None, loras: Sequence[Lora] = ()) -> Identity:
+    """The identity of a checkpoint, with LoRAs and the CLIP given apart; one file's hash is that of its bytes."""
     if isinstance(checkpoint, OneFile):
         own = sha256_of_file(checkpoint.path)
     else:
         own = sha256_of(checkpoint.files(), checkpoint.root)
-    if clip is None:
-        return Identity(checkpoint.name, own, checkpoint.revision)
-    both = hashlib.sha256(f"{own} {sha256_of(clip.files(), clip.root)}".encode()).hexdigest()
-    return Identity(checkpoint.name, both, checkpoint.revision, clip.name)
+    beside = [] if clip is None else [sha256_of(clip.files(), clip.root)]
+    beside += [f"{sha256_of_file(lora.path)}:{lora.weight!r}" for lora in loras]
+    if beside:
+        own = hashlib.sha256(" ".join([own, *beside]).encode()).hexdigest()
+    name = None if clip is None else clip.name
+    return Identity(checkpoint.name, own, checkpoint.revision, name, tuple(map(str, loras)))
 
 
 def clip_opener(

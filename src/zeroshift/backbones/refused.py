@@ -56,6 +56,11 @@ def check_network(root: Path, name: str) -> None:
             f"The UNet of {name} takes {unet['in_channels']} channels and its VAE gives {vae['latent_channels']}: "
             f"{kind}; {advice}."
         )
+    if unet.get("time_cond_proj_dim") is not None:
+        raise Unsupported(
+            f"The UNet of {name} is told the guidance scale (time_cond_proj_dim), as latent consistency models are; "
+            "take the checkpoint that it was distilled from."
+        )
     for key, kind in (("class_embed_type", "as unCLIP's are"), ("num_class_embeds", "as upscalers are")):
         if unet.get(key) is not None:
             raise Unsupported(
@@ -71,5 +76,6 @@ def check_folder(root: Path, name: str) -> None:
     """
     if any((root / file).is_file() for file in ADAPTERS) and not (root / "unet").is_dir():
         raise Unsupported(
-            f"{name} is a LoRA, which changes a checkpoint and is none; load the checkpoint that it was made for."
+            f"{name} is a LoRA, which changes a checkpoint and is none; load the checkpoint that it was made for, with "
+            "this as one of its `loras`."
         )

@@ -1,11 +1,16 @@
 """Numbers on the command line: whole ones are never rounded, and what is no number is said in one sentence."""
 
+import os
 import re
 from collections.abc import Callable, Sequence
 
 from cyclopts import CoercionError, Token, ValidationError
 from cyclopts.validators import Number
 
+from zeroshift.cli.wrong import Wrong
+
+THREADS_PER_CORE = 16
+"""from which on threads only wait for each other; a recipe may have those of a larger machine"""
 NOUNS = {int: "a whole number", float: "a number"}
 
 
@@ -46,3 +51,17 @@ CONVERTERS: dict[object, Callable[[type, Sequence[Token]], object]] = {
     float: lambda hint, tokens: number(float, tokens[0].value),
 }
 """of the options of methods, which say themselves what is wrong with a text"""
+
+
+def check_threads(threads: int | None) -> None:
+    """Refuse more threads than a machine can start or has any use for.
+
+    Raises:
+        Wrong: there are more.
+    """
+    cores = os.cpu_count() or 1
+    if threads is not None and threads > THREADS_PER_CORE * cores:
+        most = THREADS_PER_CORE * cores
+        raise Wrong(
+            f"--threads takes a whole number from 1 to {most} on the {cores} cores of this machine, not {threads}."
+        )

@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 
 def model_flags(
-    recipe: Recipe, edited: Path, model: str | None, clip: str | None, cache_dir: Path | None
+    recipe: Recipe,
+    edited: Path,
+    model: str | None,
+    clip: str | None,
+    loras: tuple[str, ...],
+    cache_dir: Path | None,
 ) -> ModelFlags:
     """Say which model to load where; only the shipped one is loaded unless it is named on the command line.
 
@@ -29,6 +34,9 @@ def model_flags(
                 f"{edited} was made with the {kind} {printable(name)}; say where that is with --{kind}: a folder or a "
                 "hub id that you trust."
             )
+    if made_by.loras and not loras:
+        named = " and ".join(printable(name) for name in made_by.loras)
+        raise ValueError(f"{edited} was made with the LoRA {named}; say where that is with --lora FILE:WEIGHT.")
     device, precision = recipe.device, recipe.precision
     if device not in get_args(Device) or precision not in get_args(Precision):
         raise ValueError(
@@ -38,6 +46,7 @@ def model_flags(
     return ModelFlags(
         model=model,
         clip=clip,
+        lora=loras,
         revision=made_by.revision if model == made_by.name and not Path(model).is_dir() else None,
         cache_dir=cache_dir,
         device=cast(Device, device),

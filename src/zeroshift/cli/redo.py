@@ -10,7 +10,7 @@ from zeroshift.cli.cache import DEFAULT_CACHE, CacheFlags
 from zeroshift.cli.output import check_apart, check_picture, put, settled, tell
 from zeroshift.cli.progress import follow, waiting
 from zeroshift.cli.recipes import check_vgg, mask_of, model_flags, original, saved_direction
-from zeroshift.cli.shared import DEFAULT_LOUDNESS, Loudness, Output, Overwrite, Text, Vgg, as_app
+from zeroshift.cli.shared import DEFAULT_LOUDNESS, Loras, Loudness, Output, Overwrite, Text, Vgg, as_app
 from zeroshift.cli.streams import STDOUT
 from zeroshift.image import load_image, read_recipe
 from zeroshift.image.save import FORMATS
@@ -32,6 +32,7 @@ def redo(
     mask: Annotated[Path | None, Parameter(help="the picture of its mask, if it moved")] = None,
     model: Annotated[Text | None, Parameter(help="its model, if that is not the shipped one")] = None,
     clip: Annotated[Text | None, Parameter(help="its separate CLIP, if it had one")] = None,
+    lora: Loras = (),
     cache_dir: Annotated[Path | None, Parameter(help="where hub downloads are kept")] = None,
     vgg: Vgg = None,
     cache: CacheFlags = DEFAULT_CACHE,
@@ -53,7 +54,7 @@ def redo(
     (path,) = settled([path], overwrite, loud)
     check_picture(path)
     with waiting("loading the model", loud.silent):
-        editor = model_flags(recipe, edited, model, clip, cache_dir).open(vgg, cache.place)
+        editor = model_flags(recipe, edited, model, clip, lora, cache_dir).open(vgg, cache.place)
     photo = None if source is None else load_image(source, max_megapixels=float("inf"))
     where = None if shown is None else load_image(shown, max_megapixels=float("inf"))
     last, seconds = follow(replay(editor, recipe, photo, along, where), loud.silent)

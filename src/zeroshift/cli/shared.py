@@ -1,6 +1,5 @@
 """What several verbs have in common: which model, how loud, which method."""
 
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from cyclopts.validators import Number
 
 from zeroshift.backbones.checkpoint import Device, Precision
 from zeroshift.cli.flags import Flag, flags_of
-from zeroshift.cli.numbers import number
+from zeroshift.cli.numbers import check_threads, number
 from zeroshift.cli.parts import alternatives, chosen, guided, named_in, parts_of, where_it_belongs
 from zeroshift.cli.progress import waiting
 from zeroshift.cli.wrong import Wrong, usage
@@ -42,11 +41,18 @@ Vgg: TypeAlias = Annotated[
     Parameter(group=MODEL, help="weights of torchvision's VGG16 (.safetensors), for --extras refinement"),
 ]
 Text: TypeAlias = Annotated[str, Parameter(metavar="TEXT")]
+Loras: TypeAlias = Annotated[
+    tuple[str, ...],
+    Parameter(
+        help="LoRA to add to the model's weights; may be given again",
+        metavar="FILE[:WEIGHT]",
+        group=MODEL,
+        show_default=False,
+    ),
+]
 Cache: TypeAlias = Path | Literal[False] | None
 """folder of encoded sentences; None is the user's, False none"""
 SHIPPED_METHOD = "pix2pix-zero"
-THREADS_PER_CORE = 16
-"""from which on threads only wait for each other; a recipe may have those of a larger machine"""
 REMARK = (
     "A model may recommend other values than these, which are the paper's; see --paper-defaults. "
     "With another KIND, --help lists the options of that."
@@ -66,6 +72,7 @@ class ModelFlags:
     clip: Annotated[
         Text | None, Parameter(help="folder or hub id of a CLIP to see pictures with [default the model's own]")
     ] = None
+    lora: Loras = ()
     captioner: Annotated[
         Text | None, Parameter(help="folder or hub id of a BLIP to caption with [default the model's own]")
     ] = None
@@ -105,6 +112,7 @@ class ModelFlags:
             precision=self.precision,
             clip=self.clip,
             captioner=self.captioner,
+            loras=self.lora,
             vgg=vgg,
             cache=cache,
         )
@@ -126,20 +134,6 @@ class Loudness:
 
 DEFAULT_MODEL = ModelFlags()
 DEFAULT_LOUDNESS = Loudness()
-
-
-def check_threads(threads: int | None) -> None:
-    """Refuse more threads than a machine can start or has any use for.
-
-    Raises:
-        Wrong: there are more.
-    """
-    cores = os.cpu_count() or 1
-    if threads is not None and threads > THREADS_PER_CORE * cores:
-        most = THREADS_PER_CORE * cores
-        raise Wrong(
-            f"--threads takes a whole number from 1 to {most} on the {cores} cores of this machine, not {threads}."
-        )
 
 
 def check_hub(model: str | None, revision: str | None, cache_dir: Path | None, *others: str | None) -> None:

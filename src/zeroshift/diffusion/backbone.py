@@ -29,6 +29,8 @@ class Identity:
     """commit of a hub checkpoint"""
     clip: str | None = None
     """hub id or name of the folder of a CLIP that was given apart"""
+    loras: tuple[str, ...] = ()
+    """names and weights of the LoRAs that were added, as in "style.safetensors:0.8" """
 
 
 @dataclass(frozen=True)
