@@ -128,7 +128,7 @@ def test_what_comes_with_a_checkpoint_of_the_hub_is_found(checkpoint, tmp_path, 
     save_classifier(build_classifier((8,), (1,), size=16), snapshot / "classifier")
     editor = load("owner/name", cache_dir=tmp_path, device="cpu")
     assert editor.presets == {"ddim": {"steps": 7}}
-    assert editor.caption(Image.new("RGB", (32, 32))) in ("a photo of a cat", "a photo of a dog")
+    assert editor.see(Image.new("RGB", (32, 32))).caption in ("a photo of a cat", "a photo of a dog")
     assert {"presets.json", "classifier/*.json", "classifier/*.safetensors"} <= set(asked)
 
 
