@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from zeroshift.image.registration import Floats, Mask, Motion
 
 _WINDOW = 1.5  # standard deviation of structural similarity's window in pixels (Wang et al. 2004)
+_REACH = 5  # of that window
+_STRIP = 512  # rows that are compared at a time
 _STEADY = ((0.01 * 255) ** 2, (0.03 * 255) ** 2)  # its constants
 
 
@@ -66,7 +68,16 @@ def difference_over(
 
 def similarity(pictures: NDArray[np.uint8], others: NDArray[np.uint8]) -> Floats:
     """Structural similarity at every pixel, (H, W), mean over the channels (Wang et al. 2004, Eq. 13)."""
-    x, y = pictures.astype(np.float32), others.astype(np.float32)
+    found = np.empty(pictures.shape[:2], np.float32)
+    for top in range(0, len(found), _STRIP):  # large pictures in strips, each with the rows that its windows reach
+        above = min(top, _REACH)
+        rows = slice(top - above, top + _STRIP + _REACH)
+        strip = _similarity(pictures[rows].astype(np.float32), others[rows].astype(np.float32))
+        found[top : top + _STRIP] = strip[above : above + _STRIP]
+    return found
+
+
+def _similarity(x: Floats, y: Floats) -> Floats:
     mean_x, mean_y = _around(x), _around(y)
     square_x, square_y = _around(x * x) - mean_x**2, _around(y * y) - mean_y**2
     product = _around(x * y) - mean_x * mean_y
@@ -77,4 +88,4 @@ def similarity(pictures: NDArray[np.uint8], others: NDArray[np.uint8]) -> Floats
 
 
 def _around(values: Floats) -> Floats:
-    return np.asarray(cv2.GaussianBlur(values, (11, 11), _WINDOW, borderType=cv2.BORDER_REFLECT_101))
+    return np.asarray(cv2.GaussianBlur(values, (2 * _REACH + 1,) * 2, _WINDOW, borderType=cv2.BORDER_REFLECT_101))
