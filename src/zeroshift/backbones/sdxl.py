@@ -11,6 +11,7 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokeniz
 
 from zeroshift.backbones.clip import text_hash, token_ids, tokens_of, widened
 from zeroshift.backbones.latent import LatentDiffusion
+from zeroshift.backbones.placed import sizes_at, timestep_at
 from zeroshift.backbones.spelling import TokenizerSpelling
 from zeroshift.diffusion.backbone import Clip, Identity, Tokens
 from zeroshift.diffusion.embedding import Embedding
@@ -76,9 +77,9 @@ class StableDiffusionXL(LatentDiffusion):
         dtype = self.unet.conv_in.weight.dtype  # the network's own property walks through all its layers, at every call
         height, width = (side * self.factor for side in x.shape[-2:])
         assert text.pooled is not None
-        # original size, top left corner of the crop, size wanted (section 2.2)
-        sizes = x.new_tensor([height, width, 0, 0, height, width]).expand(len(x), -1)
+        sizes = sizes_at(x.device, x.dtype, height, width).expand(len(x), -1)
         added = {"text_embeds": text.pooled.to(dtype), "time_ids": sizes.to(dtype)}
+        timestep = timestep if isinstance(timestep, Tensor) else timestep_at(x.device, timestep)
         with self.lock.held():
             out: Tensor = self.unet(
                 x.to(dtype), timestep, text.tokens.to(dtype), added_cond_kwargs=added, return_dict=False

@@ -11,6 +11,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from zeroshift.backbones.clip import text_hash, token_ids, tokens_of, widened
 from zeroshift.backbones.latent import LatentDiffusion
+from zeroshift.backbones.placed import timestep_at
 from zeroshift.backbones.spelling import TokenizerSpelling
 from zeroshift.diffusion.backbone import Clip, Identity, Tokens
 from zeroshift.diffusion.embedding import Embedding
@@ -61,6 +62,7 @@ class StableDiffusion(LatentDiffusion):
     def predict(self, x: Tensor, timestep: float | Tensor, text: Embedding) -> Tensor:
         """The network's output in the precision of ``x``."""
         dtype = self.unet.conv_in.weight.dtype  # the network's own property walks through all its layers, at every call
+        timestep = timestep if isinstance(timestep, Tensor) else timestep_at(x.device, timestep)
         with self.lock.held():
             out: Tensor = self.unet(x.to(dtype), timestep, text.tokens.to(dtype), return_dict=False)[0]
         return out.to(x.dtype)

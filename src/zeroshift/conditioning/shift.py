@@ -93,6 +93,7 @@ def rows_along(run: EditContext, negative: str | None, normalise: bool) -> Calla
     if run.direction is None:
         raise ValueError("An edit along a direction needs one; give two words, or a `direction`.")
     along = unit(run.direction.embedding) if normalise else run.direction.embedding
+    along = along.like(run.prompt)  # once, not at every step
     given = None if negative is None and run.photograph else run.embed(negative or "")
 
     def rows(i: int, strength: float | None) -> TextRows:

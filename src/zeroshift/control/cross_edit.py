@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -26,17 +27,29 @@ class CrossEdit:
     """how far the target's prompt lies from the source's at a step: at 0 every token stands for itself"""
     placed: Callable[[Tensor], Tensor]
     """brings a tensor to the maps' device and precision"""
+    steps: int
+    """how many steps sampling takes"""
 
     def active(self, step: int) -> bool:
         """Whether any token's map is edited."""
         return any(begin <= step < end for begin, end in self.windows)
 
     def at(self, step: int) -> "Change":
-        """What is done to the maps of a step."""
-        kept, matrix = self._kept(step), self.alignment.matrix
+        """What is done to the maps of a step in which any is edited."""
+        return self._changes[step]
+
+    @cached_property
+    def _changes(self) -> "list[Change]":
+        """The changes of all steps up to the last that is edited, brought to the device in one go."""
+        steps = range(min(self.steps, max(end for _, end in self.windows)))
+        kept = [self._kept(step) for step in steps]
+        taken, left = self.placed(torch.stack([self._taken(step) for step in steps])), self.placed(torch.stack(kept))
+        return [Change(taken[step], left[step] if kept[step].any() else None) for step in steps]
+
+    def _taken(self, step: int) -> Tensor:
+        matrix = self.alignment.matrix
         moved = torch.lerp(torch.eye(len(matrix)).to(matrix), matrix, self._share(step))
-        taken = moved * (self._on(step) * self._factors(step) * self.alignment.share)
-        return Change(self.placed(taken), self.placed(kept) if kept.any() else None)
+        return moved * (self._on(step) * self._factors(step) * self.alignment.share)
 
     def whole(self, step: int) -> bool:
         """Whether nothing of the target's own map is left."""

@@ -132,7 +132,8 @@ class PromptToPrompt(ControlOptions):
             return 1.0 if run.conditioning is None else run.conditioning.strength(step + run.trajectory.first)
 
         # the device and precision that the maps have
-        return CrossEdit(alignment, factors, tuple(windows), strength, lambda x: x.to(run.prompt.tokens))
+        placed, steps = (lambda x: x.to(run.prompt.tokens)), len(run.trajectory.steps)
+        return CrossEdit(alignment, factors, tuple(windows), strength, placed, steps)
 
     def _blend(self, run: EditContext, source: Tokens, target: Tokens) -> LocalBlend | None:
         if self.blend_words is None:

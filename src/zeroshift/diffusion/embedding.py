@@ -28,6 +28,11 @@ class Embedding:
             pooled = pooled + scale * direction.pooled.to(pooled)
         return Embedding(tokens, pooled=pooled)
 
+    def like(self, other: "Embedding") -> "Embedding":
+        """The same on the device and in the precision of ``other``; without pooled vectors if that has none."""
+        own, theirs = self.pooled, other.pooled
+        return Embedding(self.tokens.to(other.tokens), pooled=None if own is None or theirs is None else own.to(theirs))
+
     def towards(self, other: "Embedding", share: float) -> "Embedding":
         """What lies between this (``share`` 0) and ``other`` (1)."""
         tokens, pooled, values = torch.lerp(self.tokens, other.tokens, share), self.pooled, None
