@@ -118,13 +118,39 @@ def test_a_direction_made_of_words_is_made_once_for_all_pictures(editor, tiny):
     assert group.requests[0].task.direction.sha256 == direction_of_words(tiny, "cat", "fox", 4).sha256
 
 
+def test_several_targets_of_a_picture_and_of_a_list(editor):
+    photos, chosen = [photo(seed=k) for k in range(2)], method(inversion=DDIMInversion())
+    kept = InversionMemory()
+    table = editor.edit(photos, "cat", target=["dog", "fox"], method=chosen, inversions=kept)
+    assert [[result.recipe["target"] for result in row] for row in table] == [["dog", "fox"]] * 2 and len(kept) == 1
+    dogs = editor.edit(photos, "cat", "dog", method=chosen)
+    assert [row[0].image.tobytes() for row in table] == [dog.image.tobytes() for dog in dogs]
+    one = editor.edit(photos[0], "cat", target=("dog", "fox"), method=chosen)
+    assert [result.recipe["target"] for result in one] == ["dog", "fox"]
+    with pytest.raises(ValueError, match="at least one target"):
+        editor.edit(photos[0], "cat", target=[])
+    along = direction_of_words(editor.backbone, "cat", "dog", 2)
+    with pytest.raises(ValueError, match="leads to one target, and these are 2"):
+        editor.edit(photos[0], "cat", target=["dog", "fox"], direction=along)
+
+
+def test_a_stream_has_every_step_once(editor):
+    steps = list(editor.stream(photo(), "cat", "dog", method=method()))
+    inverted = [step for step in steps if step.stage == "invert"]
+    for stage in (inverted, steps[len(inverted) :]):
+        assert [step.done for step in stage] == list(range(1, stage[0].total + 1))
+    assert inverted[-1].trajectory is not None
+    assert [bool(step.results) for step in steps] == [False] * (len(steps) - 1) + [True]
+    assert len(editor.preview(steps[-1])) == 1
+
+
 def test_edits_of_several_seeds_are_what_each_gives_alone_on_one_inversion(editor):
     options = {**FEW, "inversion": {"kind": "ddim"}}
     specs = [EditSpec(target="dog", source="cat", options=options, seed=seed) for seed in (1, 2)]
     kept, photos = InversionMemory(), [photo(seed=k) for k in range(2)]
     with pytest.warns(Doubt, match="the same with every seed"):
         steps = list(run_groups(editor, groups(editor, look(editor, photos), specs), inversions=kept))
-    assert [step.stage for _, step in steps].count("invert") == 3
+    assert [step.stage for _, step in steps].count("invert") == 2
     made = {group.edits: [row[0] for row in step.results] for group, step in steps if step.results}
     assert list(made) == [(0,), (1,)]
     assert [result.recipe["seed"] for result in made[1,]] == [2, 2]

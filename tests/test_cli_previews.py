@@ -43,7 +43,7 @@ def test_every_picture_and_target_at_every_step(capsys, checkpoint, tmp_path, de
         f"{name}-{target}-{USUAL}-{step}.png" for name in ("cat", "tom") for target in ("dog", "fox") for step in (1, 2)
     ]
     assert files(tmp_path / "way") == sorted(names)
-    assert decoded == [1, 4, 4, 2, 2]
+    assert decoded == [1, 4, 2, 2, 4]
     recipe = read_recipe(f"way/tom-fox-{USUAL}-2.png")
     assert (recipe["command"], recipe["step"], recipe["target"]) == ("preview", 2, "fox")
     assert (recipe["source_path"], recipe["rows"], recipe["row"]) == ("../tom.png", 2, 1)

@@ -115,7 +115,7 @@ def test_sdedit_of_pictures_together_is_sdedit_of_each(tiny):
 def test_progress_of_a_run_that_begins_in_the_middle_is_whole(tiny):
     chosen = SDEdit(steps=6, inversion=NoisedStart(noise_strength=0.5))
     steps = list(translate(tiny, framed(tiny, pictures(1), "stretch"), [Request(TASK, chosen)], seeds=[0]))
-    assert [(s.done, s.total) for s in steps if s.stage == "edit" and not s.results] == [(1, 3), (2, 3), (3, 3)]
+    assert [(s.done, s.total) for s in steps if s.stage == "edit"] == [(1, 3), (2, 3), (3, 3)]
     assert [s.total for s in steps if s.stage == "invert"][-1] == 1 and len(steps[-1].results) == 1
 
 

@@ -6,6 +6,7 @@ import pytest
 import zeroshift
 from tests.runs import method
 from tests.test_several import pictures
+from zeroshift.doubts import Doubt
 
 # grey levels after two steps of a random network, about twice what was measured (3 and 22): a rounding unit is 2^-11
 # in fp16 and 2^-8 in bf16, and guidance multiplies it by five
@@ -16,6 +17,7 @@ def levels(result: zeroshift.Result) -> np.ndarray:
     return np.asarray(result.native, dtype=int)
 
 
+@pytest.mark.filterwarnings("ignore:On a CPU fp16")
 @pytest.mark.parametrize("precision", WITHIN)
 def test_half_precision_is_close_to_float32(checkpoint, precision):
     (source,) = pictures(1)
@@ -26,6 +28,11 @@ def test_half_precision_is_close_to_float32(checkpoint, precision):
     assert half.recipe["precision"] == precision
     apart = np.abs(levels(half) - levels(whole))  # grey levels; values that are not numbers are refused on the way
     assert 0 < apart.max() <= WITHIN[precision]
+
+
+def test_fp16_on_a_cpu_is_doubted(checkpoint):
+    with pytest.warns(Doubt, match="On a CPU fp16 takes many times as long as fp32"):
+        zeroshift.load(checkpoint, device="cpu", precision="fp16")
 
 
 @pytest.mark.gpu

@@ -7,14 +7,14 @@ from typing import cast, get_args, overload
 
 from PIL import Image
 
-from zeroshift.batching import check_sure, groups, look, look_at
+from zeroshift.batching import check_sure, framed_alike, groups, look, look_at
 from zeroshift.captioning import Captioner, Seen, Vocabulary, vocabulary_of
 from zeroshift.conditioning.direction import Direction, as_direction
 from zeroshift.control.perceptual import Vgg
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.noise import check_seeds
 from zeroshift.diffusion.trajectory import Trajectory
-from zeroshift.edits import EditSpec, GivenMask
+from zeroshift.edits import EditSpec, GivenMask, check_together
 from zeroshift.frames import SubjectFinder
 from zeroshift.generators.making import GeneratedDirections
 from zeroshift.grouping import Group
@@ -111,11 +111,51 @@ class Editor:
         inversions: InversionStore | None = None,
     ) -> list[Result]: ...
 
+    @overload
+    def edit(  # type: ignore[overload-overlap]  # a str is a sequence of str, and means one path
+        self,
+        image: Picture,
+        source: str | None = None,
+        *,
+        target: list[str] | tuple[str, ...],
+        prompt: str | None = None,
+        direction: Direction | str | Path | None = None,
+        method: Method | str | None = None,
+        seed: int = 0,
+        fit: Fit | None = None,
+        region: str | Region | None = None,
+        mask: Said | Picture = "none",
+        soft: int | None = None,
+        detail: float = 0.0,
+        inversions: InversionStore | None = None,
+    ) -> list[Result]: ...
+
+    @overload
+    def edit(
+        self,
+        image: Sequence[Picture],
+        source: str | None = None,
+        *,
+        target: list[str] | tuple[str, ...],
+        prompt: str | None = None,
+        direction: Direction | str | Path | None = None,
+        method: Method | str | None = None,
+        seed: int = 0,
+        seeds: Sequence[int] | None = None,
+        fit: Fit | None = None,
+        region: str | Region | None = None,
+        mask: Said | Picture = "none",
+        soft: int | None = None,
+        detail: float = 0.0,
+        batch: int | None = None,
+        inversions: InversionStore | None = None,
+    ) -> list[list[Result]]: ...
+
     def edit(
         self,
         image: Picture | Sequence[Picture],
         source: str | EditSpec | None = None,
-        target: str = "",
+        target: str | list[str] | tuple[str, ...] = "",
         *,
         prompt: str | None = None,
         direction: Direction | str | Path | None = None,
@@ -129,7 +169,7 @@ class Editor:
         detail: float = 0.0,
         batch: int | None = None,
         inversions: InversionStore | None = None,
-    ) -> Result | list[Result]:
+    ) -> Result | list[Result] | list[list[Result]]:
         """Translate a photograph, or a list of them, from ``source`` to ``target``.
 
         Pictures of one framed size and source run as one batch; a batch's size changes the last bits of its results.
@@ -140,10 +180,13 @@ class Editor:
             source: what it shows: a word of ``prompt``, or a whole prompt; by default the model's captioner says it,
                 and the results' recipes have the ``caption``. Or all that is asked for as an ``EditSpec``, with
                 ``direction``, ``method``, ``seeds``, ``batch`` and its mask's picture beside it at most.
-            target: what it shall show: a word that takes the source's place, or a whole prompt.
+            target: what it shall show: a word that takes the source's place, or a whole prompt. A list gives a list of
+                results in its place, one per target, on the same inversion.
             prompt: description of the picture that has the word ``source`` in it; default "a photo of a SOURCE".
             direction: an edit direction, or the file of a saved one, to use instead of one made from the words.
-            method: a method, or the name of one with this model's presets; default pix2pix-zero.
+            method: the name of one, with this model's presets; or one built from its class, which is taken as it is,
+                with the paper's values where none are given (``self.method(name, options)`` puts presets beneath
+                them). Default pix2pix-zero.
             seed: seed of everything random.
             seeds: a seed for each picture of a list, in place of ``seed``.
             fit: how the picture meets the model's frame.
@@ -165,18 +208,24 @@ class Editor:
         single = isinstance(image, (str, bytes)) or not isinstance(image, Sequence)
         pictures: Sequence[Picture] = [image] if single else image  # type: ignore[assignment,list-item]
         said, given = told(mask)
-        spec = spec_of(source, target, prompt, seed, fit, region, said, soft, detail)
-        along, seeds = as_direction(direction), seeds_of(pictures, spec.seed, seeds)
-        spec.check(directed=along is not None, vgg=None if self.vgg else False)
+        targets = [target] if isinstance(target, str) else target
+        specs = [spec_of(source, one, prompt, seed, fit, region, said, soft, detail) for one in targets]
+        along, seeds = as_direction(direction), seeds_of(pictures, specs[0].seed if specs else seed, seeds)
+        check_targets(specs, directed=along is not None, vgg=None if self.vgg else False)
         check_files(pictures)
-        results: dict[int, Result] = {}
         method = self.method(method) if isinstance(method, str) else method
-        frames = look_at(self, pictures, spec, mask=given)
-        wanted = groups(self, frames, [spec], direction=along, method=method, seeds=seeds, batch=batch)
-        for group, step in run_groups(self, wanted, inversions=inversions):
-            if step.results:
-                results |= {k: row[0] for k, row in zip(group.members, step.results, strict=True)}
-        return results[0] if single else [results[k] for k in range(len(pictures))]
+        found: dict[tuple[int, int], Result] = {}
+        for part in framed_alike(self, specs):
+            wanted = [specs[n] for n in part]
+            frames = look_at(self, pictures, wanted[0], mask=given)
+            work = groups(self, frames, wanted, direction=along, method=method, seeds=seeds, batch=batch)
+            for group, step in run_groups(self, work, inversions=inversions):
+                for k, row in zip(group.members, step.results, strict=False):  # of the last step
+                    found |= {(k, part[n]): result for n, result in zip(group.edits, row, strict=True)}
+        table = [[found[k, n] for n in range(len(specs))] for k in range(len(pictures))]
+        several = not isinstance(target, str)
+        rows: list[list[Result]] | list[Result] = table if several else [row[0] for row in table]
+        return rows[0] if single else rows
 
     def stream(
         self,
@@ -316,6 +365,20 @@ class Editor:
             ValueError: the model returned values that are not numbers.
         """
         return [] if step.latents is None else to_pictures(self.backbone.decode(step.latents))
+
+
+def check_targets(specs: Sequence[EditSpec], *, directed: bool, vgg: bool | None) -> None:
+    """Refuse edits that make no sense, alone or together, before the work.
+
+    Raises:
+        OptionError: one does not.
+        ValueError: there are none.
+    """
+    if not specs:
+        raise ValueError("There is nothing to do; give at least one target.")
+    for spec in specs:
+        spec.check(directed=directed, vgg=vgg)
+    check_together(specs, directed=directed)
 
 
 def spec_of(

@@ -295,7 +295,8 @@ def _inverted(
             return trajectory
         done += 1
         check_finite([latents], "the UNet", f"at step {done} of {stages} of the inversion")
-        yield Progress("invert", done, stages, None)
+        if done < stages:  # the last comes with the trajectory
+            yield Progress("invert", done, stages, None)
 
 
 def _planned(
@@ -319,10 +320,12 @@ def _planned(
 def _walk(
     backbone: Backbone, trajectory: Trajectory, planned: Sequence[Planned], reconstruct: bool
 ) -> Generator[Progress, None, Step]:
+    """Yield every step but the last, which is returned: whoever goes on yields it with its results."""
     for step in sample(backbone, trajectory, [p.branch for p in planned], reconstruct=reconstruct):
         progress = _progress(step, trajectory)
         check_finite(step.targets, "the UNet", f"at step {progress.done} of {progress.total} of the edit")
-        yield progress
+        if progress.done < progress.total:
+            yield progress
     return step
 
 

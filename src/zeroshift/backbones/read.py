@@ -18,6 +18,7 @@ from zeroshift.backbones.probe import check_prompts, probe
 from zeroshift.backbones.sdxl import StableDiffusionXL
 from zeroshift.backbones.stable_diffusion import StableDiffusion
 from zeroshift.diffusion.backbone import Clip, Identity
+from zeroshift.doubts import doubt
 from zeroshift.files import sha256_of, sha256_of_file
 
 _DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -122,7 +123,9 @@ def pick_device(device: Device) -> torch.device:
 
 
 def pick_dtype(precision: Precision, device: torch.device) -> torch.dtype:
-    """The networks' precision; "auto" is fp16 on CUDA, else fp32."""
+    """The networks' precision; "auto" is fp16 on CUDA, else fp32. A CPU computes in fp16, and far more slowly."""
+    if precision == "fp16" and device.type == "cpu":
+        doubt("On a CPU fp16 takes many times as long as fp32, which is the default there; leave `precision` out.")
     if precision == "auto":
         return torch.float16 if device.type == "cuda" else torch.float32
     return _DTYPES[precision]

@@ -71,7 +71,7 @@ class Previews:
         Raises:
             ValueError: a file cannot be written.
         """
-        if step.latents is not None and not step.results and step.done % self.every == 0:
+        if step.latents is not None and step.done % self.every == 0:
             self._write(editor, group, step)
 
     def _write(self, editor: "Editor", group: "Group", step: "Progress") -> None:
