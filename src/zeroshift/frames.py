@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Told: TypeAlias = Literal["auto", "none"]
 """auto: where the subject is; none: all of the picture, as its fit frames it"""
-ALIKE = 0.6
+ALIKE = 0.75
 """overlap of two squares, of their union, from which on a found one is no better than the middle one"""
 
 

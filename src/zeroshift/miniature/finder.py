@@ -26,7 +26,7 @@ from zeroshift.image.framing import Box, Size
 from zeroshift.miniature.finder_config import FinderConfig
 from zeroshift.miniature.finder_network import STRIDE, WINDOW, FinderNetwork
 
-SIDES = (1.25, 1.0, 0.8, 0.64, 0.51, 0.41, 0.33, 0.26, 0.21)
+SIDES = (1.95, 1.56, 1.25, 1.0, 0.8, 0.64, 0.51, 0.41, 0.33, 0.26, 0.21)
 """sides of the frames that are looked for, as shares of the picture's shorter side"""
 MARGIN = 16
 """pixels by which a picture is reflected beyond its borders, at the size at which it is looked at"""
