@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import torch
@@ -40,17 +41,19 @@ def read(
     """
     place = pick_device(device)
     dtype = pick_dtype(precision, place)
-    if isinstance(checkpoint, OneFile):
-        parts = parts_of_file(checkpoint, dtype)
-    else:
-        parts = parts_of_folder(checkpoint, dtype)
+    with ThreadPoolExecutor(1) as beside:  # weights are hashed while they are read: a disk gives them once
+        identity = beside.submit(identity_of, checkpoint, clip, loras)
+        if isinstance(checkpoint, OneFile):
+            parts = parts_of_file(checkpoint, dtype)
+        else:
+            parts = parts_of_folder(checkpoint, dtype)
     apply(parts, loras)
     for network in (parts.unet, parts.vae, *parts.towers):
         network.to(place)
     for words, tower in zip(parts.words, parts.towers, strict=True):
         check_prompts(words, tower, checkpoint.name)
     opener = clip_opener(checkpoint, clip, parts.towers[0], parts.words[0], place)
-    built = BUILDERS[checkpoint.family.name](identity_of(checkpoint, clip, loras), parts, opener)
+    built = BUILDERS[checkpoint.family.name](identity.result(), parts, opener)
     backbone = replace(built, widens=precision == "auto")
     probe(backbone)
     return backbone
