@@ -163,7 +163,8 @@ def test_what_is_no_file_is_refused_at_once(tmp_path, kind):
 def test_on_the_command_line_as_well(tmp_path, monkeypatch, capsys, checkpoint, file, kind):
     monkeypatch.chdir(tmp_path)
     name = odd(tmp_path, kind).name
-    refused(edit(capsys, checkpoint, name), 1, f"{name} {ODD[kind]}")
+    here = "no pictures in the folder folder.jpg" if kind == "folder" else f"{name} {ODD[kind]}"
+    refused(edit(capsys, checkpoint, name), 1, here)
     refused(call(capsys, "redo", name), 1, f"{name} {ODD[kind]}")
     sentences = ("--source", "cat", "--target", "dog", "--source-sentences", name, "--target-sentences", name)
     refused(call(capsys, "direction", "make", *sentences, "-o", "d.safetensors"), 1, f"{name} cannot be read (")

@@ -102,7 +102,7 @@ def test_whole_numbers_on_the_command_line(capsys, here, flag, allowed, value):
         (("cost", "--size", "64.5"), "--size takes a whole number, not '64.5'."),
         (
             ("direction", "make", "--source", "a", "--target", "b", "-o", "d.safetensors", "--count", "1.5"),
-            "--count takes a whole number from 1 to 2000, not '1.5'.",
+            "--count takes a whole number from 1 to 10000, not '1.5'.",
         ),
     ],
 )

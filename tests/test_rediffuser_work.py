@@ -76,10 +76,10 @@ def test_other_conditionings_are_refused(tiny):
         FusedGuidance().bind(EditContext(tiny, TASK, prompts(tiny), start(tiny), 5.0, True))
 
 
-def test_maps_of_four_steps_are_held_and_no_more(tiny):
+def test_maps_of_three_steps_are_held_and_no_more(tiny):
     values = sum(2 * (8 // site.scale) ** 2 * 16 for site in tiny.sites if site.kind == "cross")
     chosen = replace(rediffuser(), steps=8)
-    assert maps_held(tiny, chosen, clean(1)) == (4, 4 * 4 * 3 * values)
+    assert maps_held(tiny, chosen, clean(1)) == (3, 4 * 3 * 3 * values)
 
 
 def test_cost_is_pix2pix_zeros_and_two_source_rows(tiny):

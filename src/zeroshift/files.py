@@ -68,13 +68,24 @@ def check_replaceable(path: Path) -> None:
 def free(path: Path, taken: Container[Path] = ()) -> Path:
     """``path``, or where something has that name, link or file, the first of NAME-2, NAME-3 ... that nothing has.
 
-    ``taken`` are names that stand for files to come.
+    ``taken`` are names that stand for files to come. A pipe, a device or a loop of links is no file to step around: its
+    name stays, and whoever writes there is refused.
     """
     found, n = path, 1
-    while found in taken or os.path.lexists(found):
+    while found in taken or _is_there(found):
         n += 1
         found = path.with_stem(f"{path.stem}-{n}")
     return found
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        refuse_pipe(path)
+    except FileNotFoundError:
+        return path.is_symlink()
+    except OSError:
+        return False
+    return True
 
 
 def slug(text: str) -> str:
