@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import count, islice
 from typing import TYPE_CHECKING
 
-from zeroshift.captioning import Captioner, see
+from zeroshift.captioning import Captioner, Knowing, Seen, see
 from zeroshift.conditioning.direction import Direction
 from zeroshift.diffusion.backbone import Backbone, Unsupported
 from zeroshift.doubts import doubt
@@ -60,11 +60,16 @@ def look(
     if caption and editor.captioner is None:
         raise Unsupported(
             f"The model {editor.backbone.identity.name} has no captioner, so it cannot tell what a picture shows; "
-            "give the `source`, or load the model with a `captioner`."
+            "give the `source`, or a `captioner`: a BLIP, such as Salesforce/blip-image-captioning-base, or a file of "
+            "captions (.csv, .json, .txt)."
         )
     choose = chooser(editor, fit, region, whole=whole)
     frames = opened(editor.backbone, pictures, choose, max_megapixels, failed)
-    return frames if not caption or editor.captioner is None else captioned(editor.captioner, frames, batch)
+    if not caption or editor.captioner is None:
+        return frames
+    if isinstance(editor.captioner, Knowing):
+        return told_apart(editor.captioner, frames, failed)
+    return captioned(editor.captioner, frames, batch)
 
 
 def look_at(
@@ -185,6 +190,25 @@ def captioned(captioner: Captioner, frames: Iterator[FramedPhoto], batch: int) -
     while chunk := list(islice(frames, batch)):
         found = see(captioner, [frame.pixels for frame in chunk])
         yield from (replace(frame, caption=seen.caption, seen=seen) for frame, seen in zip(chunk, found, strict=True))
+
+
+def told_apart(captioner: Knowing, frames: Iterable[FramedPhoto], failed: Failed | None) -> Iterator[FramedPhoto]:
+    """Say of one picture after another what it shows; one that is not known is noted in ``failed`` and left out.
+
+    Raises:
+        ValueError: one is not known, and there is no ``failed``.
+    """
+    places = (k for k in count() if failed is None or k not in failed)
+    for frame in frames:
+        place = next(places)
+        try:
+            caption = captioner.caption_of(frame.photo)
+        except ValueError as error:
+            if failed is None:
+                raise
+            failed[place] = error
+        else:
+            yield replace(frame, caption=caption, seen=Seen(caption))
 
 
 def check_sure(frame: FramedPhoto | None) -> None:

@@ -11,6 +11,7 @@ from zeroshift.backbones.checkpoint import CLASSIFIER, FINDER, Device, Precision
 from zeroshift.backbones.one_file import OneFile
 from zeroshift.cache import MeanFolder, cache_folder
 from zeroshift.captioning import Captioner
+from zeroshift.captioning.written import WrittenCaptions, is_captions
 from zeroshift.conditioning.means import keep_means
 from zeroshift.control.perceptual import load_vgg
 from zeroshift.editor import Editor
@@ -48,8 +49,8 @@ def load(
         precision: "auto" is fp16 on CUDA, else fp32.
         clip: folder or hub id of a CLIP to compare pictures with; default the model's own, if it has one.
         loras: files of LoRAs to add to the model's weights, each with its weight or without: "style.safetensors:0.8".
-        captioner: says what a picture shows where an edit names no source: a captioner, or the folder or hub id of a
-            BLIP; default the model's own, if it has one.
+        captioner: says what a picture shows where an edit names no source: a captioner, the folder or hub id of a
+            BLIP, or a file of captions by pictures' names (.csv, .json, .txt); default the model's own, if it has one.
         finder: says which part of a picture its subject takes; default the model's own, if it has one.
         sentences: makes the sentences of edit directions: a generator, or "bank", the folder or hub id of a language
             model, the address of an endpoint, or a .txt file; default the template bank.
@@ -68,7 +69,7 @@ def load(
     generator = generator_of(sentences) if isinstance(sentences, str) else sentences
     directions = None if generator is None else GeneratedDirections(backbone, generator)
     compared = None if vgg is None else load_vgg(Path(vgg), backbone.device)
-    captioner = blip(captioner, cache_dir, backbone.device) if isinstance(captioner, (str, Path)) else captioner
+    captioner = captioner_of(captioner, cache_dir, backbone.device) if isinstance(captioner, str | Path) else captioner
     if isinstance(checkpoint, OneFile):
         return Editor(backbone, {}, captioner, compared, finder, directions)
     root = checkpoint.root
@@ -76,12 +77,14 @@ def load(
     return Editor(backbone, presets, sees, compared, finds, directions, read_known_words(root))
 
 
-def blip(model: str | Path, cache_dir: str | Path | None, device: torch.device) -> Captioner:
-    """The BLIP of a folder or hub id; its weights are read at the first caption.
+def captioner_of(model: str | Path, cache_dir: str | Path | None, device: torch.device) -> Captioner:
+    """The captions of a file, or the BLIP of a folder or hub id; its weights are read at the first caption.
 
     Raises:
         ValueError: there is none.
     """
+    if is_captions(model):
+        return WrittenCaptions(Path(model))
     from zeroshift.captioning.blip import Blip
 
     return Blip(model, cache_dir=cache_dir, device=device.type)

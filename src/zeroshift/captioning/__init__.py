@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from zeroshift.captioning.base import Captioner, Doubting, Judge, Scope, Seen, Vocabulary
+from zeroshift.captioning.base import Captioner, Doubting, Judge, Knowing, Scope, Seen, Vocabulary
 from zeroshift.captioning.sentences import PlainEnglish
 
 
@@ -20,4 +20,15 @@ def see(captioner: Captioner, pictures: Sequence[Image.Image]) -> list[Seen]:
     return [Seen(caption) for caption in captioner.captions(pictures)]
 
 
-__all__ = ["Captioner", "Doubting", "Judge", "PlainEnglish", "Scope", "Seen", "Vocabulary", "see", "vocabulary_of"]
+__all__ = [
+    "Captioner",
+    "Doubting",
+    "Judge",
+    "Knowing",
+    "PlainEnglish",
+    "Scope",
+    "Seen",
+    "Vocabulary",
+    "see",
+    "vocabulary_of",
+]

@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 from PIL import Image
 
 from zeroshift.conditioning.task import Task
+from zeroshift.image import Photo
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,18 @@ class Captioner(Protocol):
 
     def captions(self, pictures: Sequence[Image.Image]) -> list[str]:
         """One sentence per picture, as in "a photo of a tabby cat"; pictures are 8-bit and of any size."""
+
+
+@runtime_checkable
+class Knowing(Protocol):
+    """A captioner that goes by which picture it is, its name or its file's hash, and looks at none."""
+
+    def caption_of(self, photo: Photo) -> str:
+        """The caption of a picture.
+
+        Raises:
+            ValueError: it has none.
+        """
 
 
 @runtime_checkable

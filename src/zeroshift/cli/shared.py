@@ -74,7 +74,8 @@ class ModelFlags:
     ] = None
     lora: Loras = ()
     captioner: Annotated[
-        Text | None, Parameter(help="folder or hub id of a BLIP to caption with [default the model's own]")
+        Text | None,
+        Parameter(help="folder or hub id of a BLIP, or file of captions (.csv, .json, .txt) [default the model's own]"),
     ] = None
     cache_dir: Annotated[Path | None, Parameter(help="where hub downloads are kept")] = None
     device: Annotated[Device, Parameter(help="where it runs")] = "auto"

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike
 from typing import TypeAlias
 
@@ -30,6 +30,8 @@ class Photo:
     """of the file's bytes, or of the pixels for a picture in memory (hexadecimal)"""
     capture: bytes = b""
     """EXIF block of what the camera wrote, if the picture comes from a file that has it; for ``encode_image``"""
+    file: str = field(default="", compare=False)
+    """its path, if it comes from a file that has one"""
 
     @staticmethod
     def of(pixels: Image.Image | np.ndarray) -> "Photo":
@@ -89,7 +91,8 @@ def load_image(source: Source, max_megapixels: float = 100) -> Photo:
             under 16 px on a side, or over ``max_megapixels``.
     """
     image, name, sha256 = _open(source, max_megapixels)
-    return Photo(*_decode(image, name), sha256, capture_data(image))
+    file = str(source) if isinstance(source, (str, PathLike)) else ""
+    return Photo(*_decode(image, name), sha256, capture_data(image), file)
 
 
 def check_files(pictures: Iterable[Picture], max_megapixels: float = 100) -> None:
