@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import numpy as np
@@ -131,3 +132,25 @@ def test_an_edit_by_a_file_of_captions(capsys, pictures, checkpoint, tmp_path):
 def test_a_model_without_a_captioner_says_what_to_give(capsys, pictures, checkpoint):
     done = call(capsys, "edit", pictures["a.png"], "--target", "dog", "--model", checkpoint, *FEW)
     refused(done, 1, "no captioner", "--source", "--captioner", "Salesforce/blip-image-captioning-base", ".csv")
+
+
+def test_caption_takes_folders_patterns_and_goes_on(capsys, pictures, checkpoint, tmp_path, monkeypatch):
+    captions = written(tmp_path / "c.json", json.dumps({"a.png": "a cat", "z.png": "a fox"}))
+    model = ("--model", checkpoint, "--captioner", captions)
+    photograph(tmp_path / "z.png", 32, 32)
+    written(tmp_path / "ab.png", "junk")
+    monkeypatch.chdir(tmp_path)
+    refused(call(capsys, "caption", ".", *model), 1, "ab.png is not a picture", "--keep-going")
+    done = call(capsys, "caption", ".", "--keep-going", *model)
+    assert (done.code, done.out) == (1, "a.png: a cat\nz.png: a fox\n")
+    assert "left out: ab.png is not a picture" in done.err and "left out: b.png: " in done.err
+    assert "2 of 4 photographs could not be captioned" in done.err
+    done = call(capsys, "caption", "[az].png", *model, "--json")
+    assert done.code == 0 and [json.loads(line)["path"] for line in done.out.splitlines()] == ["a.png", "z.png"]
+
+
+def test_caption_reads_standard_input(capsys, pictures, checkpoint, tmp_path, monkeypatch):
+    every = written(tmp_path / "all.txt", "a photo of a cat")
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(pictures["a.png"].read_bytes())))
+    done = call(capsys, "caption", "-", "--model", checkpoint, "--captioner", every)
+    assert (done.code, done.out) == (0, "/dev/stdin: a photo of a cat\n")

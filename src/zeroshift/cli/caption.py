@@ -10,10 +10,12 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
 from zeroshift.captioning import Seen
-from zeroshift.cli.files import MEGAPIXELS, REGION
+from zeroshift.cli.editing import photographs_named
+from zeroshift.cli.files import MEGAPIXELS, REGION, KeepGoing, Recursive
+from zeroshift.cli.job import left_out, refusal
 from zeroshift.cli.shared import DEFAULT_MODEL, OUTPUT, Loudness, ModelFlags, Text, as_app
 from zeroshift.cli.wrong import Wrong
-from zeroshift.image import Fit, check_files, load_image
+from zeroshift.image import Fit, ImageError, unreadable
 
 
 def command(tokens: Sequence[str]) -> App:
@@ -22,12 +24,14 @@ def command(tokens: Sequence[str]) -> App:
 
 
 def caption(
-    *images: Annotated[Path, Parameter(help="photographs")],
+    *images: Annotated[Path, Parameter(help="photographs, folders, patterns, or - for standard input")],
     fit: Annotated[Fit | None, Parameter(help="how it meets the model's frame [default the model's]")] = None,
     region: Annotated[Text | None, REGION] = None,
     max_megapixels: Annotated[
         float, Parameter(help="refuse larger ones", metavar="X", validator=Number(gt=0))
     ] = MEGAPIXELS,
+    recursive: Recursive = False,
+    keep_going: KeepGoing = False,
     model: ModelFlags = DEFAULT_MODEL,
     json: Annotated[bool, Parameter(group=OUTPUT, help="print one JSON object per photograph")] = False,
 ) -> None:
@@ -36,12 +40,21 @@ def caption(
         raise Wrong("Give one photograph or more.")
     from zeroshift.batching import look
 
-    check_files(images, max_megapixels)
-    editor, _ = model.opened(Loudness(json=json))
-    pictures = (load_image(image, max_megapixels=max_megapixels) for image in images)
-    frames = look(editor, pictures, fit=fit, region=region, caption=True)
-    for image, seen in zip(images, (frame.seen for frame in frames if frame.seen), strict=True):
-        print(text.dumps({"path": str(image), **asdict(seen)}) if json else f"{image}: {spoken(seen)}")
+    found, loud = photographs_named(images, recursive), Loudness(json=json)
+    pictures = [one.source for one in found]
+    if faults := [] if keep_going else list(unreadable(pictures, max_megapixels).values()):
+        raise ImageError(refusal(faults, len(found)))
+    editor, _ = model.opened(loud)
+    failed: dict[int, Exception] | None = {} if keep_going else None
+    frames = look(editor, pictures, fit=fit, region=region, caption=True, max_megapixels=max_megapixels, failed=failed)
+    places = (k for k in range(len(found)) if failed is None or k not in failed)
+    for seen in (frame.seen for frame in frames if frame.seen):
+        path = found[next(places)].path
+        print(text.dumps({"path": str(path), **asdict(seen)}) if json else f"{path}: {spoken(seen)}")
+    for place, error in sorted((failed or {}).items()):
+        left_out("path", found[place].path, error, loud)
+    if failed:
+        raise ValueError(f"{len(failed)} of {len(found)} photographs could not be captioned.")
 
 
 def spoken(seen: Seen) -> str:

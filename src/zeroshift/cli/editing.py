@@ -64,10 +64,20 @@ def photographs_of(images: Sequence[Path], flags: PhotographFlags, output: Path 
     home = Path(os.path.realpath(output or FOLDER))
     if inside := next((image for image in images if image.is_dir() and image.resolve() == home), None):
         raise Wrong(f"{inside} has the photographs, and results there would be edited next time; name another folder.")
+    return photographs_named(images, flags.recursive, home)
+
+
+def photographs_named(images: Sequence[Path], recursive: bool, apart: Path | None = None) -> list[Photograph]:
+    """The same, of folders without ``apart``.
+
+    Raises:
+        Wrong: standard input is named twice.
+        ImageError: there is nothing in a folder, or nothing of a pattern.
+    """
     if list(images).count(STDIN) > 1:
         raise Wrong("- stands for standard input, which has one picture; give it once.")
     piped = [Photograph(STDIN, Path(), sys.stdin.buffer.read())] if STDIN in images else []
-    named = find_pictures([image for image in images if image != STDIN], recursive=flags.recursive, apart=home)
+    named = find_pictures([image for image in images if image != STDIN], recursive=recursive, apart=apart)
     return [*piped, *(Photograph(one.path, one.under, None) for one in named)]
 
 

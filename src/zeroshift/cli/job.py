@@ -280,6 +280,16 @@ def saved(job: Job, editor: "Editor", wanted: "Iterator[Group]") -> "tuple[Traje
     return trajectory, checked()
 
 
+def left_out(key: str, path: Path, error: Exception, loud: Loudness) -> None:
+    """Name a photograph that fails; with JSON ``key`` is what its name stands under."""
+    sentence = printable(as_flags(str(error)))
+    if loud.json:
+        print(json.dumps({key: str(path), "error": sentence}))
+    else:
+        named = sentence if sentence.startswith(str(path)) else f"{path}: {sentence}"
+        print("zeroshift: left out:", named, file=sys.stderr)
+
+
 def conclude(job: Job) -> None:
     """Name what could not be edited, and write the sheet.
 
@@ -287,12 +297,7 @@ def conclude(job: Job) -> None:
         ValueError: something could not be edited; exit code 1 tells that.
     """
     for place, error in sorted(job.failures.items()):
-        path, sentence = str(job.photographs[place].path), printable(as_flags(str(error)))
-        if job.loud.json:
-            print(json.dumps({"source": path, "error": sentence}))
-        else:
-            named = sentence if sentence.startswith(path) else f"{path}: {sentence}"
-            print("zeroshift: left out:", named, file=sys.stderr)
+        left_out("source", job.photographs[place].path, error, job.loud)
     if job.written.sheet is not None and len(job.failures) < max(len(job.photographs), 1):
         write_sheet(job.photographs, job.specs, job.written.results, job.written.sheet)
         say(f"{job.written.sheet} shows all of them.", job.loud)

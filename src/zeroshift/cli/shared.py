@@ -179,7 +179,7 @@ def as_app(verb: Callable[..., None], name: str, usage: str) -> App:
         help=verb.__doc__,
         help_epilogue="",
         usage=f"zeroshift {usage}",
-        default_parameter=Parameter(negative=(), converter=read),
+        default_parameter=Parameter(negative=(), converter=read, json_list=False),
         group_arguments=Group("Arguments", sort_key=0),
         group_parameters=Group("Options", sort_key=10),
     )
