@@ -92,6 +92,31 @@ class Handler(BaseHTTPRequestHandler):
     def failing(self, number: int, asked: str) -> None:
         self.answer(500, "oops", Content_Type="text/plain")
 
+    def parts(self, number: int, asked: str) -> None:
+        """Content as a list of parts, and odd counts of tokens."""
+        content = [{"type": "text", "text": f"a cat {k} of {number}"} for k in range(4)]
+        self.answer(
+            200, json.dumps({"choices": [{"message": {"content": content}}], "usage": {"total_tokens": "many"}})
+        )
+
+    def bare(self, number: int, asked: str) -> None:
+        """Take no limit and no temperature, like models that reason."""
+        if {"max_tokens", "temperature"} & self.server.seen[-1][1].keys():
+            self.answer(400, json.dumps({"error": {"message": f"no max_tokens, {self.headers['Authorization']}"}}))
+        else:
+            self.well(number, asked)
+
+    def dripping(self, number: int, asked: str) -> None:
+        """Never come to an end, a little at a time."""
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        with suppress(BrokenPipeError, ConnectionResetError):
+            for _ in range(50):
+                self.wfile.write(b" ")
+                self.wfile.flush()
+                time.sleep(0.1)
+
     def closing(self, number: int, asked: str) -> None:
         self.close_connection = True
         self.connection.close()

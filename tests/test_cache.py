@@ -15,7 +15,7 @@ from tests.shell import call, edit, photograph, refused
 from tests.tiny import text_encoder, tiny_backbone
 from tests.tiny_xl import tiny_xl_backbone
 from tests.watch import calls
-from zeroshift.cache import MeanFolder, cache_folder
+from zeroshift.cache import SUFFIX, MeanFolder, cache_folder
 from zeroshift.conditioning.direction import direction_of_words
 from zeroshift.conditioning.means import keep_means, mean_key
 from zeroshift.diffusion.backbone import Identity
@@ -122,7 +122,7 @@ def test_a_damaged_file_is_made_anew_and_told_once(tmp_path, how: str):
 
 
 def test_least_recently_used_goes_first(tmp_path):
-    one = tmp_path / "directions" / "size"
+    one = tmp_path / "means" / "size"
     store = MeanFolder(tmp_path)
     store.put("size", mean(0), ABOUT)
     size = store.entries()[0].bytes
@@ -130,12 +130,12 @@ def test_least_recently_used_goes_first(tmp_path):
     store = MeanFolder(tmp_path, most_bytes=2 * size)
     for k, key in enumerate("ab"):
         store.put(key, mean(k), ABOUT)
-        os.utime(one.with_name(f"{key}.safetensors"), (k, k))
+        os.utime(one.with_name(f"{key}{SUFFIX}"), (k, k))
     assert store.get("a") is not None  # used now: b is the oldest
     store.put("c", mean(3), ABOUT)
-    assert sorted(kept.path.stem for kept in store.entries()) == ["a", "c"]
+    assert sorted(kept.path.name.removesuffix(SUFFIX) for kept in store.entries()) == ["a", "c"]
     MeanFolder(tmp_path, most_bytes=size - 1).put("d", mean(4), ABOUT)
-    assert sorted(kept.path.stem for kept in store.entries()) == ["a", "c"]
+    assert sorted(kept.path.name.removesuffix(SUFFIX) for kept in store.entries()) == ["a", "c"]
 
 
 def test_unfinished_files_of_a_killed_process_go_in_time(tmp_path):
@@ -214,3 +214,21 @@ def test_the_command_line_keeps_lists_and_clears(capsys, checkpoint, tmp_path, m
     assert "2 files" in call(capsys, "cache", "clear", *here).out
     assert call(capsys, "cache", "list", *here).out == ""
     refused(edit(capsys, checkpoint, "cat.png", *here, "--no-cache"), 2, "--cache", "--no-cache")
+
+
+def test_other_files_of_the_folder_are_nobodys_business(tmp_path):
+    store = MeanFolder(tmp_path)
+    store.put("a", mean(1), ABOUT)
+    own = [tmp_path / "directions" / "cat-dog.safetensors", store.folder / "mine.safetensors"]
+    for path in own:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"somebody's direction")
+    assert len(store.entries()) == 1
+    MeanFolder(tmp_path, most_bytes=store.entries()[0].bytes).put("b", mean(2), ABOUT)  # makes room
+    assert store.clear()[0] == 1 and all(path.exists() for path in own)
+
+
+def test_a_file_that_says_something_else_is_damaged(tmp_path):
+    store = MeanFolder(tmp_path)
+    store.put("a", mean(1), {"name": "another program's"})
+    assert store.entries()[0].about() == {}

@@ -12,9 +12,11 @@ pytest.importorskip("openai")
 
 from zeroshift.conditioning.direction import load_direction
 from zeroshift.generators import StoppedShort, sift
-from zeroshift.generators.endpoint import Endpoint
+from zeroshift.generators.endpoint import Endpoint, tokens_of
 
 SECRET = "sk-never-to-be-seen"
+ONCE = ("garbage", "broken_json", "other_json", "wrong_key", "dripping")
+"""what is not asked again"""
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +52,7 @@ def test_a_server_that_answers_well():
         ("too_often", "answered 429, so it wants to be asked less often"),
         ("failing", "answered 500, an error of its own; try again later"),
         ("slowly", "did not answer within 0.5 s, 2 times; try again later"),
+        ("dripping", "was not done with its answer within 0.5 s"),
         ("closing", "cannot be reached; check the address, and that it runs"),
     ],
 )
@@ -58,7 +61,7 @@ def test_each_fault_has_its_sentence_and_nothing_is_lost(manner: str, sentence: 
         endpoint(server)("cat", 20)
     assert len(sift(failed.value.lines, "cat").sentences) == 4  # of the answer before
     assert SECRET not in "".join(format_exception(failed.value))
-    assert len(server.seen) == (2 if manner in ("garbage", "broken_json", "other_json", "wrong_key") else 3)
+    assert len(server.seen) == (2 if manner in ONCE else 3)
 
 
 @pytest.mark.parametrize("manner", ["too_often", "failing", "closing", "slowly"])
@@ -77,6 +80,42 @@ def test_requests_and_tokens_are_capped():
         assert len(endpoint(server, most_tokens=150)("cat", 100)) == 8 and len(server.seen) == 2
     with served("nothing") as server:
         assert endpoint(server)("cat", 100) == [] and len(server.seen) == 3
+
+
+def test_content_in_parts_and_odd_counts_of_tokens():
+    with served("parts") as server:
+        assert endpoint(server, at_once=4)("cat", 4) == [f"a cat {k} of 0" for k in range(4)]
+    assert [tokens_of(x) for x in (None, {}, {"total_tokens": -5}, {"total_tokens": "7"}, {"total_tokens": 7})] == [
+        *[0] * 4,
+        7,
+    ]
+
+
+def test_a_model_that_takes_no_limits_is_asked_without():
+    with served("bare") as server:
+        made = endpoint(server)
+        assert len(made("cat", 8)) == 8
+    assert [("max_tokens" in body, "temperature" in body) for _, body, _ in server.seen] == [
+        (True, True),
+        (False, False),
+        (False, False),
+    ]
+
+
+def test_an_endless_answer_is_cut_off(monkeypatch):
+    monkeypatch.setattr("zeroshift.generators.endpoint.MOST_BYTES", 100)
+    with served("well") as server, pytest.raises(StoppedShort, match="answers with more than"):
+        endpoint(server)("cat", 4)
+
+
+def test_a_key_as_it_is_pasted(monkeypatch):
+    monkeypatch.setenv("ZEROSHIFT_API_KEY", f" {SECRET}\n")
+    with served("well") as server:
+        endpoint(server)("cat", 1)
+        assert server.seen[-1][2] == f"Bearer {SECRET}"
+        monkeypatch.setenv("ZEROSHIFT_API_KEY", "sk-schlüssel")
+        with pytest.raises(ValueError, match="has characters that no key has; set the variable ZEROSHIFT_API_KEY anew"):
+            endpoint(server)("cat", 1)
 
 
 def test_which_model():

@@ -21,7 +21,7 @@ BACKBONE_IMPORTS = CORE_IMPORTS | {"accelerate", "diffusers", "transformers"}
 ADAPTERS = {
     "cache.py": {"platformdirs"},
     "captioning/blip.py": {"transformers"},
-    "generators/endpoint.py": {"openai"},
+    "generators/endpoint.py": {"httpx2", "openai"},
     "generators/language_model.py": {"transformers"},
 }
 """files that make one library's things the core's, and that library"""

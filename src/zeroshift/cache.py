@@ -25,6 +25,8 @@ MOST_BYTES = 256 << 20
 """that a folder of means holds by default: some 500 words of Stable Diffusion 1.x"""
 ABANDONED = 3600.0
 """seconds after which an unfinished file is nobody's any more"""
+SUFFIX = ".mean.safetensors"
+"""of the cache's files, so that nobody else's in a folder are taken for them"""
 UNREADABLE = (SafetensorError, ValueError, KeyError, TypeError, AttributeError)
 """what reading a damaged file may raise"""
 
@@ -48,7 +50,8 @@ class Kept:
         """What it is the mean of; empty where it is damaged or gone."""
         try:
             with safe_open(self.path, framework="pt") as file:
-                return {str(name): str(value) for name, value in _said(file.metadata())["about"].items()}
+                said = {str(name): str(value) for name, value in _said(file.metadata())["about"].items()}
+            return said if {"model", "sentences", "first"} <= said.keys() else {}
         except (OSError, *UNREADABLE):
             return {}
 
@@ -60,12 +63,12 @@ class MeanFolder:
     made again.
 
     Args:
-        root: folder of the cache; its folder "directions" is made when the first mean is kept.
+        root: folder of the cache; its folder "means" is made when the first mean is kept.
         most_bytes: a mean that is larger than all of this is not kept.
     """
 
     def __init__(self, root: Path, most_bytes: int = MOST_BYTES) -> None:
-        self.folder, self.most_bytes = root / "directions", most_bytes
+        self.folder, self.most_bytes = root / "means", most_bytes
 
     def get(self, key: str) -> Embedding | None:
         """The mean of this key; None if it is not kept, or damaged, which is said."""
@@ -111,9 +114,9 @@ class MeanFolder:
         return len(gone), sum(kept.bytes for kept in gone)
 
     def _path(self, key: str) -> Path:
-        return self.folder / f"{key}.safetensors"
+        return self.folder / f"{key}{SUFFIX}"
 
-    def _files(self, pattern: str = "*.safetensors") -> Iterator[Kept]:
+    def _files(self, pattern: str = f"*{SUFFIX}") -> Iterator[Kept]:
         for path in self.folder.glob(pattern):
             with suppress(FileNotFoundError):  # another process made room
                 found = path.stat()

@@ -1,11 +1,13 @@
 """Sentences from an endpoint that speaks OpenAI's chat protocol: pix2pix-zero's GPT-3 step, with any server."""
 
+import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from zeroshift.generators.base import StoppedShort, asked
@@ -18,6 +20,8 @@ KEY = "ZEROSHIFT_API_KEY"
 """environment variable of the key for any endpoint"""
 OWN_KEY = "OPENAI_API_KEY"
 """environment variable of the key for OpenAI's own, which no other endpoint is shown"""
+MOST_BYTES = 4 << 20
+"""of one answer"""
 HIDDEN = "[key]"
 """what stands where a server repeats the key"""
 
@@ -43,10 +47,12 @@ class Endpoint:
     most_tokens: int = 200_000
     """for one word, requests and answers together"""
     timeout: float = 60.0
-    """seconds without an answer after which a request is made again"""
+    """seconds without an answer after which a request is made again, and within which an answer has to be whole"""
     retries: int = 4
     """how often a request that failed is made again, with growing pauses, or as the server says (Retry-After)"""
     _spent: list[int] = field(default_factory=list, init=False, repr=False, compare=False)
+    _bare: list[bool] = field(default_factory=list, init=False, repr=False, compare=False)
+    """not empty once a server refused limits and temperature, as those of models that reason do"""
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)
@@ -78,13 +84,15 @@ class Endpoint:
     def _key(self) -> str:
         host = urlsplit(self.url).hostname or ""
         own = os.environ.get(OWN_KEY, "") if host == "openai.com" or host.endswith(".openai.com") else ""
-        return os.environ.get(KEY, "") or own
+        return os.environ.get(KEY, "").strip() or own.strip()
 
     @cached_property
     def _client(self) -> "OpenAI":
         from openai import OpenAI
 
         key = self._key or "none"  # local servers take any
+        if not key.isascii() or not key.isprintable():
+            raise StoppedShort(f"The key for {self.name} has characters that no key has; set the variable {KEY} anew.")
         return OpenAI(api_key=key, base_url=self.url, timeout=self.timeout, max_retries=self.retries)
 
     @cached_property
@@ -103,15 +111,39 @@ class Endpoint:
             return []
         model = self._model
         with self._told():
-            done = self._client.chat.completions.create(
-                model=model,
-                messages=[{"role": "user", "content": request(word, self.at_once)}],
-                temperature=self.temperature,
-                max_tokens=40 * self.at_once,
-            )
-            answers = [choice.message.content or "" for choice in done.choices]
-            self._spent.append(done.usage.total_tokens if done.usage else 40 * self.at_once)
+            done = json.loads(self._body(model, request(word, self.at_once)))
+            answers = [text_of(choice["message"]["content"]) for choice in done["choices"]]
+            self._spent.append(tokens_of(done.get("usage")) or 40 * self.at_once)
         return [self._hidden(line) for answer in answers for line in answer.splitlines() if line.strip()]
+
+    def _body(self, model: str, content: str) -> bytes:
+        """A whole answer; once more without limits and temperature where a server does not take these."""
+        import openai
+
+        limits: dict[str, Any] = {"temperature": self.temperature, "max_tokens": 40 * self.at_once}
+        asked = {"model": model, "messages": [{"role": "user", "content": content}]}
+        try:
+            return self._whole(asked if self._bare else asked | limits)
+        except openai.BadRequestError:
+            if self._bare:
+                raise
+            self._bare.append(True)
+            return self._whole(asked)
+
+    def _whole(self, asked: Mapping[str, Any]) -> bytes:
+        with self._client.chat.completions.with_streaming_response.create(**asked) as response:
+            return b"".join(self._bounded(response.iter_bytes()))
+
+    def _bounded(self, parts: Iterable[bytes]) -> Iterator[bytes]:
+        """Parts of an answer that has begun, as long as it is neither slow nor endless."""
+        size, begun = 0, time.monotonic()
+        for part in parts:
+            size += len(part)
+            if size > MOST_BYTES:
+                raise StoppedShort(f"{self.name} answers with more than {MOST_BYTES >> 20} MB; check the address.")
+            if time.monotonic() - begun > self.timeout:
+                raise StoppedShort(f"{self.name} was not done with its answer within {self.timeout:g} s.")
+            yield part
 
     def _hidden(self, text: str) -> str:
         return text.replace(self._key, HIDDEN) if self._key else text
@@ -119,22 +151,47 @@ class Endpoint:
     @contextmanager
     def _told(self) -> Iterator[None]:
         """Say in one sentence what went wrong with a request; never in the server's words, which may hold the key."""
+        import httpx2
         import openai
 
         try:
             yield
+        except StoppedShort:
+            raise
         except openai.APIStatusError as error:
             raise StoppedShort(f"{self.name} answered {error.status_code}, {advice(error.status_code)}.") from None
         except openai.APITimeoutError:
             raise StoppedShort(
                 f"{self.name} did not answer within {self.timeout:g} s, {1 + self.retries} times; try again later."
             ) from None
-        except openai.APIConnectionError:
+        except httpx2.TimeoutException:  # in the middle of an answer, where the client does not ask again
+            raise StoppedShort(f"{self.name} was not done with its answer within {self.timeout:g} s.") from None
+        except (openai.APIConnectionError, httpx2.HTTPError):
             raise StoppedShort(f"{self.name} cannot be reached; check the address, and that it runs.") from None
-        except (openai.OpenAIError, ValueError, TypeError, AttributeError):  # whatever the client makes of garbage
+        except (
+            openai.OpenAIError,
+            ValueError,
+            LookupError,
+            TypeError,
+            AttributeError,
+        ):  # garbage, and what it leads to
             raise StoppedShort(
                 f"{self.name} answered what is no chat completion; check that the address ends as in https://HOST/v1."
             ) from None
+
+
+def text_of(content: object) -> str:
+    """What a message says: its text, or the texts of its parts."""
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else []
+    return "\n".join(str(part.get("text", "")) for part in parts if isinstance(part, dict))
+
+
+def tokens_of(usage: object) -> int:
+    """The tokens that an answer is said to have cost; 0 where that is not said."""
+    said = usage.get("total_tokens") if isinstance(usage, dict) else None
+    return said if isinstance(said, int) and said > 0 else 0
 
 
 def request(word: str, count: int) -> str:
