@@ -356,9 +356,12 @@ def test_the_command_line(capsys, checkpoint, tmp_path, monkeypatch):
     refused(call(capsys, "direction", "export", "cat.safetensors", "-o", "pair"), 1, "cat.pt or dog.pt already")
     refused(call(capsys, "direction", "export", "cat.safetensors"), 2, "--output FOLDER or --to-hub OWNER/NAME")
     refused(call(capsys, "direction", "compose", "-o", "x.safetensors"), 2, "one saved edit direction or more")
-    refused(
-        call(capsys, "direction", "compose", "cat.safetensors", "--weights", "a", "-o", "x.safetensors"), 2, "--weights"
-    )
+    for odd in ("a", "nan", "1e999"):
+        done = call(capsys, "direction", "compose", "cat.safetensors", "--weights", odd, "-o", "x.safetensors")
+        refused(done, 2, "--weights takes numbers", odd)
+    Path("empty").mkdir()
+    assert call(capsys, "direction", "list", "empty").out == "There are no edit directions in empty.\n"
+    refused(call(capsys, "direction", "list", "nowhere"), 2, "There is no folder nowhere")
     published(tmp_path, 0)
     published(tmp_path, 1, torch.float16, "dog")
     told = call(capsys, "direction", "import", "cat.pt", "dog.pt", "-o", "sd.safetensors")

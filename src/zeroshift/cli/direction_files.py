@@ -28,16 +28,22 @@ def list_(
     """List the saved edit directions in a folder: file, from where to where, length, model, what it was made of."""
     from zeroshift.conditioning.direction import load_direction
 
+    if not folder.is_dir():
+        raise Wrong(f"There is no folder {folder}; name the one that directions are in.")
+    listed = 0
     for path in sorted(folder.glob("*.safetensors")):
         try:
             facts = summary_of(load_direction(path))
         except ValueError:  # weights and inversions are .safetensors files too
             continue
+        listed += 1
         if json_:
             print(json.dumps({"path": str(path), **facts}))
         else:
             said = [path.name, facts["name"], f"length {facts['length']}", facts["model"], facts["origin"]]
             print(printable("  ".join(map(str, said))))
+    if not listed and not json_:
+        print(f"There are no edit directions in {folder}.")
 
 
 def summary_of(direction: "Direction") -> dict[str, object]:

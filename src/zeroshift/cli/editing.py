@@ -2,6 +2,7 @@
 
 import os
 import sys
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,7 +108,13 @@ def numbers_of(text: str, flag: str = "--strengths") -> list[float]:
     Raises:
         Wrong: these are no numbers.
     """
-    return _listed(text, float, f"{flag} takes numbers", "0.5,1")
+    return _listed(text, _finite, f"{flag} takes numbers", "0.5,1")
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise ValueError(text)
+    return number
 
 
 def _listed(text: str, kind: Callable[[str], T], takes: str, example: str) -> list[T]:
