@@ -1,8 +1,8 @@
 """What is asked for on the command line of an edit: which edits of which pictures, in which files."""
 
+import math
 import os
 import sys
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
