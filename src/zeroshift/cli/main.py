@@ -29,6 +29,7 @@ VERBS = {
     "methods": "List the editing methods, and the parts that each can exchange.",
     "convert": "Write a checkpoint as a folder in diffusers format, of one file or of pickled weights.",
     "cost": "Count what an edit costs, without running it.",
+    "doctor": "Say what this machine and a checkpoint can do together.",
     "train": "Train a model on a folder of captioned pictures.",
     "quality": "Measure a model on a folder of captioned pictures.",
 }

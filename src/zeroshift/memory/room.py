@@ -28,6 +28,11 @@ def free_bytes(device: torch.device) -> int:
     return int(psutil.virtual_memory().available)
 
 
+def pictures_within(most: int, free: int, each: int) -> int:
+    """How many pictures that take ``each`` bytes run together in ``free`` bytes: one at least, ``most`` at most."""
+    return max(1, min(most, int(TAKEN * free / each)))
+
+
 class Room:
     """How many pictures run together at most; fewer from the moment when memory ran out.
 
@@ -48,12 +53,12 @@ class Room:
         """
         if self._need is None or self.most == 1:
             return self.most
-        room = TAKEN * free_bytes(self._device)
-        if self.most * size[0] * size[1] * PLENTY <= room:
+        free = free_bytes(self._device)
+        if self.most * size[0] * size[1] * PLENTY <= TAKEN * free:
             return self.most
         if (requests, size) not in self._needs:
             self._needs[requests, size] = self._need(requests, size)
-        return max(1, min(self.most, int(room / self._needs[requests, size])))
+        return pictures_within(self.most, free, self._needs[requests, size])
 
     def ran_out(self, together: int) -> bool:
         """Note that there was no room for so many; whether that is news: groups that are begun may be too large yet."""
