@@ -26,7 +26,7 @@ from zeroshift.sentences import template_sentences
 
 LINES = [
     "1. A cat on a sofa.",
-    "2) a cat on a sofa.",
+    "2) a cat on a sofa",
     "- 'two cats in the snow'",
     "",
     "Sure, here are 50 captions:",
@@ -56,6 +56,67 @@ def test_lines_are_dropped_by_rule_and_counted():
     }
     assert len(kept.sentences) + sum(kept.dropped.values()) == sum(bool(line) for line in LINES)
     assert "a dog on a sofa" in sift(LINES, None).sentences
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("Caption: A cat sits.", "A cat sits."),
+        ("Cat 1: a cat sits", "a cat sits"),
+        ('**Caption 3:** "A cat sits."', "A cat sits."),
+        ("Here is a caption: a cat sits", "a cat sits"),
+        ("<p>A cat</p>", "A cat"),
+        ("a) a cat sits", "a cat sits"),
+        ("12 - a cat", "a cat"),
+        ("[2] a cat", "a cat"),
+        ("3.5 kg of cat", "3.5 kg of cat"),
+        ("a cat at 12:30", "a cat at 12:30"),
+        ("two cats: one asleep", "two cats: one asleep"),
+        ("so a cat. </think> The cat sits.", "The cat sits."),
+    ],
+)
+def test_what_stands_around_a_sentence_goes(line: str, sentence: str):
+    assert sift([line], "cat").sentences == [sentence]
+
+
+@pytest.mark.parametrize(
+    ("line", "rule"),
+    [
+        ("Note: each caption has a cat in it.", "addressed to the reader"),
+        ("Ten captions of a cat:", "addressed to the reader"),
+        ("| a cat | on a sofa |", "markup"),
+        ("```text", "markup"),
+        ('{"caption": "a cat"}', "markup"),
+        ("---", "markup"),
+    ],
+)
+def test_what_is_no_sentence_is_dropped(line: str, rule: str):
+    assert sift([line], "cat").dropped == {rule: 1}
+
+
+def test_what_a_model_thinks_aloud_is_no_sentence():
+    answers = ["<think>", "A cat, then.", "", "Or a cat at night.</think> A cat runs.", "the cat naps", "<think>a cat?"]
+    kept = sift([*answers, "<think>", "no cat", "</think>", "a cat</think>", "a cat sits", "<think>", "a cat"], "cat")
+    assert kept.sentences == ["A cat runs.", "the cat naps", "a cat sits"] and kept.dropped == {"reasoning": 9}
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("woman", "Women walking"),
+        ("wolf", "two wolves run"),
+        ("knife", "knives"),
+        ("pony", "three ponies"),
+        ("child", "children at play"),
+        ("mouse", "Mice"),
+        ("goose", "geese"),
+        ("person", "people in the rain"),
+        ("sheep", "two sheep"),
+        ("oil pastel", "oil pastels"),
+    ],
+)
+def test_plurals_are_the_word_too(word: str, said: str):
+    assert sift([said, "categories", "a humane cityscape"], word).sentences == [said]
 
 
 @pytest.mark.parametrize("word", ["cat", "oil pastel", "cat with glasses"])
@@ -276,6 +337,20 @@ def test_an_edit_along_generated_directions(capsys, checkpoint, tmp_path, monkey
     refused(both, 2, "--sentences-from is for an edit direction made of sentences, and this edit has none")
     both = call(capsys, "edit", "one.png", *words[:4], "--direction", "d.safetensors", "--sentences-from", "lines.txt")
     refused(both, 2, "--sentences-from and --direction both say where the edit leads")
+
+
+def test_an_edit_that_no_line_serves_keeps_what_was_returned(capsys, checkpoint, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    photograph(Path("one.png"))
+    language_model(tmp_path / "lm", causal=False)
+    few = ("--steps", "1", "--sentences", "3", "--model", checkpoint, "--sentences-from", "lm", "-o", "out/owl.png")
+    folder = Path("out/directions")
+    for number in ("", "-2"):
+        failed = call(capsys, "edit", "one.png", "--source", "cat", "--target", "owl", *few, "-q")
+        refused(failed, 1, "none can be used", f"What came by then is in {folder}/unfinished.")
+        assert len((folder / f"unfinished.owl{number}.txt").read_text().splitlines()) >= 16
+        (folder / "unfinished.owl.txt").write_text("a longer file of an earlier run\n" * 99)  # it stays
+    assert (folder / "unfinished.owl.txt").read_text().count("longer") == 99
 
 
 def test_an_editor_with_sentences(checkpoint, tmp_path):

@@ -10,7 +10,7 @@ from cyclopts import Group, Parameter
 
 from zeroshift.cli.shared import Text
 from zeroshift.cli.wrong import Wrong, usage
-from zeroshift.files import slug, write_atomically
+from zeroshift.files import free, slug, write_atomically
 
 if TYPE_CHECKING:
     from zeroshift.edits import EditSpec
@@ -90,13 +90,15 @@ DEFAULT_SENTENCES = SentenceFlags()
 def keep_lines(direction: Path, lines: Mapping[str, Sequence[str]]) -> list[Path]:
     """Write what a generator returned beside a direction, a file for each word, and return the files.
 
+    What an earlier run has left there stays: a generator may have been paid for it.
+
     Raises:
         ValueError: one cannot be written.
     """
-    places = {direction.with_suffix(f".{role}.txt"): said for role, said in lines.items() if said}
+    places = {free(direction.with_suffix(f".{role}.txt")): said for role, said in lines.items() if said}
     for place, said in places.items():
         try:
-            write_atomically(place, "".join(f"{line}\n" for line in said).encode())
+            write_atomically(place, text_of(said))
         except OSError as error:
             raise ValueError(f"{place} cannot be written ({error.strerror}); choose another place.") from error
     return list(places)
@@ -126,17 +128,26 @@ def keep_made(directions: "GeneratedDirections | None", folder: Path) -> dict[st
 
 @contextmanager
 def kept_on_failure(directions: "GeneratedDirections | None", folder: Path) -> Iterator[None]:
-    """Where a generator fails on the way, write what it had returned into ``folder``, a file for each word.
+    """Whatever fails, write into ``folder`` what a generator had returned and is not there yet, a file for each word.
 
     Raises:
-        ValueError: it failed.
+        DoubtfulWords, ValueError: what failed, with where the files are.
     """
-    from zeroshift.generators import StoppedShort
+    from zeroshift.words import DoubtfulWords
 
     try:
         yield
-    except StoppedShort as error:
-        said = {} if directions is None else {slug(word): lines for word, lines in directions.returned.items()}
+    except BaseException as error:  # Ctrl-C as well: the next word may take hours
+        there = {file.read_bytes() for file in folder.glob("*.txt")}
+        returned = {} if directions is None else directions.returned
+        said = {slug(word): lines for word, lines in returned.items() if text_of(lines) not in there}
         kept = keep_lines(folder / "unfinished.safetensors", said)
-        so_far = f" What came by then is in {' and '.join(map(str, kept))}." if kept else ""
-        raise ValueError(f"{error}{so_far}") from error
+        if not kept or not isinstance(error, ValueError):
+            raise
+        kind = DoubtfulWords if isinstance(error, DoubtfulWords) else ValueError
+        raise kind(f"{error} What came by then is in {' and '.join(map(str, kept))}.") from error
+
+
+def text_of(lines: Sequence[str]) -> bytes:
+    """Lines as a file has them."""
+    return "".join(f"{line}\n" for line in lines).encode()

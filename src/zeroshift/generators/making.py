@@ -35,8 +35,11 @@ class GeneratedDirections:
 
     @property
     def returned(self) -> Mapping[str, Sequence[str]]:
-        """All that the generator has returned about each word, what came before a failure too."""
-        return self._generator.returned
+        """All that the generator has returned about each word, what came before a failure too.
+
+        The bank's and a file's lines are left out: they can be had again.
+        """
+        return {} if self._generator.name in (Bank.name, TextFile.name) else self._generator.returned
 
     def made(self) -> list[tuple[Direction, tuple[Sequence[str], Sequence[str]]]]:
         """Every direction that was made, with what the generator had returned about source and target."""

@@ -2,20 +2,50 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-_MARK = re.compile(r"^\s*(?:[-*•–—]\s+|\(?\d{1,4}[.):]\s*|#+\s+)+")
+_MARK = re.compile(
+    r"^\s*(?:[-*+•‣◦▪●·–—>]\s+|[(\[]?\d{1,4}(?:[.):\]](?!\d)\s*|\s*[-–—]\s+)|\(?[a-z][.)]\s+|#+\s+)+", re.IGNORECASE
+)
 """what stands before a line of a list"""
-_QUOTED = re.compile(r"^([\"'“‘`*_]+)(.*?)[\"'”’`*_]*[,;]?$")
+_LABEL = re.compile(
+    r"^(?:(?:caption|sentence|description|prompt|image|picture|photo|example|answer|output|response|assistant)"
+    r"|(?:[^\W\d]+ ){1,3}#?\d{1,4}"
+    r"|(?:sure|certainly|of course|okay|ok|here (?:are|is)|here['’]s)\b[^:]*)\s*:\s+(?=\S)",
+    re.IGNORECASE,
+)
+"""what a sentence is announced with"""
+_QUOTED = re.compile(r"^(?!```)([\"'“‘`*_]+)(.*?)[\"'”’`*_]*[,;]?$")
+_TAG = re.compile(r"</?[a-z][^<>]*>", re.IGNORECASE)
+_MARKUP = re.compile(r"[<>{}|\\]|```|^\W*$")
+"""what no sentence has"""
+_THOUGHT = re.compile(r"<\s*(/?)\s*(?:think(?:ing)?|thought|reasoning)\s*>", re.IGNORECASE)
+"""where a model begins to think aloud, or ends"""
 _REFUSAL = re.compile(
     r"\b(?:as an ai|language model|i(?:['’]m| am) (?:sorry|unable|not able)|i (?:cannot|(?:can|won)['’]t|apologize))\b",
     re.IGNORECASE,
 )
 _CHAT = re.compile(
-    r"^(?:sure|certainly|of course|okay|ok|here (?:are|is)|captions?|sentences?)\b.*(?::|!)$", re.IGNORECASE
+    r"^(?:(?:sure|certainly|of course|okay|ok|here (?:are|is)|captions?|sentences?)\b.*(?::|!)"
+    r"|(?:(?:please )?note|notes|n\.?b\.?|p\.?s\.?|remark|explanation|disclaimer)\s*[:–—-].*|.*:)$",
+    re.IGNORECASE,
 )
 """what is said to the person who asks"""
+_ENDS = " .,;!?…"
+_PLURALS = {
+    "man": "men",
+    "child": "children",
+    "mouse": "mice",
+    "goose": "geese",
+    "foot": "feet",
+    "tooth": "teeth",
+    "person": "people",
+    "fe": "ves",
+    "f": "ves",
+    "y": "ies",
+}
+"""ends of words, and of their plurals"""
 
 
 @dataclass(frozen=True)
@@ -32,35 +62,52 @@ def sift(
 ) -> Sifted:
     """Drop what is no sentence about ``word``, and after the first ``count`` good ones the rest.
 
-    Numbering and quotation marks around a line are taken off. Empty lines are not counted.
+    Numbering, announcements ("Caption:"), tags and quotation marks around a line are taken off, and what a model thinks
+    aloud. Empty lines are not counted. Sentences that differ in case and final punctuation alone are the same.
 
     Args:
         lines: as they came.
-        word: what each has to have, or its plural with -s or -es; None where that is not asked.
+        word: what each has to have, or its plural; None where that is not asked.
         fits: whether the text encoder reads all of a sentence.
         count: how many are wanted at most.
     """
     kept: dict[str, str] = {}
     dropped = Counter[str]()
-    for line in lines:
-        said = bare(line)
-        if not said:
-            continue
-        reason = objection(said, word, fits)
-        if reason is None and said.casefold() in kept:
+    for line in spoken(lines):
+        said = "" if line is None else bare(line)
+        reason = "reasoning" if line is None else objection(said, word, fits)
+        same = said.casefold().rstrip(_ENDS)
+        if reason is None and same in kept:
             reason = "said before"
         if reason is None and count is not None and len(kept) == count:
             reason = "more than asked for"
         if reason is None:
-            kept[said.casefold()] = said
+            kept[same] = said
         else:
             dropped[reason] += 1
     return Sifted(list(kept.values()), dict(sorted(dropped.items())))
 
 
+def spoken(lines: Sequence[str]) -> Iterator[str | None]:
+    """What each line that is not empty has outside of <think> ... </think>; None where it has nothing there.
+
+    What is never closed goes on to the next </think>, or to the end.
+    """
+    thinking = False
+    for line in lines:
+        said, at, thought = "", 0, thinking
+        for mark in _THOUGHT.finditer(line):
+            closes, thought = bool(mark[1]), True
+            said += "" if thinking or closes else line[at : mark.start()]  # what a lone </think> ends is thought, too
+            thinking, at = not closes, mark.end()
+        said += "" if thinking else line[at:]
+        if line.strip():
+            yield None if thought and not said.strip() else said
+
+
 def bare(line: str) -> str:
-    """A line without the mark of a list before it and quotation marks around it."""
-    said = _MARK.sub("", line).strip()
+    """A line without the mark of a list or an announcement before it, tags, and quotation marks around it."""
+    said = _LABEL.sub("", _MARK.sub("", _TAG.sub("", line).replace("**", "")).strip()).strip()
     quoted = _QUOTED.match(said)
     return " ".join((quoted[2] if quoted else said).split())
 
@@ -69,6 +116,8 @@ def objection(said: str, word: str | None, fits: Callable[[str], bool] | None) -
     """The rule that a line falls to; None for a good one."""
     if not said.isprintable():
         return "control characters"
+    if _MARKUP.search(said):
+        return "markup"
     if _REFUSAL.search(said):
         return "a refusal"
     if _CHAT.match(said):
@@ -81,5 +130,8 @@ def objection(said: str, word: str | None, fits: Callable[[str], bool] | None) -
 
 
 def speaks_of(said: str, word: str) -> bool:
-    """Whether a line has the word as such, or with -s or -es."""
-    return re.search(rf"(?<!\w){re.escape(word.strip())}(?:e?s)?(?!\w)", said, re.IGNORECASE) is not None
+    """Whether a line has the word as such, or its plural: with -s or -es, or as in "women", "wolves", "ponies"."""
+    word = word.strip()
+    irregular = [word[: -len(end)] + plural for end, plural in _PLURALS.items() if word.casefold().endswith(end)]
+    forms = "|".join([rf"{re.escape(word)}(?:e?s)?", *map(re.escape, irregular)])
+    return re.search(rf"(?<!\w)(?:{forms})(?!\w)", said, re.IGNORECASE) is not None
