@@ -9,6 +9,7 @@ import torch
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import WhitespaceSplit
+from tokenizers.processors import TemplateProcessing
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 
 from tests.shell import call, photograph, refused
@@ -17,7 +18,7 @@ from zeroshift.diffusion.backbone import Unsupported
 from zeroshift.edits import EditSpec
 from zeroshift.generators import Remembered, StoppedShort, sift
 from zeroshift.generators.base import asked
-from zeroshift.generators.language_model import LanguageModel, prompt_of
+from zeroshift.generators.language_model import LanguageModel, ids_of, prompt_of
 from zeroshift.generators.making import direction_by, direction_of_sifted, generator_of, sifted_lines
 from zeroshift.generators.templates import TemplateBank
 from zeroshift.generators.text_file import TextFile
@@ -251,6 +252,41 @@ def test_language_models_write_lines(tmp_path, causal: bool, chat: bool):
     assert model.name == "language model lm" and str(tmp_path) not in json.dumps(dict(model.settings))
     asked_for = prompt_of(model._loaded[1], "owl")
     assert asked_for.endswith("<assistant>" if chat else "in it.") and "shows an owl" in asked_for
+
+
+@pytest.mark.parametrize("template", [None, "<s> {{ messages[0].content }}"])
+def test_a_prompt_begins_once(template: str | None):
+    words = Tokenizer(WordLevel({"<s>": 0, "<unk>": 1}, unk_token="<unk>"))
+    words.pre_tokenizer = WhitespaceSplit()
+    words.post_processor = TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 0)])
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, bos_token="<s>", unk_token="<unk>")
+    tokenizer.chat_template = template
+    ids = ids_of(tokenizer, prompt_of(tokenizer, "cat"))[0].tolist()
+    assert ids[0] == 0 and ids.count(0) == 1
+
+
+def test_a_template_that_begins_to_think_is_told_from_an_answer(tmp_path):
+    folder = language_model(tmp_path / "lm", causal=True)
+    plain = LanguageModel(folder, at_once=3, most_requests=1)
+    assert "reasoning" not in sift(plain("cat", 1), "cat").dropped
+    tokenizer = word_tokenizer()
+    tokenizer.chat_template = "{{ messages[0].content }} <think>"
+    tokenizer.save_pretrained(folder)
+    lines = LanguageModel(folder, at_once=3, most_requests=1)("cat", 1)
+    assert sift(lines, "cat").sentences == [] and sift(lines, "cat").dropped == {"reasoning": len(lines)}
+
+
+def test_settings_tell_models_of_one_name_apart(tmp_path):
+    one, other = (language_model(tmp_path / place / "lm", causal=True) for place in "ab")
+    first = LanguageModel(one)
+    assert first.settings == LanguageModel(other).settings and first.settings["at_once"] == "16"
+    assert first.settings != LanguageModel(one, at_once=4).settings
+    language_model(other, causal=False)
+    assert LanguageModel(other).name == first.name and LanguageModel(other).settings != first.settings
+    tokenizer = word_tokenizer()
+    tokenizer.chat_template = "{{ messages[0].content }}"
+    tokenizer.save_pretrained(one)
+    assert LanguageModel(one).settings != first.settings
 
 
 def test_what_is_no_language_model_is_one_sentence(tmp_path, checkpoint):

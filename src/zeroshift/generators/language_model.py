@@ -13,10 +13,24 @@ from zeroshift.backbones.checkpoint import is_folder
 from zeroshift.backbones.hub import snapshot
 from zeroshift.backbones.whole import check_weights, loading
 from zeroshift.diffusion.backbone import Unsupported
+from zeroshift.files import sha256_of
 from zeroshift.generators.base import asked
 from zeroshift.sentences import with_article
 
 _WANTED = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
+_READ = (
+    "*.safetensors",
+    "*config.json",
+    "tokenizer*",
+    "special_tokens_map.json",
+    "vocab*",
+    "merges.txt",
+    "*.model",
+    "*.jinja",
+)
+"""files that sentences depend on"""
+_THINKS = "<think>"
+"""what templates of models that reason may end in"""
 _WHAT = "a language model as transformers saves it"
 
 
@@ -55,8 +69,10 @@ class LanguageModel:
         return {
             "seed": str(self.seed),
             "temperature": f"{self.temperature:g}",
+            "at_once": str(self.at_once),
             "most_tokens": str(self.most_tokens),
             "request": request("WORD"),
+            "sha256": self._sha256,
         }
 
     def __call__(self, word: str, count: int) -> Sequence[str]:
@@ -68,9 +84,17 @@ class LanguageModel:
         return folder.resolve().name if folder.is_dir() else str(self.model)
 
     @cached_property
-    def _loaded(self) -> tuple[Any, Any]:
+    def _root(self) -> Path:
         folder = is_folder(self.model, _WHAT)
-        root = Path(self.model) if folder else snapshot(str(self.model), None, self.cache_dir, _WANTED)
+        return Path(self.model) if folder else snapshot(str(self.model), None, self.cache_dir, _WANTED)
+
+    @cached_property
+    def _sha256(self) -> str:
+        return sha256_of({file for pattern in _READ for file in self._root.glob(pattern)}, self._root)
+
+    @cached_property
+    def _loaded(self) -> tuple[Any, Any]:
+        root = self._root
         if not (root / "config.json").is_file():
             raise Unsupported(f"The language model {self._title} has no config.json; give the folder of {_WHAT}.")
         weights = sorted(root.glob("*.safetensors"))
@@ -90,7 +114,8 @@ class LanguageModel:
     @torch.no_grad()
     def _answers(self, word: str, number: int) -> list[str]:
         model, tokenizer = self._loaded
-        ids = tokenizer(prompt_of(tokenizer, word), return_tensors="pt").input_ids.to(model.device)
+        prompt = prompt_of(tokenizer, word)
+        ids = ids_of(tokenizer, prompt).to(model.device)
         with torch.random.fork_rng():  # transformers draws from torch's own generator
             torch.manual_seed(self.seed * 100_003 + number)
             drawn = model.generate(
@@ -104,7 +129,8 @@ class LanguageModel:
             )
         begins = 0 if model.config.is_encoder_decoder else ids.shape[1]
         answers = tokenizer.batch_decode(drawn[:, begins:], skip_special_tokens=True)
-        return [line for answer in answers for line in answer.splitlines() if line.strip()]
+        thinks = _THINKS if prompt.rstrip().endswith(_THINKS) else ""  # then an answer has the end of it alone
+        return [line for answer in answers for line in f"{thinks}{answer}".splitlines() if line.strip()]
 
 
 def request(word: str) -> str:
@@ -119,3 +145,11 @@ def prompt_of(tokenizer: Any, word: str) -> str:  # noqa: ANN401 - of any class 
     chat = [{"role": "user", "content": request(word)}]
     prompt: str = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
     return prompt
+
+
+def ids_of(tokenizer: Any, prompt: str) -> torch.Tensor:  # noqa: ANN401 - of any class of transformers
+    """The tokens of a prompt, 1 x n; a chat template has written the special ones already."""
+    ids: torch.Tensor = tokenizer(
+        prompt, return_tensors="pt", add_special_tokens=tokenizer.chat_template is None
+    ).input_ids
+    return ids
