@@ -22,7 +22,10 @@ from zeroshift.methods import DDIM, METHODS
 from zeroshift.reports.doctor import Checkup, examine
 
 
-@pytest.fixture(scope="module", params=["folder", "xl", "file"])
+SLOW = [pytest.param(kind, marks=pytest.mark.slow) for kind in ("xl", "file")]
+
+
+@pytest.fixture(scope="module", params=["folder", *SLOW])
 def model(request, tmp_path_factory):
     place = tmp_path_factory.mktemp(request.param)
     match request.param:
