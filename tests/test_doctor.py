@@ -21,7 +21,6 @@ from zeroshift.memory.room import TAKEN, pictures_within
 from zeroshift.methods import DDIM, METHODS
 from zeroshift.reports.doctor import Checkup, examine
 
-
 SLOW = [pytest.param(kind, marks=pytest.mark.slow) for kind in ("xl", "file")]
 
 
