@@ -24,6 +24,7 @@ from zeroshift.generators.templates import TemplateBank
 from zeroshift.generators.text_file import TextFile
 from zeroshift.loading import load
 from zeroshift.sentences import template_sentences
+from zeroshift.words import DoubtfulWords
 
 LINES = [
     "1. A cat on a sofa.",
@@ -387,6 +388,35 @@ def test_an_edit_that_no_line_serves_keeps_what_was_returned(capsys, checkpoint,
         assert len((folder / f"unfinished.owl{number}.txt").read_text().splitlines()) >= 16
         (folder / "unfinished.owl.txt").write_text("a longer file of an earlier run\n" * 99)  # it stays
     assert (folder / "unfinished.owl.txt").read_text().count("longer") == 99
+
+
+def test_far_fewer_sentences_than_asked_for_are_a_doubt(capsys, checkpoint, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    photograph(Path("one.png"))
+
+    class Terse(TemplateBank):
+        name = "somebody terse"
+
+        def __call__(self, word: str, count: int) -> list[str]:
+            return ["no such thing", *(f"a {word} in {place}" for place in ("snow", "rain", "bed", "red"))]
+
+    editor = load(checkpoint, device="cpu", sentences=Terse())
+    said = 'Of 10 sentences asked for about "dog", 4 can be used \\(1 without the word\\); take another generator'
+    asked_for = {"source": "cat", "target": "dog", "options": {"conditioning": {"sentences": 10}}}
+    request = EditSpec(**asked_for).resolve(editor)
+    assert re.search(said, " ".join(request.doubts))
+    with pytest.raises(DoubtfulWords, match=said):
+        EditSpec(**asked_for, strict=True).resolve(editor)
+    asked_for["options"] = {"conditioning": {"sentences": 8}}
+    assert "asked for" not in " ".join(EditSpec(**asked_for).resolve(editor).doubts)
+    monkeypatch.setattr("zeroshift.cli.sentences_from.SentenceFlags.generator", lambda _: Terse())
+    make = ("direction", "make", "--source", "cat", "--target", "dog", "--model", checkpoint, "--count", "10")
+    done = call(capsys, *make, "-o", "d.safetensors")
+    assert done.code == 0 and 'Of 10 sentences asked for about "cat", 4 can be used' in done.err
+    along = ("--source", "cat", "--target", "dog", "--direction", "d.safetensors", "--model", checkpoint, "--strict")
+    refused(call(capsys, "edit", "one.png", *along, "--steps", "1"), 2, "Of 10 sentences")
+    refused(call(capsys, *make, "--strict", "-o", "e.safetensors"), 2, "Of 10 sentences")
+    assert not Path("e.safetensors").exists()
 
 
 def test_an_editor_with_sentences(checkpoint, tmp_path):

@@ -78,7 +78,7 @@ def make(
     """Make an edit direction: the mean difference of two sets of sentences as the model's text encoder sees them."""
     from zeroshift.conditioning.direction import save_direction
     from zeroshift.directions.quality import doubts_about, quality_of, with_quality
-    from zeroshift.generators.making import direction_of_sifted, sifted_lines
+    from zeroshift.generators.making import direction_of_sifted, few, sifted_lines
 
     if (source_sentences is None) != (target_sentences is None):
         raise Wrong("Give sentences for both words, --source-sentences and --target-sentences, or for none.")
@@ -97,9 +97,11 @@ def make(
     encoded = [text for part in lines for text in part] if chosen else []  # of others, what is too long is dropped
     settle(editor.doubts(words if source_sentences is None else [], encoded), strict, loud)
     sifted = sifted_lines(editor.backbone, generators, words, lines, count, chosen=chosen)
+    doubts = few(generators[0], words, sifted, count)
+    settle(doubts, strict, loud)
     sets = [one.sentences for one in sifted]
     encode(editor.backbone, sets, loud)
-    made = direction_of_sifted(editor.backbone, generators, words, sifted)
+    made = direction_of_sifted(editor.backbone, generators, words, sifted, doubts)
     quality = quality_of(editor.backbone, *sets)
     warn(doubts_about(made, quality), loud)
     made = with_quality(made, quality)

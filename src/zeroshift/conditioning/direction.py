@@ -187,6 +187,7 @@ def doubts(direction: Direction, backbone: Backbone, source: str | None, target:
     parts = {key: found[key].split(", ") for key in asked if named}  # of a sum there are several
     others = [key for key, words in parts.items() if not all(contains_word(asked[key], word) for word in words)]
     said = [f"The edit direction leads {name}, and asked for is {' to '.join(asked.values())}."] if others else []
+    said += [found["doubts"]] if "doubts" in found else []  # whoever made it had them
     if not same_encoder(found, backbone):
         model = found.get("model", "another")
         said.append(

@@ -59,7 +59,7 @@ def direction_by(backbone: Backbone, generator: Sentences, words: tuple[str, str
     """
     both, lines = (generator, generator), [generator(word, count) for word in words]
     sifted = sifted_lines(backbone, both, words, lines, count, chosen=generator.name == Bank.name)
-    return direction_of_sifted(backbone, both, words, sifted)
+    return direction_of_sifted(backbone, both, words, sifted, few(generator, words, sifted, count))
 
 
 def sifted_lines(
@@ -101,17 +101,39 @@ def sifted_lines(
 
 
 def direction_of_sifted(
-    backbone: Backbone, generators: tuple[Sentences, Sentences], words: tuple[str, str], sifted: Sequence[Sifted]
+    backbone: Backbone,
+    generators: tuple[Sentences, Sentences],
+    words: tuple[str, str],
+    sifted: Sequence[Sifted],
+    doubts: Sequence[str] = (),
 ) -> Direction:
-    """The direction between two words of what is left of two generators' lines, with how that came about."""
+    """The direction between two words of what is left of two generators' lines, with how that came about.
+
+    ``doubts`` stand in its provenance, so that edits along it have them, too.
+    """
     source, target = (one.sentences for one in sifted)
     made = make_direction(backbone, source, target, words, generators[0].name)
-    facts = {}
+    facts = {"doubts": " ".join(doubts)} if doubts else {}
     for role, generator, one in zip(("source", "target"), generators, sifted, strict=True):
         facts[f"{role}_generator"] = json.dumps(dict(generator.settings), sort_keys=True)
         if one.dropped:
             facts[f"{role}_dropped"] = told(one).strip(" ()")
     return Direction(made.delta, {**made.provenance, **facts}, made.pooled)
+
+
+def few(generator: Sentences, words: tuple[str, str], sifted: Sequence[Sifted], count: int) -> list[str]:
+    """What to warn about where a generator has made less than half of the ``count`` sentences asked for.
+
+    A file has as many as it has: nothing is said of it.
+    """
+    if generator.name == TextFile.name:
+        return []
+    return [
+        f'Of {count} sentences asked for about "{word}", {len(one.sentences)} can be used{told(one)}; take another '
+        "generator, or ask for fewer."
+        for word, one in zip(words, sifted, strict=True)
+        if 2 * len(one.sentences) < count
+    ]
 
 
 def told(sifted: Sifted) -> str:
