@@ -95,6 +95,7 @@ def test_need_is_what_a_run_really_holds(tiny, kind):
     assert counted == pytest.approx(bytes_held(run).peak, rel=0.1)
 
 
+@pytest.mark.slow
 def test_need_grows_with_pixels_and_precision_and_what_is_differentiated(tiny, tiny_xl):
     plain, guided = method(control=NoControl()), method()
     small, large = (need(tiny, [guided], (side, side)) for side in (32, 64))
