@@ -30,7 +30,6 @@ from remake import (
     sentences,
     speed,
     whole,
-    words,
 )
 from remake.place import Job, Jobs, Place
 from zeroshift.cli.shared import hush_libraries
@@ -39,9 +38,8 @@ ROOT = Path(__file__).parent.parent
 
 
 def all_jobs(place: Place) -> Jobs:
-    """Everything: words and presets first, since the rest is made with them."""
+    """Everything: presets first, since the rest is made with them."""
     groups: Sequence[Callable[[], Jobs]] = [
-        words.jobs,
         presets.jobs,
         quality.jobs,
         approximations.jobs,

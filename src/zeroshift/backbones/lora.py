@@ -2,6 +2,8 @@
 
 W' = W + weight * alpha / r * B A for every layer that the file names, in the layouts of kohya's trainers (CivitAI) and
 of diffusers and peft. What is added once costs nothing afterwards, and every control meets the network that it knows.
+It is written here because peft would be one library more, and diffusers 0.42 with transformers 5 drops what kohya's
+files say of the text encoders' queries without a word.
 """
 
 import json

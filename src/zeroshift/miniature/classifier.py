@@ -3,7 +3,6 @@
 What it tells of a photograph (animal, coat, style) is also what the shipped model's captions say.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,12 +10,11 @@ from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from zeroshift.backbones.whole import loading, read_object
-from zeroshift.files import write_atomically
 from zeroshift.miniature.classifier_config import ClassifierConfig
+from zeroshift.miniature.saved import check_saved, save_network, saved_state
 
 Heads: TypeAlias = tuple[Tensor, Tensor, Tensor]
 """logits of N pictures: the second class's (N,), the coats' (N, coats), the styles' (N, styles)"""
@@ -227,15 +225,13 @@ def load_classifier(folder: str | Path) -> Classifier:
         ValueError: one of the two files is missing or damaged, or they do not fit each other.
     """
     folder = Path(folder)
-    for name in ("config.json", "model.safetensors"):
-        if not (folder / name).is_file():
-            raise ValueError(f"{folder} has no {name}; give a folder that the classifier's trainer wrote.")
+    check_saved(folder, "classifier")
     with loading(f"the classifier in {folder}", "config.json and model.safetensors"):
         known = ClassifierConfig.model_validate(read_object(folder / "config.json", "the classifier"))
         shape = known.architecture.widths, known.architecture.blocks
         hidden = 0 if known.presence is None else known.presence.hidden
         network = ClassifierNetwork(*shape, len(known.coats), len(known.styles), hidden)
-        network.load_state_dict({k: v.float() for k, v in load_file(folder / "model.safetensors").items()})
+        network.load_state_dict(saved_state(folder))
     network.eval().requires_grad_(False)
     sure_from = 0.0 if known.presence is None else known.presence.sure_from
     made = Classifier(network, *shape, known.size, known.classes, known.threshold, known.figures)
@@ -244,11 +240,6 @@ def load_classifier(folder: str | Path) -> Classifier:
 
 def save_classifier(classifier: Classifier, folder: str | Path) -> None:
     """Write ``config.json`` and ``model.safetensors`` (float16) into ``folder``."""
-    folder = Path(folder)
-    state = classifier.network.state_dict()
-    # The step counters of batch normalisation serve training alone, but strict loading asks for them.
-    weights = {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in state.items()}
-    write_atomically(folder / "model.safetensors", save(weights))
     config = {
         "architecture": {"widths": classifier.widths, "blocks": classifier.blocks},
         "size": classifier.size,
@@ -260,4 +251,4 @@ def save_classifier(classifier: Classifier, folder: str | Path) -> None:
     }
     if (head := classifier.network.presence_head) is not None:
         config["presence"] = {"hidden": head[1].out_features, "sure_from": classifier.sure_from}
-    write_atomically(folder / "config.json", (json.dumps(config, indent=2) + "\n").encode())
+    save_network(Path(folder), classifier.network, config)

@@ -4,7 +4,6 @@ A small network looks at the picture in many sizes. Every place of every size th
 where the frame around head and shoulders lies; the frame that most of them mean is the answer, if they are many enough.
 """
 
-import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,16 +14,15 @@ from typing import final
 import numpy as np
 import torch
 from PIL import Image
-from safetensors.torch import load_file, save
 from torch import Tensor
 
 from zeroshift.backbones.whole import loading, read_object
-from zeroshift.files import write_atomically
 from zeroshift.frames import square
 from zeroshift.image import flatten
 from zeroshift.image.framing import Box, Size
 from zeroshift.miniature.finder_config import FinderConfig
 from zeroshift.miniature.finder_network import STRIDE, WINDOW, FinderNetwork
+from zeroshift.miniature.saved import check_saved, save_network, saved_state
 
 SIDES = (1.95, 1.56, 1.25, 1.0, 0.8, 0.64, 0.51, 0.41, 0.33, 0.26, 0.21)
 """sides of the frames that are looked for, as shares of the picture's shorter side"""
@@ -131,23 +129,17 @@ def load_finder(folder: str | Path) -> Finder:
         ValueError: one of the two files is missing or damaged, or they do not fit each other.
     """
     folder = Path(folder)
-    for name in ("config.json", "model.safetensors"):
-        if not (folder / name).is_file():
-            raise ValueError(f"{folder} has no {name}; give a folder that the finder's trainer wrote.")
+    check_saved(folder, "finder")
     with loading(f"the finder in {folder}", "config.json and model.safetensors"):
         known = FinderConfig.model_validate(read_object(folder / "config.json", "the finder"))
         network = FinderNetwork(known.widths, known.blocks)
-        network.load_state_dict({k: v.float() for k, v in load_file(folder / "model.safetensors").items()})
+        network.load_state_dict(saved_state(folder))
     network.eval().requires_grad_(False)
     return Finder(network, known.widths, known.blocks, known.threshold, known.trained_on, known.figures)
 
 
 def save_finder(finder: Finder, folder: str | Path) -> None:
     """Write ``config.json`` and ``model.safetensors`` (float16) into ``folder``."""
-    folder = Path(folder)
-    state = finder.network.state_dict()
-    weights = {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in state.items()}
-    write_atomically(folder / "model.safetensors", save(weights))
     config = {
         "widths": finder.widths,
         "blocks": finder.blocks,
@@ -155,7 +147,7 @@ def save_finder(finder: Finder, folder: str | Path) -> None:
         "trained_on": finder.trained_on,
         "figures": finder.figures,
     }
-    write_atomically(folder / "config.json", (json.dumps(config, indent=2) + "\n").encode())
+    save_network(Path(folder), finder.network, config)
 
 
 def read_finder(folder: str | Path) -> HeadFinder:

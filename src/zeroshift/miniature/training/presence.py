@@ -6,7 +6,6 @@ A core-minute or two for a thousand pictures. Animals are photographs of the spl
 and in all styles; what is none is made of them (``no_animal``). ``sure_from`` is chosen on ``val``.
 """
 
-import argparse
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from zeroshift.miniature.classifier import (
 from zeroshift.miniature.data import CaptionedFolder
 from zeroshift.miniature.data.captioned import rows_of
 from zeroshift.miniature.renderings import RENDERINGS
+from zeroshift.miniature.training.command import at_work, parser_of
 from zeroshift.miniature.training.no_animal import enlarged, made_of
 
 HIDDEN, STEPS, BATCH, RATE, DECAY = 32, 800, 256, 1e-3, 0.05
@@ -94,19 +94,20 @@ def fit(head: torch.nn.Sequential, there: Tensor, none: Tensor, generator: Gener
     head.eval()
 
 
-def main() -> None:
+def main(words: list[str] | None = None) -> None:
     """Read the command line, train, write the classifier back."""
-    parser = argparse.ArgumentParser(prog="python -m zeroshift.miniature.training.presence", description=__doc__)
+    parser = parser_of("python -m zeroshift.miniature.training.presence", "Give a classifier its head for no animal.")
     parser.add_argument("classifier", type=Path, help="folder with config.json and model.safetensors; is written anew")
     parser.add_argument("data", type=Path, help="captioned photographs with the splits train and val")
     parser.add_argument("--pictures", type=int, default=900, metavar="N", help="photographs to learn from")
-    given = parser.parse_args()
-    table, classifier = CaptionedFolder.open(given.data), load_classifier(given.classifier)
-    rows = rows_of(table, ("train",), classifier.classes)
-    chosen = [rows[k] for k in torch.randperm(len(rows), generator=Generator().manual_seed(0))[: given.pictures]]
-    val = table.read(rows_of(table, ("val",), classifier.classes), classifier.size)
-    made = with_presence(classifier, table.read(chosen, classifier.size), val)
-    save_classifier(made, given.classifier)
+    given = parser.parse_args(words)
+    with at_work(given.classifier):
+        table, classifier = CaptionedFolder.open(given.data), load_classifier(given.classifier)
+        rows = rows_of(table, ("train",), classifier.classes)
+        chosen = [rows[k] for k in torch.randperm(len(rows), generator=Generator().manual_seed(0))[: given.pictures]]
+        val = table.read(rows_of(table, ("val",), classifier.classes), classifier.size)
+        made = with_presence(classifier, table.read(chosen, classifier.size), val)
+        save_classifier(made, given.classifier)
     print(f"{given.classifier}: sure of {ACCEPTED:.0%} of val, from {made.sure_from:.2f}")
 
 

@@ -1,0 +1,37 @@
+"""Small networks in folders: weights in half precision, and beside them what they are built from."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from zeroshift.files import write_atomically
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+
+
+def check_saved(folder: Path, what: str) -> None:
+    """Refuse a folder that lacks one of the two files of ``what``, such as "classifier".
+
+    Raises:
+        ValueError: it does.
+    """
+    for name in (CONFIG, WEIGHTS):
+        if not (folder / name).is_file():
+            raise ValueError(f"{folder} has no {name}; give a folder that the {what}'s trainer wrote.")
+
+
+def saved_state(folder: Path) -> dict[str, Tensor]:
+    """The weights in ``folder``, in float32."""
+    return {name: x.float() for name, x in load_file(folder / WEIGHTS).items()}
+
+
+def save_network(folder: Path, network: nn.Module, config: Mapping[str, object]) -> None:
+    """Write ``network``'s weights in float16, and ``config``, into ``folder``."""
+    # the step counters of batch normalisation serve training alone, but strict loading asks for them
+    state = network.state_dict()
+    weights = {name: (x.half() if x.is_floating_point() else x).contiguous() for name, x in state.items()}
+    write_atomically(folder / WEIGHTS, save(weights))
+    write_atomically(folder / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
