@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from zeroshift.evaluation.imagenet import GROUPS, Flips, ImageNetJudge, Seen, feature_distance, flips, open_judge
+from zeroshift.evaluation.imagenet import GROUPS, Flips, ImageNetJudge, Seen, feature_kid, flips, open_judge
 
 ROOT = Path(__file__).parents[1]
 CLOSE = 2e-4
@@ -40,12 +40,12 @@ def test_what_is_seen_is_what_another_script_saw(judge, picture: str, shown: dic
     assert float(seen.features.sum()) == pytest.approx(features, rel=CLOSE)
 
 
-def test_feature_distances_are_what_another_script_found(judge) -> None:
+def test_feature_kids_are_what_another_script_found(judge) -> None:
     """Of four cuts of one photograph and five of a sheet of edits."""
     cat, sheet = (Image.open(ROOT / place).convert("RGB") for place in ("examples/cat.png", "examples/cat-sketch.png"))
     cuts = [cat.crop((16 * k, 10 * k, 16 * k + 120, 10 * k + 120)) for k in range(4)]
     others = [sheet.crop((30 * k, 0, 30 * k + 60, 60)) for k in range(5)]
-    assert feature_distance(judge.look(cuts), judge.look(others)) == pytest.approx(0.7142960687534705, rel=1e-3)
+    assert feature_kid(judge.look(cuts), judge.look(others)) == pytest.approx(0.7142960687534705, rel=1e-3)
 
 
 def test_probabilities_are_those_of_the_whole_network(judge) -> None:

@@ -15,7 +15,7 @@ from tests.test_several import pictures
 from zeroshift.cli.invert_report import SEEDS
 from zeroshift.diffusion.sites import select, tapped
 from zeroshift.diffusion.trajectory import load_trajectory
-from zeroshift.evaluation.similarity import ssim
+from zeroshift.evaluation.pixels import ssim
 from zeroshift.image.tensors import psnr, to_bytes, to_tensor
 from zeroshift.inversion import CleanLatents, InversionContext, Redescription
 from zeroshift.reports.attention_figure import LINE, MARGIN, TILE, Row, draw

@@ -67,7 +67,7 @@ class ImageNetJudge:
         """Look at pictures of any size, squeezed to 224 x 224 pixels."""
         probabilities, features = [torch.empty(0, 1000)], [torch.empty(0, 1280, dtype=torch.float64)]
         for k in range(0, len(pictures), batch):
-            x = _prepared(pictures[k : k + batch])
+            x = torch.cat([prepared(as_bytes(picture)) for picture in pictures[k : k + batch]])
             means = self.network.extract_features(x).mean((2, 3))  # type: ignore[operator]
             # its last layer alone: its own forward would begin anew
             probabilities.append(self.network._fc(means).softmax(1))  # type: ignore[operator]
@@ -103,17 +103,24 @@ def open_network(version: int) -> nn.Module:
     return network.eval().requires_grad_(False)
 
 
+def success(before: Seen, after: Seen, source: str, target: str, least: float = 0) -> Tensor:
+    """Whether edits of pictures turned ``source`` into ``target`` (animals of ``GROUPS``), (N,); rows correspond.
+
+    1 where the network saw the source rather than the target before and sees the target rather than the source after,
+    with probability ``least`` or more; 0 where only the first is true; NaN where it judged wrongly before the edit.
+    """
+    hit = (after.of(target) > after.of(source)) & (after.of(target) >= least)
+    return hit.double().masked_fill(before.of(source) <= before.of(target), math.nan)
+
+
 def flips(before: Seen, after: Seen, source: str, target: str) -> Flips:
     """How often edits of pictures turned ``source`` into ``target``, animals of ``GROUPS``; rows correspond."""
-    right = before.of(source) > before.of(target)
-    flipped = right & (after.of(target) > after.of(source))
-    sure = flipped & (after.of(target) > SURE)
-    judged = int(right.sum())
-    shares = [int(hit.sum()) / judged if judged else math.nan for hit in (flipped, sure)]
-    return Flips(judged, *shares)
+    found = success(before, after, source, target)
+    judged = int((~found.isnan()).sum())
+    return Flips(judged, *(float(success(before, after, source, target, p).nanmean()) for p in (0, SURE)))
 
 
-def feature_distance(pictures: Seen, others: Seen) -> float:
+def feature_kid(pictures: Seen, others: Seen) -> float:
     """Unbiased kernel distance of two sets' features: 0 on average for sets of one kind, larger for unlike ones.
 
     Raises:
@@ -122,6 +129,13 @@ def feature_distance(pictures: Seen, others: Seen) -> float:
     return kernel_distance(pictures.features, others.features)
 
 
-def _prepared(pictures: Sequence[Image.Image]) -> Tensor:
-    small = [np.asarray(p.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC)) for p in pictures]
+def as_bytes(picture: Image.Image) -> Tensor:
+    """A picture as bytes (1, 3, H, W)."""
+    return torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1)[None]
+
+
+def prepared(pictures: Tensor) -> Tensor:
+    """Bytes (B, 3, H, W) as the network is given them, 224 x 224."""
+    shown = [Image.fromarray(p) for p in pictures.permute(0, 2, 3, 1).contiguous().numpy()]
+    small = [np.asarray(p.resize((SIDE, SIDE), Image.Resampling.BICUBIC)) for p in shown]
     return (torch.from_numpy(np.stack(small)).permute(0, 3, 1, 2).float() - 127) / 128

@@ -18,7 +18,7 @@ from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.embedding import Embedding
 from zeroshift.diffusion.sites import Compute, Part, Site, select, tapped
 from zeroshift.diffusion.trajectory import Trajectory
-from zeroshift.evaluation.similarity import ssim
+from zeroshift.evaluation.pixels import ssim
 from zeroshift.image.tensors import psnr, to_bytes
 from zeroshift.inversion import CleanLatents, Inversion, InversionContext, Redescription, RegularisedInversion
 
