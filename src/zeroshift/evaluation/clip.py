@@ -96,7 +96,8 @@ def directional_similarity(photographs: Tensor, edits: Tensor, sources: Tensor, 
     All four are unit vectors (N, P). NaN where two texts or two pictures are the same.
     """
     moved, said = edits - photographs, targets - sources
-    return (moved * said).sum(-1) / (moved.norm(dim=-1) * said.norm(dim=-1))
+    cosines: Tensor = (moved * said).sum(-1) / (moved.norm(dim=-1) * said.norm(dim=-1))
+    return cosines
 
 
 def edited_part(picture: Image.Image, mask: NDArray[np.bool_], mode: Mode = "corrected") -> Image.Image:
