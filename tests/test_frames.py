@@ -24,6 +24,7 @@ from zeroshift.miniature.classifier import build_classifier, save_classifier
 from zeroshift.miniature.finder import Finder, save_finder
 from zeroshift.miniature.finder_network import FinderNetwork
 from zeroshift.miniature.reading import changes_all
+from zeroshift.options.errors import OptionError
 from zeroshift.recipe import parse_recipe
 from zeroshift.redo import replay, result_of
 
@@ -97,6 +98,28 @@ def test_edits_of_the_whole_picture_take_all_of_it(tiny):
     specs = [SPEC.model_copy(update={"target": target}) for target in ("dog", "sketch", "tabby cat", "night")]
     assert framed_alike(editor, specs) == [(0, 2), (1, 3)]
     assert framed_alike(Editor(tiny, {}, captioner=WORDS), specs) == [(0, 1, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "masked"),
+    [
+        ({}, "auto"),
+        ({"region": "auto", "target": "sketch"}, "auto"),
+        ({"mask": "none"}, None),
+        ({"fit": "crop"}, None),
+        ({"region": "none"}, None),
+        ({"region": "10%,10%,80%,80%"}, None),
+        ({"target": "sketch"}, None),
+        ({"fit": "crop", "mask": "auto"}, "auto"),
+    ],
+)
+def test_words_say_where_it_may_change_where_the_model_finds_the_part(tiny, asked: dict[str, str], masked: str | None):
+    editor = editor_of(tiny, (60, 10, 108, 58))
+    result = editor.edit(photo(120, 80), SPEC.model_copy(update=asked))
+    assert result.recipe.get("mask") == masked
+    if not masked:
+        with pytest.raises(OptionError, match="`soft` is how far"):
+            editor.edit(photo(120, 80), SPEC.model_copy(update={**asked, "soft": 2}))
 
 
 def test_nothing_is_found_without_a_finder(tiny):

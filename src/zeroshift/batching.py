@@ -251,7 +251,8 @@ def asked_of(
         try:
             check_sure(frame)
             requests = [
-                spec.resolve(editor, caption, toward, method=method) for spec, toward in zip(specs, along, strict=True)
+                spec.resolve(editor, caption, toward, method=method, photograph=frame is not None)
+                for spec, toward in zip(specs, along, strict=True)
             ]
         except ValueError as error:
             if failed is None or isinstance(error, DoubtfulWords):

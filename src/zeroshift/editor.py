@@ -84,7 +84,7 @@ class Editor:
         seed: int = 0,
         fit: Fit | None = None,
         region: str | Region | None = None,
-        mask: Said | Picture = "none",
+        mask: Said | Picture | None = None,
         soft: int | None = None,
         detail: float = 0.0,
         inversions: InversionStore | None = None,
@@ -104,7 +104,7 @@ class Editor:
         seeds: Sequence[int] | None = None,
         fit: Fit | None = None,
         region: str | Region | None = None,
-        mask: Said | Picture = "none",
+        mask: Said | Picture | None = None,
         soft: int | None = None,
         detail: float = 0.0,
         batch: int | None = None,
@@ -124,7 +124,7 @@ class Editor:
         seed: int = 0,
         fit: Fit | None = None,
         region: str | Region | None = None,
-        mask: Said | Picture = "none",
+        mask: Said | Picture | None = None,
         soft: int | None = None,
         detail: float = 0.0,
         inversions: InversionStore | None = None,
@@ -144,7 +144,7 @@ class Editor:
         seeds: Sequence[int] | None = None,
         fit: Fit | None = None,
         region: str | Region | None = None,
-        mask: Said | Picture = "none",
+        mask: Said | Picture | None = None,
         soft: int | None = None,
         detail: float = 0.0,
         batch: int | None = None,
@@ -164,7 +164,7 @@ class Editor:
         seeds: Sequence[int] | None = None,
         fit: Fit | None = None,
         region: str | Region | None = None,
-        mask: Said | Picture = "none",
+        mask: Said | Picture | None = None,
         soft: int | None = None,
         detail: float = 0.0,
         batch: int | None = None,
@@ -194,7 +194,8 @@ class Editor:
                 where the subject is, "none" all of the picture. By default "auto" if the model has a finder, no ``fit``
                 is given and the target is not a matter of the whole picture, as styles are. The rest stays as it is.
             mask: where it may change, inside the region: "auto" is where the words look, "alpha" where it is
-                transparent; or a picture of its size, white or transparent there. All else keeps its pixels.
+                transparent, "none" all of it; or a picture of its size, white or transparent there. All else keeps its
+                pixels. By default "auto" where the ``region`` is, unless that is asked for with a ``fit``.
             soft: pixels over which the edit fades in, inside the mask; by default 1/60 of the shorter side.
             detail: how much of its own detail a picture is given back where the edit changes nothing, 0 to 1.
             batch: how many pictures of a list run together at most; by default what memory has room for, up to 16.
@@ -239,7 +240,7 @@ class Editor:
         seed: int = 0,
         fit: Fit | None = None,
         region: str | Region | None = None,
-        mask: Said | Picture = "none",
+        mask: Said | Picture | None = None,
         soft: int | None = None,
         detail: float = 0.0,
         inversions: InversionStore | None = None,
@@ -388,7 +389,7 @@ def spec_of(
     seed: int,
     fit: Fit | None,
     region: str | Region | None,
-    mask: Said | GivenMask,
+    mask: Said | GivenMask | None,
     soft: int | None,
     detail: float,
 ) -> EditSpec:
@@ -404,7 +405,7 @@ def spec_of(
         where = {"fit": fit, "region": part, "mask": mask, "soft": soft, "detail": detail}
         return EditSpec.parse({**words, "seed": seed, **where})
     beside = isinstance(mask, GivenMask) and mask == source.mask  # its picture stands in no spec
-    parts = (prompt, fit, region, soft, None if beside or mask == "none" else mask)
+    parts = (prompt, fit, region, soft, None if beside else mask)
     if target or seed or detail or any(part is not None for part in parts):
         raise ValueError(
             "An EditSpec says all that is asked for; give target, prompt, seed, fit, region, mask, soft and detail in "
@@ -413,14 +414,14 @@ def spec_of(
     return source
 
 
-def told(mask: Said | Picture) -> tuple[Said | GivenMask, Photo | None]:
+def told(mask: Said | Picture | None) -> tuple[Said | GivenMask | None, Photo | None]:
     """A mask as an ``EditSpec`` has it, and its picture if it is one.
 
     Raises:
         ImageError: the picture is unusable.
     """
-    if isinstance(mask, str) and mask in get_args(Said):
-        return cast(Said, mask), None
+    if mask is None or (isinstance(mask, str) and mask in get_args(Said)):
+        return cast(Said | None, mask), None
     picture = as_photo(mask)
     return GivenMask(sha256=picture.sha256), picture
 

@@ -113,9 +113,9 @@ class EditSpec(_Data):
     region: Annotated[str, Field(max_length=100)] | None = None
     """the part that is edited: "X,Y,W,H" in pixels or percent of the picture, "auto" (where the subject is) or "none"
     (all of it); by default what suits the model and the words"""
-    mask: Said | GivenMask = "none"
+    mask: Said | GivenMask | None = None
     """where the picture may change, inside the part that is edited: "auto" is where the words look, "alpha" where it is
-    transparent; all else keeps its pixels"""
+    transparent, "none" all of it; all else keeps its pixels. By default "auto" where the model finds the part"""
     soft: Annotated[StrictInt, Field(ge=0, le=MOST_SOFT)] | None = None
     """pixels over which the edit fades in, inside the mask; by default 1/60 of the shorter side"""
     detail: Annotated[StrictFloat, Field(ge=0, le=1)] = 0.0
@@ -205,14 +205,18 @@ class EditSpec(_Data):
             raise OptionError(sentence, ("source",))
 
     def _check_mask(self, photograph: bool) -> None:
-        if self.mask == "none" and self.soft is not None:
-            raise OptionError("`soft` is how far an edit fades into a `mask`, and there is none.", ("soft",), self.soft)
+        if self.mask == "none":
+            self._check_soft(masked=False)
         if self.detail and not photograph:
             sentence = "`detail` is a photograph's, and none is given; give one, or leave it out."
             raise OptionError(sentence, ("detail",), self.detail)
-        if self.mask != "none" and not photograph:
+        if self.mask not in (None, "none") and not photograph:
             sentence = "`mask` says where a photograph changes, and none is given; give one, or leave it out."
             raise OptionError(sentence, ("mask",))
+
+    def _check_soft(self, masked: bool) -> None:
+        if self.soft is not None and not masked:
+            raise OptionError("`soft` is how far an edit fades into a `mask`, and there is none.", ("soft",), self.soft)
 
     def _check_run(self, method: Method, photograph: bool, inverted: bool) -> None:
         usual = default_part(type(method), "inversion")
@@ -243,6 +247,13 @@ class EditSpec(_Data):
         """Whether the target is a matter of the whole picture, such as a style, to those who know its words."""
         return isinstance(vocabulary, Scope) and vocabulary.changes_all(self.source_prompt, self.target)
 
+    def masked_by_words(self, editor: "Editor") -> bool:
+        """Whether words say where a photograph may change: as is asked for, else where the model finds the subject."""
+        if self.mask is not None:
+            return self.mask == "auto"
+        found = editor.finder is not None and self.fit is None and self.region in (None, "auto")
+        return found and (self.region == "auto" or not self.changes_all(editor.vocabulary))
+
     @property
     def source_prompt(self) -> str | None:
         """The source in a whole sentence; None where none is named."""
@@ -266,6 +277,7 @@ class EditSpec(_Data):
         direction: Direction | None = None,
         *,
         method: Method | None = None,
+        photograph: bool = True,
     ) -> Request:
         """What ``editor`` is to do.
 
@@ -273,6 +285,7 @@ class EditSpec(_Data):
             caption: what the picture shows; needed where no source is given.
             direction: one to use instead of a direction made of the words; the values of a ``SavedDirection``.
             method: one to take in place of the named one with the model's presets and the options.
+            photograph: whether a photograph is edited, and not a picture that the model generates.
 
         Raises:
             DoubtfulWords: the model does not know or see all words, or the direction is of others, and this is
@@ -284,9 +297,9 @@ class EditSpec(_Data):
         by = method or editor.method(self.method, self.options, self.paper_defaults)
         if along is None and editor.directions is not None:
             along = by.conditioning.generated(task, editor.directions)
-        request = Request(
-            replace(task, direction=along), by, auto_mask=self.mask == "auto", soft=self.soft, detail=self.detail
-        )
+        looks = photograph and self.masked_by_words(editor)
+        self._check_soft(masked=looks or self.mask is not None)
+        request = Request(replace(task, direction=along), by, auto_mask=looks, soft=self.soft, detail=self.detail)
         seen = caption if self.source is None else None
         doubts = editor.doubts(request.texts, [*request.sentences, *self.given_sentences], seen or "")
         if along is not None:

@@ -40,9 +40,9 @@ class PhotographFlags:
     mask: Annotated[
         Path | None,
         Parameter(
-            help="where it may change: auto (where the words look), alpha (its transparent part), or a picture that is "
-            "white or transparent there [default none: everywhere]",
-            metavar="FILE",
+            help="where it may change: auto (where the words look), alpha (its transparent part), none (everywhere), or "
+            "a picture that is white or transparent there [default auto where the model finds the region, else none]",
+            metavar="FILE|auto|alpha|none",
         ),
     ] = None
     soft: Annotated[
@@ -87,7 +87,7 @@ class PhotographFlags:
         """The picture that is the mask, if one is."""
         return None if self.mask is None or str(self.mask) in get_args(Said) else self.mask
 
-    def masked(self) -> "tuple[Said | GivenMask, Photo | None]":
+    def masked(self) -> "tuple[Said | GivenMask | None, Photo | None]":
         """The mask as an edit has it, and its picture if it is one.
 
         Raises:
@@ -96,7 +96,7 @@ class PhotographFlags:
         from zeroshift.edits import GivenMask
 
         if self.mask_file is None:
-            return cast(Said, str(self.mask or "none")), None
+            return None if self.mask is None else cast(Said, str(self.mask)), None
         picture = load_image(self.mask_file, self.megapixels)
         return GivenMask(sha256=picture.sha256), picture
 
