@@ -3,20 +3,32 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from transformers import BertTokenizerFast, BlipConfig, BlipForConditionalGeneration
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from transformers import (
+    BertTokenizerFast,
+    Blip2Config,
+    Blip2ForConditionalGeneration,
+    BlipConfig,
+    BlipForConditionalGeneration,
+    PreTrainedTokenizerFast,
+)
 from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
 
 from tests.shell import call, photograph, refused
 from zeroshift import load
-from zeroshift.captioning.blip import Blip
+from zeroshift.captioning.blip import Blip, marks_of
 from zeroshift.diffusion.backbone import Unsupported
 
 WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]", "a", "cat", "dog", "photo", "of", "the", "on", "sofa")
+
+BLIP_2_WORDS = ("<s>", "<pad>", "</s>", "<unk>", "<image>", "a", "cat", "dog", "photo", "of", "the", "on", "sofa")
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +54,48 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
+def blip_2(place: Path) -> Path:
+    """A tiny random BLIP-2 with OPT as its language model, as transformers saves it."""
+    words = PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer(WordLevel({word: k for k, word in enumerate(BLIP_2_WORDS)}, unk_token="<unk>")),
+        bos_token="<s>",
+        eos_token="</s>",
+        pad_token="<pad>",
+        unk_token="<unk>",
+    )
+    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    ids = {"bos_token_id": 0, "eos_token_id": 2, "pad_token_id": 1}
+    text = {
+        "hidden_size": 16,
+        "ffn_dim": 32,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "word_embed_proj_dim": 16,
+    }
+    config = Blip2Config(
+        vision_config={**sizes, "image_size": 32, "patch_size": 16},
+        qformer_config={**sizes, "encoder_hidden_size": 16, "vocab_size": 20},
+        text_config={
+            "model_type": "opt",
+            "vocab_size": len(BLIP_2_WORDS),
+            "max_position_embeddings": 64,
+            **text,
+            **ids,
+        },
+        num_query_tokens=4,
+        image_token_index=4,
+    )
+    torch.manual_seed(0)
+    model = Blip2ForConditionalGeneration(config)
+    for weight in model.parameters():
+        weight.data.mul_(8)  # else every picture has the same caption
+    model.get_input_embeddings().weight.data[:5] = 0  # else marks are likelier than words
+    model.save_pretrained(place)
+    words.save_pretrained(place)
+    BlipImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(place)
+    return place
+
+
 def pictures(count: int) -> list[Image.Image]:
     generator = np.random.default_rng(1)
     return [Image.fromarray(generator.integers(0, 256, (40, 30, 3), dtype=np.uint8)) for _ in range(count)]
@@ -53,7 +107,8 @@ def test_the_caption_is_that_of_transformers(folder):
     pixels = BlipImageProcessorPil.from_pretrained(folder)(images=[one], return_tensors="pt").pixel_values
     ids = model.generate(pixel_values=pixels, max_new_tokens=8, do_sample=False)
     wanted = BertTokenizerFast.from_pretrained(folder).decode(ids[0], skip_special_tokens=True)
-    assert Blip(folder, most_tokens=8).captions([one]) == [wanted]
+    assert wanted.startswith("[DEC] ")  # which is no word, whatever this tokenizer thinks
+    assert Blip(folder, most_tokens=8).captions([one]) == [wanted.replace("[DEC] ", "")]
 
 
 def test_a_picture_is_looked_at_once_and_alone(folder):
@@ -64,6 +119,36 @@ def test_a_picture_is_looked_at_once_and_alone(folder):
     for key in blip.kept:
         blip.kept[key] = "a cat on the sofa"
     assert blip.captions(found) == ["a cat on the sofa"] * 3
+
+
+def test_what_is_no_word_is_in_no_caption(folder, tmp_path):
+    """BLIP begins with [DEC], which a tokenizer may take for a word like others."""
+    kept = BertTokenizerFast.from_pretrained(folder)
+    ids = [5, 7, 0, 6, 3, 13]  # [DEC] cat [PAD] a [SEP] sofa
+    assert "[DEC]" in kept.decode(ids, skip_special_tokens=True)
+    marks = marks_of(kept, BlipForConditionalGeneration.from_pretrained(folder).config)
+    assert [kept.convert_ids_to_tokens(token) for token in ids if token not in marks] == ["cat", "a", "sofa"]
+    renamed = {word: k for k, word in enumerate(("begin", "</s>", "end", "<image>", "<0x41>", "cat", "[oldies]", "<"))}
+    plain = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(WordLevel(renamed, unk_token="</s>")))
+    config = SimpleNamespace(text_config=SimpleNamespace(bos_token_id=0, eos_token_id=2), image_token_index=99)
+    assert marks_of(plain, config) == {0, 1, 2, 3, 99}
+    for caption in Blip(folder, most_tokens=8).captions(pictures(6)):
+        assert "[" not in caption
+
+
+def test_blip_2_says_what_transformers_says(tmp_path):
+    place = blip_2(tmp_path / "blip-2")
+    found = pictures(2)
+    model = Blip2ForConditionalGeneration.from_pretrained(place)
+    pixels = BlipImageProcessorPil.from_pretrained(place)(images=found[:1], return_tensors="pt").pixel_values
+    ids = model.generate(pixel_values=pixels, max_new_tokens=8, do_sample=False)[0].tolist()
+    assert ids[:5] == [4, 4, 4, 4, 0]  # the picture's places, and the beginning
+    captions = Blip(place, most_tokens=8).captions(found)
+    assert captions[0] == " ".join(BLIP_2_WORDS[k] for k in ids if k > 4) and len(set(captions)) == 2
+    config = json.loads((place / "config.json").read_text())
+    (place / "config.json").write_text(json.dumps({**config, "image_token_index": None}))
+    with pytest.raises(Unsupported, match="names no image_token_index"):
+        Blip(place)
 
 
 def test_what_is_no_captioner_is_refused(folder, checkpoint, tmp_path):

@@ -17,7 +17,7 @@ from tests.tiny_xl import tiny_xl_backbone
 from tests.watch import calls
 from zeroshift.cache import SUFFIX, MeanFolder, cache_folder
 from zeroshift.conditioning.direction import direction_of_words
-from zeroshift.conditioning.means import keep_means, mean_key
+from zeroshift.conditioning.means import Moments, keep_means, mean_key
 from zeroshift.diffusion.backbone import Identity
 from zeroshift.diffusion.embedding import Embedding
 from zeroshift.doubts import Doubt
@@ -26,10 +26,11 @@ from zeroshift.loading import load
 ABOUT = {"model": "tiny", "sentences": "3", "first": "a cat"}
 
 
-def mean(seed: int, pooled: bool = True) -> Embedding:
+def mean(seed: int, pooled: bool = True) -> Moments:
     generator = torch.Generator().manual_seed(seed)
     tokens = torch.randn(1, 4, 5, dtype=torch.float64, generator=generator)
-    return Embedding(tokens, pooled=torch.randn(1, 3, dtype=torch.float64, generator=generator) if pooled else None)
+    vector = torch.randn(1, 3, dtype=torch.float64, generator=generator) if pooled else None
+    return Moments(Embedding(tokens, pooled=vector), 0.1 + seed)
 
 
 def fresh(folder: Path | None):
@@ -43,9 +44,11 @@ def fresh(folder: Path | None):
 @pytest.mark.parametrize("pooled", [True, False])
 def test_what_is_kept_comes_back_to_the_bit(tmp_path, pooled: bool):
     MeanFolder(tmp_path).put("a", mean(1, pooled), ABOUT)
-    found = MeanFolder(tmp_path).get("a")
-    assert torch.equal(found.tokens, mean(1).tokens) and found.tokens.dtype == torch.float64
-    assert torch.equal(found.pooled, mean(1).pooled) if pooled else found.pooled is None
+    kept = MeanFolder(tmp_path).get("a")
+    found, wanted = kept.mean, mean(1).mean
+    assert torch.equal(found.tokens, wanted.tokens) and found.tokens.dtype == torch.float64
+    assert torch.equal(found.pooled, wanted.pooled) if pooled else found.pooled is None
+    assert kept.square == 1.1
     assert MeanFolder(tmp_path).get("b") is None
     assert [kept.about() for kept in MeanFolder(tmp_path).entries()] == [ABOUT]
 
@@ -162,12 +165,13 @@ def test_two_processes_share_a_folder(tmp_path):
     """Both write and make room at once; whatever one reads is whole."""
     code = (
         "import sys, torch; from zeroshift.cache import MeanFolder\n"
+        "from zeroshift.conditioning.means import Moments\n"
         "from zeroshift.diffusion.embedding import Embedding\n"
         "store = MeanFolder(__import__('pathlib').Path(sys.argv[1]), most_bytes=20_000)\n"
         "for k in range(150):\n"
-        "    store.put(str(k % 7), Embedding(torch.full((1, 8, 64), float(k % 7))), {})\n"
+        "    store.put(str(k % 7), Moments(Embedding(torch.full((1, 8, 64), float(k % 7))), 1.0), {})\n"
         "    found = store.get(str((k + 3) % 7))\n"
-        "    assert found is None or bool((found.tokens == (k + 3) % 7).all())\n"
+        "    assert found is None or bool((found.mean.tokens == (k + 3) % 7).all())\n"
     )
     run = [sys.executable, "-W", "error", "-c", code, str(tmp_path)]
     both = [subprocess.Popen(run, stderr=subprocess.PIPE, text=True) for _ in range(2)]

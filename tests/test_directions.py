@@ -21,10 +21,14 @@ from PIL import Image
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from tests.shell import call, edit, photograph, refused
+from tests.tiny import tiny_backbone
+from tests.watch import calls
+from zeroshift.cache import MeanFolder
 from zeroshift.conditioning.direction import Direction, direction_of_words, doubts, load_direction, save_direction
+from zeroshift.conditioning.means import keep_means
 from zeroshift.directions.composing import compose
-from zeroshift.directions.exchange import export_pair, import_pair
-from zeroshift.directions.figure import draw
+from zeroshift.directions.exchange import export_pair, import_pair, read_mean
+from zeroshift.directions.figure import BAR, HEAD, HEIGHT, MARGIN, draw
 from zeroshift.directions.hub import FILE, card, from_pretrained, push_to_hub
 from zeroshift.directions.quality import doubts_about, quality_of
 from zeroshift.generators import sift
@@ -50,6 +54,20 @@ def test_quality_is_distance_spread_and_chance(tiny):
     assert found.distance == pytest.approx(float(direction_of_words(tiny, "cat", "dog", 40).delta.norm()), rel=0.5)
     single = quality_of(tiny, CATS[:1], DOGS[:1])
     assert single.spread == single.chance == 0.0
+
+
+def test_quality_encodes_no_sentence_again(tmp_path):
+    """The sentences of a direction are encoded once, and not at all where an earlier process has kept them."""
+    found = []
+    for n in range(2):
+        backbone = tiny_backbone(torch.float32)
+        keep_means(backbone, MeanFolder(tmp_path))
+        with calls(backbone.text_encoder) as seen:
+            direction_of_words(backbone, "cat", "dog", 40)
+            encoded = len(seen)
+            found.append(quality_of(backbone, template_sentences("cat", 40), template_sentences("dog", 40)))
+            assert len(seen) == encoded == (0 if n else 2)
+    assert found[0] == found[1] and found[0].spread > 0
 
 
 def test_chance_is_how_far_halves_of_one_set_are_apart(tiny):
@@ -104,6 +122,7 @@ def test_sums_are_linear_and_say_what_they_are_of():
         ([drawn(1), Direction(torch.ones(1, 4, 3), {}, torch.ones(1, 2))], [1, 1], "of one text encoder"),
         ([drawn(1), drawn(1)], [1, -1], "cancel out"),
         ([drawn(1)], [1, 2], "these are 1 and 2 weights"),
+        ([drawn(1), drawn(2)], [1, float("nan")], "A weight is a finite number, and one of these is nan"),
         ([], [], "these are 0 and 0 weights"),
     ],
 )
@@ -183,6 +202,9 @@ def test_nothing_else_is_imported_and_nothing_is_run(name: str, tmp_path, monkey
     torch.save(torch.zeros(1, 4, 3), tmp_path / "good.pt")
     with pytest.raises(ValueError, match=r"bad\.pt .*give (?:one tensor of finite floats|another file)|get it anew"):
         import_pair(tmp_path / "good.pt", tmp_path / "bad.pt", ("a", "b"))
+    if name == "not numbers":
+        with pytest.raises(ValueError, match=r"bad\.pt holds 12 values that are no finite numbers \(NaN, infinity\)"):
+            read_mean(tmp_path / "bad.pt")
     assert not (tmp_path / "boom").exists()
 
 
@@ -201,8 +223,12 @@ def test_the_figure_has_a_bar_for_every_token():
     delta = torch.zeros(1, 6, 3)
     delta[0, 2, 0], delta[0, 4, 0] = 2.0, 1.0
     pixels = np.asarray(draw(Direction(delta, {"source": "cat", "target": "dog"})))
-    heights = [int((pixels[24:224, 56 + 12 * k + 6] == 60).sum()) for k in range(6)]
+    heights = [int((pixels[HEAD : HEAD + HEIGHT, MARGIN + BAR * k + 6] == 60).sum()) for k in range(6)]
     assert heights[2] >= 199 and abs(heights[4] - heights[2] / 2) <= 2 and max(heights[k] for k in (0, 1, 3, 5)) <= 1
+    titles = pixels[:HEAD], pixels[-20:], pixels[:, :16]  # what it is, and what either axis has
+    assert all((part < 100).any() for part in titles)
+    long = draw(Direction(delta, {"source": "cat" * 9, "target": "a very long sentence about a dog " * 9}))
+    assert (np.asarray(long)[:HEAD, -8:] == 255).all()  # a title is cut between words, not at the edge
 
 
 class Hub(ThreadingHTTPServer):

@@ -82,6 +82,39 @@ def test_requests_and_tokens_are_capped():
         assert endpoint(server)("cat", 100) == [] and len(server.seen) == 3
 
 
+def test_what_is_asked_again_counts_as_a_request():
+    most = 2
+    with served("failing") as server, pytest.raises(StoppedShort, match="answered 500"):
+        endpoint(server, most_requests=most, retries=8)("cat", 4)
+    assert len(server.seen) == most
+    with served("failing", "well") as server:
+        assert len(endpoint(server, most_requests=1 + most)("cat", 100)) == 4 * most
+    assert len(server.seen) == 1 + most
+    with served("bare") as server:  # refuses, and is asked once more without limits
+        assert len(endpoint(server, most_requests=1 + most)("cat", 100)) == 4 * most
+    assert len(server.seen) == 1 + most
+
+
+def test_the_command_line_sets_time_and_size_of_requests(capsys, checkpoint, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made = ("direction", "make", "--source", "cat", "--target", "dog", "--model", checkpoint, "-o", "d.safetensors")
+    sizes = ("--endpoint-at-once", "3", "--endpoint-answer-tokens", "77", "--endpoint-requests", "2")
+    with served("well") as server:
+        done = call(capsys, *made, *sizes, "--endpoint-model", "own", "--sentences-from", server.url, "--count", "100")
+        assert done.code == 0 and len(server.seen) == 4  # two for each word
+        _, body, _ = server.seen[0]
+        assert (body["max_tokens"], body["model"]) == (77, "own") and "Write 3 different" in body["messages"][0][
+            "content"
+        ]
+        server.seen.clear()
+        few = ("--endpoint-tokens", "150", "--count", "100", "--overwrite", "-q")
+        assert call(capsys, *made, "--sentences-from", server.url, *few).code == 0
+        assert len(server.seen) == 4  # each answer has 100 tokens
+    with served("dripping") as server:
+        done = call(capsys, *made, "--sentences-from", server.url, "--endpoint-timeout", "0.3", "-q", "--overwrite")
+    refused(done, 1, "was not done with its answer within 0.3 s")
+
+
 def test_content_in_parts_and_odd_counts_of_tokens():
     with served("parts") as server:
         assert endpoint(server, at_once=4)("cat", 4) == [f"a cat {k} of 0" for k in range(4)]

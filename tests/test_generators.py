@@ -13,6 +13,10 @@ from tokenizers.processors import TemplateProcessing
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 
 from tests.shell import call, photograph, refused
+from zeroshift.backbones.checkpoint import find_clip
+from zeroshift.captioning.blip import Blip
+from zeroshift.cli.sentences_from import SentenceFlags
+from zeroshift.cli.shared import ModelFlags
 from zeroshift.conditioning.direction import direction_of_words, load_direction, make_direction
 from zeroshift.diffusion.backbone import Unsupported
 from zeroshift.edits import EditSpec
@@ -266,6 +270,26 @@ def test_a_prompt_begins_once(template: str | None):
     assert ids[0] == 0 and ids.count(0) == 1
 
 
+def test_a_language_model_runs_where_the_model_does(monkeypatch, tmp_path):
+    """A device without data stands for one that this machine lacks: the flag has to arrive."""
+    language_model(tmp_path / "lm", causal=True)
+    monkeypatch.setattr("zeroshift.backbones.read.pick_device", lambda device: torch.device({"cuda": "meta"}[device]))
+    made = SentenceFlags(sentences_from=str(tmp_path / "lm")).generator(ModelFlags(device="cuda"))
+    assert made.device == "meta" and made._loaded[0].device.type == "meta"
+    assert generator_of(str(tmp_path / "lm"), device="cuda").device == "meta"
+
+
+def test_a_missing_language_model_and_captioner_are_called_so(tmp_path):
+    """Without a network, which the tests are."""
+    for kind, make in (
+        ("language model", lambda: LanguageModel("owner/none", cache_dir=tmp_path)("cat", 1)),
+        ("captioner", lambda: Blip("owner/none", cache_dir=tmp_path)),
+        ("CLIP", lambda: find_clip("owner/none", tmp_path)),
+    ):
+        with pytest.raises(ValueError, match=f"The {kind} owner/none is not in the cache and cannot be downloaded"):
+            make()
+
+
 def test_a_template_that_begins_to_think_is_told_from_an_answer(tmp_path):
     folder = language_model(tmp_path / "lm", causal=True)
     plain = LanguageModel(folder, at_once=3, most_requests=1)
@@ -333,7 +357,9 @@ def test_the_command_line_keeps_what_was_returned_beside_the_direction(capsys, c
     ("flags", "words"),
     [
         (["--sentences-from", "nowhere/at/all"], (1, "There is no folder nowhere/at/all")),
-        (["--sentences-from", "bank", "--endpoint-model", "x"], (2, "--endpoint-model")),
+        (["--sentences-from", "bank", "--endpoint-model", "x"], (2, "--endpoint-model is for an endpoint")),
+        (["--endpoint-timeout", "5"], (2, "--endpoint-timeout is for an endpoint; add --sentences-from https")),
+        (["--sentences-from", "https://host/v1", "--endpoint-at-once", "0"], (2, "--endpoint-at-once")),
         (["--sentences-from", "a.txt", "--sentences-seed", "1"], (2, "--sentences-seed")),
         (["--sentences-from", "https://user:secret@host/v1"], (2, "a key belongs in the variable ZEROSHIFT_API_KEY")),
         (["--sentences-from", "https://"], (2, "is no address")),
@@ -409,7 +435,7 @@ def test_far_fewer_sentences_than_asked_for_are_a_doubt(capsys, checkpoint, tmp_
         EditSpec(**asked_for, strict=True).resolve(editor)
     asked_for["options"] = {"conditioning": {"sentences": 8}}
     assert "asked for" not in " ".join(EditSpec(**asked_for).resolve(editor).doubts)
-    monkeypatch.setattr("zeroshift.cli.sentences_from.SentenceFlags.generator", lambda _: Terse())
+    monkeypatch.setattr("zeroshift.cli.sentences_from.SentenceFlags.generator", lambda *_: Terse())
     make = ("direction", "make", "--source", "cat", "--target", "dog", "--model", checkpoint, "--count", "10")
     done = call(capsys, *make, "-o", "d.safetensors")
     assert done.code == 0 and 'Of 10 sentences asked for about "cat", 4 can be used' in done.err

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from platformdirs import user_cache_path
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from zeroshift.conditioning.means import Moments
 from zeroshift.diffusion.embedding import Embedding
 from zeroshift.doubts import doubt
 from zeroshift.files import refuse_pipe, write_atomically
@@ -23,6 +25,7 @@ VARIABLE = "ZEROSHIFT_CACHE"
 """environment variable that names another folder than the user's own for caches"""
 MOST_BYTES = 256 << 20
 """that a folder of means holds by default: some 500 words of Stable Diffusion 1.x"""
+PARTS = ("tokens", "pooled", "square")
 ABANDONED = 3600.0
 """seconds after which an unfinished file is nobody's any more"""
 SUFFIX = ".mean.safetensors"
@@ -70,7 +73,7 @@ class MeanFolder:
     def __init__(self, root: Path, most_bytes: int = MOST_BYTES) -> None:
         self.folder, self.most_bytes = root / "means", most_bytes
 
-    def get(self, key: str) -> Embedding | None:
+    def get(self, key: str) -> Moments | None:
         """The mean of this key; None if it is not kept, or damaged, which is said."""
         path = self._path(key)
         try:
@@ -84,7 +87,7 @@ class MeanFolder:
             os.utime(path)
         return mean
 
-    def put(self, key: str, mean: Embedding, about: Mapping[str, str]) -> None:
+    def put(self, key: str, mean: Moments, about: Mapping[str, str]) -> None:
         """Keep a mean; what was not used for longest goes where there is no room."""
         data = mean_bytes(mean, about)
         if len(data) > self.most_bytes:
@@ -137,14 +140,15 @@ class MeanFolder:
             total -= kept.bytes
 
 
-def mean_bytes(mean: Embedding, about: Mapping[str, str]) -> bytes:
-    """A mean as a file, with the hash of its values."""
-    parts = {"tokens": mean.tokens, "pooled": mean.pooled}
+def mean_bytes(moments: Moments, about: Mapping[str, str]) -> bytes:
+    """A mean as a file, with the mean square beside it and the hash of the values."""
+    mean, square = moments.mean, torch.tensor(moments.square, dtype=torch.float64)
+    parts = {"tokens": mean.tokens, "pooled": mean.pooled, "square": square}
     values = {name: x.contiguous() for name, x in parts.items() if x is not None}
     return save(values, {"mean": json.dumps({"sha256": _hash(values), "about": dict(about)}, sort_keys=True)})
 
 
-def read_mean(path: Path) -> Embedding:
+def read_mean(path: Path) -> Moments:
     """Read a mean.
 
     Raises:
@@ -153,11 +157,11 @@ def read_mean(path: Path) -> Embedding:
     """
     refuse_pipe(path)
     with safe_open(path, framework="pt") as file:
-        values = {name: file.get_tensor(name) for name in ("tokens", "pooled") if name in file.keys()}  # noqa: SIM118
+        values = {name: file.get_tensor(name) for name in PARTS if name in file.keys()}  # noqa: SIM118
         said = _said(file.metadata())
     if _hash(values) != said["sha256"]:
         raise ValueError("other values than were written")
-    return Embedding(values["tokens"], pooled=values.get("pooled"))
+    return Moments(Embedding(values["tokens"], pooled=values.get("pooled")), float(values["square"]))
 
 
 def _said(metadata: Mapping[str, str]) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def load(
         model: folder, file (.safetensors) or hub id; None is the model that comes with the package.
         revision: hub revision.
         cache_dir: where hub downloads are kept.
-        device: "auto" takes CUDA, else MPS, else the CPU.
+        device: where all models run; "auto" takes CUDA, else MPS, else the CPU.
         precision: "auto" is fp16 on CUDA, else fp32.
         clip: folder or hub id of a CLIP to compare pictures with; default the model's own, if it has one.
         loras: files of LoRAs to add to the model's weights, each with its weight or without: "style.safetensors:0.8".
@@ -66,7 +66,7 @@ def load(
     backbone = open_backbone(checkpoint, device, precision, None if clip is None else find_clip(clip, cache_dir), loras)
     if cache is not False:
         keep_means(backbone, MeanFolder(cache_folder() if cache is None else Path(cache)))
-    generator = generator_of(sentences) if isinstance(sentences, str) else sentences
+    generator = generator_of(sentences, device=device, cache_dir=cache_dir) if isinstance(sentences, str) else sentences
     directions = None if generator is None else GeneratedDirections(backbone, generator)
     compared = None if vgg is None else load_vgg(Path(vgg), backbone.device)
     captioner = captioner_of(captioner, cache_dir, backbone.device) if isinstance(captioner, str | Path) else captioner

@@ -139,7 +139,8 @@ def find_clip(clip: str | Path, cache_dir: str | Path | None) -> ClipFolder:
         Unsupported: it has no configuration, no words or no plain weights.
     """
     folder = is_folder(clip, "a CLIP as transformers saves it")
-    root = Path(clip) if folder else snapshot(str(clip), None, cache_dir, ["*.json", "*.txt", "*.safetensors"])
+    wanted = ["*.json", "*.txt", "*.safetensors"]
+    root = Path(clip) if folder else snapshot(str(clip), None, cache_dir, wanted, what="CLIP")
     name, commit = (root.resolve().name, None) if folder else (str(clip), root.name)
     if not (root / "config.json").is_file():
         raise Unsupported(f"The CLIP {name} has no config.json; give the folder of a CLIP as transformers saves it.")

@@ -12,8 +12,13 @@ def snapshot(
     cache_dir: str | Path | None,
     wanted: Sequence[str],
     skipped: Sequence[str] = _NOT_LOADED,
+    what: str = "checkpoint",
 ) -> Path:
-    """The folder, named by the commit, that has the ``wanted`` files of a hub repository's parts."""
+    """The folder, named by the commit, that has the ``wanted`` files of a hub repository's parts.
+
+    Raises:
+        ValueError: it is neither in the cache nor can it be downloaded; ``what`` is what the sentence calls it.
+    """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
@@ -23,7 +28,7 @@ def snapshot(
         )
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise ValueError(f"The checkpoint {model} is not in the cache and cannot be downloaded ({reason}).") from error
+        raise ValueError(f"The {what} {model} is not in the cache and cannot be downloaded ({reason}).") from error
     return Path(folder)
 
 

@@ -1,6 +1,7 @@
 """Captions from BLIP, as pix2pix-zero takes them (Li et al. 2022, arXiv:2201.12086), or BLIP-2 (arXiv:2301.12597)."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,6 +21,9 @@ from zeroshift.image import flatten
 
 _KINDS: dict[str, Any] = {"blip": BlipForConditionalGeneration, "blip-2": Blip2ForConditionalGeneration}
 _WANTED = ("*.json", "*.safetensors", "*.txt")
+_ENDS = ("bos", "eos", "pad", "sep", "decoder_start")
+_MARK = re.compile(r"\[[A-Z]+\d*\]|<(?!0x)[^<>\s]+>")
+"""a token that is no word; <0x0A> is a byte of one"""
 _WHAT = "a BLIP as transformers saves it, such as Salesforce/blip-image-captioning-base"
 
 
@@ -48,9 +52,15 @@ class Blip:
         config = self._root / "config.json"
         if not config.is_file():
             raise Unsupported(f"The captioner {self.name} has no config.json; give {_WHAT}.")
-        kind = read_object(config, f"the captioner {self.name}").get("model_type")
+        facts = read_object(config, f"the captioner {self.name}")
+        kind = facts.get("model_type")
         if kind not in _KINDS:
             raise Unsupported(f"The captioner {self.name} is of the kind {kind!r}; give {_WHAT}.")
+        if kind == "blip-2" and facts.get("image_token_index") is None:
+            raise Unsupported(
+                f"config.json of the captioner {self.name} names no image_token_index, which transformers needs of "
+                "a BLIP-2; get the files anew from the hub."
+            )
         if not sorted(self._root.glob("*.safetensors")):
             raise Unsupported(f"The captioner {self.name} has no .safetensors weights; give one that has.")
 
@@ -77,13 +87,17 @@ class Blip:
         model, processor, tokenizer = self._loaded
         pixels = processor(images=[picture], return_tensors="pt").pixel_values.to(model.device)
         ids = model.generate(pixel_values=pixels, max_new_tokens=self.most_tokens, do_sample=False)
-        text: str = tokenizer.decode(ids[0], skip_special_tokens=True)
+        marks = marks_of(tokenizer, model.config)
+        said = [token for token in ids[0].tolist() if token not in marks]
+        text: str = tokenizer.decode(said, skip_special_tokens=True)
         return " ".join(text.split())
 
     @cached_property
     def _root(self) -> Path:
         folder = is_folder(self.model, _WHAT)
-        return Path(self.model) if folder else snapshot(str(self.model), None, self.cache_dir, _WANTED)
+        return (
+            Path(self.model) if folder else snapshot(str(self.model), None, self.cache_dir, _WANTED, what="captioner")
+        )
 
     @cached_property
     def _loaded(self) -> tuple[Any, Any, Any]:
@@ -95,3 +109,14 @@ class Blip:
             tokenizer = AutoTokenizer.from_pretrained(root, local_files_only=True)
             model = kind.from_pretrained(root, local_files_only=True, use_safetensors=True)
         return model.to(self.device).eval(), processor, tokenizer
+
+
+def marks_of(tokenizer: Any, config: Any) -> set[int]:  # noqa: ANN401 - of any class of transformers
+    """The tokens that are no words: those that the model begins, ends and pads with, and those written as [DEC], <s>.
+
+    Not every tokenizer knows them as special: BLIP's "[DEC]" is a word like others to one of BERT's.
+    """
+    of_text = {getattr(config.text_config, f"{name}_token_id", None) for name in _ENDS}
+    own = of_text | {getattr(config, "image_token_index", None)}  # BLIP-2's stand for the picture
+    written = {token for word, token in tokenizer.get_vocab().items() if _MARK.fullmatch(word)}
+    return {token for token in own if token is not None} | written

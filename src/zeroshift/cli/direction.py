@@ -89,10 +89,10 @@ def make(
     check_apart([("the file of sentences", file) for file in (source_sentences, target_sentences)], [output])
     (output,) = settled([output], overwrite, loud)
     check_writable(output, ".safetensors")
-    generators = generators_of(sentences, source_sentences, target_sentences)
+    generators = generators_of(sentences, model, source_sentences, target_sentences)
     words, begun = (source, target), time.perf_counter()
     lines = lines_about(words, generators, count, output, loud)
-    editor, loaded = model.opened(loud, cache=cache.place)
+    editor, loaded = model.opened(loud, cache=cache.place, sentences=sentences.sentences_from)
     chosen = generators[0].name == "template bank" or source_sentences is not None
     encoded = [text for part in lines for text in part] if chosen else []  # of others, what is too long is dropped
     settle(editor.doubts(words if source_sentences is None else [], encoded), strict, loud)
@@ -119,7 +119,9 @@ def encode(backbone: "Backbone", sets: "Sequence[Sequence[str]]", loud: Loudness
     follow(chain([begun], steps), loud.silent)
 
 
-def generators_of(flags: SentenceFlags, source: Path | None, target: Path | None) -> "tuple[Sentences, Sentences]":
+def generators_of(
+    flags: SentenceFlags, model: ModelFlags, source: Path | None, target: Path | None
+) -> "tuple[Sentences, Sentences]":
     """What makes the sentences about the source and the target.
 
     Raises:
@@ -127,7 +129,7 @@ def generators_of(flags: SentenceFlags, source: Path | None, target: Path | None
         ValueError: a file cannot be read.
     """
     if source is None or target is None:
-        generator = flags.generator()
+        generator = flags.generator(model)
         return generator, generator
     from zeroshift.generators.text_file import TextFile
 

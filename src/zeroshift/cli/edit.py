@@ -85,14 +85,14 @@ def edit(
         first = EditSpec.parse({**words, **chosen, **framed, "detail": photographs.detail or 0.0})
     specs = asked_for(first, target, method, seeds, strengths)
     check_all(specs, len(images), photographs, directed=direction is not None, vgg=vgg is not None)
-    generator = wording.for_edits(specs, direction)
+    generator = wording.for_edits(specs, direction, model)
     found = photographs_of(images, photographs, results.output)
     photographs.check(len(found) if images else 0)
     written = written_files(found, specs, direction, photographs, results, loud)
     along = as_direction(direction)
     job = plan(found, written, specs, direction, mask, photographs, results, loud)
     if job.todo or not images:
-        editor, loaded = model.opened(loud, vgg, cache.place)
+        editor, loaded = model.opened(loud, vgg, cache.place, wording.sentences_from)
         if generator is not None:
             editor = replace(editor, directions=GeneratedDirections(editor.backbone, generator))
         with kept_on_failure(editor.directions, written.results[0].parent / "directions"):

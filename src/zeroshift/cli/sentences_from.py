@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Group, Parameter
+from cyclopts.validators import Number
 
-from zeroshift.cli.shared import Text
+from zeroshift.cli.shared import ModelFlags, Text, hub_id, hush_libraries
 from zeroshift.cli.wrong import Wrong, usage
 from zeroshift.files import free, slug, write_atomically
 
@@ -16,6 +17,18 @@ if TYPE_CHECKING:
     from zeroshift.edits import EditSpec
     from zeroshift.generators import Sentences
     from zeroshift.generators.making import GeneratedDirections
+
+
+OF_ENDPOINT = {
+    "endpoint_model": "model",
+    "endpoint_timeout": "timeout",
+    "endpoint_at_once": "at_once",
+    "endpoint_answer_tokens": "answer_tokens",
+    "endpoint_requests": "most_requests",
+    "endpoint_tokens": "most_tokens",
+}
+"""what an endpoint calls its options"""
+POSITIVE = Number(gte=1)
 
 
 @Parameter(name="*", group=Group("Sentences", sort_key=18))
@@ -31,6 +44,29 @@ class SentenceFlags:
     endpoint_model: Annotated[
         Text | None, Parameter(help="which of the endpoint's models [default the only one that it lists]")
     ] = None
+    endpoint_timeout: Annotated[
+        float | None,
+        Parameter(help="seconds that the endpoint has for an answer [default 60]", metavar="S", validator=Number(gt=0)),
+    ] = None
+    endpoint_at_once: Annotated[
+        int | None,
+        Parameter(
+            help="sentences that one request asks the endpoint for [default 50]", metavar="N", validator=POSITIVE
+        ),
+    ] = None
+    endpoint_answer_tokens: Annotated[
+        int | None,
+        Parameter(help="tokens of one answer at most [default 40 for each sentence]", metavar="N", validator=POSITIVE),
+    ] = None
+    endpoint_requests: Annotated[
+        int | None,
+        Parameter(
+            help="requests for one word at most, repeated ones too [default 60]", metavar="N", validator=POSITIVE
+        ),
+    ] = None
+    endpoint_tokens: Annotated[
+        int | None, Parameter(help="tokens for one word at most [default 200000]", metavar="N", validator=POSITIVE)
+    ] = None
     sentences_seed: Annotated[
         int | None, Parameter(help="seed that the bank or language model draws with [default 0]", metavar="N")
     ] = None
@@ -38,33 +74,38 @@ class SentenceFlags:
     @property
     def given(self) -> list[str]:
         """The flags that stood on the command line."""
-        return [f"--{name.replace('_', '-')}" for name, value in vars(self).items() if value is not None]
+        return [f"--{name.replace('_', '-')}" for name in self._named]
 
-    def generator(self) -> "Sentences":
-        """What makes the sentences.
+    @property
+    def _named(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+    def generator(self, model: ModelFlags) -> "Sentences":
+        """What makes the sentences; a language model runs where the model does.
 
         Raises:
             Wrong: an option does not go with it.
         """
         where = self.sentences_from or "bank"
         endpoint = where.startswith(("http://", "https://"))
-        if self.endpoint_model is not None and not endpoint:
-            raise Wrong("--endpoint-model names a model of an endpoint; add --sentences-from https://HOST/v1.")
+        of_endpoint = {OF_ENDPOINT[name]: value for name, value in self._named.items() if name in OF_ENDPOINT}
+        if of_endpoint and not endpoint:
+            first = next(flag for flag in self.given if flag.startswith("--endpoint"))
+            raise Wrong(f"{first} is for an endpoint; add --sentences-from https://HOST/v1.")
         if self.sentences_seed is not None and (endpoint or where.endswith(".txt")):
             raise Wrong("--sentences-seed is for the bank and for language models; leave it out.")
-        if where == "bank" or endpoint or where.endswith(".txt"):
-            from zeroshift.generators.making import generator_of
+        if endpoint:
+            from zeroshift.generators.endpoint import Endpoint
 
             with usage():
-                return generator_of(where, seed=self.sentences_seed or 0, model=self.endpoint_model)
-        from zeroshift.cli.shared import hush_libraries
-
-        hush_libraries()
+                return Endpoint(where, **of_endpoint)
+        if hub_id(where):
+            hush_libraries()
         from zeroshift.generators.making import generator_of
 
-        return generator_of(where, seed=self.sentences_seed or 0)
+        return generator_of(where, seed=self.sentences_seed or 0, device=model.device, cache_dir=model.cache_dir)
 
-    def for_edits(self, specs: "Sequence[EditSpec]", direction: Path | None) -> "Sentences | None":
+    def for_edits(self, specs: "Sequence[EditSpec]", direction: Path | None, model: ModelFlags) -> "Sentences | None":
         """What makes the sentences of edits, if that was asked for.
 
         Raises:
@@ -81,7 +122,7 @@ class SentenceFlags:
             made = build_method(spec.method, spec.options).conditioning
             if getattr(made, "words", None) != "sentences":
                 raise Wrong(f"{said} is for an edit direction made of sentences, and this edit has none; leave it out.")
-        return self.generator()
+        return self.generator(model)
 
 
 DEFAULT_SENTENCES = SentenceFlags()

@@ -82,21 +82,23 @@ class ModelFlags:
     precision: Annotated[Precision, Parameter(help="auto is fp16 on CUDA, else fp32")] = "auto"
     threads: Annotated[int | None, Parameter(help="CPU threads", metavar="N", validator=Number(gte=1))] = None
 
-    def opened(self, loud: "Loudness", vgg: Path | None = None, cache: Cache = None) -> "tuple[Editor, float]":
+    def opened(
+        self, loud: "Loudness", vgg: Path | None = None, cache: Cache = None, sentences: str | None = None
+    ) -> "tuple[Editor, float]":
         """Load the model as ``open`` does, saying so, and return it with the seconds that took."""
         begun = time.perf_counter()
         with waiting("loading the model", loud.silent):
-            editor = self.open(vgg, cache)
+            editor = self.open(vgg, cache, sentences)
         return editor, time.perf_counter() - begun
 
-    def open(self, vgg: Path | None = None, cache: Cache = None) -> "Editor":
-        """Load the model.
+    def open(self, vgg: Path | None = None, cache: Cache = None, sentences: str | None = None) -> "Editor":
+        """Load the model; ``sentences`` is where those come from, which may be downloaded as well.
 
         Raises:
             Wrong: an option is about downloads, and the model is not downloaded; there are too many threads.
             ValueError: the model cannot be loaded.
         """
-        check_hub(self.model, self.revision, self.cache_dir, self.clip, self.captioner)
+        check_hub(self.model, self.revision, self.cache_dir, self.clip, self.captioner, hub_id(sentences))
         check_threads(self.threads)
         import torch
 
@@ -135,6 +137,12 @@ class Loudness:
 
 DEFAULT_MODEL = ModelFlags()
 DEFAULT_LOUDNESS = Loudness()
+
+
+def hub_id(sentences: str | None) -> str | None:
+    """What sentences come from where that may be downloaded: no bank, file or endpoint; else None."""
+    known = sentences in (None, "bank") or str(sentences).startswith(("http://", "https://"))
+    return None if known or str(sentences).endswith(".txt") else sentences
 
 
 def check_hub(model: str | None, revision: str | None, cache_dir: Path | None, *others: str | None) -> None:

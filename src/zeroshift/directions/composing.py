@@ -1,6 +1,7 @@
 """Sums of edit directions: "cat to dog" and "photo to sketch" at once, one backwards, one stronger."""
 
 import json
+import math
 from collections.abc import Sequence
 
 import torch
@@ -12,12 +13,15 @@ def compose(directions: Sequence[Direction], weights: Sequence[float]) -> Direct
     """The weighted sum of directions; a weight of -1 turns one round.
 
     Raises:
-        ValueError: there are none, or more or fewer weights, or they are of different text encoders.
+        ValueError: there are none, or more or fewer weights, one is no finite number, or they are of
+            different text encoders.
     """
     if not directions or len(directions) != len(weights):
         raise ValueError(
             f"Give one weight for every direction; these are {len(directions)} and {len(weights)} weights."
         )
+    if odd := [weight for weight in weights if not math.isfinite(weight)]:
+        raise ValueError(f"A weight is a finite number, and one of these is {odd[0]}; give another.")
     check_alike(directions)
     delta = torch.stack([w * d.delta.float() for d, w in zip(directions, weights, strict=True)]).sum(0)
     pooled = [w * d.pooled.float() for d, w in zip(directions, weights, strict=True) if d.pooled is not None]

@@ -81,12 +81,12 @@ def read_mean(path: Path) -> Tensor:
         ) from error
     if not isinstance(found, Tensor) or found.layout != torch.strided:
         raise ValueError(f"{path} holds a {type(found).__name__}; give {wanted}.")
-    try:
-        return Direction(found.detach(), {}).delta
-    except ValueError as error:
+    if not (found.ndim == 3 and len(found) == 1 and found.is_floating_point()):
         kind = str(found.dtype).removeprefix("torch.")
-        said = f"{kind} of {tuple(found.shape)}, or values that are no numbers"
-        raise ValueError(f"{path} holds {said}; give {wanted}.") from error
+        raise ValueError(f"{path} holds {kind} of {tuple(found.shape)}; give {wanted}.")
+    if wrong := int((~found.isfinite()).sum()):
+        raise ValueError(f"{path} holds {wrong} values that are no finite numbers (NaN, infinity); get it anew.")
+    return found.detach()
 
 
 def _check_size(path: Path, data: bytes) -> None:

@@ -4,15 +4,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-import torch
 from torch import Tensor
 
 from zeroshift.conditioning.direction import Direction
-from zeroshift.conditioning.means import mean_of
+from zeroshift.conditioning.means import Moments, moments_of
 from zeroshift.diffusion.backbone import Backbone
 
 LOOKED_AT = 100
-"""sentences of each set that the spread is taken from"""
+"""sentences of each set whose words are looked at"""
 SHARE = 0.1
 """of the length of an encoded sentence that a direction has at least; with the first shipped model "photo" to "picture"
 had 0.02, "cat" to "dog" 0.44"""
@@ -42,26 +41,19 @@ class Quality:
 
 
 def quality_of(backbone: Backbone, source: Sequence[str], target: Sequence[str]) -> Quality:
-    """Measure two sets of sentences that a direction is made of."""
-    means = [mean_of(backbone, sentences).tokens for sentences in (source, target)]
-    sets = [sentences[:LOOKED_AT] for sentences in (source, target)]
-    vectors = [_encoded(backbone, sentences) for sentences in sets]
-    spread = (sum(map(_scatter, vectors)) / 2) ** 0.5
-    chance = spread * sum(1 / len(sentences) for sentences in (source, target)) ** 0.5
-    length = float(torch.cat(vectors).square().sum(1).mean().sqrt())
-    pieces = in_pieces(backbone, [*sets[0], *sets[1]])
-    return Quality(float((means[1] - means[0]).norm()), spread, chance, length, pieces)
+    """Measure two sets of sentences that a direction is made of; what was encoded for that is not encoded again."""
+    sets = [(moments_of(backbone, sentences), len(sentences)) for sentences in (source, target)]
+    spread = (sum(_variance(moments, count) for moments, count in sets) / 2) ** 0.5
+    chance = spread * sum(1 / count for _, count in sets) ** 0.5
+    length = (sum(moments.square * count for moments, count in sets) / sum(count for _, count in sets)) ** 0.5
+    distance = float((sets[1][0].mean.tokens - sets[0][0].mean.tokens).norm())
+    return Quality(distance, spread, chance, length, in_pieces(backbone, [*source[:LOOKED_AT], *target[:LOOKED_AT]]))
 
 
-def _encoded(backbone: Backbone, sentences: Sequence[str]) -> Tensor:
-    """Sentences as one vector each, (N, L * D)."""
-    batches = (sentences[first : first + 64] for first in range(0, len(sentences), 64))
-    return torch.cat([backbone.embed(batch).tokens.cpu().double().flatten(1) for batch in batches])
-
-
-def _scatter(vectors: Tensor) -> float:
-    """The mean squared distance of vectors from their mean, unbiased; 0 of one."""
-    return float((vectors - vectors.mean(0)).square().sum()) / max(len(vectors) - 1, 1)
+def _variance(moments: Moments, count: int) -> float:
+    """The mean squared distance of ``count`` sentences from their mean, unbiased; 0 of one."""
+    around = moments.square - float(moments.mean.tokens.square().sum())
+    return max(around, 0.0) * count / (count - 1) if count > 1 else 0.0
 
 
 def in_pieces(backbone: Backbone, sentences: Sequence[str]) -> float:

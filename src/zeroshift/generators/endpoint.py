@@ -14,6 +14,7 @@ from zeroshift.generators.base import StoppedShort, asked
 from zeroshift.sentences import with_article
 
 if TYPE_CHECKING:
+    from httpx2 import Request
     from openai import OpenAI
 
 KEY = "ZEROSHIFT_API_KEY"
@@ -24,6 +25,18 @@ MOST_BYTES = 4 << 20
 """of one answer"""
 HIDDEN = "[key]"
 """what stands where a server repeats the key"""
+
+
+@dataclass
+class Spent:
+    """What a word has cost so far."""
+
+    requests: int = 0
+    tokens: int = 0
+
+    def count(self, request: "Request") -> None:
+        """Count a request for sentences that goes out."""
+        self.requests += request.method == "POST"
 
 
 @dataclass(frozen=True)
@@ -42,15 +55,17 @@ class Endpoint:
     """of drawing, as pix2pix-zero asks GPT-3"""
     at_once: int = 50
     """sentences that one request asks for"""
+    answer_tokens: int | None = None
+    """of one answer at most, what a model thinks before it counted; by default 40 for each sentence"""
     most_requests: int = 60
-    """for one word"""
+    """for one word, those that are made again counted"""
     most_tokens: int = 200_000
     """for one word, requests and answers together"""
     timeout: float = 60.0
     """seconds without an answer after which a request is made again, and within which an answer has to be whole"""
     retries: int = 4
     """how often a request that failed is made again, with growing pauses, or as the server says (Retry-After)"""
-    _spent: list[int] = field(default_factory=list, init=False, repr=False, compare=False)
+    _spent: Spent = field(default_factory=Spent, init=False, repr=False, compare=False)
     _bare: list[bool] = field(default_factory=list, init=False, repr=False, compare=False)
     """not empty once a server refused limits and temperature, as those of models that reason do"""
 
@@ -73,11 +88,12 @@ class Endpoint:
             "url": self.url,
             "model": self._model,
             "temperature": f"{self.temperature:g}",
+            "answer_tokens": str(self._limit),
             "request": request("WORD", self.at_once),
         }
 
     def __call__(self, word: str, count: int) -> Sequence[str]:
-        self._spent.clear()
+        self._spent.requests = self._spent.tokens = 0
         return asked(self._answers, word, count, self.most_requests)
 
     @property
@@ -86,14 +102,20 @@ class Endpoint:
         own = os.environ.get(OWN_KEY, "") if host == "openai.com" or host.endswith(".openai.com") else ""
         return os.environ.get(KEY, "").strip() or own.strip()
 
+    @property
+    def _limit(self) -> int:
+        """Tokens of one answer."""
+        return 40 * self.at_once if self.answer_tokens is None else self.answer_tokens
+
     @cached_property
     def _client(self) -> "OpenAI":
-        from openai import OpenAI
+        from openai import DefaultHttpxClient, OpenAI
 
         key = self._key or "none"  # local servers take any
         if not key.isascii() or not key.isprintable():
             raise StoppedShort(f"The key for {self.name} has characters that no key has; set the variable {KEY} anew.")
-        return OpenAI(api_key=key, base_url=self.url, timeout=self.timeout, max_retries=self.retries)
+        http = DefaultHttpxClient(event_hooks={"request": [self._spent.count]})  # the client's own repetitions as well
+        return OpenAI(api_key=key, base_url=self.url, timeout=self.timeout, max_retries=self.retries, http_client=http)
 
     @cached_property
     def _model(self) -> str:
@@ -107,31 +129,33 @@ class Endpoint:
         return self._hidden(listed[0])
 
     def _answers(self, word: str, number: int) -> list[str]:
-        if sum(self._spent) >= self.most_tokens:
+        if self._spent.requests >= self.most_requests or self._spent.tokens >= self.most_tokens:
             return []
         model = self._model
         with self._told():
             done = json.loads(self._body(model, request(word, self.at_once)))
             answers = [text_of(choice["message"]["content"]) for choice in done["choices"]]
-            self._spent.append(tokens_of(done.get("usage")) or 40 * self.at_once)
+            self._spent.tokens += tokens_of(done.get("usage")) or self._limit
         return [self._hidden(line) for answer in answers for line in answer.splitlines() if line.strip()]
 
     def _body(self, model: str, content: str) -> bytes:
         """A whole answer; once more without limits and temperature where a server does not take these."""
         import openai
 
-        limits: dict[str, Any] = {"temperature": self.temperature, "max_tokens": 40 * self.at_once}
+        limits: dict[str, Any] = {"temperature": self.temperature, "max_tokens": self._limit}
         asked = {"model": model, "messages": [{"role": "user", "content": content}]}
         try:
             return self._whole(asked if self._bare else asked | limits)
         except openai.BadRequestError:
-            if self._bare:
+            if self._bare or self._spent.requests >= self.most_requests:
                 raise
             self._bare.append(True)
             return self._whole(asked)
 
     def _whole(self, asked: Mapping[str, Any]) -> bytes:
-        with self._client.chat.completions.with_streaming_response.create(**asked) as response:
+        left = self.most_requests - self._spent.requests
+        client = self._client.with_options(max_retries=min(self.retries, left - 1))
+        with client.chat.completions.with_streaming_response.create(**asked) as response:
             return b"".join(self._bounded(response.iter_bytes()))
 
     def _bounded(self, parts: Iterable[bytes]) -> Iterator[bytes]:
@@ -160,9 +184,11 @@ class Endpoint:
             raise
         except openai.APIStatusError as error:
             raise StoppedShort(f"{self.name} answered {error.status_code}, {advice(error.status_code)}.") from None
-        except openai.APITimeoutError:
+        except openai.APITimeoutError as error:
+            times = 1 + int(error.request.headers.get("x-stainless-retry-count", "0"))
             raise StoppedShort(
-                f"{self.name} did not answer within {self.timeout:g} s, {1 + self.retries} times; try again later."
+                f"{self.name} did not answer within {self.timeout:g} s, {times} times; try again later, or give it "
+                "more time."
             ) from None
         except httpx2.TimeoutException:  # in the middle of an answer, where the client does not ask again
             raise StoppedShort(f"{self.name} was not done with its answer within {self.timeout:g} s.") from None

@@ -55,7 +55,7 @@ class LanguageModel:
     """of one answer"""
     most_requests: int = 250
     """for one word"""
-    cache_dir: Path | None = None
+    cache_dir: str | Path | None = None
     """where hub downloads are kept"""
     device: str = "cpu"
     """where it runs, as torch calls it"""
@@ -86,7 +86,11 @@ class LanguageModel:
     @cached_property
     def _root(self) -> Path:
         folder = is_folder(self.model, _WHAT)
-        return Path(self.model) if folder else snapshot(str(self.model), None, self.cache_dir, _WANTED)
+        return (
+            Path(self.model)
+            if folder
+            else snapshot(str(self.model), None, self.cache_dir, _WANTED, what="language model")
+        )
 
     @cached_property
     def _sha256(self) -> str:

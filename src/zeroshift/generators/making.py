@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 
+from zeroshift.backbones.checkpoint import Device
 from zeroshift.conditioning.direction import Direction, make_direction
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.generators.base import Remembered, Sentences
@@ -142,14 +143,16 @@ def told(sifted: Sifted) -> str:
     return f" ({said})" if said else ""
 
 
-def generator_of(text: str, *, seed: int = 0, model: str | None = None, device: str = "cpu") -> Sentences:
+def generator_of(
+    text: str, *, seed: int = 0, device: Device = "auto", cache_dir: str | Path | None = None
+) -> Sentences:
     """The generator that a text names: "bank", the address of an endpoint, a text file, or a language model.
 
     Args:
         text: "bank", an address that begins with http, the name of a .txt file, a folder or a hub id.
         seed: of the bank and of language models.
-        model: of an endpoint.
-        device: where a language model runs.
+        device: where a language model runs; "auto" takes CUDA, else MPS, else the CPU.
+        cache_dir: where a language model's download is kept.
 
     Raises:
         ValueError: it is none of these.
@@ -157,9 +160,10 @@ def generator_of(text: str, *, seed: int = 0, model: str | None = None, device: 
     if text == "bank":
         return Bank(seed)
     if text.startswith(("http://", "https://")):
-        return Endpoint(text, model)
+        return Endpoint(text)
     if text.endswith(".txt"):
         return TextFile(Path(text))
+    from zeroshift.backbones.read import pick_device
     from zeroshift.generators.language_model import LanguageModel  # transformers takes seconds to import
 
-    return LanguageModel(text, seed, device=device)
+    return LanguageModel(text, seed, device=pick_device(device).type, cache_dir=cache_dir)
