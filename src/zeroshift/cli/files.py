@@ -40,8 +40,9 @@ class PhotographFlags:
     mask: Annotated[
         Path | None,
         Parameter(
-            help="where it may change: auto (where the words look), alpha (its transparent part), none (everywhere), or "
-            "a picture that is white or transparent there [default auto where the model finds the region, else none]",
+            help="where it may change: auto (where the words look), alpha (its transparent part), none (everywhere), "
+            "or a picture that is white or transparent there [default auto where the model finds the region, else "
+            "none]",
             metavar="FILE|auto|alpha|none",
         ),
     ] = None
