@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.captioned import seeing
 from tests.shell import FEW, call, photograph, refused
-from zeroshift import load
+from zeroshift import EditSpec, load
 from zeroshift.captioning.written import WrittenCaptions, is_captions
 from zeroshift.image import load_image
+from zeroshift.miniature.captioner import HeadsCaptioner
+from zeroshift.words import KnownWords, write_known_words
 
 SAYS = {"a.png": "a cat on the sofa", "b.png": 'a "big" dog, asleep'}
 
@@ -127,6 +130,29 @@ def test_an_edit_by_a_file_of_captions(capsys, pictures, checkpoint, tmp_path):
     done = call(capsys, *several, "--keep-going", *model)
     assert done.code != 0 and "no caption for b.png" in done.err
     assert len([*(tmp_path / "out").glob("a-dog*.png")]) == 1 and not [*(tmp_path / "out").glob("b-*")]
+
+
+def test_the_models_own_captioner_still_reads_targets_and_judges_results(pictures, checkpoint, tmp_path):
+    """Captions are another's: styles, coats, doubts about words and verdicts are the model's as without it."""
+    folder = seeing(checkpoint, tmp_path / "own", list(pictures.values()))
+    write_known_words(folder, KnownWords(frozenset({"a", "photo", "of", "cat", "dog", "sketch", "pencil", "black"})))
+    captions = written(tmp_path / "c.json", json.dumps(SAYS | {"a.png": "a tabby cat on the sofa"}))
+    editor, alone = load(folder, captioner=captions), load(folder)
+    assert isinstance(editor.captioner, WrittenCaptions) and isinstance(editor.judge, HeadsCaptioner)
+    few = editor.method("sdedit", {"steps": 2})
+    done = {target: editor.edit(pictures["a.png"], target=target, method=few) for target in ("sketch", "black")}
+    recipes = [(result.recipe["source_prompt"], result.recipe["target_prompt"]) for result in done.values()]
+    assert recipes == [
+        ("a tabby cat on the sofa", "a pencil sketch of a tabby cat"),
+        ("a tabby cat on the sofa", "a black cat on the sofa"),
+    ]
+    assert EditSpec(target="sketch").changes_all(editor.vocabulary)
+    for result in done.values():
+        (lacking,) = alone.judge.lacking([result.native], result.recipe["target_prompt"])
+        assert result.verdict.lacking == lacking
+    assert done["sketch"].verdict.lacking  # a random model draws no sketch
+    (said,) = editor.edit(pictures["a.png"], target="zebra", method=few).warnings
+    assert 'does not know "zebra"' in said and "sofa" not in said  # which is the caption's word
 
 
 def test_a_model_without_a_captioner_says_what_to_give(capsys, pictures, checkpoint):

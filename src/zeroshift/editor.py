@@ -8,7 +8,7 @@ from typing import cast, get_args, overload
 from PIL import Image
 
 from zeroshift.batching import check_sure, framed_alike, groups, look, look_at
-from zeroshift.captioning import Captioner, Seen, Vocabulary, vocabulary_of
+from zeroshift.captioning import Captioner, Judge, Seen, Vocabulary, judge_of, vocabulary_of
 from zeroshift.conditioning.direction import Direction, as_direction
 from zeroshift.control.perceptual import Vgg
 from zeroshift.diffusion.backbone import Backbone
@@ -50,6 +50,8 @@ class Editor:
     """makes edit directions of two words; None: the template bank does"""
     known: KnownWords | None = None
     """the words that the model was trained with; None: the tokenizer alone tells"""
+    own: Captioner | None = None
+    """the model's own captioner, which reads targets and judges results whatever ``captioner`` says of pictures"""
 
     @property
     def default_fit(self) -> Fit:
@@ -58,8 +60,13 @@ class Editor:
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """What makes edits of captions: the captioner's own reading of them, or that of plain English."""
-        return vocabulary_of(self.captioner)
+        """What makes edits of captions: the captioner's reading of them, else the model's own, or that of plain English."""
+        return vocabulary_of(self.captioner, self.own)
+
+    @property
+    def judge(self) -> Judge | None:
+        """What tells whether a result shows what was asked for; None: nothing does."""
+        return judge_of(self.captioner, self.own)
 
     def method(self, name: str = "pix2pix-zero", options: Options | None = None, paper: bool = False) -> Method:
         """A method with this model's presets (not with ``paper``), overlaid by nested ``options``.

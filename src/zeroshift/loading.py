@@ -50,7 +50,8 @@ def load(
         clip: folder or hub id of a CLIP to compare pictures with; default the model's own, if it has one.
         loras: files of LoRAs to add to the model's weights, each with its weight or without: "style.safetensors:0.8".
         captioner: says what a picture shows where an edit names no source: a captioner, the folder or hub id of a
-            BLIP, or a file of captions by pictures' names (.csv, .json, .txt); default the model's own, if it has one.
+            BLIP, or a file of captions by pictures' names (.csv, .json, .txt); default the model's own, if it has one,
+            which reads targets and judges results in any case.
         finder: says which part of a picture its subject takes; default the model's own, if it has one.
         sentences: makes the sentences of edit directions: a generator, or "bank", the folder or hub id of a language
             model, the address of an endpoint, or a .txt file; default the template bank.
@@ -73,8 +74,8 @@ def load(
     if isinstance(checkpoint, OneFile):
         return Editor(backbone, {}, captioner, compared, finder, directions)
     root = checkpoint.root
-    presets, sees, finds = read_presets(root), captioner or own_captioner(root), finder or own_finder(root)
-    return Editor(backbone, presets, sees, compared, finds, directions, read_known_words(root))
+    own, presets, finds = own_captioner(root), read_presets(root), finder or own_finder(root)
+    return Editor(backbone, presets, captioner or own, compared, finds, directions, read_known_words(root), own)
 
 
 def captioner_of(model: str | Path, cache_dir: str | Path | None, device: torch.device) -> Captioner:

@@ -95,9 +95,8 @@ def run_group(
 ) -> Iterator[Progress]:
     """Do what ``groups`` took together; see ``Editor.run``."""
     if not group.frames:
-        return with_verdicts(
-            editor.captioner, editor.run_generated(group.requests, seeds=group.seeds), group.requests, ()
-        )
+        generated = editor.run_generated(group.requests, seeds=group.seeds)
+        return with_verdicts(editor.judge, generated, group.requests, ())
     steps = translate(
         editor.backbone,
         group.frames,
@@ -108,4 +107,4 @@ def run_group(
         inversions=inversions,
         vgg=editor.vgg,
     )
-    return with_verdicts(editor.captioner, steps, group.requests, group.frames)
+    return with_verdicts(editor.judge, steps, group.requests, group.frames)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image
 
-from zeroshift.captioning import Captioner, Judge
+from zeroshift.captioning import Judge
 from zeroshift.image.errors import ImageError
 from zeroshift.request import Request
 from zeroshift.results import FramedPhoto, Result
@@ -33,7 +33,7 @@ class Verdict:
 
 
 def with_verdicts(
-    captioner: Captioner | None, steps: Iterator[Progress], requests: Sequence[Request], frames: Sequence[FramedPhoto]
+    judge: Judge | None, steps: Iterator[Progress], requests: Sequence[Request], frames: Sequence[FramedPhoto]
 ) -> Iterator[Progress]:
     """Say with each result what became of the edit, and what was doubtful about its words.
 
@@ -44,18 +44,18 @@ def with_verdicts(
             yield step
             continue
         columns = [[row[n] for row in step.results] for n in range(len(requests))]
-        told = [judged(captioner, column, one, frames) for column, one in zip(columns, requests, strict=True)]
+        told = [judged(judge, column, one, frames) for column, one in zip(columns, requests, strict=True)]
         yield replace(step, results=tuple(zip(*told, strict=True)))
 
 
 def judged(
-    captioner: Captioner | None, results: Sequence[Result], request: Request, frames: Sequence[FramedPhoto]
+    judge: Judge | None, results: Sequence[Result], request: Request, frames: Sequence[FramedPhoto]
 ) -> list[Result]:
     """The results of one request with their verdicts."""
     after = [result.native for result in results]
     before = [frame.pixels for frame in frames] or [result.reconstruction or result.native for result in results]
     prompt = request.task.target_prompt
-    missed = captioner.lacking(after, prompt) if isinstance(captioner, Judge) else [""] * len(after)
+    missed = [""] * len(after) if judge is None else judge.lacking(after, prompt)
     verdicts = [
         verdict_of(change_between(source, edit), lacking, request)
         for source, edit, lacking in zip(before, after, missed, strict=True)

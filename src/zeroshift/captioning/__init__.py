@@ -8,9 +8,14 @@ from zeroshift.captioning.base import Captioner, Doubting, Judge, Knowing, Scope
 from zeroshift.captioning.sentences import PlainEnglish
 
 
-def vocabulary_of(captioner: Captioner | None) -> Vocabulary:
-    """What reads a captioner's sentences: the captioner itself if it can, else a parser of plain English."""
-    return captioner if isinstance(captioner, Vocabulary) else PlainEnglish()
+def vocabulary_of(*captioners: Captioner | None) -> Vocabulary:
+    """What reads captions and targets: the first of these captioners that can, else a parser of plain English."""
+    return next((one for one in captioners if isinstance(one, Vocabulary)), PlainEnglish())
+
+
+def judge_of(*captioners: Captioner | None) -> Judge | None:
+    """What tells whether a result shows what was asked for: the first of these captioners that can."""
+    return next((one for one in captioners if isinstance(one, Judge)), None)
 
 
 def see(captioner: Captioner, pictures: Sequence[Image.Image]) -> list[Seen]:
@@ -29,6 +34,7 @@ __all__ = [
     "Scope",
     "Seen",
     "Vocabulary",
+    "judge_of",
     "see",
     "vocabulary_of",
 ]
