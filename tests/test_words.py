@@ -62,7 +62,7 @@ def test_what_is_cut_is_what_the_encoder_is_not_given(tiny):
 
 
 def test_a_word_is_unknown_if_it_is_spelled_letter_by_letter(tiny, shipped):
-    assert unknown_words(tiny, None, ["a photo of a cat", "狗", "a helicopter's dog"]) == ["狗", "helicopter"]
+    assert unknown_words(tiny, None, ["a photo of a cat", "狗", "a helicopter's dog"]) == ("狗", "helicopter")
     for word in ("lion", "helicopter", "狗", "zebra"):
         assert spelled_out(shipped.pieces(word)), word
     # words of which Stable Diffusion's tokenizer makes few and long tokens
@@ -70,7 +70,8 @@ def test_a_word_is_unknown_if_it_is_spelled_letter_by_letter(tiny, shipped):
 
 
 def test_a_word_is_unknown_if_training_never_said_it(tiny):
-    assert unknown_words(tiny, KNOWN, ["a photo of a cat", "a sketch of a Tabby cat"]) == ["sketch"]
+    assert unknown_words(tiny, KNOWN, ["a photo of a cat", "a sketch of a Tabby cat"]) == ("sketch",)
+    assert unknown_words(tiny, KNOWN, ["a sketch on a sofa"], "a cat on a sofa") == ("sketch",)
 
 
 def test_everything_that_training_says_is_known():
@@ -135,6 +136,35 @@ def test_an_unknown_target_is_told_once_for_all_pictures(capsys, place, word):
     assert done.code == 0
     (line,) = [line for line in done.err.splitlines() if "warning" in line]
     assert f'does not know "{word}"' in line and "cat and dog" in line
+
+
+def test_several_unknown_targets_are_one_warning(capsys, place):
+    """By several methods too, which run one after another; each result has its own in JSON."""
+    words = ("0.png", "--target", "lion", "--target", "zebra", "--target", "dog", "--method", "sdedit,ddim")
+    done = call(capsys, "edit", "--source", "cat", *words, "--model", place, "--steps", "2")
+    assert done.code == 0
+    (line,) = [line for line in done.err.splitlines() if "does not know" in line]
+    assert 'does not know "lion" and "zebra" and will ignore or misread them; it was trained' in line
+    done = call(capsys, "edit", "--source", "cat", *words, "--model", place, "--steps", "2", "--json")
+    told = {row["target"]: row["warnings"] for row in map(json.loads, done.out.splitlines())}
+    assert [(target, len(said)) for target, said in told.items()] == [("lion", 1), ("zebra", 1), ("dog", 0)]
+    assert '"lion"' in told["lion"][0] and '"zebra"' not in told["lion"][0]
+
+
+def test_a_refusal_announces_no_file(capsys, place):
+    """That a result gets another name is said where there will be one."""
+    Path("r.png").touch()
+    Path("d.safetensors").touch()
+    again = edit(capsys, place, "0.png", "--target", "lion", "-o", "r.png")
+    assert again.code == 0 and again.err.count("r.png is there and stays; writing r-2.png") == 1
+    assert again.err.index("stays") < again.err.index("does not know")
+    refused(edit(capsys, place, "0.png", "--target", "lion", "--strict", "-o", "r.png"), 2, '"lion"')  # and no more
+    few = ("--model", place, "--steps", "2", "-o", "r.png")
+    refused(call(capsys, "generate", "a lion", *few, "--strict"), 2, '"lion"')
+    assert "r.png is there and stays; writing r-3.png" in call(capsys, "generate", "a lion", *few).err
+    make = ("direction", "make", "--source", "cat", "--target", "lion", "--count", "2", "--model", place)
+    refused(call(capsys, *make, "-o", "d.safetensors", "--strict"), 2, '"lion"')
+    assert "d.safetensors is there and stays" in call(capsys, *make, "-o", "d.safetensors").err
 
 
 def test_strict_refuses_with_the_same_sentence_and_writes_nothing(capsys, place):

@@ -31,7 +31,7 @@ from zeroshift.request import Request
 from zeroshift.results import Result
 from zeroshift.running import run_group, run_groups
 from zeroshift.translate import Progress, generate, invert, translate_generated
-from zeroshift.words import KnownWords, doubts_of_words
+from zeroshift.words import KnownWords, about_unknown, doubts_of_words, unknown_words
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ class Editor:
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """What makes edits of captions: the captioner's reading of them, else the model's own, or that of plain English."""
+        """What makes edits of captions: the captioner's reading of them, else the model's own, else plain English's."""
         return vocabulary_of(self.captioner, self.own)
 
     @property
@@ -294,6 +294,14 @@ class Editor:
         that a picture's ``caption`` has are not held against anybody.
         """
         return doubts_of_words(self.backbone, self.known, prompts, sentences, caption)
+
+    def unknown(self, prompts: Sequence[str], caption: str = "") -> tuple[str, ...]:
+        """The words of prompts that the model does not know, those of a picture's ``caption`` left out."""
+        return unknown_words(self.backbone, self.known, prompts, caption)
+
+    def about_unknown(self, words: Sequence[str]) -> str:
+        """One sentence about words that the model does not know: what they may be meant for, and what it can show."""
+        return about_unknown(self.backbone.identity.name, words, self.known, self.backbone.spelling.whole)
 
     def run(
         self,

@@ -300,15 +300,15 @@ class EditSpec(_Data):
         looks = photograph and self.masked_by_words(editor)
         self._check_soft(masked=looks or self.mask is not None)
         request = Request(replace(task, direction=along), by, auto_mask=looks, soft=self.soft, detail=self.detail)
-        seen = caption if self.source is None else None
-        doubts = editor.doubts(request.texts, [*request.sentences, *self.given_sentences], seen or "")
+        seen = (caption or "") if self.source is None else ""
+        doubts = editor.doubts(request.texts, [*request.sentences, *self.given_sentences], seen)
         if along is not None:
             doubts = (*doubts, *doubts_of_direction(along, editor.backbone, task.source, task.target))
         elif editor.directions is not None and task.words is None and "sentences" in fields_of(type(by.conditioning)):
             doubts = (*doubts, WHOLE_PROMPTS)
         if doubts and self.strict:
             raise DoubtfulWords(" ".join(doubts))
-        return replace(request, doubts=doubts)
+        return replace(request, doubts=doubts, unknown=editor.unknown(request.texts, seen))
 
     @property
     def given_sentences(self) -> list[str]:

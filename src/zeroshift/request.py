@@ -45,6 +45,8 @@ class Request:
     """pixels of the photograph over which an edit with a mask fades in; by default 1/60 of the shorter side"""
     doubts: tuple[str, ...] = field(default=(), compare=False)
     """what to warn about in its words"""
+    unknown: tuple[str, ...] = field(default=(), compare=False)
+    """the words that the model does not know: the first of ``doubts`` names them"""
 
     @property
     def texts(self) -> tuple[str, ...]:

@@ -73,16 +73,20 @@ def words_of(text: str) -> list[str]:
     return list(dict.fromkeys(word for word in found if len(word) > 1 or not word.isascii()))
 
 
-def unknown_words(backbone: Backbone, known: KnownWords | None, texts: Iterable[str]) -> list[str]:
+def unknown_words(
+    backbone: Backbone, known: KnownWords | None, texts: Iterable[str], caption: str = ""
+) -> tuple[str, ...]:
     """The words that a model was not trained with; where that is not known, those that its tokenizer spells out.
 
     A word is spelled out if a token of it is no whole character, or if it has three tokens or more of less than
-    ``LEAST_LETTERS`` letters on average. Of the 49,408 tokens of Stable Diffusion, rare names have longer ones.
+    ``LEAST_LETTERS`` letters on average. Of the 49,408 tokens of Stable Diffusion, rare names have longer ones. The
+    words of a ``caption`` are a captioner's, and nobody's to choose.
     """
-    words = list(dict.fromkeys(word for text in texts for word in words_of(text)))
+    seen = words_of(caption)
+    words = [word for word in dict.fromkeys(word for text in texts for word in words_of(text)) if word not in seen]
     if known is not None:
-        return [word for word in words if word not in known.words]
-    return [word for word in words if spelled_out(backbone.spelling.pieces(word))]
+        return tuple(word for word in words if word not in known.words)
+    return tuple(word for word in words if spelled_out(backbone.spelling.pieces(word)))
 
 
 def spelled_out(pieces: Sequence[str]) -> bool:
@@ -109,11 +113,10 @@ def doubts_of_words(
     """What to warn about in prompts and words: one sentence for all that are unknown, one for each that is cut.
 
     ``sentences`` are those that an edit direction is made of; of them is said how many are cut. The words of a
-    ``caption`` are a captioner's, and nobody's to choose.
+    ``caption`` are left out.
     """
     texts = list(dict.fromkeys(text for text in texts if text))
-    name, seen = backbone.identity.name, words_of(caption)
-    unknown = [word for word in unknown_words(backbone, known, texts) if word not in seen]
+    name, unknown = backbone.identity.name, unknown_words(backbone, known, texts, caption)
     found = [about_unknown(name, unknown, known, backbone.spelling.whole)] if unknown else []
     for text in texts:
         if cut := cut_words(backbone, text):

@@ -10,12 +10,18 @@ from zeroshift.captioning.sentences import PlainEnglish
 
 def vocabulary_of(*captioners: Captioner | None) -> Vocabulary:
     """What reads captions and targets: the first of these captioners that can, else a parser of plain English."""
-    return next((one for one in captioners if isinstance(one, Vocabulary)), PlainEnglish())
+    for one in captioners:
+        if isinstance(one, Vocabulary):
+            return one
+    return PlainEnglish()
 
 
 def judge_of(*captioners: Captioner | None) -> Judge | None:
     """What tells whether a result shows what was asked for: the first of these captioners that can."""
-    return next((one for one in captioners if isinstance(one, Judge)), None)
+    for one in captioners:
+        if isinstance(one, Judge):
+            return one
+    return None
 
 
 def see(captioner: Captioner, pictures: Sequence[Image.Image]) -> list[Seen]:

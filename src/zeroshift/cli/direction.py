@@ -12,7 +12,7 @@ from cyclopts.validators import Number
 
 from zeroshift.cli.cache import DEFAULT_CACHE, CacheFlags
 from zeroshift.cli.direction_files import compose, export, import_, list_
-from zeroshift.cli.output import check_apart, check_picture, check_writable, settle, settled, tell, warn
+from zeroshift.cli.output import check_apart, check_picture, check_writable, settle, tell, tell_moved, unused, warn
 from zeroshift.cli.progress import follow, waiting
 from zeroshift.cli.sentences_from import DEFAULT_SENTENCES, SentenceFlags, keep_lines
 from zeroshift.cli.shared import (
@@ -87,7 +87,7 @@ def make(
     if source.strip().casefold() == target.strip().casefold():
         raise Wrong(f'Source and target are both "{source}"; give two different ones.')
     check_apart([("the file of sentences", file) for file in (source_sentences, target_sentences)], [output])
-    (output,) = settled([output], overwrite, loud)
+    wanted, (output,) = output, unused([output], overwrite)
     check_writable(output, ".safetensors")
     generators = generators_of(sentences, model, source_sentences, target_sentences)
     words, begun = (source, target), time.perf_counter()
@@ -99,6 +99,7 @@ def make(
     sifted = sifted_lines(editor.backbone, generators, words, lines, count, chosen=chosen)
     doubts = few(generators[0], words, sifted, count)
     settle(doubts, strict, loud)
+    tell_moved([wanted], [output], loud)
     sets = [one.sentences for one in sifted]
     encode(editor.backbone, sets, loud)
     made = direction_of_sifted(editor.backbone, generators, words, sifted, doubts)

@@ -88,7 +88,7 @@ def edit(
     generator = wording.for_edits(specs, direction, model)
     found = photographs_of(images, photographs, results.output)
     photographs.check(len(found) if images else 0)
-    written = written_files(found, specs, direction, photographs, results, loud)
+    written = written_files(found, specs, direction, photographs, results)
     along = as_direction(direction)
     job = plan(found, written, specs, direction, mask, photographs, results, loud)
     if job.todo or not images:

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from zeroshift.cli.files import PhotographFlags, ResultFlags
-from zeroshift.cli.output import FOLDER, check_apart, check_picture, places, settled
-from zeroshift.cli.shared import Loudness
+from zeroshift.cli.output import FOLDER, check_apart, check_picture, places, unused
 from zeroshift.cli.streams import STDIN, STDOUT
 from zeroshift.cli.wrong import Wrong, usage
 from zeroshift.edits import EditSpec, check_together, spread
@@ -53,6 +52,13 @@ class Written:
     """each result beside its source; empty if that is not asked for"""
     sheet: Path | None
     """the sheet of all"""
+    wanted: Sequence[Path]
+    """what all of these would be called if no such files were there"""
+
+    @property
+    def every(self) -> list[Path]:
+        """All files."""
+        return [*self.results, *self.beside, *([] if self.sheet is None else [self.sheet])]
 
 
 def photographs_of(images: Sequence[Path], flags: PhotographFlags, output: Path | None) -> list[Photograph]:
@@ -152,7 +158,6 @@ def written_files(
     direction: Path | None,
     flags: PhotographFlags,
     results: ResultFlags,
-    loud: Loudness,
 ) -> Written:
     """The files of all results and of what is written beside them.
 
@@ -170,15 +175,16 @@ def written_files(
     every = [*files, *beside_of(files, results.before_after), *sheet]
     read += [("the inversion", flags.inversion_file), ("the mask", flags.mask_file)]
     check_apart(read, [path for path in every if path != STDOUT])
+    wanted = every
     if results.skip_existing:
-        every = [*every[: len(every) - len(sheet)], *settled(sheet, False, loud)]
+        every = [*every[: len(every) - len(sheet)], *unused(sheet, False)]
     else:
-        every = settled(every, results.overwrite, loud)
+        every = unused(every, results.overwrite)
     for path in every:
         if not (results.skip_existing and os.path.lexists(path)):
             check_picture(path)
     n = len(files)
-    return Written(every[:n], every[n : len(every) - len(sheet)], every[-1] if sheet else None)
+    return Written(every[:n], every[n : len(every) - len(sheet)], every[-1] if sheet else None, wanted)
 
 
 def beside_of(files: Sequence[Path], before_after: Path | None) -> list[Path]:

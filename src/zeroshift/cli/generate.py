@@ -8,7 +8,7 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
 from zeroshift.cli.files import BATCH
-from zeroshift.cli.output import check_apart, check_picture, places, put, settle, settled, tell
+from zeroshift.cli.output import check_apart, check_picture, places, put, settle, tell, tell_moved, unused
 from zeroshift.cli.progress import follow
 from zeroshift.cli.shared import (
     DEFAULT_LOUDNESS,
@@ -50,11 +50,12 @@ def generate(
         raise Wrong("Give one prompt or more, none of them empty, as in: a photo of a cat.")
     named = places([Path(f"{slug(prompt)}-{seed}.png") for prompt in prompts], output)
     check_apart([], named)
-    files = settled(named, overwrite, loud)
+    files = unused(named, overwrite)
     for path in files:
         check_picture(path)
     editor, _ = model.opened(loud)
     settle(editor.doubts(prompts), strict, loud)
+    tell_moved(named, files, loud)
     from zeroshift.image import encode_image
     from zeroshift.image.save import FORMATS
     from zeroshift.translate import generate as sampled

@@ -13,7 +13,7 @@ from zeroshift.batching import framed_alike, groups, look_at
 from zeroshift.cli.delivery import Place, deliver, finished, write_sheet
 from zeroshift.cli.editing import Photograph, Written
 from zeroshift.cli.files import PhotographFlags, ResultFlags
-from zeroshift.cli.output import warn
+from zeroshift.cli.output import tell_moved, warn
 from zeroshift.cli.previews import Previews
 from zeroshift.cli.progress import shown
 from zeroshift.cli.shared import Loudness
@@ -138,7 +138,7 @@ def write(
     previews = previews_of(job, editor)
     edits, total = len(job.specs), len(job.todo or [0]) * len(job.specs)
     pace = Pace(f"; the model took {loaded:.1f} s to load")
-    for group, step in shown(with_doubts(job, steps), total, job.loud.silent):
+    for group, step in shown(with_doubts(job, editor, steps), total, job.loud.silent):
         if previews is not None:
             previews.write(editor, group, step)
         if step.results:
@@ -147,13 +147,20 @@ def write(
             write_group(job, editor, group, step, failed, seconds, remark)
 
 
-def with_doubts(job: Job, steps: "Iterator[tuple[Group, Progress]]") -> "Iterator[tuple[Group, Progress]]":
-    """Say once on stderr what is doubtful about the words of edits."""
-    said = set[str]()
-    for group, step in steps:
-        doubts = dict.fromkeys(doubt for request in group.requests for doubt in request.doubts)
-        warn([doubt for doubt in doubts if doubt not in said], job.loud)
-        said |= doubts.keys()
+def with_doubts(
+    job: Job, editor: "Editor", steps: "Iterator[tuple[Group, Progress]]"
+) -> "Iterator[tuple[Group, Progress]]":
+    """Say on stderr which results get other names, now that they will come, and once what is doubtful about words."""
+    known, said = set[str](), set[str]()
+    for n, (group, step) in enumerate(steps):
+        if n == 0:
+            tell_moved(job.written.wanted, job.written.every, job.loud)
+        words = [w for w in dict.fromkeys(w for request in group.requests for w in request.unknown) if w not in known]
+        others = dict.fromkeys(d for request in group.requests for d in request.doubts[bool(request.unknown) :])
+        unknown = [editor.about_unknown(words)] if words else []
+        warn([*unknown, *(doubt for doubt in others if doubt not in said)], job.loud)
+        known.update(words)
+        said |= others.keys()
         yield group, step
 
 

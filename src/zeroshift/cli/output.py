@@ -40,6 +40,13 @@ def places(names: Sequence[Path], output: Path | None) -> list[Path]:
 
 def settled(paths: Sequence[Path], overwrite: bool, loud: "Loudness") -> list[Path]:
     """Where results go: ``paths``, or numbered names beside what is there already, which is told in one line."""
+    found = unused(paths, overwrite)
+    tell_moved(paths, found, loud)
+    return found
+
+
+def unused(paths: Sequence[Path], overwrite: bool) -> list[Path]:
+    """The same, without a word: ``tell_moved`` says it once nothing is in the way of the work any more."""
     if overwrite:
         return list(paths)
     found, taken = list[Path](), set(paths)
@@ -47,13 +54,17 @@ def settled(paths: Sequence[Path], overwrite: bool, loud: "Loudness") -> list[Pa
         taken.discard(path)
         found.append(path if path == STDOUT else free(path, taken))
         taken |= {path, found[-1]}
+    return found
+
+
+def tell_moved(paths: Sequence[Path], found: Sequence[Path], loud: "Loudness") -> None:
+    """Say on stderr that results get other names than ``paths``, where something is there already."""
     moved = [(old, new) for old, new in zip(paths, found, strict=True) if old != new]
     if moved and not loud.silent:
         old, new = moved[0]
         many = f" ({len(moved)} files in all)" if len(moved) > 1 else ""
         line = f"{old} is there and stays; writing {new}{many}. --overwrite replaces it."
         print("zeroshift:", printable(line), file=sys.stderr)
-    return found
 
 
 def check_apart(read: Iterable[tuple[str, Path | None]], written: Iterable[Path | None]) -> None:
