@@ -32,6 +32,7 @@ VERBS = {
     "doctor": "Say what this machine and a checkpoint can do together.",
     "train": "Train a model on a folder of captioned pictures.",
     "quality": "Measure a model on a folder of captioned pictures.",
+    "bench": "Run methods on a benchmark, score anybody's edits, and set figures beside published ones.",
 }
 EXTRAS = {"lightning": "train", "openai": "endpoint"}
 """the extra that each optional library comes with"""

@@ -1,0 +1,99 @@
+"""What is compared: methods with their options, each under a name of its own."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from zeroshift.bench.items import Item, first_fault
+from zeroshift.edits import EditSpec, spread
+from zeroshift.presets import overlay
+
+NAME = re.compile(r"\w[\w.+@-]*")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A method with options, as it stands in tables."""
+
+    name: str
+    """also that of the folder of its edits"""
+    method: str = "pix2pix-zero"
+    options: Mapping[str, object] = field(default_factory=dict)
+    """nested options, over the model's presets"""
+    paper_defaults: bool = False
+    """whether the model's presets are left out"""
+    blend: bool = False
+    """whether Prompt-to-Prompt blends and amplifies (by 2) the words that an item names, as PIE-Bench's authors do"""
+    intensity: float | None = None
+    """how much is edited: entries of one method that differ in it are a curve"""
+
+    def spec(self, item: Item, seed: int) -> EditSpec:
+        """What is asked for, of the whole picture.
+
+        Raises:
+            OptionError: the method has no such option.
+        """
+        spec = EditSpec(
+            target=item.target,
+            source=item.source or None,
+            prompt=None if item.source == item.source_prompt else item.source_prompt,
+            method=self.method,
+            options=self._options(item),
+            paper_defaults=self.paper_defaults,
+            seed=seed,
+            region="none",
+        )
+        spec.check()
+        return spec
+
+    def _options(self, item: Item) -> dict[str, object]:
+        if not self.blend or item.blended is None:
+            return dict(self.options)
+        source, target = item.blended
+        own = {"blend_words": f"{source},{target}", "amplify": f"{target}=2"}
+        return overlay(self.options, {"control": own})
+
+
+_ENTRIES = TypeAdapter(list[Entry])
+
+
+def read_plan(path: Path) -> list[Entry]:
+    """Entries from a JSON file: a list of objects with ``name``, ``method``, ``options``, ``intensity``.
+
+    Raises:
+        ValueError: it is no such list, two entries have one name, or a name is no name of a folder.
+    """
+    try:
+        entries = _ENTRIES.validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise ValueError(f"{path} is no list of methods to compare: {first_fault(error)}.") from error
+    names = [entry.name for entry in entries]
+    if len(set(names)) < len(names) or not names:
+        raise ValueError(f"{path} names an entry twice, or none; give each its own name.")
+    if wrong := [name for name in names if not NAME.fullmatch(name)]:
+        raise ValueError(
+            f'The name "{wrong[0]}" in {path} is also a folder\'s: take letters, digits and . + @ - alone.'
+        )
+    return entries
+
+
+def planned(methods: Sequence[str], strengths: Sequence[float]) -> list[Entry]:
+    """Every method with the model's presets, at each strength of its conditioning; SDEdit's is its noise.
+
+    Strength 1 is the method as it is, and its entry is called by the method's name alone.
+
+    Raises:
+        ValueError: there is no such method.
+    """
+    return [_at(method, strength, len(strengths) > 1) for method in methods for strength in strengths]
+
+
+def _at(method: str, strength: float, several: bool) -> Entry:
+    intensity = strength if several else None
+    if strength == 1:
+        return Entry(method, method, intensity=intensity)
+    (spec,) = spread(EditSpec(target="dog", source="cat", method=method), [strength])
+    return Entry(f"{method}@{strength:g}", method, spec.options, intensity=intensity)

@@ -1,0 +1,164 @@
+"""Scoring a folder of edits, whoever made them: one line per edit, which is kept, so that nothing is scored twice."""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from zeroshift.bench.items import Benchmark, Item, picture_of
+from zeroshift.bench.judging import BETTER, Judges, figures_of
+from zeroshift.bench.published_folders import edit_of
+from zeroshift.bench.running import read_times
+from zeroshift.files import sha256_of_file
+from zeroshift.image import load_image
+from zeroshift.image.errors import ImageError
+from zeroshift.image.folders import EXTENSIONS
+
+SCORES = "scores.jsonl"
+STRIP = 512
+"""pixels of one picture of PIE-Bench's strips"""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One edit's figures: a row of the table."""
+
+    entry: str
+    item: str
+    task: str
+    figures: dict[str, float]
+    """by the names of ``judging.BETTER``; those that are not defined are NaN"""
+    seconds: float = math.nan
+    """how long the edit took, where that is known"""
+    judged: str = ""
+    """hash of what scored, of the item's words, photograph and mask"""
+    edit_sha256: str = ""
+    source_sha256: str = ""
+    source: str = ""
+    """the photograph's file"""
+    edit: str = ""
+    """the edit's"""
+
+
+def entries_in(edits: Path) -> list[Path]:
+    """Folders of edits: those inside of a folder, or that itself where pictures lie in it.
+
+    Raises:
+        ImageError: there are no pictures.
+    """
+    if not edits.is_dir():
+        raise ImageError(f"There is no folder {edits}; name that of the edited pictures.")
+    inside = [path for path in sorted(edits.iterdir()) if path.is_dir() and _has_pictures(path, deep=True)]
+    found = [edits] if _has_pictures(edits) else inside
+    if not found:
+        raise ImageError(f"There are no pictures in {edits} or its folders; name that of the edited pictures.")
+    return found
+
+
+def _has_pictures(folder: Path, deep: bool = False) -> bool:
+    files = folder.rglob("*") if deep else folder.iterdir()
+    return any(path.suffix.lower() in EXTENSIONS for path in files)
+
+
+def score(
+    judges: Judges, benchmark: Benchmark, folders: Sequence[Path], place: Path
+) -> Iterator[tuple[int, int, Scored]]:
+    """Score every edit that is there, each on its own; yield how many are done, how many there are, and the row.
+
+    What ``place`` holds already of the same bytes by the same judges is not scored again. Rows are written there as
+    they come.
+
+    Raises:
+        ImageError: a picture cannot be read.
+    """
+    keys = {item.name: fingerprint(judges, item) for item in benchmark.items}
+    known = {
+        (row.entry, row.item, row.edit_sha256): row for row in read_scores(place) if row.judged == keys.get(row.item)
+    }
+    found = [
+        (folder, item, path)
+        for folder in folders
+        for item in benchmark.items
+        if (path := edit_of(item, benchmark, folder)) is not None
+    ]
+    for done, (folder, item, path) in enumerate(found, start=1):
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        row = known.get((folder.name, item.name, sha256))
+        if row is None:
+            row = scored(judges, benchmark, item, folder, path, keys[item.name])
+            with place.open("a", encoding="utf-8") as lines:
+                lines.write(json.dumps(_plain(row)) + "\n")
+        yield done, len(found), row
+
+
+def scored(judges: Judges, benchmark: Benchmark, item: Item, folder: Path, path: Path, key: str) -> Scored:
+    """The figures of one edit; ``key`` is its fingerprint.
+
+    Raises:
+        ImageError: a picture cannot be read.
+    """
+    photo, source = load_image(path), picture_of(item)
+    edit = last_of_strip(photo.image) if benchmark.strips else photo.image
+    if edit.size != source.size:  # tools have sizes of their own; the photograph's is what is compared at
+        edit = edit.resize(source.size, Image.Resampling.LANCZOS)
+    times = read_times(folder)
+    return Scored(
+        folder.name,
+        item.name,
+        item.task,
+        figures_of(judges, item, source, edit),
+        times[item.name].seconds if item.name in times else math.nan,
+        key,
+        photo.sha256,
+        sha256_of_file(item.picture),
+        str(item.picture),
+        str(path),
+    )
+
+
+def last_of_strip(picture: Image.Image) -> Image.Image:
+    """The last square of PIE-Bench's strips, and what is square as it is."""
+    if picture.width == picture.height:
+        return picture
+    return picture.crop((picture.width - STRIP, picture.height - STRIP, picture.width, picture.height))
+
+
+def read_scores(place: Path) -> list[Scored]:
+    """Rows that were written; a last line that was cut off is left out."""
+    if not place.is_file():
+        return []
+    rows = list[Scored]()
+    for line in place.read_text(encoding="utf-8").splitlines():
+        try:
+            found = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        figures = {name: math.nan if value is None else value for name, value in found.pop("figures").items()}
+        seconds = found.pop("seconds")
+        rows.append(Scored(figures=figures, seconds=math.nan if seconds is None else seconds, **found))
+    return rows
+
+
+def fingerprint(judges: Judges, item: Item) -> str:
+    """A short hash of all that figures of an edit depend on beside the edit.
+
+    Raises:
+        ImageError: the photograph is not there.
+    """
+    words = (item.source, item.target, item.source_prompt, item.target_prompt)
+    try:
+        mask = sha256_of_file(item.mask) if isinstance(item.mask, Path) else str(item.mask)
+        facts = [judges.names, list(BETTER), words, sha256_of_file(item.picture), mask]
+    except OSError as error:
+        raise ImageError(f"{error.filename} cannot be read ({error.strerror}); get the benchmark anew.") from error
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+
+
+def _plain(row: Scored) -> dict[str, object]:
+    """A row for JSON, which has no NaN; infinite PSNRs of equal pictures stay, as Python writes them."""
+    figures = {name: None if math.isnan(value) else value for name, value in row.figures.items()}
+    return {**vars(row), "figures": figures, "seconds": None if math.isnan(row.seconds) else row.seconds}

@@ -1,0 +1,74 @@
+"""From the table of single edits to what is said of methods."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from zeroshift.bench.judging import BETTER, SUCCESS
+from zeroshift.bench.papers import Comparison, compared
+from zeroshift.bench.scoring import Scored
+from zeroshift.bench.statistics import Difference, Mean, difference, mean_of
+from zeroshift.bench.table import figures_in
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One entry over all its items, or those of one task."""
+
+    entry: str
+    items: int
+    means: Mapping[str, Mean]
+    """by figure; of success, over the items that count: those that were judged rightly before the edit"""
+    beside: Mapping[str, Difference]
+    """by figure: what it is more than the baseline's, over the items that both have"""
+    published: Sequence[Comparison]
+
+    def as_dict(self) -> dict[str, object]:
+        """Everything as plain values; what is not defined is None."""
+        return plain(asdict(self))  # type: ignore[return-value]
+
+
+def summaries(rows: Sequence[Scored], baseline: str | None = None, task: str | None = None) -> list[Summary]:
+    """Every entry's summary; differences are to ``baseline``, an entry's name.
+
+    Raises:
+        ValueError: there is no such entry.
+    """
+    rows = [row for row in rows if task is None or row.task == task]
+    entries = list(dict.fromkeys(row.entry for row in rows))
+    if baseline is not None and baseline not in entries:
+        raise ValueError(f"There is no {baseline} among what is compared: {', '.join(entries)}.")
+    return [_summary(rows, entry, baseline) for entry in entries]
+
+
+def _summary(rows: Sequence[Scored], entry: str, baseline: str | None) -> Summary:
+    own, figures = [row for row in rows if row.entry == entry], figures_in(rows)
+    means = {name: mean_of(column(own, name)) for name in (*figures, "seconds")}
+    beside = dict[str, Difference]()
+    if baseline is not None and entry != baseline:
+        base = {row.item: row for row in rows if row.entry == baseline}
+        both = [row for row in own if row.item in base]
+        for name in figures:
+            other = column([base[row.item] for row in both], name)
+            beside[name] = difference(column(both, name), other, success=name in SUCCESS)
+    found = {name: mean.value for name, mean in means.items()}
+    return Summary(entry, len(own), means, beside, compared(entry, found))
+
+
+def column(rows: Sequence[Scored], name: str) -> list[float]:
+    """One figure of each row, NaN where it is not defined."""
+    return [row.seconds if name == "seconds" else row.figures.get(name, math.nan) for row in rows]
+
+
+def better(name: str, value: float) -> float:
+    """A figure so that more is better."""
+    return value if BETTER[name] else -value
+
+
+def plain(value: object) -> object:
+    """Values for JSON, which has no NaN and no infinity."""
+    if isinstance(value, dict):
+        return {key: plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,125 @@
+"""``zeroshift bench``: ``run``; ``bench_scores`` has the other sub-verbs."""
+
+import json
+import sys
+from collections.abc import Generator, Iterator, Sequence
+from pathlib import Path
+from shlex import join
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
+
+from zeroshift.cli.bench_scores import Count, Folder, Tasks, items_of, papers, report, score
+from zeroshift.cli.cache import DEFAULT_CACHE, CacheFlags
+from zeroshift.cli.editing import numbers_of
+from zeroshift.cli.output import check_apart, check_folder
+from zeroshift.cli.quality import follow
+from zeroshift.cli.shared import (
+    DEFAULT_LOUDNESS,
+    DEFAULT_MODEL,
+    OUTPUT,
+    Loudness,
+    ModelFlags,
+    Seed,
+    Text,
+    as_app,
+)
+from zeroshift.cli.wrong import Wrong, usage
+from zeroshift.sentences import printable
+
+if TYPE_CHECKING:
+    from zeroshift.bench.entries import Entry
+    from zeroshift.bench.running import Made, Step
+    from zeroshift.translate import Progress
+
+
+def command(tokens: Sequence[str]) -> App:
+    """The verb with its sub-verbs."""
+    app = App(
+        name="bench",
+        help="Run methods on a benchmark, score anybody's edits, and set figures beside published ones.",
+        help_epilogue="",
+        usage="zeroshift bench run|score|report|papers [OPTIONS]",
+    )
+    app.command(as_app(run, "run", "bench run BENCHMARK -o FOLDER [OPTIONS]"))
+    app.command(as_app(score, "score", "bench score BENCHMARK EDITS [OPTIONS]"))
+    app.command(as_app(report, "report", "bench report TABLE.csv -o FILE.html [OPTIONS]"))
+    app.command(as_app(papers, "papers", "bench papers [TABLE.csv] [OPTIONS]"))
+    for flag in (*app.help_flags, *app.version_flags):
+        app[flag].show = False
+    return app
+
+
+def run(
+    benchmark: Folder,
+    /,
+    *,
+    output: Annotated[
+        Path, Parameter(name=["--output", "-o"], group=OUTPUT, help="folder for edits, one folder inside per entry")
+    ],
+    method: Annotated[
+        Text | None, Parameter(help="names with commas between [default all]", metavar="NAME,...")
+    ] = None,
+    strengths: Annotated[
+        Text, Parameter(help="of the conditioning, each an entry; 1 is the method as it is", metavar="X,...")
+    ] = "1",
+    plan: Annotated[Path | None, Parameter(help="JSON list of entries to compare, instead of methods")] = None,
+    task: Tasks = (),
+    count: Count = None,
+    seed: Seed = 0,
+    model: ModelFlags = DEFAULT_MODEL,
+    cache: CacheFlags = DEFAULT_CACHE,
+    loud: Loudness = DEFAULT_LOUDNESS,
+) -> None:
+    """Edit every item of a benchmark with several methods; what is there already is not made again.
+
+    Items go round: a run that is stopped has as many of every entry, and goes on where it was when started again.
+    """
+    from zeroshift.bench.running import left, write_run
+
+    check_apart([("the benchmark", benchmark)], [output])
+    check_folder(output)
+    items = items_of(benchmark, task, count)
+    entries = _entries(plan, method, strengths)
+    with usage():
+        for entry in entries:
+            entry.spec(items.items[0], seed)
+    todo = len(left(items, entries, output))
+    if not loud.silent:
+        total = len(items.items) * len(entries)
+        print(f"{todo} of {total} edits to make: {len(items.items)} items, {len(entries)} entries", file=sys.stderr)
+    editor, _ = model.opened(loud, cache=cache.place)
+    write_run(output, items, entries, editor.backbone.identity.name, seed, join(["zeroshift", *sys.argv[1:]]))
+    from zeroshift.bench.running import run as steps
+
+    failed = follow(_counted(steps(editor, items, entries, output, seed=seed)), loud.silent)
+    why = {f"{one.entry}/{one.item}": one.error for one in failed}
+    made = todo - len(failed)
+    facts = json.dumps({"made": made, "failed": why})
+    print(facts if loud.json else f"{made} edits made, {len(failed)} failed, in {output}")
+    for name, sentence in [] if loud.json else why.items():
+        print("zeroshift: failed:", printable(f"{name}: {sentence}"), file=sys.stderr)
+
+
+def _counted(steps: "Iterator[Step]") -> "Generator[Progress, None, list[Made]]":
+    from zeroshift.translate import Progress
+
+    failed = []
+    for step in steps:
+        if step.made.error:
+            failed.append(step.made)
+        yield Progress("edits", step.done, step.total, None)
+    return failed
+
+
+def _entries(plan: Path | None, method: str | None, strengths: str) -> "list[Entry]":
+    from zeroshift.bench.entries import planned, read_plan
+    from zeroshift.methods import METHODS
+
+    if plan is not None:
+        if method is not None or strengths != "1":
+            raise Wrong("--plan says which methods are compared, and at which strengths; leave the others out.")
+        return read_plan(plan)
+    names = [one.name for one in METHODS] if method is None else [name.strip() for name in method.split(",")]
+    with usage():
+        return planned(names, numbers_of(strengths))

@@ -1,0 +1,259 @@
+"""``zeroshift bench``: ``score``, ``report`` and ``papers``."""
+
+import json
+import sys
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from shlex import join
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from zeroshift.cli.output import check_apart, check_writable
+from zeroshift.cli.quality import follow
+from zeroshift.cli.shared import DEFAULT_LOUDNESS, MODEL, OUTPUT, Loudness, Text, hush_libraries
+from zeroshift.cli.wrong import Wrong, usage
+from zeroshift.files import write_atomically
+
+if TYPE_CHECKING:
+    from zeroshift.bench.items import Benchmark
+    from zeroshift.bench.papers import Comparison, PublishedTable
+    from zeroshift.bench.scoring import Scored
+    from zeroshift.translate import Progress
+
+ROWS = "scores.jsonl"
+"""where scores are kept, beside the table"""
+HEADS = {
+    "structure-distance": "structure",
+    "psnr-outside": "PSNR",
+    "lpips-outside": "LPIPS",
+    "mse-outside": "MSE",
+    "ssim-outside": "SSIM",
+    "clip-score": "CLIP",
+    "clip-score-edited": "CLIP part",
+    "clip-accuracy": "CLIP acc.",
+    "local-clip": "local",
+    "seconds": "seconds",
+}
+"""columns of published tables as they are printed"""
+Folder: TypeAlias = Annotated[
+    Path,
+    Parameter(help="folder of PIE-Bench, of Plug-and-Play's TI2I, of tasks such as cat2dog, or with an items.json"),
+]
+Count: TypeAlias = Annotated[
+    int | None,
+    Parameter(help="items of each task, by their names' hashes [default all]", metavar="N", validator=Number(gte=1)),
+]
+Tasks: TypeAlias = Annotated[
+    tuple[Text, ...], Parameter(name="--task", help="only items of this task; may be given again")
+]
+
+
+def items_of(root: Path, tasks: Sequence[str], count: int | None) -> "Benchmark":
+    """A benchmark's items of some tasks, or some of every task.
+
+    Raises:
+        Wrong: there is no such task.
+        ValueError: the folder is no benchmark.
+    """
+    from zeroshift.bench.published_folders import open_benchmark
+
+    found = open_benchmark(root)
+    with usage():
+        found = found.of_tasks(tasks) if tasks else found
+    return found if count is None else found.drawn(count)
+
+
+def score(
+    benchmark: Annotated[Path, Parameter(help="folder of the benchmark, or of photographs that were all edited alike")],
+    edits: Annotated[Path, Parameter(help="folder of edited pictures, or one with such a folder per entry")],
+    /,
+    *,
+    source: Annotated[Text | None, Parameter(help="what photographs of no benchmark show")] = None,
+    target: Annotated[Text | None, Parameter(help="what their edits shall show")] = None,
+    task: Tasks = (),
+    count: Count = None,
+    mode: Annotated[
+        Literal["paper", "corrected"], Parameter(help="paper scores as published evaluators do, quirks and all")
+    ] = "corrected",
+    clip: Annotated[
+        Text | None, Parameter(group=MODEL, help="folder or hub id of a CLIP; published: openai/clip-vit-large-patch14")
+    ] = None,
+    dino: Annotated[
+        Text | None, Parameter(group=MODEL, help="folder or hub id of DINO's ViT-B/8; published: facebook/dino-vitb8")
+    ] = None,
+    lpips: Annotated[
+        Path | None, Parameter(group=MODEL, help="torchvision's weights of --lpips-network (.pth, .safetensors)")
+    ] = None,
+    lpips_network: Annotated[
+        Literal["squeeze", "alex", "vgg"], Parameter(group=MODEL, help="of LPIPS; PIE-Bench's is squeeze")
+    ] = "squeeze",
+    output: Annotated[
+        Path | None,
+        Parameter(name=["--output", "-o"], group=OUTPUT, help="table to write [default items.csv in EDITS]"),
+    ] = None,
+    parquet: Annotated[Path | None, Parameter(group=OUTPUT, help="the same table as Parquet")] = None,
+    loud: Loudness = DEFAULT_LOUDNESS,
+) -> None:
+    """Score edits, whoever made them: files that are called as the benchmark's items or pictures are.
+
+    Scores are kept beside the edits; only new pictures are scored. Without --clip, --dino and --lpips no published
+    figures are made but those of pixels; the others have names of their own.
+    """
+    from zeroshift.bench.judging import open_judges
+    from zeroshift.bench.scoring import entries_in
+    from zeroshift.bench.scoring import score as scores
+    from zeroshift.bench.table import write_csv, write_parquet
+
+    table, folders = output or edits / "items.csv", entries_in(edits)
+    check_writable(table, ".csv")
+    found = _pairs(benchmark, source, target) if source or target else items_of(benchmark, task, count)
+    hush_libraries()
+    judges = open_judges(mode, clip_model=clip, dino=dino, lpips=lpips, trunk=lpips_network)
+    rows = follow(_rows(scores(judges, found, folders, table.with_name(ROWS))), loud.silent)
+    if not rows:
+        raise ValueError(
+            f"No file in {edits} is called like an item of {found.name}, such as {found.items[0].name}.png."
+        )
+    write_csv(rows, table)
+    if parquet is not None:
+        write_parquet(rows, parquet)
+    facts = {"table": str(table), "edits": len(rows), "items": len(found.items), "judges": judges.names}
+    print(json.dumps(facts) if loud.json else f"{table}: {len(rows)} edits scored")
+    if not loud.silent:
+        _print_means(rows)
+
+
+def _pairs(photographs: Path, source: str | None, target: str | None) -> "Benchmark":
+    if not source or not target:
+        raise Wrong("Photographs of no benchmark need both --source and --target, the words of their edit.")
+    from zeroshift.bench.published_folders import pairs
+
+    return pairs(photographs, source, target)
+
+
+def _rows(steps: "Iterator[tuple[int, int, Scored]]") -> "Generator[Progress, None, list[Scored]]":
+    from zeroshift.translate import Progress
+
+    rows = []
+    for done, total, row in steps:
+        rows.append(row)
+        yield Progress("scores", done, total, None)
+    return rows
+
+
+def _print_means(rows: "Sequence[Scored]") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from zeroshift.bench.summary import summaries
+    from zeroshift.bench.table import figures_in
+
+    found, names = summaries(rows), [*figures_in(rows), "seconds"]
+    table = Table("", *(one.entry for one in found), box=None)
+    for name in names:
+        cells = [one.means[name] for one in found]
+        table.add_row(name, *("" if not mean.count else f"{mean.value:.4g} [{mean.count}]" for mean in cells))
+    Console().print(table)
+
+
+def report(
+    table: Annotated[Path, Parameter(help="table that bench score has written")],
+    /,
+    *,
+    output: Annotated[Path, Parameter(name=["--output", "-o"], group=OUTPUT, help="file to write (.html)")],
+    baseline: Annotated[Text | None, Parameter(help="entry that the others are compared with, item by item")] = None,
+    title: Annotated[Text, Parameter(help="heading of the report")] = "Comparison",
+    json_: Annotated[
+        bool, Parameter(name="--json", help="print means, differences and intervals as one JSON object")
+    ] = False,
+) -> None:
+    """Write a comparison as one HTML file that opens offline.
+
+    It has means with intervals, curves of success against what is kept, paired differences, best, median and worst
+    cases, published rows beside measured ones, and the commands that made it.
+    """
+    from zeroshift.bench.report import html_report
+    from zeroshift.bench.running import commands, read_entries
+    from zeroshift.bench.summary import summaries
+    from zeroshift.bench.table import read_csv
+
+    check_apart([("the table", table)], [output])
+    check_writable(output, ".html")
+    rows = read_csv(table)
+    made = [*commands(table.parent), join(["zeroshift", *sys.argv[1:]])]
+    with usage():
+        page = html_report(rows, read_entries(table.parent), made, baseline, title)
+    write_atomically(output, page.encode())
+    found = [one.as_dict() for one in summaries(rows, baseline)]
+    print(json.dumps({"report": str(output), "entries": found}) if json_ else f"{output}: {len(found)} entries")
+
+
+def papers(
+    table: Annotated[
+        Path | None, Parameter(help="table that bench score has written, to set beside published rows")
+    ] = None,
+    /,
+    *,
+    named: Annotated[Text | None, Parameter(name="--table", help="only the published table of this name")] = None,
+    plan: Annotated[
+        Path | None,
+        Parameter(group=OUTPUT, help="write the entries that should give published rows, for bench run --plan"),
+    ] = None,
+    json_: Annotated[bool, Parameter(name="--json", help="print one JSON object")] = False,
+) -> None:
+    """Show published figures with their sources, and how far apart publications of one method lie.
+
+    With a table of edits made with --plan's entries, also which of its means are as near to the published ones.
+    """
+    from zeroshift.bench import papers as held
+
+    if plan is not None:
+        check_writable(plan, ".json")
+        write_atomically(plan, f"{json.dumps([asdict(one) for one in held.plan()], indent=1)}\n".encode())
+    with usage():
+        tables = held.published().tables if named is None else (held.table_named(named),)
+    beside = {} if table is None else _beside(table)
+    if json_:
+        print(
+            json.dumps(
+                {
+                    "tables": [asdict(one) for one in tables],
+                    "bands": asdict(held.published())["bands"],
+                    "compared": {entry: [asdict(row) for row in rows] for entry, rows in beside.items()},
+                }
+            )
+        )
+        return
+    _print_published(tables)
+    for entry, rows in beside.items():
+        print(f"\n{entry}")
+        for row in rows:
+            near = {True: "near", False: "not near", None: "no band known"}[row.near]
+            print(f"  {row.figure:20} published {row.published:.4g}  measured {row.measured:.4g}  {near}")
+
+
+def _beside(table: Path) -> "dict[str, Sequence[Comparison]]":
+    from zeroshift.bench.summary import summaries
+    from zeroshift.bench.table import read_csv
+
+    return {one.entry: one.published for one in summaries(read_csv(table)) if one.published}
+
+
+def _print_published(tables: "Sequence[PublishedTable]") -> None:
+    from zeroshift.bench.papers import published
+
+    for one in tables:
+        print(f"{one.name}: {one.title}\n  {one.source}")
+        wide = max(len(str(row[0])) for row in one.rows)
+        heads = [HEADS.get(column, column) for column in one.columns]
+        for name, *cells in ((" " * wide, *heads), *one.rows):
+            print(f"  {name:{wide}}", *(f"{cell:>{len(max(HEADS.values(), key=len))}}" for cell in cells))
+        print()
+    print("Near is as near as two publications of one method and one code base were:")
+    for name, band in published().bands.items():
+        print(f"  {name}: {f'{band.relative:.0%}' if band.relative else f'{band.absolute:g} dB'}")
+    for text in published().bands_from:
+        print(f"  {text.text}")

@@ -1,0 +1,441 @@
+"""Benchmarks: folders that are read, runs that go on where they were, scores, statistics, reports, published rows."""
+
+import csv
+import itertools
+import json
+import math
+import random
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from benchmarks import pets_edit
+from PIL import Image
+
+import zeroshift
+from tests.shell import call, photograph, refused
+from zeroshift.bench import papers, scoring, statistics, table
+from zeroshift.bench.entries import Entry, planned, read_plan
+from zeroshift.bench.items import Benchmark, Row, Runs, picture_of, read_plain, write_plain
+from zeroshift.bench.judging import BETTER, Judges, figures_of
+from zeroshift.bench.published_folders import edit_of, open_benchmark, pairs
+from zeroshift.bench.report import html_report
+from zeroshift.bench.running import TIMES, file_of, left, read_times, run
+from zeroshift.bench.scoring import Scored
+from zeroshift.bench.summary import summaries
+from zeroshift.edits import EditSpec
+
+FEW = {"steps": 2, "conditioning": {"sentences": 10}}
+
+
+def pie(root: Path) -> Path:
+    """A folder as PIE-Bench's authors give it out, of two items."""
+    rows = {
+        "000000000000": [
+            "0_random_140/000000000000.jpg",
+            "a [slanted] cat",
+            "a [rusty] dog",
+            [3, 2, 512, 5],
+            "cat dog",
+        ],
+        "921000000003": ["9_change_style_80/2/921.jpg", "a cat", "a sketch of a cat", [0, 512 * 512], ""],
+    }
+    names = ("image_path", "original_prompt", "editing_prompt", "mask", "blended_word")
+    written = {
+        key: {**dict(zip(names, row, strict=True)), "editing_instruction": "", "editing_type_id": row[0][0]}
+        for key, row in rows.items()
+    }
+    root.mkdir()
+    (root / "mapping_file.json").write_text(json.dumps(written))
+    for row in rows.values():
+        path = root / "annotation_images" / row[0]
+        path.parent.mkdir(parents=True)
+        Image.linear_gradient("L").resize((512, 512)).convert("RGB").save(path)
+    return root
+
+
+def decoded(numbers: list[int]) -> np.ndarray:
+    """PIE-Bench's mask_decode, run by run and pixel by pixel."""
+    flat = [0] * 512 * 512
+    for start, length in zip(numbers[::2], numbers[1::2], strict=True):
+        for at in range(start, min(start + length, len(flat))):
+            flat[at] = 1
+    mask = np.array(flat).reshape(512, 512)
+    mask[0, :] = mask[-1, :] = mask[:, 0] = mask[:, -1] = 1
+    return mask
+
+
+def test_pie_bench_is_read_as_its_evaluator_reads_it(tmp_path):
+    found = open_benchmark(pie(tmp_path / "data"))
+    first, second = found.items
+    assert (found.name, first.name, first.source_prompt, first.target_prompt) == (
+        "PIE-Bench",
+        "000000000000",
+        "a slanted cat",
+        "a rusty dog",
+    )
+    assert (first.task, second.task, first.blended, second.blended) == (
+        "0_random_140",
+        "9_change_style_80",
+        ("cat", "dog"),
+        None,
+    )
+    assert (first.region("paper") == decoded([3, 2, 512, 5])).all()
+    assert np.flatnonzero(first.region("corrected")).tolist() == [3, 4, *range(512, 517)]
+    assert second.region("paper").all()
+
+
+def test_runs_are_decoded_pixel_by_pixel():
+    drawn = random.Random(0)
+    numbers = [n for k in range(40) for n in (drawn.randrange(6000 * k, 6000 * k + 3000), drawn.randrange(1, 3000))]
+    numbers += [512 * 512 - 2, 100]  # beyond the end
+    assert (Runs(tuple(numbers)).mask("paper") == decoded(numbers)).all()
+
+
+def test_strips_are_cut_and_edits_are_found_by_any_of_their_names(tmp_path):
+    found = open_benchmark(pie(tmp_path / "data"))
+    item = found.items[0]
+    strip = Image.new("RGB", (2048, 512), "red")
+    strip.paste(picture_of(item), (1536, 0))
+    for place in ("000000000000.jpg", "000000000000.png", "0_random_140/000000000000.png"):
+        folder = tmp_path / place.replace("/", "-")
+        (folder / place).parent.mkdir(parents=True)
+        strip.save(folder / place)
+        assert edit_of(item, found, folder) == folder / place
+        assert edit_of(found.items[1], found, folder) is None
+    last = scoring.last_of_strip(Image.open(folder / place))
+    assert last.tobytes() == picture_of(item).tobytes() == scoring.last_of_strip(last).tobytes()
+
+
+def test_other_folders_are_read(tmp_path):
+    ti2i = tmp_path / "imagenetr-ti2i"
+    for name in ("panda/cartoon_30.jpg", "data/bear.jpg"):
+        (ti2i / name).parent.mkdir(parents=True)
+        photograph(ti2i / name)
+    (ti2i / "imnetr-ti2i.yaml").write_text(
+        '- init_img: /ImageNetR-TI2I/Panda/cartoon_30.jpg\n  target_prompts: ["a photo of a bear", "a bear toy"]\n'
+        "- {init_img: data/bear.jpg, source_prompt: a bear, target_prompts: [a wolf], scale: 5, seed: 3}\n"
+    )
+    first, second, third = open_benchmark(ti2i).items
+    assert (first.name, second.name, third.name) == ("Panda-cartoon_30-0", "Panda-cartoon_30-1", "bear-0")
+    assert (first.picture, first.source_prompt, second.target) == (ti2i / "panda/cartoon_30.jpg", "", "a bear toy")
+    assert (third.source, third.target, third.task) == ("a bear", "a wolf", "data")
+
+    tasks = tmp_path / "tasks"
+    for name in ("cat2dog", "horse2zebra"):
+        (tasks / name / "prompt").mkdir(parents=True)
+        photograph(tasks / name / "one.png")
+    (tasks / "cat2dog/prompt/one.txt").write_text("a cat on a chair\n")
+    cat, horse = open_benchmark(tasks).items
+    assert (cat.name, cat.source, cat.source_prompt, cat.target_prompt) == (
+        "cat2dog-one",
+        "cat",
+        "a cat on a chair",
+        "a dog on a chair",
+    )
+    assert horse.target_prompt == "a photo of a zebra"
+    (one,) = pairs(tasks / "cat2dog", "cat", "dog").items
+    assert (one.name, one.target_prompt) == ("one", "a photo of a dog")
+    with pytest.raises(ValueError, match="is no benchmark"):
+        open_benchmark(tmp_path)
+    (ti2i / "imnetr-ti2i.yaml").write_text("- {init_img: 3}")
+    with pytest.raises(ValueError, match="is not a table of Plug-and-Play's"):
+        open_benchmark(ti2i)
+    with pytest.raises(ValueError, match="items.json is not a benchmark's table: .*field required"):
+        write_plain(tmp_path, "x", [])
+        (tmp_path / "items.json").write_text('{"name": "x", "items": [{"name": "a"}]}')
+        open_benchmark(tmp_path)
+
+
+def pets(root: Path) -> Path:
+    """A folder of photographs with captions.csv, two of each animal, one with a trimap."""
+    root.mkdir()
+    lines = ["file,caption,split,species"]
+    for k, (name, split) in enumerate(
+        [("cat_1", "test"), ("cat_2", "bench-test"), ("dog_1", "test"), ("dog_2", "train")]
+    ):
+        photograph(root / f"{name}.png", 48, 48, seed=k).rename(root / f"{name}.webp")
+        lines.append(f"{name}.webp,a photo of a {name[:3]},{split},{name[:3]}")
+    (root / "captions.csv").write_text("\n".join(lines) + "\n")
+    trimap = np.full((48, 48), 2, np.uint8)
+    trimap[:20], trimap[20] = 1, 3
+    Image.fromarray(trimap).save(root / "cat_2.png")
+    return root
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch, capsys) -> Benchmark:
+    """Pets-Edit of a few photographs, made by its script."""
+    monkeypatch.setattr("sys.argv", ["pets_edit", str(pets(tmp_path / "data")), str(tmp_path / "pets")])
+    pets_edit.main()
+    assert "11 edits of 3 photographs, 1 with masks" in capsys.readouterr().out
+    return read_plain(tmp_path / "pets")
+
+
+def test_pets_edit_is_made_of_the_named_splits(small, tmp_path):
+    names = [item.name for item in small.items]
+    assert names[:8] == [f"cat_{n}-{end}" for n in (1, 2) for end in ("dog", "tiger", "sketch", "painting")]
+    masked = {item.name: item.region("corrected") for item in small.items if item.mask}
+    assert masked.keys() == {"cat_2-dog", "cat_2-tiger"}
+    assert (masked["cat_2-dog"] == (np.arange(48)[:, None] < 21).repeat(48, 1)).all()
+    assert small.of_tasks(["test dog-cat"]).items[0].target_prompt == "a photo of a cat"
+    with pytest.raises(ValueError, match="has no task other"):
+        small.of_tasks(["other"])
+
+
+def test_as_many_of_each_task_are_drawn_whatever_else_there_is(small):
+    some = small.of_tasks(["test cat-dog", "test cat-sketch", "test dog-sketch"])
+    many = replace(small, items=tuple(replace(small.items[0], name=f"{k}", task="one") for k in range(50)))
+    drawn = {item.name for item in many.drawn(10).items}
+    assert len(some.drawn(1).items) == 3 and len(drawn) == 10
+    rest = replace(many, items=tuple(item for item in many.items if item.name in drawn or int(item.name) < 25))
+    assert {item.name for item in rest.drawn(10).items} == drawn
+
+
+@pytest.fixture(scope="module")
+def editor(checkpoint) -> zeroshift.Editor:
+    return zeroshift.load(checkpoint, device="cpu")
+
+
+def test_a_run_that_was_stopped_goes_on_where_it_was(small, editor, tmp_path):
+    """Items go round: after two edits there is one of each entry; what fails is noted and not tried again."""
+    entries = [Entry("a", "ddim", FEW | {"conditioning": {}}), Entry("b", "sdedit", {"steps": 2})]
+    two = small.of_tasks(["test dog-cat", "test cat-dog"])
+    out = tmp_path / "out"
+    steps = run(editor, two, entries, out)
+    assert [(next(steps).made.entry, k) for k in range(2)] == [("a", 0), ("b", 1)]
+    steps.close()
+    first = file_of(out, entries[0], two.items[0])
+    stamp = first.stat().st_mtime_ns
+    assert len(left(two, entries, out)) == 2
+    done = list(run(editor, two, entries, out))
+    assert [step.total for step in done] == [2, 2] and first.stat().st_mtime_ns == stamp
+    assert all(one.seconds > 0 and not one.error for one in read_times(out / "a").values())
+    again = editor.edit(two.items[0].picture, entries[0].spec(two.items[0], 0)).image
+    assert Image.open(first).tobytes() == again.tobytes()
+    damaged = replace(two, items=(replace(two.items[0], name="gone", picture=tmp_path / "gone.png"),))
+    (failed,) = run(editor, damaged, entries[:1], out)
+    assert "gone.png" in failed.made.error and read_times(out / "a")["gone"].error == failed.made.error
+    assert not left(damaged, entries[:1], out)
+    (out / "a" / TIMES).unlink()
+    assert len(left(damaged, entries[:1], out)) == 1
+
+
+def test_entries_say_what_is_asked_for(small, tmp_path):
+    word = next(item for item in small.items if item.name == "cat_1-dog")
+    style = next(item for item in small.items if item.name == "cat_1-sketch")
+    plain, half = planned(["pix2pix-zero"], [1, 0.5])
+    assert (plain.name, half.name, half.intensity) == ("pix2pix-zero", "pix2pix-zero@0.5", 0.5)
+    assert half.spec(word, 3).options == {"conditioning": {"strength": 0.5}}
+    assert plain.spec(word, 3) == EditSpec(target="dog", source="cat", prompt="a photo of a cat", seed=3, region="none")
+    assert plain.spec(style, 0).prompt is None and plain.spec(style, 0).source == "a photo of a cat"
+    blend = Entry("p2p", "prompt-to-prompt", {"control": {"self_until": 0.6}}, blend=True)
+    item = replace(style, blended=("cat", "sketch"))
+    assert blend.spec(item, 0).options["control"] == {
+        "self_until": 0.6,
+        "blend_words": "cat,sketch",
+        "amplify": "sketch=2",
+    }
+    assert "blend_words" not in blend.spec(style, 0).options["control"]
+    for wrong, said in (
+        ('[{"name": "a"}, {"name": "a"}]', "names an entry twice"),
+        ('[{"name": "../a"}]', "is also a folder's"),
+        ('[{"name": 3}]', "is no list of methods"),
+    ):
+        (tmp_path / "plan.json").write_text(wrong)
+        with pytest.raises(ValueError, match=said):
+            read_plan(tmp_path / "plan.json")
+
+
+def test_every_recipe_of_a_published_row_is_an_edit_that_can_be_asked_for(small):
+    """All of them are checked as a request is; their rows are in the table."""
+    item = replace(small.items[0], blended=("cat", "dog"))
+    for recipe in papers.published().recipes:
+        recipe.entry.spec(item, 0)
+        assert papers.table_named("pie").figures(recipe.row)
+
+
+def scored(entry: str, item: str, seconds: float = 1.0, **figures: float) -> Scored:
+    return Scored(entry, item, "task", {name.replace("_", "-"): value for name, value in figures.items()}, seconds)
+
+
+def test_edits_are_scored_once_and_again_when_anything_changed(small, tmp_path):
+    """A folder by anybody, a row each; a second round reads them back; with another mask they are scored anew."""
+    edits = tmp_path / "edits" / "tool"
+    edits.mkdir(parents=True)
+    items = [item for item in small.items if item.name in ("cat_2-dog", "cat_1-dog")]
+    for k, item in enumerate(items):
+        Image.blend(picture_of(item), Image.new("RGB", (48, 48), "blue"), 0.2 + 0.1 * k).save(
+            edits / f"{item.name}.png"
+        )
+    place, folders = tmp_path / "scores.jsonl", scoring.entries_in(tmp_path / "edits")
+    assert folders == [edits]
+    first = [row for _, _, row in scoring.score(Judges(), small, folders, place)]
+    assert [row.item for row in first] == ["cat_1-dog", "cat_2-dog"]
+    assert math.isnan(first[0].figures.get("mse-outside", math.nan)) and first[1].figures["mse-outside"] > 0
+    for row, item in zip(first, sorted(items, key=lambda one: one.name), strict=True):
+        assert row.figures == figures_of(Judges(), item, picture_of(item), Image.open(edits / f"{item.name}.png"))
+    with place.open("a") as lines:
+        lines.write('{"entry": "too')  # what a process that was killed leaves
+    again = [row for _, _, row in scoring.score(Judges(), small, folders, place)]
+    assert again == first and len(place.read_text().splitlines()) == 3
+    paper = [row for _, _, row in scoring.score(Judges("paper"), small, folders, place)]
+    share = 21 / 48
+    assert paper[1].figures["mse-inside"] == pytest.approx(first[1].figures["mse-inside"] * share, rel=1e-5)
+    Image.new("L", (48, 48), 255).save(small.root / "masks/cat_2.png")
+    changed = [row for _, _, row in scoring.score(Judges(), small, folders, place)]
+    assert changed[0] == first[0] and math.isnan(changed[1].figures["mse-outside"])
+
+
+def test_tables_are_read_back(tmp_path):
+    rows = [scored("a", "x", psnr=20.5, imagenet_success=1.0), scored("b", "x", math.nan, psnr=math.inf)]
+    table.write_csv(rows, tmp_path / "t.csv")
+    head, *lines = list(csv.reader((tmp_path / "t.csv").read_text().splitlines()))
+    assert head[:6] == ["entry", "item", "task", "seconds", "imagenet-success", "psnr"]
+    assert lines[1][3:6] == ["", "", "inf"]
+    back = table.read_csv(tmp_path / "t.csv")
+    assert back[0] == rows[0] and back[1].figures["psnr"] == math.inf and math.isnan(back[1].seconds)
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(ValueError, match="is not a table of scored edits"):
+        table.read_csv(tmp_path / "t.csv")
+
+
+def test_parquet_has_the_same_table(tmp_path):
+    rows = [scored("a", "x", psnr=20.5, imagenet_success=1.0), scored("b", "x", psnr=math.nan)]
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table.write_parquet(rows, tmp_path / "t.parquet")
+    found = parquet.read_table(tmp_path / "t.parquet").to_pylist()
+    assert [(row["entry"], row["psnr"], row["imagenet-success"]) for row in found] == [
+        ("a", 20.5, 1.0),
+        ("b", None, None),
+    ]
+
+
+def test_intervals_are_those_of_the_bootstrap():
+    """Near the normal one for many items; the extremes for a few; nothing of one."""
+    values = np.random.default_rng(0).normal(3, 2, 400).tolist()
+    mean = statistics.mean_of([*values, math.nan])
+    half = 1.96 * np.std(values) / 20
+    assert (mean.count, mean.value) == (400, pytest.approx(np.mean(values)))
+    assert (mean.low, mean.high) == pytest.approx((mean.value - half, mean.value + half), abs=0.12 * half)
+    # of two items a mean is either or between, each with a quarter's probability
+    assert (statistics.mean_of([0.0, 1.0]).low, statistics.mean_of([0.0, 1.0]).high) == (0.0, 1.0)
+    assert math.isnan(statistics.mean_of([2.0]).low) and statistics.mean_of([2.0]).value == 2
+    assert statistics.mean_of([math.inf, 1.0]).value == math.inf
+    assert statistics.mean_of([]).count == 0
+
+
+def test_mcnemar_is_the_exact_test():
+    """Against counting all ways in which items that differ could have fallen."""
+    for wins, losses in ((0, 0), (3, 0), (5, 2), (4, 4), (1, 9)):
+        one = [True] * wins + [False] * losses + [True, False]
+        other = [False] * wins + [True] * losses + [True, False]
+        n = wins + losses
+        as_far = sum(abs(sum(ways) - n / 2) >= abs(wins - n / 2) for ways in itertools.product((0, 1), repeat=n))
+        assert statistics.mcnemar(one, other) == pytest.approx(as_far / 2**n)
+
+
+def test_differences_are_paired_over_items_that_both_have():
+    rows = [scored("a", f"{k}", psnr=20.0 + k, imagenet_success=float(k > 0)) for k in range(4)]
+    rows += [scored("b", f"{k}", psnr=18.0 + 2 * k, imagenet_success=math.nan if k == 3 else 1.0) for k in (3, 0, 1)]
+    _, b = summaries(rows, "a")
+    assert b.beside["psnr"].mean.value == pytest.approx(np.mean([3 - 2, 0 - 2, 1 - 2]))
+    assert (b.beside["imagenet-success"].mean.count, b.beside["imagenet-success"].p) == (2, 1.0)
+    assert b.means["imagenet-success"].count == 2 and b.items == 3
+    with pytest.raises(ValueError, match="There is no c among what is compared: a, b"):
+        summaries(rows, "c")
+
+
+def test_published_rows_are_as_printed():
+    """Spot checks against the tables, in the units of scored tables; the bands hold the pair that they come from."""
+    row = papers.table_named("pie").figures("direct + pix2pix-zero")
+    assert row["structure-distance"] == pytest.approx(0.04922) and row["mse-outside"] == pytest.approx(0.012732)
+    assert row["ssim-outside"] == pytest.approx(0.7705) and row["psnr-outside"] == 21.53
+    own = papers.table_named("pix2pix-zero").figures("cat to dog: pix2pix-zero")
+    assert own == pytest.approx({"clip-accuracy": 0.924, "lpips-outside": 0.182, "structure-distance": 0.044})
+    local = papers.table_named("pie-h-edit").figures("null-text")
+    assert local["structure-distance"] == pytest.approx(0.0134) and local["clip-score"] == pytest.approx(24.8)
+    second = {"structure-distance": 0.05113, "psnr-outside": 21.23, "lpips-outside": 0.14387, "mse-outside": 0.0135}
+    assert all(one.near in (True, None) for one in papers.near(row, second | {"ssim-outside": 0.7}))
+    far = {name: value * 1.07 for name, value in row.items()}
+    assert [one.figure for one in papers.near(row, far) if one.near is False] == list(second)
+    for one in papers.published().tables:
+        assert all(len(cells) == len(one.columns) + 1 for cells in one.rows)
+        assert set(one.columns) <= {*BETTER, "seconds", "local-clip"}
+    with pytest.raises(ValueError, match='There is no table "x"; there are pie, '):
+        papers.table_named("x")
+
+
+def test_the_report_is_one_file_with_everything(small, tmp_path):
+    """It names its commands, has a line per entry, a curve per method, pictures inside, and asks nothing of the net."""
+    edits, entries = tmp_path / "edits", [*planned(["ddim"], [0.5, 1]), Entry("direct+p2p", "prompt-to-prompt")]
+    rows, items = [], small.items[:3]
+    for n, entry in enumerate(entries):
+        (edits / entry.name).mkdir(parents=True)
+        for k, item in enumerate(items):
+            path = edits / entry.name / f"{item.name}.png"
+            Image.new("RGB", (48, 48), (20 * n, 30 * k, 0)).save(path)
+            figures = {"imagenet-success": float(k != n), "psnr": 20.0 + n + k, "lpips-outside": 0.1 * (n + 1)}
+            rows.append(
+                Scored(entry.name, item.name, item.task, figures, 2.0, source=str(item.picture), edit=str(path))
+            )
+    page = html_report(rows, entries, ["zeroshift bench run <x>"], "ddim", "Comparison & more")
+    assert "zeroshift bench run &lt;x&gt;" in page and "Comparison &amp; more" in page
+    assert not re.search(r"""(src|href)=["'](?!data:)""", page) and "http" not in page
+    assert page.count("data:image/webp;base64,") == 2 * sum(len({"best", "median", "worst", "failed"}) for _ in entries)
+    (svg,) = re.findall(r"<svg.*?</svg>", page)
+    assert svg.count("<polyline") == 2 and svg.count("<circle") == 3  # the two intensities of ddim are one line
+    assert "+1" in page and "p 1" in page
+    assert "Beside published figures" in page and "<td>near</td>" not in page and "<td>not near</td>" in page
+
+
+def test_commands_refuse_what_makes_no_sense(capsys, tmp_path, checkpoint):
+    root = tmp_path / "plain"
+    root.mkdir()
+    photograph(root / "a.png")
+    write_plain(root, "Plain", [Row("a", "a.png", "cat", "dog", "a cat", "a dog", "cat-dog")])
+    out = ("-o", tmp_path / "out", "--model", checkpoint)
+    refused(call(capsys, "bench", "run", tmp_path, *out), 1, "is no benchmark")
+    refused(call(capsys, "bench", "run", root, *out, "--method", "none"), 2, "none")
+    refused(call(capsys, "bench", "run", root, *out, "--task", "x"), 2, "Plain has no task x; it has cat-dog")
+    refused(call(capsys, "bench", "score", root, root, "--source", "cat"), 2, "--source and --target")
+    refused(call(capsys, "bench", "score", root, tmp_path / "none"), 1, "There is no folder")
+    refused(call(capsys, "bench", "report", root / "a.csv", "-o", tmp_path / "r.html"), 1, "is not a table")
+    refused(call(capsys, "bench", "papers", "--table", "x"), 2, 'There is no table "x"')
+    done = call(capsys, "bench", "run", root, *out, "--method", "sdedit", "-q", "--threads", "1")
+    assert done.code == 0 and (tmp_path / "out/sdedit/a.png").is_file()
+    facts = json.loads((tmp_path / "out/run.json").read_text())
+    assert [one["name"] for one in facts["entries"]] == ["sdedit"] and facts["benchmark"] == "Plain"
+
+
+def test_published_rows_are_printed(capsys, tmp_path):
+    done = call(capsys, "bench", "papers", "--table", "pie", "--plan", tmp_path / "plan.json")
+    assert re.search(r"direct \+ pix2pix-zero +49.22 +21.53 +138.98 +127.32 +77.05 +23.31 +21.05\n", done.out)
+    assert [one.name for one in read_plan(tmp_path / "plan.json")] == [r.name for r in papers.published().recipes]
+    rows = [scored("direct+pix2pix-zero", "x", psnr_outside=21.6, mse_outside=0.02)]
+    table.write_csv(rows, tmp_path / "t.csv")
+    found = json.loads(call(capsys, "bench", "papers", tmp_path / "t.csv", "--json").out)["compared"]
+    near = {one["figure"]: one["near"] for one in found["direct+pix2pix-zero"]}
+    assert near == {"psnr-outside": True, "mse-outside": False}
+
+
+@pytest.mark.slow
+def test_the_whole_way_on_the_command_line(capsys, tmp_path):
+    """The shipped model edits the shipped photograph; scores, report and a second round that makes nothing."""
+    root = tmp_path / "plain"
+    root.mkdir()
+    shutil.copy(Path(__file__).parents[1] / "examples/cat.png", root / "cat.png")
+    write_plain(root, "Plain", [Row("cat", "cat.png", "cat", "dog", "a photo of a cat", "a photo of a dog", "cat-dog")])
+    run_ = ("bench", "run", root, "-o", tmp_path / "out", "--method", "sdedit,ddim", "--json")
+    assert json.loads(call(capsys, *run_).out) == {"made": 2, "failed": {}}
+    assert json.loads(call(capsys, *run_).out) == {"made": 0, "failed": {}}
+    scores = call(capsys, "bench", "score", root, tmp_path / "out", "--json")
+    assert json.loads(scores.out)["edits"] == 2
+    rows = table.read_csv(tmp_path / "out/items.csv")
+    assert {"imagenet-success", "shipped-clip-score", "feature-structure", "psnr"} <= rows[0].figures.keys()
+    assert "clip-score" not in rows[0].figures and "lpips" not in rows[0].figures
+    done = call(capsys, "bench", "report", tmp_path / "out/items.csv", "-o", tmp_path / "r.html", "--baseline", "ddim")
+    assert done.code == 0 and "zeroshift bench report" in (tmp_path / "r.html").read_text()
