@@ -1,75 +1,107 @@
-"""What a picture takes of memory by method, counted on shapes: ``python -m benchmarks.memory`` prints a table."""
+"""What an edit takes of memory.
 
-from collections.abc import Callable
+    python -m benchmarks.memory             counts it by method and by `memory`, on shapes (ten minutes)
+    python -m benchmarks.memory --measure   measures processes that edit, with random weights on the CPU (an hour)
+
+Both write their table into docs/memory.md.
+"""
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+from PIL import Image
 
-from zeroshift.backbones.outline import outline_of_sd15
-from zeroshift.backbones.sdxl import StableDiffusionXL
-from zeroshift.diffusion.backbone import Backbone, Identity
+from benchmarks.sizes import MODELS, filled, in_precision
+from zeroshift.backbones.saving import Saving
+from zeroshift.conditioning.shift import EditDirection
+from zeroshift.diffusion.backbone import Backbone
+from zeroshift.editor import Editor
 from zeroshift.memory.need import need
-from zeroshift.methods import METHODS
+from zeroshift.methods import METHODS, Method, Pix2PixZero
 
-CASES: tuple[tuple[str, Callable[[], Backbone], torch.dtype], ...] = (
-    ("SD 1.5 fp32", outline_of_sd15, torch.float32),
-    ("SD 1.5 fp16", outline_of_sd15, torch.float16),
-    ("SDXL fp16", lambda: outline_of_sdxl(), torch.float16),
-)
-
-
-def outline_of_sdxl() -> StableDiffusionXL:
-    """Stable Diffusion XL base (UNet of 2,567 M parameters, 1024 x 1024) with no file."""
-    with torch.device("meta"):
-        unet = UNet2DConditionModel(
-            sample_size=128,
-            block_out_channels=(320, 640, 1280),
-            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-            up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-            transformer_layers_per_block=[1, 2, 10],
-            attention_head_dim=[5, 10, 20],
-            cross_attention_dim=2048,
-            use_linear_projection=True,
-            addition_embed_type="text_time",
-            addition_time_embed_dim=256,
-            projection_class_embeddings_input_dim=2816,
-        )
-        vae = AutoencoderKL(
-            block_out_channels=(128, 256, 512, 512),
-            down_block_types=("DownEncoderBlock2D",) * 4,
-            up_block_types=("UpDecoderBlock2D",) * 4,
-            layers_per_block=2,
-        )
-        first = CLIPTextModel(CLIPTextConfig(hidden_size=768, intermediate_size=3072, num_attention_heads=12))
-        second = CLIPTextModelWithProjection(
-            CLIPTextConfig(
-                hidden_size=1280,
-                intermediate_size=5120,
-                num_hidden_layers=32,
-                num_attention_heads=20,
-                projection_dim=1280,
-            )
-        )
-    words = CLIPTokenizer(vocab={"<|startoftext|>": 0, "<|endoftext|>": 1}, merges=[], model_max_length=77)
-    scheduler = DDIMScheduler(
-        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", set_alpha_to_one=False, steps_offset=1
-    )
-    return StableDiffusionXL(Identity("sdxl", "0" * 64), unet, vae, (first, second), (words, words), scheduler)
+PAGE = Path(__file__).parent.parent / "docs/memory.md"
+COUNTED = (("sd15", "fp32"), ("sd15", "fp16"), ("sdxl", "fp16"))
+TITLES = {"sd15": "SD 1.5", "sdxl": "SDXL"}
+MEASURED = [(precision, memory) for precision in ("fp32", "bf16") for memory in ("high", "low")]
+STEPS = 2
 
 
 def main() -> None:
-    """Print the table in Markdown, in 10^9 bytes."""
-    networks = []
-    for _, outline, dtype in CASES:
-        backbone = outline()
-        for part in (backbone.unet, backbone.vae):
-            part.to(dtype)
-        networks.append(backbone)
-    print("| method |", " | ".join(name for name, *_ in CASES), "|", flush=True)
-    for method in METHODS:
-        figures = (need(b, [method()], (b.size, b.size)) / 1e9 for b in networks)
-        print(f"| {method.name} |", " | ".join(f"{x:.1f}" for x in figures), "|", flush=True)
+    """Make a table and write it into the page."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description="What an edit takes of memory.")
+    parser.add_argument("--measure", action="store_true", help="measure processes instead of counting")
+    parser.add_argument("--run", nargs=2, metavar=("PRECISION", "MEMORY"), help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.run:
+        measured(*given.run)
+    elif given.measure:
+        write("measured", [*measured_lines()])
+    else:
+        write("counted", [*counted_lines()])
+
+
+def counted_lines() -> Iterator[str]:
+    """The table by method, in 10^9 bytes beside the weights: nothing saved, and memory saved."""
+    networks = [in_precision(MODELS[name](), precision) for name, precision in COUNTED]
+    yield f"| method | {' | '.join(f'{TITLES[name]}, {precision}' for name, precision in COUNTED)} |"
+    yield f"|---|{'---|' * len(COUNTED)}"
+    for kind in METHODS:
+        cells = []
+        for backbone in networks:
+            cells.append(" / ".join(counted(backbone, kind(), saving=saving) for saving in (False, True)))
+        yield f"| {kind.name} | {' | '.join(cells)} |"
+
+
+def counted(backbone: Backbone, method: Method, *, saving: bool) -> str:
+    """What one picture takes; a dash where the model cannot do the method."""
+    try:
+        return f"{need(backbone, [method], (backbone.size, backbone.size), saving=saving) / 1e9:.1f}"
+    except ValueError:
+        return "–"
+
+
+def measured_lines() -> Iterator[str]:
+    """The largest resident memory of a process that edits one picture at Stable Diffusion 1.5's size, in two steps."""
+    yield "| precision | `memory` | peak of the process | of it before the edit | seconds |"
+    yield "|---|---|---|---|---|"
+    for precision, memory in MEASURED:
+        command = [sys.executable, "-m", "benchmarks.memory", "--run", precision, memory]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        before, peak, seconds = map(float, done.stdout.split()[-3:])
+        yield f"| {precision} | {memory} | {peak:.1f} | {before:.1f} | {seconds:.0f} |"
+
+
+def measured(precision: str, memory: str) -> None:
+    """Edit a picture; print resident bytes before and at the peak, in 10^9, and the seconds of the edit."""
+    device = torch.device("cpu")
+    backbone = filled(MODELS["sd15"](), precision, device, Saving("low" if memory == "low" else "high"))
+    before = resident()
+    method = Pix2PixZero(steps=STEPS, conditioning=EditDirection(sentences=2))
+    begun = time.perf_counter()
+    Editor(backbone, {}).edit(Image.new("RGB", (512, 512), "grey"), "cat", "dog", method=method)
+    seconds = time.perf_counter() - begun
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(before / 1e9, peak / 1e9, seconds)
+
+
+def resident() -> int:
+    """Bytes of this process that lie in memory."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def write(name: str, lines: list[str]) -> None:
+    """Put a table between its marks."""
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(begin)
+    PAGE.write_text("\n".join([before + begin, *lines, end]) + rest.partition(end)[2], encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import DDIMScheduler
+from diffusers import DDIMScheduler, EulerDiscreteScheduler
 from PIL import Image
 
 from tests import replicas
@@ -17,6 +17,7 @@ from tests.test_contract import small
 from zeroshift import Editor, load
 from zeroshift.cli.shared import hush_libraries
 from zeroshift.diffusion.noise import random_start
+from zeroshift.files import slug
 from zeroshift.inversion import ValueEmbedding
 from zeroshift.methods import METHODS, Method
 from zeroshift.translate import latent_shape
@@ -44,7 +45,7 @@ def turbo(build: Callable[[], Any]) -> Callable[[], Any]:
     def built() -> Any:  # noqa: ANN401 - a pipeline
         pipeline = build()
         config = {**pipeline.scheduler.config, "timestep_spacing": "trailing"}
-        pipeline.scheduler = DDIMScheduler.from_config(config)
+        pipeline.scheduler = EulerDiscreteScheduler.from_config(config)
         return pipeline
 
     return built
@@ -68,7 +69,7 @@ def row(kind: Kind, place: Path) -> str:
     pipeline = kind.build()
     pipeline.set_progress_bar_config(disable=True)
     if kind.file is None:
-        path, loads = replicas.saved(pipeline, place / "model"), "folder"
+        path, loads = replicas.saved(pipeline, place / slug(kind.name)), "folder"
     else:
         path, loads = write_original(pipeline, kind.file, place / "m.safetensors", **dict(kind.metadata)), "file"
     editor = load(path, device="cpu", precision="fp32", cache=False)
@@ -107,7 +108,8 @@ def pictures(editor: Editor, pipeline: Any) -> str:  # noqa: ANN401 - a pipeline
     """Compare a generated picture."""
     pipeline.scheduler = DDIMScheduler.from_config(pipeline.scheduler.config)
     start = random_start(latent_shape(editor.backbone), [SEED])
-    told = {"height": replicas.SIDE, "width": replicas.SIDE, "num_inference_steps": STEPS, "guidance_scale": 5.0}
+    told = {"height": replicas.SIDE, "width": replicas.SIDE, "num_inference_steps": STEPS}
+    told["guidance_scale"] = editor.sampled.guidance_scale  # 1 of the Turbo models
     theirs = pipeline(PROMPT, latents=start, **told).images[0]
     ours = editor.generate(PROMPT, seed=SEED, steps=STEPS)
     apart = np.abs(np.asarray(ours, int) - np.asarray(theirs, int)).max()

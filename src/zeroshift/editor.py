@@ -34,6 +34,14 @@ from zeroshift.translate import Progress, generate, invert, translate_generated
 from zeroshift.words import KnownWords, about_unknown, doubts_of_words, unknown_words
 
 
+@dataclass(frozen=True)
+class Sampling:
+    """How a model samples from prompts, unless somebody says otherwise."""
+
+    steps: int = 50
+    guidance_scale: float = 5.0
+
+
 @dataclass(frozen=True, eq=False)
 class Editor:
     """A loaded model, the options that it recommends, and what says in words what a picture shows."""
@@ -52,6 +60,8 @@ class Editor:
     """the words that the model was trained with; None: the tokenizer alone tells"""
     own: Captioner | None = None
     """the model's own captioner, which reads targets and judges results whatever ``captioner`` says of pictures"""
+    sampled: Sampling = Sampling()
+    """how ``generate`` samples by default"""
 
     @property
     def default_fit(self) -> Fit:
@@ -365,13 +375,19 @@ class Editor:
         """
         return translate_generated(self.backbone, requests, seeds=[seed] if seeds is None else seeds, vgg=self.vgg)
 
-    def generate(self, prompt: str, *, seed: int = 0, steps: int = 50, guidance_scale: float = 5.0) -> Image.Image:
-        """Sample a picture from a prompt, at the model's own size.
+    def generate(
+        self, prompt: str, *, seed: int = 0, steps: int | None = None, guidance_scale: float | None = None
+    ) -> Image.Image:
+        """Sample a picture from a prompt, at the model's own size; by default in 50 steps at a guidance scale of 5.
+
+        A Turbo model (``backbones/turbo.py``) takes 4 steps and no guidance.
 
         Raises:
             ValueError: the prompt is empty, or the number of steps does not fit.
         """
-        *_, last = generate(self.backbone, [prompt], seeds=[seed], steps=steps, guidance_scale=guidance_scale)
+        steps = self.sampled.steps if steps is None else steps
+        scale = self.sampled.guidance_scale if guidance_scale is None else guidance_scale
+        *_, last = generate(self.backbone, [prompt], seeds=[seed], steps=steps, guidance_scale=scale)
         return last.results[0][0].image
 
     def preview(self, step: Progress) -> list[Image.Image]:

@@ -7,18 +7,28 @@ from typing import Literal
 import torch
 
 from zeroshift.backbones import open_backbone
-from zeroshift.backbones.checkpoint import CLASSIFIER, FINDER, Device, Precision, find_checkpoint, find_clip
+from zeroshift.backbones.checkpoint import (
+    CLASSIFIER,
+    FINDER,
+    Device,
+    Memory,
+    Precision,
+    find_checkpoint,
+    find_clip,
+)
 from zeroshift.backbones.one_file import OneFile
+from zeroshift.backbones.turbo import GUIDANCE, STEPS, is_scheduled_as_turbo, is_turbo
 from zeroshift.cache import MeanFolder, cache_folder
 from zeroshift.captioning import Captioner
 from zeroshift.captioning.written import WrittenCaptions, is_captions
 from zeroshift.conditioning.means import keep_means
 from zeroshift.control.perceptual import load_vgg
-from zeroshift.editor import Editor
+from zeroshift.doubts import doubt
+from zeroshift.editor import Editor, Sampling
 from zeroshift.frames import SubjectFinder
 from zeroshift.generators import Sentences
 from zeroshift.generators.making import GeneratedDirections, generator_of
-from zeroshift.presets import read_presets
+from zeroshift.presets import presets_of
 from zeroshift.words import read_known_words
 
 
@@ -29,6 +39,7 @@ def load(
     cache_dir: str | Path | None = None,
     device: Device = "auto",
     precision: Precision = "auto",
+    memory: Memory = "auto",
     clip: str | Path | None = None,
     loras: Sequence[str] = (),
     captioner: Captioner | str | Path | None = None,
@@ -47,6 +58,9 @@ def load(
         cache_dir: where hub downloads are kept.
         device: where all models run; "auto" takes CUDA, else MPS, else the CPU.
         precision: "auto" is fp16 on CUDA, else fp32.
+        memory: "low" takes less for more time: pictures pass the VAE one by one, larger ones than 512 pixels in tiles;
+            a guided pass keeps little and computes the rest once more for its gradient; and on a GPU only the network
+            that works lies there. "auto" does so from the moment when memory is short, "high" never.
         clip: folder or hub id of a CLIP to compare pictures with; default the model's own, if it has one.
         loras: files of LoRAs to add to the model's weights, each with its weight or without: "style.safetensors:0.8".
         captioner: says what a picture shows where an edit names no source: a captioner, the folder or hub id of a
@@ -64,7 +78,8 @@ def load(
         ValueError: the model cannot be found or loaded; the sentence says why.
     """
     checkpoint = find_checkpoint(model, revision, cache_dir)
-    backbone = open_backbone(checkpoint, device, precision, None if clip is None else find_clip(clip, cache_dir), loras)
+    apart = None if clip is None else find_clip(clip, cache_dir)
+    backbone = open_backbone(checkpoint, device, precision, apart, loras, memory)
     if cache is not False:
         keep_means(backbone, MeanFolder(cache_folder() if cache is None else Path(cache)))
     generator = generator_of(sentences, device=device, cache_dir=cache_dir) if isinstance(sentences, str) else sentences
@@ -74,8 +89,15 @@ def load(
     if isinstance(checkpoint, OneFile):
         return Editor(backbone, {}, captioner, compared, finder, directions)
     root = checkpoint.root
-    own, presets, finds = own_captioner(root), read_presets(root), finder or own_finder(root)
-    return Editor(backbone, presets, captioner or own, compared, finds, directions, read_known_words(root), own)
+    name = checkpoint.name
+    if is_scheduled_as_turbo(root, name) and not is_turbo(root, name):
+        doubt(
+            f"The scheduler of {name} is SD-Turbo's; if it was made of that, take `guidance_scale` 1 and few `steps`."
+        )
+    own, presets, finds = own_captioner(root), presets_of(root, name), finder or own_finder(root)
+    sampled = Sampling(STEPS, GUIDANCE) if is_turbo(root, name) else Sampling()
+    known, sees = read_known_words(root), captioner or own
+    return Editor(backbone, presets, sees, compared, finds, directions, known, own, sampled)
 
 
 def captioner_of(model: str | Path, cache_dir: str | Path | None, device: torch.device) -> Captioner:

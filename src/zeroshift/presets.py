@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from zeroshift import methods
 from zeroshift.backbones.checkpoint import PRESETS
+from zeroshift.backbones.turbo import GUIDANCE, STEPS, is_turbo
 from zeroshift.methods import Method, by_name
 from zeroshift.options.errors import option_error
 
@@ -42,6 +43,19 @@ def read_presets(model_root: Path) -> dict[str, Options]:
         except ValueError as error:
             raise ValueError(f"{path} recommends what cannot be: {error}") from error
     return found
+
+
+def presets_of(model_root: Path, name: str) -> dict[str, Options]:
+    """What a folder recommends, by method; of a Turbo model no guidance and few steps, unless it says otherwise.
+
+    Raises:
+        ValueError: its presets are not as they should be.
+    """
+    own = read_presets(model_root)
+    if not is_turbo(model_root, name):
+        return own
+    few = {"steps": STEPS, "guidance_scale": GUIDANCE}
+    return {method.name: overlay(few, own.get(method.name, {})) for method in methods.METHODS}
 
 
 def check_kinds(method: type[Method], preset: Options, path: Path) -> None:

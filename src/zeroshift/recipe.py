@@ -53,6 +53,8 @@ class _Made(BaseModel):
     """pictures that ran together: the last bits depend on that"""
     row: Annotated[int, Field(ge=0, lt=MOST_ROWS)] = 0
     """which of them this is"""
+    tile: Annotated[int, Field(ge=1, le=65536)] | None = None
+    """side in pixels of the tiles that passed the VAE, where memory was saved and the picture is larger"""
     native: bool = False
     """whether the picture has the model's own size"""
     exif: bool = False

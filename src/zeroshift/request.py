@@ -103,6 +103,7 @@ def inversion_facts(
         **drawn,
         "fit": frames[0].fit,
         **regions,
+        **{name: str(side) for name, side in tiles(backbone, frames[0].pixels.size).items()},
         "device": backbone.device.type,
         "precision": backbone.precision,
         "threads": str(torch.get_num_threads()),
@@ -127,6 +128,11 @@ def describe(backbone: Backbone, request: Request) -> dict[str, object]:
         **({"detail": request.detail} if request.detail else {}),
         **made_by(backbone),
     }
+
+
+def tiles(backbone: Backbone, size: tuple[int, int]) -> dict[str, int]:
+    """The side of the VAE's tiles, where a picture of ``size`` in pixels does not pass it whole."""
+    return {} if backbone.tile is None or max(size) <= backbone.tile else {"tile": backbone.tile}
 
 
 def made_by(backbone: Backbone) -> dict[str, object]:

@@ -8,7 +8,7 @@ from zeroshift.doubts import doubt
 from zeroshift.grouping import Group
 from zeroshift.inversions import InversionStore
 from zeroshift.masking import Failed
-from zeroshift.memory.room import Shortage, is_shortage
+from zeroshift.memory.room import Room, Shortage, is_shortage
 from zeroshift.translate import Progress, translate
 from zeroshift.verdicts import with_verdicts
 
@@ -26,8 +26,9 @@ def run_groups(
 ) -> Iterator[tuple[Group, Progress]]:
     """Do what ``groups`` gives, one after another, and yield every step; the last of a group has its results.
 
-    Where memory is too small for a group, its halves are run, and later groups are no larger. With ``failed`` the
-    pictures of a group that fails otherwise are run one by one; those that fail alone are noted there.
+    Where memory is too small for a group, its halves are run, and later groups are no larger; for one picture memory is
+    saved from then on, if the model was loaded so. With ``failed`` the pictures of a group that fails otherwise are run
+    one by one; those that fail alone are noted there.
 
     Raises:
         Shortage: memory is too small for one picture, and there is no ``failed``.
@@ -39,6 +40,8 @@ def run_groups(
             continue
         if isinstance(fault, Shortage) and len(group.members) > 1:
             parts = smaller(group)
+        elif isinstance(fault, Shortage) and saves(editor, group.room):
+            parts = group.parts(1)
         elif failed is None:
             raise fault
         elif len(group.members) == 1:
@@ -74,15 +77,31 @@ def smaller(group: Group) -> Iterator[Group]:
     count = len(group.members)
     if count < 2:
         raise shortage_of(group)
-    if group.room.ran_out(count):
-        doubt(f"Memory is too small for {count} pictures together; they are run in halves, and the next ones likewise.")
+    fewer(group.room, count)
     return group.parts((count + 1) // 2)
+
+
+def fewer(room: Room, count: int) -> None:
+    """Note that there was no room for ``count`` pictures, and say so once for each number."""
+    if room.ran_out(count):
+        doubt(f"Memory is too small for {count} pictures together; they are run in halves, and the next ones likewise.")
+
+
+def saves(editor: "Editor", room: Room) -> bool:
+    """Let the model take less memory from now on, and say so; whether it was allowed and does not yet."""
+    if not editor.backbone.save_memory():
+        return False
+    room.forget()
+    doubt("Memory is short; from here on it is saved (`memory` low), which takes more time.")
+    return True
 
 
 def shortage_of(group: Group) -> Shortage:
     """What is said of a group of one picture that memory is too small for."""
     size = f" of {' x '.join(map(str, group.frames[0].pixels.size))} pixels" if group.frames else ""
-    return Shortage(f"Memory is too small for one picture{size}; take a lower `precision` or a smaller picture.")
+    return Shortage(
+        f"Memory is too small for one picture{size}; take `memory` low, a lower `precision` or a smaller picture."
+    )
 
 
 def run_group(
@@ -94,6 +113,8 @@ def run_group(
     inversions: InversionStore | None = None,
 ) -> Iterator[Progress]:
     """Do what ``groups`` took together; see ``Editor.run``."""
+    if group.frames and group.room.is_short(group.requests, group.frames[0].pixels.size):
+        saves(editor, group.room)
     if not group.frames:
         generated = editor.run_generated(group.requests, seeds=group.seeds)
         return with_verdicts(editor.judge, generated, group.requests, ())

@@ -24,7 +24,7 @@ from zeroshift.inversions import InversionStore, inversion_key
 from zeroshift.masking import latent_mask, masked_by, placed
 from zeroshift.methods.base import Planned, inversion_plan, plan
 from zeroshift.recipe import GenerateRecipe, check_rows
-from zeroshift.request import Request, check_shared, describe, inversion_facts, made_by
+from zeroshift.request import Request, check_shared, describe, inversion_facts, made_by, tiles
 from zeroshift.results import Detail, FramedPhoto, Natives, Place, Result, decode, put_back, recipe_of, stacked
 from zeroshift.sampling import Branch, Step, sample
 
@@ -87,7 +87,8 @@ def translate(
     facts = [{**describe(backbone, r), **p.facts} for r, p in zip(requests, planned, strict=True)]
     natives = decode(backbone, step, reconstruct)
     details = _details(backbone, requests, pictures)
-    origins = [_origin(frames, row, seeds[row], trajectory) for row in range(len(frames))]
+    passed = tiles(backbone, frames[0].pixels.size)
+    origins = [_origin(frames, row, seeds[row], trajectory) | passed for row in range(len(frames))]
     yield replace(_progress(step, trajectory), results=put_back(natives, frames, facts, origins, places, details))
 
 
@@ -183,7 +184,8 @@ def translate_generated(
     planned = _planned(backbone, requests, directions, prompt, trajectory, None, vgg)
     step = yield from _walk(backbone, trajectory, planned, reconstruct=True)
     natives = decode(backbone, step, reconstruct=True)
-    facts = [{**describe(backbone, r), **p.facts} for r, p in zip(requests, planned, strict=True)]
+    passed = tiles(backbone, (backbone.size, backbone.size))
+    facts = [{**describe(backbone, r), **p.facts, **passed} for r, p in zip(requests, planned, strict=True)]
     yield replace(_progress(step, trajectory), results=_generated(natives, facts, seeds))
 
 
@@ -242,6 +244,7 @@ def generate(
         "steps": steps,
         "guidance_scale": guidance_scale,
         **made_by(backbone),
+        **tiles(backbone, (backbone.size, backbone.size)),
     }
     results = []
     for row, (picture, prompt, seed) in enumerate(zip(pictures, prompts, seeds, strict=True)):

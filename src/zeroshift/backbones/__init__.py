@@ -7,6 +7,7 @@ from zeroshift.backbones.checkpoint import (
     Checkpoint,
     ClipFolder,
     Device,
+    Memory,
     Precision,
     find_checkpoint,
     find_clip,
@@ -23,6 +24,7 @@ def load_backbone(
     device: Device = "auto",
     precision: Precision = "auto",
     clip: str | Path | None = None,
+    memory: Memory = "auto",
 ) -> Backbone:
     """Load a checkpoint; see ``zeroshift.load``.
 
@@ -31,7 +33,7 @@ def load_backbone(
         Unsupported: a part is missing or damaged, weights are pickled, or it is of no family that is loaded.
     """
     apart = None if clip is None else find_clip(clip, cache_dir)
-    return open_backbone(find_checkpoint(model, revision, cache_dir), device, precision, apart)
+    return open_backbone(find_checkpoint(model, revision, cache_dir), device, precision, apart, memory=memory)
 
 
 def open_backbone(
@@ -40,6 +42,7 @@ def open_backbone(
     precision: Precision = "auto",
     clip: ClipFolder | None = None,
     loras: Sequence[str] = (),
+    memory: Memory = "auto",
 ) -> Backbone:
     """Load a checkpoint that was found, with ``loras`` ("FILE" or "FILE:WEIGHT").
 
@@ -50,7 +53,7 @@ def open_backbone(
     from zeroshift.backbones.lora import Lora
     from zeroshift.backbones.read import read  # diffusers takes seconds to import
 
-    return read(checkpoint, device, precision, clip, [Lora.parse(lora) for lora in loras])
+    return read(checkpoint, device, precision, clip, [Lora.parse(lora) for lora in loras], memory)
 
 
 __all__ = ["Backbone", "Identity", "Unsupported", "load_backbone", "open_backbone"]

@@ -16,6 +16,7 @@ from zeroshift.diffusion.backbone import Unsupported
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
+Memory = Literal["low", "auto", "high"]
 
 SHIPPED = Path(__file__).parent.parent / "shipped"
 """the model that comes with the package"""

@@ -81,7 +81,7 @@ class Towers:
         length = self.text.config.max_position_embeddings
         ids = token_ids(self.tokenizer, prompts, length)
         pooled = self.text(torch.tensor(ids, device=self.text.device)).pooler_output
-        return F.normalize(widened(pooled @ self.text_projection.T), dim=-1)
+        return F.normalize(widened(pooled @ self.text_projection.to(pooled.device).T), dim=-1).to(self.vision.device)
 
     def _prepared(self, pictures: Tensor, *, antialias: bool) -> Tensor:
         side, x = int(self.vision.config.image_size), pictures.to(self.vision.device)
@@ -134,8 +134,10 @@ def widened(x: Tensor) -> Tensor:
     return x if x.dtype == torch.float64 else x.float()
 
 
-def read_own_towers(checkpoint: Checkpoint, text: CLIPTextModel, tokenizer: CLIPTokenizer) -> Towers:
-    """Load the checkpoint's image encoder to stand beside its text encoder, on the same device in its precision.
+def read_own_towers(
+    checkpoint: Checkpoint, text: CLIPTextModel, tokenizer: CLIPTokenizer, place: torch.device
+) -> Towers:
+    """Load the checkpoint's image encoder onto a device to stand beside its text encoder, in its precision.
 
     Raises:
         Unsupported: a file is missing or damaged, or weights are pickled.
@@ -144,7 +146,7 @@ def read_own_towers(checkpoint: Checkpoint, text: CLIPTextModel, tokenizer: CLIP
     variant = variant_in(root / IMAGE_ENCODER, "model", f"The {IMAGE_ENCODER} of {name}")
     what, files = f"the {IMAGE_ENCODER} of {name}", weights_in(root / IMAGE_ENCODER, "model", variant)
     check_weights(files, what)
-    image = read_tower(CLIPVisionModelWithProjection, root / IMAGE_ENCODER, variant, text.dtype, what).to(text.device)
+    image = read_tower(CLIPVisionModelWithProjection, root / IMAGE_ENCODER, variant, text.dtype, what).to(place)
     projection = own_text_projection(checkpoint, text)
     colours = read_colours([root / IMAGE_ENCODER, root / "feature_extractor"], name)
     weight = image.visual_projection.weight.detach()

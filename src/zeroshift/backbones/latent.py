@@ -7,10 +7,11 @@ from functools import cached_property
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
-from torch import Tensor
+from torch import Tensor, nn
 
 from zeroshift.backbones.clip import widened
 from zeroshift.backbones.noise_schedule import schedule_of
+from zeroshift.backbones.saving import TILE, Saving, bring, computing_anew, piecewise
 from zeroshift.backbones.sharing import sharing
 from zeroshift.backbones.unet import find_sites, tap
 from zeroshift.diffusion.backbone import Clip, Identity, Unsupported
@@ -38,6 +39,13 @@ class LatentDiffusion:
     """of the UNet: taps are installed in it, and whoever passes through it meets them"""
     widens: bool
     """whether a VAE that overflows in fp16 runs in fp32 from then on, as precision "auto" has it"""
+    saving: Saving
+    """whether it takes less memory for more time"""
+
+    @property
+    def networks(self) -> tuple[nn.Module, ...]:
+        """Every network but the image encoder."""
+        raise NotImplementedError
 
     @property
     def size(self) -> int:
@@ -58,7 +66,7 @@ class LatentDiffusion:
 
     @property
     def device(self) -> torch.device:
-        device: torch.device = self.unet.device
+        device: torch.device = self.saving.place or self.unet.device
         return device
 
     @property
@@ -98,19 +106,49 @@ class LatentDiffusion:
         with self.lock.held(), sharing(self.unet, blocks, tapped):
             yield
 
+    @property
+    def tile(self) -> int | None:
+        return TILE if self.saving.on else None
+
+    def save_memory(self) -> bool:
+        news = self.saving.begin()
+        if news:
+            piecewise(self.vae)
+        return news
+
+    @contextmanager
+    def recomputing(self) -> Iterator[bool]:
+        if not self.saving.on:
+            yield False
+            return
+        with self.lock.held(), computing_anew(self.unet):
+            yield True
+
+    @contextmanager
+    def working(self, *networks: nn.Module) -> Iterator[None]:
+        """Have networks on the device; where memory is saved, without all others."""
+        if self.saving.place is None or not self.saving.on:
+            yield
+            return
+        with self.lock.held():  # else another thread could move them away
+            bring(networks, self.networks, self.saving.place)
+            yield
+
     def schedule(self, steps: int) -> Schedule:
         return schedule_of(self.scheduler, steps)
 
-    @torch.no_grad()
     def encode(self, pictures: Tensor) -> Tensor:
         """Scaled latents: the mean of the encoder's distribution, so that an edit is reproducible."""
         scale = self.vae.config.scaling_factor
-        return self._by_vae(lambda vae: vae.encode(pictures.to(self.device, vae.dtype)).latent_dist.mean * scale)
+        with self.working(self.vae), torch.no_grad():
+            return self._by_vae(lambda vae: vae.encode(pictures.to(self.device, vae.dtype)).latent_dist.mean * scale)
 
     def decode(self, latents: Tensor) -> Tensor:
         """Pictures, unclamped; weights are frozen, so a graph is built only for latents that ask for one."""
         scale = self.vae.config.scaling_factor
-        return self._by_vae(lambda vae: vae.decode(latents.to(vae.dtype) / scale).sample)
+        needed = (self.vae, self.unet) if latents.requires_grad else (self.vae,)  # what they were made by, perhaps
+        with self.working(*needed):
+            return self._by_vae(lambda vae: vae.decode(latents.to(vae.dtype) / scale).sample)
 
     @cached_property
     def wide_vae(self) -> AutoencoderKL:

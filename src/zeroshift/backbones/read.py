@@ -6,9 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import torch
+from torch import nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from zeroshift.backbones.checkpoint import Checkpoint, ClipFolder, Device, Precision
+from zeroshift.backbones.checkpoint import Checkpoint, ClipFolder, Device, Memory, Precision
 from zeroshift.backbones.clip import read_own_towers, read_towers
 from zeroshift.backbones.families import STABLE_DIFFUSION, STABLE_DIFFUSION_XL
 from zeroshift.backbones.lora import Lora, apply
@@ -16,11 +17,13 @@ from zeroshift.backbones.one_file import OneFile
 from zeroshift.backbones.original import parts_of_file
 from zeroshift.backbones.parts import Parts, parts_of_folder
 from zeroshift.backbones.probe import check_prompts, probe
+from zeroshift.backbones.saving import REST, Saving
 from zeroshift.backbones.sdxl import StableDiffusionXL
 from zeroshift.backbones.stable_diffusion import StableDiffusion
 from zeroshift.diffusion.backbone import Clip, Identity
 from zeroshift.doubts import doubt
 from zeroshift.files import sha256_of, sha256_of_file
+from zeroshift.memory.free import TAKEN, free_bytes
 
 _DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 OpenClip = Callable[[], Clip] | None
@@ -32,6 +35,7 @@ def read(
     precision: Precision,
     clip: ClipFolder | None = None,
     loras: Sequence[Lora] = (),
+    memory: Memory = "auto",
 ) -> StableDiffusion | StableDiffusionXL:
     """Load every part but the image encoder, which is loaded when it is first needed.
 
@@ -48,15 +52,27 @@ def read(
         else:
             parts = parts_of_folder(checkpoint, dtype)
     apply(parts, loras)
-    for network in (parts.unet, parts.vae, *parts.towers):
-        network.to(place)
+    networks = (parts.unet, parts.vae, *parts.towers)
+    saving = saving_of(networks, memory, place)
+    for network in networks:
+        network.to(REST if saving.on else place)
     for words, tower in zip(parts.words, parts.towers, strict=True):
         check_prompts(words, tower, checkpoint.name)
     opener = clip_opener(checkpoint, clip, parts.towers[0], parts.words[0], place)
     built = BUILDERS[checkpoint.family.name](identity.result(), parts, opener)
-    backbone = replace(built, widens=precision == "auto")
+    backbone = replace(built, widens=precision == "auto", saving=saving)
     probe(backbone)
     return backbone
+
+
+def saving_of(networks: Sequence[nn.Module], memory: Memory, place: torch.device) -> Saving:
+    """How memory is saved on a device; "auto" does at once where it is too small for all networks together."""
+    if place.type == "cpu":  # where all weights are in any case
+        return Saving(memory)
+    saving, weights = Saving(memory, place), sum(x.nbytes for network in networks for x in network.parameters())
+    if weights > TAKEN * free_bytes(place) and saving.begin():
+        doubt(f"Memory is too small on {place.type} for all of the model; its parts come and go (`memory` low).")
+    return saving
 
 
 def stable_diffusion(identity: Identity, parts: Parts, opener: OpenClip) -> StableDiffusion:
@@ -106,7 +122,7 @@ def clip_opener(
         return lambda: read_towers(clip, text.dtype, place)
     if isinstance(checkpoint, OneFile) or not checkpoint.sees:
         return None
-    return lambda: read_own_towers(checkpoint, text, words)
+    return lambda: read_own_towers(checkpoint, text, words, place)
 
 
 def pick_device(device: Device) -> torch.device:

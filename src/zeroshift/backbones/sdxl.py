@@ -6,12 +6,13 @@ from functools import cached_property
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from zeroshift.backbones.clip import text_hash, token_ids, tokens_of, widened
 from zeroshift.backbones.latent import LatentDiffusion
 from zeroshift.backbones.placed import sizes_at, timestep_at
+from zeroshift.backbones.saving import Saving, piecewise
 from zeroshift.backbones.spelling import TokenizerSpelling
 from zeroshift.diffusion.backbone import Clip, Identity, Tokens
 from zeroshift.diffusion.embedding import Embedding
@@ -35,16 +36,22 @@ class StableDiffusionXL(LatentDiffusion):
     """loads the image encoder, which few edits need, and what belongs to it"""
     lock: NetworkLock = field(default_factory=NetworkLock)
     widens: bool = False
+    saving: Saving = field(default_factory=Saving)
 
     def __post_init__(self) -> None:
-        for network in (self.unet, self.vae, *self.text_encoders):
+        for network in self.networks:
             network.requires_grad_(False).eval()
+        if self.saving.on:
+            piecewise(self.vae)
+
+    @property
+    def networks(self) -> tuple[nn.Module, ...]:
+        return (self.unet, self.vae, *self.text_encoders)
 
     @cached_property
     def text_sha256(self) -> str:
         return text_hash(self.text_encoders, self.tokenizers)
 
-    @torch.no_grad()
     def embed(self, prompts: Sequence[str]) -> Embedding:
         """Encode prompts as Stable Diffusion XL does.
 
@@ -52,10 +59,11 @@ class StableDiffusionXL(LatentDiffusion):
         vector is the second encoder's projected one. Longer prompts are cut at the encoders' length.
         """
         ids = (token_ids(words, prompts, words.model_max_length) for words in self.tokenizers)
-        first, second = (
-            encoder(torch.tensor(i, device=self.device), output_hidden_states=True)
-            for encoder, i in zip(self.text_encoders, ids, strict=True)
-        )
+        with self.working(*self.text_encoders), torch.no_grad():
+            first, second = (
+                encoder(torch.tensor(i, device=self.device), output_hidden_states=True)
+                for encoder, i in zip(self.text_encoders, ids, strict=True)
+            )
         tokens = torch.cat([first.hidden_states[-2], second.hidden_states[-2]], dim=-1)
         pooled: Tensor = second.text_embeds
         if self.zeros_for_empty:
@@ -80,7 +88,7 @@ class StableDiffusionXL(LatentDiffusion):
         sizes = sizes_at(x.device, x.dtype, height, width).expand(len(x), -1)
         added = {"text_embeds": text.pooled.to(dtype), "time_ids": sizes.to(dtype)}
         timestep = timestep if isinstance(timestep, Tensor) else timestep_at(x.device, timestep)
-        with self.lock.held():
+        with self.lock.held(), self.working(self.unet):
             out: Tensor = self.unet(
                 x.to(dtype), timestep, text.tokens.to(dtype), added_cond_kwargs=added, return_dict=False
             )[0]

@@ -6,12 +6,13 @@ from functools import cached_property
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from zeroshift.backbones.clip import text_hash, token_ids, tokens_of, widened
 from zeroshift.backbones.latent import LatentDiffusion
 from zeroshift.backbones.placed import timestep_at
+from zeroshift.backbones.saving import Saving, piecewise
 from zeroshift.backbones.spelling import TokenizerSpelling
 from zeroshift.diffusion.backbone import Clip, Identity, Tokens
 from zeroshift.diffusion.embedding import Embedding
@@ -32,23 +33,30 @@ class StableDiffusion(LatentDiffusion):
     """loads the image encoder, which few edits need, and what belongs to it"""
     lock: NetworkLock = field(default_factory=NetworkLock)
     widens: bool = False
+    saving: Saving = field(default_factory=Saving)
 
     def __post_init__(self) -> None:
-        for network in (self.unet, self.vae, self.text_encoder):
+        for network in self.networks:
             network.requires_grad_(False).eval()
+        if self.saving.on:
+            piecewise(self.vae)
+
+    @property
+    def networks(self) -> tuple[nn.Module, ...]:
+        return (self.unet, self.vae, self.text_encoder)
 
     @cached_property
     def text_sha256(self) -> str:
         return text_hash([self.text_encoder], [self.tokenizer])
 
-    @torch.no_grad()
     def embed(self, prompts: Sequence[str]) -> Embedding:
         """Encode prompts as Stable Diffusion does: last hidden state, padded to the full length, no mask.
 
         Longer prompts are cut at the encoder's length.
         """
         ids = token_ids(self.tokenizer, prompts, self.tokenizer.model_max_length)
-        return Embedding(widened(self.text_encoder(torch.tensor(ids, device=self.device)).last_hidden_state))
+        with self.working(self.text_encoder), torch.no_grad():
+            return Embedding(widened(self.text_encoder(torch.tensor(ids, device=self.device)).last_hidden_state))
 
     @cached_property
     def spelling(self) -> TokenizerSpelling:
@@ -63,6 +71,6 @@ class StableDiffusion(LatentDiffusion):
         """The network's output in the precision of ``x``."""
         dtype = self.unet.conv_in.weight.dtype  # the network's own property walks through all its layers, at every call
         timestep = timestep if isinstance(timestep, Tensor) else timestep_at(x.device, timestep)
-        with self.lock.held():
+        with self.lock.held(), self.working(self.unet):
             out: Tensor = self.unet(x.to(dtype), timestep, text.tokens.to(dtype), return_dict=False)[0]
         return out.to(x.dtype)

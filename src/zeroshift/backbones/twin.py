@@ -7,19 +7,25 @@ from typing import Any, cast
 from torch import Tensor, nn
 
 from zeroshift.backbones.clip import Towers
+from zeroshift.backbones.saving import Saving
 from zeroshift.backbones.sdxl import StableDiffusionXL
 from zeroshift.backbones.stable_diffusion import StableDiffusion
 from zeroshift.diffusion.backbone import Backbone, Clip
 from zeroshift.diffusion.lock import NetworkLock
 
 
-def twin(backbone: Backbone) -> Backbone:
-    """The same backbone without its weights: networks that take and give shapes alone."""
+def twin(backbone: Backbone, *, saving: bool | None = None) -> Backbone:
+    """The same backbone without its weights: networks that take and give shapes alone.
+
+    ``saving`` says whether it saves memory; None: if the backbone does.
+    """
     assert isinstance(backbone, StableDiffusion | StableDiffusionXL)
     with backbone.lock.held():  # else a run's taps would be copied with the network
         parts = {field.name: without_values(getattr(backbone, field.name)) for field in fields(backbone)}
     opened = None if backbone.open_clip is None else lambda: cast(Clip, without_values(backbone.clip))
-    return replace(backbone, **{**parts, "lock": NetworkLock(), "open_clip": opened, "widens": False})
+    saves = backbone.saving.on if saving is None else saving
+    own = {"lock": NetworkLock(), "open_clip": opened, "widens": False, "saving": Saving("low" if saves else "high")}
+    return replace(backbone, **{**parts, **own})
 
 
 def without_values(part: Any) -> Any:  # noqa: ANN401 - a backbone's parts are of many kinds

@@ -1,5 +1,6 @@
 """``zeroshift generate``."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -7,9 +8,8 @@ from typing import Annotated
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from zeroshift.cli.files import BATCH
 from zeroshift.cli.output import check_apart, check_picture, places, put, settle, tell, tell_moved, unused
-from zeroshift.cli.progress import follow
+from zeroshift.cli.progress import shown
 from zeroshift.cli.shared import (
     DEFAULT_LOUDNESS,
     DEFAULT_MODEL,
@@ -35,10 +35,20 @@ def command(tokens: Sequence[str]) -> App:
 def generate(
     *prompts: Annotated[Text, Parameter(help="descriptions, one picture each")],
     seed: Seed = 0,
-    steps: Annotated[int, Parameter(help="sampling steps", metavar="N", validator=Number(gte=1, lte=999))] = 50,
+    steps: Annotated[
+        int | None,
+        Parameter(
+            help="sampling steps [default 50; 4 of a Turbo model]", metavar="N", validator=Number(gte=1, lte=999)
+        ),
+    ] = None,
     guidance_scale: Annotated[
-        float, Parameter(help="classifier-free guidance; 1 is off", metavar="X", validator=Number(gte=1, lte=50))
-    ] = 5.0,
+        float | None,
+        Parameter(
+            help="classifier-free guidance; 1 is off [default 5; 1 of a Turbo model]",
+            metavar="X",
+            validator=Number(gte=1, lte=50),
+        ),
+    ] = None,
     strict: Strict = False,
     output: Annotated[Output, Parameter(help="file, folder of several, or - [default out/PROMPT-SEED.png]")] = None,
     overwrite: Overwrite = False,
@@ -56,15 +66,20 @@ def generate(
     editor, _ = model.opened(loud)
     settle(editor.doubts(prompts), strict, loud)
     tell_moved(named, files, loud)
+    from zeroshift.generating import generate_all
     from zeroshift.image import encode_image
     from zeroshift.image.save import FORMATS
-    from zeroshift.translate import generate as sampled
 
-    for first in range(0, len(prompts), BATCH):
-        batch = prompts[first : first + BATCH]
-        run = sampled(editor.backbone, batch, seeds=[seed] * len(batch), steps=steps, guidance_scale=guidance_scale)
-        last, seconds = follow(run, loud.silent)
-        for path, (result,) in zip(files[first : first + BATCH], last.results, strict=True):
-            kind = "PNG" if path == STDOUT else FORMATS[path.suffix.lower()]
-            put(encode_image(result.image, kind, result.recipe), path)
-            tell(path, seconds, {"prompt": result.recipe["prompt"], "recipe": result.recipe}, loud)
+    seeds, usual = [seed] * len(prompts), editor.sampled
+    steps, guidance_scale = steps or usual.steps, guidance_scale or usual.guidance_scale
+    work = generate_all(editor, prompts, seeds=seeds, steps=steps, guidance_scale=guidance_scale)
+    begun = time.perf_counter()
+    for part, step in shown(work, len(prompts), loud.silent):
+        if not step.results:
+            continue
+        now = time.perf_counter()
+        seconds, begun = now - begun, now
+        for k, (result,) in zip(part, step.results, strict=True):
+            kind = "PNG" if files[k] == STDOUT else FORMATS[files[k].suffix.lower()]
+            put(encode_image(result.image, kind, result.recipe), files[k])
+            tell(files[k], seconds, {"prompt": result.recipe["prompt"], "recipe": result.recipe}, loud)

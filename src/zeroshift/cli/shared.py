@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 from cyclopts import App, CoercionError, Group, Parameter, Token, convert
 from cyclopts.validators import Number
 
-from zeroshift.backbones.checkpoint import Device, Precision
+from zeroshift.backbones.checkpoint import Device, Memory, Precision
 from zeroshift.cli.flags import Flag, flags_of
 from zeroshift.cli.numbers import check_threads, number
 from zeroshift.cli.parts import alternatives, chosen, guided, named_in, parts_of, where_it_belongs
@@ -80,6 +80,9 @@ class ModelFlags:
     cache_dir: Annotated[Path | None, Parameter(help="where hub downloads are kept")] = None
     device: Annotated[Device, Parameter(help="where it runs")] = "auto"
     precision: Annotated[Precision, Parameter(help="auto is fp16 on CUDA, else fp32")] = "auto"
+    memory: Annotated[
+        Memory, Parameter(help="low takes less, for more time; auto does so where memory is short, high never")
+    ] = "auto"
     threads: Annotated[int | None, Parameter(help="CPU threads", metavar="N", validator=Number(gte=1))] = None
 
     def opened(
@@ -113,6 +116,7 @@ class ModelFlags:
             cache_dir=self.cache_dir,
             device=self.device,
             precision=self.precision,
+            memory=self.memory,
             clip=self.clip,
             captioner=self.captioner,
             loras=self.lora,

@@ -1,6 +1,7 @@
 """Cross-attention guidance: the target's attention maps are kept close to the source's (pix2pix-zero, section 3.2)."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass as plain_dataclass
 from typing import Annotated, Literal, TypeAlias, final
 
@@ -14,7 +15,7 @@ from zeroshift.control.base import Control, ControlOptions, MethodParts, Rows, S
 from zeroshift.control.features import for_rows
 from zeroshift.diffusion.backbone import Unsupported
 from zeroshift.diffusion.embedding import TextRows
-from zeroshift.diffusion.prediction import joined, mixed, predict
+from zeroshift.diffusion.prediction import asking, joined, mixed, predict
 from zeroshift.diffusion.sites import NOTHING, Compute, Part, Recording, Selection, Site
 from zeroshift.options.shares import begun_steps
 
@@ -216,26 +217,41 @@ def gradient_and_output(
     on which others are computed. Rows of ``reference`` are paired with those of ``text`` from the last; one stands for
     all.
     """
-    rows, count, losses = len(text), len(latents[0]), []
+    rows, count, losses = len(text), len(latents[0]), list[Tensor]()
     out: Tensor | None = None
 
-    def measure(site: Site, part: Part, compute: Compute) -> Tensor:
+    def measured(site: Site, part: Part, compute: Compute) -> tuple[Tensor, Tensor]:
         probs = compute()
         wanted = reference[site, part]
         if len(wanted) not in (count, rows * count):
             wanted = for_rows(wanted, rows, count)
         distance = probs.unflatten(0, (rows, count)) - wanted.unflatten(0, (-1, count))
-        losses.append(distance.square().sum() / (2 * probs.shape[1]))
+        return probs, distance.square().sum() / (2 * probs.shape[1])
+
+    def measure(site: Site, part: Part, compute: Compute) -> Tensor:
+        probs, loss = measured(site, part, compute)
+        losses.append(loss)
         return probs
 
-    with torch.enable_grad():
-        # the gradient is taken at the repeated rows, which do not interact inside the network
-        x, blocks = joined(latents if len(latents) == rows else latents * rows)
-        repeated = x.detach().requires_grad_()
-        with here.taps.listening(measure, lambda site: _parts(reference, site), stop=not whole):
-            out = predict(here.backbone, here.taps, repeated, here.timestep, text, blocks=blocks).detach()
-        (gradient,) = torch.autograd.grad(torch.stack(losses).sum(), repeated)
-    return gradient, out
+    def again(site: Site, part: Part, compute: Compute) -> Tensor:
+        return measured(site, part, compute)[0]
+
+    # the gradient is taken at the repeated rows, which do not interact inside the network
+    x, blocks = joined(latents if len(latents) == rows else latents * rows)
+    taps, repeated = here.taps, x.detach().requires_grad_()
+
+    def compared(site: Site) -> frozenset[Part]:
+        return _parts(reference, site)
+
+    with torch.enable_grad(), here.backbone.recomputing() as twice:
+        # layers that run twice run to their end, so that they can be told to
+        with taps.listening(measure, compared, stop=not whole and not twice):
+            out = predict(here.backbone, taps, repeated, here.timestep, text, blocks=blocks).detach()
+        loss = torch.stack(losses).sum()
+        anew = taps.hearing_again(again, compared) if twice else nullcontext()
+        with anew, asking(here.backbone, taps, text.stacked, blocks) if twice else nullcontext():
+            (gradient,) = torch.autograd.grad(loss, repeated)
+    return gradient, out if whole else None
 
 
 def _parts(reference: Recording, site: Site) -> frozenset[Part]:

@@ -24,6 +24,7 @@ class Sketch:
 
     device = torch.device("cpu")
     precision = "fp32"
+    tile = None
 
     def __init__(self, model: Backbone, notes: list[Hashable]) -> None:
         self._model, self._notes = model, notes
@@ -53,6 +54,15 @@ class Sketch:
             yield
         finally:
             self._blocks = 1
+
+    @contextmanager
+    def recomputing(self) -> Iterator[bool]:
+        """Nothing is computed twice here."""
+        yield False
+
+    def save_memory(self) -> bool:
+        """There is none to save."""
+        return False
 
     def embed(self, prompts: Sequence[str]) -> Embedding:
         """Prompts of the right shapes."""

@@ -141,6 +141,19 @@ class Backbone(Protocol):
         ``tapped`` names the sites of which something is read or replaced meanwhile.
         """
 
+    def recomputing(self) -> AbstractContextManager[bool]:
+        """Let passes keep little for their gradient and compute the rest once more, if memory is saved; whether it is.
+
+        The layers run again while the gradient is taken, so what listens to them and what they share is there then.
+        """
+
+    @property
+    def tile(self) -> int | None:
+        """The side in pixels of the tiles that larger pictures are encoded and decoded in; None: they are not."""
+
+    def save_memory(self) -> bool:
+        """Take less memory for more time from now on; whether that was allowed and is news."""
+
     def schedule(self, steps: int) -> Schedule:
         """The grid of ``steps`` steps on the checkpoint's own noise schedule.
 

@@ -1,7 +1,7 @@
 """Asking the network: one forward pass for rows of prompts, and their weighted mix."""
 
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor
@@ -24,10 +24,17 @@ def predict(
 
     Latents and timesteps that are ``blocks`` equal blocks are computed once until prompts come in.
     """
-    shared = backbone.sharing(blocks, taps.listened) if blocks > 1 else nullcontext()
     rows = text.stacked if isinstance(text, TextRows) else text
-    with taps.seeing(rows.values), shared:
+    with asking(backbone, taps, rows, blocks):
         return backbone.predict(x, timestep, rows)
+
+
+@contextmanager
+def asking(backbone: Backbone, taps: Taps, rows: Embedding, blocks: int) -> Iterator[None]:
+    """What a pass for ``rows`` finds in the network; also while its gradient is taken, if layers run again for that."""
+    shared = backbone.sharing(blocks, taps.listened) if blocks > 1 else nullcontext()
+    with taps.seeing(rows.values), shared:
+        yield
 
 
 def guided(

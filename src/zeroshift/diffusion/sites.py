@@ -87,6 +87,15 @@ class Taps:
             self.values = None
 
     @contextmanager
+    def hearing_again(self, handler: Handler, wanted: Selection) -> Iterator[None]:
+        """Send the wanted parts through ``handler`` where layers of an earlier pass run once more, for a gradient."""
+        self._handler, self._wanted = handler, {s: parts for s in self.sites if (parts := wanted(s))}
+        try:
+            yield
+        finally:
+            self._handler, self._wanted = None, {}
+
+    @contextmanager
     def listening(self, handler: Handler, wanted: Selection, stop: bool = False) -> Iterator[None]:
         """Send the wanted parts of one forward pass through ``handler``.
 

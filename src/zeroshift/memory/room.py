@@ -3,29 +3,16 @@
 from collections.abc import Callable, Hashable
 from typing import TypeAlias
 
-import psutil
 import torch
 
+from zeroshift.memory.free import TAKEN, free_bytes
 from zeroshift.request import Request
 
 Need: TypeAlias = Callable[[tuple[Request, ...], tuple[int, int]], int]
 """bytes that one picture of a size (width, height) takes, of which all requests are asked"""
 HOST = torch.device("cpu")
-TAKEN = 0.7
-"""share of what is free that a run may take: kernels need room of their own, which is not counted"""
 PLENTY = 32 << 10
 """bytes per pixel that are enough for any network: Stable Diffusion 1.5 takes up to 14,000 in fp32"""
-
-
-def free_bytes(device: torch.device) -> int:
-    """Memory that nobody uses: of the device, what this process reserved and does not use included, or of the host."""
-    match device.type:
-        case "cuda":
-            free, _ = torch.cuda.mem_get_info(device)
-            return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        case "mps":
-            return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
-    return int(psutil.virtual_memory().available)
 
 
 def pictures_within(most: int, free: int, each: int) -> int:
@@ -51,14 +38,25 @@ class Room:
 
         What one takes is counted once for each kind, and only where memory is not plenty: it takes a second or more.
         """
-        if self._need is None or self.most == 1:
-            return self.most
-        free = free_bytes(self._device)
-        if self.most * size[0] * size[1] * PLENTY <= TAKEN * free:
-            return self.most
+        each = self._asked(requests, size, self.most) if self.most > 1 else None
+        return self.most if each is None else pictures_within(self.most, free_bytes(self._device), each)
+
+    def is_short(self, requests: tuple[Request, ...], size: tuple[int, int]) -> bool:
+        """Whether there is no room for one picture of ``size`` (width, height); False where memory is not asked."""
+        each = self._asked(requests, size, 1)
+        return each is not None and each > TAKEN * free_bytes(self._device)
+
+    def forget(self) -> None:
+        """Count anew what pictures take: less from now on."""
+        self._needs.clear()
+
+    def _asked(self, requests: tuple[Request, ...], size: tuple[int, int], count: int) -> int | None:
+        """Bytes that one picture takes; None where nobody asks, or memory is plenty for ``count`` of them."""
+        if self._need is None or count * size[0] * size[1] * PLENTY <= TAKEN * free_bytes(self._device):
+            return None
         if (requests, size) not in self._needs:
             self._needs[requests, size] = self._need(requests, size)
-        return pictures_within(self.most, free, self._needs[requests, size])
+        return self._needs[requests, size]
 
     def ran_out(self, together: int) -> bool:
         """Note that there was no room for so many; whether that is news: groups that are begun may be too large yet."""

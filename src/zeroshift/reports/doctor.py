@@ -27,10 +27,11 @@ from zeroshift.backbones.whole import read_object
 from zeroshift.cost.counting import count, direction_flops
 from zeroshift.cost.flops import forward_flops
 from zeroshift.grouping import BATCH
+from zeroshift.memory.free import free_bytes
 from zeroshift.memory.need import need
-from zeroshift.memory.room import free_bytes, pictures_within
+from zeroshift.memory.room import pictures_within
 from zeroshift.methods import METHODS, Method
-from zeroshift.presets import build_method, read_presets
+from zeroshift.presets import build_method, presets_of
 
 ALL = tuple(method.name for method in METHODS)
 OPTIONAL = {
@@ -145,7 +146,7 @@ def examine(
     weights = sum(x.numel() * x.element_size() for part in networks_of(shapes).values() for x in part.parameters())
     room = free_bytes(place) - weights
     seconds = forward_seconds(shapes, read_unet(checkpoint, dtype).to(place))
-    presets = read_presets(checkpoint.root) if isinstance(checkpoint, Checkpoint) else {}
+    presets = presets_of(checkpoint.root, checkpoint.name) if isinstance(checkpoint, Checkpoint) else {}
     built = {name: build_method(name, presets.get(name, {})) for name in dict.fromkeys([*methods, method])}
     fits = tuple(fit_of(one, shapes, room) for one in built.values())
     taken = next(fit for fit in fits if fit.method == method).why_not is None
