@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check bench remake help
+.PHONY: demo test check bench regression remake help
 .DEFAULT_GOAL := help
 
 demo: .venv/ready  ## edit examples/cat.png into a dog, offline, on the CPU; pictures in out/
@@ -15,6 +15,9 @@ check: .venv/ready-dev  ## formatting, lint, types, tests
 
 bench: .venv/ready-dev  ## compare cost and time with the official procedures; writes docs/benchmarks.md
 	$(BIN)/python -m benchmarks
+
+regression: .venv/ready-dev  ## see that the shipped model's edits are as good as they were; about a minute
+	$(BIN)/python -m benchmarks.regression
 
 remake: .venv/ready-dev  ## make again what depends on the shipped model; DATA=FOLDER for what needs photographs, ONLY="NAME ..."
 	$(BIN)/python -m remake $(if $(DATA),--data $(DATA)) $(if $(ONLY),--only $(ONLY))

@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from benchmarks import pets_edit
+from benchmarks.regression.__main__ import EXPECTED, METHODS, items
+from benchmarks.regression.expected import faults, intervals
 from PIL import Image
 
 import zeroshift
@@ -420,6 +422,20 @@ def test_published_rows_are_printed(capsys, tmp_path):
     found = json.loads(call(capsys, "bench", "papers", tmp_path / "t.csv", "--json").out)["compared"]
     near = {one["figure"]: one["near"] for one in found["direct+pix2pix-zero"]}
     assert near == {"psnr-outside": True, "mse-outside": False}
+
+
+def test_the_regression_set_lets_little_pass():
+    """One success less and a fifth of structure; what is recorded lies in the middle of its own intervals."""
+    means = {"imagenet-success": 6 / 7, "feature-structure": 0.02, "feature-distance": 0.5, "mse": 0.01}
+    expected = intervals({"a": means})
+    assert not faults({"a": means | {"imagenet-success": 5 / 7, "feature-structure": 0.0239}}, expected)
+    for name, value in (("imagenet-success", 4 / 7), ("feature-structure", 0.0241), ("mse", 0.007), ("mse", math.nan)):
+        (said,) = faults({"a": means | {name: value}}, expected)
+        assert said.startswith(f"a: {name} is ")
+    assert len(faults({}, expected)) == 4
+    recorded = json.loads(EXPECTED.read_text())
+    assert list(recorded) == list(METHODS) and all(len(names) == 4 for names in recorded.values())
+    assert [picture_of(item).size for item in items().items] == [(128, 128)] * 7
 
 
 @pytest.mark.slow
