@@ -4,11 +4,11 @@ import shlex
 from collections.abc import Sequence
 
 from zeroshift.cli import edit
+from zeroshift.cli.editing import numbers_of
 from zeroshift.cli.files import DEFAULT_PHOTOGRAPHS
 from zeroshift.cli.flags import nested
 from zeroshift.cli.main import app_for
-from zeroshift.cli.shared import method_flags
-from zeroshift.edits import EditSpec
+from zeroshift.edits import EditSpec, spread
 
 
 def asked(words: str) -> EditSpec:
@@ -19,7 +19,7 @@ def asked(words: str) -> EditSpec:
         ValueError: --source is missing, or a word, an option or a value makes no sense.
     """
     tokens = ["photograph.png", *shlex.split(words)]
-    _, flags = method_flags(tokens)
+    _, flags = edit.flags_for(tokens)
     app = edit.command(tokens)
     _, bound, _ = app.parse_args(tokens, exit_on_error=False, print_error=False)
     found = bound.arguments
@@ -30,6 +30,8 @@ def asked(words: str) -> EditSpec:
     photographs = found.get("photographs", DEFAULT_PHOTOGRAPHS)
     own = {"fit": photographs.fit, "region": photographs.region}
     spec = EditSpec.parse({"target": target, "options": nested(flags, found), **own, **same})
+    if "strength" in found:
+        (spec,) = spread(spec, numbers_of(found["strength"]))
     spec.check()
     return spec
 

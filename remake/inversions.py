@@ -11,8 +11,8 @@ from zeroshift.image.tensors import psnr, to_bytes, to_tensor
 
 PAGE = "docs/inversions.md"
 MARK = "returned "
-WORDS = "--source cat --target dog --fit pad --method ddim --guidance-scale 7.5 --strength 0 --inversion"
-"""a target branch under the source prompt, with guidance and no control"""
+WORDS = "--source cat --target dog --fit pad --method ddim --guidance-scale 7.5 --strength 1e-9 --inversion"
+"""a target branch under the source prompt, with guidance and no control (of no strength an edit is the photograph)"""
 
 
 def jobs(place: Place) -> Jobs:

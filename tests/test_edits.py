@@ -154,7 +154,7 @@ def test_strengths_are_spread_out():
     )
     assert second.options["conditioning"]["strength"] == 1.0
     assert "strength" not in spec.options["conditioning"]
-    with pytest.raises(ValueError, match="`strength` and `strengths` say the same"):
+    with pytest.raises(ValueError, match="The options have a `strength`"):
         spread(first, (1.0,))
 
 

@@ -299,7 +299,9 @@ class EditSpec(_Data):
             along = by.conditioning.generated(task, editor.directions)
         looks = photograph and self.masked_by_words(editor)
         self._check_soft(masked=looks or self.mask is not None)
-        request = Request(replace(task, direction=along), by, auto_mask=looks, soft=self.soft, detail=self.detail)
+        # the weaker an edit, the nearer to the photograph: what the model loses of it is given back as far
+        detail = max(self.detail, 1 - by.strength) if photograph and 0 < by.strength < 1 else self.detail
+        request = Request(replace(task, direction=along), by, auto_mask=looks, soft=self.soft, detail=detail)
         seen = (caption or "") if self.source is None else ""
         doubts = editor.doubts(request.texts, [*request.sentences, *self.given_sentences], seen)
         if along is not None:
@@ -371,14 +373,14 @@ def spread(spec: EditSpec, strengths: Sequence[float]) -> list[EditSpec]:
     """
     given = part_of(spec.options, "conditioning")
     if "strength" in given:
-        sentence = "`strength` and `strengths` say the same thing; give one of them."
+        sentence = "The options have a `strength`, and others are asked for; give one of them."
         raise OptionError(sentence, ("options", "conditioning", "strength"), given["strength"])
     with _at("method"):
         by_name(spec.method)
     with _at("options"):
         conditioning = build_method(spec.method, spec.options).conditioning
     if "strength" not in fields_of(type(conditioning)):
-        sentence = f"`conditioning` {conditioning.kind} has no `strength`, so `strengths` means nothing to it."
+        sentence = f"`conditioning` {conditioning.kind} has no `strength`; leave it out."
         raise OptionError(sentence, ("options", "conditioning"))
     return [
         spec.model_copy(update={"options": {**spec.options, "conditioning": {**given, "strength": strength}}})

@@ -4,13 +4,14 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
+from PIL import Image
 from torch import Tensor
 
+from zeroshift.bounds import bound_as, bounded, with_stills
 from zeroshift.conditioning.base import EditContext
 from zeroshift.conditioning.direction import Direction
 from zeroshift.conditioning.prompts import FixedPrompts
-from zeroshift.control.base import Control, Stack
-from zeroshift.control.mask_blend import MaskBlend
+from zeroshift.control.base import Control
 from zeroshift.control.perceptual import Vgg
 from zeroshift.diffusion.agreement import check_facts
 from zeroshift.diffusion.backbone import Backbone
@@ -21,11 +22,11 @@ from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.image.tensors import to_pictures
 from zeroshift.inversion.base import CleanLatents
 from zeroshift.inversions import InversionStore, inversion_key
-from zeroshift.masking import latent_mask, masked_by, placed
+from zeroshift.masking import masked_by, placed
 from zeroshift.methods.base import Planned, inversion_plan, plan
 from zeroshift.recipe import GenerateRecipe, check_rows
 from zeroshift.request import Request, check_shared, describe, inversion_facts, made_by, tiles
-from zeroshift.results import Detail, FramedPhoto, Natives, Place, Result, decode, put_back, recipe_of, stacked
+from zeroshift.results import Detail, FramedPhoto, Natives, Result, decode, put_back, recipe_of, stacked
 from zeroshift.sampling import Branch, Step, sample
 
 
@@ -82,14 +83,18 @@ def translate(
         check_given(backbone, frames, lead, seeds, trajectory)
     planned = _planned(backbone, requests, directions, prompt, trajectory, pictures, vgg)
     places = placed(backbone, frames, requests, pictures, seeds)
-    planned = [_inside(backbone, one, frames, where, pictures) for one, where in zip(planned, places, strict=True)]
-    step = yield from _walk(backbone, trajectory, planned, reconstruct)
+    within = [
+        bounded(backbone, one, request.method, frames, where, pictures)
+        for one, request, where in zip(planned, requests, places, strict=True)
+    ]
+    step = yield from _walk(backbone, trajectory, within, reconstruct)
     facts = [{**describe(backbone, r), **p.facts} for r, p in zip(requests, planned, strict=True)]
     natives = decode(backbone, step, reconstruct)
     details = _details(backbone, requests, pictures)
     passed = tiles(backbone, frames[0].pixels.size)
     origins = [_origin(frames, row, seeds[row], trajectory) | passed for row in range(len(frames))]
-    yield replace(_progress(step, trajectory), results=put_back(natives, frames, facts, origins, places, details))
+    results = put_back(natives, frames, facts, origins, places, details)
+    yield replace(_progress(step, trajectory), results=with_stills(results, requests, frames))
 
 
 def _details(backbone: Backbone, requests: Sequence[Request], pictures: Tensor) -> list[Detail | None]:
@@ -98,22 +103,6 @@ def _details(backbone: Backbone, requests: Sequence[Request], pictures: Tensor) 
         return [None] * len(requests)
     plain = to_pictures(backbone.decode(backbone.encode(pictures)))
     return [Detail(plain, request.detail) if request.detail else None for request in requests]
-
-
-def _inside(
-    backbone: Backbone,
-    planned: Planned,
-    frames: Sequence[FramedPhoto],
-    places: Sequence[Place | None],
-    pictures: Tensor,
-) -> Planned:
-    """The same target branch, which leaves the photographs' latents alone outside of their masks."""
-    mask = latent_mask(frames, places, backbone.factor)
-    if mask is None:
-        return planned
-    x0 = backbone.encode(pictures)
-    control = Stack([planned.branch.control, MaskBlend(mask.to(x0.device), x0)])
-    return replace(planned, branch=replace(planned.branch, control=control))
 
 
 def check_given(
@@ -186,18 +175,24 @@ def translate_generated(
     natives = decode(backbone, step, reconstruct=True)
     passed = tiles(backbone, (backbone.size, backbone.size))
     facts = [{**describe(backbone, r), **p.facts, **passed} for r, p in zip(requests, planned, strict=True)]
-    yield replace(_progress(step, trajectory), results=_generated(natives, facts, seeds))
+    yield replace(_progress(step, trajectory), results=_generated(natives, requests, facts, seeds))
 
 
 def _generated(
-    natives: Natives, facts: Sequence[dict[str, object]], seeds: Sequence[int]
+    natives: Natives, requests: Sequence[Request], facts: Sequence[dict[str, object]], seeds: Sequence[int]
 ) -> tuple[tuple[Result, ...], ...]:
+    """Every picture's results, one per request; of strength 0 they are the generated sources."""
+
+    def result_of(edit: Image.Image, source: Image.Image | None, moves: float, recipe: dict[str, object]) -> Result:
+        shown = edit if moves or source is None else source
+        return Result(shown, shown, source, recipe, before=source)
+
     alone = len(seeds) == 1
     places = [{"seed": seed} | ({} if alone else {"rows": len(seeds), "row": row}) for row, seed in enumerate(seeds)]
     return tuple(
         tuple(
-            Result(edits[row], edits[row], sources[row], recipe_of(fact, place), before=sources[row])
-            for (edits, sources), fact in zip(natives, facts, strict=True)
+            result_of(edits[row], sources[row], request.method.strength, recipe_of(fact, place))
+            for (edits, sources), request, fact in zip(natives, requests, facts, strict=True)
         )
         for row, place in enumerate(places)
     )
@@ -311,13 +306,27 @@ def _planned(
     pictures: Tensor | None,
     vgg: Vgg | None,
 ) -> list[Planned]:
+    photograph = pictures is not None
+
     def run_of(request: Request, direction: Direction | None) -> EditContext:
-        scale, photograph = request.method.guidance_scale, pictures is not None
+        method = request.method
         return EditContext(
-            backbone, request.task, prompt, trajectory, scale, photograph, direction, pictures=pictures, vgg=vgg
+            backbone,
+            request.task,
+            prompt,
+            trajectory,
+            method.guidance_scale,
+            photograph,
+            direction,
+            pictures=pictures,
+            vgg=vgg,
+            returns_at=method.inversion.returns_at(method.guidance_scale) if photograph else None,
         )
 
-    return [plan(r.method, run_of(r, direction)) for r, direction in zip(requests, directions, strict=True)]
+    return [
+        plan(bound_as(r.method) if photograph else r.method, run_of(r, direction))
+        for r, direction in zip(requests, directions, strict=True)
+    ]
 
 
 def _walk(

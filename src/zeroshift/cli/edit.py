@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
 from zeroshift.cli.cache import DEFAULT_CACHE, CacheFlags
 from zeroshift.cli.editing import asked_for, check_all, photographs_of, written_files
 from zeroshift.cli.files import DEFAULT_PHOTOGRAPHS, DEFAULT_RESULTS, PhotographFlags, ResultFlags
-from zeroshift.cli.flags import Given, with_flags
+from zeroshift.cli.flags import Flag, Given, with_flags
 from zeroshift.cli.job import carry_out, conclude, plan
 from zeroshift.cli.sentences_from import DEFAULT_SENTENCES, SentenceFlags, kept_on_failure
 from zeroshift.cli.shared import (
@@ -32,12 +32,21 @@ from zeroshift.conditioning.direction import as_direction
 from zeroshift.edits import EditSpec
 from zeroshift.generators.making import GeneratedDirections
 
+if TYPE_CHECKING:
+    from zeroshift.methods import Method
+
 
 def command(tokens: Sequence[str]) -> App:
     """The verb with the options of the method and of the kinds of parts that ``tokens`` name."""
-    method, flags = method_flags(tokens)
+    method, flags = flags_for(tokens)
     verb = with_flags(edit, flags, f"Options of {method.name}", REMARK)
     return as_app(verb, "edit", "edit [IMAGE...] [--source TEXT] --target TEXT [OPTIONS]")
+
+
+def flags_for(tokens: Sequence[str]) -> "tuple[type[Method], list[Flag]]":
+    """The method that ``tokens`` name, and its flags without the strength, of which the verb itself takes several."""
+    method, flags = method_flags(tokens)
+    return method, [flag for flag in flags if flag.name != "strength"]
 
 
 def edit(
@@ -55,7 +64,15 @@ def edit(
     method: Annotated[str, Parameter(help="see: zeroshift methods; several as in sdedit,ddim", metavar="NAME")] = (
         SHIPPED_METHOD
     ),
-    strengths: Annotated[Text | None, Parameter(help="several strengths in one run, as in 0.5,1")] = None,
+    strength: Annotated[
+        Text | None,
+        Parameter(
+            name=["--strength", "--strengths"],
+            help="how much of the edit: 0 is the photograph, 1 the method's own, above 1 more; several share one "
+            "inversion, as in 0,0.5,1 [default 1]",
+            metavar="X,X",
+        ),
+    ] = None,
     paper_defaults: Annotated[bool, Parameter(help="ignore what the model recommends")] = False,
     seed: Seed = 0,
     seeds: Annotated[Text | None, Parameter(help="several seeds in one run, as in 0,1,2")] = None,
@@ -83,7 +100,7 @@ def edit(
     chosen = {"options": given, "paper_defaults": paper_defaults, "seed": seed, "strict": strict}
     with usage():
         first = EditSpec.parse({**words, **chosen, **framed, "detail": photographs.detail or 0.0})
-    specs = asked_for(first, target, method, seeds, strengths)
+    specs = asked_for(first, target, method, seeds, strength)
     check_all(specs, len(images), photographs, directed=direction is not None, vgg=vgg is not None)
     generator = wording.for_edits(specs, direction, model)
     found = photographs_of(images, photographs, results.output)

@@ -89,7 +89,7 @@ def photographs_named(images: Sequence[Path], recursive: bool, apart: Path | Non
 
 
 def asked_for(
-    first: EditSpec, targets: Sequence[str], methods: str, seeds: str | None, strengths: str | None
+    first: EditSpec, targets: Sequence[str], methods: str, seeds: str | None, strength: str | None
 ) -> list[EditSpec]:
     """The edit ``first`` by every method with every seed to every target at every strength, in this order.
 
@@ -97,9 +97,9 @@ def asked_for(
         Wrong: a list holds something else than it should, or means nothing to the edit.
     """
     drawn = [first.seed] if seeds is None else _listed(seeds, int, "--seeds takes whole numbers", "0,1,2")
-    numbers = None if strengths is None else numbers_of(strengths)
+    numbers = None if strength is None else numbers_of(strength)
     names = [name.strip() for name in methods.split(",")]
-    for flag, found in (("--seeds", drawn), ("--strengths", numbers or []), ("--method", names)):
+    for flag, found in (("--seeds", drawn), ("--strength", numbers or []), ("--method", names)):
         if len(set(found)) < len(found):
             raise Wrong(f"{flag} has one of {', '.join(map(str, found))} twice; give each once.")
     with usage():
@@ -108,7 +108,7 @@ def asked_for(
         return specs if numbers is None else [one for spec in specs for one in spread(spec, numbers)]
 
 
-def numbers_of(text: str, flag: str = "--strengths") -> list[float]:
+def numbers_of(text: str, flag: str = "--strength") -> list[float]:
     """Read "0.5,1".
 
     Raises:

@@ -40,6 +40,9 @@ class EditContext:
     """the photographs as the model sees them, (B, 3, H, W) in [-1, 1]; None for a generated source"""
     vgg: "Vgg | None" = None
     """VGG16's weights, where the edit was given some"""
+    returns_at: float | None = None
+    """guidance scale at which the source's prompts lead back to the photograph, which that of a weaker edit comes down
+    to; None: the source branch's"""
     conditioning: Conditioning | None = None
     """the prompts of both branches, for controls: those are bound after them"""
 

@@ -94,7 +94,7 @@ class Prompts:
     source_guidance: Annotated[StrictFloat, Field(ge=1, le=50)] | None = None
     """guidance scale of the source branch where it has its own"""
     strength: Annotated[StrictFloat, Field(ge=0, le=2)] = 1.0
-    """how far from the source's prompts to the target's; 0 gives the reconstruction"""
+    """how far from the source's prompts to the target's; an edit of 0 is the photograph"""
     values_until: Annotated[StrictFloat, Field(ge=0, le=1)] = 0.5
     """share of the steps in which the target's values see what a value-embedding inversion learned"""
 
@@ -126,7 +126,8 @@ class Prompts:
         source_negative = negative if self.source_negative is None else run.embed(self.source_negative)
         source_text = run.embed(self.source_text) if run.photograph and self.source_text is not None else None
         source_scale = self.source_guidance or run.guidance_scale
-        scale = source_scale + (run.guidance_scale - source_scale) * self.strength
+        near = source_scale if run.returns_at is None or self.strength > 1 else run.returns_at
+        scale = near + (run.guidance_scale - near) * self.strength
         # an inversion that learned what to hold the prompt against leaves nothing to mix
         learned = run.trajectory.learned.negatives or run.trajectory.learned.prompt_as_negative
         shares = (0.0,) * run.steps if learned else self.empty_shares(run.steps)

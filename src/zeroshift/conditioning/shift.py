@@ -37,7 +37,7 @@ class EditDirection:
     sentences: Annotated[StrictInt, Field(ge=1, le=2000)] = 1000
     """template sentences per word"""
     strength: Annotated[StrictFloat, Field(ge=-10, le=10)] = 1.0
-    """edit multiplier: how far to go along the direction; 0 gives the reconstruction"""
+    """edit multiplier: how far to go along the direction; an edit of 0 is the photograph"""
     strength_schedule: Shape = "constant"
     """course of the strength over the steps, from noisy to clean"""
     negative: str | None = None

@@ -80,6 +80,14 @@ class Inversion:
         """The step that sampling begins with."""
         return 0
 
+    def returns_at(self, guidance_scale: float) -> float:
+        """The scale at which the source's prompts come back to the photograph, for an edit of ``guidance_scale``."""
+        return guidance_scale if self.guided else 1.0
+
+    def begins(self, steps: int, strength: float) -> int:
+        """The step from which on an edit of this strength leaves the photograph."""
+        return self.first(steps)
+
     def invert(
         self, backbone: Backbone, photograph: CleanLatents, plan: InversionContext
     ) -> Generator[Tensor, None, Trajectory]:

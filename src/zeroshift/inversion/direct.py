@@ -28,6 +28,10 @@ class DirectInversion(FinerInversion):
     offset_target: StrictBool = False
     """give the target branch, too, what puts the source back at every step: an edit of strength 0 is the photograph"""
 
+    def returns_at(self, guidance_scale: float) -> float:
+        """With the offset the source's own scale: what puts that branch back is added to the target."""
+        return guidance_scale if self.offset_target else 1.0
+
     def invert(
         self, backbone: Backbone, photograph: CleanLatents, plan: InversionContext
     ) -> Generator[Tensor, None, Trajectory]:

@@ -48,6 +48,9 @@ class EditFriendlyInversion(Inversion):
                 f"A skip of {self.skip:g} leaves none of {steps} steps; take a smaller one, or more steps."
             )
 
+    def returns_at(self, guidance_scale: float) -> float:
+        return self.inversion_guidance
+
     def stages(self, steps: int) -> int:
         return ceil((steps - self.first(steps)) / self.chunk)
 

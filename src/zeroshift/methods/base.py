@@ -51,6 +51,11 @@ class Method:
         check(self)
 
     @property
+    def strength(self) -> float:
+        """How much of the edit is made: 0 is the source itself, 1 what the method does by itself."""
+        return self.conditioning.strength
+
+    @property
     def controls(self) -> tuple[ControlOptions, ...]:
         """The control and the extras, in the order in which they act."""
         return (self.control, *self.extras)

@@ -1,0 +1,81 @@
+"""Whether more strength is more edit: ``python -m benchmarks.intensity PICTURES SOURCE TARGET [--methods NAME ...]``.
+
+PICTURES is a folder of photographs of SOURCE; both are animals that the ImageNet network knows (cat, dog, lion, tiger,
+cheetah). Prints of every method, for every strength, how probable TARGET is where it is that or SOURCE, and how far the
+edit is from the photograph, root mean square; and how strength and each of the two go together: Spearman's rank
+correlation, the mean over pictures, and that of the means over all pictures. Needs zeroshift[eval].
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+import zeroshift
+from zeroshift import EditSpec
+from zeroshift.batching import groups, look_at
+from zeroshift.evaluation.imagenet import ImageNetJudge, open_judge
+from zeroshift.methods import METHODS
+from zeroshift.running import run_groups
+
+STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
+
+
+def edited(editor: zeroshift.Editor, pictures: Sequence[Path], spec: EditSpec) -> list[list[Image.Image]]:
+    """The edits of every picture, at every strength."""
+    specs = zeroshift.spread(spec, STRENGTHS)
+    found: dict[int, list[Image.Image]] = {}
+    for group, step in run_groups(editor, groups(editor, look_at(editor, pictures, spec), specs)):
+        for member, row in zip(group.members, step.results, strict=False):  # of the last step
+            found[member] = [result.image for result in row]
+    return [found[k] for k in range(len(pictures))]
+
+
+def figures(
+    judge: ImageNetJudge, edits: Sequence[Sequence[Image.Image]], source: str, target: str
+) -> NDArray[np.float64]:
+    """Of every picture (N) and strength (S) the target's probability and the distance from the first: (2, N, S)."""
+    seen = [judge.look(row) for row in edits]
+    shown = [(one.of(target) / (one.of(source) + one.of(target))).numpy() for one in seen]
+    rows = [[np.asarray(one.convert("RGB"), dtype=float) for one in row] for row in edits]
+    apart = [[np.sqrt(np.square(one - row[0]).mean()) for one in row] for row in rows]
+    return np.array([shown, apart])
+
+
+def rank_correlation(values: NDArray[np.float64]) -> float:
+    """Spearman's, of values with their places in order; ties have the mean of their ranks."""
+    ranks = np.array([((values < one).sum() + (values <= one).sum() - 1) / 2 for one in values])
+    return float(np.corrcoef(np.arange(len(values)), ranks)[0, 1])
+
+
+def line(name: str, table: NDArray[np.float64]) -> str:
+    """A row of the table."""
+    cells = [" ".join(f"{one:.2f}" for one in table[0].mean(0)), " ".join(f"{one:.0f}" for one in table[1].mean(0))]
+    for one in table:
+        single = np.mean([rank_correlation(row) for row in one])
+        cells.append(f"{single:.2f}, {rank_correlation(one.mean(0)):.2f}")
+    return f"| {name} | {' | '.join(cells)} |"
+
+
+def main() -> None:
+    """Print the table of a folder."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.intensity")
+    parser.add_argument("pictures", type=Path)
+    parser.add_argument("source")
+    parser.add_argument("target")
+    parser.add_argument("--methods", nargs="+", default=[method.name for method in METHODS], metavar="NAME")
+    given = parser.parse_args()
+    editor, judge = zeroshift.load(), open_judge()
+    pictures = sorted(given.pictures.iterdir())
+    print(f"{len(pictures)} pictures, {given.source} to {given.target}, strengths {', '.join(map(str, STRENGTHS))}")
+    print("| method | probability | distance | rank correlation, probability | and distance |\n|---|---|---|---|---|")
+    for name in given.methods:
+        spec = EditSpec(source=given.source, target=given.target, method=name)
+        print(line(name, figures(judge, edited(editor, pictures, spec), given.source, given.target)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

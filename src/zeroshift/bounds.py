@@ -1,0 +1,65 @@
+"""What keeps an edit near its photograph whatever the method: its mask, and a strength below 1."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from torch import Tensor
+
+from zeroshift.control.base import Control, Stack
+from zeroshift.control.later_start import LaterStart
+from zeroshift.control.mask_blend import MaskBlend
+from zeroshift.diffusion.backbone import Backbone
+from zeroshift.masking import latent_mask
+from zeroshift.methods import Method
+from zeroshift.methods.base import Planned
+from zeroshift.request import Request
+from zeroshift.results import FramedPhoto, Place, Result
+
+
+def first_step(method: Method) -> int:
+    """The step at which an edit leaves the photograph; of strength 0 there is none."""
+    return method.inversion.begins(method.steps, method.strength) if method.strength else method.steps
+
+
+def bound_as(method: Method) -> Method:
+    """The method that gives the prompts: where a weaker edit begins at less noise, they are the whole edit's."""
+    if first_step(method) in (method.inversion.first(method.steps), method.steps):
+        return method
+    return replace(method, conditioning=replace(method.conditioning, strength=1.0))
+
+
+def bounded(
+    backbone: Backbone,
+    planned: Planned,
+    method: Method,
+    frames: Sequence[FramedPhoto],
+    places: Sequence[Place | None],
+    pictures: Tensor,
+) -> Planned:
+    """The same target branch, which stays at the photographs outside of their masks and before it begins.
+
+    ``pictures`` are what the model sees, (B, 3, H, W) in [-1, 1].
+    """
+    mask, begins = latent_mask(frames, places, backbone.factor), first_step(method)
+    later = begins > method.inversion.first(method.steps)
+    if mask is None and not later:
+        return planned
+    x0 = backbone.encode(pictures)
+    controls: list[Control] = [LaterStart(begins, x0)] if later else []
+    controls += [planned.branch.control] if begins < method.steps else []
+    controls += [] if mask is None else [MaskBlend(mask.to(x0.device), x0)]
+    return replace(planned, branch=replace(planned.branch, control=Stack(controls)))
+
+
+def with_stills(
+    results: Sequence[Sequence[Result]], requests: Sequence[Request], frames: Sequence[FramedPhoto]
+) -> tuple[tuple[Result, ...], ...]:
+    """The same results, by picture and request, of strength 0 the photographs themselves."""
+
+    def kept(one: Result, frame: FramedPhoto) -> Result:
+        return replace(one, image=frame.photo.with_alpha(frame.photo.image), native=frame.pixels)
+
+    return tuple(
+        tuple(one if r.method.strength else kept(one, frame) for one, r in zip(row, requests, strict=True))
+        for row, frame in zip(results, frames, strict=True)
+    )
