@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from remake import approximations, benchmarking, facts, inversions, mirror, pictures, pinned, sentences, whole
 from remake.__main__ import all_jobs, carry_out, chosen
@@ -20,7 +19,6 @@ from tests.shell import call
 from zeroshift.backbones.checkpoint import SHIPPED
 from zeroshift.image import load_image, read_recipe
 from zeroshift.loading import load
-from zeroshift.miniature.classifier import load_classifier
 from zeroshift.presets import build_method
 
 ROOT = Path(__file__).parents[2]
@@ -145,32 +143,6 @@ def test_the_benchmarks_are_run_as_the_readme_says():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert "one or two runs after a warm-up" in text and "at most 10 iterations per step" in text
     assert benchmarking.OPTIONS == ("--repeats", "2", "--inner-steps", "10")
-
-
-def test_what_sentences_are_worth_is_counted_by_task_and_way(place):
-    """The tiny judge knows animals alone; a table's cell is what it says of edits made one by one."""
-    (place.root / "docs/directions.md").write_text("<!-- sentences -->\n<!-- /sentences -->\n")
-    assert sentences.make(2, place) == "docs/directions.png, docs/directions.md"
-    rows = (place.root / "docs/directions.md").read_text().splitlines()[2:-2]
-    assert [row.split(" | ")[0] for row in rows[2:]] == [
-        "| cat → dog",
-        "| dog → cat",
-        "| all 4",
-        "| all 4, at half strength",
-    ]
-    numbers = [[int(cell) for cell in row.strip("| ").split(" | ")[1:]] for row in rows[2:]]
-    assert numbers[2] == [a + b for a, b in zip(*numbers[:2], strict=True)] and max(numbers[0]) <= 2
-    editor, judge = place.editor(), load_classifier(place.model / "classifier")
-    assert rows[0].startswith("| of 2 photographs each, --steps 2 | words swapped | 1 sentence | 10 sentences |")
-    for way, count in (("--words swap", numbers[0][0]), ("--sentences 10", numbers[0][2])):
-        wish = asked(f"--source cat --target dog --fit stretch {way} --steps 2")
-        edits = [editor.edit(place.data / f"{k}.png", wish).native for k in (0, 2)]
-        stacked = torch.from_numpy(np.stack([np.array(one) for one in edits])).permute(0, 3, 1, 2)
-        assert list(judge.labels(stacked)).count("dog") == count
-    with Image.open(place.root / sentences.FIGURE) as figure:
-        assert (255, 140, 0) in {colour for _, colour in figure.getcolors(99999)}
-    with pytest.raises(ValueError, match="too few pictures in val for cat → dog; 9 are edited"):
-        sentences.make(9, place)
 
 
 def test_a_failure_names_itself_and_stops_nothing(capsys, tmp_path):
