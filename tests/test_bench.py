@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks import pets_edit
+from benchmarks import pets_edit, plans
 from benchmarks.regression.__main__ import EXPECTED, METHODS, items
 from benchmarks.regression.expected import faults, intervals
 from PIL import Image
@@ -192,7 +192,8 @@ def test_as_many_of_each_task_are_drawn_whatever_else_there_is(small):
     some = small.of_tasks(["test cat-dog", "test cat-sketch", "test dog-sketch"])
     many = replace(small, items=tuple(replace(small.items[0], name=f"{k}", task="one") for k in range(50)))
     drawn = {item.name for item in many.drawn(10).items}
-    assert len(some.drawn(1).items) == 3 and len(drawn) == 10
+    assert [item.task for item in some.drawn(1).items] == ["test cat-dog", "test cat-sketch", "test dog-sketch"]
+    assert len(drawn) == 10
     rest = replace(many, items=tuple(item for item in many.items if item.name in drawn or int(item.name) < 25))
     assert {item.name for item in rest.drawn(10).items} == drawn
 
@@ -258,6 +259,22 @@ def test_every_recipe_of_a_published_row_is_an_edit_that_can_be_asked_for(small)
     for recipe in papers.published().recipes:
         recipe.entry.spec(item, 0)
         assert papers.table_named("pie").figures(recipe.row)
+
+
+def test_the_whole_comparison_is_of_edits_that_can_be_asked_for(small):
+    """Each has a name of its own; the matrix leaves out what makes no sense, and has each method's own inversion."""
+    word, style = (next(item for item in small.items if item.name == f"cat_1-{end}") for end in ("dog", "sketch"))
+    grid = plans.matrix(word)
+    for entries in (plans.defaults(), grid, plans.ablations()):
+        assert len({entry.name for entry in entries}) == len(entries) >= 16
+        for entry in entries:
+            entry.spec(word, 0)
+            entry.spec(style, 0)
+    names = {entry.name for entry in grid}
+    assert {"regularised+pix2pix-zero", "direct+plug-and-play", "edit-friendly+prompt-to-prompt"} <= names
+    assert "random+pix2pix-zero" not in names
+    intensities = [(entry.method, entry.intensity) for entry in plans.defaults()]
+    assert len(set(intensities)) == 2 * len({method for method, _ in intensities}) == 16
 
 
 def scored(entry: str, item: str, seconds: float = 1.0, **figures: float) -> Scored:

@@ -85,12 +85,16 @@ class Benchmark:
     root: Path = field(default=Path(), compare=False)
 
     def drawn(self, count: int) -> "Benchmark":
-        """``count`` items of each task (all of a task that has fewer), those whose names' hashes are smallest."""
-        kept = set[str]()
-        for task in dict.fromkeys(item.task for item in self.items):
-            own = sorted((item.name for item in self.items if item.task == task), key=_draw)
-            kept.update(own[:count])
-        return Benchmark(self.name, tuple(item for item in self.items if item.name in kept), self.strips, self.root)
+        """``count`` items of each task (all of a task that has fewer), those whose names' hashes are smallest.
+
+        Tasks go round, so that the first items are of every task.
+        """
+        ranked = list[tuple[int, int, Item]]()
+        for place, task in enumerate(dict.fromkeys(item.task for item in self.items)):
+            own = sorted((item for item in self.items if item.task == task), key=_draw)
+            ranked += [(rank, place, item) for rank, item in enumerate(own[:count])]
+        items = tuple(item for _, _, item in sorted(ranked, key=lambda one: one[:2]))
+        return Benchmark(self.name, items, self.strips, self.root)
 
     def of_tasks(self, tasks: Sequence[str]) -> "Benchmark":
         """The items of these tasks alone.
@@ -194,5 +198,5 @@ def first_fault(error: OSError | ValidationError) -> str:
     return error.strerror or str(error)
 
 
-def _draw(name: str) -> str:
-    return hashlib.sha256(name.encode()).hexdigest()
+def _draw(item: Item) -> str:
+    return hashlib.sha256(item.name.encode()).hexdigest()

@@ -1,0 +1,80 @@
+"""What the whole comparison compares: every method at two intensities, inversions with controls, ablations."""
+
+from collections.abc import Iterator, Mapping
+from typing import get_args
+
+from zeroshift.bench.entries import Entry, planned
+from zeroshift.bench.items import Item
+from zeroshift.inversion import AnyInversion
+from zeroshift.methods import METHODS
+
+STRENGTHS = (0.7, 1.0)
+"""of the conditioning: the second is the method as it is"""
+
+
+def defaults() -> list[Entry]:
+    """Every method with the model's presets at two intensities; SDEdit's are shares of noise."""
+    entries = planned([method.name for method in METHODS if method.name != "sdedit"], STRENGTHS)
+    noise = (("sdedit@0.45", {"inversion": {"noise_strength": 0.45}}, 0.7), ("sdedit", {}, 1.0))
+    return [*entries, *(Entry(name, "sdedit", options, intensity=at) for name, options, at in noise)]
+
+
+def matrix(item: Item) -> list[Entry]:
+    """Every inversion with the conditioning and control of every method, but what makes no sense together.
+
+    ``item`` is any: whether parts go together is seen on a request.
+    """
+    union = get_args(AnyInversion)[0]
+    kinds = [inversion.kind for inversion in get_args(union)]
+    every = [
+        Entry(f"{kind}+{method.name}", method.name, {"inversion": {"kind": kind}})
+        for method in METHODS
+        for kind in kinds
+    ]
+    return [entry for entry in every if _sensible(entry, item)]
+
+
+def _sensible(entry: Entry, item: Item) -> bool:
+    try:
+        entry.spec(item, 0)
+    except ValueError:
+        return False
+    return True
+
+
+def ablations() -> list[Entry]:
+    """The papers' own: what each part of a method adds, and readings that papers leave open."""
+    return [Entry(name, method, options) for name, method, options in _ablations()]
+
+
+def _ablations() -> Iterator[tuple[str, str, Mapping[str, object]]]:
+    swap, alone = {"words": "swap"}, {"kind": "none"}
+    yield (
+        "pix2pix-zero-A-noise+swap",
+        "pix2pix-zero",
+        {"inversion": {"kind": "noised"}, "conditioning": swap, "control": alone},
+    )
+    yield (
+        "pix2pix-zero-B-ddim+swap",
+        "pix2pix-zero",
+        {"inversion": {"kind": "ddim"}, "conditioning": swap, "control": alone},
+    )
+    yield "pix2pix-zero-C-regularised+swap", "pix2pix-zero", {"conditioning": swap, "control": alone}
+    yield "pix2pix-zero-D-sentences", "pix2pix-zero", {"control": alone}
+    yield "pix2pix-zero-E-guidance", "pix2pix-zero", {}
+    for feature, attention in ((0.8, 0.5), (0.5, 0.5), (0.8, 0.25), (0.8, 0.8), (0.4, 0.25), (0.8, 0.0), (0.0, 0.5)):
+        thresholds = {"feature_until": feature, "attention_until": attention}
+        yield f"plug-and-play-f{feature:g}-a{attention:g}", "plug-and-play", {"control": thresholds}
+    for cross, self_, uncond in ((0.2, 0.4, 0.0), (0.6, 0.6, 0.0), (0.6, 0.6, 0.5), (0.6, 0.2, 0.4), (0.2, 0.2, 0.0)):
+        shares = {"cross_until": cross, "self_until": self_, "uncond_self_until": uncond}
+        yield f"style-diffusion-c{cross:g}-s{self_:g}-u{uncond:g}", "style-diffusion", {"control": shares}
+    for learn in ("network", "direct"):
+        yield f"style-diffusion-{learn}", "style-diffusion", {"inversion": {"learn": learn}}
+    yield "mirror-diffusion-with", "mirror-diffusion", {}
+    yield "mirror-diffusion-without", "mirror-diffusion", {"inversion": {"inner_steps": 0}}
+    for reading in ("shared", "chain"):
+        yield f"rediffuser-{reading}", "rediffuser", {"control": {"regeneration": reading}}
+    for fusion in ("pairwise", "equal", "source-heavy"):
+        yield f"rediffuser-{fusion}", "rediffuser", {"control": {"fusion": fusion}}
+    for cooperative in ("two-gradient", "latent-blend"):
+        yield f"rediffuser-{cooperative}", "rediffuser", {"control": {"cooperative": cooperative}}
