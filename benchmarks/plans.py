@@ -9,14 +9,12 @@ from zeroshift.inversion import AnyInversion
 from zeroshift.methods import METHODS
 
 STRENGTHS = (0.7, 1.0)
-"""of the conditioning: the second is the method as it is"""
+"""the second is the method as it is"""
 
 
 def defaults() -> list[Entry]:
-    """Every method with the model's presets at two intensities; SDEdit's are shares of noise."""
-    entries = planned([method.name for method in METHODS if method.name != "sdedit"], STRENGTHS)
-    noise = (("sdedit@0.45", {"inversion": {"noise_strength": 0.45}}, 0.7), ("sdedit", {}, 1.0))
-    return [*entries, *(Entry(name, "sdedit", options, intensity=at) for name, options, at in noise)]
+    """Every method with the model's presets at two strengths."""
+    return planned([method.name for method in METHODS], STRENGTHS)
 
 
 def matrix(item: Item) -> list[Entry]:

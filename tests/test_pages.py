@@ -20,8 +20,8 @@ DOCS = ROOT / "docs"
 PAGES = sorted([ROOT / "README.md", *DOCS.glob("*.md"), *DOCS.glob("methods/*.md")])
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
 ROW = re.compile(r"^\| ((?:`--[a-z0-9-]+`(?:, )?)+) \| ([^|]*) \|", re.MULTILINE)
-BENCHMARKS = {"--methods", "--repeats", "--steps", "--inner-steps", "--threads", "--parts", "--minutes"}
-"""of ``python -m benchmarks`` and ``python -m benchmarks.comparison``"""
+BENCHMARKS = {"--methods", "--repeats", "--steps", "--inner-steps", "--threads", "--parts", "--minutes", "--measure"}
+"""of ``python -m benchmarks``, and of its modules ``comparison`` and ``memory``"""
 PIP = {"--index-url"}
 PARTS = parts_of(METHODS[0])
 KINDS = [(part, kind) for part in PARTS for kind in part.kinds]

@@ -81,7 +81,7 @@ def read_plan(path: Path) -> list[Entry]:
 
 
 def planned(methods: Sequence[str], strengths: Sequence[float]) -> list[Entry]:
-    """Every method with the model's presets, at each strength of its conditioning; SDEdit's is its noise.
+    """Every method with the model's presets, at each strength.
 
     Strength 1 is the method as it is, and its entry is called by the method's name alone.
 

@@ -61,7 +61,7 @@ def run(
         Text | None, Parameter(help="names with commas between [default all]", metavar="NAME,...")
     ] = None,
     strengths: Annotated[
-        Text, Parameter(help="of the conditioning, each an entry; 1 is the method as it is", metavar="X,...")
+        Text, Parameter(help="how much of an edit, each an entry; 1 is the method as it is", metavar="X,...")
     ] = "1",
     plan: Annotated[Path | None, Parameter(help="JSON list of entries to compare, instead of methods")] = None,
     task: Tasks = (),
