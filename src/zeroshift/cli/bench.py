@@ -1,4 +1,4 @@
-"""``zeroshift bench``: ``run``; ``bench_scores`` has the other sub-verbs."""
+"""``zeroshift bench``: ``run``; ``bench_scores`` and ``bench_papers`` have the other sub-verbs."""
 
 import json
 import sys
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from zeroshift.cli.bench_scores import Count, Folder, Tasks, items_of, papers, report, score
+from zeroshift.cli.bench_papers import papers
+from zeroshift.cli.bench_scores import Count, Folder, Tasks, items_of, report, score
 from zeroshift.cli.cache import DEFAULT_CACHE, CacheFlags
 from zeroshift.cli.editing import numbers_of
 from zeroshift.cli.output import check_apart, check_folder

@@ -1,9 +1,9 @@
-"""``zeroshift bench``: ``score``, ``report`` and ``papers``."""
+"""``zeroshift bench``: ``score`` and ``report``."""
 
 import json
 import sys
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import dataclass
 from pathlib import Path
 from shlex import join
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
@@ -19,25 +19,12 @@ from zeroshift.files import write_atomically
 
 if TYPE_CHECKING:
     from zeroshift.bench.items import Benchmark
-    from zeroshift.bench.papers import Comparison, PublishedTable
+    from zeroshift.bench.judging import Judges
     from zeroshift.bench.scoring import Scored
     from zeroshift.translate import Progress
 
 ROWS = "scores.jsonl"
 """where scores are kept, beside the table"""
-HEADS = {
-    "structure-distance": "structure",
-    "psnr-outside": "PSNR",
-    "lpips-outside": "LPIPS",
-    "mse-outside": "MSE",
-    "ssim-outside": "SSIM",
-    "clip-score": "CLIP",
-    "clip-score-edited": "CLIP part",
-    "clip-accuracy": "CLIP acc.",
-    "local-clip": "local",
-    "seconds": "seconds",
-}
-"""columns of published tables as they are printed"""
 Folder: TypeAlias = Annotated[
     Path,
     Parameter(help="folder of PIE-Bench, of Plug-and-Play's TI2I, of tasks such as cat2dog, or with an items.json"),
@@ -47,8 +34,41 @@ Count: TypeAlias = Annotated[
     Parameter(help="items of each task, by their names' hashes [default all]", metavar="N", validator=Number(gte=1)),
 ]
 Tasks: TypeAlias = Annotated[
-    tuple[Text, ...], Parameter(name="--task", help="only items of this task; may be given again")
+    tuple[Text, ...], Parameter(name="--task", help="only items of this task; may be given again", show_default=False)
 ]
+
+
+@Parameter(name="*", group=MODEL)
+@dataclass(frozen=True, kw_only=True)
+class Networks:
+    """What scores beside the networks that come with the package."""
+
+    clip: Annotated[
+        Text | None, Parameter(help="folder or hub id of a CLIP; published: openai/clip-vit-large-patch14")
+    ] = None
+    dino: Annotated[
+        Text | None, Parameter(help="folder or hub id of DINO's ViT-B/8; published: facebook/dino-vitb8")
+    ] = None
+    lpips: Annotated[Path | None, Parameter(help="torchvision's weights of --lpips-network (.pth, .safetensors)")] = (
+        None
+    )
+    lpips_network: Annotated[Literal["squeeze", "alex", "vgg"], Parameter(help="of LPIPS; PIE-Bench's is squeeze")] = (
+        "squeeze"
+    )
+
+    def judges(self, mode: Literal["paper", "corrected"]) -> "Judges":
+        """Load them.
+
+        Raises:
+            ValueError: one cannot be loaded.
+        """
+        from zeroshift.bench.judging import open_judges
+
+        hush_libraries()
+        return open_judges(mode, clip_model=self.clip, dino=self.dino, lpips=self.lpips, trunk=self.lpips_network)
+
+
+DEFAULT_NETWORKS = Networks()
 
 
 def items_of(root: Path, tasks: Sequence[str], count: int | None) -> "Benchmark":
@@ -78,18 +98,7 @@ def score(
     mode: Annotated[
         Literal["paper", "corrected"], Parameter(help="paper scores as published evaluators do, quirks and all")
     ] = "corrected",
-    clip: Annotated[
-        Text | None, Parameter(group=MODEL, help="folder or hub id of a CLIP; published: openai/clip-vit-large-patch14")
-    ] = None,
-    dino: Annotated[
-        Text | None, Parameter(group=MODEL, help="folder or hub id of DINO's ViT-B/8; published: facebook/dino-vitb8")
-    ] = None,
-    lpips: Annotated[
-        Path | None, Parameter(group=MODEL, help="torchvision's weights of --lpips-network (.pth, .safetensors)")
-    ] = None,
-    lpips_network: Annotated[
-        Literal["squeeze", "alex", "vgg"], Parameter(group=MODEL, help="of LPIPS; PIE-Bench's is squeeze")
-    ] = "squeeze",
+    networks: Networks = DEFAULT_NETWORKS,
     output: Annotated[
         Path | None,
         Parameter(name=["--output", "-o"], group=OUTPUT, help="table to write [default items.csv in EDITS]"),
@@ -102,7 +111,6 @@ def score(
     Scores are kept beside the edits; only new pictures are scored. Without --clip, --dino and --lpips no published
     figures are made but those of pixels; the others have names of their own.
     """
-    from zeroshift.bench.judging import open_judges
     from zeroshift.bench.scoring import entries_in
     from zeroshift.bench.scoring import score as scores
     from zeroshift.bench.table import write_csv, write_parquet
@@ -110,8 +118,7 @@ def score(
     table, folders = output or edits / "items.csv", entries_in(edits)
     check_writable(table, ".csv")
     found = _pairs(benchmark, source, target) if source or target else items_of(benchmark, task, count)
-    hush_libraries()
-    judges = open_judges(mode, clip_model=clip, dino=dino, lpips=lpips, trunk=lpips_network)
+    judges = networks.judges(mode)
     rows = follow(_rows(scores(judges, found, folders, table.with_name(ROWS))), loud.silent)
     if not rows:
         raise ValueError(
@@ -189,71 +196,3 @@ def report(
     write_atomically(output, page.encode())
     found = [one.as_dict() for one in summaries(rows, baseline)]
     print(json.dumps({"report": str(output), "entries": found}) if json_ else f"{output}: {len(found)} entries")
-
-
-def papers(
-    table: Annotated[
-        Path | None, Parameter(help="table that bench score has written, to set beside published rows")
-    ] = None,
-    /,
-    *,
-    named: Annotated[Text | None, Parameter(name="--table", help="only the published table of this name")] = None,
-    plan: Annotated[
-        Path | None,
-        Parameter(group=OUTPUT, help="write the entries that should give published rows, for bench run --plan"),
-    ] = None,
-    json_: Annotated[bool, Parameter(name="--json", help="print one JSON object")] = False,
-) -> None:
-    """Show published figures with their sources, and how far apart publications of one method lie.
-
-    With a table of edits made with --plan's entries, also which of its means are as near to the published ones.
-    """
-    from zeroshift.bench import papers as held
-
-    if plan is not None:
-        check_writable(plan, ".json")
-        write_atomically(plan, f"{json.dumps([asdict(one) for one in held.plan()], indent=1)}\n".encode())
-    with usage():
-        tables = held.published().tables if named is None else (held.table_named(named),)
-    beside = {} if table is None else _beside(table)
-    if json_:
-        print(
-            json.dumps(
-                {
-                    "tables": [asdict(one) for one in tables],
-                    "bands": asdict(held.published())["bands"],
-                    "compared": {entry: [asdict(row) for row in rows] for entry, rows in beside.items()},
-                }
-            )
-        )
-        return
-    _print_published(tables)
-    for entry, rows in beside.items():
-        print(f"\n{entry}")
-        for row in rows:
-            near = {True: "near", False: "not near", None: "no band known"}[row.near]
-            print(f"  {row.figure:20} published {row.published:.4g}  measured {row.measured:.4g}  {near}")
-
-
-def _beside(table: Path) -> "dict[str, Sequence[Comparison]]":
-    from zeroshift.bench.summary import summaries
-    from zeroshift.bench.table import read_csv
-
-    return {one.entry: one.published for one in summaries(read_csv(table)) if one.published}
-
-
-def _print_published(tables: "Sequence[PublishedTable]") -> None:
-    from zeroshift.bench.papers import published
-
-    for one in tables:
-        print(f"{one.name}: {one.title}\n  {one.source}")
-        wide = max(len(str(row[0])) for row in one.rows)
-        heads = [HEADS.get(column, column) for column in one.columns]
-        for name, *cells in ((" " * wide, *heads), *one.rows):
-            print(f"  {name:{wide}}", *(f"{cell:>{len(max(HEADS.values(), key=len))}}" for cell in cells))
-        print()
-    print("Near is as near as two publications of one method and one code base were:")
-    for name, band in published().bands.items():
-        print(f"  {name}: {f'{band.relative:.0%}' if band.relative else f'{band.absolute:g} dB'}")
-    for text in published().bands_from:
-        print(f"  {text.text}")
