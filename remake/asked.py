@@ -26,7 +26,9 @@ def asked(words: str) -> EditSpec:
     if "source" not in found:
         raise ValueError(f"Say with --source what the photograph shows, beside {words}; nothing looks at it here.")
     (target,) = found["target"]
-    same = {name: found[name] for name in ("source", "prompt", "method", "paper_defaults", "seed") if name in found}
+    same = {
+        name: found[name] for name in ("source", "prompt", "method", "paper_defaults", "fast", "seed") if name in found
+    }
     photographs = found.get("photographs", DEFAULT_PHOTOGRAPHS)
     own = {"fit": photographs.fit, "region": photographs.region}
     spec = EditSpec.parse({"target": target, "options": nested(flags, found), **own, **same})

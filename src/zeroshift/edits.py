@@ -32,7 +32,7 @@ from zeroshift.methods.idle import check_idle, check_vgg, chosen, default_part, 
 from zeroshift.options.errors import OptionError, option_error
 from zeroshift.options.fields import fields_of
 from zeroshift.options.schema import with_options
-from zeroshift.presets import build_method
+from zeroshift.presets import build_method, faster
 from zeroshift.request import Request
 from zeroshift.sentences import template_sentences
 from zeroshift.words import DoubtfulWords
@@ -106,6 +106,8 @@ class EditSpec(_Data):
     """nested options of the method, as in {"steps": 20, "control": {"lambda_xa": 0.1}}"""
     paper_defaults: StrictBool = False
     """whether what the model recommends is left out"""
+    fast: StrictBool = False
+    """whether fewer passes of the network are made, by what is known of the method; ``options`` go before it"""
     seed: Seed = 0
     """seed of everything random"""
     fit: Fit | None = None
@@ -161,7 +163,7 @@ class EditSpec(_Data):
         with _at("method"):
             by_name(self.method)
         with _at("options"):
-            method = build_method(self.method, self.options)
+            method = self.bare_method
             check_idle(method, self.options)
             if vgg is not None:
                 check_vgg(method, vgg)
@@ -195,6 +197,15 @@ class EditSpec(_Data):
             sentence = f"The mask {self.mask.sha256[:12]} is not there; pass it beside what is asked for."
             raise OptionError(sentence, ("mask",))
         return picture
+
+    @property
+    def bare_method(self) -> Method:
+        """The method without a model's presets.
+
+        Raises:
+            ValueError: there is no such method, or an option is wrong.
+        """
+        return build_method(self.method, faster(self.method, {}) if self.fast else {}, self.options)
 
     def _check_source(self, photograph: bool) -> None:
         if self.source is None and self.prompt is not None:
@@ -294,7 +305,7 @@ class EditSpec(_Data):
         """
         along = self.made_direction(editor.backbone, direction)
         task = self.task(editor.vocabulary, caption)
-        by = method or editor.method(self.method, self.options, self.paper_defaults)
+        by = method or editor.method(self.method, self.options, self.paper_defaults, self.fast)
         if along is None and editor.directions is not None:
             along = by.conditioning.generated(task, editor.directions)
         looks = photograph and self.masked_by_words(editor)
@@ -378,7 +389,7 @@ def spread(spec: EditSpec, strengths: Sequence[float]) -> list[EditSpec]:
     with _at("method"):
         by_name(spec.method)
     with _at("options"):
-        conditioning = build_method(spec.method, spec.options).conditioning
+        conditioning = spec.bare_method.conditioning
     if "strength" not in fields_of(type(conditioning)):
         sentence = f"`conditioning` {conditioning.kind} has no `strength`; leave it out."
         raise OptionError(sentence, ("options", "conditioning"))
@@ -403,7 +414,7 @@ def check_together(specs: Sequence[EditSpec], *, directed: bool = False) -> None
 def seeds_in_vain(specs: Sequence[EditSpec]) -> list[str]:
     """Sentences about methods among edits of photographs with several seeds that give the same with every one."""
     seeds = len({spec.seed for spec in specs})
-    methods = {spec.method: build_method(spec.method, spec.options) for spec in specs} if seeds > 1 else {}
+    methods = {spec.method: spec.bare_method for spec in specs} if seeds > 1 else {}
     idle = [name for name, method in methods.items() if not method.inversion.seeded]
     return [f"{name} draws nothing at random: an edit of a photograph is the same with every seed." for name in idle]
 

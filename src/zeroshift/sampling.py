@@ -10,6 +10,7 @@ from torch import Tensor
 
 from zeroshift.control.base import Control, Rows, Stack, StepContext
 from zeroshift.diffusion.backbone import Backbone
+from zeroshift.diffusion.multistep import Multistep
 from zeroshift.diffusion.prediction import guided
 from zeroshift.diffusion.sites import Part, Selection, Site, Taps, select, taps_at
 from zeroshift.diffusion.source_branch import Conditioning, Recorded, SourceBranch, sliding
@@ -53,9 +54,10 @@ def sample(
     targets: Sequence[Tensor] = [trajectory.start] * len(edits)
     taps = taps_at(backbone, touched(trajectory, edits))
     source = source_steps(backbone, taps, trajectory, edits, reconstruct)
+    solvers = [Multistep() if trajectory.multistep else None for _ in edits]
     for _ in trajectory.steps:
         with backbone.install(taps):
-            taken = step_of_all(backbone, trajectory, taps, edits, targets, next(source))
+            taken = step_of_all(backbone, trajectory, taps, edits, solvers, targets, next(source))
         yield taken
         targets = taken.targets
 
@@ -65,14 +67,15 @@ def step_of_all(
     trajectory: Trajectory,
     taps: Taps,
     edits: Sequence[Branch],
+    solvers: Sequence[Multistep | None],
     targets: Sequence[Tensor],
     source: tuple[int, tuple[Recorded, ...]],
 ) -> Step:
     """Take one step of every edit's target branch; nothing recorded outlives it but what the source branch keeps."""
     i, recorded = source
     taken = [
-        step(StepContext(backbone, trajectory, taps, i, edit.conditioning.target(i), recorded), x, edit.control)
-        for edit, x in zip(edits, targets, strict=True)
+        step(StepContext(backbone, trajectory, taps, i, edit.conditioning.target(i), recorded), x, edit.control, solver)
+        for edit, solver, x in zip(edits, solvers, targets, strict=True)
     ]
     following = next((r.following for r in recorded if r.i == i), None)
     return Step(i, tuple(x for x, _ in taken), tuple(x0 for _, x0 in taken), following)
@@ -89,7 +92,7 @@ def touched(trajectory: Trajectory, edits: Sequence[Branch]) -> Selection:
     return parts
 
 
-def step(here: StepContext, x: Tensor, control: Control) -> tuple[Tensor, Tensor]:
+def step(here: StepContext, x: Tensor, control: Control, solver: Multistep | None = None) -> tuple[Tensor, Tensor]:
     """Take one step of a target branch from ``x``; return the next latent and the estimate of the clean one."""
     rows = control.correct(x, here)
     with torch.set_grad_enabled(control.differentiates(here.i)):
@@ -98,7 +101,10 @@ def step(here: StepContext, x: Tensor, control: Control) -> tuple[Tensor, Tensor
         x0, eps = here.schedule.split(rows.latents[0], out, here.level)
         x0, eps = control.steer(x0, eps, rows.latents[0], here)
     x0, eps = x0.detach(), eps.detach()
-    reached = here.trajectory.advance(x0, eps, here.i)
+    clean = (x0, eps)
+    if solver is not None:
+        clean = solver(rows.latents[0], x0, eps, here.level, here.schedule.reached(here.i))
+    reached = here.trajectory.advance(*clean, here.i)
     offset = here.source.offset if here.trajectory.offset_target else None
     if offset is not None:
         reached = reached + offset
@@ -127,7 +133,10 @@ def source_steps(
     until = trajectory.steps[-1] if reconstruct else source_until(taps.sites, trajectory, everyone)
     if until >= 0:
         lead = next((e for e in edits if source_until(taps.sites, trajectory, e.control) >= 0), edits[0])
-        source = SourceBranch(backbone, taps, trajectory, lead.conditioning, everyone.records, everyone.prompt_only)
+        solver = Multistep() if trajectory.multistep else None
+        source = SourceBranch(
+            backbone, taps, trajectory, lead.conditioning, everyone.records, everyone.prompt_only, solver
+        )
         # nothing is recorded after its last step, so nobody looks further ahead
         yield from sliding(islice(everyone.walk(source), until - trajectory.first + 1), *everyone.window)
     yield from ((i, ()) for i in trajectory.steps if i > until)

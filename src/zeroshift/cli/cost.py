@@ -16,6 +16,7 @@ from zeroshift.cli.shared import (
     check_hub,
     checked_method,
     hush_libraries,
+    method_class,
     method_flags,
 )
 from zeroshift.cli.wrong import Wrong
@@ -31,6 +32,7 @@ def command(tokens: Sequence[str]) -> App:
 def cost(
     *,
     method: Annotated[str, Parameter(help="see: zeroshift methods", metavar="NAME")] = SHIPPED_METHOD,
+    fast: Annotated[bool, Parameter(help="fewer passes of the network, as edit --fast makes them")] = False,
     model: Annotated[Text, Parameter(help="sd15, or folder or hub id whose configuration is read")] = "sd15",
     revision: Annotated[Text | None, Parameter(help="hub revision")] = None,
     cache_dir: Annotated[Path | None, Parameter(help="where hub downloads are kept")] = None,
@@ -42,7 +44,9 @@ def cost(
 
     SF is one forward pass of the UNet on one sample; backward passes are counted in the same unit.
     """
-    built = checked_method(method, given)
+    from zeroshift.presets import faster
+
+    built = checked_method(method, faster(method_class(method).name, {}) if fast else {}, given)
     check_hub(None if model == "sd15" else model, revision, cache_dir)
     hush_libraries()
     from zeroshift.cost.estimate import WrongSize, measure

@@ -73,6 +73,9 @@ def edit(
             metavar="X,X",
         ),
     ] = None,
+    fast: Annotated[
+        bool, Parameter(help="fewer passes of the network, as measured for the method; options go before it")
+    ] = False,
     paper_defaults: Annotated[bool, Parameter(help="ignore what the model recommends")] = False,
     seed: Seed = 0,
     seeds: Annotated[Text | None, Parameter(help="several seeds in one run, as in 0,1,2")] = None,
@@ -97,7 +100,7 @@ def edit(
     words = {"target": "", "source": source, "prompt": prompt}
     said, mask = photographs.masked()
     framed = {"fit": photographs.fit, "region": photographs.region, "mask": said, "soft": photographs.soft}
-    chosen = {"options": given, "paper_defaults": paper_defaults, "seed": seed, "strict": strict}
+    chosen = {"options": given, "paper_defaults": paper_defaults, "fast": fast, "seed": seed, "strict": strict}
     with usage():
         first = EditSpec.parse({**words, **chosen, **framed, "detail": photographs.detail or 0.0})
     specs = asked_for(first, target, method, seeds, strength)

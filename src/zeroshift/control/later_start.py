@@ -21,5 +21,10 @@ class LaterStart(Control):
     def correct(self, x: Tensor, here: StepContext) -> Rows:
         return Rows((x,)) if here.i >= self.begins else Rows((x,), torch.zeros_like(x))
 
+    def steer(self, x0: Tensor, eps: Tensor, x: Tensor, here: StepContext) -> tuple[Tensor, Tensor]:
+        if here.i >= self.begins:
+            return x0, eps
+        return self.x0, (x - here.level.alpha * self.x0) / here.level.sigma  # a solver remembers the photograph
+
     def blend(self, x: Tensor, here: StepContext) -> Tensor:
         return x if here.i >= self.begins else photograph_after(here.trajectory, self.x0, here.i)

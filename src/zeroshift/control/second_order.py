@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass as plain_dataclass
 from dataclasses import field
-from math import inf, log
 from typing import Literal, final
 
 from pydantic import ConfigDict
@@ -10,8 +9,8 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from zeroshift.conditioning.base import EditContext
-from zeroshift.control.base import Control, ControlOptions, StepContext
-from zeroshift.diffusion.schedule import Schedule
+from zeroshift.control.base import Control, ControlOptions, MethodParts, StepContext
+from zeroshift.diffusion.multistep import Multistep
 
 
 @final
@@ -22,6 +21,12 @@ class SecondOrder(ControlOptions):
     kind: Literal["second-order"] = "second-order"
     """name of this extra"""
 
+    def check(self, beside: MethodParts) -> None:
+        if beside.inversion.multistep:
+            raise ValueError(
+                "On the multistep grid every step is of second order already; leave `extras` second-order out."
+            )
+
     def bind(self, run: EditContext) -> Control:
         return Extrapolation()
 
@@ -30,25 +35,8 @@ class SecondOrder(ControlOptions):
 class Extrapolation(Control):
     """The solver in one run."""
 
-    before: list[Tensor] = field(default_factory=list)
-    """the clean part that the step before this one predicted"""
+    solver: Multistep = field(default_factory=Multistep)
 
     def steer(self, x0: Tensor, eps: Tensor, x: Tensor, here: StepContext) -> tuple[Tensor, Tensor]:
         """The clean part extrapolated to the middle of the step, and the noise that is then left of ``x``."""
-        previous, self.before[:] = list(self.before), [x0]
-        if not previous:
-            return x0, eps
-        width = interval(here.schedule, here.i)
-        if width == inf:  # the last step to a wholly clean latent is first-order, as in diffusers
-            return x0, eps
-        share = width / (2 * interval(here.schedule, here.i - 1))
-        between = x0 + share * (x0 - previous[0])
-        return between, (x - here.level.alpha * between) / here.level.sigma
-
-
-def interval(schedule: Schedule, i: int) -> float:
-    """How much step ``i`` raises log(alpha / sigma); infinite from pure noise and to the clean latent."""
-    left, reached = schedule.level(i), schedule.reached(i)
-    if not left.alpha or not reached.sigma:
-        return inf
-    return log(reached.alpha / reached.sigma) - log(left.alpha / left.sigma)
+        return self.solver(x, x0, eps, here.level, here.schedule.reached(here.i))

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.embedding import TextRows
+from zeroshift.diffusion.multistep import Multistep
 from zeroshift.diffusion.prediction import guided, joined, predict
 from zeroshift.diffusion.sites import Part, Recording, Site, Taps, recorder
 from zeroshift.diffusion.trajectory import Trajectory
@@ -53,6 +54,8 @@ class SourceBranch:
     """what is kept at which step"""
     prompt_only: Callable[[int], bool]
     """at which steps only the prompt's row is read, so that others need not be computed on a replayed branch"""
+    solver: Multistep | None = None
+    """where steps are of second order"""
 
 
 Walk = Callable[[SourceBranch], Iterator[Recorded]]
@@ -87,7 +90,11 @@ def step_of(source: SourceBranch, i: int, x: Tensor, latents: tuple[Tensor, ...]
     if not trajectory.replayed or trajectory.offset_target:
         with taps.listening(recorder(seen), lambda site: source.records(site, i)) if wanted else nullcontext():
             out = guided(source.backbone, taps, latents or (x,), timestep, text)
-        reached = trajectory.advance(*trajectory.schedule.split(x, out, trajectory.schedule.level(i)), i)
+        left = trajectory.schedule.level(i)
+        x0, eps = trajectory.schedule.split(x, out, left)
+        if source.solver is not None:
+            x0, eps = source.solver(x, x0, eps, left, trajectory.schedule.reached(i))
+        reached = trajectory.advance(x0, eps, i)
         if not trajectory.offset_target:
             return Recorded(i, x, reached, seen)
         return Recorded(i, x, trajectory.at(i + 1), seen, trajectory.at(i + 1) - reached)

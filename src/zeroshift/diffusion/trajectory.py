@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -60,6 +60,8 @@ class Trajectory:
     learned: Learned = field(default_factory=Learned)
     maps: Sequence[Recording] = ()
     """what was recorded while inverting, by sampling step; not saved with the rest"""
+    multistep: bool = False
+    """whether every branch takes steps of second order (``Multistep``)"""
     facts: Mapping[str, str] = field(default_factory=dict)
     """what its bits depend on (``request.inversion_facts``); an edit of anything else refuses it"""
 
@@ -114,6 +116,8 @@ class Trajectory:
             digest.update(b"prompt as negative")
         if self.offset_target:
             digest.update(b"offset target")
+        if self.multistep:
+            digest.update(b"multistep")
         return digest.hexdigest()
 
 
@@ -132,6 +136,7 @@ def save_trajectory(trajectory: Trajectory, path: Path, facts: Mapping[str, str]
         "replayed": json.dumps(trajectory.replayed),
         "offset_target": json.dumps(trajectory.offset_target),
         "prompt_as_negative": json.dumps(trajectory.learned.prompt_as_negative),
+        "multistep": json.dumps(trajectory.multistep),
         "facts": json.dumps(dict(facts), sort_keys=True),
     }
     stacked = {name: torch.stack(list(tensors)).cpu().contiguous() for name, tensors in trajectory.tensors()}
@@ -159,6 +164,7 @@ def load_trajectory(path: Path, backbone: Backbone) -> tuple[Trajectory, dict[st
         replayed, offset, as_negative = (
             bool(json.loads(metadata[name])) for name in ("replayed", "offset_target", "prompt_as_negative")
         )
+        multistep = bool(json.loads(metadata.get("multistep", "false")))  # files of 0.1 do not say it
         rows = {name.split(".")[1]: tensors for name, tensors in found.items() if name.startswith("learned.")}
         learned = Learned(**rows, prompt_as_negative=as_negative)
     except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
@@ -167,4 +173,5 @@ def load_trajectory(path: Path, backbone: Backbone) -> tuple[Trajectory, dict[st
         raise ValueError(f"The inversion {path} was made with another model; load that model, or invert anew.")
     noise, residuals = found.get("noise", ()), found.get("residuals", ())
     schedule = backbone.schedule(steps)
-    return Trajectory(schedule, latents, replayed, offset, first, noise, residuals, learned, facts=facts), facts
+    read = Trajectory(schedule, latents, replayed, offset, first, noise, residuals, learned)
+    return replace(read, multistep=multistep, facts=facts), facts

@@ -58,6 +58,11 @@ class Inversion:
         """Whether it asks the network once at every sampling step, and can record what a control wants there."""
         return False
 
+    @property
+    def multistep(self) -> bool:
+        """Whether steps are of second order, those of sampling too."""
+        return False
+
     def check(self, steps: int) -> None:
         """Refuse a number of steps that it cannot walk.
 

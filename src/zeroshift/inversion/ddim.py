@@ -11,6 +11,7 @@ from torch import Tensor
 
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.embedding import Embedding
+from zeroshift.diffusion.multistep import Multistep
 from zeroshift.diffusion.schedule import Schedule, join
 from zeroshift.diffusion.sites import Recording, Selection, nowhere, recorder, tapped
 from zeroshift.diffusion.trajectory import Trajectory
@@ -33,6 +34,10 @@ class GridInversion(Inversion):
     @property
     def sees_every_step(self) -> bool:
         return self.grid in ("aligned", "diffusers")
+
+    @property
+    def multistep(self) -> bool:
+        return self.grid == "multistep"
 
     def check(self, steps: int) -> None:
         check_grid(self.grid, steps)
@@ -74,7 +79,7 @@ class DDIMInversion(FinerInversion):
             inversion_steps=self.inversion_steps,
             keep=plan.keep,
         )
-        return Trajectory(schedule, levels.latents, maps=levels.kept)
+        return Trajectory(schedule, levels.latents, maps=levels.kept, multistep=self.multistep)
 
 
 @plain_dataclass(frozen=True, eq=False)
@@ -108,12 +113,13 @@ def walk_up(
 
     ``regulariser`` reshapes the predicted noise of every step; what ``keep`` selects is recorded.
     """
+    solver = Multistep() if grid == "multistep" else None
     fine = schedule if inversion_steps is None else backbone.schedule(inversion_steps)
     wanted_levels = {schedule.level(i) for i in range(schedule.steps)}
     x, latents, maps = x0, [x0], list[Recording]()
     for move in moves_to(fine, schedule, grid):
         reached = grid == "official" or move.reached in wanted_levels
-        x, seen = _step_up(backbone, x, source, schedule, move, regulariser, keep if reached else nowhere)
+        x, seen = _step_up(backbone, x, source, schedule, move, regulariser, solver, keep if reached else nowhere)
         if reached:
             latents.append(x)
             maps.append(seen)
@@ -128,6 +134,7 @@ def _step_up(
     schedule: Schedule,
     move: Transition,
     regulariser: Regulariser | None,
+    solver: Multistep | None,
     keep: Selection,
 ) -> tuple[Tensor, Recording]:
     seen: Recording = {}
@@ -137,4 +144,6 @@ def _step_up(
     if regulariser is not None:
         eps = regulariser(eps)
         clean = (x - move.left.sigma * eps) / move.left.alpha
+    if solver is not None:
+        clean, eps = solver(x, clean, eps, move.left, move.reached)
     return join(clean, eps, move.reached), seen

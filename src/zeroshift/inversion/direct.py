@@ -20,9 +20,9 @@ class DirectInversion(FinerInversion):
 
     kind: Literal["direct"] = "direct"
     """name of this inversion"""
-    grid: Literal["aligned", "diffusers", "source"] = "aligned"
+    grid: Literal["aligned", "diffusers", "source", "multistep"] = "aligned"
     """timestep that each step asks at: of the level reached, also as diffusers reads a v-prediction there, or of the
-    level left"""
+    level left, also with steps of second order, in sampling too (DPM-Solver++ 2M)"""
     inversion_prompt: str | None = None
     """what the photograph is inverted under; by default the source prompt"""
     offset_target: StrictBool = False
@@ -48,4 +48,11 @@ class DirectInversion(FinerInversion):
             inversion_steps=self.inversion_steps,
             keep=plan.keep,
         )
-        return Trajectory(schedule, levels.latents, replayed=True, offset_target=self.offset_target, maps=levels.kept)
+        return Trajectory(
+            schedule,
+            levels.latents,
+            replayed=True,
+            offset_target=self.offset_target,
+            maps=levels.kept,
+            multistep=self.multistep,
+        )

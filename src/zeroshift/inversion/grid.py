@@ -6,12 +6,13 @@ from pydantic import Field, StrictInt
 
 from zeroshift.diffusion.schedule import Level, Schedule
 
-Grid = Literal["aligned", "diffusers", "official", "source"]
+Grid = Literal["aligned", "diffusers", "official", "source", "multistep"]
 GridOption: TypeAlias = Annotated[
     Grid,
     Field(
         description="levels and timesteps: the sampler's, those with v-predictions read as by diffusers, "
-        "pix2pix-zero's script's (T - 2 steps), or the sampler's asked one earlier"
+        "pix2pix-zero's script's (T - 2 steps), the sampler's asked one earlier, or so with steps of second order, "
+        "those of sampling too (DPM-Solver++ 2M)"
     ),
 ]
 Finer: TypeAlias = Annotated[
@@ -55,8 +56,9 @@ def transitions(schedule: Schedule, grid: Grid) -> list[Transition]:
     sampler's own, solved for its start as if the network answered the same at both ends (Song et al. 2021, section
     4.3). ``diffusers`` is DDIMInverseScheduler: the same where noise is predicted, but a velocity is read as one of
     the level left, so that every step turns by a little too much. ``source`` asks at the level left, as the first
-    Plug-and-Play code does. ``official`` is pix2pix-zero's script: the first and last timesteps are dropped, levels
-    are one index off, and the network is asked at the level the latent is at: T - 2 calls.
+    Plug-and-Play code does; so does ``multistep``, whose steps are DPM-Solver++'s. ``official`` is pix2pix-zero's
+    script: the first and last timesteps are dropped, levels are one index off, and the network is asked at the level
+    the latent is at: T - 2 calls.
 
     Raises:
         ValueError: the official grid has fewer than 3 steps, or an aligned step cannot be undone.
@@ -66,7 +68,7 @@ def transitions(schedule: Schedule, grid: Grid) -> list[Transition]:
     if grid == "official":
         levels = [(t, at(t - 1), at(t - 1 + t - end)) for t, end in ascending[1:-1]]
         return [Transition(t, left, up, left) for t, left, up in levels]
-    levels = [(max(end, 0) if grid == "source" else t, at(end), at(t)) for t, end in ascending]
+    levels = [(max(end, 0) if grid in ("source", "multistep") else t, at(end), at(t)) for t, end in ascending]
     moves = [Transition(t, left, up, up if grid == "aligned" else left) for t, left, up in levels]
     if schedule.prediction == "v_prediction" and not all(defined(move) for move in moves):
         raise ValueError(

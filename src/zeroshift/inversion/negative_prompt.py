@@ -26,4 +26,5 @@ class NegativePromptInversion(GridInversion):
     ) -> Generator[Tensor, None, Trajectory]:
         schedule = backbone.schedule(plan.steps)
         levels = yield from walk_up(backbone, photograph.x0, photograph.prompt, schedule, self.grid, keep=plan.keep)
-        return Trajectory(schedule, levels.latents, learned=Learned(prompt_as_negative=True), maps=levels.kept)
+        learned = Learned(prompt_as_negative=True)
+        return Trajectory(schedule, levels.latents, learned=learned, maps=levels.kept, multistep=self.multistep)

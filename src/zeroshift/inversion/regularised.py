@@ -55,4 +55,4 @@ class RegularisedInversion(GridInversion):
         )
         noisiest, *others = levels.latents
         latents = (regulariser(noisiest), *others) if self.regularise_final else levels.latents
-        return Trajectory(schedule, latents, maps=levels.kept)
+        return Trajectory(schedule, latents, maps=levels.kept, multistep=self.multistep)
