@@ -20,6 +20,7 @@ import torch
 from remake import (
     approximations,
     benchmarking,
+    edits,
     facts,
     inversions,
     mirror,
@@ -45,6 +46,7 @@ def all_jobs(place: Place) -> Jobs:
         approximations.jobs,
         pictures.jobs,
         whole.jobs,
+        edits.jobs,
         mirror.jobs,
         sentences.jobs,
         lambda: inversions.jobs(place),

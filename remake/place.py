@@ -10,7 +10,7 @@ from zeroshift.backbones import load_backbone
 from zeroshift.backbones.checkpoint import SHIPPED
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.editor import Editor
-from zeroshift.loading import own_captioner
+from zeroshift.loading import own_captioner, own_finder
 from zeroshift.presets import read_presets
 
 
@@ -43,7 +43,7 @@ class Place:
 
     def editor(self) -> Editor:
         """The model with the presets that it has now."""
-        return Editor(self.backbone, read_presets(self.model), own_captioner(self.model))
+        return Editor(self.backbone, read_presets(self.model), own_captioner(self.model), finder=own_finder(self.model))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The README's first picture: whole photographs, edited by its plain command, before and after side by side."""
+"""Whole photographs, edited by the README's plain command, before and after; its first picture has three."""
 
 from collections.abc import Sequence
 
@@ -20,6 +20,9 @@ EDITS: Sequence[tuple[str, str]] = (
     ("dog_american_bulldog_43", "cat"),
 )
 """photographs of ``demo`` in the data folder and what they become; they were chosen before they were edited"""
+FIRST_FILE = "docs/first.png"
+FIRST = ("cat_abyssinian_106", "cat_abyssinian_137", "dog_american_bulldog_43")
+"""those of the first picture"""
 COLUMNS, SIDE, GAP = 3, 232, 8
 """pairs in a row, and pixels: a photograph's width, and the white between pairs"""
 
@@ -36,9 +39,11 @@ def make(place: Place) -> str:
     results = [editor.edit(photo, target=target) for photo, (_, target) in zip(photos, EDITS, strict=True)]
     pairs = [pair(photo, result.image) for photo, result in zip(photos, results, strict=True)]
     recipes = [{**result.recipe, "photograph": name} for result, (name, _) in zip(results, EDITS, strict=True)]
-    path = place.root / FILE
-    save_image(laid_out(pairs), path, recipe={"command": "remake", "panels": recipes})
-    return FILE
+    save_image(laid_out(pairs), place.root / FILE, recipe={"command": "remake", "panels": recipes})
+    chosen = [k for k, (name, _) in enumerate(EDITS) if name in FIRST]
+    facts = {"command": "remake", "panels": [recipes[k] for k in chosen]}
+    save_image(laid_out([pairs[k] for k in chosen]), place.root / FIRST_FILE, recipe=facts)
+    return f"{FILE}, {FIRST_FILE}"
 
 
 def pair(photo: Photo, edited: Image.Image) -> Image.Image:
@@ -47,11 +52,11 @@ def pair(photo: Photo, edited: Image.Image) -> Image.Image:
     return before_after(*(ImageOps.fit(image, square, Image.Resampling.LANCZOS) for image in (photo.image, edited)))
 
 
-def laid_out(pairs: Sequence[Image.Image]) -> Image.Image:
+def laid_out(pairs: Sequence[Image.Image], columns: int = COLUMNS) -> Image.Image:
     """Pairs of one size in rows on white."""
     width, height = pairs[0].size
-    rows = -(-len(pairs) // COLUMNS)
-    table = Image.new("RGB", (COLUMNS * (width + GAP) - GAP, rows * (height + GAP) - GAP), "white")
+    rows = -(-len(pairs) // columns)
+    table = Image.new("RGB", (columns * (width + GAP) - GAP, rows * (height + GAP) - GAP), "white")
     for k, picture in enumerate(pairs):
-        table.paste(picture, (k % COLUMNS * (width + GAP), k // COLUMNS * (height + GAP)))
+        table.paste(picture, (k % columns * (width + GAP), k // columns * (height + GAP)))
     return table

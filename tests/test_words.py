@@ -63,7 +63,7 @@ def test_what_is_cut_is_what_the_encoder_is_not_given(tiny):
 
 def test_a_word_is_unknown_if_it_is_spelled_letter_by_letter(tiny, shipped):
     assert unknown_words(tiny, None, ["a photo of a cat", "狗", "a helicopter's dog"]) == ("狗", "helicopter")
-    for word in ("lion", "helicopter", "狗", "zebra"):
+    for word in ("helicopter", "狗", "zebra", "wombat"):
         assert spelled_out(shipped.pieces(word)), word
     # words of which Stable Diffusion's tokenizer makes few and long tokens
     assert not any(map(spelled_out, [("wei", "mar", "aner"), ("kom", "ondor"), ("cat",), ("a",)]))
