@@ -15,43 +15,23 @@ from transformers import (
     BertTokenizerFast,
     Blip2Config,
     Blip2ForConditionalGeneration,
-    BlipConfig,
     BlipForConditionalGeneration,
     PreTrainedTokenizerFast,
 )
 from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
 
 from tests.shell import call, photograph, refused
+from tests.speaking import tiny_blip
 from zeroshift import load
 from zeroshift.captioning.blip import Blip, marks_of
 from zeroshift.diffusion.backbone import Unsupported
-
-WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]", "a", "cat", "dog", "photo", "of", "the", "on", "sofa")
 
 BLIP_2_WORDS = ("<s>", "<pad>", "</s>", "<unk>", "<image>", "a", "cat", "dog", "photo", "of", "the", "on", "sofa")
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("captioner") / "blip"
-    torch.manual_seed(0)
-    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
-    text = {**sizes, "vocab_size": len(WORDS), "encoder_hidden_size": 16, "max_position_embeddings": 64}
-    ids = {"bos_token_id": 5, "sep_token_id": 3, "eos_token_id": 3, "pad_token_id": 0}
-    config = BlipConfig(
-        text_config={**text, **ids},
-        vision_config={**sizes, "image_size": 32, "patch_size": 16},
-        projection_dim=16,
-        image_text_hidden_size=16,
-    )
-    model = BlipForConditionalGeneration(config).eval()
-    for weight in model.parameters():
-        weight.data.mul_(3)  # else every picture has the same caption
-    model.save_pretrained(place)
-    place.joinpath("vocab.txt").write_text("\n".join(WORDS))
-    BertTokenizerFast(vocab=str(place / "vocab.txt")).save_pretrained(place)
-    BlipImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(place)
-    return place
+    return tiny_blip(tmp_path_factory.mktemp("captioner") / "blip")
 
 
 def blip_2(place: Path) -> Path:

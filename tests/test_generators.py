@@ -10,9 +10,10 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import WhitespaceSplit
 from tokenizers.processors import TemplateProcessing
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
+from transformers import PreTrainedTokenizerFast
 
 from tests.shell import call, photograph, refused
+from tests.speaking import language_model, word_tokenizer
 from zeroshift.backbones.checkpoint import find_clip
 from zeroshift.captioning.blip import Blip
 from zeroshift.cli.sentences_from import SentenceFlags
@@ -212,35 +213,6 @@ def test_a_remembered_generator_is_asked_once():
     assert generator("cat", 3) is generator("cat", 3) and generator.name == "template bank"
     generator("cat", 4)
     assert calls == [("cat", 3), ("cat", 4)]
-
-
-WORDS = ["<pad>", "</s>", "<unk>", "a", "the", "cat", "dog", "sofa", "sleeps", "\n", "\n\n"]
-
-
-def word_tokenizer() -> PreTrainedTokenizerFast:
-    words = Tokenizer(WordLevel({word: k for k, word in enumerate(WORDS)}, unk_token="<unk>"))
-    words.pre_tokenizer = WhitespaceSplit()
-    return PreTrainedTokenizerFast(tokenizer_object=words, eos_token="</s>", pad_token="<pad>", unk_token="<unk>")
-
-
-def language_model(folder: Path, causal: bool, chat: bool = False) -> Path:
-    """Save a tiny random language model that knows a dozen words."""
-    words = word_tokenizer()
-    ids = {"eos_token_id": words.eos_token_id, "pad_token_id": words.pad_token_id}
-    torch.manual_seed(0)
-    if causal:
-        shape = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
-        model = LlamaForCausalLM(LlamaConfig(vocab_size=len(words), **shape, bos_token_id=0, **ids))
-    else:
-        shape = {"d_model": 16, "d_ff": 32, "d_kv": 8, "num_layers": 1, "num_heads": 2}
-        model = T5ForConditionalGeneration(
-            T5Config(vocab_size=len(words), **shape, decoder_start_token_id=words.pad_token_id, **ids)
-        )
-    if chat:
-        words.chat_template = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}<assistant>"
-    model.save_pretrained(folder)
-    words.save_pretrained(folder)
-    return folder
 
 
 @pytest.mark.parametrize(("causal", "chat"), [(False, False), (True, False), (True, True)])
