@@ -117,6 +117,25 @@ class Handler(BaseHTTPRequestHandler):
                 self.wfile.flush()
                 time.sleep(0.1)
 
+    def deep(self, number: int, asked: str) -> None:
+        """More brackets than a reader of JSON climbs down."""
+        self.answer(200, "[" * 100_000)
+
+    def halves(self, number: int, asked: str) -> None:
+        """A half of a pair of surrogates, which is no text."""
+        self.answer(200, '{"choices": [{"message": {"content": "a cat \\ud800\\na cat, a dog"}}]}')
+
+    def cut(self, number: int, asked: str) -> None:
+        """Less than was announced."""
+        self.send_response(200)
+        self.send_header("Content-Length", "5000")
+        self.end_headers()
+        self.wfile.write(b'{"choices": [')
+        self.close_connection = True
+
+    def elsewhere(self, number: int, asked: str) -> None:
+        self.answer(307, "", Location=f"{self.server.url}/somewhere/else")
+
     def closing(self, number: int, asked: str) -> None:
         self.close_connection = True
         self.connection.close()

@@ -10,12 +10,13 @@ from tests.shell import call, photograph, refused
 
 pytest.importorskip("openai")
 
+from zeroshift.cli.sentences_from import keep_lines
 from zeroshift.conditioning.direction import load_direction
 from zeroshift.generators import StoppedShort, sift
-from zeroshift.generators.endpoint import Endpoint, tokens_of
+from zeroshift.generators.endpoint import Endpoint, text_of, tokens_of
 
 SECRET = "sk-never-to-be-seen"
-ONCE = ("garbage", "broken_json", "other_json", "wrong_key", "dripping")
+ONCE = ("garbage", "broken_json", "other_json", "wrong_key", "dripping", "deep", "cut", "elsewhere")
 """what is not asked again"""
 
 
@@ -54,6 +55,9 @@ def test_a_server_that_answers_well():
         ("slowly", "did not answer within 0.5 s, 2 times; try again later"),
         ("dripping", "was not done with its answer within 0.5 s"),
         ("closing", "cannot be reached; check the address, and that it runs"),
+        ("deep", "answered what is no chat completion"),
+        ("cut", "broke its answer off, or sent it damaged"),
+        ("elsewhere", "answered 307, so it has moved; give the address that it leads to"),
     ],
 )
 def test_each_fault_has_its_sentence_and_nothing_is_lost(manner: str, sentence: str):
@@ -124,6 +128,17 @@ def test_content_in_parts_and_odd_counts_of_tokens():
     ]
 
 
+def test_what_no_file_can_hold_is_written_all_the_same(tmp_path):
+    with served("halves") as server:
+        lines = endpoint(server, most_requests=1)("cat", 1)
+    (place,) = keep_lines(tmp_path / "d.safetensors", {"source": lines})
+    assert place.read_text(encoding="utf-8") == "a cat ?\na cat, a dog\n"
+    assert (
+        sift(lines, "cat").sentences == ["a cat, a dog"]
+        and text_of([{"text": ["a cat"]}, {"text": "a dog"}]) == "a dog"
+    )
+
+
 def test_a_model_that_takes_no_limits_is_asked_without():
     with served("bare") as server:
         made = endpoint(server)
@@ -155,6 +170,9 @@ def test_which_model():
     with served("well") as server:
         server.models = ["one", "two"]
         with pytest.raises(ValueError, match=r"lists 2 models \(one, two\); name one of them"):
+            endpoint(server)("cat", 1)
+        server.models = [3]
+        with pytest.raises(StoppedShort, match="answered what is no chat completion"):
             endpoint(server)("cat", 1)
         assert endpoint(server, model="two")("cat", 1) and server.seen[-1][1]["model"] == "two"
 

@@ -190,5 +190,5 @@ def kept_on_failure(directions: "GeneratedDirections | None", folder: Path) -> I
 
 
 def text_of(lines: Sequence[str]) -> bytes:
-    """Lines as a file has them."""
-    return "".join(f"{line}\n" for line in lines).encode()
+    """Lines as a file has them; a half of a pair of surrogates, which no file can hold, becomes "?"."""
+    return "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")

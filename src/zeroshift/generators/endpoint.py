@@ -114,7 +114,8 @@ class Endpoint:
         key = self._key or "none"  # local servers take any
         if not key.isascii() or not key.isprintable():
             raise StoppedShort(f"The key for {self.name} has characters that no key has; set the variable {KEY} anew.")
-        http = DefaultHttpxClient(event_hooks={"request": [self._spent.count]})  # the client's own repetitions as well
+        counted = {"request": [self._spent.count]}  # the client's own repetitions as well
+        http = DefaultHttpxClient(event_hooks=counted, follow_redirects=False)
         return OpenAI(api_key=key, base_url=self.url, timeout=self.timeout, max_retries=self.retries, http_client=http)
 
     @cached_property
@@ -122,11 +123,11 @@ class Endpoint:
         if self.model is not None:
             return self.model
         with self._told():
-            listed = [one.id for one in self._client.models.list()]
+            listed = [self._hidden(one.id) for one in self._client.models.list()]
         if len(listed) != 1:
-            some = ", ".join(map(self._hidden, listed[:5])) or "none"
+            some = ", ".join(listed[:5]) or "none"
             raise ValueError(f"{self.name} lists {len(listed)} models ({some}); name one of them.")
-        return self._hidden(listed[0])
+        return listed[0]
 
     def _answers(self, word: str, number: int) -> list[str]:
         if self._spent.requests >= self.most_requests or self._spent.tokens >= self.most_tokens:
@@ -192,14 +193,17 @@ class Endpoint:
             ) from None
         except httpx2.TimeoutException:  # in the middle of an answer, where the client does not ask again
             raise StoppedShort(f"{self.name} was not done with its answer within {self.timeout:g} s.") from None
-        except (openai.APIConnectionError, httpx2.HTTPError):
+        except openai.APIConnectionError:
             raise StoppedShort(f"{self.name} cannot be reached; check the address, and that it runs.") from None
+        except httpx2.HTTPError:  # in the middle of an answer
+            raise StoppedShort(f"{self.name} broke its answer off, or sent it damaged; try again later.") from None
         except (
             openai.OpenAIError,
             ValueError,
             LookupError,
             TypeError,
             AttributeError,
+            RecursionError,
         ):  # garbage, and what it leads to
             raise StoppedShort(
                 f"{self.name} answered what is no chat completion; check that the address ends as in https://HOST/v1."
@@ -211,7 +215,8 @@ def text_of(content: object) -> str:
     if isinstance(content, str):
         return content
     parts = content if isinstance(content, list) else []
-    return "\n".join(str(part.get("text", "")) for part in parts if isinstance(part, dict))
+    texts = [part.get("text") for part in parts if isinstance(part, dict)]
+    return "\n".join(text for text in texts if isinstance(text, str))
 
 
 def tokens_of(usage: object) -> int:
@@ -233,6 +238,8 @@ def advice(status: int) -> str:
     """What an HTTP status means here, and what to do."""
     if status in (401, 403):
         return f"so it wants another key; put it into the environment variable {KEY}"
+    if 300 <= status < 400:
+        return "so it has moved; give the address that it leads to"
     if status == 404:
         return "so there is no such address or model; check both"
     if status == 429:
