@@ -413,11 +413,11 @@ def test_one_direction_for_several_targets_is_refused_in_python_too(tiny):
         editor.edit(picture, EditSpec(source="dog", target="cat", strict=True), direction=direction, method=method)
 
 
-def documented() -> list[list[str]]:
-    """The commands of the papers' tasks, as the page has them."""
+def documented(command: str) -> list[list[str]]:
+    """The commands of the papers' tasks that begin so, as the page has them."""
     page = (Path(__file__).parent.parent / "docs/directions.md").read_text(encoding="utf-8")
     section = page.partition("## The papers' tasks")[2]
-    return [shlex.split(line)[1:] for line in section.splitlines() if line.startswith("zeroshift direction make")]
+    return [shlex.split(line)[1:] for line in section.splitlines() if line.startswith(f"zeroshift {command} ")]
 
 
 def longer(checkpoint: Path, folder: Path) -> Path:
@@ -433,7 +433,7 @@ def longer(checkpoint: Path, folder: Path) -> Path:
 
 
 def test_the_papers_tasks_are_commands_that_run(capsys, checkpoint, tmp_path, monkeypatch):
-    commands, checkpoint = documented(), longer(checkpoint, tmp_path / "longer")
+    commands, checkpoint = documented("direction make"), longer(checkpoint, tmp_path / "longer")
     assert len(commands) == 9
     monkeypatch.chdir(tmp_path)
     (tmp_path / "examples").symlink_to(Path(__file__).parent.parent / "examples")
@@ -448,9 +448,32 @@ def test_the_papers_tasks_are_commands_that_run(capsys, checkpoint, tmp_path, mo
         assert facts["origin"] == ("files" if frames else "template bank") and facts["norm"] > 0
 
 
+@pytest.mark.slow
+def test_the_papers_tasks_are_edits_that_run(capsys, checkpoint, tmp_path, monkeypatch):
+    """Each along the direction that its own command made, without a doubt about words or direction."""
+    checkpoint = longer(checkpoint, tmp_path / "longer")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "examples").symlink_to(Path(__file__).parent.parent / "examples")
+    for make, change in zip(documented("direction make"), documented("edit"), strict=True):
+        photograph(Path(change[1]), 32, 32)
+        for command in (make, change):
+            command[command.index("--model") + 1] = str(checkpoint)
+        assert make[make.index("-o") + 1] == change[change.index("--direction") + 1]
+        assert call(capsys, *make, "-q").code == 0
+        done = call(capsys, *change, "--steps", "1", "-o", f"{make[-1]}.png")
+        assert done.code == 0 and Path(f"{make[-1]}.png").exists(), done
+        assert "leads" not in done.err and "made with" not in done.err, done.err
+
+
 @pytest.mark.parametrize(
     ("name", "word", "lines"),
-    [("style", "oil pastel", 144), ("season", "winter", 144), ("thing", "old tree", 144), ("animal", "owl", 102)],
+    [
+        ("style", "oil pastel", 144),
+        ("season", "winter", 144),
+        ("thing", "old tree", 144),
+        ("animal", "owl", 162),
+        ("picture", "oil pastel", 120),
+    ],
 )
 def test_frames_are_filled_alike_for_all_words(name: str, word: str, lines: int):
     generator = TextFile(Path(__file__).parent.parent / f"examples/frames/{name}.txt")
