@@ -15,6 +15,10 @@ from zeroshift import load
 from zeroshift.backbones import load_backbone
 from zeroshift.backbones.checkpoint import SHIPPED, find_checkpoint
 from zeroshift.diffusion.backbone import Unsupported
+from zeroshift.editor import Editor
+from zeroshift.edits import EditSpec
+from zeroshift.loading import own_captioner
+from zeroshift.methods import DDIM
 from zeroshift.miniature.classifier import build_classifier, save_classifier
 from zeroshift.presets import read_presets
 
@@ -152,6 +156,18 @@ def test_presets(tmp_path):
     assert read_presets(tmp_path) == {}
     (tmp_path / "presets.json").write_text('{"pix2pix-zero": {"why": "x", "options": {"steps": 7}}}')
     assert read_presets(tmp_path) == {"pix2pix-zero": {"steps": 7}}
+
+
+def test_edits_of_the_whole_picture_have_presets_of_their_own(tiny, tmp_path):
+    table = {"ddim": {"steps": 7, "guidance_scale": 5.0}, "ddim, whole picture": {"guidance_scale": 2.0}}
+    (tmp_path / "presets.json").write_text(json.dumps({name: {"options": o} for name, o in table.items()}))
+    editor = Editor(tiny, read_presets(tmp_path), own_captioner(SHIPPED))
+    spec = EditSpec(source="cat", target="dog", method="ddim")
+    assert spec.resolve(editor).method == DDIM(steps=7, guidance_scale=5.0)
+    assert spec.model_copy(update={"target": "sketch"}).resolve(editor).method == DDIM(steps=7, guidance_scale=2.0)
+    (tmp_path / "presets.json").write_text(json.dumps({"ddim, whole picture": {"options": {"steps": 0}}}))
+    with pytest.raises(ValueError, match="recommends what cannot be"):
+        read_presets(tmp_path)
 
 
 @pytest.mark.skipif(not (SHIPPED / "unet").is_dir(), reason="the shipped model is not there")

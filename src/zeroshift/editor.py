@@ -26,7 +26,7 @@ from zeroshift.inversions import InversionStore
 from zeroshift.masking import masked
 from zeroshift.methods import Method
 from zeroshift.methods.idle import check_idle
-from zeroshift.presets import Options, build_method, faster
+from zeroshift.presets import Options, build_method, faster, recommended
 from zeroshift.request import Request
 from zeroshift.results import Result
 from zeroshift.running import run_group, run_groups
@@ -79,16 +79,22 @@ class Editor:
         return judge_of(self.captioner, self.own)
 
     def method(
-        self, name: str = "pix2pix-zero", options: Options | None = None, paper: bool = False, fast: bool = False
+        self,
+        name: str = "pix2pix-zero",
+        options: Options | None = None,
+        paper: bool = False,
+        fast: bool = False,
+        whole: bool = False,
     ) -> Method:
         """A method with this model's presets (not with ``paper``), overlaid by nested ``options``.
 
-        With ``fast`` in fewer passes, as far as the ``options`` do not say otherwise.
+        With ``fast`` in fewer passes, as far as the ``options`` do not say otherwise; with ``whole`` as the presets
+        have it for edits of the whole picture, such as styles.
 
         Raises:
             ValueError: there is no such method or option, a value is out of range, or an option would do nothing.
         """
-        preset = {} if paper else self.presets.get(name, {})
+        preset = {} if paper else recommended(self.presets, name, whole)
         built = build_method(name, preset, faster(name, preset) if fast else {}, options or {})
         check_idle(built, options or {})
         return built

@@ -258,6 +258,15 @@ class EditSpec(_Data):
         """Whether the target is a matter of the whole picture, such as a style, to those who know its words."""
         return isinstance(vocabulary, Scope) and vocabulary.changes_all(self.source_prompt, self.target)
 
+    def built(self, editor: "Editor") -> Method:
+        """The named method with ``editor``'s presets and the options.
+
+        Raises:
+            ValueError: an option or a value makes no sense, or would do nothing.
+        """
+        whole = self.changes_all(editor.vocabulary)
+        return editor.method(self.method, self.options, self.paper_defaults, self.fast, whole)
+
     def masked_by_words(self, editor: "Editor") -> bool:
         """Whether words say where a photograph may change: as is asked for, else where the model finds the subject."""
         if self.mask is not None:
@@ -305,7 +314,7 @@ class EditSpec(_Data):
         """
         along = self.made_direction(editor.backbone, direction)
         task = self.task(editor.vocabulary, caption)
-        by = method or editor.method(self.method, self.options, self.paper_defaults, self.fast)
+        by = method or self.built(editor)
         if along is None and editor.directions is not None:
             along = by.conditioning.generated(task, editor.directions)
         looks = photograph and self.masked_by_words(editor)

@@ -1,10 +1,12 @@
 """Options tuned for one model; they lie in ``presets.json`` in its folder, each with what it was chosen by.
 
-They tune the options of a method's own parts and never exchange a part for one of another kind.
+They tune the options of a method's own parts and never exchange a part for one of another kind. An entry "NAME, whole
+picture" lies over that of the method NAME where an edit is a matter of the whole picture, as styles are.
 """
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import TypeGuard
 
@@ -18,6 +20,8 @@ from zeroshift.methods.fast import FAST
 from zeroshift.options.errors import option_error
 
 Options = Mapping[str, object]
+WHOLE = ", whole picture"
+"""after a method's name, in the name of its entry for edits of the whole picture"""
 _TABLE = TypeAdapter(dict[str, object])
 
 
@@ -37,13 +41,20 @@ def read_presets(model_root: Path) -> dict[str, Options]:
         raise ValueError(
             f'{path} is not a table such as {{"pix2pix-zero": {{"options": {{}}}}}}; mend it or take it away.'
         ) from error
-    for method in methods.METHODS:
-        check_kinds(method, found.get(method.name, {}), path)
+    for method, whole in product(methods.METHODS, (False, True)):
+        preset = recommended(found, method.name, whole)
+        check_kinds(method, preset, path)
         try:
-            build_method(method.name, found.get(method.name, {}))
+            build_method(method.name, preset)
         except ValueError as error:
             raise ValueError(f"{path} recommends what cannot be: {error}") from error
     return found
+
+
+def recommended(presets: Mapping[str, Options], name: str, whole: bool = False) -> Options:
+    """What ``presets`` have for the method ``name``; with ``whole`` for edits of the whole picture."""
+    own = presets.get(name, {})
+    return overlay(own, presets.get(name + WHOLE, {})) if whole else own
 
 
 def presets_of(model_root: Path, name: str) -> dict[str, Options]:

@@ -255,7 +255,7 @@ def previews_of(job: Job, editor: "Editor") -> Previews | None:
     edits, spec, todo = len(job.specs), job.specs[0], [job.photographs[k] for k in job.todo]
     names = [job.place(k, edit).file.stem for k in job.todo or [0] for edit in range(edits)]
     previews = Previews(job.results.previews, job.results.preview_every or 1, names, edits, todo)
-    method = editor.method(spec.method, spec.options, spec.paper_defaults)
+    method = spec.built(editor)
     written = [*job.written.results, *job.written.beside, job.written.sheet]
     return previews.settled(method, [*(one.path for one in job.photographs), *written], job.results.overwrite)
 
