@@ -1,7 +1,7 @@
 """What the fast way of each method changes: ``python -m benchmarks.fast PICTURES SOURCE TARGET [--methods NAME ...]``.
 
 PICTURES is a folder of photographs of SOURCE; both are animals that the ImageNet network knows (cat, dog, lion, tiger,
-cheetah). Every picture is edited twice. Prints of every method the CPU seconds of both ways, success and decibels to the
+cheetah). Every picture is edited twice. Prints of every method CPU seconds of both ways, success and decibels to the
 photograph, with the paired difference, fast less exact, and its 95 % interval. Needs zeroshift[eval].
 """
 

@@ -95,6 +95,9 @@ def test_json_is_all_that_is_printed(capsys, checkpoint):
     )
     assert facts["seconds"] > 0
     assert facts["recipe"] == read_recipe(f"out/cat-dog-{USUAL}.png")
+    drift = facts["recipe"]["drift"]
+    assert drift["inside"]["largest"] == facts["drift"]["inside"]["largest"] > 0
+    assert drift["motion"]["zoom"] == round(facts["drift"]["motion"]["zoom"], 4)
 
 
 def test_quiet_says_nothing(capsys, checkpoint):

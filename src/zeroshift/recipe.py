@@ -98,6 +98,8 @@ class EditRecipe(_Made):
     """pixels over which the edit fades in, where that was said"""
     detail: Annotated[float, Field(ge=0, le=1)] = 0.0
     """how much of the photograph's own detail was given back where nothing changed"""
+    drift: dict[str, object] | None = None
+    """how the edit differs from the photograph, inside and outside of where it was made, and how far it moved"""
     source_sha256: Hash | None = None
     """of the photograph; none where the model generated the source"""
     source_path: Text = "source"

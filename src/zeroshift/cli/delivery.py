@@ -76,6 +76,8 @@ def finished(
     capture = frame.photo.capture if frame is not None and results.keep_exif else b""
     if capture:
         recipe["exif"] = True
+    if frame is not None and not native:
+        recipe["drift"] = result.drift.told
     picture, before = result.native if native else result.image, before_of(frame, result, native)
     data = encode_image(picture, format_of(place, results), recipe, capture=capture)
     if place.beside is None or before is None:

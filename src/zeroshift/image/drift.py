@@ -1,6 +1,6 @@
 """How far an edited picture drifted from its original, inside and outside of the part that was meant."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import cv2
 import numpy as np
@@ -40,6 +40,19 @@ class Drift:
     """over the rest; None where there is none"""
     motion: Motion
     """how far the picture moved as a whole"""
+
+    @property
+    def told(self) -> dict[str, object]:
+        """The same as plain data, to four places."""
+        return {name: _rounded(value) for name, value in asdict(self).items()}
+
+
+def _rounded(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _rounded(inner) for name, inner in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [_rounded(inner) for inner in value]
+    return round(value, 4) if isinstance(value, float) else value
 
 
 def drift_of(original: NDArray[np.uint8], edited: NDArray[np.uint8], mask: Mask, motion: Motion) -> Drift:
