@@ -1,6 +1,7 @@
 """Scores of edits against the published evaluators, written out anew, and against other libraries."""
 
 import math
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -11,9 +12,13 @@ from PIL import Image
 from torch import nn
 from torchmetrics.functional.image import lpips as torchmetrics_lpips
 from torchmetrics.functional.image import peak_signal_noise_ratio
-from transformers import CLIPConfig, CLIPModel, ViTConfig, ViTModel
+from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPTokenizer, ViTConfig, ViTModel
 
+from zeroshift.backbones.checkpoint import SHIPPED
+from zeroshift.bench.items import Item
+from zeroshift.bench.judging import Judges, figures_of
 from zeroshift.evaluation import clip, features, imagenet, inception, lpips, pixels, structure
+from zeroshift.image.masks import mask_picture
 
 MEAN, DEVIATION = np.array((0.485, 0.456, 0.406)), np.array((0.229, 0.224, 0.225))
 
@@ -240,34 +245,67 @@ def test_clip_scores_are_their_formulas():
     assert clip.directional_similarity(Known.before, Known.before, Known.text, Known.other).isnan()
 
 
-def test_a_clip_of_transformers_gives_torchmetrics_score(tmp_path):
-    """The shipped tokenizer with a tiny network: features as the network itself gives them."""
-    from transformers import CLIPImageProcessorPil, CLIPTokenizer
-
-    from zeroshift.backbones.checkpoint import SHIPPED
-
+@pytest.fixture(scope="module")
+def tiny_clip(tmp_path_factory) -> clip.Clip:
+    """A tiny network with the shipped tokenizer, saved and loaded."""
     tokenizer = CLIPTokenizer.from_pretrained(SHIPPED / "tokenizer")
     words = {"vocab_size": len(tokenizer), "max_position_embeddings": 16, "eos_token_id": tokenizer.eos_token_id}
     sizes = {"hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2, "num_hidden_layers": 2}
-    picture = {"image_size": 32, "patch_size": 16}
+    seen = sizes | {"image_size": 32, "patch_size": 16}
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model = CLIPModel(CLIPConfig(text_config=sizes | words, vision_config=sizes | picture, projection_dim=8)).eval()
-    model.save_pretrained(tmp_path)
-    tokenizer.save_pretrained(tmp_path)
-    CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}).save_pretrained(tmp_path)
-    network = clip.open_clip(tmp_path)
+        model = CLIPModel(CLIPConfig(text_config=sizes | words, vision_config=seen, projection_dim=8))
+    path = tmp_path_factory.mktemp("clip")
+    model.save_pretrained(path)
+    tokenizer.save_pretrained(path)
+    CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}).save_pretrained(path)
+    return clip.open_clip(path)
+
+
+def test_a_clip_sees_the_middle_of_pictures_and_whole_texts(tiny_clip):
+    """The picture prepared by hand, and both towers called by themselves."""
     shown = Image.fromarray((255 * drawn(40, 64, 3).numpy()).astype(np.uint8))
     small = shown.resize((51, 32), Image.Resampling.BICUBIC).crop((9, 0, 41, 32))
     x = (np.asarray(small) / 255 - (0.48145466, 0.4578275, 0.40821073)) / (0.26862954, 0.26130258, 0.27577711)
+    model = tiny_clip.network
     with torch.no_grad():
         seen = model.get_image_features(torch.tensor(x, dtype=torch.float32).permute(2, 0, 1)[None]).pooler_output
-        ids = torch.tensor([tokenizer("a photo of a cat").input_ids])
+        ids = torch.tensor([tiny_clip.tokenizer("a photo of a cat").input_ids])
         said = model.get_text_features(ids).pooler_output
     wanted = 100 * F.cosine_similarity(seen, said)
-    found = clip.clip_score(network.of_pictures([shown]), network.of_texts(["a photo of a cat"]))
+    found = clip.clip_score(tiny_clip.of_pictures([shown]), tiny_clip.of_texts(["a photo of a cat"]))
     torch.testing.assert_close(found, wanted.clamp(min=0), rtol=1e-3, atol=1e-3)
-    assert network.of_texts(["a photo of a cat " * 20]).shape == (1, 8)
+    assert tiny_clip.of_texts(["a photo of a cat " * 20]).shape == (1, 8)
+
+
+@pytest.mark.parametrize("mode", ["paper", "corrected"])
+def test_every_figure_of_an_edit_is_the_metric_of_its_name(pair, part, distance, vit, tiny_clip, mode, tmp_path):
+    """An edit in a region, by all networks; an edit without one has no figures of parts."""
+    source, edit = (Image.fromarray(one[0].permute(1, 2, 0).numpy()) for one in pair)
+    mask_picture(part[0, 0].numpy()).save(tmp_path / "mask.png")
+    item = Item("a", tmp_path, "cat", "dog", "a photo of a cat", "a photo of a dog", "task", tmp_path / "mask.png")
+    judges = Judges(mode, shipped_clip=tiny_clip, clip=tiny_clip, structure=vit, lpips=distance)
+    found = figures_of(judges, item, source, edit)
+    (x, y), inside = (one[:1] for one in pair), part[:1]
+    assert found["structure-distance"] == pytest.approx(float(vit(x, y, mode)), rel=1e-4)
+    assert found["lpips-outside"] == pytest.approx(float(distance(x, y, ~inside, mode)), rel=1e-4)
+    assert found["psnr-inside"] == pytest.approx(float(pixels.psnr(x, y, inside, mode)), rel=1e-4)
+    assert found["ssim"] == pytest.approx(float(pixels.ssim_of_pairs(x, y)), rel=1e-4)
+    before, after = (tiny_clip.of_pictures([one]) for one in (source, edit))
+    said, target = (tiny_clip.of_texts([text]) for text in (item.source_prompt, item.target_prompt))
+    assert found["clip-score"] == found["shipped-clip-score"] == float(clip.clip_score(after, target))
+    moved = clip.directional_similarity(before, after, said, target)
+    assert found["clip-direction"] == pytest.approx(float(moved), rel=1e-4)
+    shown = tiny_clip.of_pictures([clip.edited_part(edit, part[0, 0].numpy(), mode)])
+    assert found["clip-score-edited"] == pytest.approx(float(clip.clip_score(shown, target)), rel=1e-4)
+    right, arrived = bool(clip.clip_accuracy(before, target, said)), bool(clip.clip_accuracy(after, said, target))
+    assert found["clip-accuracy"] == arrived if right or mode == "paper" else math.isnan(found["clip-accuracy"])
+    without = figures_of(judges, replace(item, mask=None, source_prompt=""), source, edit)
+    assert set(found) - set(without) == {
+        *(f"{name}-{where}" for name in ("mse", "psnr", "ssim", "lpips") for where in ("inside", "outside")),
+        *(f"{begin}-{name}" for begin in ("clip", "shipped-clip") for name in ("accuracy", "direction")),
+        "clip-score-edited",
+    }
 
 
 def test_what_is_shown_of_an_edited_part():
