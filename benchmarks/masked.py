@@ -1,8 +1,8 @@
 """What the mask ``auto`` does for edits: ``python -m benchmarks.masked PICTURES MASKS SOURCE TARGET [--count N]``.
 
 PICTURES and MASKS are folders as for ``benchmarks.masks``; the masks are for measuring alone. Every picture is edited
-with the mask ``auto`` and without one, on one inversion. Prints how much of the subject and of the background it is right
-about, the decibels over all background pixels, the largest change of a pixel outside of it, and success with the paired
+with the mask ``auto`` and without one, on one inversion. Prints how much of subject and background it is right about,
+the decibels over all background pixels, the largest change of a pixel outside of it, and success with the paired
 difference and its 95 % interval. Needs zeroshift[eval].
 """
 
@@ -72,7 +72,7 @@ def main() -> None:
     spec = EditSpec(source=given.source, target=given.target, method=given.method, mask="auto")
     pairs, photographs = edited(editor, pictures, spec), [Image.open(path).convert("RGB") for path in pictures]
     truths = [np.asarray(Image.open(given.masks / f"{path.stem}.png")) for path in pictures]
-    rows = [[*figures(*row, *pair)] for row, pair in zip(zip(photographs, truths, strict=True), pairs, strict=True)]
+    rows = [[*figures(*known, *pair)] for *known, pair in zip(photographs, truths, pairs, strict=True)]
     covered, kept, background, without, outside = np.array(rows).T
     before = judge.look(photographs)
     reached, free = (
@@ -83,10 +83,9 @@ def main() -> None:
     print(f"{len(pictures)} pictures, {given.source} to {given.target}, {given.method}")
     print(f"subject covered {np.nanmean(covered):.1%}, background kept {np.nanmean(kept):.1%}")
     print(f"largest change outside of the mask {outside.max():.0f}")
-    print(
-        f"background {np.mean(finite):.1f} dB (median {np.nanmedian(background):.1f}), without {np.nanmean(without):.1f}"
-    )
-    print(f"over all background pixels together {pooled(background):.1f} dB, without {pooled(without):.1f} dB")
+    print(f"background {np.mean(finite):.1f} dB, median {np.nanmedian(background):.1f}", end=", ")
+    print(f"without {np.nanmean(without):.1f} dB")
+    print(f"of the mean error {pooled(background):.1f} dB, without {pooled(without):.1f} dB")
     print(f"success {mean_of(reached.tolist()).value:.1%}, without {mean_of(free.tolist()).value:.1%}", end=", ")
     print(f"difference {apart.value:+.1%} ({apart.low:+.1%} to {apart.high:+.1%})")
 
