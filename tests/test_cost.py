@@ -19,10 +19,12 @@ from zeroshift.cost.counting import count, direction_flops, kinds_of_edit, kinds
 from zeroshift.cost.estimate import measure
 from zeroshift.cost.flops import counted, flops_of, forward_flops
 from zeroshift.cost.published import DIFFUSERS, OFFICIAL, published
+from zeroshift.cost.remembered import Remembered
 from zeroshift.cost.sketch import Sketch
 from zeroshift.diffusion.sites import NOTHING, Part, Site
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.inversion import DDIMInversion, DirectInversion, NoisedStart, RegularisedInversion
+from zeroshift.locating import where_words_look
 from zeroshift.methods import DDIM, Method, Pix2PixZero, SDEdit
 from zeroshift.methods import METHODS as ALL
 from zeroshift.sampling import Branch, sample
@@ -92,7 +94,17 @@ def test_shapes_alone_count_what_a_network_does(tiny, checkpoint):
     assert cost.first_edit_sf == pytest.approx((inversion + one) / unit, rel=1e-12)
     assert cost.further_edit_sf == pytest.approx(one / unit, rel=1e-12)
     assert cost.further_target_sf == pytest.approx((two - one) / unit, rel=1e-12)
+    assert cost.auto_mask_sf == pytest.approx(flops_of(lambda: where_words_look(tiny, x0, TASK, [0])) / unit, rel=0.05)
     assert published(OFFICIAL, method) and cost.official_first_edit_sf is None  # Stable Diffusion 1.5's factors
+
+
+def test_shapes_that_are_remembered_are_those_of_the_same_types_and_strides():
+    whole = torch.zeros(2, 3, dtype=torch.int64, device="meta")
+    with Remembered():
+        for _ in range(2):
+            assert (whole + 1).dtype == torch.int64 and (whole + 1.0).dtype == torch.float32
+            assert (whole.T + 1).stride() == (1, 3)
+            assert whole.view(6).add_(1)._base is whole and torch.ones(1).add(1).item() == 2
 
 
 class Now(Control):

@@ -156,6 +156,9 @@ def test_files_far_from_the_picture_are_not_opened(capsys, checkpoint, tmp_path,
         save_image(made, "c.png", recipe=old(direction_path="/etc/passwd", direction_sha256="0" * 64))
     for name in ("a.png", "b.png"):
         refused(call(capsys, "redo", name, "--model", checkpoint), 1, "is not there; give it with --image")
+    with Image.open(OLD / "plain.png") as made:
+        save_image(made, "d.png", recipe=old(source_path="."))
+    refused(call(capsys, "redo", "d.png", "--model", checkpoint), 1, "error: The photograph, from which d.png was made")
     shutil.copy(OLD / "cat.png", "cat.png")
     refused(call(capsys, "redo", "c.png", "--model", checkpoint), 1, "far from here; give it with --direction")
 

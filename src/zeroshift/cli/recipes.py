@@ -89,7 +89,7 @@ def original(recipe: Recipe, edited: Path, image: Path | None) -> Path | None:
             return place
     if there:
         raise ValueError(f"{there[0]} is not the picture that {edited} was made from; give that with --image.")
-    name = image or printable(stored.name)
+    name = image or name_of(stored, "The photograph")
     raise ValueError(f"{name}, from which {edited} was made, is not there; give it with --image.")
 
 
@@ -108,7 +108,7 @@ def saved_direction(recipe: Recipe, edited: Path, direction: Path | None) -> "tu
 
     places = [direction] if direction else near(edited, Path(recipe.direction_path))
     if not places:
-        name = printable(recipe.direction_path)
+        name = name_of(Path(recipe.direction_path), "of an unknown name")
         raise ValueError(f"{edited} was made with the edit direction {name}, far from here; give it with --direction.")
     found = load_direction(places[0])
     if found.sha256 != recipe.direction_sha256:
@@ -136,8 +136,13 @@ def mask_of(recipe: Recipe, edited: Path, mask: Path | None) -> Path | None:
     for place in [mask] if mask else near(edited, stored):
         if place.is_file() and hashlib.sha256(place.read_bytes()).hexdigest() == recipe.mask_sha256:
             return place
-    name = printable(stored.name)
+    name = name_of(stored, "of an unknown name")
     raise ValueError(f"{edited} was made with the mask {name}, which is not there; give it with --mask.")
+
+
+def name_of(stored: Path, otherwise: str) -> str:
+    """How a sentence calls a file of a recipe, where a stranger may have written a path that ends in no name."""
+    return printable(stored.name) if stored.name.strip(" .") else otherwise
 
 
 def near(edited: Path, stored: Path) -> list[Path]:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from zeroshift.conditioning.direction import Direction
 from zeroshift.conditioning.task import make_task
-from zeroshift.cost.flops import counted, prompt_for, traced
+from zeroshift.cost.flops import counted, flops_of, prompt_for, traced
 from zeroshift.cost.sketch import Sketch
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.embedding import Embedding
@@ -21,7 +21,8 @@ from zeroshift.diffusion.source_branch import Recorded, SourceBranch, sliding
 from zeroshift.diffusion.trajectory import Learned, Trajectory
 from zeroshift.inversion.base import finished
 from zeroshift.inversion.shortened import iterations, shortened, with_iterations
-from zeroshift.memory.rehearsal import edit_along_nothing, photograph_of
+from zeroshift.locating import where_words_look
+from zeroshift.memory.rehearsal import NOTHING_SAID, edit_along_nothing, photograph_of
 from zeroshift.methods import Method
 from zeroshift.methods.base import inversion_plan
 from zeroshift.sampling import Branch, sample, touched
@@ -213,3 +214,9 @@ def direction_flops(backbone: Backbone, method: Method) -> float:
     method.conditioning.generated(make_task("cat", "dog"), noted)
     each = counted(lambda: backbone.embed(["a photo"]))[1]
     return float(2 * sum(counts) * each)
+
+
+def auto_mask_flops(backbone: Backbone, x0: Tensor) -> int:
+    """Count the looks of the mask ``auto`` at one picture."""
+    seen = flops_of(lambda: where_words_look(backbone, x0[:1], NOTHING_SAID, [0]))
+    return seen - 2 * flops_of(lambda: backbone.embed(["a photo"]))  # the prompts are the edit's own

@@ -14,9 +14,10 @@ from torch import Tensor
 
 from zeroshift.backbones.checkpoint import find_configs
 from zeroshift.backbones.outline import outline_of, outline_of_sd15
-from zeroshift.cost.counting import count, direction_flops, maps_held
+from zeroshift.cost.counting import auto_mask_flops, count, direction_flops, maps_held
 from zeroshift.cost.flops import forward_flops
 from zeroshift.cost.published import DIFFUSERS, OFFICIAL, published
+from zeroshift.cost.remembered import Remembered
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.methods import Method
 from zeroshift.methods.base import shares_source
@@ -53,6 +54,8 @@ class Cost:
     """another edit of the same picture later: the inversion was kept"""
     further_target_sf: float | None
     """another target or strength in the same run, which shares inversion and source branch; None if it cannot"""
+    auto_mask_sf: float
+    """what the mask ``auto`` adds to every edit that asks for it"""
     official_first_edit_sf: float | None
     """the same first edit by the authors' published code, if that is known and can do it; where it differentiates, for
     Stable Diffusion 1.5 at 512 x 512 alone"""
@@ -90,21 +93,25 @@ def measure(
         ValueError: the model cannot be found.
     """
     backbone = outline_of_sd15() if model == SD15 else outline_of(find_configs(model, revision, cache_dir))
-    size = backbone.size if size is None else size
-    x0 = _latents(backbone, size)
+    x0 = _latents(backbone, backbone.size if size is None else size)
+    with Remembered():
+        return _measured(backbone, method, x0, sd15=model == SD15 and size in (None, backbone.size))
+
+
+def _measured(backbone: Backbone, method: Method, x0: Tensor, sd15: bool) -> Cost:
     flops, unit = count(backbone, method, x0), forward_flops(backbone, x0)
-    sd15 = model == SD15 and size == backbone.size
     held, held_bytes = maps_held(backbone, method, x0)
     return Cost(
         method=method.name,
         model=backbone.identity.name,
-        size=size,
+        size=x0.shape[-1] * backbone.factor,
         steps=method.steps,
         unet_forward_tflop=unit / 1e12,
         first_edit_sf=(flops.inversion + flops.one_target) / unit,
         direction_sf=direction_flops(backbone, method) / unit,
         further_edit_sf=flops.one_target / unit,
         further_target_sf=(flops.two_targets - flops.one_target) / unit if shares_source(method) else None,
+        auto_mask_sf=auto_mask_flops(backbone, x0) / unit,
         official_first_edit_sf=published(OFFICIAL, method, sd15=sd15),
         diffusers_first_edit_sf=published(DIFFUSERS, method, sd15=sd15),
         maps_held_steps=held,

@@ -15,6 +15,9 @@ from zeroshift.methods import Method
 from zeroshift.methods.base import edit_of
 from zeroshift.sampling import Branch
 
+NOTHING_SAID = Task("a photo", "a picture", "a photo", "a picture", None)
+"""an edit that swaps no word"""
+
 
 def photograph_of(backbone: Backbone, x0: Tensor, prompt: Embedding) -> CleanLatents:
     """Black pictures of the size of the latents ``x0`` (B, C, h, w)."""
@@ -26,10 +29,9 @@ def edit_along_nothing(
     backbone: Backbone, method: Method, prompt: Embedding, trajectory: Trajectory, vgg: Vgg | None = None
 ) -> Branch:
     """Plan an edit along a direction of zeros: making one is work for the text encoder alone."""
-    task = Task("a photo", "a picture", "a photo", "a picture", None)
     pooled = None if prompt.pooled is None else torch.zeros(prompt.pooled[:1].shape)
     direction = Direction(torch.zeros(prompt.tokens[:1].shape), {}, pooled)
     pictures = photograph_of(backbone, trajectory.start, prompt).pictures
     scale = method.guidance_scale
-    run = EditContext(backbone, task, prompt, trajectory, scale, True, direction, pictures=pictures, vgg=vgg)
+    run = EditContext(backbone, NOTHING_SAID, prompt, trajectory, scale, True, direction, pictures=pictures, vgg=vgg)
     return edit_of(method, run)
