@@ -16,9 +16,10 @@ from zeroshift.diffusion.backbone import Unsupported
 from zeroshift.editor import Editor
 from zeroshift.edits import EditSpec
 from zeroshift.frames import found, overlap, square
-from zeroshift.image import Photo
+from zeroshift.image import ImageError, Photo
 from zeroshift.image.framing import Box, middle
 from zeroshift.image.recipe import read_recipe
+from zeroshift.inversions import InversionMemory
 from zeroshift.loading import own_captioner
 from zeroshift.miniature.classifier import build_classifier, save_classifier
 from zeroshift.miniature.finder import Finder, save_finder
@@ -93,6 +94,8 @@ def test_edits_of_the_whole_picture_take_all_of_it(tiny):
     editor = editor_of(tiny, (60, 10, 108, 58))
     (frame,) = look_at(editor, [photo(120, 80)], SPEC.model_copy(update={"target": "sketch"}))
     assert (frame.fit, frame.framing.box, frame.part) == ("aspect", (0, 0, 120, 80), "the whole picture")
+    assert (frame.size, frame.pixels.size) == (64, (80, 48))  # about twice the model's 32 x 32
+    assert frame.about(Image.new("L", (240, 160))).size == (96, 96)  # where the subject is, at another scale
     (frame,) = look_at(editor, [photo(120, 80)], SPEC.model_copy(update={"target": "sketch", "region": "auto"}))
     assert frame.region == (60, 10, 108, 58)
     specs = [SPEC.model_copy(update={"target": target}) for target in ("dog", "sketch", "tabby cat", "night")]
@@ -120,6 +123,51 @@ def test_words_say_where_it_may_change_where_the_model_finds_the_part(tiny, aske
     if not masked:
         with pytest.raises(OptionError, match="`soft` is how far"):
             editor.edit(photo(120, 80), SPEC.model_copy(update={**asked, "soft": 2}))
+
+
+@pytest.mark.parametrize(
+    ("size", "asked", "framed"),
+    [
+        ((120, 80), {"target": "sketch", "size": 96}, (96, (112, 80))),
+        ((120, 80), {"target": "sketch", "size": 32}, (None, (32, 32))),
+        ((60, 50), {"target": "sketch"}, (48, (48, 48))),  # no more pixels than there are
+        ((36, 36), {"target": "sketch"}, (None, (32, 32))),
+        ((120, 80), {"size": 64}, (64, (64, 64))),
+    ],
+)
+def test_frames_have_the_pixels_of_a_square_of_the_size_that_suits_or_is_asked_for(tiny, size, asked, framed):
+    (frame,) = look_at(editor_of(tiny, (60, 10, 108, 58)), [photo(*size)], SPEC.model_copy(update=asked))
+    assert (frame.size, frame.pixels.size) == framed
+
+
+def test_a_size_is_in_the_recipe_and_in_what_an_inversion_is_of(tiny):
+    taken, editor, kept = photo(120, 80), editor_of(tiny, None), InversionMemory()
+    result, small = (
+        editor.edit(taken, SPEC.model_copy(update={"target": "sketch", "size": size}), inversions=kept)
+        for size in (None, 32)
+    )
+    assert result.native.size == (80, 48) and small.native.size == (32, 32) and len(kept) == 2
+    assert result.recipe["size"] == 64 and "size" not in small.recipe
+    recipe = parse_recipe(result.recipe)
+    *_, last = replay(editor_of(tiny, (0, 0, 32, 32)), recipe, taken)
+    assert result_of(recipe, last).image.tobytes() == result.image.tobytes()
+    with pytest.raises(ImageError, match="The size 33 does not suit this model: use a multiple of 16"):
+        editor.edit(taken, SPEC.model_copy(update={"size": 33}))
+
+
+def test_a_whole_picture_is_captioned_by_what_its_subject_shows(tiny):
+    class Noting:
+        def __init__(self) -> None:
+            self.sizes: list[tuple[int, int]] = []
+
+        def captions(self, pictures):
+            self.sizes += [picture.size for picture in pictures]
+            return ["a photo of a cat" for _ in pictures]
+
+    noting = Noting()
+    editor = Editor(tiny, {}, captioner=noting, finder=At((60, 10, 108, 58)))
+    frames = look(editor, [photo(120, 80)], whole=True, caption=True)
+    assert [frame.caption for frame in frames] == ["a photo of a cat"] and noting.sizes == [(32, 29)]
 
 
 def test_nothing_is_found_without_a_finder(tiny):

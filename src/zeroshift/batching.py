@@ -35,6 +35,7 @@ def look(
     fit: Fit | None = None,
     region: str | Region | None = None,
     whole: bool = False,
+    size: int | None = None,
     caption: bool = False,
     batch: int = BATCH,
     max_megapixels: float = 100,
@@ -50,6 +51,8 @@ def look(
         region: the part, "X,Y,W,H"; "auto" is the one around the subject, "none" all of it. By default "auto" where
             the model has a finder of subjects and no ``fit`` is given.
         whole: whether the edit changes the whole picture, which then is the default.
+        size: side in pixels of the square whose pixels the frame has; by default the model's own, of whole pictures up
+            to twice that.
         caption: whether to say what it shows.
         batch: how many are captioned together at most.
 
@@ -63,7 +66,7 @@ def look(
             "give the `source`, or a `captioner`: a BLIP, such as Salesforce/blip-image-captioning-base, or a file of "
             "captions (.csv, .json, .txt)."
         )
-    choose = chooser(editor, fit, region, whole=whole)
+    choose = chooser(editor, fit, region, whole=whole, size=size)
     frames = opened(editor.backbone, pictures, choose, max_megapixels, failed)
     if not caption or editor.captioner is None:
         return frames
@@ -93,6 +96,7 @@ def look_at(
         fit=spec.fit,
         region=spec.region,
         whole=spec.changes_all(editor.vocabulary),
+        size=spec.size,
         caption=spec.source is None,
         batch=batch,
         max_megapixels=max_megapixels,
@@ -188,7 +192,7 @@ def opened(
 def captioned(captioner: Captioner, frames: Iterator[FramedPhoto], batch: int) -> Iterator[FramedPhoto]:
     """Say what pictures show, ``batch`` at a time."""
     while chunk := list(islice(frames, batch)):
-        found = see(captioner, [frame.pixels for frame in chunk])
+        found = see(captioner, [frame.about(frame.pixels) for frame in chunk])
         yield from (replace(frame, caption=seen.caption, seen=seen) for frame, seen in zip(chunk, found, strict=True))
 
 

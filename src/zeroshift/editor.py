@@ -333,6 +333,7 @@ class Editor:
         seeds: Sequence[int] | None = None,
         fit: Fit | None = None,
         region: str | Region | None = None,
+        size: int | None = None,
         mask: Photo | Alpha | None = None,
         reconstruct: bool = False,
         trajectory: Trajectory | None = None,
@@ -342,8 +343,9 @@ class Editor:
 
         ``seeds`` has a seed for each picture, in place of ``seed``. With ``reconstruct`` the results have the source
         branch's picture, too. Nothing is inverted with a ``trajectory`` that ``invert`` made of the same pictures and
-        prompt, or with one that ``inversions`` has kept from an earlier run; that keeps new ones. ``mask`` is a picture
-        of their size, white or transparent where they may change, or their own alpha.
+        prompt, or with one that ``inversions`` has kept from an earlier run; that keeps new ones. ``size`` is the side
+        of the square whose pixels the frame has, by default the model's own. ``mask`` is a picture of their size, white
+        or transparent where they may change, or their own alpha.
 
         Raises:
             ValueError: the pictures frame to different sizes or the edits cannot share a source (see
@@ -351,7 +353,7 @@ class Editor:
         """
         if not pictures or not requests:
             raise ValueError("There is nothing to do; give at least one picture and one edit of it.")
-        frames = [*look(self, pictures, fit=fit, region=region)]
+        frames = [*look(self, pictures, fit=fit, region=region, size=size)]
         frames = frames if mask is None else [*masked(frames, mask)]
         group = Group((), tuple(requests), [], [*seeds_of(pictures, seed, seeds)], frames)
         return run_group(self, group, reconstruct=reconstruct, trajectory=trajectory, inversions=inversions)
@@ -365,13 +367,14 @@ class Editor:
         seeds: Sequence[int] | None = None,
         fit: Fit | None = None,
         region: str | Region | None = None,
+        size: int | None = None,
     ) -> Iterator[Progress]:
         """Only invert; the last step has the trajectory. ``seeds`` has a seed for each picture, in place of ``seed``.
 
         Raises:
             ValueError: the pictures frame to different sizes, or there are more or fewer seeds than pictures.
         """
-        frames = [*look(self, pictures, fit=fit, region=region)]
+        frames = [*look(self, pictures, fit=fit, region=region, size=size)]
         return invert(self.backbone, frames, request, seeds=seeds_of(pictures, seed, seeds))
 
     def run_generated(

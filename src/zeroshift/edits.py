@@ -25,6 +25,7 @@ from zeroshift.conditioning.task import Task, check_target, complete_source, mak
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.frames import Told
 from zeroshift.image import Fit, ImageError, Photo
+from zeroshift.image.framing import MOST_SIZE
 from zeroshift.image.masks import MOST_SOFT, Said
 from zeroshift.image.regions import Region
 from zeroshift.methods import METHODS, Method, by_name
@@ -115,6 +116,9 @@ class EditSpec(_Data):
     region: Annotated[str, Field(max_length=100)] | None = None
     """the part that is edited: "X,Y,W,H" in pixels or percent of the picture, "auto" (where the subject is) or "none"
     (all of it); by default what suits the model and the words"""
+    size: Annotated[StrictInt, Field(ge=16, le=MOST_SIZE)] | None = None
+    """side in pixels of the square whose pixels the model's frame has; by default the model's own size, and of a whole
+    picture that a small model edits up to twice that"""
     mask: Said | GivenMask | None = None
     """where the picture may change, inside the part that is edited: "auto" is where the words look, "alpha" where it is
     transparent, "none" all of it; all else keeps its pixels. By default "auto" where the model finds the part"""

@@ -1,7 +1,8 @@
 """Which part of a photograph is edited where nobody says so in numbers."""
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from PIL import Image
@@ -18,6 +19,8 @@ Told: TypeAlias = Literal["auto", "none"]
 """auto: where the subject is; none: all of the picture, as its fit frames it"""
 ALIKE = 0.75
 """overlap of two squares, of their union, from which on a found one is no better than the middle one"""
+WHOLE = 2
+"""how many times a small model's size a whole picture's frame is: at its own size nothing in it can be recognised"""
 
 
 class SubjectFinder(Protocol):
@@ -40,12 +43,18 @@ class Choice:
     """None is all of it"""
     said: str | None = None
     """in words, as in "the head at 120,40,300,300", where nobody said it before"""
+    size: int | None = None
+    """side in pixels of the square whose pixels the frame has; None is the model's own"""
+    subject: Box | None = None
+    """where the subject is in a picture of which all is framed, if it was found"""
 
 
 Choose: TypeAlias = Callable[[Image.Image], Choice]
 
 
-def chooser(editor: "Editor", fit: Fit | None, region: str | Region | None, *, whole: bool = False) -> Choose:
+def chooser(
+    editor: "Editor", fit: Fit | None, region: str | Region | None, *, whole: bool = False, size: int | None = None
+) -> Choose:
     """What chooses the part of every picture that is edited.
 
     Args:
@@ -53,11 +62,19 @@ def chooser(editor: "Editor", fit: Fit | None, region: str | Region | None, *, w
         region: the part as numbers, "auto" or "none"; None is "auto" where the model has a finder and no ``fit`` is
             asked for, else "none".
         whole: whether what is asked for changes the whole picture, so that None is all of it in its proportions.
+        size: side in pixels of the square whose pixels the frame has; None is the model's own, or of all of a picture
+            up to ``WHOLE`` times that.
 
     Raises:
         Unsupported: the subject shall be found, and the model has no finder.
         ImageError: it is no region.
     """
+    choose = _chooser(editor, fit, region, whole)
+    own = editor.backbone.size
+    return choose if size is None else lambda picture: replace(choose(picture), size=None if size == own else size)
+
+
+def _chooser(editor: "Editor", fit: Fit | None, region: str | Region | None, whole: bool) -> Choose:
     finder, usual = editor.finder, fit or editor.default_fit
     if region == "auto" and finder is None:
         raise Unsupported(
@@ -66,13 +83,25 @@ def chooser(editor: "Editor", fit: Fit | None, region: str | Region | None, *, w
         )
     if region == "none" or (region is None and (fit is not None or finder is None)):
         return lambda picture: Choice(usual)
-    if region is None and whole:
-        return lambda picture: Choice("aspect", said="the whole picture")
     if region is None or region == "auto":
         assert finder is not None
+        if region is None and whole:
+            return lambda picture: all_of(finder, picture, editor.backbone.size, editor.backbone.multiple)
         return lambda picture: found(finder, picture, fit or "aspect", usual, editor.backbone.size)
     wanted = Region.parse(region) if isinstance(region, str) else region
     return lambda picture: Choice(fit or "aspect", wanted.box(picture.size))
+
+
+def all_of(finder: SubjectFinder, picture: Image.Image, size: int, multiple: int) -> Choice:
+    """All of a picture in its proportions, with up to ``WHOLE`` times ``size``: no more than it has itself."""
+    side = min(WHOLE * size, math.isqrt(picture.width * picture.height) // multiple * multiple)
+    subject = None if framed_before(picture, size) else finder.find(picture)
+    return Choice("aspect", said="the whole picture", size=side if side > size else None, subject=subject)
+
+
+def framed_before(picture: Image.Image, size: int) -> bool:
+    """Whether a picture is a square of no more than about ``size`` pixels a side, which somebody cut out."""
+    return picture.width == picture.height <= size * 5 / 4
 
 
 def found(finder: SubjectFinder, picture: Image.Image, fit: Fit, usual: Fit, size: int) -> Choice:
@@ -80,7 +109,7 @@ def found(finder: SubjectFinder, picture: Image.Image, fit: Fit, usual: Fit, siz
 
     A square picture of no more than about ``size`` pixels a side is taken as it is: it was framed before.
     """
-    if picture.width == picture.height <= size * 5 / 4:
+    if framed_before(picture, size):
         return Choice(usual)
     box = finder.find(picture)
     if box is None:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from zeroshift.image import Fit
+from zeroshift.image.framing import MOST_SIZE
 from zeroshift.image.masks import MOST_SOFT
 from zeroshift.sentences import printable
 
@@ -88,6 +89,8 @@ class EditRecipe(_Made):
     """how the photograph met the model's frame"""
     region: tuple[Pixel, Pixel, Pixel, Pixel] | None = None
     """the part of the photograph that was edited, where that was not all: left, top, right, bottom in pixels"""
+    size: Annotated[int, Field(ge=16, le=MOST_SIZE)] | None = None
+    """side in pixels of the square whose pixels the model's frame had, where that was not the model's own"""
     mask: Literal["auto", "alpha", "given"] | None = None
     """what says which part of the photograph changes: the words, its alpha, or a picture; none: all of it may"""
     mask_sha256: Hash | None = None

@@ -54,7 +54,9 @@ def replay(
         return editor.run_generated([request], seeds=[recipe.seed] * recipe.rows)
     region = None if recipe.region is None else Region.of(recipe.region)
     pictures, shown = [photo] * recipe.rows, ALPHA if recipe.mask == "alpha" else mask
-    return editor.run(pictures, [request], seed=recipe.seed, fit=recipe.fit, region=region, mask=shown)
+    return editor.run(
+        pictures, [request], seed=recipe.seed, fit=recipe.fit, region=region, size=recipe.size, mask=shown
+    )
 
 
 def check_model(editor: Editor, recipe: Recipe) -> None:

@@ -102,6 +102,7 @@ def inversion_facts(
         "steps": str(request.method.steps),
         **drawn,
         "fit": frames[0].fit,
+        **({} if frames[0].size is None else {"size": str(frames[0].size)}),
         **regions,
         **{name: str(side) for name, side in tiles(backbone, frames[0].pixels.size).items()},
         "device": backbone.device.type,

@@ -112,10 +112,22 @@ class FramedPhoto:
     """the part of the photograph that was framed, where that is not all of it"""
     part: str | None = None
     """the same in words, where it was chosen and not asked for"""
+    size: int | None = None
+    """side of the square whose pixels the frame has, where that is not the model's own"""
+    subject: Box | None = None
+    """where the subject is in a photograph of which all was framed, if it was found"""
     mask: Mask | None = None
     """where the photograph may change, (H, W), if a mask was given"""
     mask_sha256: str | None = None
     """of its picture; None where it is the photograph's own alpha"""
+
+    def about(self, seen: Image.Image) -> Image.Image:
+        """What a picture of the model's frame shows of the subject: all of it, where that is not said."""
+        if self.subject is None:
+            return seen
+        across, down = (seen / whole for seen, whole in zip(seen.size, self.photo.image.size, strict=True))
+        left, top, right, bottom = self.subject
+        return seen.crop((round(left * across), round(top * down), round(right * across), round(bottom * down)))
 
 
 def framed(backbone: Backbone, photos: Iterable[Photo], fit: Fit, region: Where | None = None) -> list[FramedPhoto]:
@@ -134,9 +146,12 @@ def framed_as(backbone: Backbone, photo: Photo, choice: Choice) -> FramedPhoto:
     Raises:
         ValueError: it cannot be framed, or the part does not lie in it.
     """
-    size, multiple = backbone.size, backbone.multiple
+    size, multiple = choice.size or backbone.size, backbone.multiple
     pixels, framing = frame(photo.image, choice.fit, size=size, multiple=multiple, region=choice.box)
-    return FramedPhoto(photo, pixels, framing, choice.fit, region=choice.box, part=choice.said)
+    part, subject = choice.said, choice.subject
+    return FramedPhoto(
+        photo, pixels, framing, choice.fit, region=choice.box, part=part, size=choice.size, subject=subject
+    )
 
 
 def stacked(frames: Sequence[FramedPhoto]) -> Tensor:

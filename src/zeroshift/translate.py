@@ -135,6 +135,7 @@ def _origin(frames: Sequence[FramedPhoto], row: int, seed: int, trajectory: Traj
         "inversion_sha256": trajectory.sha256(row),
         **({} if frame.caption is None else {"caption": frame.caption}),
         **({} if frame.region is None else {"region": frame.region}),
+        **({} if frame.size is None else {"size": frame.size}),
         **masked_by(frame),
     }
 

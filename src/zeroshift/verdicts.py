@@ -55,7 +55,8 @@ def judged(
     after = [result.native for result in results]
     before = [frame.pixels for frame in frames] or [result.reconstruction or result.native for result in results]
     prompt = request.task.target_prompt
-    missed = [""] * len(after) if judge is None else judge.lacking(after, prompt)
+    shown = [frame.about(native) for frame, native in zip(frames, after, strict=True)] if frames else after
+    missed = [""] * len(after) if judge is None else judge.lacking(shown, prompt)
     verdicts = [
         verdict_of(change_between(source, edit), lacking, request)
         for source, edit, lacking in zip(before, after, missed, strict=True)

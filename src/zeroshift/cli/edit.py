@@ -99,7 +99,7 @@ def edit(
     results.check()
     words = {"target": "", "source": source, "prompt": prompt}
     said, mask = photographs.masked()
-    framed = {"fit": photographs.fit, "region": photographs.region, "mask": said, "soft": photographs.soft}
+    framed = {name: getattr(photographs, name) for name in ("fit", "region", "size", "soft")} | {"mask": said}
     chosen = {"options": given, "paper_defaults": paper_defaults, "fast": fast, "seed": seed, "strict": strict}
     with usage():
         first = EditSpec.parse({**words, **chosen, **framed, "detail": photographs.detail or 0.0})

@@ -11,6 +11,7 @@ from zeroshift.cli.shared import OUTPUT, Output, Overwrite, Text
 from zeroshift.cli.streams import STDOUT
 from zeroshift.cli.wrong import Wrong
 from zeroshift.image import Fit, Photo, load_image
+from zeroshift.image.framing import MOST_SIZE
 from zeroshift.image.masks import MOST_SOFT, Said
 
 if TYPE_CHECKING:
@@ -22,6 +23,15 @@ REGION = Parameter(
     "[default auto with the shipped model, if there is no --fit and the target is no style, light or background]",
     metavar="BOX",
 )
+FrameSize: TypeAlias = Annotated[
+    int | None,
+    Parameter(
+        help="side in pixels of the square whose pixels the model sees of it [default the model's; up to twice that of "
+        "a whole picture that a small model edits]",
+        metavar="N",
+        validator=Number(gte=16, lte=MOST_SIZE),
+    ),
+]
 BATCH = 16
 Recursive: TypeAlias = Annotated[bool, Parameter(help="also the pictures in folders of a folder")]
 KeepGoing: TypeAlias = Annotated[
@@ -37,6 +47,7 @@ class PhotographFlags:
 
     fit: Annotated[Fit | None, Parameter(help="how it meets the model's frame [default the model's]")] = None
     region: Annotated[Text | None, REGION] = None
+    size: FrameSize = None
     mask: Annotated[
         Path | None,
         Parameter(

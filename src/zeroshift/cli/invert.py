@@ -8,7 +8,7 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
 from zeroshift.batching import check_sure, look
-from zeroshift.cli.files import REGION
+from zeroshift.cli.files import REGION, FrameSize
 from zeroshift.cli.flags import Flag, Given, with_flags
 from zeroshift.cli.invert_report import checked_report, write_report
 from zeroshift.cli.job import told as seen
@@ -74,6 +74,7 @@ def invert(
     seed: Seed = 0,
     fit: Annotated[Fit | None, Parameter(help="how it meets the model's frame [default the model's]")] = None,
     region: Annotated[Text | None, REGION] = None,
+    size: FrameSize = None,
     max_megapixels: Annotated[float, Parameter(help="refuse larger ones", metavar="X", validator=Number(gt=0))] = 100,
     model: ModelFlags = DEFAULT_MODEL,
     loud: Loudness = DEFAULT_LOUDNESS,
@@ -90,7 +91,7 @@ def invert(
     output, report = settled_places(checked_method(method, given), image, output, report, overwrite, loud)
     picture = load_image(image, max_megapixels=max_megapixels)
     editor, _ = model.opened(loud)
-    frames = look(editor, [picture], fit=fit, region=region, caption=words is None)
+    frames = look(editor, [picture], fit=fit, region=region, size=size, caption=words is None)
     (frame,) = seen([image], frames, loud)
     check_sure(frame)
     words = words or editor.vocabulary.source_prompt(frame.caption or "")

@@ -11,7 +11,7 @@ from zeroshift.diffusion.trajectory import Trajectory
 
 _LAST_BITS = ("device", "precision", "threads", "tile")
 """facts that change no more than rounding, besides versions"""
-_NAMES = {"source_sha256": "photograph", "model_sha256": "model", "regions": "region"}
+_NAMES = {"source_sha256": "photograph", "model_sha256": "model", "regions": "region", "size": "size of its frame"}
 
 
 def check_facts(name: str | Path, found: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
@@ -26,7 +26,9 @@ def check_facts(name: str | Path, found: Mapping[str, str], wanted: Mapping[str,
     Raises:
         ValueError: another fact differs.
     """
-    facts = dict.fromkeys([*wanted, *(fact for fact in found if fact == "regions")])  # there only where one is edited
+    facts = dict.fromkeys(
+        [*wanted, *(fact for fact in found if fact in ("regions", "size"))]
+    )  # there only if not usual
     apart = {fact: wanted.get(fact) for fact in facts if found.get(fact) != wanted.get(fact)}
     rounding = {fact for fact in apart if fact in _LAST_BITS or fact.endswith("_version")}
     for fact in (fact for fact in apart if fact not in rounding):

@@ -13,6 +13,8 @@ Fit = Literal["crop", "pad", "stretch", "aspect"]
 """crop: the centred square; pad: all of it in a square; stretch: squeezed to a square; aspect: proportions kept"""
 FITS: tuple[Fit, ...] = get_args(Fit)
 
+MOST_SIZE = 1024
+"""side in pixels that may be asked for: a stranger's recipe asks for no more memory than this"""
 Size = tuple[int, int]  # width, height
 Box = tuple[int, int, int, int]  # left, top, right, bottom
 
