@@ -17,11 +17,9 @@ from PIL import Image
 
 import zeroshift
 from zeroshift import EditSpec
-from zeroshift.batching import groups, look_at
 from zeroshift.bench.statistics import difference, mean_of
 from zeroshift.evaluation.imagenet import open_judge, success
 from zeroshift.results import Result
-from zeroshift.running import run_groups
 
 FEWEST = 50
 """pixels of subject or background from which on a picture counts"""
@@ -29,11 +27,10 @@ FEWEST = 50
 
 def edited(editor: zeroshift.Editor, pictures: Sequence[Path], spec: EditSpec) -> list[tuple[Result, Result]]:
     """Every picture's edit with the mask, and without."""
-    specs, found = [spec, spec.model_copy(update={"mask": "none"})], dict[int, tuple[Result, Result]]()
-    for group, step in run_groups(editor, groups(editor, look_at(editor, pictures, spec), specs)):
-        for member, (inside, everywhere) in zip(group.members, step.results, strict=False):  # of the last step
-            found[member] = (inside, everywhere)
-    return [found[k] for k in range(len(pictures))]
+    kept = zeroshift.InversionMemory()
+    ways = (spec, spec.model_copy(update={"mask": "none"}))
+    inside, everywhere = (editor.edit(pictures, one, inversions=kept) for one in ways)
+    return list(zip(inside, everywhere, strict=True))
 
 
 def psnr_over(one: Image.Image, other: Image.Image, part: NDArray[np.bool_]) -> float:

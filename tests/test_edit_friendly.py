@@ -12,6 +12,7 @@ from zeroshift.conditioning import Prompts
 from zeroshift.cost.counting import count
 from zeroshift.cost.flops import flops_of, forward_flops
 from zeroshift.diffusion.noise import random_start
+from zeroshift.diffusion.schedule import join
 from zeroshift.diffusion.trajectory import Trajectory, load_trajectory, save_trajectory
 from zeroshift.inversion import EditFriendlyInversion
 from zeroshift.methods import DDIM, Pix2PixZero
@@ -66,6 +67,22 @@ def test_noise_maps_and_edit_are_those_of_a_plain_loop(backbone):
     assert all(apart(a, b) <= EQUAL for a, b in zip(trajectory.noise, noise, strict=True))
     ours = last(backbone, trajectory, [plan(backbone, chosen, trajectory).branch]).targets[0]
     assert apart(ours, wanted) <= EQUAL < 1e-3 < apart(ours, x0)
+
+
+@pytest.mark.parametrize("shift", [0, 150, 999])
+def test_with_few_steps_photographs_are_noised_by_less(tiny, shift):
+    """What is laid on is the noise of ``shift`` timesteps earlier; steps are those of a plain loop all the same."""
+    chosen, x0 = edited(guidance_scale=9.0, noise_shift=shift), clean(1)
+    trajectory, plain = inverted(tiny, chosen, x0), inverted(tiny, edited(guidance_scale=9.0), x0)
+    for i, x in enumerate(trajectory.latents[:-1]):
+        usual = trajectory.schedule.level(trajectory.first + i)
+        eps = (plain.latents[i] - usual.alpha * x0) / usual.sigma
+        less = trajectory.schedule.levels(max(trajectory.schedule.timesteps[trajectory.first + i] - shift, 0))
+        assert apart(x, join(x0, eps, less)) <= EQUAL
+    _, wanted = plain_loop(tiny, trajectory, x0, "a photo of a dog", 9.0)
+    assert apart(last(tiny, trajectory, [plan(tiny, chosen, trajectory).branch]).targets[0], wanted) <= EQUAL
+    still = edited(STILL, noise_shift=shift)
+    assert apart(translated(tiny, still, x0).targets[0], x0) <= EQUAL
 
 
 def test_every_level_has_noise_of_its_own(tiny):
