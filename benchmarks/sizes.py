@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import TypeAlias
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
@@ -14,6 +15,7 @@ from zeroshift.backbones.sdxl import StableDiffusionXL
 from zeroshift.backbones.stable_diffusion import StableDiffusion
 from zeroshift.diffusion.backbone import Identity
 
+Model: TypeAlias = StableDiffusion | StableDiffusionXL
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
@@ -56,13 +58,13 @@ def outline_of_sdxl() -> StableDiffusionXL:
     return StableDiffusionXL(Identity("sdxl", "0" * 64), unet, vae, (first, second), (words, words), scheduler)
 
 
-MODELS: Mapping[str, Callable[[], StableDiffusion | StableDiffusionXL]] = {
+MODELS: Mapping[str, Callable[[], Model]] = {
     "sd15": outline_of_sd15,
     "sdxl": outline_of_sdxl,
 }
 
 
-def in_precision(backbone: StableDiffusion | StableDiffusionXL, precision: str) -> StableDiffusion | StableDiffusionXL:
+def in_precision(backbone: Model, precision: str) -> Model:
     """The same model with its networks in "fp32", "fp16" or "bf16"."""
     for network in backbone.networks:
         network.to(DTYPES[precision])
@@ -70,9 +72,7 @@ def in_precision(backbone: StableDiffusion | StableDiffusionXL, precision: str) 
 
 
 @torch.no_grad()
-def filled(
-    outline: StableDiffusion | StableDiffusionXL, precision: str, device: torch.device, saving: Saving | None = None
-) -> StableDiffusion | StableDiffusionXL:
+def filled(outline: Model, precision: str, device: torch.device, saving: Saving | None = None) -> Model:
     """The outlined model with random weights on a device: activations neither vanish nor overflow in half precision."""
     torch.manual_seed(0)
     for network in in_precision(outline, precision).networks:
@@ -82,6 +82,7 @@ def filled(
     return replace(outline, saving=saving or Saving())
 
 
+@torch.no_grad()
 def fill(part: nn.Module) -> None:
     """Give a layer's own parameters values: weights of a deviation of one by the root of what is summed, no biases."""
     scale = isinstance(part, nn.GroupNorm | nn.LayerNorm)

@@ -13,6 +13,7 @@ from zeroshift.backbones.checkpoint import (
     Device,
     Memory,
     Precision,
+    Speed,
     find_checkpoint,
     find_clip,
 )
@@ -40,6 +41,8 @@ def load(
     device: Device = "auto",
     precision: Precision = "auto",
     memory: Memory = "auto",
+    compile: bool = False,
+    channels_last: bool = False,
     clip: str | Path | None = None,
     loras: Sequence[str] = (),
     captioner: Captioner | str | Path | None = None,
@@ -61,6 +64,8 @@ def load(
         memory: "low" takes less for more time: pictures pass the VAE one by one, larger ones than 512 pixels in tiles;
             a guided pass keeps little and computes the rest once more for its gradient; and on a GPU only the network
             that works lies there. "auto" does so from the moment when memory is short, "high" never.
+        compile: have parts of the UNet compiled (``torch.compile``) when they first run.
+        channels_last: lay out the UNet's weights as some convolutions on GPUs like them.
         clip: folder or hub id of a CLIP to compare pictures with; default the model's own, if it has one.
         loras: files of LoRAs to add to the model's weights, each with its weight or without: "style.safetensors:0.8".
         captioner: says what a picture shows where an edit names no source: a captioner, the folder or hub id of a
@@ -79,7 +84,7 @@ def load(
     """
     checkpoint = find_checkpoint(model, revision, cache_dir)
     apart = None if clip is None else find_clip(clip, cache_dir)
-    backbone = open_backbone(checkpoint, device, precision, apart, loras, memory)
+    backbone = open_backbone(checkpoint, device, precision, apart, loras, memory, Speed(compile, channels_last))
     if cache is not False:
         keep_means(backbone, MeanFolder(cache_folder() if cache is None else Path(cache)))
     generator = generator_of(sentences, device=device, cache_dir=cache_dir) if isinstance(sentences, str) else sentences

@@ -49,6 +49,8 @@ class _Made(BaseModel):
     device: Annotated[str, Field(pattern="^[a-z]{1,16}$")]
     """as torch calls it"""
     precision: Literal["fp32", "fp16", "bf16", "fp64"]
+    compiled: bool = False
+    """whether parts of the UNet were compiled"""
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     rows: Annotated[int, Field(ge=1, le=MOST_ROWS)] = 1
     """pictures that ran together: the last bits depend on that"""

@@ -107,6 +107,7 @@ def inversion_facts(
         **{name: str(side) for name, side in tiles(backbone, frames[0].pixels.size).items()},
         "device": backbone.device.type,
         "precision": backbone.precision,
+        **({"compiled": "true"} if backbone.compiled else {}),
         "threads": str(torch.get_num_threads()),
         **{f"{name}_version": version(name) for name in ("zeroshift", *LIBRARIES)},
     }
@@ -152,4 +153,5 @@ def made_by(backbone: Backbone) -> dict[str, object]:
         "threads": torch.get_num_threads(),
         "device": backbone.device.type,
         "precision": backbone.precision,
+        **({"compiled": True} if backbone.compiled else {}),
     }

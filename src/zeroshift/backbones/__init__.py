@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from zeroshift.backbones.checkpoint import (
+    USUAL,
     Checkpoint,
     ClipFolder,
     Device,
     Memory,
     Precision,
+    Speed,
     find_checkpoint,
     find_clip,
 )
@@ -43,6 +45,7 @@ def open_backbone(
     clip: ClipFolder | None = None,
     loras: Sequence[str] = (),
     memory: Memory = "auto",
+    speed: Speed = USUAL,
 ) -> Backbone:
     """Load a checkpoint that was found, with ``loras`` ("FILE" or "FILE:WEIGHT").
 
@@ -53,7 +56,7 @@ def open_backbone(
     from zeroshift.backbones.lora import Lora
     from zeroshift.backbones.read import read  # diffusers takes seconds to import
 
-    return read(checkpoint, device, precision, clip, [Lora.parse(lora) for lora in loras], memory)
+    return read(checkpoint, device, precision, clip, [Lora.parse(lora) for lora in loras], memory, speed)
 
 
 __all__ = ["Backbone", "Identity", "Unsupported", "load_backbone", "open_backbone"]

@@ -18,6 +18,18 @@ Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
 Memory = Literal["low", "auto", "high"]
 
+
+@dataclass(frozen=True)
+class Speed:
+    """What may make the UNet faster, on a GPU above all."""
+
+    compiled: bool = False
+    """parts of it are compiled when they first run; last bits differ"""
+    channels_last: bool = False
+    """convolutions find all channels of a cell side by side"""
+
+
+USUAL = Speed()
 SHIPPED = Path(__file__).parent.parent / "shipped"
 """the model that comes with the package"""
 IMAGE_ENCODER = "image_encoder"

@@ -86,9 +86,15 @@ class Towers:
     def _prepared(self, pictures: Tensor, *, antialias: bool) -> Tensor:
         side, x = int(self.vision.config.image_size), pictures.to(self.vision.device)
         if x.shape[-2:] != (side, side):
-            x = F.interpolate(x, (side, side), mode="bicubic", antialias=antialias)
+            x = resampled(x, side, antialias=antialias)
         mean, deviation = (x.new_tensor(colour)[:, None, None] for colour in (self.mean, self.deviation))
         return (((x + 1) / 2 - mean) / deviation).to(self.vision.dtype)
+
+
+def resampled(x: Tensor, side: int, *, antialias: bool) -> Tensor:
+    """Pictures (B, 3, H, W) at ``side`` pixels, bicubically; where MPS has no kernel, there and back by the CPU."""
+    place = torch.device("cpu") if antialias and x.device.type == "mps" else x.device
+    return F.interpolate(x.to(place), (side, side), mode="bicubic", antialias=antialias).to(x.device)
 
 
 def token_ids(tokenizer: CLIPTokenizer, prompts: Sequence[str], length: int) -> list[list[int]]:

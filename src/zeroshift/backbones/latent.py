@@ -41,6 +41,7 @@ class LatentDiffusion:
     """whether a VAE that overflows in fp16 runs in fp32 from then on, as precision "auto" has it"""
     saving: Saving
     """whether it takes less memory for more time"""
+    compiled: bool
 
     @property
     def networks(self) -> tuple[nn.Module, ...]:

@@ -9,8 +9,9 @@ import torch
 from torch import nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from zeroshift.backbones.checkpoint import Checkpoint, ClipFolder, Device, Memory, Precision
+from zeroshift.backbones.checkpoint import USUAL, Checkpoint, ClipFolder, Device, Memory, Precision, Speed
 from zeroshift.backbones.clip import read_own_towers, read_towers
+from zeroshift.backbones.compiling import compile_parts
 from zeroshift.backbones.families import STABLE_DIFFUSION, STABLE_DIFFUSION_XL
 from zeroshift.backbones.lora import Lora, apply
 from zeroshift.backbones.one_file import OneFile
@@ -36,6 +37,7 @@ def read(
     clip: ClipFolder | None = None,
     loras: Sequence[Lora] = (),
     memory: Memory = "auto",
+    speed: Speed = USUAL,
 ) -> StableDiffusion | StableDiffusionXL:
     """Load every part but the image encoder, which is loaded when it is first needed.
 
@@ -56,11 +58,15 @@ def read(
     saving = saving_of(networks, memory, place)
     for network in networks:
         network.to(REST if saving.on else place)
+    if speed.channels_last:
+        parts.unet.to(memory_format=torch.channels_last)
+    if speed.compiled:
+        compile_parts(parts.unet)
     for words, tower in zip(parts.words, parts.towers, strict=True):
         check_prompts(words, tower, checkpoint.name)
     opener = clip_opener(checkpoint, clip, parts.towers[0], parts.words[0], place)
     built = BUILDERS[checkpoint.family.name](identity.result(), parts, opener)
-    backbone = replace(built, widens=precision == "auto", saving=saving)
+    backbone = replace(built, widens=precision == "auto", saving=saving, compiled=speed.compiled)
     probe(backbone)
     return backbone
 

@@ -37,6 +37,7 @@ class StableDiffusionXL(LatentDiffusion):
     lock: NetworkLock = field(default_factory=NetworkLock)
     widens: bool = False
     saving: Saving = field(default_factory=Saving)
+    compiled: bool = False
 
     def __post_init__(self) -> None:
         for network in self.networks:

@@ -34,6 +34,7 @@ class StableDiffusion(LatentDiffusion):
     lock: NetworkLock = field(default_factory=NetworkLock)
     widens: bool = False
     saving: Saving = field(default_factory=Saving)
+    compiled: bool = False
 
     def __post_init__(self) -> None:
         for network in self.networks:

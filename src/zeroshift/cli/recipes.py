@@ -51,6 +51,7 @@ def model_flags(
         cache_dir=cache_dir,
         device=cast(Device, device),
         precision=cast(Precision, precision),
+        compile=recipe.compiled,
         memory="auto" if recipe.tile is None else "low",
         threads=recipe.threads,
     )

@@ -1,5 +1,6 @@
 """What several verbs have in common: which model, how loud, which method."""
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -83,6 +84,9 @@ class ModelFlags:
     memory: Annotated[
         Memory, Parameter(help="low takes less, for more time; auto does so where memory is short, high never")
     ] = "auto"
+    compile: Annotated[bool, Parameter(help="compile parts of the UNet: takes a minute, then faster on a GPU")] = False
+    channels_last: Annotated[bool, Parameter(help="lay out weights as convolutions on some GPUs like them")] = False
+    deterministic: Annotated[bool, Parameter(help="on CUDA, the same bytes at every run where torch can")] = False
     threads: Annotated[int | None, Parameter(help="CPU threads", metavar="N", validator=Number(gte=1))] = None
 
     def opened(
@@ -103,6 +107,8 @@ class ModelFlags:
         """
         check_hub(self.model, self.revision, self.cache_dir, self.clip, self.captioner, hub_id(sentences))
         check_threads(self.threads)
+        if self.deterministic:
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it once
         import torch
 
         from zeroshift.loading import load
@@ -110,6 +116,8 @@ class ModelFlags:
         hush_libraries()
         if self.threads is not None:
             torch.set_num_threads(self.threads)
+        if self.deterministic:
+            torch.use_deterministic_algorithms(True, warn_only=True)
         return load(
             self.model,
             revision=self.revision,
@@ -117,6 +125,8 @@ class ModelFlags:
             device=self.device,
             precision=self.precision,
             memory=self.memory,
+            compile=self.compile,
+            channels_last=self.channels_last,
             clip=self.clip,
             captioner=self.captioner,
             loras=self.lora,

@@ -125,8 +125,9 @@ def fit_preview(latents: Tensor, pictures: Tensor) -> Tensor:
     gram = cells.mT @ cells
     # cells of one colour leave the matrix open: a little of the identity decides for the smallest one
     ridge = 1e-6 * cells.shape[1] * torch.eye(cells.shape[2]).to(gram)
-    fitted: Tensor = torch.linalg.solve(gram + ridge, cells.mT @ colours)
-    return fitted
+    # five unknowns: on the CPU, since MPS may not solve
+    fitted: Tensor = torch.linalg.solve((gram + ridge).cpu(), (cells.mT @ colours).cpu())
+    return fitted.to(latents.device)
 
 
 def linear_preview(latents: Tensor, matrix: Tensor) -> Tensor:

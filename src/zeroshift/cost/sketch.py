@@ -25,6 +25,7 @@ class Sketch:
     device = torch.device("cpu")
     precision = "fp32"
     tile = None
+    compiled = False
 
     def __init__(self, model: Backbone, notes: list[Hashable]) -> None:
         self._model, self._notes = model, notes

@@ -9,7 +9,7 @@ from torch import Tensor
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.trajectory import Trajectory
 
-_LAST_BITS = ("device", "precision", "threads", "tile")
+_LAST_BITS = ("device", "precision", "threads", "compiled", "tile")
 """facts that change no more than rounding, besides versions"""
 _NAMES = {"source_sha256": "photograph", "model_sha256": "model", "regions": "region", "size": "size of its frame"}
 

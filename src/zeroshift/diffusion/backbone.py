@@ -148,6 +148,10 @@ class Backbone(Protocol):
         """
 
     @property
+    def compiled(self) -> bool:
+        """Whether parts of the network are compiled: last bits differ."""
+
+    @property
     def tile(self) -> int | None:
         """The side in pixels of the tiles that larger pictures are encoded and decoded in; None: they are not."""
 
