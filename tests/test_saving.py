@@ -26,10 +26,12 @@ from zeroshift.doubts import Doubt
 from zeroshift.editor import Editor
 from zeroshift.edits import EditSpec
 from zeroshift.generating import generate_all
+from zeroshift.inversion.base import CleanLatents, finished
 from zeroshift.memory import room as rooms
 from zeroshift.memory.held import bytes_held
 from zeroshift.memory.need import need, need_to_generate
 from zeroshift.methods import MirrorDiffusion, Pix2PixZero, ReDiffuser
+from zeroshift.methods.base import inversion_plan
 from zeroshift.recipe import parse_recipe
 from zeroshift.request import Request
 from zeroshift.translate import translate
@@ -48,6 +50,11 @@ def low() -> Backbone:
     return replace(tiny_backbone(torch.float32), saving=Saving("low"))
 
 
+def photograph(backbone: Backbone) -> CleanLatents:
+    pictures = torch.zeros(1, 3, 32, 32)
+    return CleanLatents(pictures, backbone.encode(pictures), backbone.embed(["a cat"]))
+
+
 def edited(backbone: Backbone, chosen: Pix2PixZero) -> bytes:
     return Editor(backbone, {}).edit(photos(1)[0], "cat", "dog", method=chosen).image.tobytes()
 
@@ -56,6 +63,14 @@ def edited(backbone: Backbone, chosen: Pix2PixZero) -> bytes:
 def test_saving_changes_no_byte_of_a_picture_that_one_tile_holds(low, chosen):
     high = replace(low, saving=Saving("high"))
     assert edited(low, chosen) == edited(high, chosen)
+
+
+def test_maps_of_all_steps_are_kept_in_half_precision(low):
+    chosen = method(steps=3, control=AttentionGuidance(maps_from="inversion"))
+    pictures = [edited(one, chosen) for one in (low, replace(low, saving=Saving("high")))]
+    assert max(abs(a - b) for a, b in zip(*pictures, strict=True)) <= 1
+    trajectory = finished(chosen.inversion.invert(low, photograph(low), inversion_plan(chosen, low, [0])))
+    assert {x.dtype for seen in trajectory.maps for x in seen.values()} == {torch.float16}
 
 
 @pytest.mark.slow

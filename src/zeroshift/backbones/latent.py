@@ -108,6 +108,10 @@ class LatentDiffusion:
             yield
 
     @property
+    def saves_memory(self) -> bool:
+        return self.saving.on
+
+    @property
     def tile(self) -> int | None:
         return TILE if self.saving.on else None
 

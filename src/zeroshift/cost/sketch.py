@@ -24,6 +24,7 @@ class Sketch:
 
     device = torch.device("cpu")
     precision = "fp32"
+    saves_memory = False
     tile = None
     compiled = False
 

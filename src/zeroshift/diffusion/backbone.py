@@ -152,6 +152,10 @@ class Backbone(Protocol):
         """Whether parts of the network are compiled: last bits differ."""
 
     @property
+    def saves_memory(self) -> bool:
+        """Whether it takes less memory for more time now."""
+
+    @property
     def tile(self) -> int | None:
         """The side in pixels of the tiles that larger pictures are encoded and decoded in; None: they are not."""
 

@@ -108,10 +108,12 @@ def walk_up(
     inversion_steps: int | None = None,
     regulariser: Regulariser | None = None,
     keep: Selection = nowhere,
+    exact: bool = False,
 ) -> Generator[Tensor, None, Levels]:
     """Invert ``x0`` under the prompt ``source``, guidance scale 1; yield the latent after every network call.
 
-    ``regulariser`` reshapes the predicted noise of every step; what ``keep`` selects is recorded.
+    ``regulariser`` reshapes the predicted noise of every step; what ``keep`` selects is recorded, in half precision
+    where memory is saved, unless it shall be ``exact``.
     """
     solver = Multistep() if grid == "multistep" else None
     fine = schedule if inversion_steps is None else backbone.schedule(inversion_steps)
@@ -122,9 +124,14 @@ def walk_up(
         x, seen = _step_up(backbone, x, source, schedule, move, regulariser, solver, keep if reached else nowhere)
         if reached:
             latents.append(x)
-            maps.append(seen)
+            maps.append(halved(seen) if backbone.saves_memory and not exact else seen)
         yield x
     return Levels(tuple(reversed(latents)), tuple(reversed(maps)))
+
+
+def halved(seen: Recording) -> Recording:
+    """A recording in half precision: guidance towards such maps changes a picture by a grey level at most."""
+    return {key: x.half() for key, x in seen.items()}
 
 
 def _step_up(

@@ -94,7 +94,7 @@ class ValueEmbedding(Inversion):
     ) -> Generator[Tensor, None, Trajectory]:
         fit, schedule = self._fit(backbone, photograph, plan.seeds), backbone.schedule(plan.steps)
         keep = fit.looks if self.attention_weight else nowhere
-        levels = yield from walk_up(backbone, photograph.x0, photograph.prompt, schedule, keep=keep)
+        levels = yield from walk_up(backbone, photograph.x0, photograph.prompt, schedule, keep=keep, exact=True)
         empty = backbone.embed([""]).repeat(len(photograph.x0))
         x, params = levels.latents[0], fit.learner.start
         latents, scales, shifts = [x], list[Tensor](), list[Tensor]()
