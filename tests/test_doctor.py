@@ -8,18 +8,20 @@ import torch
 
 from tests import replicas
 from tests.original_layout import write_original
+from tests.runs import method
 from tests.shell import call, refused
 from tests.tiny import tiny_checkpoint
 from tests.tiny_xl import tiny_xl
 from zeroshift import load
 from zeroshift.backbones.alone import networks_of, read_unet
 from zeroshift.backbones.checkpoint import find_checkpoint
-from zeroshift.cli.doctor import lines_of
+from zeroshift.backbones.twin import twin
+from zeroshift.cli.doctor import lines_of, lines_of_method
 from zeroshift.cost.estimate import measure
 from zeroshift.memory.need import need
 from zeroshift.memory.room import TAKEN, pictures_within
 from zeroshift.methods import DDIM, METHODS
-from zeroshift.reports.doctor import Checkup, examine
+from zeroshift.reports.doctor import Checkup, examine, fit_of
 
 SLOW = [pytest.param(kind, marks=pytest.mark.slow) for kind in ("xl", "file")]
 
@@ -73,6 +75,16 @@ def test_the_tables_say_what_was_found(checkpoint):
     assert "classifier          none" in text
     (fit, _) = found.methods
     assert f"{fit.picture_bytes / 1e6:.0f} MB, {fit.batch} together" in text
+
+
+@pytest.mark.slow
+def test_where_not_one_picture_has_room_it_says_what_saving_leaves(tiny):
+    fit = fit_of(method(steps=2), twin(tiny), room=0)
+    assert fit.batch == 0 and fit.saved_bytes is not None and fit.picture_bytes is not None
+    assert fit.saved_bytes < fit.picture_bytes
+    (line,) = lines_of_method(fit)
+    assert "not even one has room; " in line and line.endswith(" with --memory low")
+    assert fit_of(method(steps=2), twin(tiny), room=1 << 40).saved_bytes is None
 
 
 @pytest.mark.slow

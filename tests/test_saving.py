@@ -26,6 +26,7 @@ from zeroshift.doubts import Doubt
 from zeroshift.editor import Editor
 from zeroshift.edits import EditSpec
 from zeroshift.generating import generate_all
+from zeroshift.inversion import NullTextInversion
 from zeroshift.inversion.base import CleanLatents, finished
 from zeroshift.memory import room as rooms
 from zeroshift.memory.held import bytes_held
@@ -40,6 +41,7 @@ SHIPPED = {"name": "shipped", "sha256": "0" * 64}
 FEW = {"steps": 3, "conditioning": {"words": "swap"}}
 GUIDED = [
     *(method(steps=3, control=AttentionGuidance(**options)) for options in SAVINGS),
+    method(steps=2, inversion=NullTextInversion(inner_steps=2)),
     MirrorDiffusion(steps=3, conditioning=EditDirection(sentences=20)),
     ReDiffuser(steps=3),
 ]

@@ -91,7 +91,8 @@ def lines_of_method(fit: "MethodFit") -> list[str]:
         why = textwrap.wrap(f"no: {as_flags(fit.why_not or '')}", WIDTH - LEFT - 2)
         return [row(fit.method if k == 0 else "", line) for k, line in enumerate(why)]
     together = f"{fit.batch} together" if fit.batch else "not even one has room"
-    return [row(fit.method, f"{size(fit.picture_bytes)}, {together}")]
+    less = "" if fit.saved_bytes is None else f"; {size(fit.saved_bytes)} with --memory low"
+    return [row(fit.method, f"{size(fit.picture_bytes)}, {together}{less}")]
 
 
 def row(name: str, text: str) -> str:

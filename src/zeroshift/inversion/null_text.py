@@ -91,5 +91,6 @@ class NullTextInversion(Inversion):
             return per_picture((aim.reached(out, rows)[1] - aim.wanted[rows]).square())
 
         adam, stop = Adam((start.tokens,), learning_rate(self.learning_rate, aim.i)), enough(self.stop_loss, aim.i)
-        (found,), _ = minimise((start.tokens,), losses, adam, steps=self.inner_steps, stop=stop)
+        passes = backbone.recomputing
+        (found,), _ = minimise((start.tokens,), losses, adam, steps=self.inner_steps, stop=stop, passes=passes)
         return start.of(found)

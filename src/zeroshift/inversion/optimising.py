@@ -6,6 +6,7 @@ arXiv:2401.03221) has its own, and the same loop.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from math import sqrt
 from typing import Protocol, TypeAlias
@@ -96,23 +97,25 @@ def minimise(
     stop: float,
     early: bool = False,
     limit: float | None = None,
+    passes: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> tuple[Params, Tensor]:
     """Take at most ``steps`` steps of ``descent`` on every picture's own parameters.
 
     A picture is done after the step at which its loss was below ``stop``, with ``early`` before that step; it is
-    computed no more. With ``limit`` parameters are put back into [-limit, limit] after every step. Returns the
-    parameters and the indices of the pictures that are not done.
+    computed no more. With ``limit`` parameters are put back into [-limit, limit] after every step. Every pass and its
+    gradient are taken inside ``passes``. Returns the parameters and the indices of the pictures that are not done.
     """
     found = tuple(p.clone() for p in start)
     left = torch.arange(len(start[0]), device=start[0].device)
     for _ in range(steps):
         leaves = tuple(p[left].requires_grad_() for p in found)
-        with torch.enable_grad():
-            loss = losses(leaves, left)
-        going = going_on(loss.detach(), stop)
-        moving = going if early else torch.arange(len(left), device=left.device)
+        with passes():
+            with torch.enable_grad():
+                loss = losses(leaves, left)
+            going = going_on(loss.detach(), stop)
+            moving = going if early else torch.arange(len(left), device=left.device)
+            gradients = torch.autograd.grad(loss, leaves, torch.full_like(loss, SCALE)) if len(moving) else ()
         if len(moving):
-            gradients = torch.autograd.grad(loss, leaves, torch.full_like(loss, SCALE))
             old, slopes = tuple(p.detach()[moving] for p in leaves), tuple(g[moving] / SCALE for g in gradients)
             for whole, new in zip(found, descent.step(old, slopes, left[moving]), strict=True):
                 whole[left[moving]] = new if limit is None else new.clamp(-limit, limit)

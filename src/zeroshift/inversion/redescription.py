@@ -116,7 +116,10 @@ class Redescription(Inversion):
 
         steps, stop = self.inner_steps if self.rewrites else 0, self.stop_loss + self.stop_rise * step.share
         descent, early = self.descent(prompt.tokens, step.share), not self.official
-        (rewritten,), left = minimise((prompt.tokens,), losses, descent, steps=steps, stop=stop, early=early)
+        passes = step.backbone.recomputing
+        (rewritten,), left = minimise(
+            (prompt.tokens,), losses, descent, steps=steps, stop=stop, early=early, passes=passes
+        )
         # a prompt that was good enough before its last step has been predicted with as it is
         stale = left if early else torch.arange(len(rewritten), device=rewritten.device)
         if len(stale):

@@ -75,6 +75,8 @@ class MethodFit:
     """memory of one picture beside the weights; None where the method does not fit"""
     batch: int | None = None
     """how many pictures are taken together; 0 where not even one has room"""
+    saved_bytes: int | None = None
+    """memory of one picture where memory is saved (`memory` low); counted only where none has room otherwise"""
 
 
 @dataclass(frozen=True)
@@ -211,7 +213,10 @@ def fit_of(method: Method, shapes: StableDiffusion | StableDiffusionXL, room: in
         picture = need(shapes, [method], (shapes.size, shapes.size))
     except ValueError as error:
         return MethodFit(method.name, str(error))
-    return MethodFit(method.name, None, picture, 0 if picture > room else pictures_within(BATCH, room, picture))
+    if picture <= room:
+        return MethodFit(method.name, None, picture, pictures_within(BATCH, room, picture))
+    saved = need(shapes, [method], (shapes.size, shapes.size), saving=True)
+    return MethodFit(method.name, None, picture, 0, saved)
 
 
 def time_of(method: Method, shapes: StableDiffusion | StableDiffusionXL, seconds: float) -> EditTime:
