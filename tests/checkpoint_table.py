@@ -44,8 +44,7 @@ def turbo(build: Callable[[], Any]) -> Callable[[], Any]:
 
     def built() -> Any:  # noqa: ANN401 - a pipeline
         pipeline = build()
-        config = {**pipeline.scheduler.config, "timestep_spacing": "trailing"}
-        pipeline.scheduler = EulerDiscreteScheduler.from_config(config)
+        pipeline.scheduler = EulerDiscreteScheduler(**replicas.LEVELS, timestep_spacing="trailing")
         return pipeline
 
     return built
