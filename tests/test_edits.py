@@ -13,7 +13,7 @@ from zeroshift.conditioning.direction import direction_of_words, make_direction
 from zeroshift.editor import Editor
 from zeroshift.edits import DirectionOfSentences, DirectionOfWords, EditSpec, SavedDirection, spec_schema, spread
 from zeroshift.inversions import InversionMemory
-from zeroshift.methods import METHODS
+from zeroshift.methods import METHODS, SDEdit
 from zeroshift.options.errors import OptionError
 from zeroshift.options.fields import fields_of
 from zeroshift.presets import build_method, defaults_of
@@ -246,6 +246,12 @@ def test_a_method_may_be_named(tiny):
     assert named.recipe == editor.edit(photo, "cat", "dog", method=editor.method("sdedit")).recipe
     with pytest.raises(ValueError, match='There is no method "sdedi"'):
         editor.edit(photo, "cat", "dog", method="sdedi")
+    for wrong in (5, SDEdit):
+        with pytest.raises(ValueError, match="is the name of one, or one built from its class"):
+            editor.edit(photo, "cat", "dog", method=wrong)
+    with pytest.raises(OptionError, match="`target` of an edit"):
+        editor.edit(photo, "cat", 3)
+    assert repr(editor).startswith("Editor(tiny, cpu, fp") and "\n" not in repr(editor)
 
 
 def test_another_edit_of_the_same_picture_inverts_nothing(tiny):

@@ -42,7 +42,7 @@ class Sampling:
     guidance_scale: float = 5.0
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Editor:
     """A loaded model, the options that it recommends, and what says in words what a picture shows."""
 
@@ -62,6 +62,10 @@ class Editor:
     """the model's own captioner, which reads targets and judges results whatever ``captioner`` says of pictures"""
     sampled: Sampling = Sampling()
     """how ``generate`` samples by default"""
+
+    def __repr__(self) -> str:
+        """One line, where the networks' would be hundreds."""
+        return f"Editor({self.backbone.identity.name}, {self.backbone.device.type}, {self.backbone.precision})"
 
     @property
     def default_fit(self) -> Fit:
@@ -237,12 +241,13 @@ class Editor:
         single = isinstance(image, (str, bytes)) or not isinstance(image, Sequence)
         pictures: Sequence[Picture] = [image] if single else image  # type: ignore[assignment,list-item]
         said, given = told(mask)
-        targets = [target] if isinstance(target, str) else target
+        several = isinstance(target, (list, tuple))
+        targets = target if isinstance(target, (list, tuple)) else [target]
         specs = [spec_of(source, one, prompt, seed, fit, region, said, soft, detail) for one in targets]
+        specs, method = by_method(specs, method)
         along, seeds = as_direction(direction), seeds_of(pictures, specs[0].seed if specs else seed, seeds)
         check_targets(specs, directed=along is not None, vgg=None if self.vgg else False)
         check_files(pictures)
-        method = self.method(method) if isinstance(method, str) else method
         found: dict[tuple[int, int], Result] = {}
         for part in framed_alike(self, specs):
             wanted = [specs[n] for n in part]
@@ -252,7 +257,6 @@ class Editor:
                 for k, row in zip(group.members, step.results, strict=False):  # of the last step
                     found |= {(k, part[n]): result for n, result in zip(group.edits, row, strict=True)}
         table = [[found[k, n] for n in range(len(specs))] for k in range(len(pictures))]
-        several = not isinstance(target, str)
         rows: list[list[Result]] | list[Result] = table if several else [row[0] for row in table]
         return rows[0] if single else rows
 
@@ -281,8 +285,8 @@ class Editor:
         """
         said, given = told(mask)
         spec, along = spec_of(source, target, prompt, seed, fit, region, said, soft, detail), as_direction(direction)
+        (spec,), method = by_method([spec], method)
         spec.check(directed=along is not None, vgg=None if self.vgg else False)
-        method = self.method(method) if isinstance(method, str) else method
         (group,) = groups(self, look_at(self, [image], spec, mask=given), [spec], direction=along, method=method)
         return run_group(self, group, inversions=inversions)
 
@@ -411,6 +415,21 @@ class Editor:
             ValueError: the model returned values that are not numbers.
         """
         return [] if step.latents is None else to_pictures(self.backbone.decode(step.latents))
+
+
+def by_method(specs: list[EditSpec], method: Method | str | None) -> tuple[list[EditSpec], Method | None]:
+    """Edits by a named method, in place of theirs and its options; or the built one that takes the place of all.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if isinstance(method, str):
+        return [spec.model_copy(update={"method": method, "options": {}}) for spec in specs], None
+    if method is not None and not isinstance(method, Method):
+        raise ValueError(
+            f"The `method` is the name of one, or one built from its class, as in SDEdit(steps=20), not {method!r}."
+        )
+    return specs, method
 
 
 def check_targets(specs: Sequence[EditSpec], *, directed: bool, vgg: bool | None) -> None:
