@@ -23,6 +23,7 @@ from zeroshift.image.masks import Alpha, Said
 from zeroshift.image.regions import Region
 from zeroshift.image.tensors import to_pictures
 from zeroshift.inversions import InversionStore
+from zeroshift.locating import Segmenter
 from zeroshift.masking import masked
 from zeroshift.methods import Method
 from zeroshift.methods.idle import check_idle
@@ -62,6 +63,8 @@ class Editor:
     """the model's own captioner, which reads targets and judges results whatever ``captioner`` says of pictures"""
     sampled: Sampling = Sampling()
     """how ``generate`` samples by default"""
+    segmenter: Segmenter | None = None
+    """what finds the mask "auto"; None: where the words look"""
 
     def __repr__(self) -> str:
         """One line, where the networks' would be hundreds."""

@@ -29,6 +29,7 @@ from zeroshift.editor import Editor, Sampling
 from zeroshift.frames import SubjectFinder
 from zeroshift.generators import Sentences
 from zeroshift.generators.making import GeneratedDirections, generator_of
+from zeroshift.locating import Segmenter
 from zeroshift.presets import presets_of
 from zeroshift.words import read_known_words
 
@@ -47,6 +48,7 @@ def load(
     loras: Sequence[str] = (),
     captioner: Captioner | str | Path | None = None,
     finder: SubjectFinder | None = None,
+    segmenter: Segmenter | str | Path | None = None,
     sentences: Sentences | str | None = None,
     vgg: str | Path | None = None,
     cache: str | Path | Literal[False] | None = None,
@@ -72,6 +74,8 @@ def load(
             BLIP, or a file of captions by pictures' names (.csv, .json, .txt); default the model's own, if it has one,
             which reads targets and judges results in any case.
         finder: says which part of a picture its subject takes; default the model's own, if it has one.
+        segmenter: finds the mask "auto" in place of the words: the folder of a segmentation model as transformers saves
+            it, whose class is the source word or all but the background.
         sentences: makes the sentences of edit directions: a generator, or "bank", the folder or hub id of a language
             model, the address of an endpoint, or a .txt file; default the template bank.
         vgg: file of torchvision's VGG16 weights (.safetensors), for the perceptual and the style term of refinement.
@@ -91,8 +95,10 @@ def load(
     directions = None if generator is None else GeneratedDirections(backbone, generator)
     compared = None if vgg is None else load_vgg(Path(vgg), backbone.device)
     captioner = captioner_of(captioner, cache_dir, backbone.device) if isinstance(captioner, str | Path) else captioner
+    if isinstance(segmenter, str | Path):
+        segmenter = open_segmenter(segmenter, backbone.device)
     if isinstance(checkpoint, OneFile):
-        return Editor(backbone, {}, captioner, compared, finder, directions)
+        return Editor(backbone, {}, captioner, compared, finder, directions, segmenter=segmenter)
     root = checkpoint.root
     name = checkpoint.name
     if is_scheduled_as_turbo(root, name) and not is_turbo(root, name):
@@ -102,7 +108,7 @@ def load(
     own, presets, finds = own_captioner(root), presets_of(root, name), finder or own_finder(root)
     sampled = Sampling(STEPS, GUIDANCE) if is_turbo(root, name) else Sampling()
     known, sees = read_known_words(root), captioner or own
-    return Editor(backbone, presets, sees, compared, finds, directions, known, own, sampled)
+    return Editor(backbone, presets, sees, compared, finds, directions, known, own, sampled, segmenter)
 
 
 def captioner_of(model: str | Path, cache_dir: str | Path | None, device: torch.device) -> Captioner:
@@ -116,6 +122,17 @@ def captioner_of(model: str | Path, cache_dir: str | Path | None, device: torch.
     from zeroshift.captioning.blip import Blip
 
     return Blip(model, cache_dir=cache_dir, device=device.type)
+
+
+def open_segmenter(folder: str | Path, device: torch.device) -> Segmenter:
+    """The segmentation model of a folder; its weights are read at the first picture.
+
+    Raises:
+        ValueError: there is none.
+    """
+    from zeroshift.segmenting import SegmentationNetwork
+
+    return SegmentationNetwork(folder, device.type)
 
 
 def own_captioner(root: Path) -> Captioner | None:

@@ -7,9 +7,11 @@ et al. 2023, Dataset Diffusion, section 3.3).
 """
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
 
 from zeroshift.conditioning.task import Task
@@ -30,6 +32,17 @@ _UNSEEN = 0.3  # what the word's attention is raised by: where it does not look,
 _POWER = 2  # of the self-attention maps
 _MOST = 1024  # places of a self-attention map: a finer one takes too much memory
 _TAIL = 0.05  # of a map's values at either end have no say in its scale
+
+
+class Segmenter(Protocol):
+    """What says where a subject is, without the words' attention: a segmentation network."""
+
+    @property
+    def sha256(self) -> str:
+        """The hash of all that its answers depend on."""
+
+    def where(self, pictures: Sequence[Image.Image], subject: str) -> Tensor:
+        """How surely each place of pictures of one size shows the subject, (B, 1, H, W) in [0, 1]."""
 
 
 @torch.no_grad()

@@ -20,7 +20,7 @@ from zeroshift.image.cutting import cut_out
 from zeroshift.image.framing import Framing
 from zeroshift.image.masks import ALPHA, Alpha, mask_picture, read_mask
 from zeroshift.image.registration import Mask
-from zeroshift.locating import where_words_look
+from zeroshift.locating import Segmenter, where_words_look
 from zeroshift.request import Request
 from zeroshift.results import FramedPhoto, Place
 
@@ -111,10 +111,11 @@ def placed(
     requests: Sequence[Request],
     pictures: Tensor,
     seeds: Sequence[int],
+    segmenter: Segmenter | None = None,
 ) -> list[list[Place | None]]:
     """Where each request edits each photograph; the model looks once for all requests of the same words.
 
-    ``pictures`` are what the model sees, (B, 3, H, W) in [-1, 1].
+    ``pictures`` are what the model sees, (B, 3, H, W) in [-1, 1]. A ``segmenter`` looks in its place.
     """
     looked: dict[tuple[str, str], Tensor] = {}
     places = []
@@ -122,7 +123,12 @@ def placed(
         task = request.task
         words = (task.source_prompt, task.target_prompt)
         if request.auto_mask and words not in looked:
-            looked[words] = where_words_look(backbone, backbone.encode(pictures), task, seeds)
+            subject = task.words[0] if task.words else ""
+            looked[words] = (
+                where_words_look(backbone, backbone.encode(pictures), task, seeds)
+                if segmenter is None
+                else segmenter.where([frame.pixels for frame in frames], subject)
+            )
         places.append(places_of(frames, request.soft, looked[words] if request.auto_mask else None))
     return places
 

@@ -97,6 +97,8 @@ class EditRecipe(_Made):
     """what says which part of the photograph changes: the words, its alpha, or a picture; none: all of it may"""
     mask_sha256: Hash | None = None
     """of the picture that says it"""
+    segmenter_sha256: Hash | None = None
+    """of the network that found the mask ``auto`` in place of the words"""
     mask_path: Text | None = None
     """of its file, as seen from the picture's folder"""
     soft: Annotated[int, Field(ge=0, le=MOST_SOFT)] | None = None

@@ -46,6 +46,7 @@ def replay(
         prompts, seeds = [recipe.prompt] * recipe.rows, [recipe.seed] * recipe.rows
         return generate(editor.backbone, prompts, seeds=seeds, steps=recipe.steps, guidance_scale=recipe.guidance_scale)
     check_inputs(recipe, photo, direction, mask)
+    check_segmenter(editor, recipe)
     prompt = None if is_prompt(recipe.source) else recipe.source_prompt
     task = make_task(recipe.source, recipe.target, prompt, direction)
     method = build_method(recipe.method, recipe.method_options)
@@ -74,6 +75,18 @@ def check_model(editor: Editor, recipe: Recipe) -> None:
     if isinstance(recipe, EditRecipe) and recipe.vgg_sha256 is not None:
         if editor.vgg is None or editor.vgg.sha256 != recipe.vgg_sha256:
             raise ValueError("This picture was made with other weights of VGG16; give those (`vgg`).")
+
+
+def check_segmenter(editor: Editor, recipe: EditRecipe) -> None:
+    """Refuse another segmentation network than the recipe's.
+
+    Raises:
+        ValueError: it is another one, is missing, or plays no part.
+    """
+    given = None if editor.segmenter is None else editor.segmenter.sha256
+    if given != recipe.segmenter_sha256:
+        needed = "without a segmentation network" if recipe.segmenter_sha256 is None else "with another one"
+        raise ValueError(f"Where this picture was edited was found {needed}; give what it was made with (`segmenter`).")
 
 
 def check_inputs(

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from zeroshift.conditioning.task import Task
 from zeroshift.diffusion.backbone import Backbone
+from zeroshift.locating import Segmenter
 from zeroshift.methods import Method
 from zeroshift.methods.base import source_key
 from zeroshift.results import FramedPhoto
@@ -113,8 +114,9 @@ def inversion_facts(
     }
 
 
-def describe(backbone: Backbone, request: Request) -> dict[str, object]:
+def describe(backbone: Backbone, request: Request, segmenter: Segmenter | None = None) -> dict[str, object]:
     """The part of a recipe that says what was asked for and by what it was done."""
+    found_by = {} if segmenter is None else {"segmenter_sha256": segmenter.sha256}
     task = request.task
     options = TypeAdapter(type(request.method)).dump_python(request.method, mode="json")
     return {
@@ -125,7 +127,7 @@ def describe(backbone: Backbone, request: Request) -> dict[str, object]:
         "target": task.target,
         "source_prompt": task.source_prompt,
         "target_prompt": task.target_prompt,
-        **({"mask": "auto"} if request.auto_mask else {}),
+        **({"mask": "auto", **found_by} if request.auto_mask else {}),
         **({} if request.soft is None else {"soft": request.soft}),
         **({"detail": request.detail} if request.detail else {}),
         **made_by(backbone),

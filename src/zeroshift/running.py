@@ -127,5 +127,6 @@ def run_group(
         trajectory=trajectory,
         inversions=inversions,
         vgg=editor.vgg,
+        segmenter=editor.segmenter,
     )
     return with_verdicts(editor.judge, steps, group.requests, group.frames)

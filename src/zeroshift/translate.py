@@ -22,6 +22,7 @@ from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.image.tensors import to_pictures
 from zeroshift.inversion.base import CleanLatents
 from zeroshift.inversions import InversionStore, inversion_key
+from zeroshift.locating import Segmenter
 from zeroshift.masking import masked_by, placed
 from zeroshift.methods.base import Planned, inversion_plan, plan
 from zeroshift.recipe import GenerateRecipe, check_rows
@@ -57,6 +58,7 @@ def translate(
     trajectory: Trajectory | None = None,
     inversions: InversionStore | None = None,
     vgg: Vgg | None = None,
+    segmenter: Segmenter | None = None,
 ) -> Iterator[Progress]:
     """Edit pictures that frame to one size, all requests on the same inversion; yield after every network step.
 
@@ -64,7 +66,7 @@ def translate(
     source branch. With the ``trajectory`` of an earlier run of the same ``inversion_facts``, or one that
     ``inversions`` has kept, nothing is inverted; what is inverted is given to ``inversions``.
     ``seeds`` has one seed per picture, so that a picture's result does not depend on what it is batched with. ``vgg``
-    is for refinement.
+    is for refinement, ``segmenter`` finds masks that the words would.
 
     Raises:
         ValueError: the pictures frame to different sizes, the requests cannot share one inversion (see
@@ -82,13 +84,13 @@ def translate(
     else:
         check_given(backbone, frames, lead, seeds, trajectory)
     planned = _planned(backbone, requests, directions, prompt, trajectory, pictures, vgg)
-    places = placed(backbone, frames, requests, pictures, seeds)
+    places = placed(backbone, frames, requests, pictures, seeds, segmenter)
     within = [
         bounded(backbone, one, request.method, frames, where, pictures)
         for one, request, where in zip(planned, requests, places, strict=True)
     ]
     step = yield from _walk(backbone, trajectory, within, reconstruct)
-    facts = [{**describe(backbone, r), **p.facts} for r, p in zip(requests, planned, strict=True)]
+    facts = [{**describe(backbone, r, segmenter), **p.facts} for r, p in zip(requests, planned, strict=True)]
     natives = decode(backbone, step, reconstruct)
     details = _details(backbone, requests, pictures)
     passed = tiles(backbone, frames[0].pixels.size)

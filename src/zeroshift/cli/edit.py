@@ -110,9 +110,13 @@ def edit(
     photographs.check(len(found) if images else 0)
     written = written_files(found, specs, direction, photographs, results)
     along = as_direction(direction)
+    from zeroshift.loading import open_segmenter
+
     job = plan(found, written, specs, direction, mask, photographs, results, loud)
     if job.todo or not images:
         editor, loaded = model.opened(loud, vgg, cache.place, wording.sentences_from)
+        if photographs.segmenter is not None:
+            editor = replace(editor, segmenter=open_segmenter(photographs.segmenter, editor.backbone.device))
         if generator is not None:
             editor = replace(editor, directions=GeneratedDirections(editor.backbone, generator))
         with kept_on_failure(editor.directions, written.results[0].parent / "directions"):

@@ -57,6 +57,13 @@ class PhotographFlags:
             metavar="FILE|auto|alpha|none",
         ),
     ] = None
+    segmenter: Annotated[
+        Path | None,
+        Parameter(
+            help="folder of a segmentation model that finds the mask auto [default where the words look]",
+            metavar="FOLDER",
+        ),
+    ] = None
     soft: Annotated[
         int | None,
         Parameter(
@@ -118,6 +125,8 @@ class PhotographFlags:
         Raises:
             Wrong: there is one.
         """
+        if self.segmenter is not None and self.mask is not None and str(self.mask) != "auto":
+            raise Wrong("--segmenter finds the mask auto, and --mask says another; leave one of them out.")
         idle = [
             f"--{name.replace('_', '-')}"
             for name, value in vars(self).items()

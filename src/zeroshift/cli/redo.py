@@ -1,6 +1,7 @@
 """``zeroshift redo``."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +31,9 @@ def redo(
     image: Annotated[Path | None, Parameter(help="its source [default where the recipe says, or here]")] = None,
     direction: Annotated[Path | None, Parameter(help="its saved edit direction, if it moved")] = None,
     mask: Annotated[Path | None, Parameter(help="the picture of its mask, if it moved")] = None,
+    segmenter: Annotated[
+        Path | None, Parameter(help="the segmentation model that found its mask, if one did", metavar="FOLDER")
+    ] = None,
     model: Annotated[Text | None, Parameter(help="its model, if that is not the shipped one")] = None,
     clip: Annotated[Text | None, Parameter(help="its separate CLIP, if it had one")] = None,
     lora: Loras = (),
@@ -53,8 +57,12 @@ def redo(
     check_apart([*read, ("the edit direction", told), ("the mask", shown)], [path])
     (path,) = settled([path], overwrite, loud)
     check_picture(path)
+    from zeroshift.loading import open_segmenter
+
     with waiting("loading the model", loud.silent):
         editor = model_flags(recipe, edited, model, clip, lora, cache_dir).open(vgg, cache.place)
+    if segmenter is not None:
+        editor = replace(editor, segmenter=open_segmenter(segmenter, editor.backbone.device))
     photo = None if source is None else load_image(source, max_megapixels=float("inf"))
     where = None if shown is None else load_image(shown, max_megapixels=float("inf"))
     last, seconds = follow(replay(editor, recipe, photo, along, where), loud.silent)
