@@ -8,7 +8,8 @@ from zeroshift.cli.editing import numbers_of
 from zeroshift.cli.files import DEFAULT_PHOTOGRAPHS
 from zeroshift.cli.flags import nested
 from zeroshift.cli.main import app_for
-from zeroshift.edits import EditSpec, spread
+from zeroshift.edits import EditSpec
+from zeroshift.together import spread
 
 
 def asked(words: str) -> EditSpec:

@@ -14,7 +14,7 @@ from zeroshift.conditioning.direction import direction_of_words
 from zeroshift.conditioning.task import make_task
 from zeroshift.doubts import Doubt
 from zeroshift.editor import Editor
-from zeroshift.edits import EditSpec, spread
+from zeroshift.edits import EditSpec
 from zeroshift.grouping import Asked, grouped, sharing
 from zeroshift.image import ImageError, Photo, frame
 from zeroshift.inversion.ddim import DDIMInversion
@@ -23,6 +23,7 @@ from zeroshift.memory.room import Room
 from zeroshift.request import Request
 from zeroshift.results import framed
 from zeroshift.running import run_group, run_groups
+from zeroshift.together import spread
 
 FEW = {"steps": 2, "conditioning": {"words": "swap"}}
 

@@ -5,10 +5,11 @@ import pytest
 from tests.saved import METHOD, REQUEST, picture, random_trajectory
 from zeroshift.conditioning.task import make_task
 from zeroshift.editor import Editor
-from zeroshift.edits import EditSpec, spread
+from zeroshift.edits import EditSpec
 from zeroshift.inversions import InversionMemory, inversion_key, size_of
 from zeroshift.request import Request
 from zeroshift.results import framed
+from zeroshift.together import spread
 
 FEW = {"steps": 3, "conditioning": {"words": "swap"}}
 

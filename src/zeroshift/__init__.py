@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from zeroshift.diffusion.backbone import Unsupported
     from zeroshift.diffusion.lock import Busy
     from zeroshift.editor import Editor
-    from zeroshift.edits import EditSpec, spec_schema, spread
+    from zeroshift.edits import EditSpec, spec_schema
     from zeroshift.grouping import Group
     from zeroshift.image import ImageError, Photo, encode_image, load_image, read_recipe, save_image
     from zeroshift.inversions import InversionMemory, InversionStore
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from zeroshift.request import Request
     from zeroshift.results import Result
     from zeroshift.running import run_group, run_groups
+    from zeroshift.together import spread
     from zeroshift.translate import Progress
 
 __version__ = "0.2.0"
@@ -102,7 +103,7 @@ _HOME = {
     "run_groups": "running",
     "save_image": "image",
     "spec_schema": "edits",
-    "spread": "edits",
+    "spread": "together",
 }
 
 

@@ -9,7 +9,7 @@ from zeroshift.captioning import Captioner, Knowing, Seen, see
 from zeroshift.conditioning.direction import Direction
 from zeroshift.diffusion.backbone import Backbone, Unsupported
 from zeroshift.doubts import doubt
-from zeroshift.edits import EditSpec, check_together, seeds_in_vain
+from zeroshift.edits import EditSpec
 from zeroshift.frames import Choose, chooser
 from zeroshift.grouping import BATCH, Asked, Group, grouped
 from zeroshift.image import Fit, Photo, Picture, as_photo
@@ -22,6 +22,7 @@ from zeroshift.methods.base import Method
 from zeroshift.recipe import MOST_ROWS
 from zeroshift.request import Request
 from zeroshift.results import FramedPhoto, framed_as
+from zeroshift.together import check_together, seeds_in_vain
 from zeroshift.words import DoubtfulWords
 
 if TYPE_CHECKING:

@@ -3,22 +3,22 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast, get_args, overload
+from typing import Unpack, overload
 
 from PIL import Image
 
+from zeroshift.asking import Asked, Batched, Targets, by_method, check_targets, seeds_of, spec_of, told
 from zeroshift.batching import check_sure, framed_alike, groups, look, look_at
 from zeroshift.captioning import Captioner, Judge, Seen, Vocabulary, judge_of, vocabulary_of
 from zeroshift.conditioning.direction import Direction, as_direction
 from zeroshift.control.perceptual import Vgg
 from zeroshift.diffusion.backbone import Backbone
-from zeroshift.diffusion.noise import check_seeds
 from zeroshift.diffusion.trajectory import Trajectory
-from zeroshift.edits import EditSpec, GivenMask, check_together
+from zeroshift.edits import EditSpec
 from zeroshift.frames import SubjectFinder
 from zeroshift.generators.making import GeneratedDirections
 from zeroshift.grouping import Group
-from zeroshift.image import Fit, Photo, Picture, as_photo, check_files
+from zeroshift.image import Fit, Photo, Picture, check_files
 from zeroshift.image.masks import Alpha, Said
 from zeroshift.image.regions import Region
 from zeroshift.image.tensors import to_pictures
@@ -108,89 +108,29 @@ class Editor:
 
     @overload
     def edit(  # type: ignore[overload-overlap]  # a str is a sequence of str, and means one path
-        self,
-        image: Picture,
-        source: str | EditSpec | None = None,
-        target: str = "",
-        *,
-        prompt: str | None = None,
-        direction: Direction | str | Path | None = None,
-        method: Method | str | None = None,
-        seed: int = 0,
-        fit: Fit | None = None,
-        region: str | Region | None = None,
-        mask: Said | Picture | None = None,
-        soft: int | None = None,
-        detail: float = 0.0,
-        inversions: InversionStore | None = None,
+        self, image: Picture, source: str | EditSpec | None = None, target: str = "", **asked: Unpack[Asked]
     ) -> Result: ...
 
     @overload
     def edit(
-        self,
-        image: Sequence[Picture],
-        source: str | EditSpec | None = None,
-        target: str = "",
-        *,
-        prompt: str | None = None,
-        direction: Direction | str | Path | None = None,
-        method: Method | str | None = None,
-        seed: int = 0,
-        seeds: Sequence[int] | None = None,
-        fit: Fit | None = None,
-        region: str | Region | None = None,
-        mask: Said | Picture | None = None,
-        soft: int | None = None,
-        detail: float = 0.0,
-        batch: int | None = None,
-        inversions: InversionStore | None = None,
+        self, image: Sequence[Picture], source: str | EditSpec | None = None, target: str = "", **asked: Unpack[Batched]
     ) -> list[Result]: ...
 
     @overload
-    def edit(  # type: ignore[overload-overlap]  # a str is a sequence of str, and means one path
-        self,
-        image: Picture,
-        source: str | None = None,
-        *,
-        target: list[str] | tuple[str, ...],
-        prompt: str | None = None,
-        direction: Direction | str | Path | None = None,
-        method: Method | str | None = None,
-        seed: int = 0,
-        fit: Fit | None = None,
-        region: str | Region | None = None,
-        mask: Said | Picture | None = None,
-        soft: int | None = None,
-        detail: float = 0.0,
-        inversions: InversionStore | None = None,
+    def edit(  # type: ignore[overload-overlap]
+        self, image: Picture, source: str | None = None, *, target: Targets, **asked: Unpack[Asked]
     ) -> list[Result]: ...
 
     @overload
     def edit(
-        self,
-        image: Sequence[Picture],
-        source: str | None = None,
-        *,
-        target: list[str] | tuple[str, ...],
-        prompt: str | None = None,
-        direction: Direction | str | Path | None = None,
-        method: Method | str | None = None,
-        seed: int = 0,
-        seeds: Sequence[int] | None = None,
-        fit: Fit | None = None,
-        region: str | Region | None = None,
-        mask: Said | Picture | None = None,
-        soft: int | None = None,
-        detail: float = 0.0,
-        batch: int | None = None,
-        inversions: InversionStore | None = None,
+        self, image: Sequence[Picture], source: str | None = None, *, target: Targets, **asked: Unpack[Batched]
     ) -> list[list[Result]]: ...
 
     def edit(
         self,
         image: Picture | Sequence[Picture],
         source: str | EditSpec | None = None,
-        target: str | list[str] | tuple[str, ...] = "",
+        target: str | Targets = "",
         *,
         prompt: str | None = None,
         direction: Direction | str | Path | None = None,
@@ -418,87 +358,3 @@ class Editor:
             ValueError: the model returned values that are not numbers.
         """
         return [] if step.latents is None else to_pictures(self.backbone.decode(step.latents))
-
-
-def by_method(specs: list[EditSpec], method: Method | str | None) -> tuple[list[EditSpec], Method | None]:
-    """Edits by a named method, in place of theirs and its options; or the built one that takes the place of all.
-
-    Raises:
-        ValueError: it is neither.
-    """
-    if isinstance(method, str):
-        return [spec.model_copy(update={"method": method, "options": {}}) for spec in specs], None
-    if method is not None and not isinstance(method, Method):
-        raise ValueError(
-            f"The `method` is the name of one, or one built from its class, as in SDEdit(steps=20), not {method!r}."
-        )
-    return specs, method
-
-
-def check_targets(specs: Sequence[EditSpec], *, directed: bool, vgg: bool | None) -> None:
-    """Refuse edits that make no sense, alone or together, before the work.
-
-    Raises:
-        OptionError: one does not.
-        ValueError: there are none.
-    """
-    if not specs:
-        raise ValueError("There is nothing to do; give at least one target.")
-    for spec in specs:
-        spec.check(directed=directed, vgg=vgg)
-    check_together(specs, directed=directed)
-
-
-def spec_of(
-    source: str | EditSpec | None,
-    target: str,
-    prompt: str | None,
-    seed: int,
-    fit: Fit | None,
-    region: str | Region | None,
-    mask: Said | GivenMask | None,
-    soft: int | None,
-    detail: float,
-) -> EditSpec:
-    """What is asked for, in one value.
-
-    Raises:
-        OptionError: a value is of another type or out of range.
-        ValueError: it is there as a whole and once more in parts.
-    """
-    if not isinstance(source, EditSpec):
-        part = None if region is None else str(region)
-        words = {"target": target, "source": source, "prompt": prompt}
-        where = {"fit": fit, "region": part, "mask": mask, "soft": soft, "detail": detail}
-        return EditSpec.parse({**words, "seed": seed, **where})
-    beside = isinstance(mask, GivenMask) and mask == source.mask  # its picture stands in no spec
-    parts = (prompt, fit, region, soft, None if beside else mask)
-    if target or seed or detail or any(part is not None for part in parts):
-        raise ValueError(
-            "An EditSpec says all that is asked for; give target, prompt, seed, fit, region, mask, soft and detail in "
-            "it."
-        )
-    return source
-
-
-def told(mask: Said | Picture | None) -> tuple[Said | GivenMask | None, Photo | None]:
-    """A mask as an ``EditSpec`` has it, and its picture if it is one.
-
-    Raises:
-        ImageError: the picture is unusable.
-    """
-    if mask is None or (isinstance(mask, str) and mask in get_args(Said)):
-        return cast(Said | None, mask), None
-    picture = as_photo(mask)
-    return GivenMask(sha256=picture.sha256), picture
-
-
-def seeds_of(rows: Sequence[object], seed: int, seeds: Sequence[int] | None) -> Sequence[int]:
-    """The seed of every row of a batch: ``seeds`` where they are given, else ``seed`` for all.
-
-    Raises:
-        ValueError: there are more or fewer ``seeds`` than rows.
-    """
-    drawn = [seed] * len(rows) if seeds is None else seeds
-    check_seeds(drawn, rows)
-    return drawn

@@ -1,35 +1,39 @@
 """What is asked of an edit, as data: the same in Python, on the command line, in a request body, in a manifest."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, Self, TypeAlias, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
-    JsonValue,
     StrictBool,
     StrictFloat,
     StrictInt,
     ValidationError,
 )
-from pydantic_core import to_jsonable_python
 
+from zeroshift.asked_data import (
+    AnyDirection,
+    Data,
+    DirectionOfSentences,
+    DirectionOfWords,
+    GivenMask,
+    Options,
+    Prompt,
+    SavedDirection,
+    Seed,
+)
 from zeroshift.captioning import Scope, Vocabulary
+from zeroshift.checks import at, check_directed, check_mask, check_region, check_run, check_soft, check_source
 from zeroshift.conditioning.direction import Direction, direction_of_words, make_direction
 from zeroshift.conditioning.direction import doubts as doubts_of_direction
 from zeroshift.conditioning.task import Task, check_target, complete_source, make_task
 from zeroshift.diffusion.backbone import Backbone
-from zeroshift.frames import Told
-from zeroshift.image import Fit, ImageError, Photo
+from zeroshift.image import Fit, Photo
 from zeroshift.image.framing import MOST_SIZE
 from zeroshift.image.masks import MOST_SOFT, Said
-from zeroshift.image.regions import Region
 from zeroshift.methods import METHODS, Method, by_name
-from zeroshift.methods.idle import check_idle, check_vgg, chosen, default_part, part_of
+from zeroshift.methods.idle import check_idle, check_vgg
 from zeroshift.options.errors import OptionError, option_error
 from zeroshift.options.fields import fields_of
 from zeroshift.options.schema import with_options
@@ -41,59 +45,15 @@ from zeroshift.words import DoubtfulWords
 if TYPE_CHECKING:
     from zeroshift.editor import Editor
 
-MOST_SENTENCES = 10_000
-"""of one set that an edit direction is made of"""
 WHOLE_PROMPTS = (
     "Sentences are made about words, and these are whole prompts: the edit goes along the difference of the two; give "
     "the words that differ as source and target, and the sentence as `prompt`."
 )
 """what is said where sentences were asked for and play no part"""
-Options: TypeAlias = Annotated[dict[str, JsonValue], BeforeValidator(to_jsonable_python)]
-Seed: TypeAlias = Annotated[StrictInt, Field(ge=0, lt=2**63)]
-Prompt: TypeAlias = Annotated[str, Field(max_length=2000, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")]
-"""longer than any text encoder reads; no control characters but tab and line feed"""
-Words: TypeAlias = Annotated[str, Field(min_length=1, max_length=1000)]
-Sentences: TypeAlias = Annotated[tuple[Words, ...], Field(min_length=1, max_length=MOST_SENTENCES)]
+NOT_THERE = "The edit direction {} is not there; pass it beside what is asked for."
 
 
-class _Data(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class DirectionOfWords(_Data):
-    """An edit direction from one word to another, each in template sentences."""
-
-    source_word: Words
-    target_word: Words
-    count: Annotated[StrictInt, Field(ge=1, le=2000)] = 1000
-    """template sentences per word"""
-
-
-class DirectionOfSentences(_Data):
-    """An edit direction from one set of sentences to another."""
-
-    source_sentences: Sentences
-    target_sentences: Sentences
-
-
-class SavedDirection(_Data):
-    """An edit direction that exists already; its values are passed beside the data."""
-
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-    """of its values, ``Direction.sha256``"""
-
-
-class GivenMask(_Data):
-    """A mask that exists already; its picture is passed beside the data."""
-
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-    """of its file or pixels, ``Photo.sha256``"""
-
-
-AnyDirection: TypeAlias = DirectionOfWords | DirectionOfSentences | SavedDirection
-
-
-class EditSpec(_Data):
+class EditSpec(Data):
     """One edit of any picture. It names no file and holds no tensor, and its JSON is read back as the same."""
 
     target: Prompt
@@ -158,33 +118,30 @@ class EditSpec(_Data):
             OptionError: a word, an option or a value makes no sense, or an option would do nothing; paths begin at
                 this.
         """
-        with _at("target"):
+        with at("target"):
             check_target(self.target)
-        self._check_source(photograph)
+        check_source(self, photograph)
         if self.region is not None:
             check_region(self.region)
-        self._check_mask(photograph)
-        with _at("method"):
+        check_mask(self, photograph)
+        with at("method"):
             by_name(self.method)
-        with _at("options"):
+        with at("options"):
             method = self.bare_method
             check_idle(method, self.options)
             if vgg is not None:
                 check_vgg(method, vgg)
-        self._check_run(method, photograph, inverted)
+        check_run(self, method, photograph, inverted)
         if directed or self.direction is not None:
-            self._check_directed(method)
+            check_directed(self.options, method)
         if isinstance(self.direction, SavedDirection) and not directed:
-            sentence = (
-                f"The edit direction {self.direction.sha256[:12]} is not there; pass it beside what is asked for."
-            )
-            raise OptionError(sentence, ("direction",))
+            raise OptionError(NOT_THERE.format(self.direction.sha256[:12]), ("direction",))
         if self.source is not None:  # a part that speaks of words looks whether they stand in the prompts
-            with _at("source" if self.prompt is None else "prompt"):
+            with at("source" if self.prompt is None else "prompt"):
                 complete_source(self.source, self.prompt)
-            with _at("target"):
+            with at("target"):
                 task = make_task(self.source, self.target, self.prompt)
-            with _at("options"):
+            with at("options"):
                 Request(task, method)
 
     def given_mask(self, picture: Photo | None) -> Photo | None:
@@ -210,53 +167,6 @@ class EditSpec(_Data):
             ValueError: there is no such method, or an option is wrong.
         """
         return build_method(self.method, faster(self.method, {}) if self.fast else {}, self.options)
-
-    def _check_source(self, photograph: bool) -> None:
-        if self.source is None and self.prompt is not None:
-            sentence = "`prompt` is a sentence with the word `source` in it; give both, or leave both out."
-            raise OptionError(sentence, ("prompt",), self.prompt)
-        if self.source is None and not photograph:
-            sentence = "Without a photograph there is nothing to look at; say with `source` what shall be generated."
-            raise OptionError(sentence, ("source",))
-
-    def _check_mask(self, photograph: bool) -> None:
-        if self.mask == "none":
-            self._check_soft(masked=False)
-        if self.detail and not photograph:
-            sentence = "`detail` is a photograph's, and none is given; give one, or leave it out."
-            raise OptionError(sentence, ("detail",), self.detail)
-        if self.mask not in (None, "none") and not photograph:
-            sentence = "`mask` says where a photograph changes, and none is given; give one, or leave it out."
-            raise OptionError(sentence, ("mask",))
-
-    def _check_soft(self, masked: bool) -> None:
-        if self.soft is not None and not masked:
-            raise OptionError("`soft` is how far an edit fades into a `mask`, and there is none.", ("soft",), self.soft)
-
-    def _check_run(self, method: Method, photograph: bool, inverted: bool) -> None:
-        usual = default_part(type(method), "inversion")
-        if not photograph and "inversion" in self.options and method.inversion != usual:
-            raise OptionError(
-                "`inversion` and its options are for a photograph, and none is given; give one, or leave them out.",
-                ("options", "inversion"),
-            )
-        if getattr(method.control, "maps_from", "") == "inversion" and not (photograph and inverted):
-            raise OptionError(
-                "`maps_from` inversion takes maps while a photograph is inverted, and none is in this run; give one "
-                "without a saved inversion, or leave that out.",
-                ("options", "control", "maps_from"),
-                "inversion",
-            )
-
-    def _check_directed(self, method: Method) -> None:
-        conditioning = method.conditioning
-        if "sentences" not in fields_of(type(conditioning)):
-            sentence = f"`direction` means nothing to `conditioning` {conditioning.kind}; leave one of them out."
-            raise OptionError(sentence, ("direction",))
-        if made := [name for name in ("words", "sentences") if name in chosen(method, self.options, "conditioning")]:
-            idle = " and ".join(f"`{name}`" for name in made)
-            sentence = f"{idle} say how a direction is made, and `direction` gives another; choose one."
-            raise OptionError(sentence, ("options", "conditioning", made[0]))
 
     def changes_all(self, vocabulary: Vocabulary) -> bool:
         """Whether the target is a matter of the whole picture, such as a style, to those who know its words."""
@@ -289,7 +199,7 @@ class EditSpec(_Data):
         Raises:
             ValueError: a word makes no sense, or there is neither source nor caption.
         """
-        self._check_source(photograph=caption is not None)
+        check_source(self, caption is not None)
         if self.source is None:
             return vocabulary.retarget(caption or "", self.target)
         return make_task(self.source, self.target, self.prompt)
@@ -322,7 +232,7 @@ class EditSpec(_Data):
         if along is None and editor.directions is not None:
             along = by.conditioning.generated(task, editor.directions)
         looks = photograph and self.masked_by_words(editor)
-        self._check_soft(masked=looks or self.mask is not None)
+        check_soft(self, looks or self.mask is not None)
         # the weaker an edit, the nearer to the photograph: what the model loses of it is given back as far
         detail = max(self.detail, 1 - by.strength) if photograph and 0 < by.strength < 1 else self.detail
         request = Request(replace(task, direction=along), by, auto_mask=looks, soft=self.soft, detail=detail)
@@ -356,80 +266,12 @@ class EditSpec(_Data):
         """
         match self.direction:
             case SavedDirection(sha256=sha256) if given is None or given.sha256 != sha256:
-                raise ValueError(f"The edit direction {sha256[:12]} is not there; pass it beside what is asked for.")
+                raise ValueError(NOT_THERE.format(sha256[:12]))
             case DirectionOfWords(source_word=source, target_word=target, count=count) if given is None:
                 return direction_of_words(backbone, source, target, count)
             case DirectionOfSentences(source_sentences=source, target_sentences=target) if given is None:
                 return make_direction(backbone, source, target, ("source", "target"), "sentences")
         return given
-
-
-@contextmanager
-def _at(*before: str) -> Iterator[None]:
-    """Lengthen the paths of wrong options, and say of what else is wrong that it stands here."""
-    try:
-        yield
-    except OptionError as error:
-        raise OptionError(str(error), (*before, *error.path), error.given, error.expected) from error
-    except ValueError as error:
-        raise OptionError(str(error), before) from error
-
-
-def check_region(region: str) -> None:
-    """Refuse what is no region.
-
-    Raises:
-        OptionError: it is none.
-    """
-    if region in get_args(Told):
-        return
-    try:
-        Region.parse(region)
-    except ImageError as error:
-        raise OptionError(str(error), ("region",), region) from error
-
-
-def spread(spec: EditSpec, strengths: Sequence[float]) -> list[EditSpec]:
-    """The same edit at each of several strengths.
-
-    Raises:
-        ValueError: its conditioning has no strength, or the options have one already.
-    """
-    given = part_of(spec.options, "conditioning")
-    if "strength" in given:
-        sentence = "The options have a `strength`, and others are asked for; give one of them."
-        raise OptionError(sentence, ("options", "conditioning", "strength"), given["strength"])
-    with _at("method"):
-        by_name(spec.method)
-    with _at("options"):
-        conditioning = spec.bare_method.conditioning
-    if "strength" not in fields_of(type(conditioning)):
-        sentence = f"`conditioning` {conditioning.kind} has no `strength`; leave it out."
-        raise OptionError(sentence, ("options", "conditioning"))
-    return [
-        spec.model_copy(update={"options": {**spec.options, "conditioning": {**given, "strength": strength}}})
-        for strength in strengths
-    ]
-
-
-def check_together(specs: Sequence[EditSpec], *, directed: bool = False) -> None:
-    """Refuse edits that make no sense beside each other: an edit direction that is passed leads to one target.
-
-    Raises:
-        OptionError: it is passed for several targets.
-    """
-    targets = {spec.target for spec in specs}
-    if directed and len(targets) > 1:
-        sentence = f"`direction` leads to one target, and these are {len(targets)}; give one, or leave it out."
-        raise OptionError(sentence, ("direction",))
-
-
-def seeds_in_vain(specs: Sequence[EditSpec]) -> list[str]:
-    """Sentences about methods among edits of photographs with several seeds that give the same with every one."""
-    seeds = len({spec.seed for spec in specs})
-    methods = {spec.method: spec.bare_method for spec in specs} if seeds > 1 else {}
-    idle = [name for name, method in methods.items() if not method.inversion.seeded]
-    return [f"{name} draws nothing at random: an edit of a photograph is the same with every seed." for name in idle]
 
 
 def spec_schema() -> dict[str, Any]:

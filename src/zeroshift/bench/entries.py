@@ -8,8 +8,9 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from zeroshift.bench.items import Item, first_fault
-from zeroshift.edits import EditSpec, spread
+from zeroshift.edits import EditSpec
 from zeroshift.presets import overlay
+from zeroshift.together import spread
 
 NAME = re.compile(r"\w[\w.+@-]*")
 

@@ -1,0 +1,124 @@
+"""What is asked of an editor in arguments, and the same as data."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeAlias, TypedDict, cast, get_args
+
+from zeroshift.asked_data import GivenMask
+from zeroshift.conditioning.direction import Direction
+from zeroshift.diffusion.noise import check_seeds
+from zeroshift.edits import EditSpec
+from zeroshift.image import Fit, Photo, Picture, as_photo
+from zeroshift.image.masks import Said
+from zeroshift.image.regions import Region
+from zeroshift.inversions import InversionStore
+from zeroshift.methods import Method
+from zeroshift.together import check_together
+
+Targets: TypeAlias = list[str] | tuple[str, ...]
+
+
+class Asked(TypedDict, total=False):
+    """The named arguments of ``Editor.edit`` for one picture; what they mean stands there."""
+
+    prompt: str | None
+    direction: Direction | str | Path | None
+    method: Method | str | None
+    seed: int
+    fit: Fit | None
+    region: str | Region | None
+    mask: Said | Picture | None
+    soft: int | None
+    detail: float
+    inversions: InversionStore | None
+
+
+class Batched(Asked, total=False):
+    """Those for a list of pictures."""
+
+    seeds: Sequence[int] | None
+    batch: int | None
+
+
+def by_method(specs: list[EditSpec], method: Method | str | None) -> tuple[list[EditSpec], Method | None]:
+    """Edits by a named method, in place of theirs and its options; or the built one that takes the place of all.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if isinstance(method, str):
+        return [spec.model_copy(update={"method": method, "options": {}}) for spec in specs], None
+    if method is not None and not isinstance(method, Method):
+        raise ValueError(
+            f"The `method` is the name of one, or one built from its class, as in SDEdit(steps=20), not {method!r}."
+        )
+    return specs, method
+
+
+def check_targets(specs: Sequence[EditSpec], *, directed: bool, vgg: bool | None) -> None:
+    """Refuse edits that make no sense, alone or together, before the work.
+
+    Raises:
+        OptionError: one does not.
+        ValueError: there are none.
+    """
+    if not specs:
+        raise ValueError("There is nothing to do; give at least one target.")
+    for spec in specs:
+        spec.check(directed=directed, vgg=vgg)
+    check_together(specs, directed=directed)
+
+
+def spec_of(
+    source: str | EditSpec | None,
+    target: str,
+    prompt: str | None,
+    seed: int,
+    fit: Fit | None,
+    region: str | Region | None,
+    mask: Said | GivenMask | None,
+    soft: int | None,
+    detail: float,
+) -> EditSpec:
+    """What is asked for, in one value.
+
+    Raises:
+        OptionError: a value is of another type or out of range.
+        ValueError: it is there as a whole and once more in parts.
+    """
+    if not isinstance(source, EditSpec):
+        part = None if region is None else str(region)
+        words = {"target": target, "source": source, "prompt": prompt}
+        where = {"fit": fit, "region": part, "mask": mask, "soft": soft, "detail": detail}
+        return EditSpec.parse({**words, "seed": seed, **where})
+    beside = isinstance(mask, GivenMask) and mask == source.mask  # its picture stands in no spec
+    parts = (prompt, fit, region, soft, None if beside else mask)
+    if target or seed or detail or any(part is not None for part in parts):
+        raise ValueError(
+            "An EditSpec says all that is asked for; give target, prompt, seed, fit, region, mask, soft and detail in "
+            "it."
+        )
+    return source
+
+
+def told(mask: Said | Picture | None) -> tuple[Said | GivenMask | None, Photo | None]:
+    """A mask as an ``EditSpec`` has it, and its picture if it is one.
+
+    Raises:
+        ImageError: the picture is unusable.
+    """
+    if mask is None or (isinstance(mask, str) and mask in get_args(Said)):
+        return cast(Said | None, mask), None
+    picture = as_photo(mask)
+    return GivenMask(sha256=picture.sha256), picture
+
+
+def seeds_of(rows: Sequence[object], seed: int, seeds: Sequence[int] | None) -> Sequence[int]:
+    """The seed of every row of a batch: ``seeds`` where they are given, else ``seed`` for all.
+
+    Raises:
+        ValueError: there are more or fewer ``seeds`` than rows.
+    """
+    drawn = [seed] * len(rows) if seeds is None else seeds
+    check_seeds(drawn, rows)
+    return drawn
