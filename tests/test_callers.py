@@ -22,7 +22,7 @@ from zeroshift.inversion import EditFriendlyInversion, NullTextInversion
 from zeroshift.inversion.shortened import with_iterations
 from zeroshift.methods import METHODS, Method
 from zeroshift.request import Request
-from zeroshift.translate import Progress
+from zeroshift.walking import Progress
 
 
 def short(method: Method) -> Method:

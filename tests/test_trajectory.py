@@ -8,9 +8,10 @@ import torch
 from tests.saved import FACTS, REQUEST, picture, random_trajectory
 from tests.tiny import scheduler
 from zeroshift.diffusion.trajectory import Learned, Trajectory, load_trajectory, save_trajectory
+from zeroshift.inverting import invert
 from zeroshift.request import inversion_facts
 from zeroshift.results import framed
-from zeroshift.translate import invert, translate
+from zeroshift.translate import translate
 
 
 @pytest.mark.parametrize(("dtype", "replayed"), [(torch.float32, False), (torch.float64, True)])

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from zeroshift.results import Result
     from zeroshift.running import run_group, run_groups
     from zeroshift.together import spread
-    from zeroshift.translate import Progress
+    from zeroshift.walking import Progress
 
 __version__ = "0.2.0"
 __all__ = [
@@ -82,7 +82,7 @@ _HOME = {
     "OptionError": "options.errors",
     "Photo": "image",
     "Pix2PixZero": "methods",
-    "Progress": "translate",
+    "Progress": "walking",
     "Request": "request",
     "Result": "results",
     "Task": "conditioning.task",

@@ -16,6 +16,7 @@ from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.edits import EditSpec
 from zeroshift.frames import SubjectFinder
+from zeroshift.from_noise import generate, translate_generated
 from zeroshift.generators.making import GeneratedDirections
 from zeroshift.grouping import Group
 from zeroshift.image import Fit, Photo, Picture, check_files
@@ -23,6 +24,7 @@ from zeroshift.image.masks import Alpha, Said
 from zeroshift.image.regions import Region
 from zeroshift.image.tensors import to_pictures
 from zeroshift.inversions import InversionStore
+from zeroshift.inverting import invert
 from zeroshift.locating import Segmenter
 from zeroshift.masking import masked
 from zeroshift.methods import Method
@@ -31,7 +33,7 @@ from zeroshift.presets import Options, build_method, faster, recommended
 from zeroshift.request import Request
 from zeroshift.results import Result
 from zeroshift.running import run_group, run_groups
-from zeroshift.translate import Progress, generate, invert, translate_generated
+from zeroshift.walking import Progress
 from zeroshift.words import KnownWords, about_unknown, doubts_of_words, unknown_words
 
 

@@ -6,6 +6,7 @@ from importlib.metadata import version
 from zeroshift.conditioning.direction import Direction
 from zeroshift.conditioning.task import is_prompt, make_task
 from zeroshift.editor import Editor
+from zeroshift.from_noise import generate
 from zeroshift.image import Photo, encode_image
 from zeroshift.image.masks import ALPHA
 from zeroshift.image.regions import Region
@@ -15,7 +16,7 @@ from zeroshift.recipe import EditRecipe, GenerateRecipe, Recipe
 from zeroshift.request import LIBRARIES, Request
 from zeroshift.results import Result
 from zeroshift.sentences import printable
-from zeroshift.translate import Progress, generate
+from zeroshift.walking import Progress
 
 KEPT = ("source_path", "direction_path", "mask_path", "native", "exif", "caption", "rows", "row")
 """what a shell has added to a recipe, or what the run of one picture does not know"""

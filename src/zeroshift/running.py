@@ -9,8 +9,9 @@ from zeroshift.grouping import Group
 from zeroshift.inversions import InversionStore
 from zeroshift.masking import Failed
 from zeroshift.memory.room import Room, Shortage, is_shortage
-from zeroshift.translate import Progress, translate
+from zeroshift.translate import translate
 from zeroshift.verdicts import with_verdicts
+from zeroshift.walking import Progress
 
 if TYPE_CHECKING:
     from zeroshift.editor import Editor

@@ -10,7 +10,7 @@ from zeroshift.captioning import Judge
 from zeroshift.image.errors import ImageError
 from zeroshift.request import Request
 from zeroshift.results import FramedPhoto, Result
-from zeroshift.translate import Progress
+from zeroshift.walking import Progress
 
 CELLS = 16
 """into how many cells a side is parted: fine detail, which an autoencoder loses in any case, averages out"""

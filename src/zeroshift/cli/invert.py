@@ -34,9 +34,9 @@ from zeroshift.cli.wrong import Wrong, usage
 from zeroshift.conditioning.task import Task, complete_source
 from zeroshift.diffusion.trajectory import Trajectory, save_trajectory
 from zeroshift.image import Fit, load_image
+from zeroshift.inverting import invert as inverted
 from zeroshift.methods import Method
 from zeroshift.request import Request, inversion_facts
-from zeroshift.translate import invert as inverted
 
 
 def command(tokens: Sequence[str]) -> App:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from zeroshift.grouping import Group
     from zeroshift.image import Photo
     from zeroshift.results import FramedPhoto
-    from zeroshift.translate import Progress
+    from zeroshift.walking import Progress
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from zeroshift.editor import Editor
     from zeroshift.grouping import Group
     from zeroshift.results import FramedPhoto
-    from zeroshift.translate import Progress
+    from zeroshift.walking import Progress
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,110 @@
+"""Pictures that begin with noise: sampled from prompts, and edited on the way."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from PIL import Image
+
+from zeroshift.conditioning.prompts import FixedPrompts
+from zeroshift.control.base import Control
+from zeroshift.control.perceptual import Vgg
+from zeroshift.diffusion.backbone import Backbone
+from zeroshift.diffusion.embedding import guidance_rows
+from zeroshift.diffusion.noise import check_seeds, random_start
+from zeroshift.diffusion.trajectory import Trajectory
+from zeroshift.image.tensors import to_pictures
+from zeroshift.methods.base import Planned
+from zeroshift.recipe import GenerateRecipe, check_rows
+from zeroshift.request import Request, check_shared, describe, made_by, tiles
+from zeroshift.results import Natives, Result, decode, recipe_of
+from zeroshift.sampling import Branch
+from zeroshift.walking import Progress, planned_for, prepared, progress_of, walk
+
+
+def translate_generated(
+    backbone: Backbone, requests: Sequence[Request], *, seeds: Sequence[int], vgg: Vgg | None = None
+) -> Iterator[Progress]:
+    """Edit pictures that the model generates itself from the source prompt, one per seed (pix2pix-zero, section 4.1).
+
+    The results' ``reconstruction`` is the generated source.
+
+    Raises:
+        ValueError: the requests do not share source prompt and steps.
+    """
+    check_rows(len(seeds))
+    check_seeds(seeds, seeds)
+    check_shared(requests, photograph=False)
+    lead = requests[0]
+    prompt = backbone.embed([lead.task.source_prompt]).repeat(len(seeds))
+    directions = prepared(backbone, requests, vgg)
+    start = random_start(latent_shape(backbone), seeds).to(prompt.tokens)
+    trajectory = Trajectory(backbone.schedule(lead.method.steps), (start,))
+    planned = planned_for(backbone, requests, directions, prompt, trajectory, None, vgg)
+    step = yield from walk(backbone, trajectory, planned, reconstruct=True)
+    natives = decode(backbone, step, reconstruct=True)
+    passed = tiles(backbone, (backbone.size, backbone.size))
+    facts = [{**describe(backbone, r), **p.facts, **passed} for r, p in zip(requests, planned, strict=True)]
+    yield replace(progress_of(step, trajectory), results=_generated(natives, requests, facts, seeds))
+
+
+def _generated(
+    natives: Natives, requests: Sequence[Request], facts: Sequence[dict[str, object]], seeds: Sequence[int]
+) -> tuple[tuple[Result, ...], ...]:
+    """Every picture's results, one per request; of strength 0 they are the generated sources."""
+
+    def result_of(edit: Image.Image, source: Image.Image | None, moves: float, recipe: dict[str, object]) -> Result:
+        shown = edit if moves or source is None else source
+        return Result(shown, shown, source, recipe, before=source)
+
+    alone = len(seeds) == 1
+    places = [{"seed": seed} | ({} if alone else {"rows": len(seeds), "row": row}) for row, seed in enumerate(seeds)]
+    return tuple(
+        tuple(
+            result_of(edits[row], sources[row], request.method.strength, recipe_of(fact, place))
+            for (edits, sources), request, fact in zip(natives, requests, facts, strict=True)
+        )
+        for row, place in enumerate(places)
+    )
+
+
+def generate(
+    backbone: Backbone, prompts: Sequence[str], *, seeds: Sequence[int], steps: int, guidance_scale: float
+) -> Iterator[Progress]:
+    """Sample one picture per prompt and seed; yield after every network step.
+
+    Raises:
+        ValueError: a prompt is empty, a number is none or out of range, or there are more or fewer seeds than prompts.
+    """
+    check_seeds(seeds, prompts)
+    if type(steps) is not int:
+        raise ValueError(f"The number of steps is a whole number, not {steps!r}.")
+    if not 1 <= guidance_scale <= 50:
+        raise ValueError(f"The guidance scale is a number from 1, where it is off, to 50, not {guidance_scale!r}.")
+    check_rows(len(prompts))
+    if any(not prompt.strip() for prompt in prompts):
+        raise ValueError("The prompt is empty; describe the picture, as in: a photo of a cat.")
+    rows = guidance_rows(backbone.embed([""]).repeat(len(prompts)), backbone.embed(prompts), guidance_scale)
+    start = random_start(latent_shape(backbone), seeds).to(rows.tokens)
+    trajectory = Trajectory(backbone.schedule(steps), (start,))
+    only = Planned(Branch(FixedPrompts(rows, rows), Control()), {})
+    step = yield from walk(backbone, trajectory, [only], reconstruct=False)
+    pictures = to_pictures(backbone.decode(step.targets[0]))
+    recipe = {
+        "command": "generate",
+        "steps": steps,
+        "guidance_scale": guidance_scale,
+        **made_by(backbone),
+        **tiles(backbone, (backbone.size, backbone.size)),
+    }
+    results = []
+    for row, (picture, prompt, seed) in enumerate(zip(pictures, prompts, seeds, strict=True)):
+        own = {"seed": seed, "prompt": prompt, "rows": len(prompts), "row": row}
+        written = GenerateRecipe.model_validate({**recipe, **own}).written()
+        results.append((Result(picture, picture, None, written),))
+    yield replace(progress_of(step, trajectory), results=tuple(results))
+
+
+def latent_shape(backbone: Backbone) -> tuple[int, int, int]:
+    """The shape (C, h, w) of one latent at the model's own size."""
+    side = backbone.size // backbone.factor
+    return (backbone.latent_channels, side, side)
