@@ -12,7 +12,7 @@ from cyclopts.validators import Number
 from zeroshift.captioning import Seen
 from zeroshift.cli.editing import photographs_named
 from zeroshift.cli.files import MEGAPIXELS, REGION, KeepGoing, Recursive
-from zeroshift.cli.job import left_out, refusal
+from zeroshift.cli.remarks import left_out, refusal
 from zeroshift.cli.shared import DEFAULT_MODEL, OUTPUT, Loudness, ModelFlags, Text, as_app
 from zeroshift.cli.wrong import Wrong
 from zeroshift.image import Fit, ImageError, unreadable

@@ -11,10 +11,10 @@ from zeroshift.batching import check_sure, look
 from zeroshift.cli.files import REGION, FrameSize
 from zeroshift.cli.flags import Flag, Given, with_flags
 from zeroshift.cli.invert_report import checked_report, write_report
-from zeroshift.cli.job import told as seen
 from zeroshift.cli.output import check_apart, check_writable, settled, tell, warn
 from zeroshift.cli.parts import chosen, guided, parts_of
 from zeroshift.cli.progress import follow
+from zeroshift.cli.remarks import told as seen
 from zeroshift.cli.shared import (
     DEFAULT_LOUDNESS,
     DEFAULT_MODEL,

@@ -1,10 +1,7 @@
 """The work of an edit on the command line: its runs, and what becomes of their results."""
 
-import json
 import os
-import sys
-import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,18 +12,17 @@ from zeroshift.cli.editing import Photograph, Written
 from zeroshift.cli.files import PhotographFlags, ResultFlags
 from zeroshift.cli.output import tell_moved, warn
 from zeroshift.cli.previews import Previews
-from zeroshift.cli.progress import shown
+from zeroshift.cli.progress import Pace, shown
+from zeroshift.cli.remarks import left_out, refusal, say, told
+from zeroshift.cli.saved import saved
 from zeroshift.cli.shared import Loudness
-from zeroshift.cli.wrong import as_flags
 from zeroshift.image import ImageError, unreadable
 from zeroshift.inversions import InversionMemory
 from zeroshift.masking import Failed
 from zeroshift.running import run_groups
-from zeroshift.sentences import printable
 
 if TYPE_CHECKING:
     from zeroshift.conditioning.direction import Direction
-    from zeroshift.diffusion.trajectory import Trajectory
     from zeroshift.editor import Editor
     from zeroshift.edits import EditSpec
     from zeroshift.grouping import Group
@@ -91,12 +87,6 @@ def plan(
     return Job(photographs, todo, failures, written, specs, direction, mask, flags, results, loud)
 
 
-def refusal(faults: Sequence[ImageError], photographs: int) -> str:
-    """What is said of photographs that cannot be read."""
-    more = f" {len(faults) - 1} more cannot be read, either." if len(faults) > 1 else ""
-    return f"{faults[0]}{more}{' The others are done with --keep-going.' if photographs > len(faults) else ''}"
-
-
 def carry_out(job: Job, editor: "Editor", along: "Direction | None", loaded: float) -> None:
     """Run everything and write the results; ``loaded`` is how many seconds the model took to load.
 
@@ -105,7 +95,8 @@ def carry_out(job: Job, editor: "Editor", along: "Direction | None", loaded: flo
         ValueError: the work cannot be done, or a file cannot be written.
     """
     failed: Failed | None = {} if job.flags.keep_going else None
-    trajectory, wanted = saved(job, editor, groups_of(job, editor, along, failed))
+    runs = groups_of(job, editor, along, failed)
+    trajectory, wanted = saved(job.flags.inversion_file, editor, runs, job.loud)
     several = len({(spec.method, spec.seed) for spec in job.specs}) > 1
     kept = InversionMemory() if several else None
     steps = run_groups(editor, wanted, trajectory=trajectory, inversions=kept, failed=failed)
@@ -191,25 +182,6 @@ def write_group(
                 deliver(made, place, seconds, remark, job.loud)
 
 
-class Pace:
-    """How long results take, and how long those that are left will."""
-
-    def __init__(self, first: str) -> None:
-        self._done, self._first = 0, first
-        self._begun = self._since = time.perf_counter()
-
-    def finished(self, results: int, total: int) -> tuple[float, str]:
-        """Seconds since the last results, and what is said beside them; ``total`` are there in the end."""
-        now, since, first = time.perf_counter(), self._since, self._first
-        self._since, self._first, self._done = now, "", self._done + results
-        if total == 1:
-            return now - since, first
-        left = (now - self._begun) / self._done * (total - self._done)
-        together = f" for {results} together" if results > 1 else ""
-        after = f", about {left:.0f} s left" if self._done < total else ""
-        return now - since, f"{together}; {self._done} of {total}{after}{first}"
-
-
 def frames_of(job: Job, editor: "Editor", spec: "EditSpec", failed: Failed | None) -> "Iterator[FramedPhoto]":
     """Open the photographs one after another; say on stderr what of them was chosen and seen, and was not asked for.
 
@@ -220,27 +192,6 @@ def frames_of(job: Job, editor: "Editor", spec: "EditSpec", failed: Failed | Non
     pictures, megapixels = [job.photographs[k].source for k in job.todo], job.flags.megapixels
     frames = look_at(editor, pictures, spec, mask=job.mask, max_megapixels=megapixels, failed=failed)
     return told([job.photographs[k].path for k in job.todo], frames, job.loud, failed)
-
-
-def told(
-    images: Sequence[Path], frames: "Iterable[FramedPhoto]", loud: Loudness, failed: Failed | None = None
-) -> "Iterator[FramedPhoto]":
-    """Say on stderr which part of each photograph was chosen as it comes, and what is seen in it."""
-    coming = (image for k, image in enumerate(images) if failed is None or k not in failed)
-    for frame in frames:
-        image = next(coming)
-        if frame.part is not None:
-            say(f"{image}: edits {frame.part}", loud)
-        if frame.caption is not None:
-            sure = frame.seen is None or frame.seen.sure
-            say(f"{image}: {'sees' if sure else 'not sure, perhaps'} {frame.caption}", loud)
-        yield frame
-
-
-def say(line: str, loud: Loudness) -> None:
-    """Say something on stderr, unless nothing shall be said."""
-    if not loud.silent:
-        print(printable(line), file=sys.stderr)
 
 
 def previews_of(job: Job, editor: "Editor") -> Previews | None:
@@ -258,43 +209,6 @@ def previews_of(job: Job, editor: "Editor") -> Previews | None:
     method = spec.built(editor)
     written = [*job.written.results, *job.written.beside, job.written.sheet]
     return previews.settled(method, [*(one.path for one in job.photographs), *written], job.results.overwrite)
-
-
-def saved(job: Job, editor: "Editor", wanted: "Iterator[Group]") -> "tuple[Trajectory | None, Iterator[Group]]":
-    """The saved inversion, if one was given, and the runs, each looked at whether it may start from that.
-
-    Raises:
-        ValueError: it cannot be read; or later, it is of another picture or other options.
-    """
-    path = job.flags.inversion_file
-    if path is None:
-        return None, wanted
-    from zeroshift.diffusion.trajectory import load_trajectory
-
-    trajectory, facts = load_trajectory(path, editor.backbone)
-
-    def checked() -> "Iterator[Group]":
-        from zeroshift.diffusion.agreement import check_facts, check_tensors
-        from zeroshift.request import inversion_facts
-
-        for group in wanted:
-            needed = inversion_facts(editor.backbone, group.frames, group.requests[0], seeds=group.seeds)
-            warn(check_facts(path, facts, needed), job.loud)
-            size = group.frames[0].pixels.size
-            check_tensors(path, trajectory, editor.backbone, size, len(group.frames))  # names the file
-            yield group
-
-    return trajectory, checked()
-
-
-def left_out(key: str, path: Path, error: Exception, loud: Loudness) -> None:
-    """Name a photograph that fails; with JSON ``key`` is what its name stands under."""
-    sentence = printable(as_flags(str(error)))
-    if loud.json:
-        print(json.dumps({key: str(path), "error": sentence}))
-    else:
-        named = sentence if sentence.startswith(str(path)) else f"{path}: {sentence}"
-        print("zeroshift: left out:", named, file=sys.stderr)
 
 
 def conclude(job: Job) -> None:

@@ -93,6 +93,6 @@ def unknown(option: str, verb: str, tokens: Sequence[str]) -> str:
 
 def belonging(verb: str, option: str, tokens: Sequence[str]) -> str | None:
     """Where an option of another method or kind of part belongs; None if there is no such option."""
-    from zeroshift.cli.shared import astray
+    from zeroshift.cli.astray import astray
 
     return astray(verb, option.partition("=")[0].lstrip("-").removeprefix("no-").replace("-", "_"), tokens)

@@ -3,8 +3,10 @@
 import os
 import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
-from cyclopts import CoercionError, Token, ValidationError
+from cyclopts import CoercionError, Token, ValidationError, convert
 from cyclopts.validators import Number
 
 from zeroshift.cli.wrong import Wrong
@@ -65,3 +67,19 @@ def check_threads(threads: int | None) -> None:
         raise Wrong(
             f"--threads takes a whole number from 1 to {most} on the {cores} cores of this machine, not {threads}."
         )
+
+
+def read(hint: Any, tokens: Sequence[Token]) -> Any:  # noqa: ANN401 - a type expression and a value of it
+    """Read an option's words as cyclopts does, but round no number to a whole one, and take no empty file name."""
+    return convert(hint, tokens, converter=_read_one)
+
+
+def _read_one(kind: type, word: str) -> object:
+    if kind is int and number(int, word) is word or kind is Path and not word:
+        raise ValueError(word)
+    try:
+        return convert(kind, [word])
+    except CoercionError as error:
+        if kind in (int, float):
+            raise ValueError(word) from error  # cyclopts then says which option it was
+        raise

@@ -101,3 +101,22 @@ def _drawn(steps: "Iterator[Progress]", results: int) -> "Iterator[Progress]":
             bars.update(lines[step.stage], completed=step.done)
             bars.advance(every, sum(map(len, step.results)))
             yield step
+
+
+class Pace:
+    """How long results take, and how long those that are left will."""
+
+    def __init__(self, first: str) -> None:
+        self._done, self._first = 0, first
+        self._begun = self._since = time.perf_counter()
+
+    def finished(self, results: int, total: int) -> tuple[float, str]:
+        """Seconds since the last results, and what is said beside them; ``total`` are there in the end."""
+        now, since, first = time.perf_counter(), self._since, self._first
+        self._since, self._first, self._done = now, "", self._done + results
+        if total == 1:
+            return now - since, first
+        left = (now - self._begun) / self._done * (total - self._done)
+        together = f" for {results} together" if results > 1 else ""
+        after = f", about {left:.0f} s left" if self._done < total else ""
+        return now - since, f"{together}; {self._done} of {total}{after}{first}"

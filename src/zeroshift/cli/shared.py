@@ -5,18 +5,17 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
-from cyclopts import App, CoercionError, Group, Parameter, Token, convert
+from cyclopts import App, Group, Parameter
 from cyclopts.validators import Number
 
 from zeroshift.backbones.checkpoint import Device, Memory, Precision
 from zeroshift.cli.flags import Flag, flags_of
-from zeroshift.cli.numbers import check_threads, number
-from zeroshift.cli.parts import alternatives, chosen, guided, named_in, parts_of, where_it_belongs
+from zeroshift.cli.numbers import check_threads, read
+from zeroshift.cli.parts import chosen, named_in
 from zeroshift.cli.progress import waiting
 from zeroshift.cli.wrong import Wrong, usage
-from zeroshift.options.fields import fields_of
 
 if TYPE_CHECKING:
     from zeroshift.editor import Editor
@@ -178,22 +177,6 @@ def check_hub(model: str | None, revision: str | None, cache_dir: Path | None, *
         )
 
 
-def read(hint: Any, tokens: "Sequence[Token]") -> Any:  # noqa: ANN401 - a type expression and a value of it
-    """Read an option's words as cyclopts does, but round no number to a whole one, and take no empty file name."""
-    return convert(hint, tokens, converter=_read_one)
-
-
-def _read_one(kind: type, word: str) -> object:
-    if kind is int and number(int, word) is word or kind is Path and not word:
-        raise ValueError(word)
-    try:
-        return convert(kind, [word])
-    except CoercionError as error:
-        if kind in (int, float):
-            raise ValueError(word) from error  # cyclopts then says which option it was
-        raise
-
-
 def as_app(verb: Callable[..., None], name: str, usage: str) -> App:
     """Wrap a function as a verb; its docstring is the help, ``usage`` what follows the name."""
     app = App(
@@ -235,23 +218,6 @@ def method_class(name: str) -> "type[Method]":
 
     with usage():
         return by_name(name)
-
-
-def astray(verb: str, option: str, tokens: Sequence[str]) -> str | None:
-    """Say what has to be chosen for an option (with underscores) that the verb does not have; None if nothing helps."""
-    from zeroshift.methods import METHODS
-
-    method = method_class(method_named(tokens))
-    parts = parts_of(method)
-    if verb == "invert":
-        parts = [part for part in parts if part.name == "inversion"]
-    of_scale = verb == "invert" and option == "guidance_scale"
-    home = where_it_belongs(parts, guided if of_scale else lambda kind: option in fields_of(kind))
-    others = [m.name for m in METHODS if option in fields_of(m) and option not in fields_of(method)]
-    if not home and (not others or verb == "invert"):
-        return None
-    spelled, home = option.replace("_", "-"), home or f"--method {alternatives(others)}"
-    return f"--{spelled} is an option of {home}; add that, or leave it out."
 
 
 def checked_method(name: str, *layers: Mapping[str, object]) -> "Method":
