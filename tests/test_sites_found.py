@@ -41,7 +41,8 @@ def test_sites_stand_in_the_order_in_which_they_run(build):
     """Checked with hooks, on tiny networks and on Stable Diffusion 1.5's own (shapes alone, no weights)."""
     with torch.device("meta"):
         unet = UNet2DConditionModel(**SD15) if build is None else build()
-    sites = find_sites(unet)
+    *sites, deep = find_sites(unet)  # the last is the deep half, of many layers
+    assert (deep.kind, deep.order) == ("deep", len(sites))
     with running_order({s.name: unet.get_submodule(s.name) for s in sites}) as names:
         width, side = unet.config.cross_attention_dim, unet.config.sample_size
         unet(torch.empty(1, 4, side, side, device="meta"), 1, torch.empty(1, 5, width, device="meta"))

@@ -11,12 +11,13 @@ from diffusers.models.attention_processor import Attention, AttnProcessor, AttnP
 from diffusers.models.resnet import ResnetBlock2D
 from torch import Tensor, nn
 
+from zeroshift.backbones.deep import deep_site, opened
 from zeroshift.diffusion.backbone import Unsupported
 from zeroshift.diffusion.sites import Compute, Part, Site, Taps
 
 
 def find_sites(unet: UNet2DConditionModel) -> tuple[Site, ...]:
-    """List self- and cross-attention layers and the last convolution of every residual block, in running order."""
+    """List attention layers and the last convolution of every residual block, in running order, then the deep half."""
     found: list[Site] = []
     depth = len(unet.down_blocks)
     for index, block in enumerate(unet.down_blocks):
@@ -25,7 +26,8 @@ def find_sites(unet: UNet2DConditionModel) -> tuple[Site, ...]:
         found += _block_sites(unet.mid_block, "mid_block", "mid", 2 ** (depth - 1), len(found))
     for index, block in enumerate(unet.up_blocks):
         found += _block_sites(block, f"up_blocks.{index}", "up", 2 ** (depth - 1 - index), len(found))
-    return tuple(found)
+    deep = deep_site(unet, len(found))
+    return (*found, deep) if deep else tuple(found)
 
 
 def _block_sites(
@@ -54,6 +56,10 @@ def tap(unet: UNet2DConditionModel, site: Site, taps: Taps) -> Iterator[None]:
         Unsupported: the layer's processor holds weights of its own (IP-Adapter), which a tap would silently drop, or
             the residual block is not Stable Diffusion's.
     """
+    if site.kind == "deep":
+        with opened(unet, site, taps):
+            yield
+        return
     if site.kind == "conv":
         with _tapped_block(unet, site, taps):
             yield

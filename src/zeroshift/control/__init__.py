@@ -5,6 +5,7 @@ from typing import Annotated, TypeAlias
 from pydantic import Field
 
 from zeroshift.control.clip_guidance import ClipGuidance
+from zeroshift.control.deep_cache import DeepCache
 from zeroshift.control.fused_guidance import FusedGuidance
 from zeroshift.control.guidance import AttentionGuidance
 from zeroshift.control.mirror_guidance import MirrorGuidance
@@ -19,13 +20,16 @@ AnyControl: TypeAlias = Annotated[
     AttentionGuidance | FusedGuidance | MirrorGuidance | NoControl | PromptToPrompt | Replay,
     Field(discriminator="kind"),
 ]
-AnyExtra: TypeAlias = Annotated[ClipGuidance | Refinement | SamplingNoise | SecondOrder, Field(discriminator="kind")]
+AnyExtra: TypeAlias = Annotated[
+    ClipGuidance | DeepCache | Refinement | SamplingNoise | SecondOrder, Field(discriminator="kind")
+]
 
 __all__ = [
     "AnyControl",
     "AnyExtra",
     "AttentionGuidance",
     "ClipGuidance",
+    "DeepCache",
     "FusedGuidance",
     "MirrorGuidance",
     "NoControl",

@@ -121,7 +121,7 @@ class SketchedLayer:
 
     def run(self) -> Tensor:
         """Pass every part through the taps in the order of the real layer, which computes none that is replaced."""
-        if self.site.kind == "conv":
+        if self.site.kind in ("conv", "deep"):
             return self.taps(self.site, "feature", self.made("feature", 1, self.cells))
         q, k, v = self.part("q", self.cells), self.part("k", self.seen), self.part("v", self.seen)
         return self.taps(self.site, "output", lambda: self.mix(q, k, v))

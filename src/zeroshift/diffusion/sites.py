@@ -20,7 +20,8 @@ class Site:
 
     name: str
     """dotted path of the module"""
-    kind: Literal["self", "cross", "conv"]
+    kind: Literal["self", "cross", "conv", "deep"]
+    """attention, the last convolution of a residual block, or all of the network between its finest stages"""
     stage: Literal["down", "mid", "up"]
     scale: int
     """how many times smaller than the latent the layer's grid is, per side"""
