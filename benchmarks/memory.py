@@ -11,7 +11,6 @@ import os
 import resource
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,26 +68,24 @@ def counted(backbone: Backbone, method: Method, *, saving: bool) -> str:
 
 def measured_lines() -> Iterator[str]:
     """The largest resident memory of a process that edits one picture at Stable Diffusion 1.5's size, in two steps."""
-    yield "| precision | `memory` | peak of the process | of it before the edit | seconds |"
-    yield "|---|---|---|---|---|"
+    yield "| precision | `memory` | peak of the process | of it before the edit |"
+    yield "|---|---|---|---|"
     for precision, memory in MEASURED:
         command = [sys.executable, "-m", "benchmarks.memory", "--run", precision, memory]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
-        before, peak, seconds = map(float, done.stdout.split()[-3:])
-        yield f"| {precision} | {memory} | {peak:.1f} | {before:.1f} | {seconds:.0f} |"
+        before, peak = map(float, done.stdout.split()[-2:])
+        yield f"| {precision} | {memory} | {peak:.1f} | {before:.1f} |"
 
 
 def measured(precision: str, memory: str) -> None:
-    """Edit a picture; print resident bytes before and at the peak, in 10^9, and the seconds of the edit."""
+    """Edit a picture; print resident bytes before and at the peak, in 10^9."""
     device = torch.device("cpu")
     backbone = filled(MODELS["sd15"](), precision, device, Saving("low" if memory == "low" else "high"))
     before = resident()
     method = Pix2PixZero(steps=STEPS, conditioning=EditDirection(sentences=2))
-    begun = time.perf_counter()
     Editor(backbone, {}).edit(Image.new("RGB", (512, 512), "grey"), "cat", "dog", method=method)
-    seconds = time.perf_counter() - begun
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(before / 1e9, peak / 1e9, seconds)
+    print(before / 1e9, peak / 1e9)
 
 
 def resident() -> int:

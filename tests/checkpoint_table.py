@@ -105,7 +105,7 @@ def schedule(editor: Editor, pipeline: Any) -> str:  # noqa: ANN401 - a pipeline
 
 def pictures(editor: Editor, pipeline: Any) -> str:  # noqa: ANN401 - a pipeline
     """Compare a generated picture."""
-    pipeline.scheduler = DDIMScheduler.from_config(pipeline.scheduler.config)
+    pipeline.scheduler = DDIMScheduler.from_config(pipeline.scheduler.config, clip_sample=False)  # as pipelines have it
     start = random_start(latent_shape(editor.backbone), [SEED])
     told = {"height": replicas.SIDE, "width": replicas.SIDE, "num_inference_steps": STEPS}
     told["guidance_scale"] = editor.sampled.guidance_scale  # 1 of the Turbo models
