@@ -59,18 +59,19 @@ def style_of(caption: str) -> str:
 
 
 def changes_all(source: str | None, target: str) -> bool:
-    """Whether a target is a matter of the whole picture: a style, a light or a background, of the same animal.
+    """Whether a target is a matter of the whole picture: a style, a light or a background, whatever the animal.
 
-    A whole prompt is, if it is one of the source's noun in another style or light, or on a background.
+    A whole prompt is, if it says another one than the source does; a source that is not named yet is taken to be a
+    photograph in usual light.
     """
     asked = without_article(target.strip()).casefold()
     if any(asked in names for medium, names in CALLED.items() if medium != "close"):
         return True
     if _BACKGROUND.fullmatch(asked.replace("gray", "grey")):
         return True
-    if source is None or not is_prompt(target) or subject_of(target).noun != subject_of(source).noun:
+    if not is_prompt(target):
         return False
-    return any(_apart(source, target, told) for told in (style_of, _light_of, _background_of))
+    return any(_apart(source or "", target, told) for told in (style_of, _light_of, _background_of))
 
 
 def _apart(source: str, target: str, told: Callable[[str], str]) -> bool:
