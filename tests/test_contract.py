@@ -12,11 +12,11 @@ from tests.test_several import grey_levels, pictures
 from tests.tiny import WIDTH
 from zeroshift.backbones import Backbone
 from zeroshift.conditioning import AnyConditioning, EditDirection
-from zeroshift.control import AnyControl, AnyExtra
+from zeroshift.control import AnyControl, AnyExtra, DeepCache
 from zeroshift.image.tensors import to_pictures, to_tensor
 from zeroshift.inversion import AnyInversion, DirectInversion, RandomStart, ValueEmbedding
 from zeroshift.inversion.shortened import with_iterations
-from zeroshift.methods import METHODS, Method
+from zeroshift.methods import METHODS, Method, PromptToPrompt
 from zeroshift.options.errors import option_error
 from zeroshift.request import Request
 
@@ -126,7 +126,8 @@ def test_every_method_with_every_extra(network, method, extra):
     trajectory = inverted(network, plain, clean(1))
     branches = [plan(network, chosen, trajectory).branch for chosen in (plain, replace(plain, extras=(extra(),)))]
     without, beside = last(network, trajectory, branches, reconstruct=False).targets
-    assert beside.isfinite().all() and apart(beside, without) > 1e-6
+    idle = extra is DeepCache and method is PromptToPrompt  # which looks into the network at each of these steps
+    assert beside.isfinite().all() and (apart(beside, without) > 1e-6) != idle
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda m: m.name)
@@ -156,7 +157,7 @@ def test_both_hold_to_a_grey_level_in_single_precision(editor, method):
     *_, still = editor.run([source], [Request(TASK, powerless(method))], reconstruct=True)
     *_, exact = editor.run([source], [Request(TASK, combined(method, inversion=DirectInversion()))], reconstruct=True)
     (unmoved,), (edited,) = still.results[0], exact.results[0]
-    assert grey_levels(unmoved.native, unmoved.reconstruction) <= 1
+    assert unmoved.image.tobytes() == source.image.tobytes()
     round_trip = editor.backbone.decode(editor.backbone.encode(to_tensor([source.image])))
     assert grey_levels(edited.reconstruction, to_pictures(round_trip)[0]) <= 1
 

@@ -101,7 +101,7 @@ NOISED = {"kind": "noised", "noise_strength": 2}
             {"inversion": {"kind": "ddim", "grid": "odd"}},
             "/inversion/grid",
             "odd",
-            {"enum": ["aligned", "diffusers", "official", "source"]},
+            {"enum": ["aligned", "diffusers", "official", "source", "multistep"]},
         ),
         ({"extras": [{"eta": 1}]}, "/extras/0", {"eta": 1}, {"type": "array"}),
         ({"control": {"kind": "none", "a/b": 3}}, "/control/a~1b", 3, {"enum": []}),

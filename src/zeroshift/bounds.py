@@ -16,14 +16,18 @@ from zeroshift.request import Request
 from zeroshift.results import FramedPhoto, Place, Result
 
 
-def first_step(method: Method) -> int:
+def first_step(request: Request) -> int:
     """The step at which an edit leaves the photograph; of strength 0 there is none."""
+    method = request.method
+    if request.words_alone:
+        return method.inversion.first(method.steps)
     return method.inversion.begins(method.steps, method.strength) if method.strength else method.steps
 
 
-def bound_as(method: Method) -> Method:
+def bound_as(request: Request) -> Method:
     """The method that gives the prompts: where a weaker edit begins at less noise, they are the whole edit's."""
-    if first_step(method) in (method.inversion.first(method.steps), method.steps):
+    method = request.method
+    if first_step(request) in (method.inversion.first(method.steps), method.steps):
         return method
     return replace(method, conditioning=replace(method.conditioning, strength=1.0))
 
@@ -31,7 +35,7 @@ def bound_as(method: Method) -> Method:
 def bounded(
     backbone: Backbone,
     planned: Planned,
-    method: Method,
+    request: Request,
     frames: Sequence[FramedPhoto],
     places: Sequence[Place | None],
     pictures: Tensor,
@@ -40,7 +44,8 @@ def bounded(
 
     ``pictures`` are what the model sees, (B, 3, H, W) in [-1, 1].
     """
-    mask, begins = latent_mask(frames, places, backbone.factor), first_step(method)
+    mask, begins = latent_mask(frames, places, backbone.factor), first_step(request)
+    method = request.method
     later = begins > method.inversion.first(method.steps)
     if mask is None and not later:
         return planned
@@ -60,6 +65,6 @@ def with_stills(
         return replace(one, image=frame.photo.with_alpha(frame.photo.image), native=frame.pixels)
 
     return tuple(
-        tuple(one if r.method.strength else kept(one, frame) for one, r in zip(row, requests, strict=True))
+        tuple(one if r.method.strength or r.words_alone else kept(one, frame) for one, r in zip(row, requests, strict=True))
         for row, frame in zip(results, frames, strict=True)
     )

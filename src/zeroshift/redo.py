@@ -51,7 +51,14 @@ def replay(
     prompt = None if is_prompt(recipe.source) else recipe.source_prompt
     task = make_task(recipe.source, recipe.target, prompt, direction)
     method = build_method(recipe.method, recipe.method_options)
-    request = Request(task, method, auto_mask=recipe.mask == "auto", soft=recipe.soft, detail=recipe.detail)
+    request = Request(
+        task,
+        method,
+        auto_mask=recipe.mask == "auto",
+        soft=recipe.soft,
+        detail=recipe.detail,
+        words_alone=recipe.zeroshift.startswith("0.1."),
+    )
     if photo is None:
         return editor.run_generated([request], seeds=[recipe.seed] * recipe.rows)
     region = None if recipe.region is None else Region.of(recipe.region)

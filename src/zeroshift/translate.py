@@ -59,7 +59,7 @@ def translate(
     planned = planned_for(backbone, requests, directions, prompt, trajectory, pictures, vgg)
     places = placed(backbone, frames, requests, pictures, seeds, segmenter)
     within = [
-        bounded(backbone, one, request.method, frames, where, pictures)
+        bounded(backbone, one, request, frames, where, pictures)
         for one, request, where in zip(planned, requests, places, strict=True)
     ]
     step = yield from walk(backbone, trajectory, within, reconstruct)

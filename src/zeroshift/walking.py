@@ -78,7 +78,7 @@ def planned_for(
         )
 
     return [
-        plan(bound_as(r.method) if photograph else r.method, run_of(r, direction))
+        plan(bound_as(r) if photograph else r.method, run_of(r, direction))
         for r, direction in zip(requests, directions, strict=True)
     ]
 

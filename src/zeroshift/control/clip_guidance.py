@@ -125,8 +125,8 @@ def fit_preview(latents: Tensor, pictures: Tensor) -> Tensor:
     gram = cells.mT @ cells
     # cells of one colour leave the matrix open: a little of the identity decides for the smallest one
     ridge = 1e-6 * cells.shape[1] * torch.eye(cells.shape[2]).to(gram)
-    # five unknowns: on the CPU, since MPS may not solve
-    fitted: Tensor = torch.linalg.solve((gram + ridge).cpu(), (cells.mT @ colours).cpu())
+    home = "cpu" if latents.device.type == "mps" else latents.device  # MPS may not solve; these are five unknowns
+    fitted: Tensor = torch.linalg.solve((gram + ridge).to(home), (cells.mT @ colours).to(home))
     return fitted.to(latents.device)
 
 
