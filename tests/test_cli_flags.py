@@ -182,7 +182,9 @@ def test_bare_types():
 @pytest.mark.parametrize("method", METHODS)
 def test_no_two_options_that_can_be_chosen_together_share_a_flag(method):
     """Kinds of one part may share names, extras may not: all of them can be chosen at once."""
-    own = {*taken_by_edit(), *(flag.name for flag in flags_of(method) if not flag.home)} - {"strength"}  # edit's takes all
+    own = {*taken_by_edit(), *(flag.name for flag in flags_of(method) if not flag.home)} - {
+        "strength"
+    }  # edit's takes all
     shared = []
     for one, other in combinations([group for part in parts_of(method) for group in together(part)], 2):
         shared += sorted(one & other)

@@ -65,6 +65,9 @@ def with_stills(
         return replace(one, image=frame.photo.with_alpha(frame.photo.image), native=frame.pixels)
 
     return tuple(
-        tuple(one if r.method.strength or r.words_alone else kept(one, frame) for one, r in zip(row, requests, strict=True))
+        tuple(
+            one if r.method.strength or r.words_alone else kept(one, frame)
+            for one, r in zip(row, requests, strict=True)
+        )
         for row, frame in zip(results, frames, strict=True)
     )
