@@ -14,8 +14,9 @@ from tests.runs import SAVINGS, TASK, method
 from tests.test_memory import memory_for, photos
 from tests.tiny import tiny_backbone
 from zeroshift import batching
-from zeroshift.backbones import latent
+from zeroshift.backbones import latent, read
 from zeroshift.backbones import saving as savings
+from zeroshift.backbones.read import saving_of
 from zeroshift.backbones.saving import Saving
 from zeroshift.batching import look
 from zeroshift.cli.recipes import model_flags
@@ -207,3 +208,14 @@ def test_tiles_are_written_into_recipes(monkeypatch):
     assert (
         model_flags(parse_recipe({**result.recipe, "model": SHIPPED}), Path("x"), None, None, (), None).memory == "low"
     )
+
+
+def test_auto_saves_from_the_start_where_weights_alone_are_too_large_for_a_gpu(monkeypatch):
+    networks, gpu = (nn.Linear(10, 10, bias=False),), torch.device("cuda")
+    monkeypatch.setattr(read, "free_bytes", lambda device: 570)  # of which seven tenths are less than 400 bytes
+    with pytest.warns(Doubt, match="its parts come and go"):
+        assert saving_of(networks, "auto", gpu).on
+    assert not saving_of(networks, "high", gpu).on and saving_of(networks, "low", gpu).place == gpu
+    assert saving_of(networks, "low", torch.device("cpu")).place is None
+    monkeypatch.setattr(read, "free_bytes", lambda device: 580)
+    assert not saving_of(networks, "auto", gpu).on
