@@ -152,18 +152,16 @@ def _rows(steps: "Iterator[tuple[int, int, Scored]]") -> "Generator[Progress, No
 
 
 def _print_means(rows: "Sequence[Scored]") -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     from zeroshift.bench.summary import summaries
     from zeroshift.bench.table import figures_in
 
     found, names = summaries(rows), [*figures_in(rows), "seconds"]
-    table = Table("", *(one.entry for one in found), box=None)
+    wide = max(map(len, names))
+    print(f"means, and of how many edits:\n  {'':{wide}}", *(f"{one.entry:>16}" for one in found))
     for name in names:
-        cells = [one.means[name] for one in found]
-        table.add_row(name, *("" if not mean.count else f"{mean.value:.4g} [{mean.count}]" for mean in cells))
-    Console().print(table)
+        means = [(one.means[name], max(16, len(one.entry))) for one in found]
+        cells = ("" if not mean.count else f"{mean.value:.4g} [{mean.count}]" for mean, _ in means)
+        print(f"  {name:{wide}}", *(f"{cell:>{width}}" for cell, (_, width) in zip(cells, means, strict=True)))
 
 
 def report(
