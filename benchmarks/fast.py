@@ -15,12 +15,12 @@ from PIL import Image
 
 import zeroshift
 from zeroshift import EditSpec
-from zeroshift.batching import groups, look_at
 from zeroshift.bench.statistics import difference, mean_of
 from zeroshift.evaluation.imagenet import ImageNetJudge, as_bytes, open_judge, success
 from zeroshift.evaluation.pixels import psnr
 from zeroshift.methods import METHODS
-from zeroshift.running import run_groups
+from zeroshift.running.batching import groups, look_at
+from zeroshift.running.groups import run_groups
 
 
 def edited(editor: zeroshift.Editor, pictures: Sequence[Path], spec: EditSpec) -> tuple[list[Image.Image], float]:

@@ -22,6 +22,7 @@ from torch.profiler import ProfilerActivity, profile
 from benchmarks.pipeline import edit as pipeline_edit
 from benchmarks.setting import TASK, Setting
 from benchmarks.sizes import MODELS, Model, filled
+from zeroshift.asked.request import Request
 from zeroshift.backbones.compiling import compile_parts
 from zeroshift.backbones.saving import Saving
 from zeroshift.backbones.stable_diffusion import StableDiffusion
@@ -32,7 +33,6 @@ from zeroshift.image import Photo
 from zeroshift.image.tensors import to_tensor
 from zeroshift.inversion.base import finished
 from zeroshift.methods import Pix2PixZero
-from zeroshift.request import Request
 
 WARM_UP = 2
 """steps of the edit that comes first: it finds kernels, and compiles"""

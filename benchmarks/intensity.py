@@ -16,10 +16,10 @@ from PIL import Image
 
 import zeroshift
 from zeroshift import EditSpec
-from zeroshift.batching import groups, look_at
 from zeroshift.evaluation.imagenet import ImageNetJudge, open_judge
 from zeroshift.methods import METHODS
-from zeroshift.running import run_groups
+from zeroshift.running.batching import groups, look_at
+from zeroshift.running.groups import run_groups
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 

@@ -13,9 +13,9 @@ from PIL import Image
 
 import zeroshift
 from zeroshift import EditSpec, Photo
-from zeroshift.batching import groups, look_at
 from zeroshift.image.tensors import to_tensor
-from zeroshift.masking import placed
+from zeroshift.masks.masking import placed
+from zeroshift.running.batching import groups, look_at
 
 FEWEST = 50
 """pixels of subject or background from which on a picture counts"""

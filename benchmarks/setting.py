@@ -18,7 +18,7 @@ from zeroshift.control import PromptToPrompt
 from zeroshift.inversion.base import CleanLatents, finished
 from zeroshift.methods import Method
 from zeroshift.methods.base import edit_of, inversion_plan
-from zeroshift.sampling import sample
+from zeroshift.running.sampling import sample
 
 TASK = make_task("cat", "dog")
 SEED = 0

@@ -3,13 +3,13 @@
 import shlex
 from collections.abc import Sequence
 
+from zeroshift.asked.edits import EditSpec
+from zeroshift.asked.together import spread
 from zeroshift.cli import edit
 from zeroshift.cli.editing import numbers_of
 from zeroshift.cli.files import DEFAULT_PHOTOGRAPHS
 from zeroshift.cli.flags import nested
 from zeroshift.cli.main import app_for
-from zeroshift.edits import EditSpec
-from zeroshift.together import spread
 
 
 def asked(words: str) -> EditSpec:

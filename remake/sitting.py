@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from zeroshift import Result
-from zeroshift.batching import groups, look_at
+from zeroshift.asked.edits import EditSpec
 from zeroshift.editor import Editor
-from zeroshift.edits import EditSpec
 from zeroshift.image import Photo
 from zeroshift.inversions import InversionMemory
-from zeroshift.running import run_group
+from zeroshift.running.batching import groups, look_at
+from zeroshift.running.groups import run_group
 
 
 @dataclass(frozen=True, eq=False)

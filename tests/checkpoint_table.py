@@ -18,9 +18,9 @@ from zeroshift import Editor, load
 from zeroshift.cli.shared import hush_libraries
 from zeroshift.diffusion.noise import random_start
 from zeroshift.files import slug
-from zeroshift.from_noise import latent_shape
 from zeroshift.inversion import ValueEmbedding
 from zeroshift.methods import METHODS, Method
+from zeroshift.running.from_noise import latent_shape
 
 PAGE = Path(__file__).parent.parent / "docs/checkpoints.md"
 BEGIN, END = "<!-- table -->\n", "<!-- /table -->\n"

@@ -19,7 +19,7 @@ from zeroshift.inversion.base import CleanLatents, finished
 from zeroshift.methods.base import Method, Planned, inversion_plan
 from zeroshift.methods.base import plan as plan_of
 from zeroshift.methods.pix2pix_zero import Pix2PixZero
-from zeroshift.sampling import Branch, Step, sample
+from zeroshift.running.sampling import Branch, Step, sample
 
 TASK: Task = make_task("cat", "dog")
 STEPS = 4

@@ -4,12 +4,12 @@ import numpy as np
 import torch
 from PIL import Image
 
+from zeroshift.asked.request import Request
 from zeroshift.conditioning.shift import EditDirection
 from zeroshift.conditioning.task import make_task
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.image import Photo
 from zeroshift.methods import Pix2PixZero
-from zeroshift.request import Request
 
 METHOD = Pix2PixZero(steps=3, conditioning=EditDirection(words="swap"))
 REQUEST = Request(make_task("cat", "dog"), METHOD)

@@ -8,22 +8,22 @@ import torch
 from PIL import Image
 
 from tests.runs import method
+from zeroshift.asked.edits import EditSpec
+from zeroshift.asked.request import Request
+from zeroshift.asked.together import spread
 from zeroshift.backbones.stable_diffusion import StableDiffusion
-from zeroshift.batching import groups, look
 from zeroshift.conditioning.direction import direction_of_words
 from zeroshift.conditioning.task import make_task
 from zeroshift.doubts import Doubt
 from zeroshift.editor import Editor
-from zeroshift.edits import EditSpec
-from zeroshift.grouping import Asked, grouped, sharing
 from zeroshift.image import ImageError, Photo, frame
 from zeroshift.inversion.ddim import DDIMInversion
 from zeroshift.inversions import InversionMemory
 from zeroshift.memory.room import Room
-from zeroshift.request import Request
 from zeroshift.results import framed
-from zeroshift.running import run_group, run_groups
-from zeroshift.together import spread
+from zeroshift.running.batching import groups, look
+from zeroshift.running.grouping import Asked, grouped, sharing
+from zeroshift.running.groups import run_group, run_groups
 
 FEW = {"steps": 2, "conditioning": {"words": "swap"}}
 

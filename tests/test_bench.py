@@ -19,6 +19,7 @@ from PIL import Image
 
 import zeroshift
 from tests.shell import call, photograph, refused
+from zeroshift.asked.edits import EditSpec
 from zeroshift.bench import papers, scoring, statistics, table
 from zeroshift.bench.entries import Entry, planned, read_plan
 from zeroshift.bench.items import Benchmark, Row, Runs, picture_of, read_plain, write_plain
@@ -28,7 +29,6 @@ from zeroshift.bench.report import html_report
 from zeroshift.bench.running import TIMES, file_of, left, read_times, run
 from zeroshift.bench.scoring import Scored
 from zeroshift.bench.summary import summaries
-from zeroshift.edits import EditSpec
 
 FEW = {"steps": 2, "conditioning": {"sentences": 10}}
 

@@ -13,6 +13,7 @@ import zeroshift
 from tests.runs import TASK
 from tests.test_contract import combined, small
 from tests.test_several import pictures
+from zeroshift.asked.request import Request
 from zeroshift.conditioning.direction import direction_of_words
 from zeroshift.control.guidance import AttentionGuidance
 from zeroshift.control.replay import Replay
@@ -21,8 +22,7 @@ from zeroshift.diffusion.sites import select, tapped
 from zeroshift.inversion import EditFriendlyInversion, NullTextInversion
 from zeroshift.inversion.shortened import with_iterations
 from zeroshift.methods import METHODS, Method
-from zeroshift.request import Request
-from zeroshift.walking import Progress
+from zeroshift.running.walking import Progress
 
 
 def short(method: Method) -> Method:

@@ -12,11 +12,11 @@ from safetensors.torch import load_file, save_file
 
 from tests.tiny import COMMIT, hub_cache
 from zeroshift import load
+from zeroshift.asked.edits import EditSpec
 from zeroshift.backbones import load_backbone
 from zeroshift.backbones.checkpoint import SHIPPED, find_checkpoint
 from zeroshift.diffusion.backbone import Unsupported
 from zeroshift.editor import Editor
-from zeroshift.edits import EditSpec
 from zeroshift.loading import own_captioner
 from zeroshift.methods import DDIM
 from zeroshift.miniature.classifier import build_classifier, save_classifier

@@ -3,7 +3,7 @@
 import pytest
 
 from zeroshift.cli.progress import with_lines
-from zeroshift.walking import Progress
+from zeroshift.running.walking import Progress
 
 STEPS = [
     *(Progress("invert", done, 4, None) for done in (1, 2, 3, 4)),

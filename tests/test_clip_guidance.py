@@ -18,7 +18,7 @@ from zeroshift.diffusion.prediction import guided
 from zeroshift.diffusion.sites import Taps
 from zeroshift.inversion import DDIMInversion
 from zeroshift.methods import DDIM
-from zeroshift.sampling import followed, sample
+from zeroshift.running.sampling import followed, sample
 
 STEPS = 4
 PLAIN = DDIM(steps=STEPS, guidance_scale=3.0)

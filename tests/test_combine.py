@@ -11,6 +11,7 @@ from tests.runs import TASK, apart, clean, inverted, last, plan, translated
 from tests.test_several import pictures
 from tests.tiny import scheduler
 from tests.watch import calls
+from zeroshift.asked.request import Request
 from zeroshift.conditioning import Prompts
 from zeroshift.control import Refinement
 from zeroshift.diffusion.embedding import Embedding, TextRows, between, guidance_rows
@@ -18,9 +19,8 @@ from zeroshift.diffusion.noise import random_start
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.inversion import DDIMInversion, NegativePromptInversion, NoisedStart, RandomStart
 from zeroshift.methods import DDIM, SDEdit
-from zeroshift.request import Request
 from zeroshift.results import framed
-from zeroshift.translate import translate
+from zeroshift.running.translate import translate
 
 EQUAL = 1e-10
 STEPS = 4

@@ -10,6 +10,7 @@ import zeroshift
 from tests.runs import TASK, apart, clean, inverted, last, plan
 from tests.test_several import grey_levels, pictures
 from tests.tiny import WIDTH
+from zeroshift.asked.request import Request
 from zeroshift.backbones import Backbone
 from zeroshift.conditioning import AnyConditioning, EditDirection
 from zeroshift.control import AnyControl, AnyExtra, DeepCache
@@ -18,7 +19,6 @@ from zeroshift.inversion import AnyInversion, DirectInversion, RandomStart, Valu
 from zeroshift.inversion.shortened import with_iterations
 from zeroshift.methods import METHODS, Method, PromptToPrompt
 from zeroshift.options.errors import option_error
-from zeroshift.request import Request
 
 STEPS = 2
 

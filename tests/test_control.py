@@ -16,7 +16,7 @@ from zeroshift.diffusion.sites import NOTHING, Compute, Handler, Part, Site
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.inversion import DDIMInversion
 from zeroshift.methods import DDIM
-from zeroshift.sampling import Branch, sample
+from zeroshift.running.sampling import Branch, sample
 
 EQUAL = 1e-10
 

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from tests.runs import TASK, clean, inverted
+from zeroshift.asked.request import Request, check_shared
 from zeroshift.conditioning import Prompts
 from zeroshift.conditioning.base import EditContext
 from zeroshift.conditioning.task import Task, make_task
@@ -18,7 +19,6 @@ from zeroshift.diffusion.sites import NOTHING, Part, Selection, Site
 from zeroshift.inversion import AnyInversion, DDIMInversion, RandomStart
 from zeroshift.methods import Method
 from zeroshift.methods.base import ConditioningPart, GuidanceScale, InversionPart, Steps
-from zeroshift.request import Request, check_shared
 
 STEPS = 4
 

@@ -24,10 +24,10 @@ from zeroshift.cost.sketch import Sketch
 from zeroshift.diffusion.sites import NOTHING, Part, Site
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.inversion import DDIMInversion, DirectInversion, NoisedStart, RegularisedInversion
-from zeroshift.locating import where_words_look
+from zeroshift.masks.locating import where_words_look
 from zeroshift.methods import DDIM, Method, Pix2PixZero, SDEdit
 from zeroshift.methods import METHODS as ALL
-from zeroshift.sampling import Branch, sample
+from zeroshift.running.sampling import Branch, sample
 
 SHORT = SDEdit(steps=2, guidance_scale=1.0)
 UNGUIDED = Pix2PixZero(steps=50, inversion=DDIMInversion(), control=AttentionGuidance(lambda_xa=0))

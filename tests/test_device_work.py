@@ -22,7 +22,7 @@ from zeroshift.inversion.shortened import shortened
 from zeroshift.memory.rehearsal import edit_along_nothing, photograph_of
 from zeroshift.methods import METHODS
 from zeroshift.methods.base import inversion_plan
-from zeroshift.sampling import sample
+from zeroshift.running.sampling import sample
 
 
 class Asked(TorchDispatchMode):

@@ -397,9 +397,9 @@ def test_the_command_line(capsys, checkpoint, tmp_path, monkeypatch):
 
 
 def test_one_direction_for_several_targets_is_refused_in_python_too(tiny):
-    from zeroshift.batching import groups
+    from zeroshift.asked.edits import EditSpec
     from zeroshift.editor import Editor
-    from zeroshift.edits import EditSpec
+    from zeroshift.running.batching import groups
     from zeroshift.words import DoubtfulWords
 
     specs = [EditSpec(source="cat", target=target) for target in ("dog", "pug")]

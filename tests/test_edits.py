@@ -8,17 +8,17 @@ from pydantic import ValidationError
 from pydantic_core import to_jsonable_python
 
 from tests.saved import picture
-from zeroshift.asked_data import DirectionOfSentences, DirectionOfWords, SavedDirection
+from zeroshift.asked.data import DirectionOfSentences, DirectionOfWords, SavedDirection
+from zeroshift.asked.edits import EditSpec, spec_schema
+from zeroshift.asked.together import spread
 from zeroshift.cli.parts import parts_of
 from zeroshift.conditioning.direction import direction_of_words, make_direction
 from zeroshift.editor import Editor
-from zeroshift.edits import EditSpec, spec_schema
 from zeroshift.inversions import InversionMemory
 from zeroshift.methods import METHODS, SDEdit
 from zeroshift.options.errors import OptionError
 from zeroshift.options.fields import fields_of
 from zeroshift.presets import build_method, defaults_of
-from zeroshift.together import spread
 
 SPECS = [
     EditSpec(target="dog"),

@@ -9,10 +9,10 @@ import torch
 from PIL import Image
 
 from tests.tiny import tiny_backbone, vae
+from zeroshift.asked.edits import EditSpec
 from zeroshift.diffusion.finite import NotNumbers, check_finite
 from zeroshift.doubts import Doubt
 from zeroshift.editor import Editor
-from zeroshift.edits import EditSpec
 from zeroshift.image import Photo
 
 SPEC = EditSpec(target="dog", source="cat", options={"steps": 4, "conditioning": {"words": "swap"}})

@@ -10,11 +10,10 @@ import torch
 from PIL import Image
 
 from tests.shell import call, photograph
+from zeroshift.asked.edits import EditSpec
 from zeroshift.backbones.checkpoint import SHIPPED
-from zeroshift.batching import framed_alike, look, look_at
 from zeroshift.diffusion.backbone import Unsupported
 from zeroshift.editor import Editor
-from zeroshift.edits import EditSpec
 from zeroshift.frames import found, overlap, square
 from zeroshift.image import ImageError, Photo
 from zeroshift.image.framing import Box, middle
@@ -28,6 +27,7 @@ from zeroshift.miniature.reading import changes_all
 from zeroshift.options.errors import OptionError
 from zeroshift.recipe import parse_recipe
 from zeroshift.redo import replay, result_of
+from zeroshift.running.batching import framed_alike, look, look_at
 
 SPEC = EditSpec(target="dog", source="cat", method="sdedit", options={"steps": 2})
 WORDS = own_captioner(SHIPPED)

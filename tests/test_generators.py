@@ -14,13 +14,13 @@ from transformers import PreTrainedTokenizerFast
 
 from tests.shell import call, photograph, refused
 from tests.speaking import language_model, word_tokenizer
+from zeroshift.asked.edits import EditSpec
 from zeroshift.backbones.checkpoint import find_clip
 from zeroshift.captioning.blip import Blip
 from zeroshift.cli.sentences_from import SentenceFlags
 from zeroshift.cli.shared import ModelFlags
 from zeroshift.conditioning.direction import direction_of_words, load_direction, make_direction
 from zeroshift.diffusion.backbone import Unsupported
-from zeroshift.edits import EditSpec
 from zeroshift.generators import Remembered, StoppedShort, sift
 from zeroshift.generators.base import asked
 from zeroshift.generators.language_model import LanguageModel, ids_of, prompt_of

@@ -9,6 +9,7 @@ from torch import Tensor
 from tests.oracles import descend, expose, guide_and_move
 from tests.runs import STEPS, TASK, apart, clean, further_row, inverted, last, method, plan, prompts, translated
 from tests.watch import calls
+from zeroshift.asked.request import Request, check_shared
 from zeroshift.conditioning import EditDirection, Prompts
 from zeroshift.conditioning.direction import direction_of_words
 from zeroshift.control import AttentionGuidance
@@ -27,7 +28,6 @@ from zeroshift.inversion import (
 from zeroshift.inversion.noise import draw_rolls, regularise
 from zeroshift.methods import Pix2PixZero
 from zeroshift.presets import build_method
-from zeroshift.request import Request, check_shared
 
 EQUAL = 1e-10
 SAVINGS = {

@@ -3,13 +3,13 @@
 import pytest
 
 from tests.saved import METHOD, REQUEST, picture, random_trajectory
+from zeroshift.asked.edits import EditSpec
+from zeroshift.asked.request import Request
+from zeroshift.asked.together import spread
 from zeroshift.conditioning.task import make_task
 from zeroshift.editor import Editor
-from zeroshift.edits import EditSpec
 from zeroshift.inversions import InversionMemory, inversion_key, size_of
-from zeroshift.request import Request
 from zeroshift.results import framed
-from zeroshift.together import spread
 
 FEW = {"steps": 3, "conditioning": {"words": "swap"}}
 

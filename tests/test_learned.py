@@ -17,7 +17,7 @@ from zeroshift.diffusion.sites import NOTHING, Part, Site, Taps, select, tapped
 from zeroshift.diffusion.source_branch import record
 from zeroshift.diffusion.trajectory import Learned, Trajectory
 from zeroshift.methods import DDIM
-from zeroshift.sampling import Branch, sample
+from zeroshift.running.sampling import Branch, sample
 
 EQUAL = 1e-10
 STEPS = 4

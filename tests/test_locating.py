@@ -11,7 +11,7 @@ from zeroshift.conditioning.task import make_task
 from zeroshift.control.alignment import positions
 from zeroshift.diffusion.sites import recorder, tapped
 from zeroshift.image.cutting import INSIDE, cut_out
-from zeroshift.locating import DRAWS, LEVELS, where_words_look
+from zeroshift.masks.locating import DRAWS, LEVELS, where_words_look
 
 
 def scaled(values: torch.Tensor) -> torch.Tensor:

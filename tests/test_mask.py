@@ -11,13 +11,13 @@ from PIL import Image
 import zeroshift
 from tests.runs import apart, clean, inverted, last, plan
 from zeroshift import EditSpec, OptionError
-from zeroshift.asked_data import GivenMask
+from zeroshift.asked.data import GivenMask
 from zeroshift.control.base import Stack
 from zeroshift.control.mask_blend import MaskBlend, photograph_after
 from zeroshift.diffusion.schedule import join
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.image import Photo
-from zeroshift.masking import latent_mask, masked, places_of
+from zeroshift.masks.masking import latent_mask, masked, places_of
 from zeroshift.methods import METHODS
 from zeroshift.presets import build_method
 from zeroshift.results import framed

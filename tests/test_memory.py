@@ -9,22 +9,22 @@ import torch
 from PIL import Image
 
 from tests.runs import TASK, method
+from zeroshift.asked.edits import EditSpec
+from zeroshift.asked.request import Request
 from zeroshift.backbones.twin import twin
-from zeroshift.batching import groups, look
 from zeroshift.control.guidance import AttentionGuidance
 from zeroshift.control.none import NoControl
 from zeroshift.doubts import Doubt
 from zeroshift.editor import Editor
-from zeroshift.edits import EditSpec
 from zeroshift.image import Photo
 from zeroshift.memory import room as rooms
 from zeroshift.memory.held import bytes_held
 from zeroshift.memory.need import STEPS, need
 from zeroshift.memory.room import Room, Shortage, free_bytes, is_shortage
 from zeroshift.methods import METHODS
-from zeroshift.request import Request
-from zeroshift.running import run_groups
-from zeroshift.translate import translate
+from zeroshift.running.batching import groups, look
+from zeroshift.running.groups import run_groups
+from zeroshift.running.translate import translate
 
 KIB = 1024
 

@@ -13,6 +13,7 @@ from tests.runs import TASK
 from tests.shell import call
 from tests.test_several import grey_levels, pictures
 from zeroshift import methods
+from zeroshift.asked.request import Request
 from zeroshift.conditioning import Prompts
 from zeroshift.control import NoControl
 from zeroshift.cost.estimate import measure
@@ -22,7 +23,6 @@ from zeroshift.inversion.ddim import DDIMInversion
 from zeroshift.methods import METHODS, Method, Pix2PixZero
 from zeroshift.methods.base import ConditioningPart, ControlPart, GuidanceScale, Steps
 from zeroshift.presets import build_method
-from zeroshift.request import Request
 
 
 @final

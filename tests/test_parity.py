@@ -30,7 +30,7 @@ from zeroshift.inversion.ddim import walk_up
 from zeroshift.inversion.noise import draw_rolls, pooling_levels, regularise
 from zeroshift.inversion.regularised import RegularisedInversion
 from zeroshift.methods.pix2pix_zero import Pix2PixZero
-from zeroshift.sampling import Branch
+from zeroshift.running.sampling import Branch
 
 EQUAL = 1e-10
 STEPS = 5

@@ -23,7 +23,7 @@ from zeroshift.inversion.noise import draw_rolls
 from zeroshift.inversion.noised import NoisedStart
 from zeroshift.inversion.regularised import RegularisedInversion
 from zeroshift.methods.pix2pix_zero import Pix2PixZero
-from zeroshift.sampling import Branch, sample
+from zeroshift.running.sampling import Branch, sample
 
 EQUAL = 1e-10
 STILL = EditDirection(sentences=20, strength=0.0)

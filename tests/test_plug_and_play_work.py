@@ -14,7 +14,7 @@ from zeroshift.cost.estimate import measure
 from zeroshift.cost.flops import forward_flops
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.methods import PlugAndPlay
-from zeroshift.sampling import sample
+from zeroshift.running.sampling import sample
 
 STEPS = 5
 

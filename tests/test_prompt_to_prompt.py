@@ -7,6 +7,7 @@ import torch
 
 from tests.runs import apart, clean, inverted, last, plan, translated
 from tests.watch import calls, seen_rows
+from zeroshift.asked.request import Request
 from zeroshift.backbones.outline import outline_of_sd15
 from zeroshift.conditioning import Prompts
 from zeroshift.conditioning.base import EditContext
@@ -19,7 +20,6 @@ from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.inversion import DDIMInversion, DirectInversion
 from zeroshift.methods import PromptToPrompt
 from zeroshift.methods.base import edit_of
-from zeroshift.request import Request
 
 EQUAL = 1e-10
 STEPS = 5

@@ -16,9 +16,9 @@ from zeroshift.backbones.stable_diffusion import StableDiffusion
 from zeroshift.conditioning import EditDirection, RichPrompts
 from zeroshift.control import ClipGuidance, Refinement, SamplingNoise, SecondOrder
 from zeroshift.diffusion.schedule import Level
-from zeroshift.from_noise import generate
 from zeroshift.inversion import DDIMInversion, DirectInversion, EditFriendlyInversion, NoisedStart
 from zeroshift.methods import DDIM, METHODS, Method
+from zeroshift.running.from_noise import generate
 
 EQUAL = 1e-10
 SAID = {"timestep_spacing": "trailing", "rescale_betas_zero_snr": True}

@@ -55,7 +55,7 @@ def test_recipes_of_version_0_1_are_redone_byte_for_byte(capsys, checkpoint, tmp
     recipe = parse_recipe(read_recipe(OLD / name), name)
     if any(version(library) != old for library, old in recipe.versions.items()):
         pytest.skip("other versions of the libraries")
-    monkeypatch.setattr("zeroshift.request.version", lambda of: now if of == "zeroshift" else version(of))
+    monkeypatch.setattr("zeroshift.asked.request.version", lambda of: now if of == "zeroshift" else version(of))
     shutil.copytree(OLD, tmp_path / "old")
     monkeypatch.chdir(tmp_path)
     done = call(capsys, "redo", f"old/{name}", "-o", f"again{Path(name).suffix}", "--model", checkpoint)
@@ -76,7 +76,7 @@ def test_every_recipe_is_of_the_type_and_back(editor):
 
 
 def _request(editor: Editor):
-    from zeroshift.edits import EditSpec
+    from zeroshift.asked.edits import EditSpec
 
     return EditSpec(target="dog", source="cat", options={"steps": 2, "conditioning": {"words": "swap"}}).resolve(editor)
 

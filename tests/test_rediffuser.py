@@ -22,7 +22,7 @@ from zeroshift.diffusion.sites import tapped
 from zeroshift.diffusion.source_branch import SourceBranch, sliding
 from zeroshift.inversion import RegularisedInversion
 from zeroshift.methods import Pix2PixZero, ReDiffuser
-from zeroshift.sampling import sample
+from zeroshift.running.sampling import sample
 
 EQUAL = 1e-10
 VARIANTS = {

@@ -8,6 +8,7 @@ import torch
 from tests.rediffusing import RICH, rediffuser
 from tests.runs import STEPS, TASK, clean, further_row, last, plan, prompts, start, translated
 from tests.watch import calls
+from zeroshift.asked.request import Request, check_shared
 from zeroshift.conditioning.base import EditContext
 from zeroshift.conditioning.task import make_task
 from zeroshift.control import FusedGuidance
@@ -18,7 +19,6 @@ from zeroshift.inversion import DDIMInversion, DirectInversion, RegularisedInver
 from zeroshift.methods import Pix2PixZero, ReDiffuser
 from zeroshift.methods.base import shares_source
 from zeroshift.presets import build_method
-from zeroshift.request import Request, check_shared
 
 
 def test_rows_of_the_network(tiny):

@@ -5,8 +5,8 @@ from PIL import Image
 
 from tests.saved import picture
 from tests.shell import call, edit, photograph, refused
+from zeroshift.asked.edits import EditSpec
 from zeroshift.editor import Editor
-from zeroshift.edits import EditSpec
 from zeroshift.image import read_recipe
 from zeroshift.image.regions import Region
 

@@ -24,7 +24,7 @@ from zeroshift.inversion.ddim import DDIMInversion
 from zeroshift.methods.plug_and_play import PlugAndPlay
 from zeroshift.methods.prompt_to_prompt import PromptToPrompt
 from zeroshift.methods.rediffuser import ReDiffuser
-from zeroshift.sampling import Branch, sample
+from zeroshift.running.sampling import Branch, sample
 
 PLAIN = method(inversion=DDIMInversion())
 UNGUIDED = replace(PLAIN, control=AttentionGuidance(lambda_xa=0))

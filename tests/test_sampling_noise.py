@@ -11,7 +11,7 @@ from tests.runs import STEPS, TASK, apart, clean, inverted, last, plan, start, t
 from tests.tiny import scheduler
 from zeroshift.control import NoControl, SamplingNoise
 from zeroshift.methods import DDIM
-from zeroshift.sampling import sample
+from zeroshift.running.sampling import sample
 
 EQUAL = 1e-10
 

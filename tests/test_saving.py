@@ -13,20 +13,18 @@ from torch import nn
 from tests.runs import SAVINGS, TASK, method
 from tests.test_memory import memory_for, photos
 from tests.tiny import tiny_backbone
-from zeroshift import batching
+from zeroshift.asked.edits import EditSpec
+from zeroshift.asked.request import Request
 from zeroshift.backbones import latent, read
 from zeroshift.backbones import saving as savings
 from zeroshift.backbones.read import saving_of
 from zeroshift.backbones.saving import Saving
-from zeroshift.batching import look
 from zeroshift.cli.recipes import model_flags
 from zeroshift.conditioning.shift import EditDirection
 from zeroshift.control.guidance import AttentionGuidance
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.doubts import Doubt
 from zeroshift.editor import Editor
-from zeroshift.edits import EditSpec
-from zeroshift.generating import generate_all
 from zeroshift.inversion import NullTextInversion
 from zeroshift.inversion.base import CleanLatents, finished
 from zeroshift.memory import room as rooms
@@ -35,8 +33,10 @@ from zeroshift.memory.need import need, need_to_generate
 from zeroshift.methods import MirrorDiffusion, Pix2PixZero, ReDiffuser
 from zeroshift.methods.base import inversion_plan
 from zeroshift.recipe import parse_recipe
-from zeroshift.request import Request
-from zeroshift.translate import translate
+from zeroshift.running import batching
+from zeroshift.running.batching import look
+from zeroshift.running.generating import generate_all
+from zeroshift.running.translate import translate
 
 SHIPPED = {"name": "shipped", "sha256": "0" * 64}
 FEW = {"steps": 3, "conditioning": {"words": "swap"}}

@@ -24,8 +24,8 @@ from zeroshift.diffusion.backbone import Identity, Unsupported
 from zeroshift.diffusion.embedding import guidance_rows
 from zeroshift.diffusion.noise import random_start
 from zeroshift.diffusion.trajectory import Trajectory
-from zeroshift.from_noise import latent_shape
-from zeroshift.sampling import Branch, sample
+from zeroshift.running.from_noise import latent_shape
+from zeroshift.running.sampling import Branch, sample
 
 PROMPTS, STEPS, SEED = ["a photo of a cat", "a dog with a hat"], 6, 3
 

@@ -13,8 +13,8 @@ import zeroshift
 from zeroshift import EditSpec, replay
 from zeroshift.diffusion.backbone import Unsupported
 from zeroshift.image import Photo, encode_image, read_recipe
+from zeroshift.masks.segmenting import SegmentationNetwork
 from zeroshift.recipe import parse_recipe
-from zeroshift.segmenting import SegmentationNetwork
 
 PICTURE = np.full((96, 96, 3), 30, np.uint8)
 PICTURE[:, 48:] = 220

@@ -8,13 +8,13 @@ from PIL import Image
 
 import zeroshift
 from tests.runs import STEPS, TASK, method
+from zeroshift.asked.request import Request
 from zeroshift.conditioning.shift import EditDirection
 from zeroshift.conditioning.task import make_task
 from zeroshift.control.guidance import AttentionGuidance
 from zeroshift.image import Photo
 from zeroshift.inversion.ddim import DDIMInversion
 from zeroshift.methods.pix2pix_zero import Pix2PixZero
-from zeroshift.request import Request
 
 
 def pictures(count: int) -> list[Photo]:

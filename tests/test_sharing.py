@@ -15,7 +15,7 @@ from zeroshift.diffusion.embedding import Embedding, TextRows
 from zeroshift.diffusion.prediction import guided, joined, predict
 from zeroshift.diffusion.sites import NOTHING, Part, Recording, Selection, Site, Taps, nowhere, recorder, select, tapped
 from zeroshift.methods import DDIM
-from zeroshift.sampling import sample
+from zeroshift.running.sampling import sample
 
 EQUAL = 1e-10
 FIRST = "down_blocks.0.attentions.0.transformer_blocks.0"

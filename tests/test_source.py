@@ -22,7 +22,7 @@ from zeroshift.inversion.base import CleanLatents, InversionContext, finished
 from zeroshift.inversion.ddim import walk_up
 from zeroshift.inversion.grid import calls as calls_of
 from zeroshift.methods import DDIM
-from zeroshift.sampling import Branch, sample
+from zeroshift.running.sampling import Branch, sample
 
 EQUAL = 1e-10
 STEPS = 5

@@ -7,11 +7,11 @@ import torch
 
 from tests.saved import FACTS, REQUEST, picture, random_trajectory
 from tests.tiny import scheduler
+from zeroshift.asked.request import inversion_facts
 from zeroshift.diffusion.trajectory import Learned, Trajectory, load_trajectory, save_trajectory
-from zeroshift.inverting import invert
-from zeroshift.request import inversion_facts
 from zeroshift.results import framed
-from zeroshift.translate import translate
+from zeroshift.running.inverting import invert
+from zeroshift.running.translate import translate
 
 
 @pytest.mark.parametrize(("dtype", "replayed"), [(torch.float32, False), (torch.float64, True)])

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tests.saved import FACTS, METHOD, REQUEST, picture, random_trajectory
+from zeroshift.asked.request import Request, inversion_facts
 from zeroshift.cli.parts import parts_of
 from zeroshift.conditioning.direction import Direction, save_direction
 from zeroshift.conditioning.shift import EditDirection
@@ -19,7 +20,6 @@ from zeroshift.inversion.ddim import DDIMInversion
 from zeroshift.inversion.regularised import RegularisedInversion
 from zeroshift.methods import DDIM
 from zeroshift.presets import build_method
-from zeroshift.request import Request, inversion_facts
 from zeroshift.results import framed
 
 

@@ -15,8 +15,8 @@ from tests.test_pure_noise import TURBO
 from zeroshift import load
 from zeroshift.diffusion.noise import random_start
 from zeroshift.doubts import Doubt
-from zeroshift.from_noise import latent_shape
 from zeroshift.methods import METHODS
+from zeroshift.running.from_noise import latent_shape
 
 PHOTO = Image.new("RGB", (32, 32), "teal")
 

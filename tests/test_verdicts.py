@@ -9,11 +9,11 @@ from PIL import Image
 
 from tests.saved import picture
 from tests.shell import call, photograph
+from zeroshift.asked.edits import EditSpec
+from zeroshift.asked.request import Request
 from zeroshift.captioning import Judge
 from zeroshift.editor import Editor
-from zeroshift.edits import EditSpec
 from zeroshift.image import ImageError
-from zeroshift.request import Request
 from zeroshift.verdicts import CHANGED, change_between, verdict_of
 
 SPEC = EditSpec(target="dog", source="cat", method="sdedit", options={"steps": 2})

@@ -9,9 +9,9 @@ from tests.shell import call, edit, photograph
 from tests.test_several import grey_levels, pictures
 from tests.tiny import tiny_backbone
 from zeroshift import Editor
-from zeroshift.from_noise import generate
 from zeroshift.image import flatten, frame
 from zeroshift.methods import SDEdit
+from zeroshift.running.from_noise import generate
 
 QUICK = SDEdit(steps=2, guidance_scale=1.0)
 

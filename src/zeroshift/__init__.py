@@ -3,27 +3,27 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from zeroshift.batching import groups, look_at
+    from zeroshift.asked.edits import EditSpec, spec_schema
+    from zeroshift.asked.request import Request
+    from zeroshift.asked.together import spread
     from zeroshift.conditioning.direction import Direction
     from zeroshift.conditioning.task import Task
     from zeroshift.diffusion.backbone import Unsupported
     from zeroshift.diffusion.lock import Busy
     from zeroshift.editor import Editor
-    from zeroshift.edits import EditSpec, spec_schema
-    from zeroshift.grouping import Group
     from zeroshift.image import ImageError, Photo, encode_image, load_image, read_recipe, save_image
     from zeroshift.inversions import InversionMemory, InversionStore
-    from zeroshift.keeping import Kept, keep
     from zeroshift.loading import load
+    from zeroshift.masks.keeping import Kept, keep
     from zeroshift.methods import Method, Pix2PixZero
     from zeroshift.options.errors import OptionError
     from zeroshift.recipe import EditRecipe, GenerateRecipe, parse_recipe, recipe_schema
     from zeroshift.redo import remade_bytes, replay, result_of
-    from zeroshift.request import Request
     from zeroshift.results import Result
-    from zeroshift.running import run_group, run_groups
-    from zeroshift.together import spread
-    from zeroshift.walking import Progress
+    from zeroshift.running.batching import groups, look_at
+    from zeroshift.running.grouping import Group
+    from zeroshift.running.groups import run_group, run_groups
+    from zeroshift.running.walking import Progress
 
 __version__ = "0.2.0"
 __all__ = [
@@ -70,40 +70,40 @@ _HOME = {
     "Busy": "diffusion.lock",
     "Direction": "conditioning.direction",
     "EditRecipe": "recipe",
-    "EditSpec": "edits",
+    "EditSpec": "asked.edits",
     "Editor": "editor",
     "GenerateRecipe": "recipe",
-    "Group": "grouping",
+    "Group": "running.grouping",
     "ImageError": "image",
     "InversionMemory": "inversions",
     "InversionStore": "inversions",
-    "Kept": "keeping",
+    "Kept": "masks.keeping",
     "Method": "methods",
     "OptionError": "options.errors",
     "Photo": "image",
     "Pix2PixZero": "methods",
-    "Progress": "walking",
-    "Request": "request",
+    "Progress": "running.walking",
+    "Request": "asked.request",
     "Result": "results",
     "Task": "conditioning.task",
     "Unsupported": "diffusion.backbone",
     "encode_image": "image",
-    "groups": "batching",
-    "keep": "keeping",
+    "groups": "running.batching",
+    "keep": "masks.keeping",
     "load": "loading",
     "load_image": "image",
-    "look_at": "batching",
+    "look_at": "running.batching",
     "parse_recipe": "recipe",
     "read_recipe": "image",
     "recipe_schema": "recipe",
     "remade_bytes": "redo",
     "replay": "redo",
     "result_of": "redo",
-    "run_group": "running",
-    "run_groups": "running",
+    "run_group": "running.groups",
+    "run_groups": "running.groups",
     "save_image": "image",
-    "spec_schema": "edits",
-    "spread": "together",
+    "spec_schema": "asked.edits",
+    "spread": "asked.together",
 }
 
 

@@ -7,33 +7,33 @@ from typing import Unpack, overload
 
 from PIL import Image
 
-from zeroshift.asking import Asked, Batched, Targets, by_method, check_targets, seeds_of, spec_of, told
-from zeroshift.batching import check_sure, framed_alike, groups, look, look_at
+from zeroshift.asked.arguments import Asked, Batched, Targets, by_method, check_targets, seeds_of, spec_of, told
+from zeroshift.asked.edits import EditSpec
+from zeroshift.asked.request import Request
 from zeroshift.captioning import Captioner, Judge, Seen, Vocabulary, judge_of, vocabulary_of
 from zeroshift.conditioning.direction import Direction, as_direction
 from zeroshift.control.perceptual import Vgg
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.trajectory import Trajectory
-from zeroshift.edits import EditSpec
 from zeroshift.frames import SubjectFinder
-from zeroshift.from_noise import generate, translate_generated
 from zeroshift.generators.making import GeneratedDirections
-from zeroshift.grouping import Group
 from zeroshift.image import Fit, Photo, Picture, check_files
 from zeroshift.image.masks import Alpha, Said
 from zeroshift.image.regions import Region
 from zeroshift.image.tensors import to_pictures
 from zeroshift.inversions import InversionStore
-from zeroshift.inverting import invert
-from zeroshift.locating import Segmenter
-from zeroshift.masking import masked
+from zeroshift.masks.locating import Segmenter
+from zeroshift.masks.masking import masked
 from zeroshift.methods import Method
 from zeroshift.methods.idle import check_idle
 from zeroshift.presets import Options, build_method, faster, recommended
-from zeroshift.request import Request
 from zeroshift.results import Result
-from zeroshift.running import run_group, run_groups
-from zeroshift.walking import Progress
+from zeroshift.running.batching import check_sure, framed_alike, groups, look, look_at
+from zeroshift.running.from_noise import generate, translate_generated
+from zeroshift.running.grouping import Group
+from zeroshift.running.groups import run_group, run_groups
+from zeroshift.running.inverting import invert
+from zeroshift.running.walking import Progress
 from zeroshift.words import KnownWords, about_unknown, doubts_of_words, unknown_words
 
 
@@ -298,7 +298,7 @@ class Editor:
 
         Raises:
             ValueError: the pictures frame to different sizes or the edits cannot share a source (see
-                ``batching.groups``), or there are more or fewer seeds than pictures.
+                ``running.batching.groups``), or there are more or fewer seeds than pictures.
         """
         if not pictures or not requests:
             raise ValueError("There is nothing to do; give at least one picture and one edit of it.")

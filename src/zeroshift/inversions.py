@@ -9,10 +9,10 @@ from typing import Protocol
 
 from torch import Tensor
 
+from zeroshift.asked.request import Request, inversion_facts
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.methods.base import inversion_plan
-from zeroshift.request import Request, inversion_facts
 from zeroshift.results import FramedPhoto
 
 MOST_BYTES = 1 << 30

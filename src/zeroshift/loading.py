@@ -29,7 +29,7 @@ from zeroshift.editor import Editor, Sampling
 from zeroshift.frames import SubjectFinder
 from zeroshift.generators import Sentences
 from zeroshift.generators.making import GeneratedDirections, generator_of
-from zeroshift.locating import Segmenter
+from zeroshift.masks.locating import Segmenter
 from zeroshift.presets import presets_of
 from zeroshift.words import read_known_words
 
@@ -130,7 +130,7 @@ def open_segmenter(folder: str | Path, device: torch.device) -> Segmenter:
     Raises:
         ValueError: there is none.
     """
-    from zeroshift.segmenting import SegmentationNetwork
+    from zeroshift.masks.segmenting import SegmentationNetwork
 
     return SegmentationNetwork(folder, device.type)
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from zeroshift.edits import EditSpec
+from zeroshift.asked.edits import EditSpec
 from zeroshift.files import slug
 from zeroshift.image.reader import open_header
 from zeroshift.image.save import FORMATS

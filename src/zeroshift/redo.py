@@ -3,20 +3,20 @@
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 
+from zeroshift.asked.request import LIBRARIES, Request
 from zeroshift.conditioning.direction import Direction
 from zeroshift.conditioning.task import is_prompt, make_task
 from zeroshift.editor import Editor
-from zeroshift.from_noise import generate
 from zeroshift.image import Photo, encode_image
 from zeroshift.image.masks import ALPHA
 from zeroshift.image.regions import Region
 from zeroshift.image.save import Format
 from zeroshift.presets import build_method
 from zeroshift.recipe import EditRecipe, GenerateRecipe, Recipe
-from zeroshift.request import LIBRARIES, Request
 from zeroshift.results import Result
+from zeroshift.running.from_noise import generate
+from zeroshift.running.walking import Progress
 from zeroshift.sentences import printable
-from zeroshift.walking import Progress
 
 KEPT = ("source_path", "direction_path", "mask_path", "native", "exif", "caption", "rows", "row")
 """what a shell has added to a recipe, or what the run of one picture does not know"""

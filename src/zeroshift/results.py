@@ -21,7 +21,7 @@ from zeroshift.image.masks import mask_picture
 from zeroshift.image.registration import Mask, motion_of
 from zeroshift.image.tensors import to_pictures, to_tensor
 from zeroshift.recipe import EditRecipe
-from zeroshift.sampling import Step
+from zeroshift.running.sampling import Step
 
 if TYPE_CHECKING:
     from zeroshift.verdicts import Verdict

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image
 
+from zeroshift.asked.request import Request
 from zeroshift.captioning import Judge
 from zeroshift.image.errors import ImageError
-from zeroshift.request import Request
 from zeroshift.results import FramedPhoto, Result
-from zeroshift.walking import Progress
+from zeroshift.running.walking import Progress
 
 CELLS = 16
 """into how many cells a side is parted: fine detail, which an autoencoder loses in any case, averages out"""

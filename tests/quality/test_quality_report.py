@@ -16,7 +16,7 @@ from zeroshift.miniature.quality.extent import Extent
 from zeroshift.miniature.quality.figures import Quality, print_report, report
 from zeroshift.miniature.quality.subject import recommended_guidance
 from zeroshift.miniature.quality.table import table
-from zeroshift.walking import Progress
+from zeroshift.running.walking import Progress
 
 FEW = Extent(per_class=2, per_coat=3, inversions=2, steps=2)
 

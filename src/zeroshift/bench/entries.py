@@ -7,10 +7,10 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from zeroshift.asked.edits import EditSpec
+from zeroshift.asked.together import spread
 from zeroshift.bench.items import Item, first_fault
-from zeroshift.edits import EditSpec
 from zeroshift.presets import overlay
-from zeroshift.together import spread
 
 NAME = re.compile(r"\w[\w.+@-]*")
 

@@ -31,7 +31,7 @@ from zeroshift.sentences import printable
 if TYPE_CHECKING:
     from zeroshift.bench.entries import Entry
     from zeroshift.bench.running import Made, Step
-    from zeroshift.walking import Progress
+    from zeroshift.running.walking import Progress
 
 
 def command(tokens: Sequence[str]) -> App:
@@ -103,7 +103,7 @@ def run(
 
 
 def _counted(steps: "Iterator[Step]") -> "Generator[Progress, None, list[Made]]":
-    from zeroshift.walking import Progress
+    from zeroshift.running.walking import Progress
 
     failed = []
     for step in steps:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from zeroshift.bench.items import Benchmark
     from zeroshift.bench.judging import Judges
     from zeroshift.bench.scoring import Scored
-    from zeroshift.walking import Progress
+    from zeroshift.running.walking import Progress
 
 ROWS = "scores.jsonl"
 """where scores are kept, beside the table"""
@@ -142,7 +142,7 @@ def _pairs(photographs: Path, source: str | None, target: str | None) -> "Benchm
 
 
 def _rows(steps: "Iterator[tuple[int, int, Scored]]") -> "Generator[Progress, None, list[Scored]]":
-    from zeroshift.walking import Progress
+    from zeroshift.running.walking import Progress
 
     rows = []
     for done, total, row in steps:

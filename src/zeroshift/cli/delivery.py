@@ -20,7 +20,7 @@ from zeroshift.image.sheet import SIDE, sheet
 from zeroshift.naming import suffix_for, table_of
 
 if TYPE_CHECKING:
-    from zeroshift.edits import EditSpec
+    from zeroshift.asked.edits import EditSpec
     from zeroshift.generators.making import GeneratedDirections
     from zeroshift.results import FramedPhoto, Result
 

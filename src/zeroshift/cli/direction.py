@@ -113,7 +113,7 @@ def make(
 def encode(backbone: "Backbone", sets: "Sequence[Sequence[str]]", loud: Loudness) -> None:
     """Encode sets of sentences, showing how far it is; those that are kept are not encoded."""
     from zeroshift.conditioning.means import encoding
-    from zeroshift.walking import Progress
+    from zeroshift.running.walking import Progress
 
     begun = Progress("encoding", 0, sum(map(len, sets)), None)
     steps = (Progress("encoding", done, total, None) for done, total in encoding(backbone, sets))

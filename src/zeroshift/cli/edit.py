@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
+from zeroshift.asked.edits import EditSpec
 from zeroshift.cli.cache import DEFAULT_CACHE, CacheFlags
 from zeroshift.cli.editing import asked_for, check_all, photographs_of, written_files
 from zeroshift.cli.files import DEFAULT_PHOTOGRAPHS, DEFAULT_RESULTS, PhotographFlags, ResultFlags
@@ -29,7 +30,6 @@ from zeroshift.cli.shared import (
 )
 from zeroshift.cli.wrong import usage
 from zeroshift.conditioning.direction import as_direction
-from zeroshift.edits import EditSpec
 from zeroshift.generators.making import GeneratedDirections
 
 if TYPE_CHECKING:

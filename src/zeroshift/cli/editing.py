@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from zeroshift.asked.edits import EditSpec
+from zeroshift.asked.together import check_together, spread
 from zeroshift.cli.files import PhotographFlags, ResultFlags
 from zeroshift.cli.output import FOLDER, check_apart, check_picture, places, unused
 from zeroshift.cli.streams import STDIN, STDOUT
 from zeroshift.cli.wrong import Wrong, usage
-from zeroshift.edits import EditSpec
 from zeroshift.files import slug
 from zeroshift.image import find_pictures
 from zeroshift.image.sheet import check_rows
 from zeroshift.naming import USUAL, result_stem, suffix_for, table_of
-from zeroshift.together import check_together, spread
 
 T = TypeVar("T")
 

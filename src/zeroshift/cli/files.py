@@ -15,7 +15,7 @@ from zeroshift.image.framing import MOST_SIZE
 from zeroshift.image.masks import MOST_SOFT, Said
 
 if TYPE_CHECKING:
-    from zeroshift.asked_data import GivenMask
+    from zeroshift.asked.data import GivenMask
 
 MEGAPIXELS = 100.0
 REGION = Parameter(
@@ -112,7 +112,7 @@ class PhotographFlags:
         Raises:
             ImageError: the picture is unusable.
         """
-        from zeroshift.asked_data import GivenMask
+        from zeroshift.asked.data import GivenMask
 
         if self.mask_file is None:
             return None if self.mask is None else cast(Said, str(self.mask)), None

@@ -66,9 +66,9 @@ def generate(
     editor, _ = model.opened(loud)
     settle(editor.doubts(prompts), strict, loud)
     tell_moved(named, files, loud)
-    from zeroshift.generating import generate_all
     from zeroshift.image import encode_image
     from zeroshift.image.save import FORMATS
+    from zeroshift.running.generating import generate_all
 
     seeds, usual = [seed] * len(prompts), editor.sampled
     steps, guidance_scale = steps or usual.steps, guidance_scale or usual.guidance_scale

@@ -7,7 +7,7 @@ from typing import Annotated, cast
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from zeroshift.batching import check_sure, look
+from zeroshift.asked.request import Request, inversion_facts
 from zeroshift.cli.files import REGION, FrameSize
 from zeroshift.cli.flags import Flag, Given, with_flags
 from zeroshift.cli.invert_report import checked_report, write_report
@@ -34,9 +34,9 @@ from zeroshift.cli.wrong import Wrong, usage
 from zeroshift.conditioning.task import Task, complete_source
 from zeroshift.diffusion.trajectory import Trajectory, save_trajectory
 from zeroshift.image import Fit, load_image
-from zeroshift.inverting import invert as inverted
 from zeroshift.methods import Method
-from zeroshift.request import Request, inversion_facts
+from zeroshift.running.batching import check_sure, look
+from zeroshift.running.inverting import invert as inverted
 
 
 def command(tokens: Sequence[str]) -> App:

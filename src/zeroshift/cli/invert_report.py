@@ -14,11 +14,11 @@ from zeroshift.cli.wrong import Wrong
 if TYPE_CHECKING:
     from PIL import Image
 
+    from zeroshift.asked.request import Request
     from zeroshift.diffusion.backbone import Backbone
     from zeroshift.diffusion.trajectory import Trajectory
     from zeroshift.methods import Method
     from zeroshift.reports.mirror import Figures, Mirror, Spread, Way
-    from zeroshift.request import Request
     from zeroshift.results import FramedPhoto
 
 FIGURES, PICTURE = "report.json", "attention.png"
@@ -59,11 +59,11 @@ def write_report(
 
     The request's inversion is redescription; returned are what it found, and the seconds that everything took.
     """
+    from zeroshift.asked.request import inversion_facts
     from zeroshift.files import write_atomically
     from zeroshift.image.tensors import to_png
     from zeroshift.inversion import CleanLatents, InversionContext, Redescription
     from zeroshift.reports.mirror import compare
-    from zeroshift.request import inversion_facts
     from zeroshift.results import stacked
 
     begun, method = time.perf_counter(), request.method

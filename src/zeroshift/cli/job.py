@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zeroshift.batching import framed_alike, groups, look_at
 from zeroshift.cli.delivery import Place, deliver, finished, write_sheet
 from zeroshift.cli.editing import Photograph, Written
 from zeroshift.cli.files import PhotographFlags, ResultFlags
@@ -18,17 +17,18 @@ from zeroshift.cli.saved import saved
 from zeroshift.cli.shared import Loudness
 from zeroshift.image import ImageError, unreadable
 from zeroshift.inversions import InversionMemory
-from zeroshift.masking import Failed
-from zeroshift.running import run_groups
+from zeroshift.masks.masking import Failed
+from zeroshift.running.batching import framed_alike, groups, look_at
+from zeroshift.running.groups import run_groups
 
 if TYPE_CHECKING:
+    from zeroshift.asked.edits import EditSpec
     from zeroshift.conditioning.direction import Direction
     from zeroshift.editor import Editor
-    from zeroshift.edits import EditSpec
-    from zeroshift.grouping import Group
     from zeroshift.image import Photo
     from zeroshift.results import FramedPhoto
-    from zeroshift.walking import Progress
+    from zeroshift.running.grouping import Group
+    from zeroshift.running.walking import Progress
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from zeroshift.image import load_image, save_image
 
 if TYPE_CHECKING:
     from zeroshift.image.drift import Difference
-    from zeroshift.keeping import Kept
+    from zeroshift.masks.keeping import Kept
 
 
 def command(tokens: Sequence[str]) -> App:
@@ -61,7 +61,7 @@ def keep(
         check_picture(path)
     photo, edit = load_image(original, max_megapixels), load_image(edited, max_megapixels)
     shown = None if mask is None else load_image(mask, max_megapixels)
-    from zeroshift.keeping import keep as kept_of
+    from zeroshift.masks.keeping import keep as kept_of
 
     begun = time.perf_counter()
     kept = kept_of(photo, edit, mask=shown, soft=soft)

@@ -6,18 +6,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zeroshift.asked.request import describe
 from zeroshift.cli.editing import Photograph
 from zeroshift.cli.output import check_folder, relative
 from zeroshift.cli.wrong import Wrong
 from zeroshift.image import save_image
 from zeroshift.methods import Method
-from zeroshift.request import describe
 
 if TYPE_CHECKING:
     from zeroshift.editor import Editor
-    from zeroshift.grouping import Group
     from zeroshift.results import FramedPhoto
-    from zeroshift.walking import Progress
+    from zeroshift.running.grouping import Group
+    from zeroshift.running.walking import Progress
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from zeroshift.walking import Progress
+    from zeroshift.running.walking import Progress
 
 T = TypeVar("T")
 PAUSE = 15.0

@@ -18,7 +18,7 @@ from zeroshift.cli.shared import as_app, hush_libraries
 from zeroshift.miniature.quality.extent import Extent
 
 if TYPE_CHECKING:
-    from zeroshift.walking import Progress
+    from zeroshift.running.walking import Progress
 
 T = TypeVar("T")
 

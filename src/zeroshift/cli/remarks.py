@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from zeroshift.cli.shared import Loudness
 from zeroshift.cli.wrong import as_flags
 from zeroshift.image import ImageError
-from zeroshift.masking import Failed
+from zeroshift.masks.masking import Failed
 from zeroshift.sentences import printable
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from zeroshift.cli.shared import Loudness
 if TYPE_CHECKING:
     from zeroshift.diffusion.trajectory import Trajectory
     from zeroshift.editor import Editor
-    from zeroshift.grouping import Group
+    from zeroshift.running.grouping import Group
 
 
 def saved(
@@ -28,8 +28,8 @@ def saved(
     trajectory, facts = load_trajectory(path, editor.backbone)
 
     def checked() -> "Iterator[Group]":
+        from zeroshift.asked.request import inversion_facts
         from zeroshift.diffusion.agreement import check_facts, check_tensors
-        from zeroshift.request import inversion_facts
 
         for group in wanted:
             needed = inversion_facts(editor.backbone, group.frames, group.requests[0], seeds=group.seeds)

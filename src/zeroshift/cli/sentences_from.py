@@ -14,7 +14,7 @@ from zeroshift.cli.wrong import Wrong, usage
 from zeroshift.files import free, slug, write_atomically
 
 if TYPE_CHECKING:
-    from zeroshift.edits import EditSpec
+    from zeroshift.asked.edits import EditSpec
     from zeroshift.generators import Sentences
     from zeroshift.generators.making import GeneratedDirections
 

@@ -21,11 +21,11 @@ from zeroshift.diffusion.source_branch import Recorded, SourceBranch, sliding
 from zeroshift.diffusion.trajectory import Learned, Trajectory
 from zeroshift.inversion.base import finished
 from zeroshift.inversion.shortened import iterations, shortened, with_iterations
-from zeroshift.locating import where_words_look
+from zeroshift.masks.locating import where_words_look
 from zeroshift.memory.rehearsal import NOTHING_SAID, edit_along_nothing, photograph_of
 from zeroshift.methods import Method
 from zeroshift.methods.base import inversion_plan
-from zeroshift.sampling import Branch, sample, touched
+from zeroshift.running.sampling import Branch, sample, touched
 
 T = TypeVar("T")
 AT = (3, 4)

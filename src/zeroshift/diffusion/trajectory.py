@@ -63,7 +63,7 @@ class Trajectory:
     multistep: bool = False
     """whether every branch takes steps of second order (``Multistep``)"""
     facts: Mapping[str, str] = field(default_factory=dict)
-    """what its bits depend on (``request.inversion_facts``); an edit of anything else refuses it"""
+    """what its bits depend on (``asked.request.inversion_facts``); an edit of anything else refuses it"""
 
     @property
     def start(self) -> Tensor:

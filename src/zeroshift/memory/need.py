@@ -17,7 +17,7 @@ from zeroshift.memory.held import bytes_held
 from zeroshift.memory.rehearsal import edit_along_nothing, photograph_of
 from zeroshift.methods import Method
 from zeroshift.methods.base import inversion_plan
-from zeroshift.sampling import Branch, sample
+from zeroshift.running.sampling import Branch, sample
 
 STEPS = 2
 """that are rehearsed: nothing is held for longer than that, but what ``kept`` counts"""

@@ -13,7 +13,7 @@ from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.inversion import CleanLatents
 from zeroshift.methods import Method
 from zeroshift.methods.base import edit_of
-from zeroshift.sampling import Branch
+from zeroshift.running.sampling import Branch
 
 NOTHING_SAID = Task("a photo", "a picture", "a photo", "a picture", None)
 """an edit that swaps no word"""

@@ -5,8 +5,8 @@ from typing import TypeAlias
 
 import torch
 
+from zeroshift.asked.request import Request
 from zeroshift.memory.free import TAKEN, free_bytes
-from zeroshift.request import Request
 
 Need: TypeAlias = Callable[[tuple[Request, ...], tuple[int, int]], int]
 """bytes that one picture of a size (width, height) takes, of which all requests are asked"""

@@ -17,7 +17,7 @@ from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.sites import NOTHING, Part, Site
 from zeroshift.inversion import AnyInversion
 from zeroshift.inversion.base import InversionContext as InversionPlan
-from zeroshift.sampling import Branch
+from zeroshift.running.sampling import Branch
 
 Steps: TypeAlias = Annotated[StrictInt, Field(ge=1, le=999, description="sampling steps")]
 GuidanceScale: TypeAlias = Annotated[

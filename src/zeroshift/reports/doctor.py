@@ -26,12 +26,12 @@ from zeroshift.backbones.stable_diffusion import StableDiffusion
 from zeroshift.backbones.whole import read_object
 from zeroshift.cost.counting import count, direction_flops
 from zeroshift.cost.flops import forward_flops
-from zeroshift.grouping import BATCH
 from zeroshift.memory.free import free_bytes
 from zeroshift.memory.need import need
 from zeroshift.memory.room import pictures_within
 from zeroshift.methods import METHODS, Method
 from zeroshift.presets import build_method, presets_of
+from zeroshift.running.grouping import BATCH
 
 ALL = tuple(method.name for method in METHODS)
 OPTIONAL = {

@@ -41,7 +41,7 @@ from zeroshift.miniature.quality.neighbours import beside, nearest
 from zeroshift.miniature.quality.reconstruction import fit_patch_pca, reconstructed
 from zeroshift.miniature.quality.subject import Subject, missing, opened, recommended_guidance
 from zeroshift.miniature.quality.table import named, shown
-from zeroshift.walking import Progress
+from zeroshift.running.walking import Progress
 
 
 @dataclass(frozen=True)

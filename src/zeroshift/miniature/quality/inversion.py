@@ -12,7 +12,7 @@ from zeroshift.diffusion.embedding import guidance_rows
 from zeroshift.image.tensors import to_bytes
 from zeroshift.inversion import CleanLatents, DDIMInversion, InversionContext
 from zeroshift.inversion.base import finished
-from zeroshift.sampling import Branch, sample
+from zeroshift.running.sampling import Branch, sample
 
 INVERSION = DDIMInversion()
 

@@ -11,7 +11,7 @@ from zeroshift.miniature.classifier import resized
 from zeroshift.miniature.quality.agreement import Order
 from zeroshift.miniature.quality.reconstruction import reconstructed
 from zeroshift.miniature.quality.subject import Subject
-from zeroshift.walking import Progress
+from zeroshift.running.walking import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Generator

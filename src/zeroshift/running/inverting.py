@@ -3,6 +3,7 @@
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 
+from zeroshift.asked.request import Request, inversion_facts
 from zeroshift.diffusion.agreement import check_facts
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.embedding import Embedding
@@ -12,9 +13,8 @@ from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.inversion.base import CleanLatents
 from zeroshift.inversions import InversionStore, inversion_key
 from zeroshift.methods.base import inversion_plan
-from zeroshift.request import Request, inversion_facts
 from zeroshift.results import FramedPhoto, stacked
-from zeroshift.walking import Progress
+from zeroshift.running.walking import Progress
 
 
 def invert(

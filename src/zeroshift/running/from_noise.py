@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from PIL import Image
 
+from zeroshift.asked.request import Request, check_shared, describe, made_by, tiles
 from zeroshift.conditioning.prompts import FixedPrompts
 from zeroshift.control.base import Control
 from zeroshift.control.perceptual import Vgg
@@ -15,10 +16,9 @@ from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.image.tensors import to_pictures
 from zeroshift.methods.base import Planned
 from zeroshift.recipe import GenerateRecipe, check_rows
-from zeroshift.request import Request, check_shared, describe, made_by, tiles
 from zeroshift.results import Natives, Result, decode, recipe_of
-from zeroshift.sampling import Branch
-from zeroshift.walking import Progress, planned_for, prepared, progress_of, walk
+from zeroshift.running.sampling import Branch
+from zeroshift.running.walking import Progress, planned_for, prepared, progress_of, walk
 
 
 def translate_generated(

@@ -5,24 +5,24 @@ from dataclasses import replace
 from itertools import count, islice
 from typing import TYPE_CHECKING
 
+from zeroshift.asked.edits import EditSpec
+from zeroshift.asked.request import Request
+from zeroshift.asked.together import check_together, seeds_in_vain
 from zeroshift.captioning import Captioner, Knowing, Seen, see
 from zeroshift.conditioning.direction import Direction
 from zeroshift.diffusion.backbone import Backbone, Unsupported
 from zeroshift.doubts import doubt
-from zeroshift.edits import EditSpec
 from zeroshift.frames import Choose, chooser
-from zeroshift.grouping import BATCH, Asked, Group, grouped
 from zeroshift.image import Fit, Photo, Picture, as_photo
 from zeroshift.image.masks import ALPHA
 from zeroshift.image.regions import Region
-from zeroshift.masking import Failed, masked
+from zeroshift.masks.masking import Failed, masked
 from zeroshift.memory.need import need
 from zeroshift.memory.room import Room
 from zeroshift.methods.base import Method
 from zeroshift.recipe import MOST_ROWS
-from zeroshift.request import Request
 from zeroshift.results import FramedPhoto, framed_as
-from zeroshift.together import check_together, seeds_in_vain
+from zeroshift.running.grouping import BATCH, Asked, Group, grouped
 from zeroshift.words import DoubtfulWords
 
 if TYPE_CHECKING:

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from zeroshift.asked.request import Request
 from zeroshift.memory.room import Room
 from zeroshift.methods.base import source_key
 from zeroshift.recipe import MOST_ROWS
-from zeroshift.request import Request
 from zeroshift.results import FramedPhoto
 
 BATCH = 16

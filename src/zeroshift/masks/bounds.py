@@ -5,14 +5,14 @@ from dataclasses import replace
 
 from torch import Tensor
 
+from zeroshift.asked.request import Request
 from zeroshift.control.base import Control, Stack
 from zeroshift.control.later_start import LaterStart
 from zeroshift.control.mask_blend import MaskBlend
 from zeroshift.diffusion.backbone import Backbone
-from zeroshift.masking import latent_mask
+from zeroshift.masks.masking import latent_mask
 from zeroshift.methods import Method
 from zeroshift.methods.base import Planned
-from zeroshift.request import Request
 from zeroshift.results import FramedPhoto, Place, Result
 
 

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias, TypedDict, cast, get_args
 
-from zeroshift.asked_data import GivenMask
+from zeroshift.asked.data import GivenMask
+from zeroshift.asked.edits import EditSpec
+from zeroshift.asked.together import check_together
 from zeroshift.conditioning.direction import Direction
 from zeroshift.diffusion.noise import check_seeds
-from zeroshift.edits import EditSpec
 from zeroshift.image import Fit, Photo, Picture, as_photo
 from zeroshift.image.masks import Said
 from zeroshift.image.regions import Region
 from zeroshift.inversions import InversionStore
 from zeroshift.methods import Method
-from zeroshift.together import check_together
 
 Targets: TypeAlias = list[str] | tuple[str, ...]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from zeroshift.bounds import bound_as
+from zeroshift.asked.request import Request
 from zeroshift.conditioning.base import EditContext
 from zeroshift.conditioning.direction import Direction
 from zeroshift.control.perceptual import Vgg
@@ -14,10 +14,10 @@ from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.embedding import Embedding
 from zeroshift.diffusion.finite import check_finite
 from zeroshift.diffusion.trajectory import Trajectory
+from zeroshift.masks.bounds import bound_as
 from zeroshift.methods.base import Planned, plan
-from zeroshift.request import Request
 from zeroshift.results import Result
-from zeroshift.sampling import Step, sample
+from zeroshift.running.sampling import Step, sample
 
 
 @dataclass(frozen=True, eq=False)

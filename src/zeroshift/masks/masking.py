@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from zeroshift.asked.request import Request
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.image import ImageError, Photo
 from zeroshift.image.changes import disk
@@ -20,8 +21,7 @@ from zeroshift.image.cutting import cut_out
 from zeroshift.image.framing import Framing
 from zeroshift.image.masks import ALPHA, Alpha, mask_picture, read_mask
 from zeroshift.image.registration import Mask
-from zeroshift.locating import Segmenter, where_words_look
-from zeroshift.request import Request
+from zeroshift.masks.locating import Segmenter, where_words_look
 from zeroshift.results import FramedPhoto, Place
 
 SOFT = 1 / 60

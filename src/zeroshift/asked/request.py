@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from zeroshift.conditioning.task import Task
 from zeroshift.diffusion.backbone import Backbone
-from zeroshift.locating import Segmenter
+from zeroshift.masks.locating import Segmenter
 from zeroshift.methods import Method
 from zeroshift.methods.base import source_key
 from zeroshift.results import FramedPhoto

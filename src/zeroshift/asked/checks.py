@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, get_args
 
-from zeroshift.asked_data import Options
+from zeroshift.asked.data import Options
 from zeroshift.frames import Told
 from zeroshift.image import ImageError
 from zeroshift.image.regions import Region
@@ -14,7 +14,7 @@ from zeroshift.options.errors import OptionError
 from zeroshift.options.fields import fields_of
 
 if TYPE_CHECKING:
-    from zeroshift.edits import EditSpec
+    from zeroshift.asked.edits import EditSpec
 
 
 @contextmanager

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from zeroshift.checks import at
-from zeroshift.edits import EditSpec
+from zeroshift.asked.checks import at
+from zeroshift.asked.edits import EditSpec
 from zeroshift.methods import by_name
 from zeroshift.methods.idle import part_of
 from zeroshift.options.errors import OptionError

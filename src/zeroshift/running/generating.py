@@ -3,12 +3,12 @@
 from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from zeroshift.from_noise import generate
-from zeroshift.grouping import BATCH
 from zeroshift.memory.need import need_to_generate
 from zeroshift.memory.room import Room, Shortage, is_shortage
-from zeroshift.running import fewer, saves
-from zeroshift.walking import Progress
+from zeroshift.running.from_noise import generate
+from zeroshift.running.grouping import BATCH
+from zeroshift.running.groups import fewer, saves
+from zeroshift.running.walking import Progress
 
 if TYPE_CHECKING:
     from zeroshift.editor import Editor

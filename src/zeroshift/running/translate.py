@@ -5,20 +5,20 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from zeroshift.bounds import bounded, with_stills
+from zeroshift.asked.request import Request, check_shared, describe, tiles
 from zeroshift.control.perceptual import Vgg
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.noise import check_seeds
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.image.tensors import to_pictures
 from zeroshift.inversions import InversionStore
-from zeroshift.inverting import check_given, found
-from zeroshift.locating import Segmenter
-from zeroshift.masking import masked_by, placed
+from zeroshift.masks.bounds import bounded, with_stills
+from zeroshift.masks.locating import Segmenter
+from zeroshift.masks.masking import masked_by, placed
 from zeroshift.recipe import check_rows
-from zeroshift.request import Request, check_shared, describe, tiles
 from zeroshift.results import Detail, FramedPhoto, decode, put_back, stacked
-from zeroshift.walking import Progress, planned_for, prepared, progress_of, walk
+from zeroshift.running.inverting import check_given, found
+from zeroshift.running.walking import Progress, planned_for, prepared, progress_of, walk
 
 
 def translate(

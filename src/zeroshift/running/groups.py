@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.doubts import doubt
-from zeroshift.grouping import Group
 from zeroshift.inversions import InversionStore
-from zeroshift.masking import Failed
+from zeroshift.masks.masking import Failed
 from zeroshift.memory.room import Room, Shortage, is_shortage
-from zeroshift.translate import translate
+from zeroshift.running.grouping import Group
+from zeroshift.running.translate import translate
+from zeroshift.running.walking import Progress
 from zeroshift.verdicts import with_verdicts
-from zeroshift.walking import Progress
 
 if TYPE_CHECKING:
     from zeroshift.editor import Editor

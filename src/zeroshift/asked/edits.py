@@ -12,7 +12,8 @@ from pydantic import (
     ValidationError,
 )
 
-from zeroshift.asked_data import (
+from zeroshift.asked.checks import at, check_directed, check_mask, check_region, check_run, check_soft, check_source
+from zeroshift.asked.data import (
     AnyDirection,
     Data,
     DirectionOfSentences,
@@ -23,8 +24,8 @@ from zeroshift.asked_data import (
     SavedDirection,
     Seed,
 )
+from zeroshift.asked.request import Request
 from zeroshift.captioning import Scope, Vocabulary
-from zeroshift.checks import at, check_directed, check_mask, check_region, check_run, check_soft, check_source
 from zeroshift.conditioning.direction import Direction, direction_of_words, make_direction
 from zeroshift.conditioning.direction import doubts as doubts_of_direction
 from zeroshift.conditioning.task import Task, check_target, complete_source, make_task
@@ -38,7 +39,6 @@ from zeroshift.options.errors import OptionError, option_error
 from zeroshift.options.fields import fields_of
 from zeroshift.options.schema import with_options
 from zeroshift.presets import build_method, faster
-from zeroshift.request import Request
 from zeroshift.sentences import template_sentences
 from zeroshift.words import DoubtfulWords
 

@@ -1,0 +1,1 @@
+"""Where a photograph may change: masks that are given or found, and what keeps all else."""

@@ -1,0 +1,1 @@
+"""How edits run: pictures framed and grouped, inverted and sampled, in batches."""
