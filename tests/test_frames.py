@@ -13,6 +13,7 @@ from tests.shell import call, photograph
 from zeroshift.asked.edits import EditSpec
 from zeroshift.backbones.checkpoint import SHIPPED
 from zeroshift.diffusion.backbone import Unsupported
+from zeroshift.doubts import Doubt
 from zeroshift.editor import Editor
 from zeroshift.frames import found, overlap, square
 from zeroshift.image import ImageError, Photo
@@ -20,6 +21,7 @@ from zeroshift.image.framing import Box, middle
 from zeroshift.image.recipe import read_recipe
 from zeroshift.inversions import InversionMemory
 from zeroshift.loading import own_captioner
+from zeroshift.methods import SDEdit
 from zeroshift.miniature.classifier import build_classifier, save_classifier
 from zeroshift.miniature.finder import Finder, save_finder
 from zeroshift.miniature.finder_network import FinderNetwork
@@ -258,3 +260,24 @@ def test_targets_of_one_command_have_their_own_frames(capsys, finding):
     assert [recipe["target"] for recipe in recipes] == ["dog", "sketch", "fox"]
     assert [recipe["fit"] for recipe in recipes] == ["aspect"] * 3
     assert recipes[0]["region"] == recipes[2]["region"] and "region" not in recipes[1]
+
+
+@pytest.mark.parametrize(
+    ("where", "box"),
+    [((10, 50, 30, 60), (4, 39, 36, 71)), ((0, 20, 100, 30), (0, 0, 100, 80)), ((90, 0, 120, 20), (81, 0, 120, 39))],
+)
+def test_the_part_around_a_given_mask_goes_before_one_that_is_found(tiny, where: Box, box: Box):
+    left, top, right, bottom = where
+    drawn = np.zeros((80, 120, 3), np.uint8)
+    drawn[top:bottom, left:right] = 255
+    mask, taken = Photo.of(Image.fromarray(drawn)), photo(120, 80)
+    result = editor_of(tiny, (60, 10, 108, 58)).edit(taken, "cat", "dog", method=SDEdit(steps=2), mask=mask, soft=0)
+    changed = (np.asarray(result.image) != np.asarray(taken.image)).any(2)
+    assert not changed[drawn[..., 0] == 0].any() and changed[drawn[..., 0] > 0].mean() > 0.9
+    assert result.recipe["region"] == [*box]
+
+
+def test_a_mask_that_a_region_cuts_is_told(tiny):
+    mask = Photo.of(Image.new("RGB", (120, 80), "white"))
+    with pytest.warns(Doubt, match="reaches beyond the part that is edited"):
+        Editor(tiny, {}).edit(photo(120, 80), "cat", "dog", method=SDEdit(steps=2), mask=mask, region="0,0,40,40")

@@ -5,18 +5,22 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
+import numpy as np
 from PIL import Image
 
 from zeroshift.diffusion.backbone import Unsupported
-from zeroshift.image import Fit
+from zeroshift.image import Fit, Photo
 from zeroshift.image.framing import Box, Size, middle
 from zeroshift.image.regions import MIN_REGION, Region
+from zeroshift.image.registration import Mask
 
 if TYPE_CHECKING:
     from zeroshift.editor import Editor
 
 Told: TypeAlias = Literal["auto", "none"]
 """auto: where the subject is; none: all of the picture, as its fit frames it"""
+ROOM = 1.3
+"""side of the square around a mask, of the mask's longer side"""
 ALIKE = 0.75
 """overlap of two squares, of their union, from which on a found one is no better than the middle one"""
 WHOLE = 2
@@ -49,11 +53,19 @@ class Choice:
     """where the subject is in a picture of which all is framed, if it was found"""
 
 
-Choose: TypeAlias = Callable[[Image.Image], Choice]
+Choose: TypeAlias = Callable[[Photo], Choice]
+Allowed: TypeAlias = Callable[[Photo], Mask]
+"""where a photograph may change, if somebody said so; raises ImageError where that cannot be"""
 
 
 def chooser(
-    editor: "Editor", fit: Fit | None, region: str | Region | None, *, whole: bool = False, size: int | None = None
+    editor: "Editor",
+    fit: Fit | None,
+    region: str | Region | None,
+    *,
+    whole: bool = False,
+    size: int | None = None,
+    allowed: Allowed | None = None,
 ) -> Choose:
     """What chooses the part of every picture that is edited.
 
@@ -64,32 +76,53 @@ def chooser(
         whole: whether what is asked for changes the whole picture, so that None is all of it in its proportions.
         size: side in pixels of the square whose pixels the frame has; None is the model's own, or of all of a picture
             up to ``WHOLE`` times that.
+        allowed: where a photograph may change, if a mask says so: the part around it goes before one that is found.
 
     Raises:
         Unsupported: the subject shall be found, and the model has no finder.
         ImageError: it is no region.
     """
-    choose = _chooser(editor, fit, region, whole)
+    choose = _chooser(editor, fit, region, whole, allowed)
     own = editor.backbone.size
-    return choose if size is None else lambda picture: replace(choose(picture), size=None if size == own else size)
+    return choose if size is None else lambda photo: replace(choose(photo), size=None if size == own else size)
 
 
-def _chooser(editor: "Editor", fit: Fit | None, region: str | Region | None, whole: bool) -> Choose:
-    finder, usual = editor.finder, fit or editor.default_fit
+def _chooser(
+    editor: "Editor", fit: Fit | None, region: str | Region | None, whole: bool, allowed: Allowed | None
+) -> Choose:
+    finder, usual, size = editor.finder, fit or editor.default_fit, editor.backbone.size
     if region == "auto" and finder is None:
         raise Unsupported(
             f"The model {editor.backbone.identity.name} has no finder of subjects, so it cannot choose the `region`; "
             "give it as X,Y,W,H, or load the model with a `finder`."
         )
     if region == "none" or (region is None and (fit is not None or finder is None)):
-        return lambda picture: Choice(usual)
+        return lambda photo: Choice(usual)
     if region is None or region == "auto":
         assert finder is not None
+        if allowed is not None:
+            return lambda photo: around(allowed(photo), fit or "aspect", usual, size)
         if region is None and whole:
-            return lambda picture: all_of(finder, picture, editor.backbone.size, editor.backbone.multiple)
-        return lambda picture: found(finder, picture, fit or "aspect", usual, editor.backbone.size)
+            return lambda photo: all_of(finder, photo.image, size, editor.backbone.multiple)
+        return lambda photo: found(finder, photo.image, fit or "aspect", usual, size)
     wanted = Region.parse(region) if isinstance(region, str) else region
-    return lambda picture: Choice(fit or "aspect", wanted.box(picture.size))
+    return lambda photo: Choice(fit or "aspect", wanted.box(photo.image.size))
+
+
+def around(mask: Mask, fit: Fit, usual: Fit, size: int) -> Choice:
+    """The part around a mask (H, W), a square where the picture has room for one, with all of it ``fit``.
+
+    All of a square picture of no more than about ``size`` pixels a side.
+    """
+    height, width = mask.shape
+    if width == height <= size * 5 / 4:
+        return Choice(usual)
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    left, top, right, bottom = int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+    side = max(ROOM * max(right - left, bottom - top), size)
+    box = square(((left + right) / 2, (top + bottom) / 2), side, (width, height))
+    box = (min(box[0], left), min(box[1], top), max(box[2], right), max(box[3], bottom))
+    return Choice(fit, box, f"the part around the mask, {Region.of(box)}")
 
 
 def all_of(finder: SubjectFinder, picture: Image.Image, size: int, multiple: int) -> Choice:

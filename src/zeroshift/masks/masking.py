@@ -15,11 +15,12 @@ from torch import Tensor
 
 from zeroshift.asked.request import Request
 from zeroshift.diffusion.backbone import Backbone
+from zeroshift.doubts import doubt
 from zeroshift.image import ImageError, Photo
 from zeroshift.image.changes import disk
 from zeroshift.image.cutting import cut_out
 from zeroshift.image.framing import Framing
-from zeroshift.image.masks import ALPHA, Alpha, mask_picture, read_mask
+from zeroshift.image.masks import Alpha, mask_picture, read_mask
 from zeroshift.image.registration import Mask
 from zeroshift.masks.locating import Segmenter, where_words_look
 from zeroshift.results import FramedPhoto, Place
@@ -54,12 +55,23 @@ def with_mask(frame: FramedPhoto, mask: Photo | Alpha) -> FramedPhoto:
     Raises:
         ImageError: it has another size than the mask, or no alpha, or nothing of it may change.
     """
-    given = transparent(frame.photo) if mask == ALPHA else mask
-    where = read_mask(given, frame.photo.image.size)
+    where = allowed_in(frame.photo, mask)
     left, top, right, bottom = frame.framing.box
-    if not where[top:bottom, left:right].any():
+    inside = np.count_nonzero(where[top:bottom, left:right])
+    if not inside:
         raise ImageError("The mask lies outside of the part that is edited; give a `region` around it, or none.")
-    return replace(frame, mask=where, mask_sha256=None if mask == ALPHA else given.sha256)
+    if inside < np.count_nonzero(where):
+        doubt("The mask reaches beyond the part that is edited, and only that changes; give a `region` around it.")
+    return replace(frame, mask=where, mask_sha256=None if isinstance(mask, str) else mask.sha256)
+
+
+def allowed_in(photo: Photo, mask: Photo | Alpha) -> Mask:
+    """Where a photograph may change by a mask's picture or its own alpha, (H, W).
+
+    Raises:
+        ImageError: it has another size than the mask, or no alpha, or nothing of it may change.
+    """
+    return read_mask(transparent(photo) if isinstance(mask, str) else mask, photo.image.size)
 
 
 def transparent(photo: Photo) -> Photo:

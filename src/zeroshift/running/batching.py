@@ -12,11 +12,11 @@ from zeroshift.captioning import Captioner, Knowing, Seen, see
 from zeroshift.conditioning.direction import Direction
 from zeroshift.diffusion.backbone import Backbone, Unsupported
 from zeroshift.doubts import doubt
-from zeroshift.frames import Choose, chooser
+from zeroshift.frames import Allowed, Choose, chooser
 from zeroshift.image import Fit, Photo, Picture, as_photo
 from zeroshift.image.masks import ALPHA
 from zeroshift.image.regions import Region
-from zeroshift.masks.masking import Failed, masked
+from zeroshift.masks.masking import Failed, allowed_in, masked
 from zeroshift.memory.need import need
 from zeroshift.memory.room import Room
 from zeroshift.methods.base import Method
@@ -41,6 +41,7 @@ def look(
     batch: int = BATCH,
     max_megapixels: float = 100,
     failed: Failed | None = None,
+    allowed: Allowed | None = None,
 ) -> Iterator[FramedPhoto]:
     """Open pictures and bring them, or a part of each, to the model's frame; with ``caption`` say what they show.
 
@@ -56,6 +57,7 @@ def look(
             to twice that.
         caption: whether to say what it shows.
         batch: how many are captioned together at most.
+        allowed: where a photograph may change, if a mask says so.
 
     Raises:
         Unsupported: captions or the subject are asked for, and the model has no captioner or finder.
@@ -67,7 +69,7 @@ def look(
             "give the `source`, or a `captioner`: a BLIP, such as Salesforce/blip-image-captioning-base, or a file of "
             "captions (.csv, .json, .txt)."
         )
-    choose = chooser(editor, fit, region, whole=whole, size=size)
+    choose = chooser(editor, fit, region, whole=whole, size=size, allowed=allowed)
     frames = opened(editor.backbone, pictures, choose, max_megapixels, failed)
     if not caption or editor.captioner is None:
         return frames
@@ -91,6 +93,7 @@ def look_at(
     Args:
         mask: the picture of a ``GivenMask``; every picture has its size.
     """
+    given = ALPHA if spec.mask == "alpha" else spec.given_mask(mask)
     frames = look(
         editor,
         pictures,
@@ -102,8 +105,8 @@ def look_at(
         batch=batch,
         max_megapixels=max_megapixels,
         failed=failed,
+        allowed=None if given is None else lambda photo: allowed_in(photo, given),
     )
-    given = ALPHA if spec.mask == "alpha" else spec.given_mask(mask)
     return frames if given is None else masked(frames, given, failed)
 
 
@@ -181,7 +184,7 @@ def opened(
     for k, picture in enumerate(pictures):
         try:
             photo = as_photo(picture, max_megapixels)
-            frame = framed_as(backbone, photo, choose(photo.image))
+            frame = framed_as(backbone, photo, choose(photo))
         except ValueError as error:
             if failed is None:
                 raise
