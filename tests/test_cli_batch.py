@@ -122,6 +122,7 @@ def test_exif_is_kept_and_redone(edit, capsys, checkpoint, tmp_path):
     assert "the same bytes" in call(capsys, "redo", "kept.jpg", "--model", checkpoint).out
 
 
+@pytest.mark.slow
 def test_standard_input_and_output(checkpoint, shelf, tmp_path):
     words = ("--source", "cat", "--target", "dog", "--method", "sdedit", "--steps", "2", "--model", str(checkpoint))
     command = [sys.executable, "-m", "zeroshift", "edit", "-", *words, "--threads", "1", "-o", "-"]

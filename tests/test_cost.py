@@ -58,6 +58,7 @@ def really(backbone, method: Method, x0: torch.Tensor) -> tuple[int, int, int]:
     return inversion - encoding, one, two
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_extended_counts_equal_a_real_run_of_every_step(tiny, name):
     x0 = torch.randn(1, 4, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
@@ -211,6 +212,7 @@ def test_weights_need_not_be_there(checkpoint, tmp_path):
         measure(SHORT, model=tmp_path / "tiny")
 
 
+@pytest.mark.slow
 def test_configurations_of_the_hub(checkpoint, tmp_path):
     bare = shutil.ignore_patterns("*.safetensors")
     hub_cache(checkpoint, tmp_path, ignore=bare)

@@ -69,6 +69,7 @@ def test_the_regulariser_copies_its_offsets_once():
     assert (asked.copies, asked.waits) == (1, 0) and asked.computed <= 2400
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", METHODS, ids=lambda kind: kind.name)
 def test_a_sampling_step_copies_nothing_and_waits_for_nothing(tiny, kind):
     """The first step may bring things to the device; of the second nothing comes from the host."""

@@ -41,6 +41,7 @@ def examined(model) -> Checkup:
     return examine(model, device="cpu", methods=["ddim", "style-diffusion"], method="ddim")
 
 
+@pytest.mark.slow
 def test_it_tells_what_is_loaded(model):
     found, backbone = examined(model), load(model, device="cpu", cache=False).backbone
     networks = networks_of(backbone)
@@ -67,6 +68,7 @@ def test_it_tells_what_is_loaded(model):
     assert found.edit.seconds == pytest.approx(found.edit.sf * found.forward_seconds)
 
 
+@pytest.mark.slow
 def test_the_tables_say_what_was_found(checkpoint):
     found = examined(checkpoint)
     text = "\n".join(lines_of(found))

@@ -34,6 +34,7 @@ def test_every_way_is_timed(models, cases):
         assert set(told["stages"]) == ({"edit"} if told["way"] == "diffusers" else {"invert", "edit"})
 
 
+@pytest.mark.slow
 def test_what_fails_and_what_has_no_time_left_is_told(models):
     def broken() -> Model:
         raise RuntimeError("CUDA out of memory\nand more")

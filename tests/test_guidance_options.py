@@ -191,6 +191,7 @@ def test_coarse_layers_need_a_coarser_grid(tiny):
         AttentionGuidance(guided_layers="coarse").compared([s for s in tiny.sites if s.scale == 1])
 
 
+@pytest.mark.slow
 def test_costs(tiny):
     """What every saving saves, in passes of which a measuring one ends early and goes back."""
 

@@ -148,6 +148,7 @@ def test_the_core_loads_no_shell():
     assert not loaded & {"cyclopts", "lightning", "gradio", "ray", "torchmetrics", "diffusers", "torchvision"}
 
 
+@pytest.mark.slow
 def test_loading_a_checkpoint_reads_no_classifier(checkpoint: Path):
     """A checkpoint without one needs nothing of the shipped model's, whose own is read at the first caption."""
     loaded = loaded_by(f"import zeroshift; zeroshift.load({str(checkpoint)!r}, device='cpu')")

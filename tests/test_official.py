@@ -60,6 +60,7 @@ def test_so_they_do_with_a_network_that_predicts_v(tiny_v, name):
     check_same(setting(tiny_v), name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PAIRS)
 def test_units_add_up_to_a_full_run_and_nothing_is_left_behind(tiny, name):
     at = setting(tiny, inner_steps=1)

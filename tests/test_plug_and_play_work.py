@@ -87,6 +87,7 @@ def test_the_network_is_left_as_it_was(tiny):
         assert installed(tiny.unet) == before and torch.equal(tiny.predict(x, 321, text), expected)
 
 
+@pytest.mark.slow
 def test_an_edit_on_stable_diffusion_costs_less_than_three_rows_per_step():
     """In UNet passes at 512 px, after the inversion; three rows in every step would be 150."""
     backbone = outline_of_sd15()

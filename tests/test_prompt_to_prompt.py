@@ -212,6 +212,7 @@ def test_layers_that_the_network_does_not_have_are_refused(tiny):
     plan(tiny, method(self_scale=8, self_until=0.0), trajectory)
 
 
+@pytest.mark.slow
 def test_cost_on_stable_diffusion():
     """50 up; then 40 steps with 3 rows, and 10 with the target's 2: no source where none is needed.
 

@@ -32,7 +32,7 @@ def test_probabilities_against_an_intercepted_attention(tiny, kind: str):
     seen = record_all(tiny, select(kind, "probs"))
     with OpenAttention() as mode:
         out = tiny.predict(*inputs())
-    both = [site for site in tiny.sites if site.kind != "conv"]
+    both = [site for site in tiny.sites if site.kind in ("cross", "self")]
     expected = [p for site, p in zip(both, mode.seen, strict=True) if site.kind == kind]
     assert len(seen) == len(expected) > 0
     for (_, _, ours), theirs in zip(seen, expected, strict=True):
@@ -66,8 +66,8 @@ def test_what_a_handler_replaces_is_not_computed(tiny):
 @torch.no_grad()
 def test_everything_wanted_comes_once_and_in_order(tiny):
     everything = {"cross": ("q", "k", "v", "probs"), "self": ("q", "k", "v", "probs"), "conv": ("feature",)}
-    seen = record_all(tiny, lambda site: frozenset(everything[site.kind]))
-    assert [(s, p) for s, p, _ in seen] == [(s, p) for s in tiny.sites for p in everything[s.kind]]
+    seen = record_all(tiny, lambda site: frozenset(everything.get(site.kind, ())))  # the deep half has others in it
+    assert [(s, p) for s, p, _ in seen] == [(s, p) for s in tiny.sites for p in everything.get(s.kind, ())]
 
 
 @torch.no_grad()

@@ -76,6 +76,7 @@ def test_a_saving_is_worth_what_edits_with_it_are(place):
     assert "old" not in page.read_text()
 
 
+@pytest.mark.slow
 def test_every_saving_on_the_page_can_be_measured_with_the_others(place):
     """Inversions that keep maps are not those that keep none."""
     found = marks((ROOT / approximations.PAGE).read_text(encoding="utf-8"))
@@ -97,6 +98,7 @@ def test_the_readme_shows_what_was_measured(place):
     assert (place.model / "samples.png").is_file()
 
 
+@pytest.mark.slow
 def test_the_default_edit_is_run_and_what_it_took_put_on_its_page(place, monkeypatch):
     (place.root / "docs/speed.md").write_text("<!-- speed -->\nold\n<!-- /speed -->\n")
     monkeypatch.setattr(speed, "WORDS", (*speed.WORDS, "--source", "cat", "--sentences", "10"))

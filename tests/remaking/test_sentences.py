@@ -23,6 +23,7 @@ from zeroshift.miniature.classifier import load_classifier
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 def test_what_sentences_are_worth_is_counted_by_task_and_way(place, monkeypatch):
     """The tiny judge knows animals alone; a table's cell is what it says of edits made one by one."""
     monkeypatch.setattr(sentences, "judge_there", lambda: None)
