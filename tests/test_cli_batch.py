@@ -48,7 +48,7 @@ def shelf(tmp_path):
 
 def test_a_folder_with_broken_files_is_refused_before_the_model_is_loaded(edit, shelf, tmp_path):
     done = edit("in", "--model", "nowhere")
-    refused(done, 1, "in/junk.jpg is not a picture", "1 more cannot be read", "The others are done with --keep-going")
+    refused(done, 1, "in/junk.jpg is not a picture", "1 more cannot be read", "--keep-going does the others")
     assert not (tmp_path / "out").exists() or not files(tmp_path / "out")
 
 

@@ -88,6 +88,7 @@ def test_everything_that_training_says_is_known():
 def test_the_sentence_names_the_words_those_alike_and_what_there_is(shipped):
     said = about_unknown("shipped", ["lion", "retreiver"], None, shipped.whole)
     assert '"lion"' in said and '"retreiver" (did you mean retriever?)' in said
+    assert '"dgo" (did you mean dog?)' in about_unknown("shipped", ["dgo"], KNOWN, shipped.whole)
     said = about_unknown("shipped", ["helicopter", "tabbi"], KNOWN, shipped.whole)
     assert said == (
         'The model shipped does not know "helicopter" and "tabbi" (did you mean tabby?) and will ignore or misread '

@@ -146,7 +146,9 @@ def alike(word: str, known: frozenset[str]) -> str:
 @lru_cache(maxsize=256)
 def nearest(word: str, known: frozenset[str]) -> tuple[str, ...]:
     """Up to three known words of three letters and more that are spelled like ``word``, the nearest first."""
-    return tuple(get_close_matches(word, sorted(one for one in known if len(one) > 2), n=3, cutoff=LIKE))
+    there = sorted(one for one in known if len(one) > 2)
+    turned = [one for one in there if sorted(one) == sorted(word)]  # letters that changed places, as in "dgo"
+    return tuple(dict.fromkeys([*turned, *get_close_matches(word, there, n=3, cutoff=LIKE)]))[:3]
 
 
 def about_sentences(backbone: Backbone, sentences: Sequence[str]) -> list[str]:
