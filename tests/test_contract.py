@@ -81,7 +81,7 @@ def network(request) -> Backbone:
     return request.getfixturevalue(request.param)
 
 
-@pytest.fixture(params=["tiny", "tiny_v", "tiny_xl"])
+@pytest.fixture(params=["tiny", "tiny_v", pytest.param("tiny_xl", marks=pytest.mark.slow)])
 def any_network(request) -> Backbone:
     return request.getfixturevalue(request.param)
 

@@ -17,7 +17,7 @@ from zeroshift.conditioning import EditDirection, RichPrompts
 from zeroshift.control import ClipGuidance, Refinement, SamplingNoise, SecondOrder
 from zeroshift.diffusion.schedule import Level
 from zeroshift.inversion import DDIMInversion, DirectInversion, EditFriendlyInversion, NoisedStart
-from zeroshift.methods import DDIM, METHODS, Method
+from zeroshift.methods import DDIM, METHODS, Method, StyleDiffusion
 from zeroshift.running.from_noise import generate
 
 EQUAL = 1e-10
@@ -37,7 +37,11 @@ def at(strength: float, chosen: Method) -> Method:
     return replace(chosen, steps=STEPS, conditioning=conditioning)
 
 
-@pytest.mark.parametrize("method", METHODS, ids=lambda m: m.name)
+@pytest.mark.parametrize(
+    "method",
+    [pytest.param(m, marks=pytest.mark.slow) if m is StyleDiffusion else m for m in METHODS],
+    ids=lambda m: m.name,
+)
 def test_every_method_edits_and_gives_the_photograph_back(pure, method: type[Method]):
     assert pure.schedule(STEPS).level(0) == Level(0, 1)
     edited = translated(pure, at(1, method()), clean(1)).targets[0]

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 def refusal(faults: Sequence[ImageError], photographs: int) -> str:
     """What is said of photographs that cannot be read."""
     more = f" {len(faults) - 1} more cannot be read, either." if len(faults) > 1 else ""
-    return f"{faults[0]}{more}{' Nothing is done yet; --keep-going does the others.' if photographs > len(faults) else ''}"
+    others = " Nothing is done yet; --keep-going does the others." if photographs > len(faults) else ""
+    return f"{faults[0]}{more}{others}"
 
 
 def told(
