@@ -13,8 +13,8 @@ from PIL import Image
 
 import zeroshift
 from zeroshift import EditSpec, Photo
-from zeroshift.image.tensors import to_tensor
 from zeroshift.masks.masking import placed
+from zeroshift.results import Encoded, stacked
 from zeroshift.running.batching import groups, look_at
 
 FEWEST = 50
@@ -28,9 +28,8 @@ def shares(pictures: Path, masks: Path, source: str, target: str) -> Iterator[tu
     files = sorted(path for path in pictures.iterdir() if (masks / f"{path.stem}.png").is_file())
     frames = look_at(editor, [Photo.of(Image.open(path)) for path in files], spec)
     for group in groups(editor, frames, [spec]):
-        ((*places,),) = placed(
-            editor.backbone, group.frames, group.requests, to_tensor([f.pixels for f in group.frames]), group.seeds
-        )
+        photographs = Encoded(editor.backbone, stacked(group.frames))
+        ((*places,),) = placed(group.frames, group.requests, photographs, group.seeds)
         for member, place in zip(group.members, places, strict=True):
             truth = np.asarray(Image.open(masks / f"{files[member].stem}.png"))
             found = place.mask if place else np.ones(truth.shape, np.bool_)

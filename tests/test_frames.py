@@ -275,6 +275,9 @@ def test_the_part_around_a_given_mask_goes_before_one_that_is_found(tiny, where:
     changed = (np.asarray(result.image) != np.asarray(taken.image)).any(2)
     assert not changed[drawn[..., 0] == 0].any() and changed[drawn[..., 0] > 0].mean() > 0.9
     assert result.recipe["region"] == [*box]
+    editor = editor_of(tiny, (60, 10, 108, 58))
+    *_, step = editor.run([taken], [SPEC.resolve(editor, photograph=False)], mask=mask)
+    assert step.results[0][0].recipe["region"] == [*box]
 
 
 def test_a_mask_that_a_region_cuts_is_told(tiny):

@@ -184,3 +184,14 @@ def test_where_no_word_looks_nothing_changes(editor, name):
     where = np.asarray(result.mask) > 0
     assert result.recipe["mask"] == "auto" and where.any()
     np.testing.assert_array_equal(np.asarray(result.image)[~where], PHOTOGRAPH[~where])
+
+
+def test_a_photograph_is_encoded_once_whatever_asks_for_its_latents(tiny, monkeypatch):
+    """The mask, the inversion, the blend of each edit, and the detail."""
+    seen, encode = [], type(tiny).encode
+    monkeypatch.setattr(
+        type(tiny), "encode", lambda self, pictures: seen.append(len(pictures)) or encode(self, pictures)
+    )
+    asked = {"method": few("pix2pix-zero"), "mask": "auto", "fit": "stretch", "detail": 0.5}
+    zeroshift.Editor(tiny, {}).edit(PHOTOGRAPH, "cat", target=["dog", "fox"], **asked)
+    assert seen == [1]

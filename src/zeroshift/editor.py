@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Unpack, overload
 
@@ -23,7 +24,7 @@ from zeroshift.image.regions import Region
 from zeroshift.image.tensors import to_pictures
 from zeroshift.inversions import InversionStore
 from zeroshift.masks.locating import Segmenter
-from zeroshift.masks.masking import masked
+from zeroshift.masks.masking import allowed_in, masked
 from zeroshift.methods import Method
 from zeroshift.methods.idle import check_idle
 from zeroshift.presets import Options, build_method, faster, recommended
@@ -302,7 +303,8 @@ class Editor:
         """
         if not pictures or not requests:
             raise ValueError("There is nothing to do; give at least one picture and one edit of it.")
-        frames = [*look(self, pictures, fit=fit, region=region, size=size)]
+        allowed = None if mask is None else partial(allowed_in, mask=mask)
+        frames = [*look(self, pictures, fit=fit, region=region, size=size, allowed=allowed)]
         frames = frames if mask is None else [*masked(frames, mask)]
         group = Group((), tuple(requests), [], [*seeds_of(pictures, seed, seeds)], frames)
         return run_group(self, group, reconstruct=reconstruct, trajectory=trajectory, inversions=inversions)

@@ -154,6 +154,20 @@ def framed_as(backbone: Backbone, photo: Photo, choice: Choice) -> FramedPhoto:
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """Photographs as the model sees them, which are encoded where that is first asked for, and then once."""
+
+    backbone: Backbone
+    pictures: Tensor
+    """(B, 3, H, W) in [-1, 1]"""
+
+    @cached_property
+    def x0(self) -> Tensor:
+        """Their latents, (B, C, h, w)."""
+        return self.backbone.encode(self.pictures)
+
+
 def stacked(frames: Sequence[FramedPhoto]) -> Tensor:
     """What the model sees of photographs, (B, 3, H, W) in [-1, 1].
 

@@ -3,17 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from torch import Tensor
-
 from zeroshift.asked.request import Request
 from zeroshift.control.base import Control, Stack
 from zeroshift.control.later_start import LaterStart
 from zeroshift.control.mask_blend import MaskBlend
-from zeroshift.diffusion.backbone import Backbone
 from zeroshift.masks.masking import latent_mask
 from zeroshift.methods import Method
 from zeroshift.methods.base import Planned
-from zeroshift.results import FramedPhoto, Place, Result
+from zeroshift.results import Encoded, FramedPhoto, Place, Result
 
 
 def first_step(request: Request) -> int:
@@ -33,23 +30,19 @@ def bound_as(request: Request) -> Method:
 
 
 def bounded(
-    backbone: Backbone,
     planned: Planned,
     request: Request,
     frames: Sequence[FramedPhoto],
     places: Sequence[Place | None],
-    pictures: Tensor,
+    photographs: Encoded,
 ) -> Planned:
-    """The same target branch, which stays at the photographs outside of their masks and before it begins.
-
-    ``pictures`` are what the model sees, (B, 3, H, W) in [-1, 1].
-    """
-    mask, begins = latent_mask(frames, places, backbone.factor), first_step(request)
+    """The same target branch, which stays at the photographs outside of their masks and before it begins."""
+    mask, begins = latent_mask(frames, places, photographs.backbone.factor), first_step(request)
     method = request.method
     later = begins > method.inversion.first(method.steps)
     if mask is None and not later:
         return planned
-    x0 = backbone.encode(pictures)
+    x0 = photographs.x0
     controls: list[Control] = [LaterStart(begins, x0)] if later else []
     controls += [planned.branch.control] if begins < method.steps else []
     controls += [] if mask is None else [MaskBlend(mask.to(x0.device), x0)]

@@ -14,7 +14,6 @@ from PIL import Image
 from torch import Tensor
 
 from zeroshift.asked.request import Request
-from zeroshift.diffusion.backbone import Backbone
 from zeroshift.doubts import doubt
 from zeroshift.image import ImageError, Photo
 from zeroshift.image.changes import disk
@@ -23,7 +22,7 @@ from zeroshift.image.framing import Framing
 from zeroshift.image.masks import Alpha, mask_picture, read_mask
 from zeroshift.image.registration import Mask
 from zeroshift.masks.locating import Segmenter, where_words_look
-from zeroshift.results import FramedPhoto, Place
+from zeroshift.results import Encoded, FramedPhoto, Place
 
 SOFT = 1 / 60
 """of the shorter side of what is edited: how far an edit fades in, unless somebody says otherwise"""
@@ -118,16 +117,15 @@ def width_of(framing: Framing, soft: int | None) -> int:
 
 
 def placed(
-    backbone: Backbone,
     frames: Sequence[FramedPhoto],
     requests: Sequence[Request],
-    pictures: Tensor,
+    photographs: Encoded,
     seeds: Sequence[int],
     segmenter: Segmenter | None = None,
 ) -> list[list[Place | None]]:
     """Where each request edits each photograph; the model looks once for all requests of the same words.
 
-    ``pictures`` are what the model sees, (B, 3, H, W) in [-1, 1]. A ``segmenter`` looks in its place.
+    A ``segmenter`` looks in its place.
     """
     looked: dict[tuple[str, str], Tensor] = {}
     places = []
@@ -137,7 +135,7 @@ def placed(
         if request.auto_mask and words not in looked:
             subject = task.words[0] if task.words else ""
             looked[words] = (
-                where_words_look(backbone, backbone.encode(pictures), task, seeds)
+                where_words_look(photographs.backbone, photographs.x0, task, seeds)
                 if segmenter is None
                 else segmenter.where([frame.pixels for frame in frames], subject)
             )

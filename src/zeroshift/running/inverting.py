@@ -13,7 +13,7 @@ from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.inversion.base import CleanLatents
 from zeroshift.inversions import InversionStore, inversion_key
 from zeroshift.methods.base import inversion_plan
-from zeroshift.results import FramedPhoto, stacked
+from zeroshift.results import Encoded, FramedPhoto, stacked
 from zeroshift.running.walking import Progress
 
 
@@ -27,11 +27,11 @@ def invert(
     """
     check_seeds(seeds, frames)
     prompt = backbone.embed([request.task.source_prompt]).repeat(len(frames))
-    yield from inverted(backbone, frames, request, prompt, seeds)
+    yield from inverted(Encoded(backbone, stacked(frames)), frames, request, prompt, seeds)
 
 
 def found(
-    backbone: Backbone,
+    photographs: Encoded,
     frames: Sequence[FramedPhoto],
     request: Request,
     prompt: Embedding,
@@ -40,20 +40,20 @@ def found(
 ) -> Generator[Progress, None, Trajectory]:
     """The inversion that is kept, or a new one that is kept from now on."""
     if inversions is None:
-        return (yield from inverted(backbone, frames, request, prompt, seeds))
-    key = inversion_key(backbone, frames, request, seeds=seeds)
+        return (yield from inverted(photographs, frames, request, prompt, seeds))
+    key = inversion_key(photographs.backbone, frames, request, seeds=seeds)
     trajectory = inversions.get(key)
     if trajectory is None:
-        trajectory = yield from inverted(backbone, frames, request, prompt, seeds)
+        trajectory = yield from inverted(photographs, frames, request, prompt, seeds)
         inversions.put(key, trajectory)
     return trajectory
 
 
 def inverted(
-    backbone: Backbone, frames: Sequence[FramedPhoto], request: Request, prompt: Embedding, seeds: Sequence[int]
+    photographs: Encoded, frames: Sequence[FramedPhoto], request: Request, prompt: Embedding, seeds: Sequence[int]
 ) -> Generator[Progress, None, Trajectory]:
-    pictures = stacked(frames)
-    photograph = CleanLatents(pictures, backbone.encode(pictures), prompt)
+    """A new inversion, step by step."""
+    backbone, photograph = photographs.backbone, CleanLatents(photographs.pictures, photographs.x0, prompt)
     check_finite([photograph.x0], "the VAE's encoder", "before the first step")
     method = request.method
     stages, done = method.inversion.stages(method.steps), 0

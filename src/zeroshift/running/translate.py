@@ -3,8 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from torch import Tensor
-
 from zeroshift.asked.request import Request, check_shared, describe, tiles
 from zeroshift.control.perceptual import Vgg
 from zeroshift.diffusion.backbone import Backbone
@@ -16,7 +14,7 @@ from zeroshift.masks.bounds import bounded, with_stills
 from zeroshift.masks.locating import Segmenter
 from zeroshift.masks.masking import masked_by, placed
 from zeroshift.recipe import check_rows
-from zeroshift.results import Detail, FramedPhoto, decode, put_back, stacked
+from zeroshift.results import Detail, Encoded, FramedPhoto, decode, put_back, stacked
 from zeroshift.running.inverting import check_given, found
 from zeroshift.running.walking import Progress, planned_for, prepared, progress_of, walk
 
@@ -49,34 +47,34 @@ def translate(
     check_seeds(seeds, frames)
     check_rows(len(frames))
     check_shared(requests, photograph=True)
-    lead, pictures = requests[0], stacked(frames)
+    lead, photographs = requests[0], Encoded(backbone, stacked(frames))
     prompt = backbone.embed([lead.task.source_prompt]).repeat(len(frames))
     directions = prepared(backbone, requests, vgg)
     if trajectory is None:
-        trajectory = yield from found(backbone, frames, lead, prompt, seeds, inversions)
+        trajectory = yield from found(photographs, frames, lead, prompt, seeds, inversions)
     else:
         check_given(backbone, frames, lead, seeds, trajectory)
-    planned = planned_for(backbone, requests, directions, prompt, trajectory, pictures, vgg)
-    places = placed(backbone, frames, requests, pictures, seeds, segmenter)
+    planned = planned_for(backbone, requests, directions, prompt, trajectory, photographs.pictures, vgg)
+    places = placed(frames, requests, photographs, seeds, segmenter)
     within = [
-        bounded(backbone, one, request, frames, where, pictures)
+        bounded(one, request, frames, where, photographs)
         for one, request, where in zip(planned, requests, places, strict=True)
     ]
     step = yield from walk(backbone, trajectory, within, reconstruct)
     facts = [{**describe(backbone, r, segmenter), **p.facts} for r, p in zip(requests, planned, strict=True)]
     natives = decode(backbone, step, reconstruct)
-    details = _details(backbone, requests, pictures)
+    details = _details(requests, photographs)
     passed = tiles(backbone, frames[0].pixels.size)
     origins = [_origin(frames, row, seeds[row], trajectory) | passed for row in range(len(frames))]
     results = put_back(natives, frames, facts, origins, places, details)
     yield replace(progress_of(step, trajectory), results=with_stills(results, requests, frames))
 
 
-def _details(backbone: Backbone, requests: Sequence[Request], pictures: Tensor) -> list[Detail | None]:
+def _details(requests: Sequence[Request], photographs: Encoded) -> list[Detail | None]:
     """What is given back to every request's edits, if it asks for any."""
     if not any(request.detail for request in requests):
         return [None] * len(requests)
-    plain = to_pictures(backbone.decode(backbone.encode(pictures)))
+    plain = to_pictures(photographs.backbone.decode(photographs.x0))
     return [Detail(plain, request.detail) if request.detail else None for request in requests]
 
 
