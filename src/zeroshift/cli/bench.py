@@ -23,8 +23,8 @@ from zeroshift.cli.shared import (
     ModelFlags,
     Seed,
     Text,
-    as_app,
 )
+from zeroshift.cli.sub_verbs import with_sub_verbs
 from zeroshift.cli.wrong import Wrong, usage
 from zeroshift.sentences import printable
 
@@ -36,19 +36,17 @@ if TYPE_CHECKING:
 
 def command(tokens: Sequence[str]) -> App:
     """The verb with its sub-verbs."""
-    app = App(
-        name="bench",
-        help="Run methods on a benchmark, score anybody's edits, and set figures beside published ones.",
-        help_epilogue="",
-        usage="zeroshift bench run|score|report|papers [OPTIONS]",
+    return with_sub_verbs(
+        "bench",
+        "Run methods on a benchmark, score anybody's edits, and set figures beside published ones.",
+        "run|score|report|papers [OPTIONS]",
+        [
+            (run, "run", "BENCHMARK -o FOLDER [OPTIONS]"),
+            (score, "score", "BENCHMARK EDITS [OPTIONS]"),
+            (report, "report", "TABLE.csv -o FILE.html [OPTIONS]"),
+            (papers, "papers", "[TABLE.csv] [OPTIONS]"),
+        ],
     )
-    app.command(as_app(run, "run", "bench run BENCHMARK -o FOLDER [OPTIONS]"))
-    app.command(as_app(score, "score", "bench score BENCHMARK EDITS [OPTIONS]"))
-    app.command(as_app(report, "report", "bench report TABLE.csv -o FILE.html [OPTIONS]"))
-    app.command(as_app(papers, "papers", "bench papers [TABLE.csv] [OPTIONS]"))
-    for flag in (*app.help_flags, *app.version_flags):
-        app[flag].show = False
-    return app
 
 
 def run(

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from zeroshift.cli.shared import MODEL, as_app
+from zeroshift.cli.shared import MODEL
+from zeroshift.cli.sub_verbs import with_sub_verbs
 from zeroshift.cli.wrong import Wrong
 from zeroshift.sentences import printable
 
@@ -48,17 +49,12 @@ DEFAULT_CACHE = CacheFlags()
 
 def command(tokens: Sequence[str]) -> App:
     """The verb with its three sub-verbs."""
-    app = App(
-        name="cache",
-        help="List, measure or clear the encoded sentences that are kept for later runs.",
-        help_epilogue="",
-        usage="zeroshift cache list|size|clear [OPTIONS]",
+    return with_sub_verbs(
+        "cache",
+        "List, measure or clear the encoded sentences that are kept for later runs.",
+        "list|size|clear [OPTIONS]",
+        [(verb, name, "[OPTIONS]") for verb, name in ((list_, "list"), (size, "size"), (clear, "clear"))],
     )
-    for verb, name in ((list_, "list"), (size, "size"), (clear, "clear")):
-        app.command(as_app(verb, name, f"cache {name} [OPTIONS]"))
-    for flag in (*app.help_flags, *app.version_flags):
-        app[flag].show = False
-    return app
 
 
 def list_(*, cache: Folder = None, json_: AsJson = False) -> None:

@@ -24,8 +24,8 @@ from zeroshift.cli.shared import (
     Overwrite,
     Strict,
     Text,
-    as_app,
 )
+from zeroshift.cli.sub_verbs import with_sub_verbs
 from zeroshift.cli.wrong import Wrong
 from zeroshift.sentences import printable
 
@@ -41,21 +41,19 @@ File = Annotated[Path | None, Parameter(help="sentences about it, one per line, 
 
 def command(tokens: Sequence[str]) -> App:
     """The verb with its sub-verbs."""
-    app = App(
-        name="direction",
-        help="Make edit directions from words or sentences; show, add and exchange saved ones.",
-        help_epilogue="",
-        usage="zeroshift direction make|show|list|compose|import|export [OPTIONS]",
+    return with_sub_verbs(
+        "direction",
+        "Make edit directions from words or sentences; show, add and exchange saved ones.",
+        "make|show|list|compose|import|export [OPTIONS]",
+        [
+            (make, "make", "--source TEXT --target TEXT -o FILE.safetensors [OPTIONS]"),
+            (show, "show", "FILE [OPTIONS]"),
+            (list_, "list", "[FOLDER] [--json]"),
+            (compose, "compose", "FILE... [--weights X,X] -o FILE.safetensors"),
+            (import_, "import", "SOURCE.pt TARGET.pt -o FILE.safetensors [OPTIONS]"),
+            (export, "export", "FILE -o FOLDER | --to-hub OWNER/NAME"),
+        ],
     )
-    app.command(as_app(make, "make", "direction make --source TEXT --target TEXT -o FILE.safetensors [OPTIONS]"))
-    app.command(as_app(show, "show", "direction show FILE [OPTIONS]"))
-    app.command(as_app(list_, "list", "direction list [FOLDER] [--json]"))
-    app.command(as_app(compose, "compose", "direction compose FILE... [--weights X,X] -o FILE.safetensors"))
-    app.command(as_app(import_, "import", "direction import SOURCE.pt TARGET.pt -o FILE.safetensors [OPTIONS]"))
-    app.command(as_app(export, "export", "direction export FILE -o FOLDER | --to-hub OWNER/NAME"))
-    for flag in (*app.help_flags, *app.version_flags):
-        app[flag].show = False
-    return app
 
 
 def make(
