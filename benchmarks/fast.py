@@ -1,11 +1,10 @@
-"""What the fast way of each method changes: ``python -m benchmarks.fast PICTURES SOURCE TARGET [--methods NAME ...]``.
+"""What the fast way of each method changes: ``python -m benchmarks.fast PICTURES SOURCE TARGET [OPTIONS]``.
 
 PICTURES is a folder of photographs of SOURCE; both are animals that the ImageNet network knows (cat, dog, lion, tiger,
 cheetah). Every picture is edited twice. Prints of every method CPU seconds of both ways, success and decibels to the
 photograph, with the paired difference, fast less exact, and its 95 % interval. Needs zeroshift[eval].
 """
 
-import argparse
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,11 +13,11 @@ import torch
 from PIL import Image
 
 import zeroshift
+from benchmarks.animals import by_methods
 from zeroshift import EditSpec
 from zeroshift.bench.statistics import difference, mean_of
 from zeroshift.evaluation.imagenet import ImageNetJudge, as_bytes, open_judge, success
 from zeroshift.evaluation.pixels import psnr
-from zeroshift.methods import METHODS
 
 
 def edited(editor: zeroshift.Editor, pictures: Sequence[Path], spec: EditSpec) -> tuple[list[Image.Image], float]:
@@ -48,15 +47,10 @@ def line(editor: zeroshift.Editor, judge: ImageNetJudge, pictures: Sequence[Path
     return f"| {' | '.join([spec.method, ' → '.join(seconds), *cells])} |"
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     """Print the table of a folder."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.fast")
-    parser.add_argument("pictures", type=Path)
-    parser.add_argument("source")
-    parser.add_argument("target")
-    parser.add_argument("--methods", nargs="+", default=[method.name for method in METHODS], metavar="NAME")
-    given = parser.parse_args()
-    editor, judge, pictures = zeroshift.load(), open_judge(), sorted(given.pictures.iterdir())
+    given = by_methods("fast", words)
+    editor, judge, pictures = zeroshift.load(given.model), open_judge(), sorted(given.pictures.iterdir())
     print(f"{len(pictures)} pictures, {given.source} to {given.target}, exact → fast")
     print("| method | CPU seconds | success, % | difference | PSNR, dB | difference |\n|---|---|---|---|---|---|")
     for name in given.methods:

@@ -1,4 +1,4 @@
-"""Whether more strength is more edit: ``python -m benchmarks.intensity PICTURES SOURCE TARGET [--methods NAME ...]``.
+"""Whether more strength is more edit: ``python -m benchmarks.intensity PICTURES SOURCE TARGET [OPTIONS]``.
 
 PICTURES is a folder of photographs of SOURCE; both are animals that the ImageNet network knows (cat, dog, lion, tiger,
 cheetah). Prints of every method, for every strength, how probable TARGET is where it is that or SOURCE, and how far the
@@ -6,7 +6,6 @@ edit is from the photograph, root mean square; and how strength and each of the 
 correlation, the mean over pictures, and that of the means over all pictures. Needs zeroshift[eval].
 """
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,9 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import zeroshift
+from benchmarks.animals import by_methods
 from zeroshift import EditSpec
 from zeroshift.evaluation.imagenet import ImageNetJudge, open_judge
-from zeroshift.methods import METHODS
 from zeroshift.running.batching import groups, look_at
 from zeroshift.running.groups import run_groups
 
@@ -60,15 +59,10 @@ def line(name: str, table: NDArray[np.float64]) -> str:
     return f"| {name} | {' | '.join(cells)} |"
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     """Print the table of a folder."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.intensity")
-    parser.add_argument("pictures", type=Path)
-    parser.add_argument("source")
-    parser.add_argument("target")
-    parser.add_argument("--methods", nargs="+", default=[method.name for method in METHODS], metavar="NAME")
-    given = parser.parse_args()
-    editor, judge = zeroshift.load(), open_judge()
+    given = by_methods("intensity", words)
+    editor, judge = zeroshift.load(given.model), open_judge()
     pictures = sorted(given.pictures.iterdir())
     print(f"{len(pictures)} pictures, {given.source} to {given.target}, strengths {', '.join(map(str, STRENGTHS))}")
     print("| method | probability | distance | rank correlation, probability | and distance |\n|---|---|---|---|---|")

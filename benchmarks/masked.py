@@ -1,4 +1,4 @@
-"""What the mask ``auto`` does for edits: ``python -m benchmarks.masked PICTURES MASKS SOURCE TARGET [--count N]``.
+"""What the mask ``auto`` does for edits: ``python -m benchmarks.masked PICTURES SOURCE TARGET MASKS [OPTIONS]``.
 
 PICTURES and MASKS are folders as for ``benchmarks.masks``; the masks are for measuring alone. Every picture is edited
 with the mask ``auto`` and without one, on one inversion. Prints how much of subject and background it is right about,
@@ -6,19 +6,21 @@ the decibels over all background pixels, the largest change of a pixel outside o
 difference and its 95 % interval. Needs zeroshift[eval].
 """
 
-import argparse
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
 import zeroshift
+from benchmarks.animals import parser
 from zeroshift import EditSpec
 from zeroshift.bench.statistics import difference, mean_of
-from zeroshift.evaluation.imagenet import open_judge, success
+from zeroshift.evaluation.imagenet import as_bytes, open_judge, success
+from zeroshift.evaluation.pixels import psnr
 from zeroshift.results import Result
 
 FEWEST = 50
@@ -37,9 +39,7 @@ def psnr_over(one: Image.Image, other: Image.Image, part: NDArray[np.bool_]) -> 
     """Decibels over the pixels of ``part``; infinite where they are equal, NaN where there are too few."""
     if part.sum() <= FEWEST:
         return math.nan
-    apart = np.asarray(one.convert("RGB"), dtype=float)[part] - np.asarray(other.convert("RGB"), dtype=float)[part]
-    error = np.square(apart).mean()
-    return 10 * math.log10(255**2 / error) if error else math.inf
+    return float(psnr(as_bytes(one), as_bytes(other), torch.from_numpy(part)[None, None]))
 
 
 def figures(photograph: Image.Image, truth: NDArray[np.uint8], inside: Result, everywhere: Result) -> Iterator[float]:
@@ -53,19 +53,16 @@ def figures(photograph: Image.Image, truth: NDArray[np.uint8], inside: Result, e
     yield float(apart[~found].max(initial=0))
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     """Print the figures of two folders."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.masked")
-    parser.add_argument("pictures", type=Path)
-    parser.add_argument("masks", type=Path)
-    parser.add_argument("source")
-    parser.add_argument("target")
-    parser.add_argument("--method", default="pix2pix-zero", metavar="NAME")
-    parser.add_argument("--count", type=int, help="edit so many, evenly spread over the names", metavar="N")
-    given = parser.parse_args()
+    asked = parser("masked")
+    asked.add_argument("masks", type=Path)
+    asked.add_argument("--method", default="pix2pix-zero", metavar="NAME")
+    asked.add_argument("--count", type=int, help="edit so many, evenly spread over the names", metavar="N")
+    given = asked.parse_args(words)
     pictures = sorted(path for path in given.pictures.iterdir() if (given.masks / f"{path.stem}.png").is_file())
     pictures = pictures[:: max(1, len(pictures) // (given.count or len(pictures)))][: given.count]
-    editor, judge = zeroshift.load(), open_judge()
+    editor, judge = zeroshift.load(given.model), open_judge()
     spec = EditSpec(source=given.source, target=given.target, method=given.method, mask="auto")
     pairs, photographs = edited(editor, pictures, spec), [Image.open(path).convert("RGB") for path in pictures]
     truths = [np.asarray(Image.open(given.masks / f"{path.stem}.png")) for path in pictures]
