@@ -4,7 +4,6 @@ import json
 import sys
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
-from shlex import join
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
@@ -25,6 +24,7 @@ from zeroshift.cli.shared import (
     Text,
 )
 from zeroshift.cli.sub_verbs import with_sub_verbs
+from zeroshift.cli.typed import as_typed
 from zeroshift.cli.wrong import Wrong, usage
 from zeroshift.sentences import printable
 
@@ -88,7 +88,7 @@ def run(
         total = len(items.items) * len(entries)
         print(f"{todo} of {total} edits to make: {len(items.items)} items, {len(entries)} entries", file=sys.stderr)
     editor, _ = model.opened(loud, cache=cache.place)
-    write_run(output, items, entries, editor.backbone.identity.name, seed, join(["zeroshift", *sys.argv[1:]]))
+    write_run(output, items, entries, editor.backbone.identity.name, seed, as_typed())
     from zeroshift.bench.running import run as steps
 
     failed = follow(_counted(steps(editor, items, entries, output, seed=seed)), loud.silent)

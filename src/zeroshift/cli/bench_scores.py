@@ -1,11 +1,9 @@
 """``zeroshift bench``: ``score`` and ``report``."""
 
 import json
-import sys
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from shlex import join
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from cyclopts import Parameter
@@ -14,6 +12,7 @@ from cyclopts.validators import Number
 from zeroshift.cli.output import check_apart, check_writable
 from zeroshift.cli.quality import follow
 from zeroshift.cli.shared import DEFAULT_LOUDNESS, MODEL, OUTPUT, Loudness, Text, hush_libraries
+from zeroshift.cli.typed import as_typed
 from zeroshift.cli.wrong import Wrong, usage
 from zeroshift.files import write_atomically
 
@@ -188,7 +187,7 @@ def report(
     check_apart([("the table", table)], [output])
     check_writable(output, ".html")
     rows = read_csv(table)
-    made = [*commands(table.parent), join(["zeroshift", *sys.argv[1:]])]
+    made = [*commands(table.parent), as_typed()]
     with usage():
         page = html_report(rows, read_entries(table.parent), made, baseline, title)
     write_atomically(output, page.encode())

@@ -14,6 +14,7 @@ from zeroshift import __version__
 from zeroshift.cli.help import PlainHelp
 from zeroshift.cli.misread import EXAMPLES, how_to, misread
 from zeroshift.cli.streams import dashes_named, emptied, mend_streams
+from zeroshift.cli.typed import remember
 from zeroshift.cli.wrong import Wrong, as_flags
 from zeroshift.sentences import printable
 
@@ -49,6 +50,7 @@ def main(tokens: Sequence[str] | None = None) -> NoReturn:
     Exit codes: 0 done, 1 the work failed, 2 wrong usage, 130 stopped by Ctrl-C, 141 nobody reads on.
     """
     given = dashes_named(sys.argv[1:] if tokens is None else tokens)
+    remember(given)
     mend_streams()
     code = run([token for token in given if token != "--debug"], debug="--debug" in given)
     code = code if emptied(sys.stdout) and emptied(sys.stderr) else code or 1
