@@ -29,6 +29,7 @@ def command_lines() -> dict[str, list[str]]:
             for part in ("make", "show", "list", "compose", "import", "export")
         }
         | {f"cache-{part}": ["cache", part, "--help"] for part in ("list", "size", "clear")}
+        | {f"distill-{part}": ["distill", part, "--help"] for part in ("collect", "train")}
         | {f"bench-{part}": ["bench", part, "--help"] for part in ("run", "score", "report", "papers")}
     )
 

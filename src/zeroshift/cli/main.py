@@ -31,6 +31,7 @@ VERBS = {
     "convert": "Write a checkpoint as a folder in diffusers format, of one file or of pickled weights.",
     "cost": "Count what an edit costs, without running it.",
     "doctor": "Say what this machine and a checkpoint can do together.",
+    "distill": "Distil an edit into a small network that makes it in milliseconds: collect pairs, train a student.",
     "train": "Train a model on a folder of captioned pictures.",
     "quality": "Measure a model on a folder of captioned pictures.",
     "bench": "Run methods on a benchmark, score anybody's edits, and set figures beside published ones.",

@@ -3,7 +3,7 @@
 import io
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from itertools import count
@@ -117,10 +117,12 @@ def fit(
     precision: Literal["fp32", "bf16"],
     processes: int = 1,
     save_every: timedelta = timedelta(minutes=3),
+    beside: Sequence[Callback] = (),
 ) -> None:
     """Train ``module`` within its budget, going on from ``folder/last.ckpt`` if that is there.
 
     On return ``module`` holds the averaged weights, in eval mode. A run that is killed loses at most ``save_every``.
+    ``beside`` are callbacks beyond those that every stage has.
     """
     last = folder / "last.ckpt"
     step = torch.load(last, weights_only=True, mmap=True)["global_step"] if last.exists() else 0
@@ -132,7 +134,7 @@ def fit(
         precision="bf16-mixed" if precision == "bf16" else "32-true",
         max_steps=options.steps,
         max_epochs=-1,
-        callbacks=watchers(options, folder, save_every),
+        callbacks=[*watchers(options, folder, save_every), *beside],
         logger=CSVLogger(folder, name=None, version="log", flush_logs_every_n_steps=100),
         log_every_n_steps=50,
         enable_model_summary=False,

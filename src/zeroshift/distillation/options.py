@@ -1,0 +1,49 @@
+"""What a student is, and how long and how it trains."""
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+MAY_CHANGE = {"minutes", "steps", "processes", "strips_every"}
+"""options that may change when a training goes on"""
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, allow_inf_nan=False))
+class DistillOptions:
+    """How a student is trained."""
+
+    architecture: Literal["residual"] = "residual"
+    """residual: a small U-Net that predicts an edit and where it is"""
+    minutes: Annotated[float, Field(gt=0)] | None = None
+    """time limit; without it the steps alone decide"""
+    steps: Annotated[int, Field(ge=1)] = 10_000
+    """steps at most"""
+    batch: Annotated[int, Field(ge=1)] = 16
+    """pairs per step"""
+    lr: Annotated[float, Field(gt=0)] = 5e-4
+    """peak learning rate"""
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    """decay of the weights' moving average; the averaged weights are the student's"""
+    cooldown: Annotated[float, Field(ge=0, le=1)] = 0.2
+    """share of the budget, at its end, over which the learning rate falls to a hundredth"""
+    pixels: Annotated[float, Field(ge=0)] = 2.0
+    """weight of the absolute difference of pixels in [-1, 1]"""
+    features: Annotated[float, Field(ge=0)] = 0.5
+    """weight of the distance of an ImageNet network's features, where the extra textures is installed"""
+    sparsity: Annotated[float, Field(ge=0)] = 0.02
+    """weight of the mask's mean area"""
+    adversary: Annotated[float, Field(ge=0)] = 0.1
+    """weight of the adversary's verdict; 0 trains without one"""
+    adversary_from: Annotated[float, Field(ge=0, le=1)] = 0.4
+    """share of the budget from which on there is an adversary"""
+    penalty: Annotated[float, Field(ge=0)] = 1.0
+    """weight of the adversary's gradient penalties"""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """precision of the networks while training"""
+    processes: Annotated[int, Field(ge=1)] = 1
+    """processes or devices, each with a batch of its own"""
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    """seed of everything random"""
+    strips_every: Annotated[float, Field(gt=0)] = 5.0
+    """minutes between the strips of samples that are written"""
