@@ -23,6 +23,7 @@ ADAPTERS = {
     "captioning/blip.py": {"transformers"},
     "generators/endpoint.py": {"httpx2", "openai"},
     "generators/language_model.py": {"transformers"},
+    "grammar.py": {"inflect"},
     "masks/segmenting.py": {"transformers"},
 }
 """files that make one library's things the core's, and that library"""

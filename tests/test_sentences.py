@@ -1,12 +1,15 @@
-"""Articles, word swaps and the template bank."""
+"""Articles, plurals, word swaps and the template bank."""
+
+import subprocess
+import sys
 
 import pytest
 
+from zeroshift.grammar import article, plural
 from zeroshift.sentences import (
     ADJECTIVES,
     PATTERNS,
     PLAIN,
-    article,
     contains_word,
     noun_phrase,
     sentence,
@@ -39,6 +42,12 @@ AN = (
     "SUV",
     "RV",
     "MP3 player",
+    "MRI scan",
+    "LED lamp",
+    "8-year-old child",
+    "11-year-old child",
+    "onyx cat",
+    "AI",
 )
 A = (
     "cat",
@@ -55,6 +64,11 @@ A = (
     "ewe",
     "eucalyptus",
     "one-eyed cat",
+    "once loved cat",
+    "UI",
+    "110-year-old tree",
+    "TV",
+    "hippo",
     "house with an owl",
     "yacht",
     "loom",
@@ -185,3 +199,22 @@ def test_empty_word(word: str):
 
 def test_no_article_before_a_number():
     assert with_article("three cats") == "three cats" and with_article("tench") == "a tench"
+
+
+@pytest.mark.parametrize(
+    ("one", "many"),
+    [("fox", "foxes"), ("wolf", "wolves"), ("golden retriever", "golden retrievers"), ("sheep", "sheep")],
+)
+def test_plurals(one: str, many: str):
+    assert plural(one) == many
+
+
+def test_the_words_of_everyday_edits_need_no_library():
+    """It takes most of a second to import."""
+    words = ["cat", "dog", "tiger", "horse", "old house", "orange cat", "adorable dog", "elephant", "umbrella"]
+    code = (
+        f"import sys; from zeroshift.grammar import article; "
+        f"print([article(w) for w in {words}], 'inflect' in sys.modules)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.split() == f"{[article(word) for word in words]} False".split()

@@ -1,4 +1,4 @@
-"""Prompts as text: articles, word swaps, and the template sentence bank.
+"""Prompts as text: word swaps, and the template sentence bank.
 
 The bank replaces a language model where none is at hand. It follows the construction of pix2pix-zero's free
 sentence generator (Parmar et al. 2023, section 3.1 and its released demo): background x verb x adjective sentences,
@@ -9,6 +9,8 @@ difference of two banks is a direction its text encoder knows.
 import re
 from collections.abc import Iterator
 from itertools import islice, product
+
+from zeroshift.grammar import article
 
 BACKGROUNDS = (
     "in the grass",
@@ -77,22 +79,10 @@ PLAIN = (
 MOST_TEMPLATES = len(BACKGROUNDS) * len(VERBS) * len(ADJECTIVES)
 """sentences of the template bank about one word"""
 
-_VOWEL_SOUND = re.compile(
-    # but: European, ewe, one-eyed, once; unicorn (not unimportant), unanimous, used, USA, utensil, uranium, ukulele,
-    # UFO, ubiquitous, U-turn; and letters that are read out: x-ray, RV, SUV
-    r"^(?:[ai]|e(?![uw])|o(?!ne\b|nce\b)|u(?!\b|ni(?![dmn])|nan|s[abeu]|t[eio]|r[aeiou]|k|fo|biq)"
-    r"|hour|honest|honou?r|heir|[fhlmnrsx]\b|(?-i:SUV|[FHLMNRSX][B-DF-HJ-NP-TV-Z0-9]+)\b)",
-    re.IGNORECASE,
-)
 _SEVERAL = re.compile(r"(?:two|three|four|five|six|seven|eight|nine|ten|some|several|many|\d+)\s", re.IGNORECASE)
 _PHOTO_OF = re.compile(
     r"^(?:an?|the)?\s*(?:photo|picture|image|painting|drawing|sketch)\s+of\s+(?:an?|the)\s+(.+)$", re.I
 )
-
-
-def article(phrase: str) -> str:
-    """ "a" or "an", whichever English puts before ``phrase``."""
-    return "an" if _VOWEL_SOUND.match(phrase.strip()) else "a"
 
 
 def with_article(phrase: str) -> str:

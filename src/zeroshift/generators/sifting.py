@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from zeroshift.grammar import plural
+
 _MARK = re.compile(
     r"^\s*(?:[-*+•‣◦▪●·–—>]\s+|[(\[]?\d{1,4}(?:[.):\]](?!\d)\s*|\s*[-–—]\s+)|\(?[a-z][.)]\s+|#+\s+)+", re.IGNORECASE
 )
@@ -33,19 +35,6 @@ _CHAT = re.compile(
 )
 """what is said to the person who asks"""
 _ENDS = " .,;!?…"
-_PLURALS = {
-    "man": "men",
-    "child": "children",
-    "mouse": "mice",
-    "goose": "geese",
-    "foot": "feet",
-    "tooth": "teeth",
-    "person": "people",
-    "fe": "ves",
-    "f": "ves",
-    "y": "ies",
-}
-"""ends of words, and of their plurals"""
 
 
 @dataclass(frozen=True)
@@ -132,6 +121,8 @@ def objection(said: str, word: str | None, fits: Callable[[str], bool] | None) -
 def speaks_of(said: str, word: str) -> bool:
     """Whether a line has the word as such, or its plural: with -s or -es, or as in "women", "wolves", "ponies"."""
     word = word.strip()
-    irregular = [word[: -len(end)] + plural for end, plural in _PLURALS.items() if word.casefold().endswith(end)]
-    forms = "|".join([rf"{re.escape(word)}(?:e?s)?", *map(re.escape, irregular)])
-    return re.search(rf"(?<!\w)(?:{forms})(?!\w)", said, re.IGNORECASE) is not None
+    return _has(said, rf"{re.escape(word)}(?:e?s)?") or _has(said, re.escape(plural(word)))
+
+
+def _has(said: str, form: str) -> bool:
+    return re.search(rf"(?<!\w){form}(?!\w)", said, re.IGNORECASE) is not None
