@@ -11,11 +11,12 @@ from pydantic.dataclasses import dataclass
 
 from zeroshift.cli.edit import edit
 from zeroshift.cli.flags import Given, flags_of, of_kind, taken, with_flags
-from zeroshift.cli.parts import Part, chosen, parts_of, where_it_belongs
+from zeroshift.cli.parts import chosen, where_it_belongs
 from zeroshift.cli.shared import as_app
 from zeroshift.cli.wrong import Wrong, as_flags
 from zeroshift.methods import METHODS
 from zeroshift.options.fields import bare, fields_of, kind_of
+from zeroshift.options.parts import Part, parts_of
 
 CONFIG = ConfigDict(use_attribute_docstrings=True)
 

@@ -7,9 +7,9 @@ import pytest
 
 from tests.shell import USUAL, call, edit, photograph, refused
 from zeroshift.cli.methods import conditionings_with, in_any, sense
-from zeroshift.cli.parts import parts_of
 from zeroshift.image import read_recipe
 from zeroshift.methods import METHODS, by_name
+from zeroshift.options.parts import parts_of
 from zeroshift.presets import build_method
 
 

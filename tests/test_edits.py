@@ -11,13 +11,13 @@ from tests.saved import picture
 from zeroshift.asked.data import DirectionOfSentences, DirectionOfWords, SavedDirection
 from zeroshift.asked.edits import EditSpec, spec_schema
 from zeroshift.asked.together import spread
-from zeroshift.cli.parts import parts_of
 from zeroshift.conditioning.direction import direction_of_words, make_direction
 from zeroshift.editor import Editor
 from zeroshift.inversions import InversionMemory
 from zeroshift.methods import METHODS, SDEdit
 from zeroshift.options.errors import OptionError
 from zeroshift.options.fields import fields_of
+from zeroshift.options.parts import parts_of
 from zeroshift.presets import build_method, defaults_of
 
 SPECS = [

@@ -29,6 +29,7 @@ ADAPTERS = {
 """files that make one library's things the core's, and that library"""
 ALLOWED_BETWEEN_SHELLS = {
     ("__main__", "cli"),  # python -m zeroshift
+    ("ui", "cli"),  # the page writes command lines, which only the command line can spell
 }
 COMMANDS = {
     "miniature/data/screened.py",

@@ -6,11 +6,11 @@ import pytest
 from PIL import Image
 
 from tests.shell import call, edit, photograph, refused
-from zeroshift.cli.parts import parts_of
 from zeroshift.editor import Editor
 from zeroshift.methods import METHODS
 from zeroshift.options.errors import OptionError
 from zeroshift.options.fields import bare, fields_of
+from zeroshift.options.parts import parts_of
 from zeroshift.presets import build_method
 
 ODD = {

@@ -8,10 +8,10 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from zeroshift.cli.flags import Flag, flags_of, of_kind
-from zeroshift.cli.parts import parts_of
 from zeroshift.methods import METHODS
 from zeroshift.options.errors import OptionError, option_error
 from zeroshift.options.fields import fields_of, limits
+from zeroshift.options.parts import parts_of
 from zeroshift.presets import build_method
 
 

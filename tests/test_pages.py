@@ -11,9 +11,9 @@ import pytest
 
 from tests.shell import call
 from zeroshift.cli.flags import Flag, flags_of, of_kind
-from zeroshift.cli.parts import parts_of
 from zeroshift.methods import METHODS, Method
 from zeroshift.options.fields import shown
+from zeroshift.options.parts import parts_of
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

@@ -8,7 +8,6 @@ import torch
 
 from tests.saved import FACTS, METHOD, REQUEST, picture, random_trajectory
 from zeroshift.asked.request import Request, inversion_facts
-from zeroshift.cli.parts import parts_of
 from zeroshift.conditioning.direction import Direction, save_direction
 from zeroshift.conditioning.shift import EditDirection
 from zeroshift.conditioning.task import make_task
@@ -19,6 +18,7 @@ from zeroshift.editor import Editor
 from zeroshift.inversion.ddim import DDIMInversion
 from zeroshift.inversion.regularised import RegularisedInversion
 from zeroshift.methods import DDIM
+from zeroshift.options.parts import parts_of
 from zeroshift.presets import build_method
 from zeroshift.results import framed
 

@@ -35,7 +35,7 @@ from zeroshift.running.grouping import Group
 from zeroshift.running.groups import run_group, run_groups
 from zeroshift.running.inverting import invert
 from zeroshift.running.walking import Progress
-from zeroshift.words import KnownWords, about_unknown, doubts_of_words, unknown_words
+from zeroshift.words import KnownWords, about_unknown, doubts_of_words, offered, unknown_words
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,11 @@ class Editor:
     def judge(self) -> Judge | None:
         """What tells whether a result shows what was asked for; None: nothing does."""
         return judge_of(self.captioner, self.own)
+
+    @property
+    def targets(self) -> dict[str, tuple[str, ...]]:
+        """Targets that the model knows, by what they change, as in {"subject": ("cat", "dog")}; perhaps none."""
+        return offered(self.known, self.vocabulary)
 
     def method(
         self,

@@ -145,6 +145,26 @@ def overlay(below: Options, above: Options) -> dict[str, object]:
     return merged
 
 
+def difference(below: Options, above: Options) -> dict[str, object]:
+    """The nested options that turn ``below`` into ``above``, both of them complete: ``overlay`` of these gives that.
+
+    A part of another kind is given whole, and so is a list of parts that differs.
+    """
+    return {key: _apart(below.get(key), value) for key, value in above.items() if below.get(key) != value}
+
+
+def _apart(old: object, value: object) -> object:
+    if not (isinstance(old, Mapping) and isinstance(value, Mapping)) or old.get("kind") != value.get("kind"):
+        return value
+    return difference(old, value)
+
+
+def options_of(method: Method) -> dict[str, object]:
+    """All options of a method, nested, as plain data."""
+    options: dict[str, object] = TypeAdapter(type(method)).dump_python(method, mode="json")
+    return options
+
+
 def is_list(value: object) -> TypeGuard[Sequence[object]]:
     return isinstance(value, Sequence) and not isinstance(value, str)
 

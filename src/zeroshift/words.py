@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from zeroshift.backbones.checkpoint import WORDS
+from zeroshift.captioning.base import Offering, Vocabulary
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.files import write_atomically
 from zeroshift.options.errors import OptionError
@@ -65,6 +66,21 @@ def write_known_words(root: Path, known: KnownWords) -> None:
     """Write the file that ``read_known_words`` reads into a model's folder."""
     table = {"subjects": known.subjects, "words": sorted(known.words)}
     write_atomically(root / WORDS, (json.dumps(table, indent=1) + "\n").encode())
+
+
+def offered(known: KnownWords | None, vocabulary: Vocabulary) -> dict[str, tuple[str, ...]]:
+    """Targets that a model knows, by what they change: "subject", and what its vocabulary offers of words it has.
+
+    Empty where nothing is known of its training.
+    """
+    if known is None:
+        return {}
+    more = vocabulary.targets() if isinstance(vocabulary, Offering) else {}
+    groups = {
+        name: tuple(target for target in targets if known.words.issuperset(words_of(target)))
+        for name, targets in {"subject": known.subjects, **more}.items()
+    }
+    return {name: targets for name, targets in groups.items() if targets}
 
 
 def words_of(text: str) -> list[str]:

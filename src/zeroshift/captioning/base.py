@@ -65,6 +65,14 @@ class Scope(Protocol):
 
 
 @runtime_checkable
+class Offering(Protocol):
+    """A vocabulary that can say which targets it has; of others only what the model was trained on is known."""
+
+    def targets(self) -> Mapping[str, Sequence[str]]:
+        """Targets beside the names of things, by what they change, as in {"light": ("bright", "dark")}."""
+
+
+@runtime_checkable
 class Doubting(Protocol):
     """A captioner that says how sure it is; what others say is taken for sure."""
 

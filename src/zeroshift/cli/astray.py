@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from zeroshift.cli.parts import alternatives, guided, parts_of, where_it_belongs
+from zeroshift.cli.parts import alternatives, guided, where_it_belongs
 from zeroshift.cli.shared import method_class, method_named
 from zeroshift.options.fields import fields_of
+from zeroshift.options.parts import parts_of
 
 
 def astray(verb: str, option: str, tokens: Sequence[str]) -> str | None:

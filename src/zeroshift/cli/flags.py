@@ -13,9 +13,10 @@ from cyclopts import Group, Parameter
 from pydantic.fields import FieldInfo
 
 from zeroshift.cli.numbers import CONVERTERS, number
-from zeroshift.cli.parts import Chosen, Part, parts_of, summary
+from zeroshift.cli.parts import Chosen
 from zeroshift.cli.wrong import as_flags
 from zeroshift.options.fields import bare, fields_of, limits, shown, unmarked
+from zeroshift.options.parts import Part, parts_of, summary
 
 Given: TypeAlias = dict[str, object]
 """nested options that stood on the command line"""

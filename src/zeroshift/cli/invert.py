@@ -12,7 +12,7 @@ from zeroshift.cli.files import REGION, FrameSize
 from zeroshift.cli.flags import Flag, Given, with_flags
 from zeroshift.cli.invert_report import checked_report, write_report
 from zeroshift.cli.output import check_apart, check_writable, settled, tell, warn
-from zeroshift.cli.parts import chosen, guided, parts_of
+from zeroshift.cli.parts import chosen, guided
 from zeroshift.cli.progress import follow
 from zeroshift.cli.remarks import told as seen
 from zeroshift.cli.shared import (
@@ -35,6 +35,7 @@ from zeroshift.conditioning.task import Task, complete_source
 from zeroshift.diffusion.trajectory import Trajectory, save_trajectory
 from zeroshift.image import Fit, load_image
 from zeroshift.methods import Method
+from zeroshift.options.parts import parts_of
 from zeroshift.running.batching import check_sure, look
 from zeroshift.running.inverting import invert as inverted
 

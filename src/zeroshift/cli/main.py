@@ -25,6 +25,7 @@ VERBS = {
     "direction": "Make edit directions from words or sentences; show, add and exchange saved ones.",
     "cache": "List, measure or clear the encoded sentences that are kept for later runs.",
     "generate": "Sample pictures from prompts.",
+    "ui": "Edit photographs on a page in the browser, until Ctrl-C.",
     "keep": "Take from any editor's result what changed, and all else from the photograph.",
     "redo": "Make an edited picture again from the recipe in its file.",
     "methods": "List the editing methods, and the parts that each can exchange.",
@@ -36,7 +37,7 @@ VERBS = {
     "quality": "Measure a model on a folder of captioned pictures.",
     "bench": "Run methods on a benchmark, score anybody's edits, and set figures beside published ones.",
 }
-EXTRAS = {"lightning": "train", "openai": "endpoint"}
+EXTRAS = {"lightning": "train", "openai": "endpoint", "gradio": "ui"}
 """the extra that each optional library comes with"""
 INTERRUPTED = 130
 """exit code after Ctrl-C"""

@@ -9,10 +9,10 @@ from cyclopts import App, Parameter
 
 from zeroshift.cli.flags import flags_of
 from zeroshift.cli.help import WIDTH
-from zeroshift.cli.parts import Part, parts_of, summary
 from zeroshift.cli.shared import SHIPPED_METHOD, as_app, method_class
 from zeroshift.cli.wrong import as_flags
 from zeroshift.methods import METHODS, Method
+from zeroshift.options.parts import Part, parts_of, summary
 from zeroshift.presets import build_method
 
 LEFT = 22

@@ -123,6 +123,10 @@ class HeadsCaptioner:
         """Whether a target is a style, a light or a background; see ``miniature.reading``."""
         return reading.changes_all(source, target)
 
+    def targets(self) -> dict[str, tuple[str, ...]]:
+        """Coats, styles, light, closeness and backgrounds; see ``miniature.reading``."""
+        return reading.targets()
+
     def scenes(self, pictures: Tensor) -> list[Scene]:
         """What uint8 pictures (N, 3, H, W) show."""
         return self._scenes(self.classifier.logits(pictures))

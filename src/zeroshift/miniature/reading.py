@@ -40,6 +40,19 @@ def retarget(caption: str, target: str) -> Task:
     return swapped(source_prompt(caption), seen.noun, phrase)
 
 
+def targets() -> dict[str, tuple[str, ...]]:
+    """What ``retarget`` knows beside animals, by what it changes; each as it is usually called."""
+    called = {medium: names[0] for medium, names in CALLED.items()}
+    light = ("bright", "dark", "night")
+    return {
+        "coat": COATS,
+        "style": tuple(name for medium, name in called.items() if medium in STYLES and medium not in light),
+        "light": tuple(called[medium] for medium in light),
+        "closeness": (called["close"],),
+        "background": tuple(f"{colour} background" for colour in COLOURS),
+    }
+
+
 def source_prompt(caption: str) -> str:
     """A caption whose noun has lost its attributes: "a photo of a cat" of "a photo of an orange cat".
 

@@ -1,0 +1,48 @@
+"""``zeroshift ui``."""
+
+import time
+from collections.abc import Sequence
+from typing import Annotated
+
+from cyclopts import App, Parameter
+from cyclopts.validators import Number
+
+from zeroshift.cli.cache import DEFAULT_CACHE, CacheFlags
+from zeroshift.cli.shared import DEFAULT_MODEL, Loudness, ModelFlags, Vgg, as_app
+from zeroshift.cli.wrong import Wrong
+
+
+def command(tokens: Sequence[str]) -> App:
+    """The verb."""
+    return as_app(ui, "ui", "ui [--port N] [OPTIONS]")
+
+
+def ui(
+    *,
+    port: Annotated[
+        int | None,
+        Parameter(
+            help="where it listens [default the first free one from 7860 on]",
+            metavar="N",
+            validator=Number(gte=1, lte=65535),
+        ),
+    ] = None,
+    open: Annotated[bool, Parameter(help="open it in the browser")] = False,
+    vgg: Vgg = None,
+    model: ModelFlags = DEFAULT_MODEL,
+    cache: CacheFlags = DEFAULT_CACHE,
+) -> None:
+    """Edit photographs on a page in the browser, until Ctrl-C.
+
+    It listens to this machine alone and sends nothing anywhere; photographs stay here. Needs zeroshift[ui].
+    """
+    from zeroshift import ui as page
+
+    editor, seconds = model.opened(Loudness(), vgg, cache.place)
+    try:
+        address = page.serve(editor, model.model, port=port, browser=open)
+    except OSError as error:
+        raise Wrong(f"Nothing can listen at port {port}: another program does; give another --port.") from error
+    print(f"{address} is the page (model loaded in {seconds:.1f} s). Ctrl-C ends it.", flush=True)
+    while True:
+        time.sleep(3600)

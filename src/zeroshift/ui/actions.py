@@ -1,0 +1,224 @@
+"""What happens on the page: photographs come, results are shown and come back."""
+
+import secrets
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from zeroshift.asked.edits import EditSpec
+from zeroshift.asked.together import seeds_in_vain
+from zeroshift.cli.written import command_line
+from zeroshift.editor import Editor
+from zeroshift.image import Photo, load_image
+from zeroshift.inversions import InversionMemory
+from zeroshift.options.errors import OptionError
+from zeroshift.ui import photographs, telling
+from zeroshift.ui.asking import laid_out
+from zeroshift.ui.copies import python_of
+from zeroshift.ui.desk import Desk, Made, Stops, Where
+from zeroshift.ui.layout import Ask, Beside, Show
+from zeroshift.ui.look import EXAMPLES
+
+Update = dict[Any, Any]
+"""what becomes of components"""
+NO_PHOTO = "There is no photograph yet; drop one on the page, or take an example."
+
+
+@dataclass(frozen=True, eq=False)
+class Page:
+    """The components of a page, and the editor behind it."""
+
+    editor: Editor
+    model: str | None
+    """what the editor was loaded from; None is the shipped model"""
+    kept: InversionMemory
+    stops: Stops
+    ask: Ask
+    show: Show
+    beside: Beside
+    desk: gr.State
+    version: gr.State
+    """a number that rises when the options are to be drawn anew"""
+
+    @property
+    def every(self) -> list[Any]:
+        """All components that an action may change."""
+        sides = (self.ask, self.show, self.beside)
+        return [self.desk, self.version, *(part for side in sides for part in vars(side).values())]
+
+    def failed(self, error: object) -> Update:
+        """What went wrong, on the stage."""
+        show, ask = self.show, self.ask
+        return {
+            show.stage: gr.HTML(telling.failed(error), visible=True),
+            show.slider: gr.ImageSlider(visible=False),
+            show.status: "",
+            show.actions: gr.Column(visible=False),
+            ask.edit: gr.Button(visible=True),
+            ask.stop: gr.Button(visible=False),
+        }
+
+    def shows(self, desk: Desk, made: Made) -> Update:
+        """A finished edit, on the slider."""
+        desk.shown = made
+        show, beside = self.show, self.beside
+        masked = made.where.painted is not None
+        return {
+            show.stage: gr.HTML(visible=False),
+            show.slider: gr.ImageSlider((str(made.before), str(made.after)), visible=True),
+            show.status: telling.done(made),
+            show.actions: gr.Column(visible=True),
+            show.download: gr.DownloadButton(value=str(made.file)),
+            show.mask: gr.DownloadButton(value=mask_file(made) if masked else None, visible=masked),
+            show.line_text: line_of(made),
+            show.python_text: python_of(made.spec, made.name, self.model),
+            beside.history: telling.cards(desk.made, made),
+            beside.drift: telling.drift(made.drift),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Bringing:
+    """Photographs come and go, with what is seen in them."""
+
+    page: Page
+
+    def bring(self, desk: Desk, version: int, event: gr.EventData) -> Update:
+        """A file was dropped, pasted or chosen: a photograph, or a result, which brings back what it was made with."""
+        page = self.page
+        try:
+            file, name = photographs.uploaded(str(event._data["path"])), Path(str(event._data["name"])).name
+            recipe = photographs.recipe_in(file)
+            if recipe is not None:
+                return self.restored(desk, photographs.result_brought(page.editor, desk, file, recipe), version)
+            return self.laid(desk, load_image(file), name)
+        except ValueError as error:
+            return {**page.failed(error), page.ask.photo: photographs.shown(desk)}
+
+    def example(self, desk: Desk, event: gr.EventData) -> Update:
+        """An example was chosen."""
+        name = str(event._data["name"])
+        return self.laid(desk, load_image(EXAMPLES / name), name) if name in photographs.CREDITS else {}
+
+    def laid(self, desk: Desk, photo: Photo, name: str) -> Update:
+        """A photograph is laid on the desk; settings stay, but where it changes is another matter."""
+        page, awaited = self.page, photo.sha256 == desk.awaits
+        desk.photo, desk.name, desk.awaits = photo, name, ""
+        if awaited and desk.shown is not None:
+            desk.shown = replace(desk.shown, photo=photo, name=name)
+            desk.made = [desk.shown if one.key == desk.shown.key else one for one in desk.made]
+            return {**self.seen(desk), page.show.status: telling.done(desk.shown)}
+        desk.where, desk.shown = Where(), None
+        show = page.show
+        return {
+            **self.seen(desk),
+            show.stage: gr.HTML(telling.EMPTY, visible=True),
+            show.slider: gr.ImageSlider(visible=False),
+            show.status: "",
+            show.actions: gr.Column(visible=False),
+            show.strength: 1,
+        }
+
+    def seen(self, desk: Desk) -> Update:
+        """What is seen in the photograph, and which part of it is looked at."""
+        ask = self.page.ask
+        if desk.photo is None:
+            return {ask.photo: photographs.shown(desk), ask.seen: ""}
+        seen, part, found = photographs.look_at_photo(self.page.editor, desk)
+        return {ask.photo: photographs.shown(desk, found), ask.seen: telling.seen(seen, part)}
+
+    def place(self, desk: Desk, event: gr.EventData) -> Update:
+        """A box or a mask was drawn, or another way was chosen to say where."""
+        if desk.photo is None:
+            return {}
+        try:
+            desk.where = photographs.placed(desk, event._data)
+            return self.seen(desk)
+        except ValueError as error:
+            desk.where = Where()
+            return {**self.seen(desk), self.page.ask.seen: telling.doubts([str(error)])}
+
+    def clear(self, desk: Desk) -> Update:
+        """The photograph is taken away."""
+        desk.photo, desk.where, desk.shown = None, Where(), None
+        show = self.page.show
+        return {
+            **self.seen(desk),
+            show.stage: gr.HTML(telling.EMPTY, visible=True),
+            show.slider: gr.ImageSlider(visible=False),
+            show.status: "",
+            show.actions: gr.Column(visible=False),
+        }
+
+    def again(self, desk: Desk) -> Update:
+        """The result becomes the photograph."""
+        if desk.shown is None:
+            return {}
+        return {**self.laid(desk, load_image(desk.shown.file), desk.shown.file.name), self.page.ask.target: ""}
+
+    def picked(self, desk: Desk, version: int, event: gr.EventData) -> Update:
+        """An earlier edit was chosen."""
+        return self.restored(desk, desk.of(int(event._data["key"])), version)
+
+    def restored(self, desk: Desk, made: Made, version: int) -> Update:
+        """An edit with all that it was made with."""
+        page, ask = self.page, self.page.ask
+        fields, desk.options, framing = laid_out(made.spec)
+        desk.framing = {name: value for name, value in framing.items() if name not in made.where.said}
+        desk.where, desk.name, desk.photo = made.where, made.name, made.photo
+        missing = f"{made.name} itself is not here; drop it, and the edit can go on." if made.photo is None else ""
+        updates = {**page.shows(desk, made), **self.seen(desk)}
+        if missing:
+            updates[ask.seen] = telling.doubts([missing])
+        return {
+            **updates,
+            ask.target: fields.target,
+            ask.source: fields.source,
+            ask.prompt: fields.prompt,
+            ask.method: fields.method,
+            ask.fast: fields.fast,
+            ask.seed: fields.seed,
+            page.show.strength: fields.strength,
+            page.version: version + 1,
+        }
+
+    def chip(self, event: gr.EventData) -> str:
+        """A word was chosen."""
+        return str(event._data["word"])
+
+    def words(self, target: str, source: str, prompt: str) -> str:
+        """What is doubtful about the words."""
+        return telling.doubts(self.page.editor.doubts([target, source, prompt]))
+
+    def reset(self, desk: Desk, version: int) -> int:
+        """All options are as the model recommends them."""
+        desk.options, desk.framing = {}, {}
+        return version + 1
+
+    def seeds(self, desk: Desk, method: str, seed: int) -> str:
+        """What is said where a method draws nothing at random."""
+        specs = [EditSpec(target="dog", method=method, options=desk.options, seed=n) for n in (0, 1)]
+        try:
+            return telling.doubts(seeds_in_vain(specs)) if seed else ""
+        except ValueError as error:
+            return telling.doubts([str(error)])
+
+
+def other_seed() -> int:
+    """Another seed."""
+    return secrets.randbelow(10_000)
+
+
+def mask_file(made: Made) -> str:
+    """The file of a painted mask."""
+    return str(made.file.parent / "mask.png")
+
+
+def line_of(made: Made) -> str:
+    """The command line of an edit, or why there is none."""
+    try:
+        return command_line(made.spec, made.name)
+    except OptionError as error:
+        return f"# {error}"

@@ -1,0 +1,98 @@
+"""From what stands on the page to what is asked for, and back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from zeroshift.asked.data import GivenMask
+from zeroshift.asked.edits import EditSpec
+from zeroshift.image import Photo
+from zeroshift.image.regions import Region
+from zeroshift.methods.idle import part_of
+from zeroshift.ui.desk import Desk, Fractions, Where
+
+FRAMING = ("fit", "size", "soft", "detail", "paper_defaults", "strict")
+"""fields of an ``EditSpec`` that have controls of their types beside the method's"""
+
+
+PLACES = ("region", "mask", "fit", "size")
+"""those that say where"""
+
+
+@dataclass(frozen=True)
+class Fields:
+    """What the page's own controls say."""
+
+    target: str
+    source: str = ""
+    prompt: str = ""
+    method: str = "pix2pix-zero"
+    fast: bool = False
+    seed: int = 0
+    strength: float = 1.0
+
+
+def asked_for(desk: Desk, fields: Fields, photo: Photo) -> EditSpec:
+    """The edit that the page asks for.
+
+    Raises:
+        OptionError: a value is missing, or none.
+    """
+    options: Mapping[str, object] = desk.options
+    if fields.strength != 1:
+        options = {**options, "conditioning": {**part_of(options, "conditioning"), "strength": float(fields.strength)}}
+    return EditSpec.parse(
+        {
+            "target": fields.target.strip(),
+            "source": fields.source.strip() or None,
+            "prompt": fields.prompt.strip() or None,
+            "method": fields.method,
+            "options": options,
+            "fast": bool(fields.fast),
+            "seed": fields.seed,
+            **desk.framing,
+            **desk.where.asked(photo),
+        }
+    )
+
+
+def laid_out(spec: EditSpec) -> tuple[Fields, dict[str, object], dict[str, object]]:
+    """The page's own controls of an edit, the method's options, and the fields in ``FRAMING`` that are set."""
+    conditioning = dict(part_of(spec.options, "conditioning"))
+    strength = conditioning.pop("strength", 1.0)
+    options: dict[str, object] = {name: value for name, value in spec.options.items() if name != "conditioning"}
+    options |= {"conditioning": conditioning} if conditioning else {}
+    usual = {name: EditSpec.model_fields[name].default for name in FRAMING}
+    framing = {name: value for name in FRAMING if (value := getattr(spec, name)) != usual[name]}
+    fields = Fields(
+        spec.target,
+        spec.source or "",
+        spec.prompt or "",
+        spec.method,
+        spec.fast,
+        spec.seed,
+        strength if isinstance(strength, (int, float)) else 1.0,
+    )
+    return fields, options, framing
+
+
+def where_of(spec: EditSpec, photo: Photo | None, mask: Photo | None) -> Where:
+    """Where the edit of a recipe changes its photograph: as it says, and as the page shows that."""
+    said = {name: value for name in PLACES if (value := getattr(spec, name)) is not None}
+    if isinstance(spec.mask, GivenMask):
+        return Where("brush", mask=mask, said=said)
+    if spec.region not in (None, "auto", "none") and photo is not None:
+        return Where("auto", fractions_of(str(spec.region), photo), said=said)
+    return Where("whole" if spec.mask == "none" else "auto", said=said)
+
+
+def fractions_of(region: str, photo: Photo) -> Fractions:
+    """A region as shares of a photograph's sides."""
+    left, top, right, bottom = Region.parse(region).box(photo.image.size)
+    width, height = photo.image.size
+    return left / width, top / height, (right - left) / width, (bottom - top) / height
+
+
+def changed_in(fields: Mapping[str, object], name: str, value: object) -> dict[str, object]:
+    """Fields of ``FRAMING`` with one more of them set; one that is as usual is left out."""
+    rest = {key: old for key, old in fields.items() if key != name}
+    return rest if value == EditSpec.model_fields[name].default else {**rest, name: value}

@@ -1,0 +1,198 @@
+// The photograph: brought by drop, paste or choice; a box or a mask drawn on it. Events: 'brought', 'placed', 'example', 'cleared'.
+const root = element.querySelector(".zs-photo");
+const find = (name) => root.querySelector(name);
+const input = find("input[type=file]"), img = find("img"), canvas = find("canvas"), pen = canvas.getContext("2d");
+const HINTS = {
+  auto: "The dashed part is what the model looks at.",
+  box: "Drag a box around what shall change.",
+  brush: "Paint over what may change; the rest keeps its pixels.",
+  whole: "All of the picture may change.",
+};
+const layer = document.createElement("canvas"); // the mask, white where painted
+const ink = layer.getContext("2d");
+let mode = "auto", box = null, rubbing = false, from = null, painted = false, name = null, busy = false;
+
+async function bring(file) {
+  if (!file || busy) return;
+  busy = true;
+  root.dataset.state = "busy";
+  try {
+    const { path } = await upload(file);
+    trigger("brought", { path, name: file.name || "pasted.png" });
+  } finally {
+    busy = false;
+    input.value = "";
+  }
+}
+
+function draw() {
+  const { width, height } = canvas;
+  pen.clearRect(0, 0, width, height);
+  const found = props.value && props.value.found;
+  const shown = mode === "box" ? box : mode === "auto" || mode === "brush" ? found : null;
+  if (mode === "brush") {
+    pen.save();
+    pen.globalAlpha = 0.55;
+    pen.drawImage(layer, 0, 0, width, height);
+    pen.restore();
+  } else if (shown) {
+    pen.save();
+    pen.fillStyle = "rgba(20, 18, 16, .38)";
+    pen.fillRect(0, 0, width, height);
+    pen.clearRect(shown[0] * width, shown[1] * height, shown[2] * width, shown[3] * height);
+    pen.restore();
+    pen.save();
+    pen.strokeStyle = "#fff";
+    pen.lineWidth = Math.max(2, width / 260);
+    if (mode === "auto") pen.setLineDash([width / 60, width / 90]);
+    pen.strokeRect(shown[0] * width, shown[1] * height, shown[2] * width, shown[3] * height);
+    pen.restore();
+  }
+}
+
+function show() {
+  root.dataset.mode = mode;
+  root.querySelectorAll(".zs-tools button").forEach((b) => b.setAttribute("aria-pressed", b.dataset.mode === mode));
+  const found = props.value && props.value.found;
+  find(".zs-hint").textContent = mode === "auto" && !found ? "" : HINTS[mode];
+  draw();
+}
+
+async function update() {
+  const value = props.value || {};
+  const examples = find(".zs-examples");
+  if (!examples.childElementCount && value.examples) {
+    for (const one of value.examples) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.title = one.credit;
+      button.setAttribute("aria-label", `Example: ${one.label}`);
+      const picture = document.createElement("img"), words = document.createElement("span");
+      picture.src = one.src;
+      picture.alt = "";
+      words.textContent = one.label;
+      const credit = document.createElement("small");
+      credit.textContent = one.credit;
+      words.append(credit);
+      button.append(picture, words);
+      button.addEventListener("click", () => trigger("example", { name: one.name }));
+      examples.append(button);
+    }
+  }
+  root.dataset.state = value.src ? "there" : "empty";
+  if (!value.src) {
+    name = null;
+    return;
+  }
+  mode = value.mode;
+  box = value.box;
+  if (value.key !== name) {
+    name = value.key;
+    img.src = value.src;
+    canvas.width = layer.width = value.width;
+    canvas.height = layer.height = value.height;
+    painted = false;
+  }
+  if (value.mask) {
+    const mask = new Image();
+    mask.src = value.mask;
+    await mask.decode();
+    ink.clearRect(0, 0, layer.width, layer.height);
+    ink.drawImage(mask, 0, 0, layer.width, layer.height);
+    painted = true;
+  } else if (value.mode !== "brush") {
+    ink.clearRect(0, 0, layer.width, layer.height);
+    painted = false;
+  }
+  show();
+}
+
+function tell() {
+  trigger("placed", { mode, box, mask: mode === "brush" && painted ? layer.toDataURL("image/png") : null });
+}
+
+function at(event) {
+  const r = canvas.getBoundingClientRect();
+  const clamp = (x) => Math.min(1, Math.max(0, x));
+  return [clamp((event.clientX - r.left) / r.width), clamp((event.clientY - r.top) / r.height)];
+}
+
+function stroke(a, b) {
+  const width = (Number(find("input[type=range]").value) / 100) * Math.max(layer.width, layer.height);
+  ink.globalCompositeOperation = rubbing ? "destination-out" : "source-over";
+  ink.strokeStyle = "#ff5a1f";
+  ink.lineWidth = width;
+  ink.lineCap = "round";
+  ink.beginPath();
+  ink.moveTo(a[0] * layer.width, a[1] * layer.height);
+  ink.lineTo(b[0] * layer.width + 0.01, b[1] * layer.height);
+  ink.stroke();
+  painted = true;
+}
+
+input.addEventListener("change", () => bring(input.files[0]));
+find(".zs-away").addEventListener("click", () => trigger("cleared", {}));
+find(".zs-rub").addEventListener("click", (event) => {
+  rubbing = !rubbing;
+  event.target.setAttribute("aria-pressed", rubbing);
+});
+find(".zs-clear").addEventListener("click", () => {
+  ink.clearRect(0, 0, layer.width, layer.height);
+  painted = false;
+  draw();
+  tell();
+});
+root.querySelectorAll(".zs-tools button").forEach((button) =>
+  button.addEventListener("click", () => {
+    mode = button.dataset.mode;
+    show();
+    if (mode === "auto" || mode === "whole" || (mode === "box" && box) || (mode === "brush" && painted)) tell();
+  }),
+);
+canvas.addEventListener("pointerdown", (event) => {
+  if (mode !== "box" && mode !== "brush") return;
+  canvas.setPointerCapture(event.pointerId);
+  from = at(event);
+  if (mode === "brush") {
+    stroke(from, from);
+    draw();
+  }
+});
+canvas.addEventListener("pointermove", (event) => {
+  if (!from) return;
+  const to = at(event);
+  if (mode === "brush") {
+    stroke(from, to);
+    from = to;
+  } else {
+    const left = Math.min(from[0], to[0]), top = Math.min(from[1], to[1]);
+    box = [left, top, Math.abs(to[0] - from[0]), Math.abs(to[1] - from[1])];
+  }
+  draw();
+});
+canvas.addEventListener("pointerup", () => {
+  if (!from) return;
+  from = null;
+  if (mode === "box" && (!box || box[2] * canvas.width < 4 || box[3] * canvas.height < 4)) {
+    box = null;
+    draw();
+    return;
+  }
+  tell();
+});
+document.addEventListener("dragover", (event) => {
+  event.preventDefault();
+  root.classList.add("zs-over");
+});
+document.addEventListener("dragleave", (event) => event.relatedTarget || root.classList.remove("zs-over"));
+document.addEventListener("drop", (event) => {
+  event.preventDefault();
+  root.classList.remove("zs-over");
+  bring(event.dataTransfer.files[0]);
+});
+document.addEventListener("paste", (event) => {
+  const file = [...event.clipboardData.files].find((one) => one.type.startsWith("image/"));
+  if (file) bring(file);
+});
+watch("value", update);
+update();

@@ -1,0 +1,142 @@
+"""What lies on somebody's desk: the photograph, what is asked for, and what became of it. One for each open page."""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from shutil import rmtree
+from threading import Event, Lock
+from typing import Literal, TypeAlias
+
+from torch import Tensor
+
+from zeroshift.asked.data import GivenMask
+from zeroshift.asked.edits import EditSpec
+from zeroshift.image import Photo
+from zeroshift.image.regions import Region
+from zeroshift.results import FramedPhoto
+
+Mode: TypeAlias = Literal["auto", "box", "brush", "whole"]
+Fractions: TypeAlias = tuple[float, float, float, float]
+"""left, top, width, height as shares of a picture's sides"""
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where somebody wants a photograph to change."""
+
+    mode: Mode = "auto"
+    box: Fractions | None = None
+    mask: Photo | None = None
+    """what was painted, of the photograph's size"""
+    said: Mapping[str, object] = field(default_factory=dict)
+    """fields of an ``EditSpec`` that a recipe has, until somebody chooses otherwise"""
+
+    @property
+    def painted(self) -> Photo | None:
+        """The mask, where the brush is chosen."""
+        return self.mask if self.mode == "brush" else None
+
+    def asked(self, photo: Photo) -> dict[str, object]:
+        """The same as an ``EditSpec`` has it."""
+        if self.said:
+            return dict(self.said)
+        if self.mode == "whole":
+            return {"region": "none", "mask": "none"}
+        if self.mode == "box" and self.box is not None:
+            return {"region": str(region_of(self.box, photo))}
+        return {} if self.painted is None else {"mask": GivenMask(sha256=self.painted.sha256)}
+
+
+def region_of(box: Fractions, photo: Photo) -> Region:
+    """The part of a photograph in whole pixels."""
+    width, height = photo.image.size
+    left, top = round(box[0] * width), round(box[1] * height)
+    return Region.of((left, top, round((box[0] + box[2]) * width), round((box[1] + box[3]) * height)))
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """A finished edit."""
+
+    key: int
+    photo: Photo | None
+    """the photograph; None where a result was brought without it"""
+    name: str
+    """of the photograph's file"""
+    where: Where
+    spec: EditSpec
+    file: Path
+    """the picture with its recipe"""
+    before: Path
+    after: Path
+    """both of one size, for the slider"""
+    seconds: float | None = None
+    part: str | None = None
+    caption: str = ""
+    """the source prompt"""
+    advice: str = ""
+    doubts: tuple[str, ...] = ()
+    drift: Mapping[str, object] | None = None
+
+
+@dataclass
+class Desk:
+    """All of it."""
+
+    photo: Photo | None = None
+    name: str = ""
+    where: Where = Where()
+    options: dict[str, object] = field(default_factory=dict)
+    """nested options of the method that differ from what the model recommends"""
+    framing: dict[str, object] = field(default_factory=dict)
+    """other fields of an ``EditSpec`` that somebody set"""
+    made: list[Made] = field(default_factory=list)
+    shown: Made | None = None
+    looked: tuple[FramedPhoto, dict[str, Tensor]] | None = None
+    """the photograph as the model saw it last, and where the words looked"""
+    awaits: str = ""
+    """hash of the photograph of a result that was brought without it"""
+    folder: Path | None = None
+
+    def place(self) -> Path:
+        """The folder of its files."""
+        if self.folder is None:
+            self.folder = Path(tempfile.mkdtemp(prefix="zeroshift-"))
+        return self.folder
+
+    def cleared(self) -> None:
+        """Take its files away."""
+        if self.folder is not None:
+            rmtree(self.folder, ignore_errors=True)
+
+    def of(self, key: int) -> Made:
+        """The edit of that key."""
+        return next(one for one in self.made if one.key == key)
+
+
+class Stops:
+    """What stops the runs of a page: each looks between two steps whether it shall go on."""
+
+    def __init__(self) -> None:
+        self._lock, self._running = Lock(), dict[str, set[Event]]()
+
+    def begin(self, page: str) -> Event:
+        """A run begins on a page."""
+        with self._lock:
+            event = Event()
+            self._running.setdefault(page, set()).add(event)
+            return event
+
+    def end(self, page: str, event: Event) -> None:
+        """A run ended."""
+        with self._lock:
+            self._running.get(page, set()).discard(event)
+            if not self._running.get(page):
+                self._running.pop(page, None)
+
+    def stop(self, page: str) -> None:
+        """Stop all runs of a page."""
+        with self._lock:
+            for event in self._running.get(page, ()):
+                event.set()

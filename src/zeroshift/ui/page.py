@@ -1,0 +1,128 @@
+"""The page, wired."""
+
+from typing import Any
+
+import gradio as gr
+
+from zeroshift.editor import Editor
+from zeroshift.inversions import InversionMemory
+from zeroshift.ui import layout, photographs
+from zeroshift.ui.actions import Bringing, Page, other_seed
+from zeroshift.ui.desk import Desk, Stops
+from zeroshift.ui.panel import QUIET, panel
+from zeroshift.ui.running import Comparing, Inside, Running
+
+HOUR, DAY = 3600, 86400
+RUNS: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": 4, "api_visibility": "private"}
+"""of events that run an edit: several pages may, and the network takes their steps in turn"""
+ANSWERS: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+"""of events that look at a picture"""
+TO_STAGE = """() => {
+  if (window.innerWidth <= 760) document.querySelector(".zs-show").scrollIntoView({ behavior: "smooth" });
+}"""
+"""on a phone, what becomes of the edit lies below"""
+COPY = """(text) => {
+  navigator.clipboard.writeText(text);
+  const button = document.querySelector("BUTTON"), words = button.textContent;
+  button.textContent = "Copied";
+  setTimeout(() => (button.textContent = words), 1200);
+}"""
+"""puts a text on the clipboard and says so"""
+
+
+def blocks(editor: Editor, model: str | None = None) -> gr.Blocks:
+    """The page of an editor, to be launched or mounted with ``look()``.
+
+    Args:
+        editor: edits; any number of pages may be open.
+        model: folder, file or hub id that it was loaded from, for costs and command lines; None is the shipped model.
+    """
+    with gr.Blocks(title="zeroshift", analytics_enabled=False, delete_cache=(HOUR, DAY)) as whole:
+        desk = gr.State(Desk(), time_to_live=DAY, delete_callback=Desk.cleared)
+        version = gr.State(0)
+        layout.header(editor)
+        with gr.Row(elem_classes="zs-main"):
+            with gr.Column(scale=4, min_width=320, elem_classes="zs-ask"):
+                ask = layout.ask_side(editor, {"examples": photographs.examples()})
+                with ask.fold:
+                    panel(editor, desk, ask, version)
+            with gr.Column(scale=7, min_width=320, elem_classes="zs-show"):
+                show = layout.show_side()
+                beside = layout.beside()
+        page = Page(editor, model, InversionMemory(), Stops(), ask, show, beside, desk, version)
+        wire_photograph(page)
+        wire_words(page)
+        wire_runs(page)
+        wire_beside(page)
+        whole.load(lambda: 1, None, version, **QUIET)
+        whole.unload(Running(page).stop)
+    return whole
+
+
+def wire_photograph(page: Page) -> None:
+    """The photograph, and results that come back."""
+    act, ask, desk = Bringing(page), page.ask, page.desk
+    ask.photo.brought(act.bring, [desk, page.version], page.every, **ANSWERS)
+    ask.photo.example(act.example, [desk], page.every, **ANSWERS)
+    ask.photo.placed(act.place, [desk], page.every, **ANSWERS)
+    ask.photo.cleared(act.clear, [desk], page.every, **ANSWERS)
+    page.show.again.click(act.again, [desk], page.every, **ANSWERS)
+    for cards in (page.beside.history, page.beside.cards):
+        cards.picked(act.picked, [desk, page.version], page.every, **ANSWERS)
+
+
+def wire_words(page: Page) -> None:
+    """Words, seeds and options."""
+    act, ask, desk, version = Bringing(page), page.ask, page.desk, page.version
+    ask.chips.picked(act.chip, None, ask.target, **QUIET)
+    for text in (ask.target, ask.source):
+        text.change(act.words, [ask.target, ask.source, ask.prompt], ask.words, trigger_mode="always_last", **QUIET)
+    ask.method.input(act.reset, [desk, version], version, **QUIET)
+    ask.reset.click(act.reset, [desk, version], version, **QUIET)
+    ask.fast.input(lambda now: now + 1, version, version, **QUIET)
+    ask.dice.click(other_seed, None, ask.seed, **QUIET)
+    ask.seed.change(act.seeds, [desk, ask.method, ask.seed], ask.drawn, **QUIET)
+
+
+def wire_runs(page: Page) -> None:
+    """Edit, stop, another intensity; and what can be done with a result."""
+    run, ask, show = Running(page), page.ask, page.show
+    fields = [page.desk, *fields_of(page)]
+    for event in (ask.edit.click, ask.target.submit):
+        event(None, None, None, js=TO_STAGE)
+    gr.on([ask.edit.click, ask.target.submit], run.edit, fields, page.every, concurrency_id="edit", **RUNS)
+    show.strength.release(
+        run.stronger, fields, page.every, trigger_mode="always_last", concurrency_id="intensity", **RUNS
+    )
+    for button in (ask.stop, page.beside.halt):
+        button.click(run.stop, None, None, **QUIET)
+    show.line.click(None, show.line_text, None, js=COPY.replace("BUTTON", "#copy-line"))
+    show.python.click(None, show.python_text, None, js=COPY.replace("BUTTON", "#copy-python"))
+
+
+def wire_beside(page: Page) -> None:
+    """Side by side, and a look inside."""
+    beside, compare, inside = page.beside, Comparing(page), Inside(page)
+    lists = [beside.by, beside.methods, beside.seeds, beside.strengths]
+    fields = [page.desk, *fields_of(page)]
+    beside.by.change(by_what, beside.by, lists[1:], **QUIET)
+    beside.compare.click(
+        compare.compare, [page.desk, *lists, *fields[1:]], page.every, concurrency_id="compare", **RUNS
+    )
+    beside.inside.select(inside.words, fields, [beside.words, beside.heat], concurrency_id="inside", **RUNS)
+    beside.words.picked(inside.word, page.desk, beside.heat, **QUIET)
+
+
+def by_what(by: str) -> list[Any]:
+    """Which list belongs to what is compared by."""
+    return [
+        gr.CheckboxGroup(visible=by == "Methods"),
+        gr.Textbox(visible=by == "Seeds"),
+        gr.Textbox(visible=by == "Intensities"),
+    ]
+
+
+def fields_of(page: Page) -> list[Any]:
+    """The components of ``asking.Fields``, in its order."""
+    ask = page.ask
+    return [ask.target, ask.source, ask.prompt, ask.method, ask.fast, ask.seed, page.show.strength]

@@ -1,0 +1,93 @@
+"""The options of the chosen method, drawn from their types, and the other fields of an edit likewise."""
+
+from functools import partial
+from typing import Any
+
+import gradio as gr
+
+from zeroshift.asked.edits import EditSpec
+from zeroshift.editor import Editor
+from zeroshift.presets import options_of
+from zeroshift.ui.asking import FRAMING, changed_in
+from zeroshift.ui.controls import Control, Options, control, put, read, sections_of
+from zeroshift.ui.desk import Desk
+from zeroshift.ui.layout import Ask
+
+QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+"""of events that answer at once"""
+
+
+def panel(editor: Editor, desk: gr.State, ask: Ask, version: gr.State) -> None:
+    """What draws the controls anew whenever ``version`` changes; a change of a kind raises it."""
+
+    @gr.render(  # type: ignore[untyped-decorator]
+        inputs=[desk, ask.method, ask.fast, version], triggers=[version.change], queue=False, show_progress="hidden"
+    )
+    def draw(mine: Desk, name: str, quick: bool, now: int) -> None:
+        usual = options_of(editor.method(name, fast=quick))
+        for n, section in enumerate(sections_of(name, usual, mine.options)):
+            changed = any(one.changed for one in section.controls)
+            with gr.Accordion(section.title, open=n == 0 or changed, elem_classes="zs-section"):
+                gr.HTML(f'<p class="zs-note">{section.about}</p>')
+                with gr.Row(elem_classes="zs-grid"):
+                    for one in section.controls:
+                        _wire(one, usual, desk, version)
+        with gr.Accordion("Frame and finish", open=bool(mine.framing), elem_classes="zs-section"):
+            with gr.Row(elem_classes="zs-grid"):
+                for name in FRAMING:
+                    _wire_field(name, mine, desk)
+
+
+def _wire(one: Control, usual: Options, desk: gr.State, version: gr.State) -> None:
+    component = widget(one)
+    if one.widget == "choices" or one.path[-1] == "kind":
+        component.input(partial(_chosen, one, usual), [component, desk, version], version, **QUIET)
+    else:
+        component.input(partial(_set, one, usual), [component, desk], None, **QUIET)
+
+
+def _set(one: Control, usual: Options, given: object, desk: Desk) -> None:
+    desk.options = put(desk.options, usual, one, read(one, given))
+
+
+def _chosen(one: Control, usual: Options, given: object, desk: Desk, version: int) -> int:
+    desk.options = put(desk.options, usual, one, given)
+    return version + 1
+
+
+def _wire_field(name: str, mine: Desk, desk: gr.State) -> None:
+    info = EditSpec.model_fields[name]
+    one = control((name,), info, mine.framing.get(name, info.default), info.default, info.default)
+    component = widget(one)
+
+    def set_field(given: object, desk: Desk) -> None:
+        value = read(one, given)
+        desk.framing = changed_in(desk.framing, name, None if value == NOTHING else value)
+
+    component.input(set_field, [component, desk], None, **QUIET)
+
+
+NOTHING = "as usual"
+"""the choice of what may be left out"""
+
+
+def widget(one: Control) -> Any:
+    """The component of a control; its defaults stand below it, and a mark if it was changed."""
+    info = f"{one.about[:1].upper()}{one.about[1:]} · {one.marks}" if one.about else one.marks
+    label = f"{one.label} ●" if one.changed else one.label
+    same: dict[str, Any] = {"label": label, "info": info, "interactive": True, "elem_classes": "zs-option"}
+    match one.widget:
+        case "slider":
+            return gr.Slider(one.low, one.high, value=one.value, step=one.step, **same)
+        case "number":
+            return gr.Number(one.value, precision=0 if one.one is int else None, **same)
+        case "switch":
+            return gr.Checkbox(bool(one.value), **same)
+        case "choice":
+            choices = [*([NOTHING] if one.optional else []), *one.choices]
+            return gr.Dropdown(choices, value=NOTHING if one.value is None else one.value, **same)
+        case "choices":
+            return gr.Dropdown(list(one.choices), value=one.value, multiselect=True, **same)
+        case "list":
+            return gr.Textbox(", ".join(map(str, one.value or ())), placeholder="with commas between", **same)
+    return gr.Textbox(one.value or "", placeholder="none" if one.optional else "", **same)

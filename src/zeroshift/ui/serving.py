@@ -1,0 +1,56 @@
+"""The page on an address of this machine."""
+
+import os
+from typing import TYPE_CHECKING
+
+import gradio as gr
+
+from zeroshift.editor import Editor
+from zeroshift.ui.look import EXAMPLES, look
+from zeroshift.ui.page import blocks
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+LOOPBACK = "127.0.0.1"
+MOST_FILE = "100mb"
+"""of one photograph"""
+
+
+def serve(editor: Editor, model: str | None = None, *, port: int | None = None, browser: bool = False) -> str:
+    """Serve the page from this process to this machine alone, and return its address; the process goes on.
+
+    Args:
+        editor: edits.
+        model: what it was loaded from; None is the shipped model.
+        port: where; None takes the first free one from 7860 on.
+        browser: whether to open it.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    page = blocks(editor, model)
+    page.queue(default_concurrency_limit=4, max_size=64)
+    _, address, _ = page.launch(
+        server_name=LOOPBACK,
+        server_port=port,
+        inbrowser=browser,
+        quiet=True,
+        share=False,
+        ssr_mode=False,
+        prevent_thread_lock=True,
+        max_file_size=MOST_FILE,
+        allowed_paths=[str(EXAMPLES)],
+        **look(),
+    )
+    return str(address)
+
+
+def mount(app: "FastAPI", editor: Editor, path: str, model: str | None = None) -> None:
+    """Mount the page on an application at ``path``; who may reach it is that application's matter."""
+    page = blocks(editor, model)
+    page.queue(default_concurrency_limit=4, max_size=64)
+    gr.mount_gradio_app(
+        app, page, path, ssr_mode=False, max_file_size=MOST_FILE, allowed_paths=[str(EXAMPLES)], **look()
+    )

@@ -1,0 +1,125 @@
+"""What the page says, as HTML: states, what is seen, what became of an edit."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from zeroshift.captioning import Seen
+from zeroshift.options.errors import respelled
+from zeroshift.ui.controls import label_of
+from zeroshift.ui.desk import Made
+from zeroshift.ui.pictures import inline
+from zeroshift.ui.work import Working
+
+EMPTY = """<div class="zs-stage zs-empty"><ol>
+<li><b>Photograph</b><span>Drop one, or take an example.</span></li>
+<li><b>Word</b><span>Say what it shall show.</span></li>
+<li><b>Edit</b><span>The picture keeps its structure.</span></li>
+</ol></div>"""
+
+
+def sentence(text: object) -> str:
+    """A sentence of the core, its options named as the page names them."""
+    return respelled(escape(str(text)), lambda name: f"<b>{label_of(name)}</b>")
+
+
+def failed(text: object) -> str:
+    """The state in which something went wrong."""
+    return f'<div class="zs-stage zs-failed" role="alert"><h3>That did not work</h3><p>{sentence(text)}</p></div>'
+
+
+def stopped(seconds: float) -> str:
+    """The state after somebody stopped a run."""
+    return f'<div class="zs-stage zs-stopped"><h3>Stopped</h3><p>After {seconds:.1f} s; nothing was kept.</p></div>'
+
+
+def working(at: Working, picture: str) -> str:
+    """The state of a run, with the picture as it is now."""
+    shown = f'<img src="{picture}" alt="The picture as it is now">' if picture else ""
+    return f'<div class="zs-stage zs-working">{shown}{progress(at)}</div>'
+
+
+def progress(at: Working) -> str:
+    """How far a run is."""
+    verb = "Inverting the photograph" if at.stage == "invert" else "Editing"
+    verb = verb if at.seconds else "Looking at the photograph"
+    count = f"step {at.done} of {at.total}" if at.seconds else ""
+    return (
+        f'<div class="zs-progress" role="status"><span>{verb}</span><span>{count}</span><span>{at.seconds:.1f} s</span>'
+        f'<progress max="{at.total}" value="{at.done}"></progress></div>'
+    )
+
+
+def seen(what: Seen | None, part: str | None) -> str:
+    """What the captioner says of a photograph, with its doubts, and which part of it is looked at."""
+    if what is None:
+        return '<p class="zs-seen">This model cannot say what a picture shows; name it under <b>Source</b>.</p>'
+    numbers = ", ".join(f"{escape(name)} {100 * p:.0f} %" for name, p in what.probabilities.items())
+    told = f"I see <b>{escape(what.caption)}</b>" if what.sure else f"Not sure; perhaps <b>{escape(what.caption)}</b>"
+    also = "" if what.sure else " Say under <b>Source</b> what it shows, or draw a box around it."
+    where = f" <span>{escape(part)}</span>" if part else ""
+    kind = "zs-seen" if what.sure else "zs-seen zs-doubt"
+    return f'<p class="{kind}">{told}{f" <i>{numbers}</i>" if numbers else ""}.{also}{where}</p>'
+
+
+def doubts(sentences: Sequence[str]) -> str:
+    """What is doubtful about the words."""
+    return "".join(f'<p class="zs-doubt">{sentence(one)}</p>' for one in sentences)
+
+
+def done(made: Made) -> str:
+    """What became of an edit."""
+    took = f"{made.seconds:.1f} s" if made.seconds is not None else "from its file"
+    facts = [made.spec.target, made.spec.method, f"seed {made.spec.seed}", took]
+    part = f'<p class="zs-part">Edited {escape(made.part)}.</p>' if made.part else ""
+    warned = doubts([made.advice]) if made.advice else ""
+    return f'<div class="zs-done"><p>{" · ".join(map(escape, facts))}</p>{part}{doubts(made.doubts)}{warned}</div>'
+
+
+def drift(told: Mapping[str, Any] | None) -> str:
+    """How an edit differs from its photograph, inside and outside of where it was made."""
+    if told is None:
+        return '<p class="zs-note">Edit something, and here stands how far the rest of the picture drifted.</p>'
+    parts = [(name, told[name]) for name in ("inside", "outside") if told[name] is not None]
+    rows = [
+        ("Share of the picture", [f"{100 * one['share']:.1f} %" for _, one in parts]),
+        ("Pixels that changed", [f"{100 * one['changed']:.1f} %" for _, one in parts]),
+        ("Largest change", [f"{one['largest']} of 255" for _, one in parts]),
+        ("PSNR", ["equal" if one["psnr"] is None else f"{one['psnr']:.1f} dB" for _, one in parts]),
+        ("SSIM", [f"{one['ssim']:.3f}" for _, one in parts]),
+    ]
+    head = "".join(f"<th>{name.capitalize()} the edit</th>" for name, _ in parts)
+    body = "".join(f"<tr><th>{name}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>" for name, cells in rows)
+    return (
+        f'<table class="zs-drift"><tr><th></th>{head}</tr>{body}</table><p class="zs-note">{moved(told["motion"])}</p>'
+    )
+
+
+def moved(motion: Mapping[str, Any]) -> str:
+    """How far a picture moved as a whole."""
+    right, down = motion["shift"]
+    if not motion["support"] or (abs(right) + abs(down) < 0.05 and abs(motion["zoom"] - 1) < 5e-4):
+        return "The picture did not move."
+    return (
+        f"The picture moved {right:+.2f} px to the right and {down:+.2f} px down, "
+        f"zoomed by {motion['zoom']:.4f} and turned by {motion['turn']:+.2f}°."
+    )
+
+
+def cards(made: Sequence[Made], shown: Made | None) -> list[dict[str, object]]:
+    """Edits as cards, the newest first."""
+    return [card(one, shown) for one in reversed(made)]
+
+
+def card(made: Made, shown: Made | None = None, lines: Sequence[str] = ()) -> dict[str, object]:
+    """An edit as a card."""
+    from PIL import Image
+
+    seconds = f"{made.seconds:.1f} s" if made.seconds is not None else "from a file"
+    return {
+        "key": made.key,
+        "src": inline(Image.open(made.after), 320),
+        "title": made.spec.target,
+        "lines": [*(lines or (made.spec.method, seconds))],
+        "chosen": shown is not None and shown.key == made.key,
+    }

@@ -1,0 +1,143 @@
+"""The runs of a page: one edit step by step, and what is kept of it."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from threading import Event
+
+from PIL import Image
+
+from zeroshift.asked.edits import EditSpec
+from zeroshift.cost.estimate import Cost, measure
+from zeroshift.editor import Editor
+from zeroshift.image import Photo, encode_image, load_image
+from zeroshift.inversions import InversionStore
+from zeroshift.methods import Method
+from zeroshift.naming import result_stem
+from zeroshift.results import Result
+from zeroshift.running.batching import groups, look_at
+from zeroshift.running.groups import run_groups
+from zeroshift.ui.desk import Desk, Made, Where
+from zeroshift.ui.pictures import Stage, small
+
+PAUSE = 0.2
+"""seconds from one thing that is said of a run to the next, at least: a browser draws it anew each time"""
+PREVIEWS = 8
+"""of one edit"""
+SLIDER = 1400
+"""longer side in pixels of the pictures of the slider"""
+
+
+@dataclass(frozen=True, eq=False)
+class Working:
+    """How far an edit is."""
+
+    stage: str
+    """invert or edit"""
+    done: int
+    total: int
+    seconds: float
+    picture: Image.Image | None = None
+    """the photograph, or a preview in it"""
+    shared: bool = False
+    """whether the inversion was there already"""
+
+
+@dataclass(frozen=True, eq=False)
+class Stopped:
+    """Somebody stopped it."""
+
+    seconds: float
+
+
+def edited(
+    editor: Editor, desk: Desk, spec: EditSpec, *, kept: InversionStore, stop: Event
+) -> Iterator[Working | Stopped | Made]:
+    """Edit the photograph of a desk; the last of what is yielded is ``Made``, or ``Stopped`` within one step.
+
+    Raises:
+        ValueError: the picture, a word or an option is unusable; the sentence says why.
+    """
+    photo, where, name = desk.photo, desk.where, desk.name
+    assert photo is not None
+    begun, said, shared = time.perf_counter(), 0.0, True
+    spec.check(vgg=None if editor.vgg else False)
+    (frame,) = look_at(editor, [photo], spec, mask=where.painted)
+    (group,) = groups(editor, [frame], [spec])
+    stage = Stage.of(editor.backbone, frame)
+    yield Working("edit", 0, 1, 0.0, stage.picture)
+    steps = run_groups(editor, [group], inversions=kept)
+    for _, step in steps:
+        shared = shared and step.stage != "invert"
+        seconds = time.perf_counter() - begun
+        if stop.is_set():
+            steps.close()  # type: ignore[attr-defined]
+            yield Stopped(seconds)
+            return
+        if step.results:
+            break
+        due = step.stage == "edit" and step.done % max(1, step.total // PREVIEWS) == 0
+        if due or seconds - said > PAUSE:
+            picture, said = stage.with_preview(editor.preview(step)[0]) if due else None, seconds
+            yield Working(step.stage, step.done, step.total, seconds, picture, shared)
+    result = step.results[0][0]
+    made = kept_of(desk, photo, name, where, spec, result, time.perf_counter() - begun)
+    yield replace(made, caption=group.requests[0].task.source_prompt)
+
+
+def kept_of(desk: Desk, photo: Photo, name: str, where: Where, spec: EditSpec, result: Result, seconds: float) -> Made:
+    """Write a result's files on the desk: the picture with its recipe, and what the slider shows."""
+    key = len(desk.made)
+    folder = desk.place() / str(key)
+    folder.mkdir()
+    recipe = {**result.recipe, "source_path": name, "drift": result.drift.told}
+    if where.painted is not None:
+        recipe["mask_path"] = "mask.png"
+        where.painted.image.save(folder / "mask.png")
+    file = folder / f"{result_stem(Path(name).stem, spec)}.png"
+    file.write_bytes(encode_image(result.image, "PNG", recipe))
+    advice = "" if result.verdict is None else result.verdict.advice or ""
+    before, after = sliding(folder, photo.image, result.image)
+    return Made(
+        key=key,
+        photo=photo,
+        name=name,
+        where=where,
+        spec=spec,
+        file=file,
+        before=before,
+        after=after,
+        seconds=seconds,
+        part=result.part,
+        advice=advice,
+        doubts=result.warnings,
+        drift=result.drift.told,
+    )
+
+
+def sliding(folder: Path, before: Image.Image, after: Image.Image) -> tuple[Path, Path]:
+    """Both pictures as files of a size that a browser likes."""
+    files = folder / "before.png", folder / "after.png"
+    for file, picture in zip(files, (before, after), strict=True):
+        small(picture, SLIDER).save(file)
+    return files
+
+
+def brought(desk: Desk, file: Path, name: str, spec: EditSpec, photo: Photo | None, where: Where) -> Made:
+    """A result's file that was dropped, as if it had been made here."""
+    key = len(desk.made)
+    folder = desk.place() / str(key)
+    folder.mkdir()
+    mine = folder / Path(name).name
+    mine.write_bytes(file.read_bytes())
+    image = load_image(file).image
+    before, after = sliding(folder, image if photo is None else photo.image, image)
+    return Made(key, photo, name, where, spec, mine, before, after)
+
+
+@lru_cache(maxsize=64)
+def cost_of(method: Method, model: str) -> Cost:
+    """What an edit by a method costs on the model of that folder, file or hub id."""
+    return measure(method, model=model)
