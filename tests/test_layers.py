@@ -14,7 +14,7 @@ ROOT = Path(zeroshift.__file__).parent
 FILES = sorted(path for path in ROOT.rglob("*.py") if "shipped" not in path.relative_to(ROOT).parts)
 WINGS = {"miniature", "cost", "evaluation", "reports", "bench", "distillation"}
 """what the core never imports, and shells do: the shipped model's own, counting, scores, reports, students and so on"""
-SHELLS = {"__main__", "cli", "ui", "serve", "batch"}
+SHELLS = {"__main__", "cli", "ui", "service", "batch"}
 OUTSIDE = WINGS | SHELLS
 CORE_IMPORTS = {"torch", "numpy", "PIL", "pydantic", "pydantic_core", "safetensors", "huggingface_hub", "psutil", "cv2"}
 BACKBONE_IMPORTS = CORE_IMPORTS | {"accelerate", "diffusers", "transformers"}

@@ -23,6 +23,8 @@ ROW = re.compile(r"^\| ((?:`--[a-z0-9-]+`(?:, )?)+) \| ([^|]*) \|", re.MULTILINE
 BENCHMARKS = {"--methods", "--repeats", "--steps", "--inner-steps", "--threads", "--parts", "--minutes", "--measure"}
 """of ``python -m benchmarks``, and of its modules ``comparison`` and ``memory``"""
 PIP = {"--index-url"}
+DOCKER = {"--build-arg", "--gpus", "--now", "--read-only", "--rm", "--tmpfs"}
+"""of docker and systemctl"""
 PARTS = parts_of(METHODS[0])
 KINDS = [(part, kind) for part in PARTS for kind in part.kinds]
 Defaults = Mapping[str, Flag]
@@ -72,7 +74,7 @@ def test_every_kind_and_its_options_are_on_a_page(part, kind):
 @pytest.mark.parametrize("page", PAGES, ids=named_ids)
 def test_options_on_a_page_exist(page):
     helped = set[str]().union(*(OPTION.findall(text.read_text()) for text in DOCS.glob("help/*.txt")))
-    known = helped | {f.spelled for part, kind in KINDS for f in of_kind(part, kind)} | BENCHMARKS | PIP
+    known = helped | {f.spelled for part, kind in KINDS for f in of_kind(part, kind)} | BENCHMARKS | PIP | DOCKER
     assert not options_on(page) - known
 
 

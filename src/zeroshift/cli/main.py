@@ -27,6 +27,7 @@ VERBS = {
     "generate": "Sample pictures from prompts.",
     "ui": "Edit photographs on a page in the browser, until Ctrl-C.",
     "keep": "Take from any editor's result what changed, and all else from the photograph.",
+    "serve": "Edit photographs over HTTP, for OpenAI's clients and others.",
     "redo": "Make an edited picture again from the recipe in its file.",
     "methods": "List the editing methods, and the parts that each can exchange.",
     "convert": "Write a checkpoint as a folder in diffusers format, of one file or of pickled weights.",
@@ -37,7 +38,15 @@ VERBS = {
     "quality": "Measure a model on a folder of captioned pictures.",
     "bench": "Run methods on a benchmark, score anybody's edits, and set figures beside published ones.",
 }
-EXTRAS = {"lightning": "train", "openai": "endpoint", "gradio": "ui"}
+EXTRAS = {
+    "lightning": "train",
+    "openai": "endpoint",
+    "fastapi": "serve",
+    "multipart": "serve",
+    "prometheus_client": "serve",
+    "uvicorn": "serve",
+    "gradio": "ui",
+}
 """the extra that each optional library comes with"""
 INTERRUPTED = 130
 """exit code after Ctrl-C"""

@@ -1,7 +1,7 @@
 """Read a picture for editing: upright, 8-bit sRGB, alpha apart, with the hash that a recipe names it by."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from typing import TypeAlias
@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 from zeroshift.image.capture import capture_data
 from zeroshift.image.errors import ImageError
 from zeroshift.image.pixels import of_array, to_rgb
-from zeroshift.image.reader import Source, damaged, open_header, read_bytes
+from zeroshift.image.reader import READABLE, Source, damaged, open_header, read_bytes
 
 MIN_SIDE = 16
 """the shortest side, in pixels, that an edit can say anything about"""
@@ -77,7 +77,7 @@ def as_photo(picture: Picture, max_megapixels: float = 100) -> Photo:
     return load_image(picture, max_megapixels)
 
 
-def load_image(source: Source, max_megapixels: float = 100) -> Photo:
+def load_image(source: Source, max_megapixels: float = 100, formats: Sequence[str] = READABLE) -> Photo:
     """Read a PNG, JPEG, WebP, TIFF, BMP, GIF, PNM, JPEG 2000 or AVIF file as 8-bit sRGB, upright.
 
     Sizes are checked in the header, before any pixel is decoded.
@@ -85,12 +85,13 @@ def load_image(source: Source, max_megapixels: float = 100) -> Photo:
     Args:
         source: path, bytes of the file, or file object opened in binary mode.
         max_megapixels: larger pictures are refused (1e6 pixels).
+        formats: the others are refused, their readers not even tried; names as in ``reader.READABLE``.
 
     Raises:
         ImageError: there is no such file, or it is a folder, pipe or device, empty, no picture, truncated, animated,
             under 16 px on a side, or over ``max_megapixels``.
     """
-    image, name, sha256 = _open(source, max_megapixels)
+    image, name, sha256 = _open(source, max_megapixels, formats)
     file = str(source) if isinstance(source, (str, PathLike)) else ""
     return Photo(*_decode(image, name), sha256, capture_data(image), file)
 
@@ -120,10 +121,10 @@ def unreadable(pictures: Iterable[Picture], max_megapixels: float = 100) -> dict
     return found
 
 
-def _open(source: Source, max_megapixels: float) -> tuple[Image.Image, str, str]:
+def _open(source: Source, max_megapixels: float, formats: Sequence[str] = READABLE) -> tuple[Image.Image, str, str]:
     """A picture that is not decoded yet, what errors call it, and the hash of its file."""
     data, name = read_bytes(source)
-    image = open_header(data, name)
+    image = open_header(data, name, formats)
     _check(image, name)
     megapixels = image.width * image.height / 1e6
     if megapixels > max_megapixels:

@@ -1,6 +1,7 @@
 """Identify a picture file from its header, by Pillow's readers but with this package's own size limit."""
 
 import io
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Protocol, TypeAlias, runtime_checkable
@@ -63,8 +64,8 @@ def _of_object(source: object) -> bytes:
     return data
 
 
-def open_header(data: bytes, name: str) -> ImageFile.ImageFile:
-    """The undecoded picture in ``data``; ``name`` is what errors call it.
+def open_header(data: bytes, name: str, formats: Sequence[str] = READABLE) -> ImageFile.ImageFile:
+    """The undecoded picture in ``data``, in one of ``formats``; ``name`` is what errors call it.
 
     This stands in for ``Image.open``, whose size limit is a process-wide setting that warns instead of refusing.
 
@@ -72,7 +73,7 @@ def open_header(data: bytes, name: str) -> ImageFile.ImageFile:
         ImageError: the bytes are no picture of a readable format, or its header is damaged.
     """
     Image.init()
-    for kind in (kind for kind in READABLE if kind in Image.OPEN):  # not every Pillow has AVIF
+    for kind in (kind for kind in formats if kind in Image.OPEN):  # not every Pillow has AVIF
         factory, accepts = Image.OPEN[kind]
         if accepts is None or accepts(data[:_PREFIX]) is not True:
             continue
@@ -80,7 +81,7 @@ def open_header(data: bytes, name: str) -> ImageFile.ImageFile:
             return factory(io.BytesIO(data), "")
         except Exception as error:  # Pillow's readers raise almost any type on damaged bytes
             raise damaged(name, kind) from error
-    raise ImageError(f"{name} is not a picture that can be read: expected one of {', '.join(READABLE)}.")
+    raise ImageError(f"{name} is not a picture that can be read: expected one of {', '.join(formats)}.")
 
 
 def damaged(name: str, kind: str | None) -> ImageError:

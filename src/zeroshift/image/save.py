@@ -76,13 +76,19 @@ def _format_of(path: Path) -> Format:
 
 
 def encode_image(
-    image: Image.Image, format: Format | str, recipe: Mapping[str, object], *, capture: bytes = b""
+    image: Image.Image,
+    format: Format | str,
+    recipe: Mapping[str, object],
+    *,
+    capture: bytes = b"",
+    quality: int | None = None,
 ) -> bytes:
     """Bytes of a picture file with the recipe in its metadata, the EXIF block ``capture``, and nothing else.
 
     ``format`` is PNG, JPEG or WEBP in upper or lower case, or a media type such as image/png. JPEG has quality 95 and
     4:4:4 colours, alpha laid over white; PNG and WebP are lossless and keep alpha. The same inputs give the same bytes
-    with the same Pillow.
+    with the same Pillow. A ``quality`` of 0 to 100 gives smaller JPEG and WebP files, the WebP a lossy one below 100;
+    a PNG loses nothing with any.
 
     Raises:
         ImageError: the format is another one, or the picture or the recipe does not fit it.
@@ -98,10 +104,14 @@ def encode_image(
         case "PNG":
             without_metadata(image).save(file, kind, pnginfo=png_chunk(recipe), exif=capture)
         case "WEBP":
-            without_metadata(image).save(file, kind, lossless=True, exact=True, exif=exif_block(recipe, capture))
+            exif = exif_block(recipe, capture)
+            lossless = quality in (None, 100)
+            plain = without_metadata(image)
+            plain.save(file, kind, lossless=lossless, exact=True, exif=exif, quality=80 if quality is None else quality)
         case "JPEG":
             exif = _jpeg_exif(recipe, capture)
-            without_metadata(flatten(image)).save(file, kind, quality=95, subsampling=0, exif=exif)
+            level = 95 if quality is None else quality
+            without_metadata(flatten(image)).save(file, kind, quality=level, subsampling=0, exif=exif)
     return file.getvalue()
 
 

@@ -22,7 +22,7 @@ from zeroshift.image.framing import Framing
 from zeroshift.image.masks import Alpha, mask_picture, read_mask
 from zeroshift.image.registration import Mask
 from zeroshift.masks.locating import Segmenter, where_words_look
-from zeroshift.results import Encoded, FramedPhoto, Place
+from zeroshift.results import Encoded, FramedPhoto, Place, whole
 
 SOFT = 1 / 60
 """of the shorter side of what is edited: how far an edit fades in, unless somebody says otherwise"""
@@ -163,6 +163,15 @@ def places_of(frames: Sequence[FramedPhoto], soft: int | None, sure: Tensor | No
         else:
             places.append(None)
     return places
+
+
+def unfinished(native: Image.Image, frame: FramedPhoto, soft: int | None = None) -> Image.Image:
+    """A step's preview of an edit, at the model's size, laid into its photograph.
+
+    A given mask keeps all else; what the words will find is not known before the end.
+    """
+    (place,) = places_of([frame], soft, None)
+    return whole(native, frame, place, None)[0]
 
 
 def cut(frame: FramedPhoto, sure: Tensor) -> Mask:

@@ -1,0 +1,209 @@
+"""``zeroshift serve``."""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+
+from cyclopts import App, Group, Parameter
+from cyclopts.validators import Number
+
+from zeroshift.cli.shared import DEFAULT_MODEL, Loudness, ModelFlags, Text, Vgg, as_app
+from zeroshift.cli.wrong import Wrong
+
+if TYPE_CHECKING:
+    from zeroshift.conditioning.direction import Direction
+    from zeroshift.editor import Editor
+    from zeroshift.service.limits import Limits
+
+ADDRESS = Group("Address", sort_key=5)
+OFFERED = Group("What is offered", sort_key=21)
+LIMITS = Group("Limits", sort_key=22)
+KEY = "ZEROSHIFT_API_KEY"
+"""the environment variable with a key"""
+Port: TypeAlias = Annotated[
+    int,
+    Parameter(group=ADDRESS, help="port; 0 takes any that is free", metavar="N", validator=Number(gte=0, lte=65535)),
+]
+Named: TypeAlias = tuple[str, ...]
+
+
+@Parameter(name="*", group=LIMITS)
+@dataclass(frozen=True, kw_only=True)
+class LimitFlags:
+    """How much the service takes upon itself."""
+
+    queue: Annotated[
+        int, Parameter(help="requests at a time; those beyond get 429", metavar="N", validator=Number(gte=1))
+    ] = 64
+    batch: Annotated[
+        int, Parameter(help="pictures that run together at most", metavar="N", validator=Number(gte=1, lte=64))
+    ] = 8
+    deadline: Annotated[
+        float, Parameter(help="seconds from a request to its result", metavar="S", validator=Number(gt=0))
+    ] = 300.0
+    upload_time: Annotated[
+        float, Parameter(help="seconds for a request's body to arrive", metavar="S", validator=Number(gt=0))
+    ] = 30.0
+    max_megabytes: Annotated[float, Parameter(help="of a request", metavar="X", validator=Number(gt=0))] = 20.0
+    max_megapixels: Annotated[float, Parameter(help="of a picture", metavar="X", validator=Number(gt=0))] = 25.0
+    formats: Annotated[
+        tuple[Literal["png", "jpeg", "webp", "tiff", "bmp", "gif", "avif"], ...],
+        Parameter(help="format of pictures that are read; may be given again", show_default=False, metavar="NAME"),
+    ] = ("png", "jpeg", "webp")
+    grace: Annotated[
+        float,
+        Parameter(help="seconds for what runs, when the service is stopped", metavar="S", validator=Number(gte=0)),
+    ] = 30.0
+
+    def limits(self) -> "Limits":
+        """The same for the service."""
+        from zeroshift.service.limits import Limits
+
+        return Limits(
+            requests=self.queue,
+            together=self.batch,
+            seconds=self.deadline,
+            upload_seconds=self.upload_time,
+            body_bytes=round(self.max_megabytes * 1e6),
+            megapixels=self.max_megapixels,
+            formats=tuple(name.upper() for name in self.formats),
+            grace_seconds=self.grace,
+        )
+
+
+DEFAULT_LIMITS = LimitFlags()
+
+
+def command(tokens: Sequence[str]) -> App:
+    """The verb."""
+    return as_app(serve, "serve", "serve [OPTIONS]")
+
+
+def serve(
+    *,
+    host: Annotated[Text, Parameter(group=ADDRESS, help="address; another than this machine's own needs a key")] = (
+        "127.0.0.1"
+    ),
+    port: Port = 8000,
+    api_keys: Annotated[
+        Path | None,
+        Parameter(group=ADDRESS, help=f"file with a key a line [default the key in {KEY}, if there is one]"),
+    ] = None,
+    host_name: Annotated[
+        Named,
+        Parameter(
+            group=ADDRESS, help="name that the service is asked by, without keys", metavar="NAME", show_default=False
+        ),
+    ] = (),
+    name: Annotated[
+        Text | None, Parameter(group=OFFERED, help="what requests call the model [default its own]")
+    ] = None,
+    also: Annotated[
+        Named,
+        Parameter(group=OFFERED, help="a further model; may be given again", metavar="NAME=MODEL", show_default=False),
+    ] = (),
+    direction: Annotated[
+        Named,
+        Parameter(
+            group=OFFERED, help="a saved edit direction; may be given again", metavar="NAME=FILE", show_default=False
+        ),
+    ] = (),
+    ui: Annotated[bool, Parameter(group=OFFERED, help="the first model's page as well, at /ui")] = False,
+    vgg: Vgg = None,
+    model: ModelFlags = DEFAULT_MODEL,
+    limits: LimitFlags = DEFAULT_LIMITS,
+) -> None:
+    """Edit photographs over HTTP, for OpenAI's clients (images.edit) and in this package's own way.
+
+    It can be asked from this machine alone, unless there are keys. Logs are lines of JSON on stderr. SIGINT and SIGTERM
+    stop it: what runs is finished, what waits is refused.
+    """
+    from zeroshift.service.app import create, guarded
+    from zeroshift.service.offer import Offer
+    from zeroshift.service.security import check_address
+    from zeroshift.service.server import listen, logged, run
+
+    keys = keys_in(api_keys)
+    check_address(host, keys)
+    directions = directions_of(pairs(direction, "direction"))
+    where = listen(host, port)
+    editors = editors_of(model, name, pairs(also, "also"), vgg)
+    app = create(Offer(editors, directions), limits.limits())
+    if ui:
+        from zeroshift.ui.serving import mount
+
+        mount(app, next(iter(editors.values())), "/ui", model.model)
+    address = f"http://{f'[{host}]' if ':' in host else host}:{where.getsockname()[1]}"
+    print(f"zeroshift: serving {', '.join(editors)} at {address}{'/ui' if ui else ''}", file=sys.stderr, flush=True)
+    with logged():
+        run(app, guarded(app, keys, {host, *host_name}), where)
+
+
+def keys_in(file: Path | None) -> list[str]:
+    """The keys of a file, one a line, or the one in the environment; none where there are none.
+
+    Raises:
+        Wrong: the file has none, or cannot be read.
+    """
+    if file is None:
+        return [key] if (key := os.environ.get(KEY)) else []
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Wrong(f"The file of keys {file} cannot be read; give a text file with a key a line.") from error
+    if not (keys := [line.strip() for line in lines if line.strip()]):
+        raise Wrong(f"The file of keys {file} has none; write one into it, or leave --api-keys out.")
+    return keys
+
+
+def pairs(given: Sequence[str], flag: str) -> dict[str, str]:
+    """What was given as NAME=VALUE.
+
+    Raises:
+        Wrong: something has no name, no value, or another's name.
+    """
+    found: dict[str, str] = {}
+    for text in given:
+        name, _, value = text.partition("=")
+        if not name or not value or name in found:
+            raise Wrong(f'--{flag} "{text}" is not NAME=VALUE with a name of its own; write it so.')
+        found[name] = value
+    return found
+
+
+def directions_of(files: Mapping[str, str]) -> "dict[str, Direction]":
+    """Saved edit directions by their names.
+
+    Raises:
+        ValueError: a file is none.
+    """
+    from zeroshift.conditioning.direction import load_direction
+
+    return {name: load_direction(Path(file)) for name, file in files.items()}
+
+
+def editors_of(model: ModelFlags, name: str | None, also: Mapping[str, str], vgg: Path | None) -> "dict[str, Editor]":
+    """The model, and those beside it, which run as it does.
+
+    Raises:
+        Wrong: two have one name.
+        ValueError: one cannot be loaded.
+    """
+    from zeroshift.loading import load
+
+    editor, _ = model.opened(Loudness(), vgg)
+    found = {name or editor.backbone.identity.name: editor}
+    for other, path in also.items():
+        if other in found:
+            raise Wrong(f'Two models have the name "{other}"; give them different ones.')
+        found[other] = load(
+            None if path == "shipped" else path,
+            cache_dir=model.cache_dir,
+            device=model.device,
+            precision=model.precision,
+            memory=model.memory,
+        )
+    return found

@@ -1,0 +1,185 @@
+"""Bodies of requests, JSON or forms, and the pictures in them; all in memory, none larger than it may be."""
+
+import asyncio
+import base64
+import binascii
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
+from pydantic import BaseModel, ValidationError
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+
+from zeroshift.image import Photo, load_image
+from zeroshift.options.errors import option_error
+from zeroshift.service.limits import Limits
+from zeroshift.service.refusals import Refusal, wrong
+
+Model = TypeVar("Model", bound=BaseModel)
+FIELDS = 100
+"""of a form"""
+DECODERS = 2
+"""pictures that are decoded or written at a time"""
+_DATA_URL = re.compile(r"data:image/[\w.+-]+;base64,", re.ASCII)
+_NESTED = re.compile(r"^(\w+)((?:\[\w+\])+)$", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What came in a body."""
+
+    fields: dict[str, Any]
+    files: dict[str, list[bytes]] = field(default_factory=dict)
+    """pictures by the name of their field, without ``[]``"""
+
+
+async def read_body(request: Request) -> Sent:
+    """Read a body of either kind.
+
+    Raises:
+        Refusal: it is of a third kind, or not what it says it is.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "application/json":
+        return Sent(json_of(await request.body()))
+    if kind == "multipart/form-data":
+        return await read_form(request)
+    await drain(request)
+    sentence = "The body is multipart/form-data or application/json; say so with Content-Type."
+    raise Refusal(415, "unsupported_media_type", sentence)
+
+
+async def drain(request: Request) -> None:
+    """Let a body go by that nobody reads: whoever sends it would not see the answer else."""
+    async for _ in request.stream():
+        pass
+
+
+def json_of(body: bytes) -> dict[str, Any]:
+    """A body that is an object.
+
+    Raises:
+        Refusal: it is none.
+    """
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise wrong("The body is not valid JSON.", code="invalid_json") from error
+    if not isinstance(found, dict):
+        raise wrong("The body is to be a JSON object.", code="invalid_json")
+    return found
+
+
+async def read_form(request: Request) -> Sent:
+    """A form: files by their fields, the other fields as text; ``options[steps]`` is a field of the field ``options``.
+
+    Raises:
+        Refusal: a field is there twice.
+        HTTPException: it cannot be read.
+    """
+    fields: dict[str, Any] = {}
+    files: dict[str, list[bytes]] = {}
+    async with request.form(max_files=FIELDS, max_fields=FIELDS) as form:
+        for name, value in form.multi_items():
+            plain = name.removesuffix("[]")
+            if isinstance(value, UploadFile):
+                files.setdefault(plain, []).append(await value.read())
+            elif nested := _NESTED.match(name):
+                put(fields, [nested[1], *re.findall(r"\[(\w+)\]", nested[2])], value)
+            elif plain in fields:
+                raise wrong(f"`{plain}` is there twice; give it once.", plain)
+            else:
+                fields[plain] = value
+    return Sent(fields, files)
+
+
+def put(fields: dict[str, Any], path: Sequence[str], value: str) -> None:
+    """Set a nested field, read as JSON where it is some.
+
+    Raises:
+        Refusal: there is something else in its place.
+    """
+    for step in path[:-1]:
+        fields = fields.setdefault(step, {})
+        if not isinstance(fields, dict):
+            raise wrong(f"`{path[0]}` is there in two forms; give it in one.", path[0])
+    fields[path[-1]] = plain_json(value)
+
+
+def plain_json(text: str) -> object:
+    """What a text says as JSON; itself where it says nothing."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def validated(model: type[Model], fields: Mapping[str, Any]) -> Model:
+    """The fields of a body, checked.
+
+    Raises:
+        OptionError: one is missing or wrong; the sentence says which.
+    """
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        raise option_error("the request", model, error) from error
+
+
+def picture_bytes(sent: Sent, name: str) -> list[bytes]:
+    """The pictures of a field: files of a form, or the data URLs of JSON.
+
+    Raises:
+        Refusal: there is something else in it.
+    """
+    if name not in sent.fields:
+        return sent.files.get(name, [])
+    given = sent.fields[name]
+    return [bytes_of(one, name) for one in (given if isinstance(given, list) else [given])]
+
+
+def bytes_of(given: object, name: str) -> bytes:
+    """The bytes of a data URL, or of an object with it as ``image_url``.
+
+    Raises:
+        Refusal: it is no data URL; nothing is ever fetched.
+    """
+    url = given.get("image_url") if isinstance(given, dict) else given
+    if not isinstance(url, str) or (head := _DATA_URL.match(url)) is None:
+        sentence = f"`{name}` is to be a file of a form, or a data URL (data:image/png;base64,...) in JSON; "
+        raise wrong(f"{sentence}addresses and file ids are not fetched.", name, "unsupported_image")
+    try:
+        return base64.b64decode(url[head.end() :], validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise wrong(f"The data URL in `{name}` is not valid base64.", name, "unsupported_image") from error
+
+
+class Decoding:
+    """Opens pictures beside the event loop, a few at a time."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits, self.threads = limits, CapacityLimiter(DECODERS)
+
+    async def photos(self, files: Sequence[bytes], name: str) -> list[Photo]:
+        """The pictures of a field.
+
+        Raises:
+            Refusal: one is unusable.
+        """
+        return list(await asyncio.gather(*(self.photo(data, name) for data in files)))
+
+    async def photo(self, data: bytes, name: str) -> Photo:
+        """One picture.
+
+        Raises:
+            Refusal: it is unusable.
+        """
+        try:
+            return await run_sync(load_image, data, self._limits.megapixels, self._limits.formats, limiter=self.threads)
+        except ValueError as error:
+            raise wrong(str(error), name, "unsupported_image") from error

@@ -1,0 +1,38 @@
+"""How much a service takes upon itself."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+Formats: TypeAlias = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is refused, and how long is waited."""
+
+    requests: int = 64
+    """that are read, wait or run at a time; what comes beyond is answered with 429"""
+    together: int = 8
+    """pictures that run together at most"""
+    seconds: float = 300.0
+    """from a request's arrival to its result"""
+    upload_seconds: float = 30.0
+    """for a request's body to arrive"""
+    body_bytes: int = 20_000_000
+    """of a request"""
+    megapixels: float = 25.0
+    """of a picture, 1e6 pixels"""
+    sentences: int = 2000
+    """of each set that an edit direction is made of: they are encoded in one go"""
+    rows: int = 10
+    """pictures that one request makes"""
+    formats: Formats = ("PNG", "JPEG", "WEBP")
+    """of pictures that are read"""
+    jobs: int = 200
+    """that are remembered, those that ended among them"""
+    kept_bytes: int = 256_000_000
+    """of results that wait to be fetched"""
+    kept_seconds: float = 600.0
+    """that a result waits to be fetched"""
+    grace_seconds: float = 30.0
+    """for what runs when the service is stopped"""

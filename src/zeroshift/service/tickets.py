@@ -1,0 +1,148 @@
+"""What somebody waits for, and what is told of it: written by a device's thread, read in the event loop."""
+
+import asyncio
+import secrets
+import time
+from dataclasses import dataclass
+from threading import Lock
+from typing import Protocol, TypeAlias
+
+from PIL import Image
+
+from zeroshift.captioning import Seen
+from zeroshift.results import Result
+from zeroshift.service.refusals import Refusal, late, refusal_of
+
+
+class Job(Protocol):
+    """Something to do on a device. Jobs whose keys are equal are done together."""
+
+    @property
+    def key(self) -> object:
+        """Equal to that of jobs which go together with this one."""
+
+    @property
+    def size(self) -> int:
+        """How many pictures it makes."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """It stands in the queue."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of the network is done."""
+
+    stage: str
+    """invert or edit"""
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, eq=False)
+class Partial:
+    """An unfinished picture."""
+
+    row: int
+    index: int
+    """which of those that were asked for, from 0"""
+    picture: Image.Image
+
+
+@dataclass(frozen=True, eq=False)
+class Done:
+    """Everything is there."""
+
+    results: tuple[Result, ...] = ()
+    """of an edit, one per row"""
+    said: tuple[str, ...] = ()
+    """what is doubtful about it"""
+    seen: Seen | None = None
+    """of a caption"""
+
+
+@dataclass(frozen=True, eq=False)
+class Failed:
+    """There will be no result."""
+
+    refusal: Refusal
+
+
+Event: TypeAlias = Waiting | Step | Partial | Done | Failed
+
+
+class Ticket:
+    """One job on its way. It ends once: done, failed, cancelled or late, whichever comes first.
+
+    Args:
+        seconds: from now on to its end at the latest.
+    """
+
+    def __init__(self, job: Job, seconds: float) -> None:
+        self.id, self.job = secrets.token_urlsafe(18), job
+        self.begun = time.monotonic()
+        self.last: Event = Waiting()
+        self._seconds, self._over, self._lock = seconds, False, Lock()
+        self._loop = asyncio.get_running_loop()
+        self._listeners: list[asyncio.Queue[Event]] = []
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended; any thread may ask."""
+        return self._over
+
+    def tell(self, event: Event) -> None:
+        """Say how far it is; nothing is said after its end. Any thread may call this."""
+        if not self._over:
+            self._loop.call_soon_threadsafe(self._told, event)
+
+    def end(self, event: Done | Failed) -> None:
+        """End it, unless it has ended. Any thread may call this."""
+        with self._lock:
+            if self._over:
+                return
+            self._over = True
+        self._loop.call_soon_threadsafe(self._told, event)
+
+    def fail(self, error: Exception) -> None:
+        """End it by an error."""
+        self.end(Failed(refusal_of(error)))
+
+    def cancel(self) -> None:
+        """End it since nobody wants it any more."""
+        self.fail(Refusal(499, "cancelled", "The edit was cancelled."))
+
+    def check_time(self) -> None:
+        """End it if its time is up."""
+        if time.monotonic() - self.begun > self._seconds:
+            self.fail(late(self._seconds))
+
+    def listen(self) -> "asyncio.Queue[Event]":
+        """All that is told from the latest on, for one listener in the event loop."""
+        heard = asyncio.Queue[Event]()
+        heard.put_nowait(self.last)
+        self._listeners.append(heard)
+        return heard
+
+    async def done(self) -> Done:
+        """Wait for its end.
+
+        Raises:
+            Refusal: it failed.
+        """
+        heard = self.listen()
+        while True:
+            event = await heard.get()
+            if isinstance(event, Failed):
+                raise event.refusal
+            if isinstance(event, Done):
+                return event
+
+    def _told(self, event: Event) -> None:
+        if isinstance(self.last, Done | Failed):  # a step that was told while it ended
+            return
+        self.last = event
+        for heard in self._listeners:
+            heard.put_nowait(event)
