@@ -2,8 +2,9 @@
 
     python -m benchmarks [--methods NAME ...] [--repeats 3] [--steps T] [--inner-steps N] [--threads 1]
 
-Seconds are medians of CPU time on the shipped model, encoding and decoding of the picture included. SF, UNet forwards
-on one sample, are counted at Stable Diffusion 1.5, 512 x 512. Optimisations never stop early on either side.
+Seconds are medians of CPU time on the shipped model, encoding and decoding of the picture included; MB are the most
+that tensors take beside the weights meanwhile. SF, UNet forwards on one sample, are counted at Stable Diffusion 1.5,
+512 x 512. Optimisations never stop early on either side.
 """
 
 import argparse
@@ -26,7 +27,10 @@ from zeroshift.cost.estimate import measure
 FOLDER = Path(__file__).parent
 PAGE = FOLDER.parent / "docs/benchmarks.md"
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
-HEADER = ("method", "ours s", "official s", "ratio", "ours SF", "official SF", "ratio", "difference", "in float64")
+HEADER = (
+    *("method", "ours s", "official s", "ratio", "ours SF", "official SF", "ratio"),
+    *("ours MB", "official MB", "difference", "in float64"),
+)
 
 
 @dataclass(frozen=True)
@@ -39,14 +43,17 @@ class Row:
     official_s: float
     ours_sf: float
     official_sf: float
+    ours_bytes: int
+    official_bytes: int
     difference: float | None
     double_difference: float | None
 
     def cells(self) -> list[str]:
         seconds = [f"{self.ours_s:.2f}", f"{self.official_s:.2f}", f"{self.official_s / self.ours_s:.2f}"]
         counts = [f"{self.ours_sf:.0f}", f"{self.official_sf:.0f}", f"{self.official_sf / self.ours_sf:.2f}"]
+        memory = [f"{count / 1e6:.0f}" for count in (self.ours_bytes, self.official_bytes)]
         differences = ["" if d is None else f"{d:.0e}" for d in (self.difference, self.double_difference)]
-        return [f"{self.method}, T = {self.steps}", *seconds, *counts, *differences]
+        return [f"{self.method}, T = {self.steps}", *seconds, *counts, *memory, *differences]
 
 
 def main() -> None:
@@ -79,7 +86,7 @@ def arguments() -> argparse.Namespace:
         prog="python -m benchmarks", description="Compare zeroshift with the authors' procedures."
     )
     parser.add_argument("--methods", nargs="+", choices=ROWS, default=list(ROWS), metavar="NAME", help="; ".join(ROWS))
-    parser.add_argument("--repeats", type=int, default=3, help="runs after the first, which warms up")
+    parser.add_argument("--repeats", type=int, default=3, help="runs after the first, which warms up and counts memory")
     parser.add_argument("--steps", type=int, help="sampling steps; by default each method's own")
     parser.add_argument("--inner-steps", type=int, help="most optimisation steps each; by default each method's own")
     parser.add_argument("--threads", type=int, default=1)

@@ -1,23 +1,31 @@
 """The whole comparison on the shipped model: ``python -m benchmarks.comparison DATA OUT [--parts ...] [--minutes X]``.
 
 DATA is a folder of captioned photographs as for ``benchmarks.pets_edit``. Every part is run, scored and reported in
-OUT/PART; what is there is not made again, so the same command goes on where it was stopped. All of it takes days on one
-core; ``--count`` and ``--minutes`` take a part of it, as many items of every task and of every method.
+OUT/PART; entries that invert alike do it once, so that seconds compare nothing. What is there is not made again, so
+the same command goes on where it was stopped. All of it takes days on one core; ``--small``, ``--entries`` and
+``--minutes`` take a part of it, as many items of every task and of every method.
+The part ``tuning``, which is made only if it is named, is what presets were chosen by: it reads ``bench-val`` alone.
 """
 
 import argparse
+import fnmatch
 import itertools
 import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 
 import torch
 
 import zeroshift
 from benchmarks import plans
+from benchmarks.sheets import write_sheets
+from benchmarks.tables import beside, means
+from benchmarks.tuning import tuning
 from zeroshift.bench.entries import Entry
 from zeroshift.bench.items import Benchmark, read_plain
 from zeroshift.bench.judging import Judges
@@ -30,11 +38,32 @@ from zeroshift.cli.shared import hush_libraries
 from zeroshift.evaluation.imagenet import open_judge
 from zeroshift.files import write_atomically
 
-MINI = 24
-"""cats and dogs of bench-test that the matrix and the ablations are of"""
-MINI_TASKS = ("bench-test cat-dog", "bench-test dog-cat")
-PARTS = ("defaults", "matrix", "ablations")
-BASELINES = ("ddim", "ddim+ddim", "pix2pix-zero-A-noise+swap")
+Sizes: TypeAlias = Sequence[tuple[str, int | None, int | None]]
+"""for tasks whose names are like this: how many items, and how many of the slow methods; None is all"""
+FEW: Sizes = (("bench-test cat-dog", 24, 24), ("bench-test dog-cat", 24, 24))
+WHOLE: Mapping[str, Sizes] = {
+    "defaults": (("*", None, None),),
+    "matrix": FEW,
+    "ablations": FEW,
+    "diversity": FEW,
+    "tuning": (("bench-val cat-dog", 8, 8), ("bench-val dog-cat", 8, 8)),
+}
+SMALL: Mapping[str, Sizes] = {
+    "defaults": (("bench-test cat-dog", 12, 3), ("bench-test dog-cat", 12, 3)),
+    "ablations": (("bench-test cat-dog", 4, 2), ("bench-test dog-cat", 4, 2)),
+    "diversity": (("bench-test cat-dog", 2, 2), ("bench-test dog-cat", 2, 2)),
+    "matrix": (("bench-test cat-dog", 2, 1), ("bench-test dog-cat", 2, 1)),
+    "tuning": (("bench-val cat-dog", 8, 4), ("bench-val dog-cat", 8, 4)),
+}
+PARTS = ("defaults", "ablations", "diversity", "matrix")
+TUNING = "tuning"
+PLANS = {
+    "defaults": plans.defaults,
+    "ablations": plans.ablations,
+    "diversity": plans.diversity,
+    TUNING: tuning,
+}
+BASELINES = ("ddim", "ddim+ddim", "pix2pix-zero-A-noise+swap", "ddim-g5")
 """of each part: what the others are compared with, item by item"""
 
 
@@ -44,46 +73,70 @@ def main() -> None:
     command = shlex.join(["python", "-m", "benchmarks.comparison", *sys.argv[1:]])
     torch.set_num_threads(1)
     hush_libraries()
-    pets = given.out / "pets"
-    if not pets.is_dir():
-        subprocess.run([sys.executable, "-m", "benchmarks.pets_edit", str(given.data), str(pets)], check=True)
-    whole, end = read_plain(pets), time.monotonic() + 60 * given.minutes
-    editor = zeroshift.load(device="cpu")
+    end = time.monotonic() + 60 * given.minutes
+    editor, kept = zeroshift.load(device="cpu"), zeroshift.InversionMemory()
     for part in given.parts:
-        benchmark, entries = asked(part, whole, given.count)
+        whole, sizes = pets(given.data, given.out, part), (SMALL if given.small else WHOLE)[part]
+        rounds = asked(part, whole, sizes, given.entries)
         out = given.out / part
-        print(said(part, benchmark, entries, out), flush=True)
-        write_run(out, benchmark, entries, editor.backbone.identity.name, 0, command)
-        for step in until(run(editor, benchmark, entries, out), end):
-            rest = f"{step.made.seconds:.1f} s{', failed: ' + step.made.error if step.made.error else ''}"
-            print(f"{step.done} of {step.total}: {step.made.entry} {step.made.item}, {rest}", flush=True)
-        tell(part, benchmark, entries, out, command)
+        for benchmark, entries in rounds:
+            print(said(part, benchmark, entries, out), flush=True)
+            write_run(out, benchmark, entries, editor.backbone.identity.name, 0, command)
+            for step in until(run(editor, benchmark, entries, out, batch=given.batch, inversions=kept), end):
+                rest = f"{step.made.seconds:.1f} s{', failed: ' + step.made.error if step.made.error else ''}"
+                print(f"{step.done} of {step.total}: {step.made.entry} {step.made.item}, {rest}", flush=True)
+        tell(part, drawn(whole, sizes, slow=False), [entry for _, entries in rounds for entry in entries], out, command)
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.comparison", description="Compare all methods.")
     parser.add_argument("data", type=Path, help="folder of captioned photographs")
     parser.add_argument("out", type=Path, help="folder for edits, tables and reports")
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), metavar="NAME")
-    parser.add_argument("--count", type=int, help="items of each task [default all, 24 for matrix and ablations]")
+    parser.add_argument("--parts", nargs="+", choices=(*PARTS, TUNING), default=list(PARTS), metavar="NAME")
+    parser.add_argument("--entries", default="*", help="those whose names are like this", metavar="PATTERN")
+    parser.add_argument("--small", action="store_true", help="fewer items, those of SMALL: about an hour on one core")
+    parser.add_argument("--batch", type=int, default=8, help="items edited together at most [default 8]")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="stop making edits after so many")
     return parser.parse_args()
 
 
-def asked(part: str, whole: Benchmark, count: int | None) -> tuple[Benchmark, list[Entry]]:
-    """The items and entries of a part."""
-    if part == "defaults":
-        return whole.drawn(count or len(whole.items)), plans.defaults()
-    items = whole.of_tasks(MINI_TASKS).drawn(count or MINI)
-    return items, plans.matrix(items.items[0]) if part == "matrix" else plans.ablations()
+def pets(data: Path, out: Path, part: str) -> Benchmark:
+    """Pets-Edit of the splits that a part reads, made where it is not there."""
+    place, splits = (out / "pets-val", ["bench-val"]) if part == TUNING else (out / "pets", ["test", "bench-test"])
+    if not place.is_dir():
+        made = [sys.executable, "-m", "benchmarks.pets_edit", str(data), str(place), "--splits", *splits]
+        subprocess.run(made, check=True)
+    return read_plain(place)
+
+
+def asked(part: str, whole: Benchmark, sizes: Sizes, pattern: str) -> list[tuple[Benchmark, list[Entry]]]:
+    """What is edited by what: the entries of a part whose names are like ``pattern``, those that take long apart."""
+    many, few = drawn(whole, sizes, slow=False), drawn(whole, sizes, slow=True)
+    planned = plans.matrix(many.items[0]) if part == "matrix" else PLANS[part]()
+    entries = [entry for entry in planned if fnmatch.fnmatch(entry.name, pattern)]
+    slow, fast = ([one for one in entries if plans.is_slow(one) == long] for long in (True, False))
+    return [(items, some) for items, some in ((many, fast), (few, slow)) if some]
+
+
+def drawn(whole: Benchmark, sizes: Sizes, *, slow: bool) -> Benchmark:
+    """Items by their names' hashes, as many of each task as its first line in ``sizes`` says; tasks go round."""
+    tasks = list(dict.fromkeys(item.task for item in whole.items))
+    counts = {task: next((line[1 + slow] for line in sizes if fnmatch.fnmatch(task, line[0])), 0) for task in tasks}
+    every = whole.drawn(len(whole.items))
+    chosen = {
+        item.name
+        for task, count in counts.items()
+        for item in [item for item in every.items if item.task == task][:count]
+    }
+    return replace(whole, items=tuple(item for item in every.items if item.name in chosen))
 
 
 def said(part: str, benchmark: Benchmark, entries: Sequence[Entry], out: Path) -> str:
     """What is about to be done, with hours where earlier edits tell how long one takes."""
     todo = left(benchmark, entries, out)
     known = {entry.name: [one.seconds for one in read_times(out / entry.name).values()] for entry in entries}
-    means = {name: sum(seconds) / len(seconds) for name, seconds in known.items() if seconds}
-    hours = f", about {sum(means[entry.name] for _, entry in todo) / 3600:.1f} h" if len(means) == len(entries) else ""
+    each = {name: sum(seconds) / len(seconds) for name, seconds in known.items() if seconds}
+    hours = f", about {sum(each[entry.name] for _, entry in todo) / 3600:.1f} h" if len(each) == len(entries) else ""
     return f"{part}: {len(todo)} edits to make, {len(benchmark.items)} items by {len(entries)} entries{hours}"
 
 
@@ -98,6 +151,9 @@ def tell(part: str, benchmark: Benchmark, entries: Sequence[Entry], out: Path, c
     rows = [row for _, _, row in score(judges, benchmark, entries_in(out), out / "scores.jsonl")]
     write_csv(rows, out / "items.csv")
     baseline = next((name for name in BASELINES if any(row.entry == name for row in rows)), None)
+    write_sheets(benchmark, entries, out)
+    tables = [*means(rows), "", *([] if baseline is None else beside(rows, baseline))]
+    write_atomically(out / "tables.md", ("\n".join(tables) + "\n").encode())
     page = html_report(rows, entries, [command], baseline, f"Pets-Edit: {part}")
     write_atomically(out / "report.html", page.encode())
     print(f"{out / 'items.csv'} and {out / 'report.html'}: {len(rows)} edits", flush=True)

@@ -1,4 +1,4 @@
-"""What the whole comparison compares: every method at two intensities, inversions with controls, ablations."""
+"""What the whole comparison compares: every method at two intensities, inversions with controls, ablations, seeds."""
 
 from collections.abc import Iterator, Mapping
 from typing import get_args
@@ -10,11 +10,40 @@ from zeroshift.methods import METHODS
 
 STRENGTHS = (0.7, 1.0)
 """the second is the method as it is"""
+SLOW = ("style-diffusion", "mirror-diffusion", "null-text", "value-embedding", "redescription")
+"""methods and inversions that optimise at every step, and take several times as long as the others"""
+SEEDS = range(4)
+
+
+def is_slow(entry: Entry) -> bool:
+    """Whether a method, or the inversion that takes its place, is one of the slow ones."""
+    inversion = entry.options.get("inversion")
+    kind = inversion.get("kind") if isinstance(inversion, Mapping) else None
+    return (kind or entry.method) in SLOW
 
 
 def defaults() -> list[Entry]:
-    """Every method with the model's presets at two strengths."""
-    return planned([method.name for method in METHODS], STRENGTHS)
+    """Every method with the model's presets at two strengths, and at full strength inside of the mask ``auto``."""
+    names = [method.name for method in METHODS]
+    return [*planned(names, STRENGTHS), *(Entry(f"{name}+auto", name, mask="auto") for name in names)]
+
+
+def diversity() -> list[Entry]:
+    """What draws anything, with four seeds."""
+    edit_friendly = {"inversion": {"kind": "edit-friendly"}}
+    drawing: dict[str, tuple[str, Mapping[str, object]]] = {
+        "sdedit": ("sdedit", {}),
+        "pix2pix-zero": ("pix2pix-zero", {}),
+        "rediffuser": ("rediffuser", {}),
+        "edit-friendly+ddim": ("ddim", edit_friendly),
+        "edit-friendly+prompt-to-prompt": ("prompt-to-prompt", edit_friendly),
+        "ddim+sampling-noise": ("ddim", {"extras": [{"kind": "sampling-noise"}]}),
+    }
+    return [
+        Entry(f"{name}-seed{seed}", method, options, seed=seed)
+        for name, (method, options) in drawing.items()
+        for seed in SEEDS
+    ]
 
 
 def matrix(item: Item) -> list[Entry]:

@@ -1,6 +1,7 @@
-"""CPU seconds: ours and the authors' procedure in turns in one process, on the shipped model.
+"""CPU seconds and memory: ours and the authors' procedure in turns in one process, on the shipped model.
 
-Of the process, so that whatever else the machine does counts little; with one thread they are those of the clock.
+Seconds are of the process, so that whatever else the machine does counts little; with one thread they are those of the
+clock. Memory is counted in the round that warms up, which is not timed.
 """
 
 import statistics
@@ -23,6 +24,7 @@ from zeroshift.conditioning.direction import direction_of_words
 from zeroshift.image import load_image
 from zeroshift.image.tensors import to_tensor
 from zeroshift.inversion.base import finished
+from zeroshift.memory.held import bytes_held
 
 ROWS = {**PAIRS, PIPELINE: of_pipeline}
 FEW = 4
@@ -36,6 +38,9 @@ class Times:
     ours_s: float
     """median"""
     official_s: float
+    ours_bytes: int
+    """of tensors beside the weights, at the fullest moment"""
+    official_bytes: int
     difference: float | None
     """largest difference of the edited latents in fp32; None where results are not the same by design"""
     double_difference: float | None
@@ -53,20 +58,21 @@ def shipped(steps: int | None, inner_steps: int | None) -> Setting:
 
 
 def timed(name: str, at: Setting, repeats: int) -> Times:
-    """Run both ``repeats`` times after one round that warms up."""
+    """Run both ``repeats`` times after one round that warms up and counts memory."""
     pair = ROWS[name](at)
     works, seconds = works_of(pair, at), list[list[float]]()
-    for _ in range(repeats + 1):
+    memory = [bytes_held(work).peak for work in works]
+    for _ in range(repeats):
         results, round_ = list[Tensor](), list[float]()
         for work in works:
             started = time.process_time()
             results.append(work())
             round_.append(time.process_time() - started)
         seconds.append(round_)
-    own, other = (statistics.median(column) for column in zip(*seconds[1:], strict=True))
+    own, other = (statistics.median(column) for column in zip(*seconds, strict=True))
     if not pair.equal:
-        return Times(own, other, None, None)
-    return Times(own, other, apart(results), agreement(name, at))
+        return Times(own, other, *memory, None, None)
+    return Times(own, other, *memory, apart(results), agreement(name, at))
 
 
 def works_of(pair: Pair, at: Setting) -> tuple[Callable[[], Tensor], Callable[[], Tensor]]:

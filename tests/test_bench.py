@@ -15,10 +15,12 @@ import pytest
 from benchmarks import pets_edit, plans
 from benchmarks.regression.__main__ import EXPECTED, METHODS, items
 from benchmarks.regression.expected import faults, intervals
+from benchmarks.tuning import tuning
 from PIL import Image
 
 import zeroshift
 from tests.shell import call, photograph, refused
+from tests.test_several import grey_levels
 from zeroshift.asked.edits import EditSpec
 from zeroshift.bench import papers, scoring, statistics, table
 from zeroshift.bench.entries import Entry, planned, read_plan
@@ -26,7 +28,7 @@ from zeroshift.bench.items import Benchmark, Row, Runs, picture_of, read_plain, 
 from zeroshift.bench.judging import BETTER, Judges, figures_of
 from zeroshift.bench.published_folders import edit_of, open_benchmark, pairs
 from zeroshift.bench.report import html_report
-from zeroshift.bench.running import TIMES, file_of, left, read_times, run
+from zeroshift.bench.running import TIMES, file_of, left, read_times, run, together
 from zeroshift.bench.scoring import Scored
 from zeroshift.bench.summary import summaries
 
@@ -227,6 +229,28 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(small, editor, tmp_path):
     assert len(left(damaged, entries[:1], out)) == 1
 
 
+def test_items_of_the_same_words_are_edited_together(small, editor, tmp_path):
+    """Each is what it is alone, to a grey level; one that fails takes no other with it."""
+    cats = tuple(item for item in small.items if item.name in ("cat_1-dog", "cat_2-dog"))
+    dog = next(item for item in small.items if item.name == "dog_1-cat")
+    gone = replace(cats[0], name="gone", picture=tmp_path / "gone.png")
+    some = replace(small, items=(cats[0], dog, cats[1], gone))
+    entries = [Entry("a", "sdedit", {"steps": 2}), Entry("b", "sdedit", {"steps": 2}, mask="auto")]
+    groups = [
+        (entry.name, [item.name for item in items]) for entry, items in together(left(some, entries, tmp_path), 2)
+    ]
+    both, single = [cats[0].name, cats[1].name], [dog.name]
+    assert groups == [("a", both), ("b", both), ("a", single), ("b", single), ("a", ["gone"]), ("b", ["gone"])]
+    steps = list(run(editor, some, entries[:1], tmp_path, batch=3, inversions=zeroshift.InversionMemory()))
+    assert [step.done for step in steps] == [1, 2, 3, 4] and steps[-1].total == 4
+    failed = {step.made.item: step.made.error for step in steps if step.made.error}
+    assert failed.keys() == {"gone"} and "gone.png" in failed["gone"]
+    for item in (*cats, dog):
+        alone = editor.edit(item.picture, entries[0].spec(item, 0)).image
+        assert grey_levels(Image.open(file_of(tmp_path, entries[0], item)), alone) <= 1
+    assert entries[1].spec(dog, 0).mask == "auto" and entries[0].spec(dog, 0).mask is None
+
+
 def test_entries_say_what_is_asked_for(small, tmp_path):
     word = next(item for item in small.items if item.name == "cat_1-dog")
     style = next(item for item in small.items if item.name == "cat_1-sketch")
@@ -265,7 +289,7 @@ def test_the_whole_comparison_is_of_edits_that_can_be_asked_for(small):
     """Each has a name of its own; the matrix leaves out what makes no sense, and has each method's own inversion."""
     word, style = (next(item for item in small.items if item.name == f"cat_1-{end}") for end in ("dog", "sketch"))
     grid = plans.matrix(word)
-    for entries in (plans.defaults(), grid, plans.ablations()):
+    for entries in (plans.defaults(), grid, plans.ablations(), plans.diversity(), tuning()):
         assert len({entry.name for entry in entries}) == len(entries) >= 16
         for entry in entries:
             entry.spec(word, 0)
@@ -273,7 +297,7 @@ def test_the_whole_comparison_is_of_edits_that_can_be_asked_for(small):
     names = {entry.name for entry in grid}
     assert {"regularised+pix2pix-zero", "direct+plug-and-play", "edit-friendly+prompt-to-prompt"} <= names
     assert "random+pix2pix-zero" not in names
-    intensities = [(entry.method, entry.intensity) for entry in plans.defaults()]
+    intensities = [(entry.method, entry.intensity) for entry in plans.defaults() if entry.mask is None]
     assert len(set(intensities)) == 2 * len({method for method, _ in intensities}) == 16
 
 

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from zeroshift.asked.edits import EditSpec
 from zeroshift.asked.together import spread
 from zeroshift.bench.items import Item, first_fault
+from zeroshift.image.masks import Said
 from zeroshift.presets import overlay
 
 NAME = re.compile(r"\w[\w.+@-]*")
@@ -30,9 +31,13 @@ class Entry:
     """whether Prompt-to-Prompt blends and amplifies (by 2) the words that an item names, as PIE-Bench's authors do"""
     intensity: float | None = None
     """how much is edited: entries of one method that differ in it are a curve"""
+    mask: Said | None = None
+    """where the photograph may change, as "auto": where the words look; by default all of it"""
+    seed: int | None = None
+    """seed of everything random; by default the run's"""
 
     def spec(self, item: Item, seed: int) -> EditSpec:
-        """What is asked for, of the whole picture.
+        """What is asked for, of the whole picture; ``seed`` is the run's.
 
         Raises:
             OptionError: the method has no such option.
@@ -44,8 +49,9 @@ class Entry:
             method=self.method,
             options=self._options(item),
             paper_defaults=self.paper_defaults,
-            seed=seed,
+            seed=seed if self.seed is None else self.seed,
             region="none",
+            mask=self.mask,
         )
         spec.check()
         return spec

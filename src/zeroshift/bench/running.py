@@ -15,6 +15,7 @@ from zeroshift.image import save_image
 
 if TYPE_CHECKING:
     from zeroshift.editor import Editor
+    from zeroshift.inversions import InversionStore
 
 RUN = "run.json"
 """what was run, beside the folders of entries"""
@@ -64,35 +65,75 @@ def file_of(out: Path, entry: Entry, item: Item) -> Path:
 
 
 def run(
-    editor: "Editor", benchmark: Benchmark, entries: Sequence[Entry], out: Path, *, seed: int = 0
+    editor: "Editor",
+    benchmark: Benchmark,
+    entries: Sequence[Entry],
+    out: Path,
+    *,
+    seed: int = 0,
+    batch: int = 1,
+    inversions: "InversionStore | None" = None,
 ) -> Iterator[Step]:
-    """Make every edit that is not there yet, one at a time, and yield after each.
+    """Make every edit that is not there yet, and yield after each.
 
-    Nothing is shared between edits but the encoded sentences of words, so that each one's seconds are what it takes
-    alone: inversion, edit and decoding.
+    By default one at a time, and nothing is shared between edits but the encoded sentences of words, so that each one's
+    seconds are what it takes alone: inversion, edit and decoding.
+
+    Args:
+        seed: seed of everything random, the same for every item.
+        batch: how many items of the same words an entry edits together; an edit's seconds are its share of theirs.
+        inversions: where inversions are kept, so that entries that invert alike do it once; seconds are less for all
+            but the first.
 
     Raises:
         OSError: a file cannot be written.
     """
     todo = left(benchmark, entries, out)
-    for done, (item, entry) in enumerate(todo, start=1):
-        made = _edited(editor, item, entry, file_of(out, entry, item), seed)
-        times = read_times(out / entry.name) | {item.name: made}
-        text = json.dumps({name: {"seconds": one.seconds, "error": one.error} for name, one in times.items()}, indent=1)
-        write_atomically(out / entry.name / TIMES, f"{text}\n".encode())
-        yield Step(done, len(todo), made)
+    done = 0
+    for entry, items in together(todo, batch):
+        for made in _edited(editor, items, entry, out, seed, inversions):
+            times = read_times(out / entry.name) | {made.item: made}
+            plain = {name: {"seconds": one.seconds, "error": one.error} for name, one in times.items()}
+            write_atomically(out / entry.name / TIMES, f"{json.dumps(plain, indent=1)}\n".encode())
+            done += 1
+            yield Step(done, len(todo), made)
 
 
-def _edited(editor: "Editor", item: Item, entry: Entry, place: Path, seed: int) -> Made:
+def together(todo: Sequence[tuple[Item, Entry]], batch: int) -> list[tuple[Entry, list[Item]]]:
+    """What an entry edits at a time: items of the same words, ``batch`` at most, in the order of their first ones."""
+    found = list[tuple[Entry, list[Item]]]()
+    filling: dict[tuple[str, ...], list[Item]] = {}
+    for item, entry in todo:
+        key = (entry.name, item.source, item.target, item.source_prompt, item.target_prompt, str(item.blended))
+        items = filling.get(key)
+        if items is None or len(items) == batch:
+            items = filling[key] = []
+            found.append((entry, items))
+        items.append(item)
+    return found
+
+
+def _edited(
+    editor: "Editor", items: Sequence[Item], entry: Entry, out: Path, seed: int, inversions: "InversionStore | None"
+) -> Iterator[Made]:
+    """Edit items of the same words; where that fails, each alone, so that the one at fault is known."""
     begun = time.perf_counter()
     try:
-        result = editor.edit(item.picture, entry.spec(item, seed))
+        spec = entry.spec(items[0], seed)
+        results = editor.edit([item.picture for item in items], spec, batch=len(items), inversions=inversions)
     except (ValueError, Unsupported) as error:
-        return Made(entry.name, item.name, time.perf_counter() - begun, str(error))
-    seconds = time.perf_counter() - begun
-    place.parent.mkdir(parents=True, exist_ok=True)
-    save_image(result.image, place, recipe=result.recipe)
-    return Made(entry.name, item.name, seconds)
+        if len(items) > 1:
+            for item in items:
+                yield from _edited(editor, [item], entry, out, seed, inversions)
+        else:
+            yield Made(entry.name, items[0].name, time.perf_counter() - begun, str(error))
+        return
+    seconds = (time.perf_counter() - begun) / len(items)
+    for item, result in zip(items, results, strict=True):
+        place = file_of(out, entry, item)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        save_image(result.image, place, recipe=result.recipe)
+        yield Made(entry.name, item.name, seconds)
 
 
 def read_times(folder: Path) -> dict[str, Made]:

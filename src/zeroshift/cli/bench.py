@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
+from cyclopts.validators import Number
 
 from zeroshift.cli.bench_papers import papers
 from zeroshift.cli.bench_scores import Count, Folder, Tasks, items_of, report, score
@@ -65,6 +66,14 @@ def run(
     plan: Annotated[Path | None, Parameter(help="JSON list of entries to compare, instead of methods")] = None,
     task: Tasks = (),
     count: Count = None,
+    batch: Annotated[
+        int,
+        Parameter(
+            help="items of the same words edited together at most; seconds are then each one's share",
+            metavar="N",
+            validator=Number(gte=1, lte=64),
+        ),
+    ] = 1,
     seed: Seed = 0,
     model: ModelFlags = DEFAULT_MODEL,
     cache: CacheFlags = DEFAULT_CACHE,
@@ -91,7 +100,7 @@ def run(
     write_run(output, items, entries, editor.backbone.identity.name, seed, as_typed())
     from zeroshift.bench.running import run as steps
 
-    failed = follow(_counted(steps(editor, items, entries, output, seed=seed)), loud.silent)
+    failed = follow(_counted(steps(editor, items, entries, output, seed=seed, batch=batch)), loud.silent)
     why = {f"{one.entry}/{one.item}": one.error for one in failed}
     made = todo - len(failed)
     facts = json.dumps({"made": made, "failed": why})
