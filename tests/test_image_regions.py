@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from zeroshift.image import frame
+from zeroshift.image.blending import blended, eased
 from zeroshift.image.errors import ImageError
 from zeroshift.image.regions import Region
 
@@ -89,3 +90,15 @@ def test_a_blended_part_changes_nothing_outside_it_and_takes_the_colours_around_
     assert (back[outside] == pixels[outside]).all()
     with pytest.raises(ImageError, match="cannot be put back"):
         framing.blend(seen, seen)
+
+
+def test_an_edit_fades_in_from_where_its_mask_is_cut_by_the_part_that_was_seen():
+    known, mask = np.zeros((60, 60), bool), np.zeros((60, 60), bool)
+    known[:, :40], mask[20:40, 10:50] = True, True
+    share = eased(mask, known, 15)
+    assert not share[20:40, 39].any() and (share[:, :24] == 1).all()
+    assert (np.diff(share[30, 24:40]) <= 0).all() and 0.4 < share[30, 32] < 0.6
+    assert (eased(mask & known, known, 15) == 1).all()  # which ends there by itself
+    before, after = np.full((60, 60, 3), 200, np.uint8), np.full((60, 60, 3), 20, np.uint8)
+    result = blended(before, after, mask & known, 0, known & mask, share)
+    assert result[30, 39, 0] == 200 and result[30, 20, 0] == 20 and (result[~mask] == 200).all()

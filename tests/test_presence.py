@@ -12,8 +12,11 @@ from tests.captioned import seeing, telling
 from tests.shell import call, photograph, refused
 from zeroshift import load
 from zeroshift.captioning import PlainEnglish, Seen, see
+from zeroshift.conditioning.task import make_task
 from zeroshift.miniature.captioner import HeadsCaptioner
 from zeroshift.miniature.classifier import Classifier, load_classifier, save_classifier
+from zeroshift.miniature.data.breeds import CATS, DOGS, animal_of
+from zeroshift.miniature.judging import Shown, missing, wanted_by
 from zeroshift.miniature.training.no_animal import made_of, shuffled, textures
 from zeroshift.miniature.training.presence import ACCEPTED, with_presence
 
@@ -103,17 +106,44 @@ def test_it_misses_the_animal_and_the_style_that_a_prompt_names(able):
     pictures = [Image.fromarray(p.permute(1, 2, 0).numpy()) for p in rings(20, 10)]
     arrays = torch.from_numpy(np.stack([np.asarray(p.resize((16, 16), Image.Resampling.LANCZOS)) for p in pictures]))
     scenes = captioner.scenes(arrays.permute(0, 3, 1, 2))
-    for prompt, animal in (("a photo of a cat", "cat"), ("an orange dog on a sofa", "dog")):
-        missed = captioner.lacking(pictures, prompt)
+    seen = captioner.see(pictures)
+    for source, target, animal in (("dog", "cat", "cat"), ("cat", "an orange dog on a sofa", "dog"), ("cat", "pug", "dog")):
+        missed = captioner.lacking(pictures, make_task(source, target))
         assert [bool(said) for said in missed] == [
-            scene.noun != animal or not seen.sure for scene, seen in zip(scenes, captioner.see(pictures), strict=True)
+            scene.noun != animal or not one.sure for scene, one in zip(scenes, seen, strict=True)
         ]
-    undecided = HeadsCaptioner(lambda: able, sure_from=2.0).lacking(pictures, "a photo of a cat")
+    to_cat = make_task("dog", "cat")
+    undecided = HeadsCaptioner(lambda: able, sure_from=2.0).lacking(pictures, to_cat)
     assert {said for said in undecided if said} <= {"a cat (no animal is clear in it)"}
-    assert not any(captioner.lacking(pictures, "a photo of a cat and a dog"))
-    assert not any(captioner.lacking(pictures, "a photo of a lion"))
-    missed = captioner.lacking(pictures, "a pencil sketch of a lion")
-    assert [bool(said) for said in missed] == [scene.medium != "sketch" for scene in scenes]
+    assert not any(captioner.lacking(pictures, make_task("dog", "a photo of a cat and a dog")))
+    assert not any(captioner.lacking(pictures, make_task("cat", "lion")))
+    strange = captioner.lacking(pictures, make_task("cat", "lorry"), ["lorry"])
+    for said, scene, one in zip(strange, scenes, seen, strict=True):
+        assert f"a lorry ({'still a cat' if scene.noun == 'cat' else 'a dog'}, " in said or not one.sure
+
+
+def test_it_misses_the_style_of_a_drawing_and_not_its_animal():
+    drawing, photograph = {"photo": 0.05, "sketch": 0.95}, {"photo": 0.95, "sketch": 0.05}
+    wanted = wanted_by(make_task("a photo of a cat", "a pencil sketch of a cat"), (), ("cat", "dog"), tuple(drawing))
+    for animal in ("cat", "dog"):
+        assert missing(wanted, Shown(animal, 0.99, True, True, drawing)) == ""
+        assert missing(wanted, Shown(animal, 0.99, True, True, photograph)) == "a pencil sketch of it (photo)"
+    assert missing(wanted, Shown("cat", 0.99, True, True, {"photo": 0.6, "sketch": 0.4})) == ""
+    dog = wanted_by(make_task("a photo of a cat", "a pencil sketch of a dog"), (), ("cat", "dog"), tuple(drawing))
+    assert missing(dog, Shown("cat", 0.99, True, True, drawing)) == "a dog (still a cat, 0.99)"
+
+
+def test_breeds_are_of_their_animal():
+    assert [animal_of(text) for text in ("a photo of a Siberian husky", "a siamese", "a lion", "a cat and a pug", "")] == [
+        "dog",
+        "cat",
+        "",
+        "",
+        "",
+    ]
+    assert all(animal_of(name) == "dog" for name in DOGS) and all(animal_of(name) == "cat" for name in CATS)
+    husky = wanted_by(make_task("dog", "husky"), (), ("cat", "dog"), ())
+    assert missing(husky, Shown("cat", 0.91, True, True, {})) == "a husky (a cat, 0.91)"
 
 
 @pytest.fixture

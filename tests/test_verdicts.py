@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from tests.shell import call, photograph
 from zeroshift.asked.edits import EditSpec
 from zeroshift.asked.request import Request
 from zeroshift.captioning import Judge
+from zeroshift.conditioning.task import Task, make_task
 from zeroshift.editor import Editor
 from zeroshift.image import ImageError
 from zeroshift.verdicts import CHANGED, change_between, verdict_of
@@ -28,8 +30,8 @@ class Sees:
     def captions(self, pictures: Sequence[Image.Image]) -> list[str]:
         return ["a photo of a cat"] * len(pictures)
 
-    def lacking(self, pictures: Sequence[Image.Image], prompt: str) -> list[str]:
-        assert prompt == "a photo of a dog"
+    def lacking(self, pictures: Sequence[Image.Image], task: Task, unknown: Sequence[str] = ()) -> list[str]:
+        assert task.target_prompt == "a photo of a dog"
         return [self.missed] * len(pictures)
 
 
@@ -56,13 +58,26 @@ def test_change_is_measured_where_most_of_it_is():
 def test_the_sentence_says_what_is_wrong_and_what_to_try(tiny):
     asked = request(tiny, guidance_scale=3.0)
     little = verdict_of(CHANGED / 2, "a dog (cat 0.90)", asked)
-    assert "hardly differs" in little.advice and "`guidance_scale` above 3" in little.advice
-    assert "`noise_strength` above 0.75" in little.advice
+    assert "hardly differs" in little.advice and "a `region` close around" in little.advice
+    assert "`noise_strength` above 0.75" in little.advice and "another `seed`" in little.advice
     wrong = verdict_of(CHANGED * 2, "a dog (cat 0.90)", asked)
     assert "does not look like a dog (cat 0.90)" in wrong.advice and wrong.lacking
     assert verdict_of(CHANGED * 2, "", asked).advice is None
     other = SPEC.model_copy(update={"method": "ddim"}).resolve(Editor(tiny, {}))
-    assert "`method` sdedit" in verdict_of(0, "", other).advice
+    told = verdict_of(0, "", other).advice
+    assert "`method` sdedit" in told and "`strength` above 1" in told and "seed" not in told
+    assert "region" not in verdict_of(0, "", other, part=False).advice
+    drawn = verdict_of(0, "", other, photograph=False, part=False).advice
+    assert "another `seed`" in drawn and "sdedit" not in drawn
+
+
+def test_a_word_that_the_model_does_not_know_is_what_is_wrong(tiny):
+    asked = replace(request(tiny), task=make_task("cat", "elephant"), unknown=("elephant", "photo"))
+    told = verdict_of(CHANGED * 2, "an elephant (still a cat, 0.97)", asked).advice
+    assert told == (
+        'The result does not look like an elephant (still a cat, 0.97); the model does not know "elephant", so ask for '
+        "something that it knows."
+    )
 
 
 def test_no_change_that_was_asked_for_is_not_advised_against(tiny):

@@ -13,7 +13,7 @@ from zeroshift.captioning import Seen
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.frames import Choice
 from zeroshift.image import Fit, Framing, Photo, frame
-from zeroshift.image.blending import blended
+from zeroshift.image.blending import blended, eased
 from zeroshift.image.detail import detailed
 from zeroshift.image.drift import Drift, drift_of
 from zeroshift.image.framing import Box
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 Natives = list[tuple[list[Image.Image], list[Image.Image] | list[None]]]
 """by request: edited pictures at the model's own size, and the source branch's"""
+EASE = 1 / 5
+"""of the shorter side of what is edited: how far an edit fades in where its mask goes on beyond the part"""
 Where: TypeAlias = Callable[[Image.Image], Box | None]
 """which part of a picture is edited; None is all of it"""
 
@@ -120,6 +122,11 @@ class FramedPhoto:
     """where the photograph may change, (H, W), if a mask was given"""
     mask_sha256: str | None = None
     """of its picture; None where it is the photograph's own alpha"""
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of the photograph was framed in its own proportions."""
+        return self.fit == "aspect" and self.region is None
 
     def about(self, seen: Image.Image) -> Image.Image:
         """What a picture of the model's frame shows of the subject: all of it, where that is not said."""
@@ -235,6 +242,8 @@ def whole(
         ended = framing.faded if frame.region is None else framing.matched
         return photo.with_alpha(ended(laid, photo.image)), mask_picture(seen)
     restored = framing.faded(laid, photo.image)
-    pixels = blended(np.asarray(photo.image), np.asarray(restored), place.mask & seen, place.soft, seen)
-    image, mask = Image.fromarray(pixels), mask_picture(place.mask & seen)
+    share = eased(place.mask, seen, round(min(right - left, bottom - top) * EASE))
+    inside = place.mask & seen
+    pixels = blended(np.asarray(photo.image), np.asarray(restored), inside, place.soft, seen, share)
+    image, mask = Image.fromarray(pixels), mask_picture(inside)
     return (image if place.shows else photo.with_alpha(image)), mask

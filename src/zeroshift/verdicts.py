@@ -11,6 +11,8 @@ from zeroshift.captioning import Judge
 from zeroshift.image.errors import ImageError
 from zeroshift.results import FramedPhoto, Result
 from zeroshift.running.walking import Progress
+from zeroshift.sentences import contains_word
+from zeroshift.words import listed
 
 CELLS = 16
 """into how many cells a side is parted: fine detail, which an autoencoder loses in any case, averages out"""
@@ -54,12 +56,12 @@ def judged(
     """The results of one request with their verdicts."""
     after = [result.native for result in results]
     before = [frame.pixels for frame in frames] or [result.reconstruction or result.native for result in results]
-    prompt = request.task.target_prompt
     shown = [frame.about(native) for frame, native in zip(frames, after, strict=True)] if frames else after
-    missed = [""] * len(after) if judge is None else judge.lacking(shown, prompt)
+    missed = [""] * len(after) if judge is None else judge.lacking(shown, request.task, strange(request))
+    parts = [not frame.whole for frame in frames] or [False] * len(after)
     verdicts = [
-        verdict_of(change_between(source, edit), lacking, request)
-        for source, edit, lacking in zip(before, after, missed, strict=True)
+        verdict_of(change_between(source, edit), lacking, request, photograph=bool(frames), part=part)
+        for source, edit, lacking, part in zip(before, after, missed, parts, strict=True)
     ]
     return [
         replace(result, verdict=verdict, warnings=request.doubts)
@@ -82,21 +84,51 @@ def change_between(source: Image.Image, edit: Image.Image) -> float:
     return float(cells[-round(SHARE * len(cells)) :].mean())
 
 
-def verdict_of(change: float, lacking: str, request: Request) -> Verdict:
-    """What is to be said of a change and of what is missing; nothing where no change was asked for."""
-    if vars(request.method.conditioning).get("strength") == 0:
+def verdict_of(
+    change: float, lacking: str, request: Request, *, photograph: bool = True, part: bool = True
+) -> Verdict:
+    """What is to be said of a change and of what is missing; nothing where no change was asked for.
+
+    Args:
+        photograph: whether a photograph was edited.
+        part: whether a part of it was, which may be chosen otherwise.
+    """
+    if vars(request.method.conditioning).get("strength") == 0 or (change >= CHANGED and not lacking):
         return Verdict(change, lacking)
-    if change < CHANGED:
-        return Verdict(change, lacking, f"The result hardly differs from its source; {what_to_try(request)}.")
-    if lacking:
-        return Verdict(change, lacking, f"The result does not look like {lacking}; {what_to_try(request)}.")
-    return Verdict(change)
+    fault = "hardly differs from its source" if change < CHANGED else f"does not look like {lacking}"
+    return Verdict(change, lacking, f"The result {fault}; {what_to_try(request, photograph, part)}.")
 
 
-def what_to_try(request: Request) -> str:
-    """What makes an edit change more."""
+def strange(request: Request) -> list[str]:
+    """The words of the target alone that the model does not know."""
+    task = request.task
+    return [
+        word
+        for word in request.unknown
+        if contains_word(task.target_prompt, word) and not contains_word(task.source_prompt, word)
+    ]
+
+
+def what_to_try(request: Request, photograph: bool, part: bool) -> str:
+    """What makes an edit change more: a known word, a smaller part, more noise or more strength.
+
+    Another seed is named where the whole picture is drawn from noise: an inversion leads back to its photograph, and what
+    is random in it changes next to nothing.
+    """
+    if named := [f'"{word}"' for word in strange(request)]:
+        return f"the model does not know {listed(named)}, so ask for something that it knows"
     noise = vars(request.method.inversion).get("noise_strength")
-    other = "`method` sdedit, which keeps less" if noise is None else f"`noise_strength` above {noise:g}"
-    scale = f"`guidance_scale` above {request.method.guidance_scale:g}"
-    seed = "another `seed`, " if request.method.inversion.seeded else ""
-    return f"try {scale}, {other}, {seed}or a `region` close around what shall change"
+    near = ["a `region` close around what shall change"] if part else []
+    if noise is not None:
+        more = [f"`noise_strength` above {noise:g}", "another `seed`"]
+    else:
+        more = [stronger(request), *(["`method` sdedit, which keeps less"] if photograph else ["another `seed`"])]
+    return f"try {listed([*near, *more], 'or')}"
+
+
+def stronger(request: Request) -> str:
+    """The option that makes more of the target."""
+    strength = vars(request.method.conditioning).get("strength")
+    if strength is None:
+        return f"`guidance_scale` above {request.method.guidance_scale:g}"
+    return f"`strength` above {strength:g}"

@@ -13,6 +13,7 @@ from cyclopts import App, CycloptsError, Group
 from zeroshift import __version__
 from zeroshift.cli.help import PlainHelp
 from zeroshift.cli.misread import EXAMPLES, how_to, misread
+from zeroshift.cli.start import leave_quickly, uncollected
 from zeroshift.cli.streams import dashes_named, emptied, mend_streams
 from zeroshift.cli.typed import remember
 from zeroshift.cli.wrong import Wrong, as_flags
@@ -63,6 +64,8 @@ def main(tokens: Sequence[str] | None = None) -> NoReturn:
     given = dashes_named(sys.argv[1:] if tokens is None else tokens)
     remember(given)
     mend_streams()
+    if tokens is None:
+        leave_quickly()
     code = run([token for token in given if token != "--debug"], debug="--debug" in given)
     code = code if emptied(sys.stdout) and emptied(sys.stderr) else code or 1
     if code == INTERRUPTED:
@@ -77,7 +80,8 @@ def run(tokens: list[str], debug: bool) -> int:
         # threads that wait actively slow each other down many times beside any other busy process
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         hush_warnings()
-        app = app_for(tokens)
+        with uncollected():
+            app = app_for(tokens)
         if len(tokens) == 1 and tokens[0] in EXAMPLES:
             print(how_to(tokens[0], app), file=sys.stderr)
             return 2

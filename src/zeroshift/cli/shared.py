@@ -15,6 +15,7 @@ from zeroshift.cli.flags import Flag, flags_of
 from zeroshift.cli.numbers import check_threads, read
 from zeroshift.cli.parts import chosen, named_in
 from zeroshift.cli.progress import waiting
+from zeroshift.cli.start import uncollected
 from zeroshift.cli.wrong import Wrong, usage
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class ModelFlags:
     ) -> "tuple[Editor, float]":
         """Load the model as ``open`` does, saying so, and return it with the seconds that took."""
         begun = time.perf_counter()
-        with waiting("loading the model", loud.silent):
+        with waiting("loading the model", loud.silent), uncollected():
             editor = self.open(vgg, cache, sentences)
         return editor, time.perf_counter() - begun
 

@@ -15,7 +15,14 @@ _ALIKE = 3.0  # how many times the usual difference to the original still counts
 _LEAST = 8.0  # grey levels that always count so
 
 
-def blended(original: NDArray[np.uint8], edited: NDArray[np.uint8], mask: Mask, soft: int, known: Mask) -> np.ndarray:
+def blended(
+    original: NDArray[np.uint8],
+    edited: NDArray[np.uint8],
+    mask: Mask,
+    soft: int,
+    known: Mask,
+    share: Floats | None = None,
+) -> np.ndarray:
     """The original, byte for byte, with the edit where ``mask`` is, uint8.
 
     Args:
@@ -25,6 +32,7 @@ def blended(original: NDArray[np.uint8], edited: NDArray[np.uint8], mask: Mask, 
         soft: how many pixels the edit takes to fade in, from the border of the mask inwards.
         known: where ``edited`` says something of the original's colours, (H, W); of that only what lies outside the
             mask is read.
+        share: how much of the edit there is at most, (H, W), 0 to 1, as of ``eased``.
     """
     result = original.copy()
     if not mask.any():
@@ -32,7 +40,7 @@ def blended(original: NDArray[np.uint8], edited: NDArray[np.uint8], mask: Mask, 
     place = _around(mask, 4 * soft + 16)
     before, after, inside = original[place].astype(np.float32), edited[place].astype(np.float32), mask[place]
     matched = after + _spread(before - after, known[place] & ~inside, max(1, soft // 2))
-    weight = fade(inside, soft)[..., None]
+    weight = (fade(inside, soft) * (1 if share is None else share[place]))[..., None]
     mixed = np.clip(np.rint(weight * matched + (1 - weight) * before), 0, 255).astype(np.uint8)
     result[place][inside] = mixed[inside]
     return result
@@ -48,6 +56,15 @@ def fade(mask: Mask, soft: int) -> Floats:
     depth = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     t = np.clip((depth - 0.5) / soft, 0, 1)
     return np.asarray(t * t * (3 - 2 * t), dtype=np.float32)
+
+
+def eased(mask: Mask, known: Mask, width: int) -> Floats:
+    """How much of an edit there is, (H, W), where its mask goes on beyond the known part: the same thing goes on there.
+
+    0 where they part, rising to 1 within ``width`` pixels.
+    """
+    beyond = cv2.dilate((mask & ~known).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    return fade(~(beyond & mask & known), width)
 
 
 def _around(mask: Mask, margin: int) -> tuple[slice, slice]:

@@ -1,6 +1,6 @@
 """Captions from the small classifier that judges the shipped model: animal, coat and style, in that model's words."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,8 +15,8 @@ from zeroshift.captioning.base import Seen
 from zeroshift.conditioning.task import Task
 from zeroshift.image import flatten
 from zeroshift.miniature import reading
-from zeroshift.miniature.vocabulary import MEDIA, STYLES, Scene
-from zeroshift.sentences import contains_word, with_article
+from zeroshift.miniature.judging import Shown, missing, wanted_by
+from zeroshift.miniature.vocabulary import STYLES, Scene
 
 if TYPE_CHECKING:
     from zeroshift.miniature.classifier import Classifier, Heads
@@ -66,30 +66,20 @@ class HeadsCaptioner:
         rows = zip(self._scenes(heads), heads[0].sigmoid().tolist(), self._there(squares), strict=True)
         return [self._seen(*row) for row in rows]
 
-    def lacking(self, pictures: Sequence[Image.Image], prompt: str) -> list[str]:
-        """The animal and the style that a prompt names and a picture does not show, as in "a dog (cat 0.93)".
-
-        Of a prompt that names both animals or neither, no animal is missed, nor where it may be either; and of
-        photographs no style.
-        """
-        named = [name for name in self.classifier.classes if contains_word(prompt, name)]
-        animal, style = named[0] if len(named) == 1 else "", reading.style_of(prompt)
+    def lacking(self, pictures: Sequence[Image.Image], task: Task, unknown: Sequence[str] = ()) -> list[str]:
+        """What each result does not show of animal and style, as in "a dog (cat 0.93)"; see ``miniature.judging``."""
         squares = self._squares(pictures)
         heads, there = self.classifier.logits(squares), self._there(squares)
-        rows = zip(self._scenes(heads), heads[0].sigmoid().tolist(), there, strict=True)
-        return [" or ".join([*self._other_animal(animal, *row), *self._other_style(style, row[0])]) for row in rows]
+        wanted = wanted_by(task, unknown, self.classifier.classes, self.classifier.styles)
+        rows = zip(heads[0].sigmoid().tolist(), self.classifier.styles_of(heads), there, strict=True)
+        return [missing(wanted, self._shown(*row)) for row in rows]
 
-    def _other_animal(self, animal: str, scene: Scene, second: float, there: bool) -> list[str]:
-        if animal and not there:
-            return [f"{with_article(animal)} (no animal is clear in it)"]
-        if not animal or scene.noun == animal or not self._decided(second):
-            return []
-        likely = second if scene.noun == self.classifier.classes[1] else 1 - second
-        return [f"{with_article(animal)} ({scene.noun} {likely:.2f})"]
-
-    def _other_style(self, style: str, scene: Scene) -> list[str]:
-        other = style not in (STYLES[0], scene.medium) and style in self.classifier.styles
-        return [f"{MEDIA[style][0].format('it')} ({scene.medium})"] if other else []
+    def _shown(self, second: float, styles: Mapping[str, float], there: bool) -> Shown:
+        """What a picture shows, by the probability of the second animal."""
+        first, other = self.classifier.classes
+        decided = self._decided(second)
+        animal, likely = (other, second) if second >= self.classifier.threshold else (first, 1 - second)
+        return Shown(animal, likely, there, decided, styles)
 
     def _there(self, squares: Tensor) -> list[bool]:
         """Whether there is an animal in each picture; in all where no head tells."""

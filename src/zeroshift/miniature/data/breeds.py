@@ -1,4 +1,6 @@
-"""The breeds among ImageNet's classes, under the names that captions say."""
+"""The breeds among ImageNet's classes, under the names that captions say, and which animal a text names."""
+
+from zeroshift.sentences import contains_word
 
 FIRST_DOG, FIRST_CAT = 151, 283
 """the classes that ``DOGS`` and ``CATS`` begin with (Russakovsky et al. 2015)"""
@@ -28,6 +30,23 @@ DOGS = (
 )
 CATS = ("persian", "siamese")
 """the two that it tells well; its "Egyptian cat" and "tiger cat" are any house cat"""
+
+NAMES = {
+    "cat": frozenset(
+        "cat kitten abyssinian balinese bengal birman bombay burmese burmilla coon longhair mau persian ragdoll shorthair "
+        "siamese sphynx tabby".split()
+    ),
+    "dog": frozenset(
+        {name.split()[-1] for name in DOGS} | {"dog", "puppy", "labrador", "bulldog", "sennenhund", "eskimo", "inu"}
+    ),
+}
+"""words that name one of the two animals: the noun, or the last word of a breed"""
+
+
+def animal_of(text: str) -> str:
+    """Which of the two animals a text names, by its noun or its breed; nothing where it names both or neither."""
+    named = [animal for animal, words in NAMES.items() if any(contains_word(text, word) for word in words)]
+    return named[0] if len(named) == 1 else ""
 
 
 def breed_of(likeliest: int) -> str:

@@ -1,0 +1,92 @@
+"""What results of edits do not show, by the heads of the small classifier.
+
+It tells two animals apart, and whether there is one; a tiger is a cat to it. So it is asked for no other animals, except
+for words that the model does not know: of these something that it does know was made, and that can be told.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from zeroshift.captioning.subject import subject_of
+from zeroshift.conditioning.task import Task
+from zeroshift.miniature.data.breeds import animal_of
+from zeroshift.miniature.reading import style_of
+from zeroshift.miniature.vocabulary import MEDIA, STYLES
+from zeroshift.sentences import contains_word, with_article
+
+STYLE_FROM = 0.9
+"""probability from which on another style is said: what a model draws is less clear than what was rendered"""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What of an edit can be looked for."""
+
+    animal: str = ""
+    """one of the classifier's, or nothing"""
+    called: str = ""
+    """what it, or what the model does not know, is called in the prompt, as in "husky" """
+    before: str = ""
+    """the animal that the source names"""
+    unknown: bool = False
+    """whether the model does not know what it is called"""
+    style: str = ""
+    """one of the classifier's, or nothing"""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the classifier makes of a picture."""
+
+    animal: str
+    likely: float
+    """how probable the animal is, 0 to 1"""
+    there: bool
+    """whether there is any"""
+    decided: bool
+    """whether the animal is no guess"""
+    styles: Mapping[str, float]
+    """how probable each style is"""
+
+
+def wanted_by(task: Task, unknown: Sequence[str], classes: Sequence[str], styles: Sequence[str]) -> Wanted:
+    """What can be looked for in the results of an edit.
+
+    Of a drawing of what was there before no animal is looked for: it is the same lines, and they mislead the classifier.
+    """
+    style, (source, target) = style_of(task.target_prompt), (task.source_prompt, task.target_prompt)
+    before, animal = animal_of(source), animal_of(target)
+    drawn = style if style != STYLES[0] and style in styles else ""
+    strange = " ".join(word for word in unknown if contains_word(target, word) and not contains_word(source, word))
+    if animal not in classes or (drawn and before == animal):
+        animal = ""
+    return Wanted(animal, called_in(target, animal) or strange, before, bool(strange) and not animal, drawn)
+
+
+def called_in(prompt: str, animal: str) -> str:
+    """What an animal is called in a prompt that names it, as in "husky"; nothing for no animal."""
+    phrase = subject_of(prompt).phrase if animal else ""
+    return phrase if animal_of(phrase) == animal else animal
+
+
+def missing(wanted: Wanted, shown: Shown) -> str:
+    """What a picture does not show of what was wanted, as in "a dog (cat 0.93)"; nothing where it does."""
+    return " or ".join([*_animal(wanted, shown), *_style(wanted.style, shown.styles)])
+
+
+def _animal(wanted: Wanted, shown: Shown) -> list[str]:
+    if not (wanted.animal or wanted.unknown):
+        return []
+    if not shown.there:
+        return [f"{with_article(wanted.called)} (no animal is clear in it)"]
+    if not wanted.unknown and (shown.animal == wanted.animal or not shown.decided):
+        return []
+    still = "still " if shown.animal == wanted.before and wanted.before != wanted.animal else ""
+    return [f"{with_article(wanted.called)} ({still}{with_article(shown.animal)}, {shown.likely:.2f})"]
+
+
+def _style(style: str, styles: Mapping[str, float]) -> list[str]:
+    if not style:
+        return []
+    other = max(styles, key=lambda name: styles[name])
+    return [f"{MEDIA[style][0].format('it')} ({other})"] if other != style and styles[other] >= STYLE_FROM else []
