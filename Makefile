@@ -26,10 +26,12 @@ help:  ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 .venv/ready: pyproject.toml constraints.txt
+	@echo "Setting up .venv: about 1.4 GB of Python's packages, which takes some minutes."
 	test -d .venv || $(PYTHON) -m venv .venv
-	$(BIN)/pip install -q -e . -c constraints.txt
+	$(BIN)/pip install -e . -c constraints.txt
 	touch $@
 
 .venv/ready-dev: .venv/ready
-	$(BIN)/pip install -q -e ".[dev]" -c constraints.txt
+	@echo "Adding what the tests need to .venv."
+	$(BIN)/pip install -e ".[dev]" -c constraints.txt
 	touch $@

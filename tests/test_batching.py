@@ -41,7 +41,7 @@ def photo(width: int = 32, height: int = 32, seed: int = 0) -> Photo:
 def asked(tiny, *sizes: tuple[int, int], requests=None) -> list[Asked]:
     requests = requests or [Request(make_task("cat", "dog"), method())]
     frames = framed(tiny, [photo(*size) for size in sizes], "aspect")
-    return [Asked(k, requests, [k] * len(requests), frame) for k, frame in enumerate(frames)]
+    return [Asked(k, range(len(requests)), requests, [k] * len(requests), frame) for k, frame in enumerate(frames)]
 
 
 def test_pictures_of_one_framed_size_run_together_and_no_more_than_fit(tiny):
@@ -67,7 +67,7 @@ def test_a_group_is_there_as_soon_as_it_is_full(tiny):
 
 def test_no_more_than_a_few_batches_wait_for_company(tiny):
     one = asked(tiny, (32, 32))[0]
-    alone = [Asked(k, [Request(make_task("cat", f"dog{k}"), method())], [k], one.frame) for k in range(20)]
+    alone = [Asked(k, [0], [Request(make_task("cat", f"dog{k}"), method())], [k], one.frame) for k in range(20)]
     taken = []
 
     def coming() -> Iterator[Asked]:

@@ -205,7 +205,7 @@ def test_the_command_line_keeps_lists_and_clears(capsys, checkpoint, tmp_path, m
         assert edit(capsys, checkpoint, "cat.png", *here, "-o", name).code == 0
     assert len({Path(name).read_bytes() for name in ("a.png", "b.png", "c.png")}) == 1
     listed = call(capsys, "cache", "list", *here).out.splitlines()
-    assert len(listed) == 2 and "tiny  10 sentences, " in listed[0]
+    assert len(listed) == 2 and "tiny  10 sentences from " in listed[0]
     rows = [json.loads(line) for line in call(capsys, "cache", "list", *here, "--json").out.splitlines()]
     facts = json.loads(call(capsys, "cache", "size", *here, "--json").out)
     assert facts["files"] == 2 and facts["bytes"] == sum(row["bytes"] for row in rows) < facts["most_bytes"]

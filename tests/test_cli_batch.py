@@ -129,7 +129,7 @@ def test_standard_input_and_output(checkpoint, shelf, tmp_path):
     done = subprocess.run(command, input=(shelf / "b.jpg").read_bytes(), capture_output=True, check=True)
     recipe = read_recipe(done.stdout)
     assert done.stdout.startswith(b"\xff\xd8") and "source_path" not in recipe
-    assert done.stderr.startswith(b"/dev/stdout  (")
+    assert done.stderr.startswith(b"standard output  (")
     (tmp_path / "piped.jpg").write_bytes(done.stdout)
     redo = [sys.executable, "-m", "zeroshift", "redo", "piped.jpg", "--image", "in/b.jpg", "--model", str(checkpoint)]
     assert b"the same bytes" in subprocess.run(redo, capture_output=True, check=True).stdout

@@ -10,7 +10,7 @@ from zeroshift.image.sheet import GAP, SIDE, sheet
 
 def test_every_picture_lies_in_its_cell_and_words_around():
     red, blue = Image.new("RGB", (40, 40), "red"), Image.new("RGB", (64, 32), "blue")
-    made = sheet([[red, None], [blue, red]], ["first", "second"], ["before", "after"])
+    made = sheet([[red, ""], [blue, red]], ["first", "second"], ["before", "after"])
     pixels = np.asarray(made)
     left = made.width - 2 * (SIDE + GAP)
     top = made.height - 2 * (SIDE + GAP)
@@ -24,7 +24,9 @@ def test_every_picture_lies_in_its_cell_and_words_around():
 
 
 def test_a_long_label_is_broken_and_its_end_is_there():
-    short, long = (sheet([[None]], ["x"], [text]) for text in ("dog", "a dog in a red coat on a green meadow at night"))
+    short, long = (
+        sheet([["left out"]], ["x"], [text]) for text in ("dog", "a dog in a red coat on a green meadow at night")
+    )
     assert long.width == short.width and long.height > short.height
 
 
@@ -35,4 +37,4 @@ def test_a_very_wide_picture_is_a_line():
 
 def test_a_sheet_that_is_too_long_is_refused():
     with pytest.raises(ImageError, match="at most 200 rows, and these are 201"):
-        sheet([[None]] * 201, ["x"] * 201, ["y"])
+        sheet([[""]] * 201, ["x"] * 201, ["y"])

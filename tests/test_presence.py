@@ -9,10 +9,12 @@ import torch
 from PIL import Image
 
 from tests.captioned import seeing, telling
-from tests.shell import call, photograph, refused
+from tests.shell import call, files, photograph, refused
 from zeroshift import load
 from zeroshift.captioning import PlainEnglish, Seen, see
+from zeroshift.captioning.subject import subject_of
 from zeroshift.conditioning.task import make_task
+from zeroshift.image import read_recipe
 from zeroshift.miniature.captioner import HeadsCaptioner
 from zeroshift.miniature.classifier import Classifier, load_classifier, save_classifier
 from zeroshift.miniature.data.breeds import CATS, DOGS, animal_of
@@ -107,7 +109,11 @@ def test_it_misses_the_animal_and_the_style_that_a_prompt_names(able):
     arrays = torch.from_numpy(np.stack([np.asarray(p.resize((16, 16), Image.Resampling.LANCZOS)) for p in pictures]))
     scenes = captioner.scenes(arrays.permute(0, 3, 1, 2))
     seen = captioner.see(pictures)
-    for source, target, animal in (("dog", "cat", "cat"), ("cat", "an orange dog on a sofa", "dog"), ("cat", "pug", "dog")):
+    for source, target, animal in (
+        ("dog", "cat", "cat"),
+        ("cat", "an orange dog on a sofa", "dog"),
+        ("cat", "pug", "dog"),
+    ):
         missed = captioner.lacking(pictures, make_task(source, target))
         assert [bool(said) for said in missed] == [
             scene.noun != animal or not one.sure for scene, one in zip(scenes, seen, strict=True)
@@ -134,7 +140,9 @@ def test_it_misses_the_style_of_a_drawing_and_not_its_animal():
 
 
 def test_breeds_are_of_their_animal():
-    assert [animal_of(text) for text in ("a photo of a Siberian husky", "a siamese", "a lion", "a cat and a pug", "")] == [
+    assert [
+        animal_of(text) for text in ("a photo of a Siberian husky", "a siamese", "a lion", "a cat and a pug", "")
+    ] == [
         "dog",
         "cat",
         "",
@@ -171,6 +179,31 @@ def test_an_edit_of_what_nobody_knows_asks_for_the_source(capsys, doubting):
     with pytest.raises(ValueError, match="not sure"):
         editor.caption("scene.png")
     assert not editor.see("scene.png").sure
+
+
+def test_an_edit_of_the_whole_picture_needs_to_know_nothing_of_what_is_in_it(capsys, doubting):
+    caption = load(doubting).see("scene.png").scene
+    style, prompt = ("sketch", "a pencil sketch") if "sketch" not in caption else ("painting", "a painting")
+    words = ("--target", "dog", "--target", style, "--method", "sdedit", "--steps", "2", "--model", doubting)
+    done = call(capsys, "edit", "scene.png", *words, "--keep-going", "--sheet", "sheet.png")
+    assert done.code == 1 and done.err.endswith("zeroshift: error: 1 of 2 edits was left out; the others are done.\n")
+    assert "left out: scene.png to dog: The model is not sure" in done.err
+    recipe = read_recipe(f"out/scene-{style}-sdedit-0.png")
+    assert (recipe["source_prompt"], recipe["target_prompt"]) == (caption, prompt) and "sheet.png" in done.err
+
+
+def test_of_a_dog_among_cats_only_the_edit_to_a_dog_is_left_out(capsys, checkpoint, tmp_path, monkeypatch):
+    places = [photograph(tmp_path / f"{k}.png", 32, 32, seed=k) for k in range(6)]
+    folder = seeing(checkpoint, tmp_path / "model", places)
+    monkeypatch.chdir(tmp_path)
+    editor = load(folder)
+    found = {subject_of(editor.see(place).caption).noun: place.name for place in places}
+    words = ("--target", "dog", "--target", "lion", "--method", "sdedit", "--steps", "2", "--model", folder)
+    done = call(capsys, "edit", found["cat"], found["dog"], *words, "--keep-going")
+    assert done.code == 1 and done.err.endswith("zeroshift: error: 1 of 4 edits was left out; the others are done.\n")
+    assert f"left out: {found['dog']} to dog: The picture shows" in done.err
+    every = {f"{name[0]}-{word}-sdedit-0.png" for name in found.values() for word in ("dog", "lion")}
+    assert set(files(tmp_path / "out")) == every - {f"{found['dog'][0]}-dog-sdedit-0.png"}
 
 
 def test_caption_prints_probabilities_and_doubt(capsys, doubting):

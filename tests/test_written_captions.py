@@ -180,4 +180,4 @@ def test_caption_reads_standard_input(capsys, pictures, checkpoint, tmp_path, mo
     every = written(tmp_path / "all.txt", "a photo of a cat")
     monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(pictures["a.png"].read_bytes())))
     done = call(capsys, "caption", "-", "--model", checkpoint, "--captioner", every)
-    assert (done.code, done.out) == (0, "/dev/stdin: a photo of a cat\n")
+    assert (done.code, done.out) == (0, "standard input: a photo of a cat\n")

@@ -10,16 +10,21 @@ from zeroshift.image.save import FORMATS
 from zeroshift.methods.idle import part_of
 
 USUAL = ".png"
+PARTS = ("inversion", "conditioning", "control")
+"""parts of a method that can be exchanged"""
 
 
 def result_stem(source: str, spec: EditSpec) -> str:
     """The name of an edit of the picture called ``source``, such as "cat-dog-sdedit-0", without an extension.
 
-    It says target, method and seed, and between them the strength if one is asked for: "cat-dog-0.5-sdedit-0".
+    It says target, method, seed and what else is asked for: strength, region, other parts of the method, fast, as in
+    "cat-dog-0.5-at-10-20-300-300-sdedit-fast-0" and "cat-dog-ddim-null-text-0".
     """
-    strength = _strength(spec)
-    spaced = "" if strength is None else f"-{strength:g}"
-    return f"{source}-{slug(spec.target)}{spaced}-{spec.method}-{spec.seed}"
+    strength, kinds = _strength(spec), (part_of(spec.options, part).get("kind") for part in PARTS)
+    spaced = [] if strength is None else [f"{strength:g}"]
+    region = [] if spec.region is None else ["at", slug(spec.region.replace("%", "p"))]
+    parts = [*(str(kind) for kind in kinds if kind is not None), *(["fast"] if spec.fast else [])]
+    return "-".join([source, slug(spec.target), *spaced, *region, spec.method, *parts, str(spec.seed)])
 
 
 def _strength(spec: EditSpec) -> float | None:

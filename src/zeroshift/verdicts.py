@@ -84,9 +84,7 @@ def change_between(source: Image.Image, edit: Image.Image) -> float:
     return float(cells[-round(SHARE * len(cells)) :].mean())
 
 
-def verdict_of(
-    change: float, lacking: str, request: Request, *, photograph: bool = True, part: bool = True
-) -> Verdict:
+def verdict_of(change: float, lacking: str, request: Request, *, photograph: bool = True, part: bool = True) -> Verdict:
     """What is to be said of a change and of what is missing; nothing where no change was asked for.
 
     Args:
@@ -112,8 +110,8 @@ def strange(request: Request) -> list[str]:
 def what_to_try(request: Request, photograph: bool, part: bool) -> str:
     """What makes an edit change more: a known word, a smaller part, more noise or more strength.
 
-    Another seed is named where the whole picture is drawn from noise: an inversion leads back to its photograph, and what
-    is random in it changes next to nothing.
+    Another seed is named where the picture is drawn from noise: an inversion leads back to its photograph, and what is
+    random in it changes next to nothing.
     """
     if named := [f'"{word}"' for word in strange(request)]:
         return f"the model does not know {listed(named)}, so ask for something that it knows"

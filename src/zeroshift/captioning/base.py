@@ -20,6 +20,8 @@ class Seen:
     """of what it tells apart, as in {"cat": 0.9, "dog": 0.1}; empty where it gives none"""
     sure: bool = True
     """whether the caption may be taken for what the picture shows"""
+    scene: str = ""
+    """the caption without the thing that it is about, as in "a photo": all that is sure where the rest is not"""
 
     @property
     def guess(self) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -65,8 +65,14 @@ def list_(*, cache: Folder = None, json_: AsJson = False) -> None:
         if json_:
             print(json.dumps({"path": str(kept.path), "bytes": kept.bytes, "used": used, **about}))
             continue
-        said = f"{about['model']}  {about['sentences']} sentences, {about['first']}" if about else "damaged"
+        said = f"{about['model']}  {counted(about)}" if about else "damaged"
         print(f"{kept.bytes / 1000:7.0f} kB  {used}  {printable(said)}")
+
+
+def counted(about: Mapping[str, str]) -> str:
+    """What a file is the mean of, as in '1000 sentences from "a cute dog sitting in the grass" on'."""
+    first = f'"{about["first"]}"'
+    return f"1 sentence, {first}" if about["sentences"] == "1" else f"{about['sentences']} sentences from {first} on"
 
 
 def size(*, cache: Folder = None, json_: AsJson = False) -> None:

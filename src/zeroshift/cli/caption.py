@@ -14,6 +14,7 @@ from zeroshift.cli.editing import photographs_named
 from zeroshift.cli.files import MEGAPIXELS, REGION, KeepGoing, Recursive
 from zeroshift.cli.remarks import left_out, refusal
 from zeroshift.cli.shared import DEFAULT_MODEL, OUTPUT, Loudness, ModelFlags, Text, as_app
+from zeroshift.cli.streams import called
 from zeroshift.cli.wrong import Wrong
 from zeroshift.image import Fit, ImageError, unreadable
 
@@ -49,8 +50,8 @@ def caption(
     frames = look(editor, pictures, fit=fit, region=region, caption=True, max_megapixels=max_megapixels, failed=failed)
     places = (k for k in range(len(found)) if failed is None or k not in failed)
     for seen in (frame.seen for frame in frames if frame.seen):
-        path = found[next(places)].path
-        print(text.dumps({"path": str(path), **asdict(seen)}) if json else f"{path}: {spoken(seen)}")
+        path = called(found[next(places)].path)
+        print(text.dumps({"path": path, **asdict(seen)}) if json else f"{path}: {spoken(seen)}")
     for place, error in sorted((failed or {}).items()):
         left_out("path", found[place].path, error, loud)
     if failed:

@@ -13,7 +13,7 @@ from zeroshift.cli.files import ResultFlags
 from zeroshift.cli.output import put, relative, tell, warn
 from zeroshift.cli.sentences_from import keep_made
 from zeroshift.cli.shared import Loudness
-from zeroshift.cli.streams import STDOUT
+from zeroshift.cli.streams import STDOUT, called
 from zeroshift.image import ImageError, before_after, encode_image, load_image, save_image
 from zeroshift.image.save import FORMATS
 from zeroshift.image.sheet import SIDE, sheet
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from zeroshift.generators.making import GeneratedDirections
     from zeroshift.results import FramedPhoto, Result
 
+LEFT_OUT = "left out"
+"""what stands in a sheet for an edit that was not made"""
 SHOWN = 256
 """height in pixels that before and after have at least: a small model's pictures are hard to look at"""
 
@@ -105,13 +107,13 @@ def deliver(made: Finished, place: Place, seconds: float, remark: str, loud: Lou
     beside = str(place.beside) if made.beside else None
     if place.beside is not None and made.beside:
         put(made.beside, place.beside)
-    source = None if place.photograph is None else str(place.photograph.path)
+    source = None if place.photograph is None else called(place.photograph.path)
     facts = {"target": made.recipe["target"], "source": source, "before_after": beside}
     facts |= {"warnings": list(made.result.warnings), **drifted(made.result, loud)}
     verdict = made.result.verdict
     facts |= {"verdict": None if verdict is None else asdict(verdict), "recipe": made.recipe}
     tell(place.file, seconds, facts, loud, f"{remark}{f'; before and after: {beside}' if beside else ''}")
-    warn([f"{place.file}: {verdict.advice}"] if verdict is not None and verdict.advice else [], loud)
+    warn([f"{called(place.file)}: {verdict.advice}"] if verdict is not None and verdict.advice else [], loud)
 
 
 def drifted(result: "Result", loud: Loudness) -> dict[str, object]:
@@ -142,15 +144,17 @@ def write_sheet(
         ImageError: there are too many rows, or the sheet cannot be written.
     """
     beside, above = table_of(specs)
-    rows, labels = list[list[Image.Image | None]](), list[str]()
+    rows, labels = list[list[Image.Image | str]](), list[str]()
     for k, photograph in enumerate(photographs or (None,)):
-        before = [] if photograph is None else [_opened(photograph.source)]
-        if before == [None]:  # no picture
+        shown = None if photograph is None else _opened(photograph.source)
+        if photograph is not None and shown is None:  # no picture
             continue
+        before = [] if shown is None else [shown]
         name = [photograph.path.name] if photograph is not None and len(photographs) > 1 else []
         edits = iter(results[k * len(specs) :])
         for words in beside:
-            rows.append([*before, *map(_opened, islice(edits, len(above)))])
+            made = map(_opened, islice(edits, len(above)))
+            rows.append([*before, *(LEFT_OUT if picture is None else picture for picture in made)])
             labels.append("\n".join([*name, *([words] if words else [])]))
     columns = [*(["source"] if photographs else []), *above]
     save_image(sheet(rows, labels, columns), to, recipe={"command": "sheet"})

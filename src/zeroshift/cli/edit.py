@@ -9,10 +9,11 @@ from cyclopts import App, Parameter
 
 from zeroshift.asked.edits import EditSpec
 from zeroshift.cli.cache import DEFAULT_CACHE, CacheFlags
+from zeroshift.cli.concluding import conclude
 from zeroshift.cli.editing import asked_for, check_all, photographs_of, written_files
 from zeroshift.cli.files import DEFAULT_PHOTOGRAPHS, DEFAULT_RESULTS, PhotographFlags, ResultFlags
 from zeroshift.cli.flags import Flag, Given, with_flags
-from zeroshift.cli.job import carry_out, conclude, plan
+from zeroshift.cli.job import carry_out, plan
 from zeroshift.cli.sentences_from import DEFAULT_SENTENCES, SentenceFlags, kept_on_failure
 from zeroshift.cli.shared import (
     DEFAULT_LOUDNESS,

@@ -26,6 +26,13 @@ SEEDS = 3
 """how many are tried where something is random"""
 SHARES = (1 / 6, 1 / 2, 5 / 6)
 """of the steps, where attention is looked at"""
+COLUMNS = (
+    "PSNR, SSIM to the photograph",
+    "PSNR, SSIM to the VAE's reconstruction",
+    "distance of the two ways' latents, RMS",
+    "seeds tried",
+)
+"""of the table"""
 
 
 def checked_report(method: "Method", folder: Path, overwrite: bool, loud: Loudness) -> Path:
@@ -112,7 +119,7 @@ def show(mirror: "Mirror", loud: Loudness) -> None:
     from rich.console import Console
     from rich.table import Column, Table
 
-    table = Table(Column("", no_wrap=True), "to the photograph", "to the VAE's", "displacement", "seeds")
+    table = Table(Column("", no_wrap=True), *COLUMNS)
     table.add_row("VAE alone", f"{mirror.vae_psnr_db:.2f} dB\n{mirror.vae_ssim:.4f}", "", "", "none")
     for arm in mirror.arms:
         table.add_row(arm.name, *cells(arm))

@@ -6,19 +6,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zeroshift.cli.delivery import Place, deliver, finished, write_sheet
+from zeroshift.cli.delivery import Place, deliver, finished
 from zeroshift.cli.editing import Photograph, Written
 from zeroshift.cli.files import PhotographFlags, ResultFlags
 from zeroshift.cli.output import tell_moved, warn
 from zeroshift.cli.previews import Previews
 from zeroshift.cli.progress import Pace, shown
-from zeroshift.cli.remarks import left_out, refusal, say, told
+from zeroshift.cli.remarks import refusal, say, told
 from zeroshift.cli.saved import saved
 from zeroshift.cli.shared import Loudness
 from zeroshift.image import ImageError, unreadable
 from zeroshift.inversions import InversionMemory
 from zeroshift.masks.masking import Failed
-from zeroshift.running.batching import framed_alike, groups, look_at
+from zeroshift.running.batching import Senseless, framed_alike, groups, look_at
 from zeroshift.running.groups import run_groups
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ class Job:
     """which of them are edited, by their place"""
     failures: dict[int, Exception]
     """why others are not, by their place"""
+    left_out: Senseless
+    """why edits are left out, by the place of the photograph and of the edit"""
     written: Written
     specs: "Sequence[EditSpec]"
     """the edits of every picture"""
@@ -84,7 +86,7 @@ def plan(
         raise ImageError(refusal(list(faults.values()), len(photographs)))
     failures: dict[int, Exception] = {todo[n]: error for n, error in faults.items()}
     todo = [k for k in todo if k not in failures]
-    return Job(photographs, todo, failures, written, specs, direction, mask, flags, results, loud)
+    return Job(photographs, todo, failures, {}, written, specs, direction, mask, flags, results, loud)
 
 
 def carry_out(job: Job, editor: "Editor", along: "Direction | None", loaded: float) -> None:
@@ -115,11 +117,19 @@ def groups_of(job: Job, editor: "Editor", along: "Direction | None", failed: Fai
     for part in parts:
         specs = [job.specs[n] for n in part]
         own: Failed | None = None if failed is None else {}  # places are counted by what fails among these frames
+        single: Senseless = {}
         frames = frames_of(job, editor, specs[0], own) if job.photographs else None
-        for group in groups(editor, frames, specs, direction=along, batch=job.flags.batch, failed=own):
+        batch = job.flags.batch
+        for group in groups(editor, frames, specs, direction=along, batch=batch, failed=own, senseless=single):
+            note(job, part, own, single)
             yield replace(group, edits=tuple(part[n] for n in group.edits))
-        if failed is not None:
-            failed.update(own or {})
+        note(job, part, own, single)
+
+
+def note(job: Job, part: Sequence[int], failed: Failed | None, senseless: Senseless) -> None:
+    """Note what is left out of the edits of ``part``: of photographs that failed all of them."""
+    left = senseless | {(k, n): error for k, error in (failed or {}).items() for n in range(len(part))}
+    job.left_out.update({(job.todo[k], part[n]): error for (k, n), error in left.items()})
 
 
 def write(
@@ -133,7 +143,7 @@ def write(
         if previews is not None:
             previews.write(editor, group, step)
         if step.results:
-            left = total - len(failed or ()) * edits
+            left = total - len(failed or ()) * edits - len(job.left_out)
             seconds, remark = pace.finished(len(group.members) * len(group.edits), left)
             write_group(job, editor, group, step, failed, seconds, remark)
 
@@ -209,19 +219,3 @@ def previews_of(job: Job, editor: "Editor") -> Previews | None:
     method = spec.built(editor)
     written = [*job.written.results, *job.written.beside, job.written.sheet]
     return previews.settled(method, [*(one.path for one in job.photographs), *written], job.results.overwrite)
-
-
-def conclude(job: Job) -> None:
-    """Name what could not be edited, and write the sheet.
-
-    Raises:
-        ValueError: something could not be edited; exit code 1 tells that.
-    """
-    for place, error in sorted(job.failures.items()):
-        left_out("source", job.photographs[place].path, error, job.loud)
-    if job.written.sheet is not None and len(job.failures) < max(len(job.photographs), 1):
-        write_sheet(job.photographs, job.specs, job.written.results, job.written.sheet)
-        say(f"{job.written.sheet} shows all of them.", job.loud)
-    if job.failures:
-        done = "the others are done" if len(job.failures) < len(job.photographs) else "nothing is done"
-        raise ValueError(f"{len(job.failures)} of {len(job.photographs)} photographs could not be edited; {done}.")

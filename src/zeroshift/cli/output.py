@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from PIL.Image import registered_extensions
 
-from zeroshift.cli.streams import STDOUT
+from zeroshift.cli.streams import STDOUT, called
 from zeroshift.cli.wrong import Wrong, as_flags
 from zeroshift.files import check_replaceable, free
 from zeroshift.sentences import printable
@@ -176,9 +176,9 @@ def tell(path: Path, seconds: float, facts: dict[str, object], loud: "Loudness",
     stream = sys.stderr if path == STDOUT else sys.stdout
     try:
         if loud.json:
-            print(json.dumps({"path": str(path), "seconds": round(seconds, 2), **facts}), file=stream)
+            print(json.dumps({"path": called(path), "seconds": round(seconds, 2), **facts}), file=stream)
         elif not loud.quiet:
-            print(f"{path}  ({seconds:.1f} s{remark})", file=stream)
+            print(f"{called(path)}  ({seconds:.1f} s{remark})", file=stream)
         stream.flush()
     except BrokenPipeError:
         raise

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zeroshift.cli.shared import Loudness
+from zeroshift.cli.streams import called
 from zeroshift.cli.wrong import as_flags
 from zeroshift.image import ImageError
+from zeroshift.image.regions import Region
 from zeroshift.masks.masking import Failed
 from zeroshift.sentences import printable
 
@@ -30,12 +32,20 @@ def told(
     coming = (image for k, image in enumerate(images) if failed is None or k not in failed)
     for frame in frames:
         image = next(coming)
-        if frame.part is not None:
-            say(f"{image}: edits {frame.part}", loud)
-        if frame.caption is not None:
-            sure = frame.seen is None or frame.seen.sure
-            say(f"{image}: {'sees' if sure else 'not sure, perhaps'} {frame.caption}", loud)
+        for line in remarks_on(frame):
+            say(f"{called(image)}: {line}", loud)
         yield frame
+
+
+def remarks_on(frame: "FramedPhoto") -> Iterator[str]:
+    """Which part of a photograph is edited, where that is not plain, and what is seen in it."""
+    if frame.part is not None:
+        yield f"edits {frame.part}"
+    elif frame.region is not None:
+        yield f"edits the part at {Region.of(frame.region)}"
+    if frame.caption is not None:
+        sure = frame.seen is None or frame.seen.sure
+        yield f"sees {frame.caption}" if sure else f"sees no animal for sure, perhaps {frame.caption}"
 
 
 def say(line: str, loud: Loudness) -> None:
@@ -44,11 +54,12 @@ def say(line: str, loud: Loudness) -> None:
         print(printable(line), file=sys.stderr)
 
 
-def left_out(key: str, path: Path, error: Exception, loud: Loudness) -> None:
-    """Name a photograph that fails; with JSON ``key`` is what its name stands under."""
-    sentence = printable(as_flags(str(error)))
+def left_out(key: str, path: Path, error: Exception, loud: Loudness, target: str | None = None) -> None:
+    """Name a photograph that fails, or its edit to ``target``; with JSON ``key`` is what its name stands under."""
+    sentence, name = printable(as_flags(str(error))), called(path)
     if loud.json:
-        print(json.dumps({key: str(path), "error": sentence}))
+        print(json.dumps({key: name, **({} if target is None else {"target": target}), "error": sentence}))
     else:
-        named = sentence if sentence.startswith(str(path)) else f"{path}: {sentence}"
-        print("zeroshift: left out:", named, file=sys.stderr)
+        edit = name if target is None else f"{name} to {target}"
+        named = sentence if target is None and sentence.startswith(name) else f"{edit}: {sentence}"
+        print("zeroshift: left out:", printable(named), file=sys.stderr)

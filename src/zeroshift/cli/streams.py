@@ -9,6 +9,11 @@ from typing import TextIO
 STDIN, STDOUT = Path("/dev/stdin"), Path("/dev/stdout")
 
 
+def called(path: Path) -> str:
+    """What a file is called in messages."""
+    return {STDIN: "standard input", STDOUT: "standard output"}.get(path, str(path))
+
+
 def mend_streams() -> None:
     """Open what is closed on nothing, and let any name of a file be printed.
 

@@ -18,11 +18,11 @@ MOST_ROWS = 200
 """a sheet is made in memory"""
 
 
-def sheet(rows: Sequence[Sequence[Image.Image | None]], labels: Sequence[str], columns: Sequence[str]) -> Image.Image:
+def sheet(rows: Sequence[Sequence[Image.Image | str]], labels: Sequence[str], columns: Sequence[str]) -> Image.Image:
     """A table of pictures as RGB, each scaled into a cell, with a word or more beside every row and above every column.
 
     Args:
-        rows: pictures of any sizes; None leaves a cell grey.
+        rows: pictures of any sizes; words stand in a grey cell.
         labels: what stands beside each row; lines are broken where they are too long.
         columns: what stands above each column.
 
@@ -42,7 +42,7 @@ def sheet(rows: Sequence[Sequence[Image.Image | None]], labels: Sequence[str], c
         top = head + m * (SIDE + GAP)
         pen.multiline_text((GAP, top + GAP), text, "black", font)
         for n, picture in enumerate(row):
-            table.paste(cell(picture), (margin + n * (SIDE + GAP), top))
+            table.paste(cell(picture, font), (margin + n * (SIDE + GAP), top))
     return table
 
 
@@ -56,10 +56,14 @@ def check_rows(rows: int) -> None:
         raise ImageError(f"A sheet has at most {MOST_ROWS} rows, and these are {rows}: take fewer pictures.")
 
 
-def cell(picture: Image.Image | None) -> Image.Image:
-    """A picture in the middle of a white square; a grey square for None."""
-    if picture is None:
-        return Image.new("RGB", (SIDE, SIDE), "lightgrey")
+def cell(picture: Image.Image | str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> Image.Image:
+    """A picture in the middle of a white square; words in the middle of a grey one."""
+    if isinstance(picture, str):
+        grey = Image.new("RGB", (SIDE, SIDE), "lightgrey")
+        text, pen = broken(picture, font), ImageDraw.Draw(grey)
+        left, top, right, bottom = pen.multiline_textbbox((0, 0), text, font)
+        pen.multiline_text(((SIDE - right - left) / 2, (SIDE - bottom - top) / 2), text, "black", font, align="center")
+        return grey
     scale = SIDE / max(picture.size)
     width, height = (max(1, round(side * scale)) for side in picture.size)
     square = Image.new("RGB", (SIDE, SIDE), "white")

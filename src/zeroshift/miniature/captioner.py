@@ -93,7 +93,7 @@ class HeadsCaptioner:
 
     def _seen(self, scene: Scene, second: float, shown: bool) -> Seen:
         first, other = self.classifier.classes
-        return Seen(scene.caption, {first: 1 - second, other: second}, shown and self._decided(second))
+        return Seen(scene.caption, {first: 1 - second, other: second}, shown and self._decided(second), scene.empty)
 
     def _decided(self, second: float) -> bool:
         """Whether the second class's probability lies far enough from the decision."""

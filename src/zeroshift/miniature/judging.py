@@ -1,7 +1,7 @@
 """What results of edits do not show, by the heads of the small classifier.
 
-It tells two animals apart, and whether there is one; a tiger is a cat to it. So it is asked for no other animals, except
-for words that the model does not know: of these something that it does know was made, and that can be told.
+It tells two animals apart, and whether there is one; a tiger is a cat to it. So it is asked for no other animals, but
+what was made of words that the model does not know, it says.
 """
 
 from collections.abc import Mapping, Sequence
@@ -52,7 +52,7 @@ class Shown:
 def wanted_by(task: Task, unknown: Sequence[str], classes: Sequence[str], styles: Sequence[str]) -> Wanted:
     """What can be looked for in the results of an edit.
 
-    Of a drawing of what was there before no animal is looked for: it is the same lines, and they mislead the classifier.
+    Of a drawing of what was there before no animal is looked for: the lines are the same, and mislead the classifier.
     """
     style, (source, target) = style_of(task.target_prompt), (task.source_prompt, task.target_prompt)
     before, animal = animal_of(source), animal_of(target)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from zeroshift.captioning.sentences import check_new, plain, swapped, without_article
 from zeroshift.captioning.subject import Subject, subject_of
 from zeroshift.conditioning.task import Task, check_target, is_prompt, make_task
-from zeroshift.miniature.vocabulary import BACKGROUND, CALLED, COATS, COLOURS, MEDIA, STYLES
+from zeroshift.miniature.vocabulary import BACKGROUND, CALLED, COATS, COLOURS, MEDIA, STYLES, empty
 from zeroshift.sentences import swap_word, with_article
 
 _BEFORE = "|".join(way.format(colour) for way in BACKGROUND for colour in COLOURS)
@@ -29,6 +29,8 @@ def retarget(caption: str, target: str) -> Task:
         ValueError: the target is empty or is what the caption says, or the caption names no thing.
     """
     check_target(target)
+    if any(caption == empty(medium) for medium in MEDIA):
+        return _of_nothing(caption, target)
     caption, target, seen = plain(caption), target.strip(), subject_of(caption)
     phrase = _named(target, seen)
     wanted = _whole_picture(caption, target, seen) or phrase or target
@@ -51,6 +53,21 @@ def targets() -> dict[str, tuple[str, ...]]:
         "closeness": (called["close"],),
         "background": tuple(f"{colour} background" for colour in COLOURS),
     }
+
+
+def _of_nothing(caption: str, target: str) -> Task:
+    """The edit of a picture of which only the medium is known, to another one, a light or a background.
+
+    Raises:
+        ValueError: it is that already.
+    """
+    asked = without_article(target.strip()).casefold()
+    found = _BACKGROUND.fullmatch(asked.replace("gray", "grey"))
+    medium = next((medium for medium, names in CALLED.items() if asked in names), "")
+    wanted = empty(medium) if medium else f"{caption} {BACKGROUND[0].format(found[1])}" if found else target
+    if wanted == caption:
+        raise ValueError(f'The picture is {caption}, so the target "{target}" would change nothing; give another one.')
+    return make_task(caption, wanted)
 
 
 def source_prompt(caption: str) -> str:

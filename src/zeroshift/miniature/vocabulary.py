@@ -89,3 +89,13 @@ class Scene:
         """The usual sentence about it."""
         text = MEDIA[self.medium][0].format(with_article(self.subject))
         return f"{text} {BACKGROUND[0].format(self.background)}" if self.background else text
+
+    @property
+    def empty(self) -> str:
+        """The usual sentence without what is in it: "a photo"."""
+        return empty(self.medium)
+
+
+def empty(medium: str) -> str:
+    """What a picture of a medium is called, whatever it shows: "a photo", "a photo at night"."""
+    return MEDIA[medium][0].replace(" of {}", "")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import count, islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from zeroshift.asked.edits import EditSpec
 from zeroshift.asked.request import Request
@@ -27,6 +27,9 @@ from zeroshift.words import DoubtfulWords
 
 if TYPE_CHECKING:
     from zeroshift.editor import Editor
+
+Senseless: TypeAlias = dict[tuple[int, int], Exception]
+"""why single edits make no sense, by the picture's place and the edit's"""
 
 
 def look(
@@ -132,6 +135,7 @@ def groups(
     seeds: Sequence[int] | None = None,
     batch: int | None = None,
     failed: Failed | None = None,
+    senseless: Senseless | None = None,
 ) -> Iterator[Group]:
     """Take together what one run does: pictures of one framed size, and edits that share the work on the source.
 
@@ -144,12 +148,14 @@ def groups(
         seeds: a seed for each picture, in place of the specs'.
         batch: how many pictures run together at most, 1 to 64; by default as many as memory has room for, up to 16.
         failed: what ``look`` noted failed pictures in, so that members count all that were given to it; a picture of
-            which the edit makes no sense is noted, too, and left out.
+            which no edit makes sense is noted, too, and left out.
+        senseless: where single edits of a picture are noted and left out that make no sense of it, such as from a dog
+            to a dog; without it, all of its edits are.
 
     Raises:
         ValueError: an option or a word is unusable, or one direction is given for several targets.
     """
-    return grouped(asked_of(editor, frames, specs, direction, method, seeds, failed), room_of(editor, batch))
+    return grouped(asked_of(editor, frames, specs, direction, method, seeds, failed, senseless), room_of(editor, batch))
 
 
 def room_of(editor: "Editor", batch: int | None) -> Room:
@@ -219,6 +225,19 @@ def told_apart(captioner: Knowing, frames: Iterable[FramedPhoto], failed: Failed
             yield replace(frame, caption=caption, seen=Seen(caption))
 
 
+def caption_for(editor: "Editor", spec: EditSpec, frame: FramedPhoto | None) -> str | None:
+    """What a picture shows, as far as an edit needs it: one of the whole picture is none of what is in it.
+
+    Raises:
+        ValueError: the captioner is not sure of what the edit needs.
+    """
+    if frame is not None and frame.seen is not None and not frame.seen.sure and frame.seen.scene:
+        if spec.changes_all(editor.vocabulary):
+            return frame.seen.scene
+    check_sure(frame)
+    return None if frame is None else frame.caption
+
+
 def check_sure(frame: FramedPhoto | None) -> None:
     """Refuse a picture of which the captioner is not sure what it shows, where it was asked.
 
@@ -240,6 +259,7 @@ def asked_of(
     method: Method | None,
     seeds: Sequence[int] | None,
     failed: Failed | None,
+    senseless: Senseless | None,
 ) -> Iterator[Asked]:
     """Say for one picture after another what is asked of it; see ``groups``.
 
@@ -255,17 +275,19 @@ def asked_of(
     along = [spec.made_direction(editor.backbone, direction) for spec in specs]
     places = (k for k in count() if failed is None or k not in failed)
     for frame in [None] if frames is None else frames:
-        place, caption = next(places), None if frame is None else frame.caption
-        try:
-            check_sure(frame)
-            requests = [
-                spec.resolve(editor, caption, toward, method=method, photograph=frame is not None)
-                for spec, toward in zip(specs, along, strict=True)
-            ]
-        except ValueError as error:
-            if failed is None or isinstance(error, DoubtfulWords):
-                raise
-            failed[place] = error
-        else:
-            drawn = [spec.seed if seeds is None else seeds[place] for spec in specs]
-            yield Asked(place, requests, drawn, frame)
+        place, requests, faults = next(places), dict[int, Request](), dict[tuple[int, int], Exception]()
+        for n, (spec, toward) in enumerate(zip(specs, along, strict=True)):
+            try:
+                caption = caption_for(editor, spec, frame)
+                requests[n] = spec.resolve(editor, caption, toward, method=method, photograph=frame is not None)
+            except ValueError as error:
+                if failed is None or isinstance(error, DoubtfulWords):
+                    raise
+                faults[place, n] = error
+        if failed is not None and faults and (senseless is None or not requests):
+            failed[place] = next(iter(faults.values()))
+            continue
+        if senseless is not None:
+            senseless.update(faults)
+        drawn = [specs[n].seed if seeds is None else seeds[place] for n in requests]
+        yield Asked(place, list(requests), list(requests.values()), drawn, frame)

@@ -21,7 +21,10 @@ class Asked:
 
     place: int
     """which of the pictures"""
+    edits: Sequence[int]
+    """which of the edits that were asked for, in their order: those that make sense of it"""
     requests: Sequence[Request]
+    """the same, resolved"""
     seeds: Sequence[int]
     """of every request"""
     frame: FramedPhoto | None
@@ -71,13 +74,13 @@ def grouped(asked: Iterable[Asked], room: Room) -> Iterator[Group]:
     """
     waiting: dict[tuple[object, ...], Group] = {}
     for one in asked:
-        for edits in sharing(one.requests, one.seeds, photograph=one.frame is not None):
-            requests = tuple(one.requests[n] for n in edits)
+        for together in sharing(one.requests, one.seeds, photograph=one.frame is not None):
+            edits, requests = tuple(one.edits[n] for n in together), tuple(one.requests[n] for n in together)
             size = None if one.frame is None else (one.frame.framing.frame_size, one.frame.fit)
             key = (size, edits, requests)
             group = waiting.setdefault(key, Group(edits, requests, room=room))
             group.members.append(one.place)
-            group.seeds.append(one.seeds[edits[0]])
+            group.seeds.append(one.seeds[together[0]])
             group.frames.extend([one.frame] if one.frame is not None else [])
             most = group.most
             if len(group.members) >= most:

@@ -33,8 +33,8 @@ CATS = ("persian", "siamese")
 
 NAMES = {
     "cat": frozenset(
-        "cat kitten abyssinian balinese bengal birman bombay burmese burmilla coon longhair mau persian ragdoll shorthair "
-        "siamese sphynx tabby".split()
+        "cat kitten abyssinian balinese bengal birman bombay burmese burmilla coon longhair mau persian ragdoll".split()
+        + ["shorthair", "siamese", "sphynx", "tabby"]
     ),
     "dog": frozenset(
         {name.split()[-1] for name in DOGS} | {"dog", "puppy", "labrador", "bulldog", "sennenhund", "eskimo", "inu"}
