@@ -113,8 +113,8 @@ def what_to_try(request: Request, photograph: bool, part: bool) -> str:
     Another seed is named where the picture is drawn from noise: an inversion leads back to its photograph, and what is
     random in it changes next to nothing.
     """
-    if named := [f'"{word}"' for word in strange(request)]:
-        return f"the model does not know {listed(named)}, so ask for something that it knows"
+    if strange(request):
+        return "ask for something that the model knows"
     noise = vars(request.method.inversion).get("noise_strength")
     near = ["a `region` close around what shall change"] if part else []
     if noise is not None:
