@@ -30,7 +30,7 @@ class Dark:
     def captions(self, pictures):
         return ["a photo of a cat" for _ in pictures]
 
-    def lacking(self, pictures, prompt):
+    def lacking(self, pictures, prompt, source="", unknown=()):
         light = [np.asarray(one.convert("L")).mean() >= 64 for one in pictures]
         return ["" if ("dog" in prompt) == shown else "what it should" for shown in light]
 

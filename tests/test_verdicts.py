@@ -13,7 +13,7 @@ from tests.shell import call, photograph
 from zeroshift.asked.edits import EditSpec
 from zeroshift.asked.request import Request
 from zeroshift.captioning import Judge
-from zeroshift.conditioning.task import Task, make_task
+from zeroshift.conditioning.task import make_task
 from zeroshift.editor import Editor
 from zeroshift.image import ImageError
 from zeroshift.verdicts import CHANGED, change_between, verdict_of
@@ -30,8 +30,10 @@ class Sees:
     def captions(self, pictures: Sequence[Image.Image]) -> list[str]:
         return ["a photo of a cat"] * len(pictures)
 
-    def lacking(self, pictures: Sequence[Image.Image], task: Task, unknown: Sequence[str] = ()) -> list[str]:
-        assert task.target_prompt == "a photo of a dog"
+    def lacking(
+        self, pictures: Sequence[Image.Image], prompt: str, source: str = "", unknown: Sequence[str] = ()
+    ) -> list[str]:
+        assert (prompt, source, list(unknown)) == ("a photo of a dog", "a photo of a cat", [])
         return [self.missed] * len(pictures)
 
 

@@ -14,7 +14,6 @@ from tests.captioned import seeing
 from tests.shell import FEW, call, photograph, refused
 from zeroshift import EditSpec, load
 from zeroshift.captioning.written import WrittenCaptions, is_captions
-from zeroshift.conditioning.task import make_task
 from zeroshift.image import load_image
 from zeroshift.miniature.captioner import HeadsCaptioner
 from zeroshift.words import KnownWords, write_known_words
@@ -150,7 +149,7 @@ def test_the_models_own_captioner_still_reads_targets_and_judges_results(picture
     assert EditSpec(target="sketch").changes_all(editor.vocabulary)
     for result in done.values():
         prompts = (result.recipe["source_prompt"], result.recipe["target_prompt"])
-        (lacking,) = alone.judge.lacking([result.native], make_task(*prompts))
+        (lacking,) = alone.judge.lacking([result.native], *reversed(prompts))
         assert result.verdict.lacking == lacking
     (said,) = editor.edit(pictures["a.png"], target="zebra", method=few).warnings
     assert 'does not know "zebra"' in said and "sofa" not in said  # which is the caption's word

@@ -54,10 +54,14 @@ def judged(
     judge: Judge | None, results: Sequence[Result], request: Request, frames: Sequence[FramedPhoto]
 ) -> list[Result]:
     """The results of one request with their verdicts."""
-    after = [result.native for result in results]
+    task, after = request.task, [result.native for result in results]
     before = [frame.pixels for frame in frames] or [result.reconstruction or result.native for result in results]
     shown = [frame.about(native) for frame, native in zip(frames, after, strict=True)] if frames else after
-    missed = [""] * len(after) if judge is None else judge.lacking(shown, request.task, strange(request))
+    missed = (
+        [""] * len(after)
+        if judge is None
+        else judge.lacking(shown, task.target_prompt, task.source_prompt, strange(request))
+    )
     parts = [not frame.whole for frame in frames] or [False] * len(after)
     verdicts = [
         verdict_of(change_between(source, edit), lacking, request, photograph=bool(frames), part=part)

@@ -86,13 +86,16 @@ class Doubting(Protocol):
 class Judge(Protocol):
     """A captioner that can tell whether an edit shows what it was to show."""
 
-    def lacking(self, pictures: Sequence[Image.Image], task: Task, unknown: Sequence[str] = ()) -> list[str]:
-        """What each result of an edit does not show, as in "a dog"; empty where nothing is missing or can be told.
+    def lacking(
+        self, pictures: Sequence[Image.Image], prompt: str, source: str = "", unknown: Sequence[str] = ()
+    ) -> list[str]:
+        """What each picture does not show of a prompt, as in "a dog"; empty where nothing is missing or can be told.
 
         Args:
-            pictures: the results.
-            task: what was asked for.
-            unknown: words of it that the model does not know, of which something else was made.
+            pictures: results of an edit, say.
+            prompt: what they were to show.
+            source: the prompt of what was edited.
+            unknown: words that the model does not know, of which something else was made.
         """
 
 

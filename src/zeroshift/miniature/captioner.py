@@ -66,11 +66,13 @@ class HeadsCaptioner:
         rows = zip(self._scenes(heads), heads[0].sigmoid().tolist(), self._there(squares), strict=True)
         return [self._seen(*row) for row in rows]
 
-    def lacking(self, pictures: Sequence[Image.Image], task: Task, unknown: Sequence[str] = ()) -> list[str]:
+    def lacking(
+        self, pictures: Sequence[Image.Image], prompt: str, source: str = "", unknown: Sequence[str] = ()
+    ) -> list[str]:
         """What each result does not show of animal and style, as in "a dog (cat 0.93)"; see ``miniature.judging``."""
         squares = self._squares(pictures)
         heads, there = self.classifier.logits(squares), self._there(squares)
-        wanted = wanted_by(task, unknown, self.classifier.classes, self.classifier.styles)
+        wanted = wanted_by(prompt, source, unknown, self.classifier.classes, self.classifier.styles)
         rows = zip(heads[0].sigmoid().tolist(), self.classifier.styles_of(heads), there, strict=True)
         return [missing(wanted, self._shown(*row)) for row in rows]
 

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from zeroshift.captioning.subject import subject_of
-from zeroshift.conditioning.task import Task
 from zeroshift.miniature.data.breeds import animal_of
 from zeroshift.miniature.reading import style_of
 from zeroshift.miniature.vocabulary import MEDIA, STYLES
@@ -49,13 +48,14 @@ class Shown:
     """how probable each style is"""
 
 
-def wanted_by(task: Task, unknown: Sequence[str], classes: Sequence[str], styles: Sequence[str]) -> Wanted:
+def wanted_by(
+    target: str, source: str, unknown: Sequence[str], classes: Sequence[str], styles: Sequence[str]
+) -> Wanted:
     """What can be looked for in the results of an edit.
 
     Of a drawing of what was there before no animal is looked for: the lines are the same, and mislead the classifier.
     """
-    style, (source, target) = style_of(task.target_prompt), (task.source_prompt, task.target_prompt)
-    before, animal = animal_of(source), animal_of(target)
+    style, before, animal = style_of(target), animal_of(source), animal_of(target)
     drawn = style if style != STYLES[0] and style in styles else ""
     strange = " ".join(word for word in unknown if contains_word(target, word) and not contains_word(source, word))
     if animal not in classes or (drawn and before == animal):
