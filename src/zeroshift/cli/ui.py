@@ -36,11 +36,11 @@ def ui(
 
     It listens to this machine alone and sends nothing anywhere; photographs stay here. Needs zeroshift[ui].
     """
-    from zeroshift import ui as page
+    from zeroshift.ui.serving import serve
 
     editor, seconds = model.opened(Loudness(), vgg, cache.place)
     try:
-        address = page.serve(editor, model.model, port=port, browser=open)
+        address = serve(editor, model.model, port=port, browser=open)
     except OSError as error:
         raise Wrong(f"Nothing can listen at port {port}: another program does; give another --port.") from error
     print(f"{address} is the page (model loaded in {seconds:.1f} s). Ctrl-C ends it.", flush=True)

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.utils import get_upload_folder
 
 from zeroshift.asked.edits import EditSpec
 from zeroshift.asked.together import seeds_in_vain
 from zeroshift.cli.written import command_line
 from zeroshift.editor import Editor
-from zeroshift.image import Photo, load_image
+from zeroshift.image import ImageError, Photo, load_image
 from zeroshift.inversions import InversionMemory
 from zeroshift.options.errors import OptionError
 from zeroshift.ui import photographs, telling
@@ -19,7 +20,7 @@ from zeroshift.ui.asking import laid_out
 from zeroshift.ui.copies import python_of
 from zeroshift.ui.desk import Desk, Made, Stops, Where
 from zeroshift.ui.layout import Ask, Beside, Show
-from zeroshift.ui.look import EXAMPLES
+from zeroshift.ui.look import MOST_FILE
 
 Update = dict[Any, Any]
 """what becomes of components"""
@@ -89,7 +90,7 @@ class Bringing:
         """A file was dropped, pasted or chosen: a photograph, or a result, which brings back what it was made with."""
         page = self.page
         try:
-            file, name = photographs.uploaded(str(event._data["path"])), Path(str(event._data["name"])).name
+            file, name = uploaded(str(event._data["path"])), Path(str(event._data["name"])).name
             recipe = photographs.recipe_in(file)
             if recipe is not None:
                 return self.restored(desk, photographs.result_brought(page.editor, desk, file, recipe), version)
@@ -100,7 +101,7 @@ class Bringing:
     def example(self, desk: Desk, event: gr.EventData) -> Update:
         """An example was chosen."""
         name = str(event._data["name"])
-        return self.laid(desk, load_image(EXAMPLES / name), name) if name in photographs.CREDITS else {}
+        return self.laid(desk, load_image(photographs.EXAMPLES / name), name) if name in photographs.CREDITS else {}
 
     def laid(self, desk: Desk, photo: Photo, name: str) -> Update:
         """A photograph is laid on the desk; settings stay, but where it changes is another matter."""
@@ -204,6 +205,18 @@ class Bringing:
             return telling.doubts(seeds_in_vain(specs)) if seed else ""
         except ValueError as error:
             return telling.doubts([str(error)])
+
+
+def uploaded(path: str) -> Path:
+    """The file that a browser says it has brought.
+
+    Raises:
+        ImageError: it lies elsewhere than in the folder of what was brought.
+    """
+    file = Path(path).resolve()
+    if not file.is_relative_to(Path(get_upload_folder()).resolve()):
+        raise ImageError(f"That file did not arrive here; a photograph has {MOST_FILE} at most.")
+    return file
 
 
 def other_seed() -> int:

@@ -114,6 +114,11 @@ class Desk:
         """The edit of that key."""
         return next(one for one in self.made if one.key == key)
 
+    def made_before(self, spec: EditSpec, photo: Photo) -> Made | None:
+        """The same edit of the same photograph, if it is there."""
+        same = (one for one in self.made if one.spec == spec)
+        return next((one for one in same if one.photo is not None and one.photo.sha256 == photo.sha256), None)
+
 
 class Stops:
     """What stops the runs of a page: each looks between two steps whether it shall go on."""

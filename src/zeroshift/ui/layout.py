@@ -117,8 +117,10 @@ def ask_side(editor: Editor, photograph: dict[str, Any]) -> Ask:
     edit = gr.Button("Edit", variant="primary", size="lg", elem_id="edit")
     stop = gr.Button("Stop", variant="stop", size="lg", visible=False, elem_id="stop")
     with gr.Accordion("More about the picture", open=editor.captioner is None, elem_classes="zs-fold"):
-        source = gr.Textbox("", label="Source", info="What it shows, a word or a sentence; else the model says it.")
-        prompt = gr.Textbox("", label="Prompt", info="A sentence with the word Source in it.")
+        source = gr.Textbox(
+            "", label="Source", elem_id="source", info="What it shows, a word or a sentence; else the model says it."
+        )
+        prompt = gr.Textbox("", label="Prompt", elem_id="prompt", info="A sentence with the word Source in it.")
     with gr.Accordion("Method and options", open=False, elem_classes="zs-fold", elem_id="options") as fold:
         method = gr.Dropdown([m.name for m in METHODS], value=USUAL, label="Method", elem_id="method")
         with gr.Row(elem_classes="zs-line"):

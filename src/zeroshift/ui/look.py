@@ -7,7 +7,8 @@ import gradio as gr
 from gradio.themes.utils.fonts import LocalFont
 
 ASSETS = Path(__file__).parent / "assets"
-EXAMPLES = Path(__file__).parent / "examples"
+MOST_FILE = "100mb"
+"""of one photograph"""
 
 
 def asset(name: str) -> str:

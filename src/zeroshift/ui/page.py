@@ -45,7 +45,7 @@ def blocks(editor: Editor, model: str | None = None) -> gr.Blocks:
             with gr.Column(scale=4, min_width=320, elem_classes="zs-ask"):
                 ask = layout.ask_side(editor, {"examples": photographs.examples()})
                 with ask.fold:
-                    panel(editor, desk, ask, version)
+                    panel(editor, desk, ask, version, whole)
             with gr.Column(scale=7, min_width=320, elem_classes="zs-show"):
                 show = layout.show_side()
                 beside = layout.beside()
@@ -54,7 +54,6 @@ def blocks(editor: Editor, model: str | None = None) -> gr.Blocks:
         wire_words(page)
         wire_runs(page)
         wire_beside(page)
-        whole.load(lambda: 1, None, version, **QUIET)
         whole.unload(Running(page).stop)
     return whole
 
@@ -81,7 +80,7 @@ def wire_words(page: Page) -> None:
     ask.reset.click(act.reset, [desk, version], version, **QUIET)
     ask.fast.input(lambda now: now + 1, version, version, **QUIET)
     ask.dice.click(other_seed, None, ask.seed, **QUIET)
-    ask.seed.change(act.seeds, [desk, ask.method, ask.seed], ask.drawn, **QUIET)
+    gr.on([ask.seed.change, ask.method.change], act.seeds, [desk, ask.method, ask.seed], ask.drawn, **QUIET)
 
 
 def wire_runs(page: Page) -> None:

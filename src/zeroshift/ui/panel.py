@@ -17,11 +17,11 @@ QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibil
 """of events that answer at once"""
 
 
-def panel(editor: Editor, desk: gr.State, ask: Ask, version: gr.State) -> None:
-    """What draws the controls anew whenever ``version`` changes; a change of a kind raises it."""
+def panel(editor: Editor, desk: gr.State, ask: Ask, version: gr.State, page: gr.Blocks) -> None:
+    """What draws the controls when the page opens and whenever ``version`` changes; a change of a kind raises it."""
 
     @gr.render(  # type: ignore[untyped-decorator]
-        inputs=[desk, ask.method, ask.fast, version], triggers=[version.change], queue=False, show_progress="hidden"
+        inputs=[desk, ask.method, ask.fast, version], triggers=[page.load, version.change], show_progress="hidden"
     )
     def draw(mine: Desk, name: str, quick: bool, now: int) -> None:
         usual = options_of(editor.method(name, fast=quick))
@@ -79,6 +79,8 @@ def widget(one: Control) -> Any:
     match one.widget:
         case "slider":
             return gr.Slider(one.low, one.high, value=one.value, step=one.step, **same)
+        case "number" if one.optional:
+            return gr.Textbox("" if one.value is None else str(one.value), placeholder=NOTHING, **same)
         case "number":
             return gr.Number(one.value, precision=0 if one.one is int else None, **same)
         case "switch":
@@ -90,4 +92,4 @@ def widget(one: Control) -> Any:
             return gr.Dropdown(list(one.choices), value=one.value, multiselect=True, **same)
         case "list":
             return gr.Textbox(", ".join(map(str, one.value or ())), placeholder="with commas between", **same)
-    return gr.Textbox(one.value or "", placeholder="none" if one.optional else "", **same)
+    return gr.Textbox(one.value or "", placeholder=NOTHING if one.optional else "", **same)

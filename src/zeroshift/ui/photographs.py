@@ -3,25 +3,27 @@
 import base64
 import io
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
+from time import monotonic_ns
 from typing import Any
 
 import numpy as np
-from gradio.utils import get_upload_folder
 from PIL import Image
 
 from zeroshift.asked.again import asked_again
 from zeroshift.captioning import Seen
 from zeroshift.editor import Editor
 from zeroshift.image import ImageError, Photo, load_image, read_recipe
+from zeroshift.masks.masking import allowed_in
 from zeroshift.recipe import EditRecipe, parse_recipe
 from zeroshift.running.batching import look
 from zeroshift.ui import work
 from zeroshift.ui.asking import where_of
 from zeroshift.ui.desk import Desk, Made, Where, region_of
-from zeroshift.ui.look import EXAMPLES
 from zeroshift.ui.pictures import inline, small
 
+EXAMPLES = Path(__file__).parent / "examples"
 MOST_MASK = 20_000_000
 """characters of a painted mask"""
 CREDITS = {
@@ -31,24 +33,13 @@ CREDITS = {
 """examples by their file: what they show, and where they come from"""
 
 
+@cache
 def examples() -> list[dict[str, str]]:
     """What the page offers to begin with."""
     return [
         {"name": name, "label": label, "credit": credit, "src": inline(Image.open(EXAMPLES / name), 160)}
         for name, (label, credit) in CREDITS.items()
     ]
-
-
-def uploaded(path: str) -> Path:
-    """The file that a browser says it has brought.
-
-    Raises:
-        ImageError: it lies elsewhere than in the folder of what was brought.
-    """
-    file = Path(path).resolve()
-    if not file.is_relative_to(Path(get_upload_folder()).resolve()):
-        raise ImageError("That file was not brought to this page; drop it here.")
-    return file
 
 
 def recipe_in(file: Path) -> EditRecipe | None:
@@ -105,8 +96,17 @@ def look_at_photo(editor: Editor, desk: Desk) -> tuple[Seen | None, str | None, 
     """
     photo, where = desk.photo, desk.where
     assert photo is not None
-    region = where.said.get("region") or (None if where.mode in ("auto", "brush") else where.asked(photo).get("region"))
-    (frame,) = look(editor, [photo], region=region, caption=editor.captioner is not None)  # type: ignore[arg-type]
+    said = where.asked(photo)
+    fit, region = said.get("fit"), said.get("region")
+    mask = where.painted
+    (frame,) = look(
+        editor,
+        [photo],
+        fit=fit,  # type: ignore[arg-type]
+        region=region,  # type: ignore[arg-type]
+        caption=editor.captioner is not None,
+        allowed=None if mask is None else lambda one: allowed_in(one, mask),
+    )
     width, height = photo.image.size
     left, top, right, bottom = frame.region or frame.framing.box
     found = (left / width, top / height, (right - left) / width, (bottom - top) / height)
@@ -116,7 +116,7 @@ def look_at_photo(editor: Editor, desk: Desk) -> tuple[Seen | None, str | None, 
 def shown(desk: Desk, found: Any = None) -> dict[str, Any]:
     """What the picture of the page shows."""
     if desk.photo is None:
-        return {"examples": examples()}
+        return {"examples": examples(), "tick": monotonic_ns()}
     picture, where = small(desk.photo.image), desk.where
     return {
         "src": inline(picture),
@@ -128,6 +128,7 @@ def shown(desk: Desk, found: Any = None) -> dict[str, Any]:
         "found": found,
         "mask": None if where.mask is None else painted_url(where.mask, picture.size),
         "examples": examples(),
+        "tick": monotonic_ns(),  # a browser draws what differs from before
     }
 
 

@@ -86,7 +86,7 @@ class Running:
         if desk.shown is None or desk.shown.photo is None:
             return
         wanted = asked_for(desk, Fields(*given), desk.shown.photo)
-        there = next((one for one in desk.made if one.spec == wanted and one.photo == desk.photo), None)
+        there = desk.made_before(wanted, desk.shown.photo)
         if there is not None:
             yield self.page.shows(desk, there)
             return
@@ -158,7 +158,10 @@ class Comparing:
                         cards[title] = waiting(title, f"{verb} {at.done}/{at.total}")
                     elif isinstance(at, Made):
                         desk.made.append(at)
-                        cards[title] = {**telling.card(at, None, self.lines(at, shared)), "title": title}
+                        cards[title] = {**telling.card(at, None, self.lines(at, shared, "…")), "title": title}
+                        yield {beside.cards: list(cards.values())}
+                        cost = f"{self.cost(at, shared):.0f}"  # counting takes a moment
+                        cards[title] = {**telling.card(at, None, self.lines(at, shared, cost)), "title": title}
                     else:
                         return
                     yield {beside.cards: list(cards.values())}
@@ -167,13 +170,16 @@ class Comparing:
                 yield {beside.cards: list(cards.values())}
         yield {beside.cards: list(cards.values()), beside.history: telling.cards(desk.made, desk.shown)}
 
-    def lines(self, made: Made, shared: bool) -> list[str]:
-        """Cost and time of an edit, and what is to be said of it."""
+    def cost(self, made: Made, shared: bool) -> float:
+        """What an edit cost in SF, without an inversion that was there already."""
         model = str(SHIPPED) if self.page.model is None else self.page.model
         cost = cost_of(made.spec.built(self.page.editor), model)
         mask = cost.auto_mask_sf if made.spec.masked_by_words(self.page.editor) else 0.0
-        counted = (cost.further_edit_sf if shared else cost.first_edit_sf) + mask
-        lines = [f"{counted:.0f} SF · {made.seconds:.1f} s", "inversion shared" if shared else "with its inversion"]
+        return (cost.further_edit_sf if shared else cost.first_edit_sf) + mask
+
+    def lines(self, made: Made, shared: bool, cost: str) -> list[str]:
+        """Cost and time of an edit, and what is to be said of it."""
+        lines = [f"{cost} SF · {made.seconds:.1f} s", "inversion shared" if shared else "with its inversion"]
         return [*lines, *([made.advice.partition(";")[0] + "."] if made.advice else [])]
 
 

@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING
 import gradio as gr
 
 from zeroshift.editor import Editor
-from zeroshift.ui.look import EXAMPLES, look
+from zeroshift.ui.look import MOST_FILE, look
 from zeroshift.ui.page import blocks
+from zeroshift.ui.photographs import EXAMPLES
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
 LOOPBACK = "127.0.0.1"
-MOST_FILE = "100mb"
-"""of one photograph"""
 
 
 def serve(editor: Editor, model: str | None = None, *, port: int | None = None, browser: bool = False) -> str:

@@ -1,14 +1,18 @@
 """What the page says, as HTML: states, what is seen, what became of an edit."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from html import escape
+from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 from zeroshift.captioning import Seen
 from zeroshift.options.errors import respelled
 from zeroshift.ui.controls import label_of
 from zeroshift.ui.desk import Made
-from zeroshift.ui.pictures import inline
+from zeroshift.ui.pictures import CARD, inline
 from zeroshift.ui.work import Working
 
 EMPTY = """<div class="zs-stage zs-empty"><ol>
@@ -113,13 +117,17 @@ def cards(made: Sequence[Made], shown: Made | None) -> list[dict[str, object]]:
 
 def card(made: Made, shown: Made | None = None, lines: Sequence[str] = ()) -> dict[str, object]:
     """An edit as a card."""
-    from PIL import Image
-
     seconds = f"{made.seconds:.1f} s" if made.seconds is not None else "from a file"
     return {
         "key": made.key,
-        "src": inline(Image.open(made.after), 320),
+        "src": thumbnail(made.after),
         "title": made.spec.target,
         "lines": [*(lines or (made.spec.method, seconds))],
         "chosen": shown is not None and shown.key == made.key,
     }
+
+
+@lru_cache(maxsize=512)
+def thumbnail(file: Path) -> str:
+    """The picture of a card."""
+    return inline(Image.open(file), CARD)

@@ -19,6 +19,8 @@ async function bring(file) {
   try {
     const { path } = await upload(file);
     trigger("brought", { path, name: file.name || "pasted.png" });
+  } catch (error) {
+    trigger("brought", { path: "", name: "" });
   } finally {
     busy = false;
     input.value = "";

@@ -1,0 +1,245 @@
+"""What the page is made of, without a browser: controls, what is asked for, lines to copy, results that return."""
+
+import io
+import shlex
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+from remake.asked import asked
+
+import zeroshift
+from zeroshift import EditSpec
+from zeroshift.asked.again import asked_again
+from zeroshift.captioning import PlainEnglish
+from zeroshift.cli.written import command_line
+from zeroshift.editor import Editor
+from zeroshift.image import ImageError, load_image
+from zeroshift.methods import METHODS
+from zeroshift.miniature import reading
+from zeroshift.options.fields import fields_of
+from zeroshift.options.parts import parts_of
+from zeroshift.presets import build_method, difference, options_of, overlay
+from zeroshift.recipe import parse_recipe
+from zeroshift.ui import photographs
+from zeroshift.ui.asking import Fields, asked_for, laid_out, where_of
+from zeroshift.ui.controls import put, read, sections_of
+from zeroshift.ui.copies import python_of
+from zeroshift.ui.desk import Desk, Stops, Where
+from zeroshift.words import KnownWords, offered
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+SPECS = [
+    EditSpec(target="dog", source="cat"),
+    EditSpec(target="-a dog's", source="cat", prompt="a cat, not 'mine'", seed=7, strict=False),
+    EditSpec(target="dog", source="cat", method="sdedit", fast=True, options={"inversion": {"noise_strength": 0.5}}),
+    EditSpec(target="dog", source="cat", options={"conditioning": {"strength": 0.6, "normalise": True}}),
+    EditSpec(
+        target="dog",
+        source="cat",
+        method="prompt-to-prompt",
+        region="10,20,60,70",
+        fit="pad",
+        options={
+            "steps": 5,
+            "inversion": {"kind": "null-text", "inner_steps": 3},
+            "control": {"blend_words": "cat,dog"},
+        },
+    ),
+    EditSpec(target="dog", source="cat", method="ddim", options={"extras": [{"kind": "sampling-noise", "eta": 0.25}]}),
+]
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=range(len(SPECS)))
+def test_a_copied_command_line_is_read_as_the_same_edit(spec):
+    words = shlex.split(command_line(spec, "my cat.png"))
+    assert words[:3] == ["zeroshift", "edit", "my cat.png"]
+    assert asked(shlex.join(words[3:])) == spec
+
+
+def test_what_no_flag_can_say_is_refused():
+    spec = EditSpec(target="dog", method="plug-and-play", options={"inversion": {"inversion_steps": None}})
+    with pytest.raises(zeroshift.OptionError, match="cannot say that `inversion_steps` is none"):
+        command_line(spec, "cat.png")
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=range(len(SPECS)))
+def test_copied_lines_of_python_ask_for_the_same(spec):
+    lines = python_of(spec, "cat.png")
+    found = []
+    editor = SimpleNamespace(edit=lambda image, spec: found.append((image, spec)) or SimpleNamespace(image=0, recipe=0))
+    stand_in = SimpleNamespace(EditSpec=EditSpec, load=lambda: editor, save_image=lambda *_, recipe: None)
+    exec(lines.replace("import zeroshift\n", ""), {"zeroshift": stand_in})
+    assert found == [("cat.png", spec)]
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+def test_every_option_of_a_method_has_a_control_of_its_type(method):
+    usual = options_of(build_method(method.name))
+    controls = [one for section in sections_of(method.name, usual, {}) for one in section.controls]
+    parts = {part.name: part for part in parts_of(method)}
+    own = {(name,) for name in fields_of(method)} - {(name,) for name in parts if not parts[name].several}
+    kinds = {(name, "kind") for name, part in parts.items() if part.open and not part.several}
+    inner = {
+        (name, field) for name in parts for field in options_of(build_method(method.name)).get(name) or () if field
+    }
+    inner = {path for path in inner if path[1] != "kind"} - {("conditioning", "strength")}
+    assert {one.path for one in controls} == own | kinds | inner
+    for one in controls:
+        assert not one.changed
+        if one.widget == "slider":
+            assert one.low <= one.value <= one.high
+            assert one.value == pytest.approx(round(one.value / one.step) * one.step)  # the usual value can be set
+        if one.widget == "choice":
+            assert one.value in one.choices
+
+
+def test_a_range_is_a_slider_and_a_literal_a_choice():
+    usual = overlay(options_of(build_method("pix2pix-zero")), {"guidance_scale": 4.0})
+    section = sections_of("pix2pix-zero", usual, {"steps": 20})[0]
+    steps, scale = section.controls[:2]
+    assert (steps.widget, steps.low, steps.high, steps.step) == ("slider", 1, 999, 1)
+    assert (steps.value, steps.changed, steps.marks) == (20, True, "default 50")
+    assert (scale.value, scale.changed, scale.marks) == (4.0, False, "preset 4, paper 5")
+    (grid,) = [one for part in sections_of("pix2pix-zero", usual, {}) for one in part.controls if one.label == "Grid"]
+    assert grid.widget == "choice" and "diffusers" in grid.choices
+
+
+def test_what_controls_give_are_options_that_build_the_method():
+    usual, changed = options_of(build_method("ddim")), {}
+
+    def set_to(label, value):
+        nonlocal changed
+        found = [one for section in sections_of("ddim", usual, changed) for one in section.controls]
+        (control,) = [one for one in found if one.label == label]
+        changed = put(changed, usual, control, read(control, value) if control.path[-1] != "kind" else value)
+
+    set_to("Steps", 12.0)
+    set_to("Inversion", "null-text")
+    set_to("Inner steps", "3")
+    set_to("Extras", ["sampling-noise"])
+    set_to("Eta", 0.25)
+    extras = [{"kind": "sampling-noise", "eta": 0.25}]
+    assert changed == {"steps": 12, "inversion": {"kind": "null-text", "inner_steps": 3}, "extras": extras}
+    assert build_method("ddim", changed).inversion.inner_steps == 3
+    set_to("Inversion", "ddim")
+    set_to("Extras", [])
+    set_to("Steps", 50)
+    assert changed == {}  # as the model recommends
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+def test_a_difference_of_options_laid_over_gives_them_back(method):
+    paper = options_of(build_method(method.name))
+    other = overlay(paper, {"steps": 7, "inversion": {"kind": "noised", "noise_strength": 0.4}, "extras": []})
+    for below, above in ((paper, other), (other, paper), (paper, paper)):
+        assert overlay(below, difference(below, above)) == above
+    assert difference(paper, paper) == {}
+
+
+@pytest.fixture(scope="module")
+def editor(checkpoint):
+    return zeroshift.load(checkpoint, device="cpu", cache=False)
+
+
+@pytest.fixture(scope="module")
+def cat():
+    return load_image(EXAMPLES / "cat.png")
+
+
+def test_a_recipe_asks_for_what_was_asked(editor: Editor, cat):
+    options = {"steps": 2, "conditioning": {"strength": 0.5}}
+    spec = EditSpec(target="dog", source="cat", method="ddim", options=options, region="70,10,200,200", seed=3)
+    result = editor.edit(cat, spec)
+    again = asked_again(parse_recipe(result.recipe), editor)
+    assert (again.options, again.region, again.seed, again.detail) == (options, "70,10,200,200", 3, 0.0)
+    other = editor.edit(cat, again)
+    assert np.array_equal(np.asarray(result.image), np.asarray(other.image))
+    assert other.recipe == result.recipe
+    fields, nested, framing = laid_out(again)
+    desk = Desk(photo=cat, options=nested, where=where_of(again, cat, None))
+    desk.framing = {name: value for name, value in framing.items() if name not in desk.where.said}
+    assert fields.strength == 0.5 and asked_for(desk, fields, cat) == again
+
+
+def test_where_it_changes_is_said_as_the_core_takes_it(cat):
+    photo = photographs.shown(Desk(photo=cat))
+    assert (photo["width"], photo["height"]) == cat.image.size
+    desk, fields = Desk(photo=cat), Fields("dog", seed=2, strength=0.5)
+    assert asked_for(desk, fields, cat) == EditSpec(target="dog", seed=2, options={"conditioning": {"strength": 0.5}})
+    desk.where = photographs.placed(desk, {"mode": "box", "box": [0.2, 0.0, 0.5, 0.5]})
+    assert asked_for(desk, fields, cat).region == "90,0,226,150"
+    desk.where = photographs.placed(desk, {"mode": "whole"})
+    assert (asked_for(desk, fields, cat).region, asked_for(desk, fields, cat).mask) == ("none", "none")
+    with pytest.raises(ImageError, match="expected 16 px a side"):
+        photographs.placed(desk, {"mode": "box", "box": [0.2, 0.0, 0.01, 0.5]})
+
+
+def test_a_painted_mask_is_read_at_the_photographs_size(cat):
+    layer = Image.new("RGBA", (45, 30), (255, 90, 31, 0))
+    layer.paste((255, 90, 31, 255), (9, 3, 18, 27))
+    desk = Desk(photo=cat)
+    desk.where = photographs.placed(desk, {"mode": "brush", "mask": data_url(layer)})
+    plane = np.asarray(desk.where.painted.image.convert("L")) >= 128
+    rows, columns = np.flatnonzero(plane.any(1)), np.flatnonzero(plane.any(0))
+    assert plane.shape == (300, 451) and plane[150, 120] and not plane[150, 300]
+    assert abs(columns[0] - 90) < 4 and abs(columns[-1] - 180) < 4 and abs(rows[0] - 30) < 4
+    assert asked_for(desk, Fields("dog"), cat).mask.sha256 == desk.where.painted.sha256
+    assert photographs.placed(desk, {"mode": "brush", "mask": data_url(Image.new("RGBA", (45, 30)))}).painted is None
+    with pytest.raises(ImageError, match="paint again"):
+        photographs.placed(desk, {"mode": "brush", "mask": "https://example.org/mask.png"})
+
+
+def data_url(picture: Image.Image) -> str:
+    import base64
+
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def test_a_file_without_a_recipe_is_a_photograph(tmp_path, cat):
+    assert photographs.recipe_in(EXAMPLES / "cat.png") is None
+    zeroshift.save_image(cat.image, tmp_path / "sheet.png", recipe={"command": "sheet"})
+    assert photographs.recipe_in(tmp_path / "sheet.png") is None
+    zeroshift.save_image(cat.image, tmp_path / "broken.png", recipe={"command": "edit", "source_sha256": "0"})
+    with pytest.raises(ValueError, match="damaged"):
+        photographs.recipe_in(tmp_path / "broken.png")
+
+
+def test_examples_are_those_of_the_repository():
+    for name in photographs.CREDITS:
+        assert (photographs.EXAMPLES / name).read_bytes() == (EXAMPLES / name).read_bytes()
+
+
+def test_words_on_offer_are_those_that_the_model_knows():
+    known = KnownWords(frozenset({"cat", "dog", "sketch", "orange", "night", "green", "background"}), ("cat", "dog"))
+    vocabulary = SimpleNamespace(**{name: vars(reading)[name] for name in ("retarget", "source_prompt", "targets")})
+    groups = offered(known, vocabulary)
+    assert groups["subject"] == ("cat", "dog") and groups["background"] == ("green background",)
+    assert groups["coat"] == ("orange",) and groups["light"] == ("night",) and groups["style"] == ("sketch",)
+    assert offered(known, PlainEnglish()) == {"subject": ("cat", "dog")} and offered(None, vocabulary) == {}
+    caption = "a photo of a cat"
+    for targets in reading.targets().values():
+        assert all(reading.retarget(caption, target) for target in targets if target != "photo")
+
+
+def test_a_stop_reaches_the_runs_of_its_own_page_alone():
+    stops = Stops()
+    mine, also, other = stops.begin("a"), stops.begin("a"), stops.begin("b")
+    stops.end("a", also)
+    stops.stop("a")
+    stops.stop("nobody")
+    assert (mine.is_set(), also.is_set(), other.is_set()) == (True, False, False)
+
+
+def test_an_edit_is_found_again_by_what_was_asked(cat):
+    made = SimpleNamespace(spec=EditSpec(target="dog"), photo=cat)
+    desk = Desk(made=[made])
+    assert desk.made_before(EditSpec(target="dog"), cat) is made
+    assert desk.made_before(EditSpec(target="dog", seed=1), cat) is None
+    assert desk.made_before(EditSpec(target="dog"), replace(cat, sha256="0")) is None
+    assert Where() == Where(said={})

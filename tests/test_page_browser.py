@@ -1,0 +1,380 @@
+"""The page in a real browser: one test for each thing that somebody does there."""
+
+import subprocess
+import sys
+from pathlib import Path
+from shutil import which
+
+import numpy as np
+import pytest
+
+from zeroshift.image import load_image, read_recipe
+
+pytest.importorskip("gradio", reason="Gradio is not installed; install zeroshift[ui].")
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed; install zeroshift[dev].")
+CHROMIUM = which("chromium") or which("chromium-browser") or which("google-chrome")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="There is no Chromium; install it, as with apt-get install chromium."),
+]
+ROOT = Path(__file__).parent.parent
+CAT = ROOT / "examples" / "cat.png"
+DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+PATIENCE = 120_000
+"""milliseconds"""
+
+
+@pytest.fixture(scope="module")
+def left(tmp_path_factory):
+    """The file that has every connection of the server to anything but this machine."""
+    return tmp_path_factory.mktemp("page") / "left.txt"
+
+
+@pytest.fixture(scope="module")
+def address(left):
+    server = subprocess.Popen(
+        [sys.executable, "-m", "tests.page_server", str(left)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    yield next(line for line in server.stdout if line.startswith("http")).strip()
+    server.terminate()
+    server.communicate()
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(chromium, address):
+    """Opens the page in a context of its own; every request that a page makes is on its list."""
+    contexts = []
+
+    def open_page(viewport=DESKTOP):
+        context = chromium.new_context(viewport=viewport, accept_downloads=True)
+        context.grant_permissions(["clipboard-read", "clipboard-write"])
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.asked = []
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.goto(address)
+        page.wait_for_selector(".zs-drop")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def page(opened):
+    return opened()
+
+
+def bring(page, file: Path) -> None:
+    page.set_input_files("#photograph input[type=file]", str(file))
+    page.wait_for_selector("#photograph [data-state=there]")
+
+
+def method(page, name: str) -> None:
+    page.get_by_role("button", name="Method and options").click()
+    page.locator("#method input").click()
+    page.get_by_role("option", name=name, exact=True).click()
+
+
+def edit(page, word: str = "dog") -> None:
+    page.fill("#target textarea", word)
+    page.click("#edit")
+    done(page)
+
+
+def done(page) -> None:
+    page.wait_for_selector("#slider img")
+    page.wait_for_selector("#edit", state="visible")
+
+
+def downloaded(page, tmp_path: Path, name: str = "result.png") -> Path:
+    with page.expect_download() as download:
+        page.click("#download")
+    download.value.save_as(tmp_path / name)
+    return tmp_path / name
+
+
+def said(page, selector: str) -> str:
+    return " ".join(page.inner_text(selector).split())
+
+
+def test_a_photograph_is_seen_and_edited_and_nothing_leaves_the_machine(page, left, tmp_path):
+    assert "Drop one, or take an example." in said(page, "#stage")
+    bring(page, CAT)
+    page.wait_for_selector(".zs-seen")
+    assert "I see a photo of" in said(page, "#seen") and "cat 9" in said(page, "#seen")
+    page.get_by_role("button", name="dog", exact=True).click()
+    page.wait_for_function("document.querySelector('#target textarea').value === 'dog'")
+    page.click("#edit")
+    page.wait_for_selector(".zs-progress")
+    done(page)
+    assert said(page, "#status").startswith("dog · pix2pix-zero · seed 0 · ")
+    file = downloaded(page, tmp_path)
+    recipe = read_recipe(file)
+    assert (recipe["target"], recipe["method"], recipe["options"]["steps"]) == ("dog", "pix2pix-zero", 4)
+    assert recipe["source_path"] == "cat.png" and recipe["drift"]["inside"]["changed"] > 0.5
+    assert load_image(file).image.size == load_image(CAT).image.size
+    elsewhere = [url for url in page.asked if not url.startswith(("http://127.0.0.1:", "data:", "blob:"))]
+    assert not elsewhere
+    assert not left.exists() or not left.read_text()
+
+
+def test_before_and_after_meet_at_the_handle(page):
+    bring(page, CAT)
+    edit(page)
+    pictures = page.locator("#slider img")
+    assert pictures.count() == 2
+    handle = page.locator("#slider [role=none] .inner, #slider .inner").first
+    box = page.locator("#slider").bounding_box()
+    before = handle.bounding_box()["x"]
+    page.mouse.move(before + 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.2, box["y"] + box["height"] / 2, steps=5)
+    page.mouse.up()
+    assert handle.bounding_box()["x"] < before - box["width"] * 0.2
+
+
+def test_a_run_stops_within_a_step(page):
+    bring(page, CAT)
+    method(page, "sdedit")
+    page.fill("#target textarea", "dog")
+    page.click("#edit")
+    page.wait_for_function("/step [0-9]+ of [0-9]+/.test(document.querySelector('#stage').innerText)")
+    page.click("#stop")
+    page.wait_for_selector(".zs-stopped")
+    assert "nothing was kept" in said(page, "#stage")
+    assert page.is_visible("#edit") and not page.is_visible("#stop")
+    assert page.locator("#history .zs-card").count() == 0
+
+
+def test_another_intensity_inverts_nothing(page):
+    bring(page, CAT)
+    edit(page)
+    page.evaluate(
+        "() => { window.stages = []; new MutationObserver(() => window.stages.push("
+        "document.querySelector('#status').innerText)).observe(document.querySelector('#status'), "
+        "{subtree: true, childList: true, characterData: true}); }"
+    )
+    slider = page.locator("#strength input[type=range]")
+    slider.focus()
+    for _ in range(4):
+        page.keyboard.press("ArrowLeft")
+    slider.dispatch_event("pointerup")
+    page.wait_for_function("document.querySelectorAll('#history .zs-card').length === 2")
+    stages = page.evaluate("window.stages")
+    assert any("Editing" in stage or "·" in stage for stage in stages)
+    assert not any("Inverting" in stage for stage in stages)
+    assert page.is_visible("#slider")
+
+
+def test_a_box_is_where_it_changes(page, tmp_path):
+    bring(page, CAT)
+    page.get_by_role("button", name="Box", exact=True).click()
+    drag(page, (0.3, 0.1), (0.8, 0.9))
+    page.wait_for_function("document.querySelector('#seen').innerText.includes('I see')")
+    edit(page)
+    left, top, right, bottom = read_recipe(downloaded(page, tmp_path))["region"]
+    width, height = load_image(CAT).image.size
+    assert abs(left / width - 0.3) < 0.02 and abs(right / width - 0.8) < 0.02
+    assert abs(top / height - 0.1) < 0.02 and abs(bottom / height - 0.9) < 0.02
+
+
+@pytest.mark.parametrize("size", [(300, 200), (200, 460)], ids=["landscape", "portrait"])
+def test_a_painted_mask_is_where_it_changes_and_the_rest_keeps_its_pixels(page, tmp_path, size):
+    photograph = tmp_path / "cat.png"
+    load_image(CAT).image.resize(size).save(photograph)
+    bring(page, photograph)
+    page.fill("#target textarea", "dog")
+    page.get_by_role("button", name="More about the picture").click()
+    page.fill("#source textarea", "cat")
+    for time in range(2):  # once more after a new photograph was laid there: the brush still paints
+        page.get_by_role("button", name="Brush", exact=True).click()
+        drag(page, (0.3, 0.5), (0.7, 0.5))
+        if time == 0:
+            page.click(".zs-away")
+            page.wait_for_selector("#photograph [data-state=empty]")
+            bring(page, photograph)
+    page.click("#edit")
+    done(page)
+    result = downloaded(page, tmp_path)
+    before, after = (np.asarray(load_image(file).image, int) for file in (photograph, result))
+    changed = np.abs(before - after).max(2) > 0
+    rows = np.flatnonzero(changed.any(1)) / size[1]
+    assert read_recipe(result)["mask"] == "given" and changed.any()
+    assert rows.min() > 0.2 and rows.max() < 0.8
+    assert not changed[:, : int(0.15 * size[0])].any()
+
+
+def drag(page, begin, end) -> None:
+    box = page.locator("#photograph canvas").bounding_box()
+    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in (begin, end)]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    page.mouse.move(*places[1], steps=8)
+    page.mouse.up()
+
+
+def test_a_result_that_is_dropped_brings_back_what_it_was_made_with(page, opened, tmp_path):
+    bring(page, CAT)
+    method(page, "sdedit")
+    edit(page, "tiger")
+    file = downloaded(page, tmp_path, "cat-tiger.png")
+    other = opened()
+    bring_result(other, file)
+    assert other.input_value("#target textarea") == "tiger"
+    assert other.input_value("#method input") == "sdedit"
+    assert said(other, "#status").startswith("tiger · sdedit · seed 0 · from its file")
+    other.wait_for_selector("#photograph [data-state=there]")  # Chelsea is among the examples
+    other.click("#edit")
+    other.wait_for_function("document.querySelectorAll('#history .zs-card').length === 2")
+    again = downloaded(other, tmp_path, "again.png")
+    assert np.array_equal(*(np.asarray(load_image(one).image) for one in (file, again)))
+
+
+def bring_result(page, file: Path) -> None:
+    """Drop a file anywhere on the page."""
+    page.evaluate(
+        """async ([name, bytes]) => {
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([new Uint8Array(bytes)], name, {type: "image/png"}));
+            document.dispatchEvent(new DragEvent("drop", {dataTransfer: transfer, bubbles: true, cancelable: true}));
+        }""",
+        [file.name, list(file.read_bytes())],
+    )
+    page.wait_for_selector("#slider img")
+
+
+def test_a_result_without_its_photograph_waits_for_it(page, opened, tmp_path):
+    photograph = tmp_path / "mine.png"
+    load_image(CAT).image.crop((70, 0, 370, 300)).save(photograph)
+    bring(page, photograph)
+    edit(page)
+    file = downloaded(page, tmp_path)
+    other = opened()
+    bring_result(other, file)
+    assert "mine.png itself is not here; drop it" in said(other, "#seen")
+    bring(other, photograph)
+    assert other.input_value("#target textarea") == "dog" and other.is_visible("#slider")
+
+
+def test_history_brings_an_edit_back(page):
+    bring(page, CAT)
+    edit(page, "dog")
+    edit(page, "tiger")
+    page.wait_for_function("document.querySelectorAll('#history .zs-card').length === 2")
+    page.locator("#history .zs-card").nth(1).click()
+    page.wait_for_function("document.querySelector('#target textarea').value === 'dog'")
+    assert said(page, "#status").startswith("dog · ")
+
+
+def test_a_result_can_be_the_next_photograph(page):
+    bring(page, CAT)
+    edit(page)
+    page.click("#again")
+    page.wait_for_function("document.querySelector('#target textarea').value === ''")
+    page.wait_for_selector("#stage .zs-empty")
+    edit(page, "tiger")
+    assert page.locator("#history .zs-card").count() == 2
+
+
+def test_what_is_wrong_is_said_as_the_core_says_it(page, tmp_path):
+    page.click("#edit")
+    page.wait_for_selector(".zs-failed")
+    assert "There is no photograph yet" in said(page, "#stage")
+    nothing = tmp_path / "notes.png"
+    nothing.write_text("not a picture")
+    page.set_input_files("#photograph input[type=file]", str(nothing))
+    page.wait_for_function("document.querySelector('#stage').innerText.includes('not a picture')")
+    page.wait_for_selector("#photograph [data-state=empty]")
+    bring(page, CAT)
+    page.click("#edit")
+    page.wait_for_selector(".zs-failed")
+    page.fill("#target textarea", "dgo")
+    page.wait_for_selector("#words .zs-doubt")
+    assert "does not know" in said(page, "#words") and "did you mean dog" in said(page, "#words")
+
+
+def test_options_come_from_their_types_and_are_reset(page, tmp_path):
+    bring(page, CAT)
+    page.get_by_role("button", name="Method and options").click()
+    page.wait_for_selector(".zs-option")
+    steps = page.get_by_label("number input for Steps")
+    assert steps.input_value() == "4"
+    steps.fill("3")
+    steps.press("Tab")
+    edit(page)
+    assert read_recipe(downloaded(page, tmp_path))["options"]["steps"] == 3
+    page.click("#reset")
+    page.wait_for_function("document.querySelector('[aria-label=\"number input for Steps\"]').value === '4'")
+
+
+def test_the_copied_lines_ask_for_the_same(page):
+    bring(page, CAT)
+    edit(page)
+    page.click("#copy-line")
+    page.wait_for_function("document.querySelector('#copy-line').textContent === 'Copied'")
+    assert page.evaluate("navigator.clipboard.readText()") == "zeroshift edit cat.png --target dog"
+    page.click("#copy-python")
+    page.wait_for_function("document.querySelector('#copy-python').textContent === 'Copied'")
+    assert "EditSpec" in page.evaluate("navigator.clipboard.readText()")
+
+
+def test_methods_side_by_side_share_what_they_can(page):
+    bring(page, CAT)
+    page.fill("#target textarea", "dog")
+    page.get_by_role("tab", name="Side by side").click()
+    for name in ("mirror-diffusion", "style-diffusion", "rediffuser", "prompt-to-prompt", "sdedit"):
+        page.locator("#methods").get_by_label(name, exact=True).uncheck()
+    page.click("#compare")
+    page.wait_for_function("document.querySelectorAll('#cards button.zs-card').length === 3")
+    cards = page.locator("#cards .zs-card").all_inner_texts()
+    assert all(" SF" in card and " s" in card for card in cards)
+    page.wait_for_selector("#compare", state="visible")
+    page.locator("#cards .zs-card").nth(1).click()
+    page.wait_for_selector("#slider img")
+    assert said(page, "#status").startswith("dog · ddim")
+
+
+def test_where_a_word_looks_and_what_drifted(page):
+    bring(page, CAT)
+    edit(page)
+    page.get_by_role("tab", name="Look inside").click()
+    page.wait_for_selector("#heat img")
+    assert "Where cat looks" in said(page, "#heat")
+    first = page.get_attribute("#heat img", "src")
+    page.locator("#attended .zs-chip").nth(1).click()
+    page.wait_for_function("first => document.querySelector('#heat img').src !== first", arg=first)
+    assert "Outside the edit" in said(page, "#drift") and "SSIM" in said(page, "#drift")
+
+
+def test_two_pages_at_once_keep_apart(opened):
+    pages = [opened(), opened()]
+    for page, word in zip(pages, ("dog", "tiger"), strict=True):
+        bring(page, CAT)
+        page.fill("#target textarea", word)
+    for page in pages:
+        page.click("#edit")
+    for page, word in zip(pages, ("dog", "tiger"), strict=True):
+        done(page)
+        assert said(page, "#status").startswith(f"{word} · ")
+        assert page.locator("#history .zs-card").count() == 1
+
+
+def test_a_phone_shows_all_of_it_without_scrolling_sideways(opened):
+    page = opened(PHONE)
+    bring(page, CAT)
+    edit(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    for name in ("#edit", "#slider", "#strength", "#download"):
+        box = page.locator(name).bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= PHONE["width"]
