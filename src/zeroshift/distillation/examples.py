@@ -1,16 +1,17 @@
 """What a student learns from: pairs of one or several directions, read from disk as they are drawn."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
 from zeroshift.distillation.pairs import Pair, kept, read_about, read_pairs
-from zeroshift.image.tensors import to_tensor
 
 WHOLE, KNOWN = 0.6, 0.25
 """shares of examples at intensity 1, and at another that the teacher made; the others lie between two of these"""
@@ -35,6 +36,29 @@ class Batch:
         """The same on a device."""
         return Batch(**{name: value.to(device) for name, value in vars(self).items()})
 
+    def halved(self) -> "Batch":
+        """The same at half the size."""
+        names = ("photographs", "edits", "masks")
+        return replace(self, **{name: F.avg_pool2d(getattr(self, name), 2) for name in names})
+
+
+class Memory:
+    """Decoded pictures, as many as fit: decoding takes as long as a third of a small student's step."""
+
+    def __init__(self, most: int = 2**30) -> None:
+        """``most`` bytes are kept."""
+        self.left, self.known = most, dict[Path, Tensor]()
+
+    def read(self, path: Path) -> Tensor:
+        """A picture's bytes (3, H, W)."""
+        if (found := self.known.get(path)) is not None:
+            return found
+        pixels = torch.from_numpy(np.array(Image.open(path).convert("RGB"))).permute(2, 0, 1)
+        if pixels.nbytes <= self.left:
+            self.left -= pixels.nbytes
+            self.known[path] = pixels
+        return pixels
+
 
 @dataclass(frozen=True, eq=False)
 class Examples:
@@ -48,6 +72,7 @@ class Examples:
     numbers: tuple[int, ...]
     """the direction of every pair"""
     size: int
+    memory: Memory = field(default_factory=Memory)
 
     @cached_property
     def weights(self) -> Tensor:
@@ -69,22 +94,25 @@ class Examples:
         for k, intensity in zip(indices, drawn, strict=True):
             edits.append(self.at(k, intensity))
         return Batch(
-            to_tensor([self.pairs[k].picture(self.roots[k], 0) for k in indices]),
-            torch.cat(edits),
-            torch.cat([_mask(self.pairs[k].mask_file(self.roots[k])) for k in indices]),
+            torch.stack([self.opened(k, 0.0) for k in indices]),
+            torch.stack(edits),
+            torch.stack([(self.memory.read(self.pairs[k].mask_file(self.roots[k]))[:1] / 255) for k in indices]),
             torch.tensor([self.numbers[k] for k in indices]),
             torch.tensor(drawn),
         )
 
     def at(self, k: int, intensity: float) -> Tensor:
-        """A pair's edit (1, 3, S, S): the teacher's, or between two of these and the photograph."""
-        pair, root = self.pairs[k], self.roots[k]
-        if intensity in pair.intensities:
-            return to_tensor([pair.picture(root, intensity)])
-        knots = (0.0, *pair.intensities)
+        """A pair's edit (3, S, S): the teacher's, or between two of these and the photograph."""
+        knots = (0.0, *self.pairs[k].intensities)
+        if intensity in knots:
+            return self.opened(k, intensity)
         n = next(n for n, knot in enumerate(knots) if knot > intensity)
-        low, high = to_tensor([pair.picture(root, knots[n - 1])]), to_tensor([pair.picture(root, knots[n])])
-        return torch.lerp(low, high, (intensity - knots[n - 1]) / (knots[n] - knots[n - 1]))
+        share = (intensity - knots[n - 1]) / (knots[n] - knots[n - 1])
+        return torch.lerp(self.opened(k, knots[n - 1]), self.opened(k, knots[n]), share)
+
+    def opened(self, k: int, intensity: float) -> Tensor:
+        """A pair's picture (3, S, S) in [-1, 1]."""
+        return self.memory.read(self.pairs[k].file(self.roots[k], intensity)) / 127.5 - 1
 
 
 def open_examples(folders: Sequence[Path]) -> Examples:
@@ -115,7 +143,3 @@ def drawn_intensity(known: Sequence[float]) -> float:
     if kind < WHOLE or (kind < WHOLE + KNOWN and not between):
         return 1.0
     return between[int(place * len(between))] if kind < WHOLE + KNOWN else max(place, 0.01)
-
-
-def _mask(path: Path) -> Tensor:
-    return (to_tensor([Image.open(path).convert("RGB")])[:, :1] + 1) / 2

@@ -1,27 +1,27 @@
 """What the student ``residual`` learns in one step."""
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zeroshift.distillation.adversary import Adversary, adversarys_loss, penalty, students_loss
 from zeroshift.distillation.augmenting import augmented
 from zeroshift.distillation.examples import Examples
 from zeroshift.distillation.options import DistillOptions
-from zeroshift.distillation.parts import laid
 from zeroshift.distillation.reals import Reals
-from zeroshift.distillation.residual import Residual
-from zeroshift.miniature.training.decoder import PACKAGES, ImageNetFeatures, unlike
-from zeroshift.miniature.training.loop import CLIP, Pace, Stage, StageOptions, adamw
+from zeroshift.distillation.residual import Residual, mask
+from zeroshift.distillation.stage import DistillStage, features_at_hand, stage_options
+from zeroshift.miniature.training.decoder import unlike
+from zeroshift.miniature.training.loop import adamw
 
 CHANNELS = (24, 40, 112)
 """of the feature maps that the adversary sees: all but the finest"""
 
 
-class ResidualStage(Stage):
+class ResidualStage(DistillStage):
     """L1 to the teacher's edit, distance of features, sparse masks, and from a share of the budget on an adversary.
 
     The adversary's real pictures are photographs of the target, so the student may come to look better than its
@@ -29,28 +29,24 @@ class ResidualStage(Stage):
     """
 
     def __init__(self, student: Residual, examples: Examples, reals: Reals, options: DistillOptions) -> None:
-        super().__init__()
-        self.automatic_optimization = False
-        self.student, self.examples, self.reals, self.options = student, examples, reals, options
-        able = all(find_spec(name) for name in PACKAGES)
-        self.seen = [laid(ImageNetFeatures(), torch.channels_last)] if able else []  # neither averaged nor kept
-        self.adversary = Adversary(CHANNELS, len(student.directions)) if able and options.adversary else None
-
-    @property
-    def progress(self) -> float:
-        """The share of the budget that is used."""
-        pace = next(one for one in self.trainer.callbacks if isinstance(one, Pace))
-        return pace.progress(self.trainer.global_step)
+        super().__init__(student, examples, options)
+        self.parts = student.parts
+        self.reals, self.seen = reals, features_at_hand()  # neither averaged nor kept
+        able = self.seen and options.adversary
+        self.adversary = Adversary(CHANNELS, len(student.directions)) if able else None
 
     def training_step(self, indices: Tensor, _: int) -> None:
         with self.exactly():
             batch = augmented(self.examples.read(indices.tolist()).to(self.device))
+            batch = batch.halved() if self.progress < self.options.half else batch
         x = batch.photographs.contiguous(memory_format=torch.channels_last)
-        g, m = self.student.parts(x, batch.directions, batch.intensities)
-        made = (x + m * (g - x)).float()
-        pixels = (made - batch.edits).abs().mean()
-        told = {"pixels": pixels, "mask": m.float().mean()}
-        loss = self.options.pixels * pixels + self.options.sparsity * told["mask"]
+        g, where = self.parts(x, batch.directions, batch.intensities)
+        g, m = g.float(), mask(where.float(), batch.intensities)
+        pixels = (x + m * (g - x) - batch.edits).abs().mean()
+        told = {"pixels": pixels, "area": m.mean()}
+        told["mask"] = F.binary_cross_entropy_with_logits(where.float(), batch.masks)
+        loss = self.options.pixels * pixels + self.options.sparsity * told["area"] + self.options.mask * told["mask"]
+        made = x + m.detach() * (g - x)  # a mask of nothing would please an adversary: the photograph is real
         for network in self.seen:
             network = network.to(self.device)
             maps = network(made.clamp(-1.2, 1.2).contiguous(memory_format=torch.channels_last))
@@ -74,41 +70,16 @@ class ResidualStage(Stage):
             said_real, said_fake = adversary(seen, target), adversary(fake, target)
             told["adversary"] = adversarys_loss(said_real, said_fake)
             told["ahead"] = (said_real - said_fake).mean().detach()
-            smooth = penalty(said_real, seen) + penalty(said_fake, fake)
+            told["penalty"] = smooth = penalty(said_real, seen) + penalty(said_fake, fake)
             self.updated(1, adversary, told["adversary"] + self.options.penalty / 2 * smooth, counted=False)
             adversary.heads.requires_grad_(False)
             paid = self.options.adversary * students_loss(adversary(real, target), adversary(made, target))
             adversary.heads.requires_grad_(True)
         return paid
 
-    def exactly(self) -> torch.autocast:
-        """What runs inside is in float32, whatever the training's precision."""
-        return torch.autocast(self.device.type, enabled=False)
-
-    def updated(self, number: int, network: nn.Module, loss: Tensor, *, counted: bool) -> None:
-        """One step of one of the two optimisers; the student's alone are counted as the training's."""
-        wrapped: Any = self.optimizers()
-        chosen = wrapped[number] if isinstance(wrapped, list) else wrapped
-        chosen.zero_grad()
-        self.manual_backward(loss)
-        nn.utils.clip_grad_norm_(network.parameters(), CLIP)
-        (chosen if counted else chosen.optimizer).step()
-
     def configure_optimizers(self) -> Any:
         every = [adamw(self.student, stage_options(self.options))]
         if self.adversary is not None:
             heads = self.adversary.heads.parameters()
-            every.append(torch.optim.AdamW(heads, lr=self.options.lr, betas=(0.0, 0.99), weight_decay=0.0))
+            every.append(torch.optim.AdamW(heads, lr=self.options.lr / 4, betas=(0.0, 0.99), weight_decay=0.0))
         return every
-
-
-def stage_options(options: DistillOptions) -> StageOptions:
-    """How long and how fast the training runs."""
-    return StageOptions(
-        steps=options.steps,
-        minutes=options.minutes,
-        batch=options.batch,
-        lr=options.lr,
-        ema=options.ema,
-        cooldown=options.cooldown,
-    )

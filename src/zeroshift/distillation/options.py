@@ -13,8 +13,10 @@ MAY_CHANGE = {"minutes", "steps", "processes", "strips_every"}
 class DistillOptions:
     """How a student is trained."""
 
-    architecture: Literal["residual"] = "residual"
-    """residual: a small U-Net that predicts an edit and where it is"""
+    architecture: Literal["residual", "co-mod"] = "residual"
+    """residual: a small U-Net that predicts an edit and where it is; co-mod: the paper's, a co-modulated GAN"""
+    channels: Annotated[int, Field(ge=1)] = 512
+    """channels of co-mod's maps up to 32 x 32, halved with every doubling above"""
     minutes: Annotated[float, Field(gt=0)] | None = None
     """time limit; without it the steps alone decide"""
     steps: Annotated[int, Field(ge=1)] = 10_000
@@ -33,11 +35,15 @@ class DistillOptions:
     """weight of the distance of an ImageNet network's features, where the extra textures is installed"""
     sparsity: Annotated[float, Field(ge=0)] = 0.02
     """weight of the mask's mean area"""
-    adversary: Annotated[float, Field(ge=0)] = 0.1
+    mask: Annotated[float, Field(ge=0)] = 0.1
+    """weight of the cross-entropy of the mask with where the teacher changed something"""
+    half: Annotated[float, Field(ge=0, le=1)] = 0.3
+    """share of the budget, at its beginning, with pictures of half the size: shapes are learned cheaply there"""
+    adversary: Annotated[float, Field(ge=0)] = 0.05
     """weight of the adversary's verdict; 0 trains without one"""
     adversary_from: Annotated[float, Field(ge=0, le=1)] = 0.4
     """share of the budget from which on there is an adversary"""
-    penalty: Annotated[float, Field(ge=0)] = 1.0
+    penalty: Annotated[float, Field(ge=0)] = 10.0
     """weight of the adversary's gradient penalties"""
     precision: Literal["fp32", "bf16"] = "fp32"
     """precision of the networks while training"""

@@ -44,7 +44,7 @@ class Residual(nn.Module, PyTorchModelHubMixin):
         self.fine, self.out = nn.Conv2d(widths[0], 64, 3, padding=1), nn.Conv2d(16 + 3, 4, 3, padding=1)
 
     def parts(self, x: Tensor, direction: Tensor, intensity: Tensor) -> tuple[Tensor, Tensor]:
-        """The edit g (B, 3, H, W) and its mask m (B, 1, H, W) from 0 to 1, which is 0 at intensity 0."""
+        """The edit g (B, 3, H, W), and logits of where it is (B, 1, H, W)."""
         told, h, kept = self.told(direction, intensity), self.stem(F.pixel_unshuffle(x, 2)), []
         for n, level in enumerate(self.down):
             h = level(h, told)
@@ -56,9 +56,8 @@ class Residual(nn.Module, PyTorchModelHubMixin):
             h = self.grow[n](F.interpolate(h, scale_factor=2.0, mode="nearest")) + kept.pop()
             h = self.up[n](h, told)
         fine = F.silu(F.pixel_shuffle(self.fine(F.silu(h)), 2))
-        g, m = self.out(torch.cat([fine, x], 1)).split([3, 1], 1)
-        begun = (intensity * (2 - intensity))[:, None, None, None]
-        return g, m.sigmoid() * begun
+        g, where = self.out(torch.cat([fine, x], 1)).split([3, 1], 1)
+        return g, where
 
     def forward(self, x: Tensor, direction: Tensor, intensity: Tensor) -> Tensor:
         """Edited pictures (B, 3, H, W).
@@ -68,5 +67,10 @@ class Residual(nn.Module, PyTorchModelHubMixin):
             direction: (B,), int64, which of ``directions``.
             intensity: (B,) from 0, the photograph, to 1.
         """
-        g, m = self.parts(x, direction, intensity)
-        return x + m * (g - x)
+        g, where = self.parts(x, direction, intensity)
+        return x + mask(where, intensity) * (g - x)
+
+
+def mask(where: Tensor, intensity: Tensor) -> Tensor:
+    """The mask m (B, 1, H, W) from 0 to 1 of logits; 0 at intensity 0, and 3/4 of the whole edit's at half of it."""
+    return where.sigmoid() * (intensity * (2 - intensity))[:, None, None, None]

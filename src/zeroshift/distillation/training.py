@@ -6,12 +6,15 @@ from pathlib import Path
 
 import torch
 
-from zeroshift.distillation.examples import open_examples
-from zeroshift.distillation.learning import ResidualStage, stage_options
+from zeroshift.distillation.comod import CoModulated
+from zeroshift.distillation.comod_learning import CoModStage
+from zeroshift.distillation.examples import Examples, open_examples
+from zeroshift.distillation.learning import ResidualStage
 from zeroshift.distillation.options import MAY_CHANGE, DistillOptions
 from zeroshift.distillation.parts import laid
 from zeroshift.distillation.reals import reals_of
 from zeroshift.distillation.residual import Residual
+from zeroshift.distillation.stage import DistillStage, stage_options
 from zeroshift.distillation.strips import Strips
 from zeroshift.miniature.training.loop import Report, fit
 from zeroshift.miniature.training.run_folder import check_free, parted, remember
@@ -42,9 +45,8 @@ def train(
     remember(run, fixed | {"directions": [list(one) for one in examples.directions]}, changeable, trace=run / STUDENT)
     say(f"{len(examples.pairs)} pairs of {examples.size}x{examples.size} pixels")
     torch.manual_seed(options.seed)
-    student = Residual([list(one) for one in examples.directions], examples.size)
-    laid(student, torch.channels_last)
-    stage = ResidualStage(student, examples, reals_of(examples, reals or {}), options)
+    stage = stage_of(examples, options, reals or {})
+    student = laid(stage.student, torch.channels_last)
     fit(
         stage,
         examples.weights,
@@ -60,3 +62,12 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     student.half().save_pretrained(out)
     say(f"saved {out}")
+
+
+def stage_of(examples: Examples, options: DistillOptions, reals: Mapping[str, Path]) -> DistillStage:
+    """The training of a new student of the architecture that is asked for."""
+    directions = [list(one) for one in examples.directions]
+    if options.architecture == "co-mod":
+        return CoModStage(CoModulated(directions, examples.size, options.channels, options.channels), examples, options)
+    student = Residual(directions, examples.size)
+    return ResidualStage(student, examples, reals_of(examples, reals), options)
