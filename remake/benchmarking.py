@@ -1,4 +1,4 @@
-"""The table of ``make bench``, with as many runs as the README says; what ``make regression`` expects."""
+"""The table of ``make bench``, with as many runs as its page says; what ``make regression`` expects."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The figures of ``zeroshift quality``: the model card's table and samples, and the README's table."""
+"""The figures of ``zeroshift quality``: the model card's table and samples."""
 
 import json
 
@@ -14,7 +14,7 @@ def jobs() -> Jobs:
 
 
 def make(place: Place) -> str:
-    """Measure the model, and write what was found into card and README."""
+    """Measure the model, and write what was found into the card."""
     command(["quality", str(place.data), "-o", str(place.work / "quality"), *place.of_model])
     return fill(place)
 

@@ -9,11 +9,13 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+PAGE = (ROOT / "docs/python.md").read_text(encoding="utf-8")
+SNIPPETS = [found for text in (README, PAGE) for found in re.findall(r"```python\n(.*?)```", text, re.DOTALL)]
 
 
 def test_an_editing_command_stands_in_the_first_lines():
     assert any("make demo" in line for line in README.splitlines()[:15])
+    assert len(README.splitlines()) <= 160
 
 
 # the first is the plain edit

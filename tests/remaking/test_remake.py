@@ -143,8 +143,8 @@ def test_a_command_that_fails_ends_the_watching_with_its_code():
     assert subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL).returncode == 3
 
 
-def test_the_benchmarks_are_run_as_the_readme_says():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_benchmarks_are_run_as_the_page_says():
+    text = (ROOT / "docs/cost.md").read_text(encoding="utf-8")
     assert "one or two runs after a warm-up" in text and "at most 10 iterations per step" in text
     assert benchmarking.OPTIONS == ("--repeats", "2", "--inner-steps", "10")
 
