@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -98,6 +99,18 @@ def test_json_is_all_that_is_printed(capsys, checkpoint):
     drift = facts["recipe"]["drift"]
     assert drift["inside"]["largest"] == facts["drift"]["inside"]["largest"] > 0
     assert drift["motion"]["zoom"] == round(facts["drift"]["motion"]["zoom"], 4)
+
+
+def test_what_is_told_of_a_jpeg_is_what_stands_in_it(capsys, checkpoint):
+    mask = Image.new("L", (40, 30))
+    mask.paste(255, (0, 0, mask.width // 2, mask.height))
+    mask.save("mask.png")
+    done = edit(capsys, checkpoint, "cat.png", "--json", "--fit", "stretch", "--mask", "mask.png", "-o", "edit.jpg")
+    outside, written = json.loads(done.out)["drift"]["outside"], read_recipe("edit.jpg")["drift"]["outside"]
+    before, after = (np.asarray(Image.open(name).convert("RGB"), dtype=int) for name in ("cat.png", "edit.jpg"))
+    apart = np.abs(after - before)[:, mask.width // 2 :]
+    assert outside["largest"] == written["largest"] == apart.max() > 0
+    assert outside["changed"] == pytest.approx(apart.any(2).mean())
 
 
 def test_quiet_says_nothing(capsys, checkpoint):

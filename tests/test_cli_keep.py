@@ -46,6 +46,11 @@ def test_nothing_changed_is_said(capsys, came):
     assert done.code == 0 and "nothing looks changed" in done.err
 
 
+def test_that_a_jpeg_is_not_exact_is_said(capsys, came):
+    assert "kept.jpg is a JPEG, which changes every pixel" in call(capsys, "keep", CAT, came, "-o", "kept.jpg").err
+    assert "JPEG" not in call(capsys, "keep", CAT, came, "-o", "kept.webp").err
+
+
 @pytest.mark.parametrize(
     "tokens, code, words",
     [

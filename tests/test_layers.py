@@ -25,6 +25,7 @@ ADAPTERS = {
     "generators/language_model.py": {"transformers"},
     "grammar.py": {"inflect"},
     "masks/segmenting.py": {"transformers"},
+    "masks/segmenting_onnx.py": {"onnxruntime"},
 }
 """files that make one library's things the core's, and that library"""
 ALLOWED_BETWEEN_SHELLS = {

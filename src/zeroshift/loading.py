@@ -75,7 +75,7 @@ def load(
             which reads targets and judges results in any case.
         finder: says which part of a picture its subject takes; default the model's own, if it has one.
         segmenter: finds the mask "auto" in place of the words: the folder of a segmentation model as transformers saves
-            it, whose class is the source word or all but the background.
+            it, or an ONNX file; its class is the source word or all but the background.
         sentences: makes the sentences of edit directions: a generator, or "bank", the folder or hub id of a language
             model, the address of an endpoint, or a .txt file; default the template bank.
         vgg: file of torchvision's VGG16 weights (.safetensors), for the perceptual and the style term of refinement.
@@ -125,14 +125,16 @@ def captioner_of(model: str | Path, cache_dir: str | Path | None, device: torch.
 
 
 def open_segmenter(folder: str | Path, device: torch.device) -> Segmenter:
-    """The segmentation model of a folder; its weights are read at the first picture.
+    """The segmentation model of a folder or an ONNX file; its weights are read at the first picture.
 
     Raises:
         ValueError: there is none.
     """
     from zeroshift.masks.segmenting import SegmentationNetwork
+    from zeroshift.masks.segmenting_onnx import OnnxSegmenter, onnx_file_in
 
-    return SegmentationNetwork(folder, device.type)
+    file = onnx_file_in(folder)
+    return SegmentationNetwork(folder, device.type) if file is None else OnnxSegmenter(file)
 
 
 def own_captioner(root: Path) -> Captioner | None:

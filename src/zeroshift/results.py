@@ -89,9 +89,17 @@ class Result:
         Raises:
             ValueError: nothing was edited; the picture was generated.
         """
+        return self.drift_as(self.image)
+
+    def drift_as(self, written: Image.Image) -> Drift:
+        """The same of the edit as it was ``written``, as to a JPEG, which changes every pixel a little.
+
+        Raises:
+            ValueError: nothing was edited; the picture was generated.
+        """
         if self.before is None:
             raise ValueError("This picture was generated, so there is nothing that it could have drifted from.")
-        before, after = (np.asarray(picture.convert("RGB")) for picture in (self.before, self.image))
+        before, after = (np.asarray(picture.convert("RGB")) for picture in (self.before, written))
         inside = np.ones(before.shape[:2], np.bool_) if self.mask is None else np.asarray(self.mask) > 0
         return drift_of(before, after, inside, motion_of(before, after))
 

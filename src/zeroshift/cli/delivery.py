@@ -15,6 +15,7 @@ from zeroshift.cli.sentences_from import keep_made
 from zeroshift.cli.shared import Loudness
 from zeroshift.cli.streams import STDOUT, called
 from zeroshift.image import ImageError, before_after, encode_image, load_image, save_image
+from zeroshift.image.drift import Drift
 from zeroshift.image.save import FORMATS
 from zeroshift.image.sheet import SIDE, sheet
 from zeroshift.naming import suffix_for, table_of
@@ -51,6 +52,8 @@ class Finished:
     """the result beside its source; empty if that is not asked for"""
     recipe: dict[str, object]
     result: "Result"
+    drift: Drift
+    """how the edit differs from its source, as it is written"""
 
 
 def finished(
@@ -78,15 +81,16 @@ def finished(
     capture = frame.photo.capture if frame is not None and results.keep_exif else b""
     if capture:
         recipe["exif"] = True
+    drift = result.drift if native else drift_in(result, format_of(place, results))
     if frame is not None and not native:
-        recipe["drift"] = result.drift.told
+        recipe["drift"] = drift.told
     picture, before = result.native if native else result.image, before_of(frame, result, native)
     data = encode_image(picture, format_of(place, results), recipe, capture=capture)
     if place.beside is None or before is None:
-        return Finished(data, b"", recipe, result)
+        return Finished(data, b"", recipe, result, drift)
     both = before_after(enlarged(before), enlarged(picture))
     facts = {**recipe, "command": "before-after"}
-    return Finished(data, encode_image(both, FORMATS[place.beside.suffix.lower()], facts), recipe, result)
+    return Finished(data, encode_image(both, FORMATS[place.beside.suffix.lower()], facts), recipe, result, drift)
 
 
 def format_of(place: Place, results: ResultFlags) -> str:
@@ -109,16 +113,18 @@ def deliver(made: Finished, place: Place, seconds: float, remark: str, loud: Lou
         put(made.beside, place.beside)
     source = None if place.photograph is None else called(place.photograph.path)
     facts = {"target": made.recipe["target"], "source": source, "before_after": beside}
-    facts |= {"warnings": list(made.result.warnings), **drifted(made.result, loud)}
+    facts |= {"warnings": list(made.result.warnings), "drift": asdict(made.drift)}
     verdict = made.result.verdict
     facts |= {"verdict": None if verdict is None else asdict(verdict), "recipe": made.recipe}
     tell(place.file, seconds, facts, loud, f"{remark}{f'; before and after: {beside}' if beside else ''}")
     warn([f"{called(place.file)}: {verdict.advice}"] if verdict is not None and verdict.advice else [], loud)
 
 
-def drifted(result: "Result", loud: Loudness) -> dict[str, object]:
-    """How the edit differs from its source, which takes a moment to find out, for those who read data."""
-    return {"drift": asdict(result.drift)} if loud.json else {}
+def drift_in(result: "Result", format: str) -> Drift:
+    """How the edit differs from its source in a file of a format: JPEG changes every pixel a little."""
+    if format != "JPEG":
+        return result.drift
+    return result.drift_as(load_image(encode_image(result.image, format, {}), float("inf")).image)
 
 
 def before_of(frame: "FramedPhoto | None", result: "Result", native: bool) -> Image.Image | None:

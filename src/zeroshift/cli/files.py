@@ -60,8 +60,8 @@ class PhotographFlags:
     segmenter: Annotated[
         Path | None,
         Parameter(
-            help="folder of a segmentation model that finds the mask auto [default where the words look]",
-            metavar="FOLDER",
+            help="folder or .onnx of a segmentation model that finds the mask auto [default where the words look]",
+            metavar="FOLDER|FILE",
         ),
     ] = None
     soft: Annotated[

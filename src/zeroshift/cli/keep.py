@@ -14,6 +14,7 @@ from zeroshift.cli.files import MEGAPIXELS
 from zeroshift.cli.output import check_apart, check_picture, relative, settled, tell, warn
 from zeroshift.cli.shared import DEFAULT_LOUDNESS, OUTPUT, Loudness, Output, Overwrite, as_app
 from zeroshift.image import load_image, save_image
+from zeroshift.image.save import FORMATS
 
 if TYPE_CHECKING:
     from zeroshift.image.drift import Difference
@@ -69,19 +70,21 @@ def keep(
     recipe = {"zeroshift": __version__, "source_sha256": photo.sha256, "edited_sha256": edit.sha256}
     for path, picture, made in zip(results, (kept.image, kept.mask), ("keep", "mask"), strict=False):
         save_image(picture, path, recipe=recipe | {"command": made, "source_path": relative(original, path)})
-    warn([*doubts(kept)], loud)
+    warn([*doubts(kept, results[0])], loud)
     facts = {"original": str(original), "edited": str(edited), "mask": str(results[1]) if results[1:] else None}
     tell(results[0], seconds, {**facts, "drift": asdict(kept.drift)}, loud)
     for line in () if loud.silent else said(kept):
         print(f"  {line}")
 
 
-def doubts(kept: "Kept") -> Iterator[str]:
+def doubts(kept: "Kept", to: Path) -> Iterator[str]:
     """What may not be as somebody thinks."""
     if not kept.drift.motion.support:
         yield "no common motion of the two pictures was found, so they are compared as they lie."
     if kept.drift.inside is None:
         yield "nothing looks changed, so the result is the photograph; with --mask you say where the edit is."
+    if FORMATS.get(to.suffix.lower()) == "JPEG":
+        yield f"{to.name} is a JPEG, which changes every pixel a little when it is written; a .png or .webp does not."
 
 
 def said(kept: "Kept") -> Iterator[str]:

@@ -32,7 +32,7 @@ def redo(
     direction: Annotated[Path | None, Parameter(help="its saved edit direction, if it moved")] = None,
     mask: Annotated[Path | None, Parameter(help="the picture of its mask, if it moved")] = None,
     segmenter: Annotated[
-        Path | None, Parameter(help="the segmentation model that found its mask, if one did", metavar="FOLDER")
+        Path | None, Parameter(help="the segmentation model that found its mask, if one did", metavar="FOLDER|FILE")
     ] = None,
     model: Annotated[Text | None, Parameter(help="its model, if that is not the shipped one")] = None,
     clip: Annotated[Text | None, Parameter(help="its separate CLIP, if it had one")] = None,

@@ -3,7 +3,8 @@
 Both prompts are asked about the photograph under noise, and where their predictions differ the edit would change it
 (Couairon et al. 2022, DiffEdit, section 3.1). That counts the more, the more the edited word attends there in the
 decoder (Hertz et al. 2022), and is spread over what belongs together by a power of the self-attention maps (as Nguyen
-et al. 2023, Dataset Diffusion, section 3.3).
+et al. 2023, Dataset Diffusion, section 3.3). These follow colours, and would leave out a dark ear or patch of a white
+dog: where the word looks most, a place is edited for sure.
 """
 
 from collections.abc import Sequence
@@ -30,6 +31,7 @@ DRAWS = 2
 _GRID = 10  # steps of the schedule that levels are taken from
 _UNSEEN = 0.3  # what the word's attention is raised by: where it does not look, predictions have some say
 _POWER = 2  # of the self-attention maps
+_LOOKED_AT = 0.5  # of the word's attention: from there on a place is edited, also where its colours are others
 _MOST = 1024  # places of a self-attention map: a finer one takes too much memory
 _TAIL = 0.05  # of a map's values at either end have no say in its scale
 
@@ -113,7 +115,8 @@ class _Looked:
         alike = self.alike / self.alike.sum(-1, keepdim=True)
         for _ in range(_POWER):
             values = (alike @ values[..., None])[..., 0]
-        return _scaled(_on_grid(values, self.grid, self.scale))
+        sure = _scaled(_on_grid(values, self.grid, self.scale))
+        return torch.where(_scaled(self.attention) >= _LOOKED_AT, 1.0, sure) if self.columns else sure
 
 
 def _on_grid(values: Tensor, size: tuple[int, int], scale: int) -> Tensor:
