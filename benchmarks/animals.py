@@ -1,7 +1,6 @@
 """What measurements of edits of one animal into another are asked for: pictures, words, methods, model."""
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 from zeroshift.methods import METHODS
@@ -17,8 +16,8 @@ def parser(name: str) -> argparse.ArgumentParser:
     return made
 
 
-def by_methods(name: str, words: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read it with the methods that are measured; all by default."""
+def by_methods(name: str) -> argparse.ArgumentParser:
+    """The same with the methods that are measured; all by default."""
     made = parser(name)
     made.add_argument("--methods", nargs="+", default=[method.name for method in METHODS], metavar="NAME")
-    return made.parse_args(words)
+    return made

@@ -61,7 +61,7 @@ def line(name: str, table: NDArray[np.float64]) -> str:
 
 def main(words: Sequence[str] | None = None) -> None:
     """Print the table of a folder."""
-    given = by_methods("intensity", words)
+    given = by_methods("intensity").parse_args(words)
     editor, judge = zeroshift.load(given.model), open_judge()
     pictures = sorted(given.pictures.iterdir())
     print(f"{len(pictures)} pictures, {given.source} to {given.target}, strengths {', '.join(map(str, STRENGTHS))}")
