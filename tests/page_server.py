@@ -41,7 +41,7 @@ def main() -> None:
     editor = zeroshift.load(device="cpu")
     few = {method.name: {**editor.presets.get(method.name, {}), "steps": STEPS} for method in METHODS}
     few["sdedit"] = {**few["sdedit"], "steps": 40}  # long enough to be stopped
-    print(serve(replace(editor, presets=few), port=port), flush=True)
+    print(serve(replace(editor, presets=few), port=port).local_url, flush=True)
     while True:
         time.sleep(60)
 

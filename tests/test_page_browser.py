@@ -269,6 +269,19 @@ def test_a_result_without_its_photograph_waits_for_it(page, opened, tmp_path):
     assert other.input_value("#target textarea") == "dog" and other.is_visible("#slider")
 
 
+def test_a_picture_is_pasted(page):
+    page.evaluate(
+        """async bytes => {
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([new Uint8Array(bytes)], "image.png", {type: "image/png"}));
+            document.dispatchEvent(new ClipboardEvent("paste", {clipboardData: transfer, bubbles: true}));
+        }""",
+        list(CAT.read_bytes()),
+    )
+    page.wait_for_selector("#photograph [data-state=there]")
+    assert "I see" in said(page, "#seen")
+
+
 def test_history_brings_an_edit_back(page):
     bring(page, CAT)
     edit(page, "dog")

@@ -40,9 +40,13 @@ def ui(
 
     editor, seconds = model.opened(Loudness(), vgg, cache.place)
     try:
-        address = serve(editor, model.model, port=port, browser=open)
+        page = serve(editor, model.model, port=port, browser=open)
     except OSError as error:
-        raise Wrong(f"Nothing can listen at port {port}: another program does; give another --port.") from error
-    print(f"{address} is the page (model loaded in {seconds:.1f} s). Ctrl-C ends it.", flush=True)
-    while True:
-        time.sleep(3600)
+        where = "any port from 7860 on" if port is None else f"port {port}"
+        raise Wrong(f"Nothing can listen at {where}: other programs do; give another --port.") from error
+    print(f"{page.local_url} is the page (model loaded in {seconds:.1f} s). Ctrl-C ends it.", flush=True)
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        page.close()  # which deletes the photographs

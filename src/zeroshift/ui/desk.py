@@ -7,6 +7,7 @@ from pathlib import Path
 from shutil import rmtree
 from threading import Event, Lock
 from typing import Literal, TypeAlias
+from weakref import finalize
 
 from torch import Tensor
 
@@ -103,12 +104,8 @@ class Desk:
         """The folder of its files."""
         if self.folder is None:
             self.folder = Path(tempfile.mkdtemp(prefix="zeroshift-"))
+            finalize(self, rmtree, self.folder, ignore_errors=True)  # with the desk, or when the process ends
         return self.folder
-
-    def cleared(self) -> None:
-        """Take its files away."""
-        if self.folder is not None:
-            rmtree(self.folder, ignore_errors=True)
 
     def of(self, key: int) -> Made:
         """The edit of that key."""

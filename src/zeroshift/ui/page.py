@@ -9,14 +9,12 @@ from zeroshift.inversions import InversionMemory
 from zeroshift.ui import layout, photographs
 from zeroshift.ui.actions import Bringing, Page, other_seed
 from zeroshift.ui.desk import Desk, Stops
-from zeroshift.ui.panel import QUIET, panel
+from zeroshift.ui.panel import QUIET, RAISES, panel
 from zeroshift.ui.running import Comparing, Inside, Running
 
 HOUR, DAY = 3600, 86400
 RUNS: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": 4, "api_visibility": "private"}
 """of events that run an edit: several pages may, and the network takes their steps in turn"""
-ANSWERS: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-"""of events that look at a picture"""
 TO_STAGE = """() => {
   if (window.innerWidth <= 760) document.querySelector(".zs-show").scrollIntoView({ behavior: "smooth" });
 }"""
@@ -38,7 +36,7 @@ def blocks(editor: Editor, model: str | None = None) -> gr.Blocks:
         model: folder, file or hub id that it was loaded from, for costs and command lines; None is the shipped model.
     """
     with gr.Blocks(title="zeroshift", analytics_enabled=False, delete_cache=(HOUR, DAY)) as whole:
-        desk = gr.State(Desk(), time_to_live=DAY, delete_callback=Desk.cleared)
+        desk = gr.State(Desk(), time_to_live=DAY)
         version = gr.State(0)
         layout.header(editor)
         with gr.Row(elem_classes="zs-main"):
@@ -61,13 +59,13 @@ def blocks(editor: Editor, model: str | None = None) -> gr.Blocks:
 def wire_photograph(page: Page) -> None:
     """The photograph, and results that come back."""
     act, ask, desk = Bringing(page), page.ask, page.desk
-    ask.photo.brought(act.bring, [desk, page.version], page.every, **ANSWERS)
-    ask.photo.example(act.example, [desk], page.every, **ANSWERS)
-    ask.photo.placed(act.place, [desk], page.every, **ANSWERS)
-    ask.photo.cleared(act.clear, [desk], page.every, **ANSWERS)
-    page.show.again.click(act.again, [desk], page.every, **ANSWERS)
+    ask.photo.brought(act.bring, [desk, page.version], page.every, **RAISES)
+    ask.photo.example(act.example, [desk], page.every, **RAISES)
+    ask.photo.placed(act.place, [desk], page.every, **RAISES)
+    ask.photo.cleared(act.clear, [desk], page.every, **RAISES)
+    page.show.again.click(act.again, [desk], page.every, **RAISES)
     for cards in (page.beside.history, page.beside.cards):
-        cards.picked(act.picked, [desk, page.version], page.every, **ANSWERS)
+        cards.picked(act.picked, [desk, page.version], page.every, **RAISES)
 
 
 def wire_words(page: Page) -> None:
@@ -76,9 +74,9 @@ def wire_words(page: Page) -> None:
     ask.chips.picked(act.chip, None, ask.target, **QUIET)
     for text in (ask.target, ask.source):
         text.change(act.words, [ask.target, ask.source, ask.prompt], ask.words, trigger_mode="always_last", **QUIET)
-    ask.method.input(act.reset, [desk, version], version, **QUIET)
-    ask.reset.click(act.reset, [desk, version], version, **QUIET)
-    ask.fast.input(lambda now: now + 1, version, version, **QUIET)
+    ask.method.input(act.reset, [desk, version], version, **RAISES)
+    ask.reset.click(act.reset, [desk, version], version, **RAISES)
+    ask.fast.input(lambda now: now + 1, version, version, **RAISES)
     ask.dice.click(other_seed, None, ask.seed, **QUIET)
     gr.on([ask.seed.change, ask.method.change], act.seeds, [desk, ask.method, ask.seed], ask.drawn, **QUIET)
 

@@ -15,6 +15,8 @@ from zeroshift.ui.layout import Ask
 
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 """of events that answer at once"""
+RAISES: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+"""of events that raise a state's number: Gradio tells of that only where events queue"""
 
 
 def panel(editor: Editor, desk: gr.State, ask: Ask, version: gr.State, page: gr.Blocks) -> None:
@@ -41,7 +43,7 @@ def panel(editor: Editor, desk: gr.State, ask: Ask, version: gr.State, page: gr.
 def _wire(one: Control, usual: Options, desk: gr.State, version: gr.State) -> None:
     component = widget(one)
     if one.widget == "choices" or one.path[-1] == "kind":
-        component.input(partial(_chosen, one, usual), [component, desk, version], version, **QUIET)
+        component.input(partial(_chosen, one, usual), [component, desk, version], version, **RAISES)
     else:
         component.input(partial(_set, one, usual), [component, desk], None, **QUIET)
 

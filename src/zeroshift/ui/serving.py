@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 LOOPBACK = "127.0.0.1"
 
 
-def serve(editor: Editor, model: str | None = None, *, port: int | None = None, browser: bool = False) -> str:
-    """Serve the page from this process to this machine alone, and return its address; the process goes on.
+def serve(editor: Editor, model: str | None = None, *, port: int | None = None, browser: bool = False) -> gr.Blocks:
+    """Serve the page from this process to this machine alone, and return it; the process goes on.
+
+    Its ``local_url`` is the address, its ``close()`` ends it and deletes what was brought and made.
 
     Args:
         editor: edits.
@@ -31,7 +33,7 @@ def serve(editor: Editor, model: str | None = None, *, port: int | None = None, 
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     page = blocks(editor, model)
     page.queue(default_concurrency_limit=4, max_size=64)
-    _, address, _ = page.launch(
+    page.launch(
         server_name=LOOPBACK,
         server_port=port,
         inbrowser=browser,
@@ -43,7 +45,7 @@ def serve(editor: Editor, model: str | None = None, *, port: int | None = None, 
         allowed_paths=[str(EXAMPLES)],
         **look(),
     )
-    return str(address)
+    return page
 
 
 def mount(app: "FastAPI", editor: Editor, path: str, model: str | None = None) -> None:
