@@ -24,7 +24,9 @@ from tests.shell import call, photograph, refused
 from tests.speaking import tiny_blip
 from zeroshift import load
 from zeroshift.captioning.blip import Blip, marks_of
+from zeroshift.captioning.kept import CaptionFolder
 from zeroshift.diffusion.backbone import Unsupported
+from zeroshift.doubts import Doubt
 
 BLIP_2_WORDS = ("<s>", "<pad>", "</s>", "<unk>", "<image>", "a", "cat", "dog", "photo", "of", "the", "on", "sofa")
 
@@ -156,3 +158,24 @@ def test_an_edit_without_a_source_by_its_caption(capsys, folder, checkpoint, tmp
     assert (result.recipe["caption"], result.recipe["target_prompt"]) == ("a cat on the sofa", "a dog on the sofa")
     done = call(capsys, "edit", place, "--target", "dog", "--model", checkpoint)
     refused(done, 1, "no captioner", "--source", "--captioner")
+
+
+def test_a_picture_is_looked_at_once_on_a_machine(capsys, folder, tmp_path, monkeypatch):
+    """The second process does not even read the weights; another captioner, picture or setting is asked anew."""
+    store, (one, other) = CaptionFolder(tmp_path), pictures(2)
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    wanted = Blip(folder, most_tokens=8).captions([one])
+    assert Blip(copy, most_tokens=8, cache=store).captions([one]) == wanted
+    again = Blip(copy, most_tokens=8, cache=store)
+    assert again.captions([one]) == wanted and "_loaded" not in vars(again)
+    listed = call(capsys, "cache", "list", "--cache", tmp_path)
+    assert listed.out.endswith(f"copy  caption: {wanted[0]}\n")
+    Blip(copy, most_tokens=8, cache=store).captions([one, other])
+    Blip(copy, most_tokens=2, cache=store).captions([one])
+    (copy / "model.safetensors").touch()
+    Blip(copy, most_tokens=8, cache=store).captions([one])
+    assert len(store.entries()) == 4
+    store.entries()[-1].path.write_text("[1]")
+    with pytest.warns(Doubt, match="in the cache of captions is damaged"):
+        assert Blip(copy, most_tokens=8, cache=store).captions([one]) == wanted
+    assert "4 files" in call(capsys, "cache", "clear", "--cache", tmp_path).out and not store.entries()

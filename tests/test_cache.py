@@ -207,8 +207,9 @@ def test_the_command_line_keeps_lists_and_clears(capsys, checkpoint, tmp_path, m
     listed = call(capsys, "cache", "list", *here).out.splitlines()
     assert len(listed) == 2 and "tiny  10 sentences from " in listed[0]
     rows = [json.loads(line) for line in call(capsys, "cache", "list", *here, "--json").out.splitlines()]
-    facts = json.loads(call(capsys, "cache", "size", *here, "--json").out)
+    facts, captions = map(json.loads, call(capsys, "cache", "size", *here, "--json").out.splitlines())
     assert facts["files"] == 2 and facts["bytes"] == sum(row["bytes"] for row in rows) < facts["most_bytes"]
+    assert (captions["path"], captions["files"]) == (str(Path("kept/captions")), 0)
     assert "2 files" in call(capsys, "cache", "size", *here).out
     Path(rows[0]["path"]).write_bytes(b"")
     told = edit(capsys, checkpoint, "cat.png", *here, "-o", "d.png")

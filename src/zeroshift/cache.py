@@ -1,14 +1,14 @@
-"""The cache on disk: mean embeddings of sentences, so that a word's sentences are encoded once on a machine."""
+"""The cache on disk: what a machine need not make twice. Here mean embeddings of sentences; captions use it, too."""
 
 import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from platformdirs import user_cache_path
@@ -21,6 +21,7 @@ from zeroshift.diffusion.embedding import Embedding
 from zeroshift.doubts import doubt
 from zeroshift.files import refuse_pipe, write_atomically
 
+T = TypeVar("T")
 VARIABLE = "ZEROSHIFT_CACHE"
 """environment variable that names another folder than the user's own for caches"""
 MOST_BYTES = 256 << 20
@@ -29,7 +30,7 @@ PARTS = ("tokens", "pooled", "square")
 ABANDONED = 3600.0
 """seconds after which an unfinished file is nobody's any more"""
 SUFFIX = ".mean.safetensors"
-"""of the cache's files, so that nobody else's in a folder are taken for them"""
+"""of a mean's file"""
 UNREADABLE = (SafetensorError, ValueError, KeyError, TypeError, AttributeError)
 """what reading a damaged file may raise"""
 
@@ -48,48 +49,64 @@ class Kept:
     bytes: int
     used: float
     """when it was last used, in seconds since 1970"""
+    read: Callable[[Path], Mapping[str, str]]
 
     def about(self) -> dict[str, str]:
-        """What it is the mean of; empty where it is damaged or gone."""
+        """What it holds, in words; empty where it is damaged or gone."""
         try:
-            with safe_open(self.path, framework="pt") as file:
-                said = {str(name): str(value) for name, value in _said(file.metadata())["about"].items()}
-            return said if {"model", "sentences", "first"} <= said.keys() else {}
+            return dict(self.read(self.path))
         except (OSError, *UNREADABLE):
             return {}
 
 
-class MeanFolder:
-    """Mean embeddings in a folder, up to a number of bytes; those that were not used for longest go first.
+class CacheFolder:
+    """Files in a folder, up to a number of bytes; those that were not used for longest go first.
 
     Several processes may use one folder: a file appears whole or not at all, and one that another process took away is
     made again.
 
     Args:
-        root: folder of the cache; its folder "means" is made when the first mean is kept.
-        most_bytes: a mean that is larger than all of this is not kept.
+        root: folder of the cache; its folder ``name`` is made when the first file is kept.
+        most_bytes: a file that is larger than all of this is not kept.
     """
 
-    def __init__(self, root: Path, most_bytes: int = MOST_BYTES) -> None:
-        self.folder, self.most_bytes = root / "means", most_bytes
+    name: ClassVar[str]
+    suffix: ClassVar[str]
+    """of its files, so that nobody else's in a folder are taken for them"""
+    what: ClassVar[str]
+    """what sentences call it"""
+    repeated: ClassVar[str]
+    """what is done every time where nothing can be kept"""
 
-    def get(self, key: str) -> Moments | None:
-        """The mean of this key; None if it is not kept, or damaged, which is said."""
+    def __init__(self, root: Path, most_bytes: int) -> None:
+        self.folder, self.most_bytes = root / self.name, most_bytes
+
+    @staticmethod
+    def about(path: Path) -> Mapping[str, str]:
+        """What a file holds, in words.
+
+        Raises:
+            OSError: it is not there, or cannot be read.
+            SafetensorError, ValueError, KeyError, TypeError, AttributeError: it is damaged.
+        """
+        raise NotImplementedError
+
+    def read(self, key: str, read: Callable[[Path], T]) -> T | None:
+        """What ``read`` makes of the file of this key; None if it is not kept, or damaged, which is said."""
         path = self._path(key)
         try:
-            mean = read_mean(path)
-        except OSError:  # not there; where nothing can be read, nothing can be written, and ``put`` says so
+            found = read(path)
+        except OSError:  # not there; where nothing can be read, nothing can be written, and ``write`` says so
             return None
         except UNREADABLE as error:
-            doubt(f"{path} in the cache of edit directions is damaged ({type(error).__name__}) and is made anew.")
+            doubt(f"{path} in {self.what} is damaged ({type(error).__name__}) and is made anew.")
             return None
         with suppress(OSError):  # gone meanwhile, or somebody else's
             os.utime(path)
-        return mean
+        return found
 
-    def put(self, key: str, mean: Moments, about: Mapping[str, str]) -> None:
-        """Keep a mean; what was not used for longest goes where there is no room."""
-        data = mean_bytes(mean, about)
+    def write(self, key: str, data: bytes) -> None:
+        """Keep a file; what was not used for longest goes where there is no room."""
         if len(data) > self.most_bytes:
             return
         try:
@@ -97,8 +114,8 @@ class MeanFolder:
             self._make_room()
         except OSError as error:
             doubt(
-                f"The cache of edit directions {self.folder} cannot be written ({error.strerror}), so that sentences "
-                "are encoded anew every time; name another folder, or none."
+                f"{self.what.capitalize()} {self.folder} cannot be written ({error.strerror}), so that {self.repeated} "
+                "every time; name another folder, or none."
             )
 
     def entries(self) -> list[Kept]:
@@ -117,13 +134,13 @@ class MeanFolder:
         return len(gone), sum(kept.bytes for kept in gone)
 
     def _path(self, key: str) -> Path:
-        return self.folder / f"{key}{SUFFIX}"
+        return self.folder / f"{key}{self.suffix}"
 
-    def _files(self, pattern: str = f"*{SUFFIX}") -> Iterator[Kept]:
-        for path in self.folder.glob(pattern):
+    def _files(self, pattern: str | None = None) -> Iterator[Kept]:
+        for path in self.folder.glob(pattern or f"*{self.suffix}"):
             with suppress(FileNotFoundError):  # another process made room
                 found = path.stat()
-                yield Kept(path, found.st_size, found.st_mtime)
+                yield Kept(path, found.st_size, found.st_mtime, self.about)
 
     def _unfinished(self, age: float) -> list[Kept]:
         return [kept for kept in self._files(".zeroshift-*.tmp") if kept.used <= time.time() - age]
@@ -138,6 +155,31 @@ class MeanFolder:
                 return
             kept.path.unlink(missing_ok=True)
             total -= kept.bytes
+
+
+class MeanFolder(CacheFolder):
+    """Mean embeddings of sentences, so that a word's are encoded once on a machine."""
+
+    name, suffix = "means", SUFFIX
+    what, repeated = "the cache of edit directions", "sentences are encoded anew"
+
+    def __init__(self, root: Path, most_bytes: int = MOST_BYTES) -> None:
+        super().__init__(root, most_bytes)
+
+    @staticmethod
+    def about(path: Path) -> Mapping[str, str]:
+        """Model, number of sentences and the first."""
+        with safe_open(path, framework="pt") as file:
+            said = {str(name): str(value) for name, value in _said(file.metadata())["about"].items()}
+        return said if {"model", "sentences", "first"} <= said.keys() else {}
+
+    def get(self, key: str) -> Moments | None:
+        """The mean of this key; None if it is not kept, or damaged, which is said."""
+        return self.read(key, read_mean)
+
+    def put(self, key: str, mean: Moments, about: Mapping[str, str]) -> None:
+        """Keep a mean, with what it is the mean of."""
+        self.write(key, mean_bytes(mean, about))
 
 
 def mean_bytes(moments: Moments, about: Mapping[str, str]) -> bytes:

@@ -79,9 +79,9 @@ def load(
         sentences: makes the sentences of edit directions: a generator, or "bank", the folder or hub id of a language
             model, the address of an endpoint, or a .txt file; default the template bank.
         vgg: file of torchvision's VGG16 weights (.safetensors), for the perceptual and the style term of refinement.
-        cache: folder in which encoded sentences are kept from one process to the next, so that a word's are encoded
-            once; default what the environment variable ZEROSHIFT_CACHE names, else the user's cache folder; False
-            for none. Results are the same bytes.
+        cache: folder in which encoded sentences, and captions by a BLIP, are kept from one process to the next, so that a
+            word's sentences are encoded and a picture is looked at once; default what the environment variable
+            ZEROSHIFT_CACHE names, else the user's cache folder; False for none. Results are the same bytes.
 
     Raises:
         ValueError: the model cannot be found or loaded; the sentence says why.
@@ -89,12 +89,14 @@ def load(
     checkpoint = find_checkpoint(model, revision, cache_dir)
     apart = None if clip is None else find_clip(clip, cache_dir)
     backbone = open_backbone(checkpoint, device, precision, apart, loras, memory, Speed(compile, channels_last))
-    if cache is not False:
-        keep_means(backbone, MeanFolder(cache_folder() if cache is None else Path(cache)))
+    kept = None if cache is False else cache_folder() if cache is None else Path(cache)
+    if kept is not None:
+        keep_means(backbone, MeanFolder(kept))
     generator = generator_of(sentences, device=device, cache_dir=cache_dir) if isinstance(sentences, str) else sentences
     directions = None if generator is None else GeneratedDirections(backbone, generator)
     compared = None if vgg is None else load_vgg(Path(vgg), backbone.device)
-    captioner = captioner_of(captioner, cache_dir, backbone.device) if isinstance(captioner, str | Path) else captioner
+    if isinstance(captioner, str | Path):
+        captioner = captioner_of(captioner, cache_dir, backbone.device, kept)
     if isinstance(segmenter, str | Path):
         segmenter = open_segmenter(segmenter, backbone.device)
     if isinstance(checkpoint, OneFile):
@@ -111,8 +113,12 @@ def load(
     return Editor(backbone, presets, sees, compared, finds, directions, known, own, sampled, segmenter)
 
 
-def captioner_of(model: str | Path, cache_dir: str | Path | None, device: torch.device) -> Captioner:
+def captioner_of(
+    model: str | Path, cache_dir: str | Path | None, device: torch.device, kept: Path | None = None
+) -> Captioner:
     """The captions of a file, or the BLIP of a folder or hub id; its weights are read at the first caption.
+
+    What it says is kept in the cache folder ``kept``, if there is one.
 
     Raises:
         ValueError: there is none.
@@ -120,8 +126,10 @@ def captioner_of(model: str | Path, cache_dir: str | Path | None, device: torch.
     if is_captions(model):
         return WrittenCaptions(Path(model))
     from zeroshift.captioning.blip import Blip
+    from zeroshift.captioning.kept import CaptionFolder
 
-    return Blip(model, cache_dir=cache_dir, device=device.type)
+    cache = None if kept is None else CaptionFolder(kept)
+    return Blip(model, cache_dir=cache_dir, device=device.type, cache=cache)
 
 
 def open_segmenter(folder: str | Path, device: torch.device) -> Segmenter:

@@ -16,6 +16,7 @@ from transformers.models.blip.image_processing_pil_blip import BlipImageProcesso
 from zeroshift.backbones.checkpoint import is_folder
 from zeroshift.backbones.hub import snapshot
 from zeroshift.backbones.whole import check_weights, loading, read_object
+from zeroshift.captioning.kept import CaptionFolder, caption_key, marks_of_files
 from zeroshift.diffusion.backbone import Unsupported
 from zeroshift.image import flatten
 
@@ -45,6 +46,8 @@ class Blip:
     """where hub downloads are kept"""
     device: str = "cpu"
     """where it runs, as torch calls it"""
+    cache: CaptionFolder | None = None
+    """where captions are kept for later processes"""
     kept: dict[str, str] = field(default_factory=dict, repr=False)
     """captions by the pixels' hash: a picture is looked at once"""
 
@@ -79,8 +82,19 @@ class Blip:
         keys = [hashlib.sha256(f"{p.size}".encode() + p.tobytes()).hexdigest() for p in flat]
         for key, picture in zip(keys, flat, strict=True):  # one by one: company would change last bits
             if key not in self.kept:
-                self.kept[key] = self._caption(picture)
+                self.kept[key] = self._remembered(key, picture)
         return [self.kept[key] for key in keys]
+
+    def _remembered(self, key: str, picture: Image.Image) -> str:
+        """The caption that an earlier process found, or a new one, which is kept."""
+        if self.cache is None:
+            return self._caption(picture)
+        place = caption_key(key, f"{self._marks} {self.most_tokens}", self.device)
+        found = self.cache.get(place)
+        if found is None:
+            found = self._caption(picture)
+            self.cache.put(place, found, self.name)
+        return found
 
     @torch.no_grad()
     def _caption(self, picture: Image.Image) -> str:
@@ -98,6 +112,10 @@ class Blip:
         return (
             Path(self.model) if folder else snapshot(str(self.model), None, self.cache_dir, _WANTED, what="captioner")
         )
+
+    @cached_property
+    def _marks(self) -> str:
+        return marks_of_files(path for pattern in _WANTED for path in self._root.glob(pattern))
 
     @cached_property
     def _loaded(self) -> tuple[Any, Any, Any]:

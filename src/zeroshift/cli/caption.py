@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
 from zeroshift.captioning import Seen
+from zeroshift.cli.cache import DEFAULT_CACHE, CacheFlags
 from zeroshift.cli.editing import photographs_named
 from zeroshift.cli.files import MEGAPIXELS, REGION, KeepGoing, Recursive
 from zeroshift.cli.remarks import left_out, refusal
@@ -34,6 +35,7 @@ def caption(
     recursive: Recursive = False,
     keep_going: KeepGoing = False,
     model: ModelFlags = DEFAULT_MODEL,
+    cache: CacheFlags = DEFAULT_CACHE,
     json: Annotated[bool, Parameter(group=OUTPUT, help="print one JSON object per photograph")] = False,
 ) -> None:
     """Say what photographs show, a line for each: what an edit without --source takes as its source."""
@@ -45,7 +47,7 @@ def caption(
     pictures = [one.source for one in found]
     if faults := [] if keep_going else list(unreadable(pictures, max_megapixels).values()):
         raise ImageError(refusal(faults, len(found)))
-    editor, _ = model.opened(loud)
+    editor, _ = model.opened(loud, cache=cache.place)
     failed: dict[int, Exception] | None = {} if keep_going else None
     frames = look(editor, pictures, fit=fit, region=region, caption=True, max_megapixels=max_megapixels, failed=failed)
     places = (k for k in range(len(found)) if failed is None or k not in failed)
