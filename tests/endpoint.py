@@ -1,5 +1,6 @@
 """A local server that speaks OpenAI's chat protocol, well or badly."""
 
+import gzip
 import json
 import time
 from collections.abc import Iterator
@@ -114,6 +115,27 @@ class Handler(BaseHTTPRequestHandler):
         with suppress(BrokenPipeError, ConnectionResetError):
             for _ in range(50):
                 self.wfile.write(b" ")
+                self.wfile.flush()
+                time.sleep(0.1)
+
+    def heads(self, number: int, asked: str) -> None:
+        """One header after another."""
+        self.send_response(200)
+        with suppress(BrokenPipeError, ConnectionResetError):
+            for k in range(30):
+                self.send_header(f"X-{k}", "y")
+                self.flush_headers()
+                time.sleep(0.1)
+
+    def packed(self, number: int, asked: str) -> None:
+        """Compressed nothing, a little at a time: no part of an answer ever comes out of it."""
+        self.send_response(200)
+        self.send_header("Content-Encoding", "gzip")
+        self.end_headers()
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self.wfile.write(gzip.compress(b"")[:10])
+            for _ in range(30):
+                self.wfile.write(b"\x00\x00\x00\xff\xff")  # an empty block
                 self.wfile.flush()
                 time.sleep(0.1)
 

@@ -16,7 +16,7 @@ from zeroshift.generators import StoppedShort, sift
 from zeroshift.generators.endpoint import Endpoint, text_of, tokens_of
 
 SECRET = "sk-never-to-be-seen"
-ONCE = ("garbage", "broken_json", "other_json", "wrong_key", "dripping", "deep", "cut", "elsewhere")
+ONCE = ("garbage", "broken_json", "other_json", "wrong_key", "dripping", "packed", "deep", "cut", "elsewhere")
 """what is not asked again"""
 
 
@@ -53,6 +53,8 @@ def test_a_server_that_answers_well():
         ("too_often", "answered 429, so it wants to be asked less often"),
         ("failing", "answered 500, an error of its own; try again later"),
         ("slowly", "did not answer within 0.5 s, 2 times; try again later"),
+        ("heads", "did not answer within 0.5 s, 2 times; try again later"),
+        ("packed", "was not done with its answer within 0.5 s"),
         ("dripping", "was not done with its answer within 0.5 s"),
         ("closing", "cannot be reached; check the address, and that it runs"),
         ("deep", "answered what is no chat completion"),

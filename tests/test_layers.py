@@ -22,6 +22,7 @@ ADAPTERS = {
     "cache.py": {"platformdirs"},
     "captioning/blip.py": {"transformers"},
     "generators/endpoint.py": {"httpx2", "openai"},
+    "generators/punctual.py": {"httpx2", "openai"},
     "generators/language_model.py": {"transformers"},
     "grammar.py": {"inflect"},
     "masks/segmenting.py": {"transformers"},

@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from zeroshift.sentences import with_article
 
 if TYPE_CHECKING:
     from httpx2 import Request
-    from openai import OpenAI
+    from openai import APIResponse, OpenAI
 
 KEY = "ZEROSHIFT_API_KEY"
 """environment variable of the key for any endpoint"""
@@ -62,7 +61,7 @@ class Endpoint:
     most_tokens: int = 200_000
     """for one word, requests and answers together"""
     timeout: float = 60.0
-    """seconds without an answer after which a request is made again, and within which an answer has to be whole"""
+    """seconds within which an answer has to begin, else the request is made again, and then to be whole"""
     retries: int = 4
     """how often a request that failed is made again, with growing pauses, or as the server says (Retry-After)"""
     _spent: Spent = field(default_factory=Spent, init=False, repr=False, compare=False)
@@ -109,13 +108,15 @@ class Endpoint:
 
     @cached_property
     def _client(self) -> "OpenAI":
-        from openai import DefaultHttpxClient, OpenAI
+        from openai import OpenAI
+
+        from zeroshift.generators.punctual import PunctualClient
 
         key = self._key or "none"  # local servers take any
         if not key.isascii() or not key.isprintable():
             raise StoppedShort(f"The key for {self.name} has characters that no key has; set the variable {KEY} anew.")
         counted = {"request": [self._spent.count]}  # the client's own repetitions as well
-        http = DefaultHttpxClient(event_hooks=counted, follow_redirects=False)
+        http = PunctualClient(self.timeout, event_hooks=counted, follow_redirects=False)
         return OpenAI(api_key=key, base_url=self.url, timeout=self.timeout, max_retries=self.retries, http_client=http)
 
     @cached_property
@@ -123,7 +124,8 @@ class Endpoint:
         if self.model is not None:
             return self.model
         with self._told():
-            listed = [self._hidden(one.id) for one in self._client.models.list()]
+            with self._client.models.with_streaming_response.list() as response:
+                listed = [self._hidden(str.strip(one["id"])) for one in json.loads(self._read(response))["data"]]
         if len(listed) != 1:
             some = ", ".join(listed[:5]) or "none"
             raise ValueError(f"{self.name} lists {len(listed)} models ({some}); name one of them.")
@@ -157,17 +159,23 @@ class Endpoint:
         left = self.most_requests - self._spent.requests
         client = self._client.with_options(max_retries=min(self.retries, left - 1))
         with client.chat.completions.with_streaming_response.create(**asked) as response:
-            return b"".join(self._bounded(response.iter_bytes()))
+            return self._read(response)
+
+    def _read(self, response: "APIResponse[Any]") -> bytes:
+        """All of an answer that has begun, if it is neither slow nor endless."""
+        from zeroshift.generators.punctual import within
+
+        try:
+            return within(self.timeout, lambda: b"".join(self._bounded(response.iter_bytes())))
+        except TimeoutError:
+            raise StoppedShort(f"{self.name} was not done with its answer within {self.timeout:g} s.") from None
 
     def _bounded(self, parts: Iterable[bytes]) -> Iterator[bytes]:
-        """Parts of an answer that has begun, as long as it is neither slow nor endless."""
-        size, begun = 0, time.monotonic()
+        size = 0
         for part in parts:
             size += len(part)
             if size > MOST_BYTES:
                 raise StoppedShort(f"{self.name} answers with more than {MOST_BYTES >> 20} MB; check the address.")
-            if time.monotonic() - begun > self.timeout:
-                raise StoppedShort(f"{self.name} was not done with its answer within {self.timeout:g} s.")
             yield part
 
     def _hidden(self, text: str) -> str:
