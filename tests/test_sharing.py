@@ -1,5 +1,7 @@
 """Rows of one latent: what comes before the text is computed once, and nobody can tell but by counting."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from diffusers import UNet2DConditionModel
@@ -9,7 +11,7 @@ from tests.runs import apart, clean, further_row, inverted, method, plan, transl
 from tests.tiny import LENGTH, WIDTH, unet
 from tests.watch import installed, seen_rows
 from zeroshift.backbones.outline import outline_of_sd15
-from zeroshift.backbones.sharing import before_text, sharing
+from zeroshift.backbones.sharing import before_text, layers_before_text, sharing
 from zeroshift.cost.flops import forward_flops
 from zeroshift.diffusion.embedding import Embedding, TextRows
 from zeroshift.diffusion.prediction import guided, joined, predict
@@ -109,6 +111,17 @@ def test_nothing_is_shared_from_a_layer_on_that_is_replaced(tiny):
             found.append(predict(tiny, taps, x, 321, text, blocks=blocks))
         assert set(map(tuple, ran.values())) == {(2,)}
     assert apart(*found) <= EQUAL
+
+
+def test_hooks_are_put_in_once_for_a_network(tiny, monkeypatch):
+    """Not for every pass, and not for a copy that differs in its settings alone."""
+    before, later = installed(tiny.unet), []
+    monkeypatch.setattr(torch.nn.Module, "register_forward_pre_hook", lambda *_: later.append("before"))
+    monkeypatch.setattr(torch.nn.Module, "register_forward_hook", lambda *_, **__: later.append("after"))
+    for backbone in (tiny, replace(tiny, compiled=True)):
+        translated(backbone, method(2), clean(1), reconstruct=False)
+    assert not later and installed(tiny.unet) == before
+    assert [once.blocks for _, once in layers_before_text(tiny.unet)] == [1] * len([*before_text(tiny.unet)])
 
 
 def test_a_prediction_leaves_nothing_even_if_it_fails(tiny):

@@ -26,10 +26,11 @@ def calls(unet: UNet2DConditionModel) -> Iterator[list[int]]:
 def seen_rows(network: UNet2DConditionModel, *names: str) -> Iterator[dict[str, list[int]]]:
     """Collect the rows of every output of some modules, before any other hook sees it."""
     rows: dict[str, list[int]] = {name: [] for name in names}
-    handles = [
-        network.get_submodule(name).register_forward_hook(lambda _module, _args, out, n=name: rows[n].append(len(out)))
-        for name in names
-    ]
+
+    def note(name: str) -> Callable[[nn.Module, object, Tensor], None]:
+        return lambda _module, _args, out: rows[name].append(len(out))
+
+    handles = [network.get_submodule(name).register_forward_hook(note(name), prepend=True) for name in names]
     try:
         yield rows
     finally:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from zeroshift.backbones.clip import widened
 from zeroshift.backbones.noise_schedule import schedule_of
 from zeroshift.backbones.saving import TILE, Saving, bring, computing_anew, piecewise
-from zeroshift.backbones.sharing import sharing
+from zeroshift.backbones.sharing import layers_before_text, sharing
 from zeroshift.backbones.unet import find_sites, tap
 from zeroshift.diffusion.backbone import Clip, Identity, Unsupported
 from zeroshift.diffusion.lock import NetworkLock
@@ -42,6 +42,13 @@ class LatentDiffusion:
     saving: Saving
     """whether it takes less memory for more time"""
     compiled: bool
+
+    def __post_init__(self) -> None:
+        for network in self.networks:
+            network.requires_grad_(False).eval()
+        if self.saving.on:
+            piecewise(self.vae)
+        layers_before_text(self.unet)  # their hooks are in place from here on, whatever runs first
 
     @property
     def networks(self) -> tuple[nn.Module, ...]:

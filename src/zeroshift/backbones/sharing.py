@@ -5,8 +5,10 @@ cross-attention layer; the layers before it get equal rows, here the first of th
 """
 
 from collections.abc import Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from itertools import takewhile
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from diffusers import Transformer2DModel, UNet2DConditionModel
@@ -18,17 +20,30 @@ from torch import Tensor, nn
 def sharing(unet: UNet2DConditionModel, blocks: int, tapped: Collection[str]) -> Iterator[None]:
     """Compute once what comes before the text, in passes whose rows are ``blocks`` equal blocks in all but the text.
 
-    It ends at the first layer that one of the ``tapped`` sites opens: what is done there may tell rows apart. On exit
-    nothing is left.
+    It ends at the first layer that one of the ``tapped`` sites opens: what is done there may tell rows apart.
     """
-    with ExitStack() as installed:
-        for name, site in before_text(unet):
-            if site in tapped:
-                break
-            module, once = unet.get_submodule(name), Once(blocks)
-            installed.callback(module.register_forward_pre_hook(once.narrow).remove)
-            installed.callback(module.register_forward_hook(once.widen).remove)
+    early = [once for _, once in takewhile(lambda layer: layer[0] not in tapped, layers_before_text(unet))]
+    try:
+        for once in early:
+            once.blocks = blocks
         yield
+    finally:
+        for once in early:
+            once.rest()
+
+
+_LAYERS: WeakKeyDictionary[UNet2DConditionModel, list[tuple[str | None, "Once"]]] = WeakKeyDictionary()
+
+
+def layers_before_text(unet: UNet2DConditionModel) -> "list[tuple[str | None, Once]]":
+    """The layers up to the first cross-attention's queries, in running order, each with its site.
+
+    Their hooks are put in once for a network, at the first call, and do nothing but in ``sharing``: several passes of
+    every step would put them in and take them out.
+    """
+    if unet not in _LAYERS:
+        _LAYERS[unet] = [(site, Once(unet.get_submodule(name))) for name, site in before_text(unet)]
+    return _LAYERS[unet]
 
 
 def before_text(unet: UNet2DConditionModel) -> Iterator[tuple[str, str | None]]:
@@ -60,30 +75,42 @@ def _before_text_in(transformer: nn.Module, path: str) -> Iterator[tuple[str, st
 
 
 class Once:
-    """A module's two hooks of one pass: it gets the first block of its rows, and its output stands for all."""
+    """A module's two hooks: while there are several ``blocks`` of rows, it gets the first, and its output is all's."""
 
-    def __init__(self, blocks: int) -> None:
-        self.blocks = blocks
-        self.rows: Tensor
+    def __init__(self, module: nn.Module) -> None:
+        self.blocks = 1
+        self._given: tuple[Tensor, Tensor] | None = None
+        """all rows of a pass, and what the module gets of them"""
+        module.register_forward_pre_hook(self.narrow)
+        module.register_forward_hook(self.widen)
+
+    def rest(self) -> None:
+        """Let every pass through from here on, and hold nothing of the last."""
+        self.blocks, self._given = 1, None
 
     def narrow(self, _module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """The first block of every argument; the first argument's begins a graph of its own."""
-        self.rows = args[0]
-        x, *rest = (arg[: len(arg) // self.blocks] for arg in args)
+        if self.blocks == 1:
+            return args
+        rows, (x, *rest) = args[0], (arg[: len(arg) // self.blocks] for arg in args)
         # one graph for all rows; Repeated takes each block's gradient through it
-        self.x = x.detach().requires_grad_() if self._differentiates else x
-        return (self.x, *rest)
+        self._given = rows, x.detach().requires_grad_() if _differentiates(rows) else x
+        return (self._given[1], *rest)
 
     def widen(self, _module: nn.Module, _args: object, out: Tensor) -> Tensor:
         """The output of every row."""
-        if not self._differentiates:
+        if self._given is None:
+            return out
+        rows, x = self._given
+        self._given = None
+        if not _differentiates(rows):
             return repeated(out, self.blocks)
-        every: Tensor = Repeated.apply(self.rows, (self.x, out), self.blocks)  # type: ignore[no-untyped-call]
+        every: Tensor = Repeated.apply(rows, (x, out), self.blocks)  # type: ignore[no-untyped-call]
         return every
 
-    @property
-    def _differentiates(self) -> bool:
-        return torch.is_grad_enabled() and self.rows.requires_grad
+
+def _differentiates(rows: Tensor) -> bool:
+    return torch.is_grad_enabled() and rows.requires_grad
 
 
 class Repeated(torch.autograd.Function):

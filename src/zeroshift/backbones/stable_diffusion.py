@@ -12,7 +12,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from zeroshift.backbones.clip import text_hash, token_ids, tokens_of, widened
 from zeroshift.backbones.latent import LatentDiffusion
 from zeroshift.backbones.placed import timestep_at
-from zeroshift.backbones.saving import Saving, piecewise
+from zeroshift.backbones.saving import Saving
 from zeroshift.backbones.spelling import TokenizerSpelling
 from zeroshift.diffusion.backbone import Clip, Identity, Tokens
 from zeroshift.diffusion.embedding import Embedding
@@ -35,12 +35,6 @@ class StableDiffusion(LatentDiffusion):
     widens: bool = False
     saving: Saving = field(default_factory=Saving)
     compiled: bool = False
-
-    def __post_init__(self) -> None:
-        for network in self.networks:
-            network.requires_grad_(False).eval()
-        if self.saving.on:
-            piecewise(self.vae)
 
     @property
     def networks(self) -> tuple[nn.Module, ...]:
