@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 from typing import Any, cast
 
 from torch import Tensor, nn
+from torch.utils._python_dispatch import _disable_current_modes
 
 from zeroshift.backbones.clip import Towers
 from zeroshift.backbones.saving import Saving
@@ -22,9 +23,18 @@ def twin(backbone: Backbone, *, saving: bool | None = None) -> Backbone:
     assert isinstance(backbone, StableDiffusion | StableDiffusionXL)
     with backbone.lock.held():  # else a run's taps would be copied with the network
         parts = {field.name: without_values(getattr(backbone, field.name)) for field in fields(backbone)}
-    opened = None if backbone.open_clip is None else lambda: cast(Clip, without_values(backbone.clip))
+
+    def opened() -> Clip:
+        with _disable_current_modes():  # its weights were there before, whatever counts what a run makes
+            return cast(Clip, without_values(backbone.clip))
+
     saves = backbone.saving.on if saving is None else saving
-    own = {"lock": NetworkLock(), "open_clip": opened, "widens": False, "saving": Saving("low" if saves else "high")}
+    own = {
+        "lock": NetworkLock(),
+        "open_clip": backbone.open_clip and opened,
+        "widens": False,
+        "saving": Saving("low" if saves else "high"),
+    }
     return replace(backbone, **{**parts, **own})
 
 

@@ -107,7 +107,9 @@ def minimise(
     """
     found = tuple(p.clone() for p in start)
     left = torch.arange(len(start[0]), device=start[0].device)
-    for _ in range(steps):
+
+    def descended(left: Tensor) -> Tensor:
+        """Take one step for the pictures ``left``; return those that are not done. A pass leaves nothing behind."""
         leaves = tuple(p[left].requires_grad_() for p in found)
         with passes():
             with torch.enable_grad():
@@ -119,7 +121,10 @@ def minimise(
             old, slopes = tuple(p.detach()[moving] for p in leaves), tuple(g[moving] / SCALE for g in gradients)
             for whole, new in zip(found, descent.step(old, slopes, left[moving]), strict=True):
                 whole[left[moving]] = new if limit is None else new.clamp(-limit, limit)
-        left = left[going]
+        return left[going]
+
+    for _ in range(steps):
+        left = descended(left)
         if not len(left):
             break
     return found, left
