@@ -9,6 +9,7 @@ from zeroshift.diffusion.backbone import Unsupported
 _SD = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 BASE = f"a text-to-image checkpoint such as {_SD}"
 _XL = "stabilityai/stable-diffusion-xl-base-1.0"
+TEACHER = "take the checkpoint that it was distilled from (Lykon/dreamshaper-7, for LCM_Dreamshaper_v7)"
 INSTEAD = (
     ("UnCLIP", "take stabilityai/stable-diffusion-2-1, of which unCLIP was made"),
     ("XLInstructPix2Pix", f"take {_XL} and a `target` in the place of the instruction"),
@@ -21,7 +22,7 @@ INSTEAD = (
     ("Depth2Img", "take stabilityai/stable-diffusion-2-base, of which it was made"),
     ("Upscale", f"take {BASE}; nothing here enlarges pictures"),
     ("XLImg2Img", f"take {_XL}, without its refiner"),
-    ("LatentConsistency", "take the checkpoint that it was distilled from"),
+    ("LatentConsistency", TEACHER),
 )
 """what to use instead of a pipeline, by a part of its name"""
 CHANNELS: Mapping[int, tuple[str, str]] = {
@@ -59,7 +60,7 @@ def check_network(root: Path, name: str) -> None:
     if unet.get("time_cond_proj_dim") is not None:
         raise Unsupported(
             f"The UNet of {name} is told the guidance scale (time_cond_proj_dim), as latent consistency models are; "
-            "take the checkpoint that it was distilled from."
+            f"{TEACHER}."
         )
     for key, kind in (("class_embed_type", "as unCLIP's are"), ("num_class_embeds", "as upscalers are")):
         if unet.get(key) is not None:
