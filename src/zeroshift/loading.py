@@ -79,8 +79,8 @@ def load(
         sentences: makes the sentences of edit directions: a generator, or "bank", the folder or hub id of a language
             model, the address of an endpoint, or a .txt file; default the template bank.
         vgg: file of torchvision's VGG16 weights (.safetensors), for the perceptual and the style term of refinement.
-        cache: folder in which encoded sentences, and captions by a BLIP, are kept from one process to the next, so that a
-            word's sentences are encoded and a picture is looked at once; default what the environment variable
+        cache: folder in which encoded sentences and captions by a BLIP are kept from one process to the next, so that
+            a word's sentences are encoded and a picture is looked at once; default what the environment variable
             ZEROSHIFT_CACHE names, else the user's cache folder; False for none. Results are the same bytes.
 
     Raises:

@@ -11,7 +11,7 @@ from openai import DefaultHttpxClient
 T = TypeVar("T")
 
 
-class PunctualClient(DefaultHttpxClient):
+class PunctualClient(DefaultHttpxClient):  # type: ignore[misc]  # mypy sees no class there
     """A client whose own time-outs, each of which is for the next byte, end as a whole.
 
     Args:
