@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests import replicas
 from tests.tiny import LENGTH
 from zeroshift import load
 from zeroshift.backbones.checkpoint import find_checkpoint, find_configs
 from zeroshift.diffusion.backbone import Unsupported
+from zeroshift.doubts import Doubt
 from zeroshift.inversion.value_embedding import without_encoder
 
 
@@ -103,6 +105,18 @@ def test_a_tokenizer_whose_files_say_no_length_is_as_long_as_its_encoder(checkpo
     for prompt in ("a photo of a cat", "a photo of a cat " * 20):
         assert torch.equal(ours.embed([prompt]).tokens, whole.embed([prompt]).tokens)
         assert ours.tokens(prompt) == whole.tokens(prompt) and len(ours.tokens(prompt).ids) == LENGTH
+
+
+@torch.no_grad()
+def test_a_tokenizer_whose_files_say_no_padding_pads_as_its_encoder_was_trained(tmp_path):
+    """Oracle: diffusers' pipeline of the whole checkpoint."""
+    pipeline = replicas.stable_diffusion_2()
+    folder = replicas.saved(pipeline, tmp_path / "copy")
+    (folder / "tokenizer/tokenizer_config.json").unlink()
+    with pytest.warns(Doubt, match="No file of the tokenizer of copy says what it pads with"):
+        ours = load(folder, device="cpu", precision="fp32", cache=False).backbone
+    wanted, _ = pipeline.encode_prompt("a cat", "cpu", 1, False)
+    assert torch.equal(ours.embed(["a cat"]).tokens, wanted)
 
 
 def test_who_has_no_image_encoder_is_told_which_one_to_give():

@@ -24,7 +24,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 from zeroshift.backbones.layout import CLIP_1, CLIP_2, CLIP_XL, UNET, VAE, Config
 from zeroshift.backbones.one_file import Kind, OneFile
 from zeroshift.backbones.parts import Parts, vae_dtype
-from zeroshift.backbones.tokenizer import END, clip_tokenizer
+from zeroshift.backbones.tokenizer import END, OPEN_CLIP_PADDING, clip_tokenizer
 from zeroshift.backbones.whole import check_loaded, loading
 
 Tensors = Mapping[str, Tensor]
@@ -147,5 +147,5 @@ def encoders_of(kind: Kind) -> tuple[tuple[str, Convert], ...]:
 
 def words_of(kind: Kind) -> tuple[CLIPTokenizer, ...]:
     """The text encoders' tokenizers: OpenCLIP's encoders were used with "!" as padding."""
-    paddings = {"1": (END,), "2": ("!",), "XL": (END, "!")}[kind]
+    paddings = {"1": (END,), "2": (OPEN_CLIP_PADDING,), "XL": (END, OPEN_CLIP_PADDING)}[kind]
     return tuple(clip_tokenizer(padding) for padding in paddings)

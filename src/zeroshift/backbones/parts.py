@@ -11,7 +11,7 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokeniz
 from zeroshift.backbones.checkpoint import Checkpoint, weights_of
 from zeroshift.backbones.clip import read_tower
 from zeroshift.backbones.families import index_of
-from zeroshift.backbones.probe import with_length
+from zeroshift.backbones.probe import with_length, with_padding
 from zeroshift.backbones.whole import check_loaded, loading, read_object
 
 ENCODERS: Mapping[str, tuple[Any, str]] = {
@@ -48,13 +48,13 @@ def parts_of_folder(checkpoint: Checkpoint, dtype: torch.dtype) -> Parts:
         read_tower(ENCODERS[part][0], root / part, checkpoint.variants[part], dtype, f"the {part} of {name}")
         for part in names
     )
-    words = (read_words(CLIPTokenizer, checkpoint, ENCODERS[part][1]) for part in names)
+    words = tuple(words_for(tower, checkpoint, ENCODERS[part][1]) for part, tower in zip(names, towers, strict=True))
     upcast = read_object(root / "vae/config.json", f"the vae of {name}").get("force_upcast", True)
     return Parts(
         unet=read_network(checkpoint, dtype, UNet2DConditionModel, "unet"),
         vae=read_network(checkpoint, vae_dtype(dtype, len(towers) > 1 and bool(upcast)), AutoencoderKL, "vae"),
         towers=towers,
-        words=tuple(with_length(own, tower) for own, tower in zip(words, towers, strict=True)),
+        words=words,
         scheduler=read_words(DDIMScheduler, checkpoint, "scheduler"),
         zeros_for_empty=bool(index_of(root, name).get("force_zeros_for_empty_prompt", True)),
     )
@@ -84,6 +84,16 @@ def read_network(checkpoint: Checkpoint, dtype: torch.dtype, kind: Any, part: st
         )
     check_loaded(info, what, names)
     return network
+
+
+def words_for(tower: CLIPTextModel | CLIPTextModelWithProjection, checkpoint: Checkpoint, part: str) -> CLIPTokenizer:
+    """The tokenizer of a text encoder, with its length and padding where its own files do not say them.
+
+    Raises:
+        Unsupported: its files do not fit each other.
+    """
+    words = with_length(read_words(CLIPTokenizer, checkpoint, part), tower)
+    return with_padding(words, tower, checkpoint.root / part, f"the {part} of {checkpoint.name}")
 
 
 def read_words(kind: Any, checkpoint: Checkpoint, part: str) -> Any:  # noqa: ANN401 - of ``kind``

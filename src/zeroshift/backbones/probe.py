@@ -1,6 +1,7 @@
 """Seeing that a checkpoint's parts fit each other, by passing the smallest picture and a prompt through them."""
 
 import math
+from pathlib import Path
 
 import torch
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
@@ -9,8 +10,10 @@ from transformers.tokenization_utils_base import VERY_LARGE_INTEGER
 from zeroshift.backbones.clip import token_ids
 from zeroshift.backbones.sdxl import StableDiffusionXL
 from zeroshift.backbones.stable_diffusion import StableDiffusion
+from zeroshift.backbones.tokenizer import OPEN_CLIP_PADDING
 from zeroshift.backbones.whole import loading
 from zeroshift.diffusion.backbone import Unsupported
+from zeroshift.doubts import doubt
 
 
 @torch.no_grad()
@@ -42,6 +45,21 @@ def with_length(words: CLIPTokenizer, text: CLIPTextModel | CLIPTextModelWithPro
     """The tokenizer, as long as its text encoder where its own files do not say how long."""
     if words.model_max_length >= VERY_LARGE_INTEGER:
         words.model_max_length = text.config.max_position_embeddings
+    return words
+
+
+def with_padding(
+    words: CLIPTokenizer, text: CLIPTextModel | CLIPTextModelWithProjection, folder: Path, what: str
+) -> CLIPTokenizer:
+    """The tokenizer of a ``folder``, padding as its encoder was trained where no file there says with what.
+
+    OpenCLIP's encoders (Stable Diffusion 2, the second of XL) know "!" as padding and have another activation than
+    OpenAI's; transformers pads with the end token, which they read otherwise.
+    """
+    told = any((folder / name).is_file() for name in ("tokenizer_config.json", "special_tokens_map.json"))
+    if not told and text.config.hidden_act == "gelu" and OPEN_CLIP_PADDING in words.get_vocab():
+        words.pad_token = OPEN_CLIP_PADDING
+        doubt(f'No file of {what} says what it pads with; "!" is taken, as of all OpenCLIP encoders.')
     return words
 
 

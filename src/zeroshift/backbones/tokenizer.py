@@ -9,6 +9,7 @@ from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 _MERGES = Path(__file__).parent / "vocabulary/merges.txt.gz"
 START, END, LENGTH = "<|startoftext|>", "<|endoftext|>", 77
+OPEN_CLIP_PADDING = "!"
 
 
 @cache
