@@ -43,9 +43,7 @@ def bare_app(service: Service) -> FastAPI:
         yield
         service.desk.join(STEP_SECONDS)
 
-    app = FastAPI(
-        title="zeroshift", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan, redirect_slashes=False
-    )
+    app = FastAPI(title="zeroshift", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.service = service
     for part in (openai_edits, native, jobs, operations):
         app.include_router(part.router)
