@@ -17,10 +17,13 @@ from starlette.types import ASGIApp
 from zeroshift.doubts import Doubt
 from zeroshift.service.app import STEP_SECONDS
 from zeroshift.service.desk import Desk
+from zeroshift.service.devices import LONGEST_WAIT
 from zeroshift.service.logs import JsonLines
 
 LOOK = 0.1
 """seconds from one look to the next whether the server is to stop"""
+KEPT_OPEN = LONGEST_WAIT + 15
+"""seconds that a connection stays open for a client's next request: who comes again when told to finds it open"""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -46,6 +49,7 @@ def server_of(app: ASGIApp, grace_seconds: float) -> uvicorn.Server:
         access_log=False,
         server_header=False,
         ws="none",
+        timeout_keep_alive=KEPT_OPEN,
         timeout_graceful_shutdown=math.ceil(grace_seconds + STEP_SECONDS),
     )
     return uvicorn.Server(config)
