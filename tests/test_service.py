@@ -99,6 +99,7 @@ def test_a_mask_beside_an_edit(client):
     assert changed[:16].any() and not changed[16:].any()
 
 
+@pytest.mark.slow
 def test_a_direction_that_is_offered(client, editor, served):
     (one,) = client.get("/v1/directions").json()["data"]
     assert one["id"] == "up" and one["about"] == "from cat to dog"
@@ -134,6 +135,7 @@ def test_what_makes_no_sense_is_said(client, sent, param, says):
     assert answer.status_code == 400 and error["param"] == param and says in error["message"]
 
 
+@pytest.mark.slow
 def test_what_is_there_to_choose_from(client):
     found = client.get("/v1/methods").json()
     Draft202012Validator.check_schema(found["schema"])
@@ -250,7 +252,7 @@ def test_a_client_that_goes_is_waited_for_no_more(client, served, stream):
 
 
 def test_what_is_not_done_in_time_is_given_up(editor):
-    with serving(editor, Limits(seconds=0.3)) as served, httpx2.Client(base_url=served.url) as client:
+    with serving(editor, Limits(seconds=0.1)) as served, httpx2.Client(base_url=served.url) as client:
         answer = client.post("/v1/edits", **form(**LONG))
         assert answer.status_code == 504 and answer.headers["x-should-retry"] == "false"
         until(lambda: served.counted("zeroshift_running", device="cpu") == 0)
@@ -273,6 +275,7 @@ def test_a_service_that_is_stopped_finishes_what_runs_and_refuses_what_waits(edi
         assert not served.service.desk.ready
 
 
+@pytest.mark.slow
 def test_what_runs_longer_than_the_grace_is_ended(editor):
     with (
         serving(editor, Limits(grace_seconds=0.1)) as served,

@@ -128,18 +128,18 @@ def serve(
 
     keys = keys_in(api_keys)
     check_address(host, keys)
-    directions = directions_of(pairs(direction, "direction"))
-    where = listen(host, port)
-    editors = editors_of(model, name, pairs(also, "also"), vgg)
-    app = create(Offer(editors, directions), limits.limits())
-    if ui:
-        from zeroshift.ui.serving import mount
+    others, directions = pairs(also, "also"), directions_of(pairs(direction, "direction"))
+    with listen(host, port) as where:
+        editors = editors_of(model, name, others, vgg)
+        app = create(Offer(editors, directions), limits.limits())
+        if ui:
+            from zeroshift.ui.serving import mount
 
-        mount(app, next(iter(editors.values())), "/ui", model.model)
-    address = f"http://{f'[{host}]' if ':' in host else host}:{where.getsockname()[1]}"
-    print(f"zeroshift: serving {', '.join(editors)} at {address}{'/ui' if ui else ''}", file=sys.stderr, flush=True)
-    with logged():
-        run(app, guarded(app, keys, {host, *host_name}), where)
+            mount(app, next(iter(editors.values())), "/ui", model.model)
+        address = f"http://{f'[{host}]' if ':' in host else host}:{where.getsockname()[1]}{'/ui' if ui else ''}"
+        print(f"zeroshift: serving {', '.join(editors)} at {address}", file=sys.stderr, flush=True)
+        with logged():
+            run(app, guarded(app, keys, {host, *host_name}), where)
 
 
 def keys_in(file: Path | None) -> list[str]:

@@ -124,7 +124,7 @@ class Desk:
         if not self._open:
             raise stopping()
         if self._taken >= self.limits.requests:
-            raise busy(min(device.wait for device in self._devices.values()))
+            raise busy(min(device.wait(self._taken) for device in self._devices.values()))
         self._taken += 1
         self.metrics.places.set(self._taken)
 

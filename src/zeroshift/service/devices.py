@@ -41,10 +41,9 @@ class Device:
         """Whether jobs are done."""
         return self._open and self._thread.is_alive()
 
-    @property
-    def wait(self) -> int:
-        """Seconds until there is likely to be room for one more job."""
-        return max(1, min(LONGEST_WAIT, math.ceil(self._each)))
+    def wait(self, jobs: int) -> int:
+        """Seconds until half of so many jobs are likely to be done."""
+        return max(1, min(LONGEST_WAIT, math.ceil(self._each * jobs / 2)))
 
     def put(self, ticket: Ticket) -> None:
         """Let a job wait for its turn.
