@@ -93,6 +93,11 @@ class Handler(BaseHTTPRequestHandler):
     def failing(self, number: int, asked: str) -> None:
         self.answer(500, "oops", Content_Type="text/plain")
 
+    def broken_off(self, number: int, asked: str) -> None:
+        """As many tokens as it was allowed."""
+        choice = {"message": {"content": f"a cat on sofa {number}\na cat that sl"}, "finish_reason": "length"}
+        self.answer(200, json.dumps({"choices": [choice]}))
+
     def parts(self, number: int, asked: str) -> None:
         """Content as a list of parts, and odd counts of tokens."""
         content = [{"type": "text", "text": f"a cat {k} of {number}"} for k in range(4)]

@@ -13,7 +13,8 @@ pytest.importorskip("openai")
 from zeroshift.cli.sentences_from import keep_lines
 from zeroshift.conditioning.direction import load_direction
 from zeroshift.generators import StoppedShort, sift
-from zeroshift.generators.endpoint import Endpoint, text_of, tokens_of
+from zeroshift.generators.completion import text_of, tokens_of
+from zeroshift.generators.endpoint import Endpoint
 
 SECRET = "sk-never-to-be-seen"
 ONCE = ("garbage", "broken_json", "other_json", "wrong_key", "dripping", "packed", "deep", "cut", "elsewhere")
@@ -128,6 +129,12 @@ def test_content_in_parts_and_odd_counts_of_tokens():
         *[0] * 4,
         7,
     ]
+
+
+def test_a_line_that_the_limit_broke_off_is_no_sentence():
+    with served("broken_off") as server:
+        kept = sift(endpoint(server)("cat", 2), "cat")
+    assert kept.sentences == ["a cat on sofa 0", "a cat on sofa 1"] and kept.dropped == {"broken off": 2}
 
 
 def test_what_no_file_can_hold_is_written_all_the_same(tmp_path):

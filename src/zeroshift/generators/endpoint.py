@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from zeroshift.generators.base import StoppedShort, asked
+from zeroshift.generators.completion import said_in, tokens_of
 from zeroshift.sentences import with_article
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ class Endpoint:
         model = self._model
         with self._told():
             done = json.loads(self._body(model, request(word, self.at_once)))
-            answers = [text_of(choice["message"]["content"]) for choice in done["choices"]]
+            answers = [said_in(choice) for choice in done["choices"]]
             self._spent.tokens += tokens_of(done.get("usage")) or self._limit
         return [self._hidden(line) for answer in answers for line in answer.splitlines() if line.strip()]
 
@@ -216,21 +217,6 @@ class Endpoint:
             raise StoppedShort(
                 f"{self.name} answered what is no chat completion; check that the address ends as in https://HOST/v1."
             ) from None
-
-
-def text_of(content: object) -> str:
-    """What a message says: its text, or the texts of its parts."""
-    if isinstance(content, str):
-        return content
-    parts = content if isinstance(content, list) else []
-    texts = [part.get("text") for part in parts if isinstance(part, dict)]
-    return "\n".join(text for text in texts if isinstance(text, str))
-
-
-def tokens_of(usage: object) -> int:
-    """The tokens that an answer is said to have cost; 0 where that is not said."""
-    said = usage.get("total_tokens") if isinstance(usage, dict) else None
-    return said if isinstance(said, int) and said > 0 else 0
 
 
 def request(word: str, count: int) -> str:

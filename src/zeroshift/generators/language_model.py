@@ -15,6 +15,7 @@ from zeroshift.backbones.whole import check_weights, loading
 from zeroshift.diffusion.backbone import Unsupported
 from zeroshift.files import sha256_of
 from zeroshift.generators.base import asked
+from zeroshift.generators.sifting import marked
 from zeroshift.sentences import with_article
 
 _WANTED = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
@@ -131,8 +132,11 @@ class LanguageModel:
                 max_new_tokens=self.most_tokens,
                 pad_token_id=tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id,
             )
+        pad, eos = tokenizer.pad_token_id, model.generation_config.eos_token_id
+        ends = {pad, *(eos if isinstance(eos, list) else [eos])}
         begins = 0 if model.config.is_encoder_decoder else ids.shape[1]
-        answers = tokenizer.batch_decode(drawn[:, begins:], skip_special_tokens=True)
+        texts = tokenizer.batch_decode(drawn[:, begins:], skip_special_tokens=True)
+        answers = [marked(said, int(row[-1]) not in ends) for said, row in zip(texts, drawn, strict=True)]
         thinks = _THINKS if prompt.rstrip().endswith(_THINKS) else ""  # then an answer has the end of it alone
         return [line for answer in answers for line in f"{thinks}{answer}".splitlines() if line.strip()]
 

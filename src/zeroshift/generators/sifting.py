@@ -35,6 +35,8 @@ _CHAT = re.compile(
 )
 """what is said to the person who asks"""
 _ENDS = " .,;!?…"
+CUT = " …"
+"""what is put after a line that a limit of tokens broke off"""
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,11 @@ def spoken(lines: Sequence[str]) -> Iterator[str | None]:
             yield None if thought and not said.strip() else said
 
 
+def marked(answer: str, cut: bool) -> str:
+    """An answer, with a mark after its last line if a limit ``cut`` that off."""
+    return f"{answer}{CUT}" if cut and answer.strip() and not answer.endswith("\n") else answer
+
+
 def bare(line: str) -> str:
     """A line without the mark of a list or an announcement before it, tags, and quotation marks around it."""
     said = _LABEL.sub("", _MARK.sub("", _TAG.sub("", line).replace("**", "")).strip()).strip()
@@ -111,6 +118,8 @@ def objection(said: str, word: str | None, fits: Callable[[str], bool] | None) -
         return "a refusal"
     if _CHAT.match(said):
         return "addressed to the reader"
+    if said.endswith(CUT.strip()):
+        return "broken off"
     if word is not None and not speaks_of(said, word):
         return "without the word"
     if fits is not None and not fits(said):
