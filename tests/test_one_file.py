@@ -200,3 +200,20 @@ def test_half_precision_files(tmp_path):
     backbone = load(path, device="cpu", precision="fp32").backbone
     wanted = pipeline.unet.state_dict()
     assert all(torch.equal(x, wanted[key].half().float()) for key, x in backbone.unet.state_dict().items())
+
+
+def test_a_smaller_network_with_what_its_training_left(tmp_path):
+    """One residual block for each level as BK-SDM has, averaged weights beside, and the encoder by its older names."""
+    pipeline = replicas.stable_diffusion_1()
+    pipeline.unet = replicas.unet(
+        block_out_channels=(32, 64, 64, 64), layers_per_block=1, cross_attention_dim=64, attention_head_dim=8
+    )
+    prefix, found = "model.diffusion_model.", original(pipeline, "1")
+    averaged = {f"model_ema.{key[6:].replace('.', '')}": x + 1 for key, x in found.items() if key.startswith(prefix)}
+    left = {"model_ema.num_updates": torch.tensor(5), "betas": torch.zeros(1000), "logvar": torch.zeros(1000)}
+    named = {key.replace("transformer.text_model.", "transformer."): x for key, x in found.items()}
+    save_file(named | averaged | left, tmp_path / "small.safetensors")
+    backbone = load(tmp_path / "small.safetensors", device="cpu", precision="fp32", cache=False).backbone
+    for ours, theirs in ((backbone.unet, pipeline.unet), (backbone.text_encoder, pipeline.text_encoder)):
+        wanted = theirs.state_dict()
+        assert all(torch.equal(x, wanted[key]) for key, x in ours.state_dict().items())
