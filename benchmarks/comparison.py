@@ -23,6 +23,7 @@ import torch
 
 import zeroshift
 from benchmarks import plans
+from benchmarks.diversity import diversity
 from benchmarks.sheets import write_sheets
 from benchmarks.tables import beside, means
 from benchmarks.tuning import tuning
@@ -30,7 +31,7 @@ from zeroshift.bench.entries import Entry
 from zeroshift.bench.items import Benchmark, read_plain
 from zeroshift.bench.judging import Judges
 from zeroshift.bench.report import html_report
-from zeroshift.bench.running import Step, left, read_times, run, write_run
+from zeroshift.bench.running import Step, commands, left, read_times, run, write_run
 from zeroshift.bench.scoring import entries_in, score
 from zeroshift.bench.shipped_clip import open_shipped_clip
 from zeroshift.bench.table import write_csv
@@ -49,10 +50,10 @@ WHOLE: Mapping[str, Sizes] = {
     "tuning": (("bench-val cat-dog", 8, 8), ("bench-val dog-cat", 8, 8)),
 }
 SMALL: Mapping[str, Sizes] = {
-    "defaults": (("bench-test cat-dog", 12, 3), ("bench-test dog-cat", 12, 3)),
-    "ablations": (("bench-test cat-dog", 4, 2), ("bench-test dog-cat", 4, 2)),
+    "defaults": (("bench-test cat-dog", 12, 2), ("bench-test dog-cat", 12, 2)),
+    "ablations": (("bench-test cat-dog", 3, 1), ("bench-test dog-cat", 3, 1)),
     "diversity": (("bench-test cat-dog", 2, 2), ("bench-test dog-cat", 2, 2)),
-    "matrix": (("bench-test cat-dog", 2, 1), ("bench-test dog-cat", 2, 1)),
+    "matrix": (("bench-test cat-dog", 2, 0), ("bench-test dog-cat", 2, 0)),
     "tuning": (("bench-val cat-dog", 8, 4), ("bench-val dog-cat", 8, 4)),
 }
 PARTS = ("defaults", "ablations", "diversity", "matrix")
@@ -85,7 +86,7 @@ def main() -> None:
             for step in until(run(editor, benchmark, entries, out, batch=given.batch, inversions=kept), end):
                 rest = f"{step.made.seconds:.1f} s{', failed: ' + step.made.error if step.made.error else ''}"
                 print(f"{step.done} of {step.total}: {step.made.entry} {step.made.item}, {rest}", flush=True)
-        tell(part, drawn(whole, sizes, slow=False), [entry for _, entries in rounds for entry in entries], out, command)
+        tell(part, drawn(whole, sizes, slow=False), [entry for _, entries in rounds for entry in entries], out)
 
 
 def arguments() -> argparse.Namespace:
@@ -115,7 +116,7 @@ def asked(part: str, whole: Benchmark, sizes: Sizes, pattern: str) -> list[tuple
     planned = plans.matrix(many.items[0]) if part == "matrix" else PLANS[part]()
     entries = [entry for entry in planned if fnmatch.fnmatch(entry.name, pattern)]
     slow, fast = ([one for one in entries if plans.is_slow(one) == long] for long in (True, False))
-    return [(items, some) for items, some in ((many, fast), (few, slow)) if some]
+    return [(items, some) for items, some in ((many, fast), (few, slow)) if some and items.items]
 
 
 def drawn(whole: Benchmark, sizes: Sizes, *, slow: bool) -> Benchmark:
@@ -145,16 +146,17 @@ def until(steps: Iterator[Step], end: float) -> Iterator[Step]:
     return itertools.takewhile(lambda _: time.monotonic() < end, steps)
 
 
-def tell(part: str, benchmark: Benchmark, entries: Sequence[Entry], out: Path, command: str) -> None:
+def tell(part: str, benchmark: Benchmark, entries: Sequence[Entry], out: Path) -> None:
     """Write the table and the report of a part."""
     judges = Judges(imagenet=open_judge(), shipped_clip=open_shipped_clip())
     rows = [row for _, _, row in score(judges, benchmark, entries_in(out), out / "scores.jsonl")]
     write_csv(rows, out / "items.csv")
     baseline = next((name for name in BASELINES if any(row.entry == name for row in rows)), None)
     write_sheets(benchmark, entries, out)
-    tables = [*means(rows), "", *([] if baseline is None else beside(rows, baseline))]
+    tables = [*means(rows), "", *([] if baseline is None else beside(rows, baseline)), ""]
+    tables += diversity(open_judge(), benchmark, entries, out)
     write_atomically(out / "tables.md", ("\n".join(tables) + "\n").encode())
-    page = html_report(rows, entries, [command], baseline, f"Pets-Edit: {part}")
+    page = html_report(rows, entries, commands(out), baseline, f"Pets-Edit: {part}")
     write_atomically(out / "report.html", page.encode())
     print(f"{out / 'items.csv'} and {out / 'report.html'}: {len(rows)} edits", flush=True)
 

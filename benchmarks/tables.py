@@ -21,8 +21,8 @@ def _line(one: Summary) -> list[str]:
     return [
         one.entry,
         str(one.items),
-        f"{flips.value * flips.count:.0f} of {flips.count}",
-        f"{surely.value * surely.count:.0f}",
+        f"{flips.value * flips.count:.0f} of {flips.count}" if flips.count else "",
+        f"{surely.value * surely.count:.0f}" if surely.count else "",
         _with_ends(one.means["feature-structure"], 4),
         _with_ends(one.means["feature-distance-outside"], 3),
         _decibels(one.means["mse-outside"]),

@@ -57,11 +57,17 @@ def shipped(steps: int | None, inner_steps: int | None) -> Setting:
     return Setting(backbone, to_tensor([image]), direction, steps, inner_steps=inner_steps)
 
 
+def held(name: str, at: Setting) -> tuple[int, int]:
+    """The most bytes that tensors of ours and of the authors' take at a time, beside the weights."""
+    own, official = works_of(ROWS[name](at), at)
+    return bytes_held(own).peak, bytes_held(official).peak
+
+
 def timed(name: str, at: Setting, repeats: int) -> Times:
     """Run both ``repeats`` times after one round that warms up and counts memory."""
+    memory = held(name, at)
     pair = ROWS[name](at)
     works, seconds = works_of(pair, at), list[list[float]]()
-    memory = [bytes_held(work).peak for work in works]
     for _ in range(repeats):
         results, round_ = list[Tensor](), list[float]()
         for work in works:

@@ -1,4 +1,4 @@
-"""A plot of points joined to lines, as SVG."""
+"""A plot of points joined to lines, as SVG, with a list of what is what."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#0
 
 
 def curve(lines: Mapping[str, Sequence[Point]], x_name: str, y_name: str) -> str:
-    """Lines by their names; points that are not defined are left out."""
+    """Lines by their names, numbered at their last points; points that are not defined are left out."""
     known = {
         name: [point for point in points if math.isfinite(point[0]) and math.isfinite(point[1])]
         for name, points in lines.items()
@@ -23,11 +23,11 @@ def curve(lines: Mapping[str, Sequence[Point]], x_name: str, y_name: str) -> str
     (x0, x1), (y0, y1) = _range([x for x, _, _ in every]), _range([y for _, y, _ in every])
 
     def at(x: float, y: float) -> tuple[float, float]:
-        across = MARGIN + (x - x0) / (x1 - x0) * (WIDTH - 3 * MARGIN)
+        across = MARGIN + (x - x0) / (x1 - x0) * (WIDTH - 2 * MARGIN)
         return across, HEIGHT - MARGIN - (y - y0) / (y1 - y0) * (HEIGHT - 2 * MARGIN)
 
-    drawn = [_axes(x_name, y_name, (x0, x1), (y0, y1))]
-    for number, (name, points) in enumerate(known.items()):
+    drawn, legend = [_axes(x_name, y_name, (x0, x1), (y0, y1))], []
+    for number, (name, points) in enumerate(known.items(), start=1):
         colour, places = COLOURS[number % len(COLOURS)], [at(x, y) for x, y, _ in points]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
         drawn.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
@@ -36,8 +36,11 @@ def curve(lines: Mapping[str, Sequence[Point]], x_name: str, y_name: str) -> str
             drawn.append("</circle>")
         if places:
             x, y = places[-1]
-            drawn.append(f'<text x="{x + 8:.1f}" y="{y + 4:.1f}" fill="{colour}">{escape(name)}</text>')
-    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" font-size="13">{"".join(drawn)}</svg>'
+            up = -8 if number % 2 else 18  # those at one height stay legible a little longer
+            drawn.append(f'<text x="{x:.1f}" y="{y + up:.1f}" text-anchor="middle" fill="{colour}">{number}</text>')
+            legend.append(f'<li value="{number}" style="color:{colour}">{escape(name)}</li>')
+    plot = f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" font-size="13">{"".join(drawn)}</svg>'
+    return f'{plot}<ol class="legend">{"".join(legend)}</ol>'
 
 
 def _range(values: Sequence[float]) -> tuple[float, float]:
@@ -47,7 +50,7 @@ def _range(values: Sequence[float]) -> tuple[float, float]:
 
 
 def _axes(x_name: str, y_name: str, x: tuple[float, float], y: tuple[float, float]) -> str:
-    bottom, right = HEIGHT - MARGIN, WIDTH - 2 * MARGIN
+    bottom, right = HEIGHT - MARGIN, WIDTH - MARGIN
     line = f'<path d="M{MARGIN},{MARGIN} V{bottom} H{right}" fill="none" stroke="#888"/>'
     marks = [
         f'<text x="{MARGIN}" y="{bottom + 18}">{x[0]:.3g}</text>',

@@ -22,7 +22,8 @@ body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem
 table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums; }
 table { display: block; overflow-x: auto; }
 th, td { padding: .25rem .6rem; border-bottom: 1px solid #ddd; text-align: right; white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; }
+th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: #fff; }
+.legend { columns: 18rem; margin: 0 0 1rem; }
 small { color: #666; } code { background: #f3f3f3; padding: .1rem .3rem; white-space: pre-wrap; }
 figure { display: inline-block; margin: .4rem; } figcaption { font-size: .8rem; color: #444; max-width: 17rem; }
 img { width: 8rem; image-rendering: auto; } svg { max-width: 100%; }

@@ -1,0 +1,102 @@
+"""What the comparison writes besides ``zeroshift bench``'s own: tables for a page, diversity over seeds, sheets."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from benchmarks.comparison import SMALL, WHOLE, asked, drawn
+from benchmarks.diversity import diversity, spread
+from benchmarks.plans import is_slow
+from benchmarks.sheets import write_sheets
+from benchmarks.tables import beside, means
+from PIL import Image
+
+from zeroshift.bench.entries import Entry
+from zeroshift.bench.items import Benchmark, Item
+from zeroshift.bench.scoring import Scored
+from zeroshift.evaluation.features import feature_distance
+from zeroshift.evaluation.imagenet import as_bytes, open_judge
+from zeroshift.image.sheet import GAP, SIDE
+
+FIGURES = ("imagenet-success", "imagenet-surely", "feature-structure", "feature-distance-outside", "mse-outside")
+
+
+def row(entry: str, item: str, *figures: float) -> Scored:
+    return Scored(entry, item, "task", dict(zip(FIGURES, figures, strict=True)))
+
+
+def test_means_count_successes_and_pool_errors():
+    """Of two pictures with errors of 0 and 0.02 the decibels are those of 0.01, not infinitely many."""
+    rows = [row("a", "1", 1, 1, 0.02, 0.4, 0.0), row("a", "2", 0, 0, 0.04, 0.6, 0.02)]
+    rows.append(row("a", "3", math.nan, math.nan, 0.03, 0.5, math.nan))
+    head, line, first = means(rows)
+    cells = first.strip("| ").split(" | ")
+    assert head.count("|") == line.count("|") == first.count("|")
+    assert cells[:4] == ["a", "3", "1 of 2", "1"]
+    assert cells[4].startswith("0.0300 (") and cells[5].startswith("0.500 (")
+    assert cells[6].startswith("20.0 (17.0 to ")
+    *_, other = means([row("sketch", "1", math.nan, math.nan, 0.1, math.nan, math.nan)])
+    assert other == "| sketch | 1 |  |  | 0.1000 |  |  |"
+
+
+def test_differences_are_over_items_that_both_have():
+    rows = [row("base", "1", 1, 1, 0.02, 0.4, 0.01), row("base", "2", 1, 1, 0.02, 0.4, 0.01)]
+    rows += [
+        row("new", "1", 0, 0, 0.03, 0.3, 0.012),
+        row("new", "2", 1, 1, 0.05, 0.3, 0.012),
+        row("new", "3", *[9] * 5),
+    ]
+    *_, line = beside(rows, "base")
+    cells = line.strip("| ").split(" | ")
+    assert cells[:4] == ["new", "2", "-50 (-100 to +0)", "1.00"]
+    assert cells[4].startswith("+0.0200 (+0.01") and cells[5].startswith("-0.100 (") and cells[6].startswith("+2.0 (")
+
+
+@pytest.fixture
+def seeded(tmp_path) -> tuple[Benchmark, list[Entry]]:
+    """A photograph with three edits, two of them the same but for their seed's name."""
+    noise = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), np.uint8)
+    Image.fromarray(noise[0]).save(tmp_path / "cat.png")
+    entries = [Entry(f"sdedit-seed{k}", "sdedit", seed=k) for k in range(3)]
+    for entry, pixels in zip(entries, noise[[1, 1, 2]], strict=True):
+        (tmp_path / entry.name).mkdir()
+        Image.fromarray(pixels).save(tmp_path / entry.name / "one.png")
+    item = Item("one", tmp_path / "cat.png", "cat", "dog", "a photo of a cat", "a photo of a dog", "cat-dog")
+    return Benchmark("x", (item,), root=tmp_path), entries
+
+
+def test_diversity_is_the_mean_distance_of_pairs(seeded):
+    """Of three edits, of which two are equal: two thirds of the distance of the others."""
+    (bench, entries), judge = seeded, open_judge()
+    files = [bench.root / "cat.png", *(bench.root / f"sdedit-seed{k}/one.png" for k in (1, 2))]
+    photograph, one, other = (as_bytes(Image.open(path)) for path in files)
+    apart = float(feature_distance(judge, one, other))
+    near, far = (float(feature_distance(judge, photograph, edit)) for edit in (one, other))
+    *_, line = diversity(judge, bench, entries, bench.root)
+    assert line.startswith(f"| sdedit | 1 | {2 / 3 * apart:.3f} | {(2 * near + far) / 3:.3f} |")
+    assert spread(judge, bench.items[0], entries[:1], bench.root) is None
+    assert diversity(judge, bench, [Entry("sdedit")], bench.root) == []
+
+
+def test_sheets_have_a_row_per_entry_and_a_column_per_item(seeded):
+    bench, entries = seeded
+    (path,) = write_sheets(bench, [*entries, Entry("ddim", "ddim")], bench.root)
+    with Image.open(path) as table:
+        assert path.name == "sheet-sdedit.png" and table.height >= 4 * (SIDE + GAP)
+
+
+def test_slow_methods_get_fewer_items():
+    """Nothing of the whole comparison reads what is tuned on, and tuning reads nothing else."""
+    names = [f"{split} {task}" for split in ("test", "bench-test", "bench-val") for task in ("cat-dog", "dog-cat")]
+    words = ("cat", "dog", "a photo of a cat", "a photo of a dog")
+    items = tuple(Item(f"{name} {k}", Path(), *words, name) for name in names for k in range(30))
+    whole = Benchmark("x", items)
+    for sizes in (WHOLE, SMALL):
+        for part, lines in sizes.items():
+            splits = {item.task.split()[0] for item in drawn(whole, lines, slow=False).items}
+            assert (splits == {"bench-val"}) == (part == "tuning")
+    (many, fast), (few, slow) = asked("ablations", whole, SMALL["ablations"], "*")
+    assert {item.name for item in few.items} < {item.name for item in many.items}
+    assert {one.method for one in slow} == {"style-diffusion", "mirror-diffusion"}
+    assert not any(is_slow(one) for one in fast)
