@@ -53,7 +53,7 @@ SMALL: Mapping[str, Sizes] = {
     "defaults": (("bench-test cat-dog", 12, 2), ("bench-test dog-cat", 12, 2)),
     "ablations": (("bench-test cat-dog", 3, 1), ("bench-test dog-cat", 3, 1)),
     "diversity": (("bench-test cat-dog", 2, 2), ("bench-test dog-cat", 2, 2)),
-    "matrix": (("bench-test cat-dog", 2, 0), ("bench-test dog-cat", 2, 0)),
+    "matrix": (("bench-test cat-dog", 1, 0), ("bench-test dog-cat", 1, 0)),
     "tuning": (("bench-val cat-dog", 8, 4), ("bench-val dog-cat", 8, 4)),
 }
 PARTS = ("defaults", "ablations", "diversity", "matrix")

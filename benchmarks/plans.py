@@ -37,9 +37,11 @@ def diversity() -> list[Entry]:
         "rediffuser": ("rediffuser", {}),
         "edit-friendly+ddim": ("ddim", edit_friendly),
         "edit-friendly+prompt-to-prompt": ("prompt-to-prompt", edit_friendly),
-        "ddim+sampling-noise": ("ddim", {"extras": [{"kind": "sampling-noise"}]}),
     }
-    return [
+    noises = [
+        {"extras": [{"kind": "sampling-noise", "noise_seed": seed}]} for seed in SEEDS
+    ]  # it has a seed of its own
+    return [Entry(f"ddim+sampling-noise-seed{seed}", "ddim", noises[seed], seed=seed) for seed in SEEDS] + [
         Entry(f"{name}-seed{seed}", method, options, seed=seed)
         for name, (method, options) in drawing.items()
         for seed in SEEDS

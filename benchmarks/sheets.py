@@ -14,7 +14,9 @@ COLUMNS = 16
 
 
 def write_sheets(benchmark: Benchmark, entries: Sequence[Entry], out: Path) -> list[Path]:
-    """Write a sheet for each method: a column per item, the photograph above, a row per entry; grey is not there yet.
+    """Write a sheet for each method, beside ``out``, where a picture would be taken for an edit.
+
+    They have a column per item, the photograph above, a row per entry; grey is not there yet.
 
     Raises:
         ImageError: a picture cannot be read or written.
@@ -28,7 +30,7 @@ def write_sheets(benchmark: Benchmark, entries: Sequence[Entry], out: Path) -> l
         files = [[file_of(out, entry, item) for item in items] for entry in own]
         edits = [[load_image(file).image if file.is_file() else None for file in row] for row in files]
         labels = ["photograph", *(entry.name.removeprefix(f"{method}-") for entry in own)]
-        places.append(out / f"sheet-{method}.png")
+        places.append(out.parent / f"{out.name}-{method}.png")
         table = sheet([*rows, *edits], labels, [item.target for item in items])
         save_image(table, places[-1], recipe={"command": "sheet"})
     return places

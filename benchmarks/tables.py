@@ -41,7 +41,7 @@ def _decibels(error: Mean) -> str:
     if not error.count:
         return ""
     value, most, least = (-10 * math.log10(x) if x > 0 else math.inf for x in (error.value, error.low, error.high))
-    return f"{value:.1f} ({least:.1f} to {most:.1f})"
+    return f"{value:.1f}" if error.count == 1 else f"{value:.1f} ({least:.1f} to {most:.1f})"
 
 
 def beside(rows: Sequence[Scored], baseline: str) -> list[str]:
@@ -65,7 +65,8 @@ def _more(one: Summary) -> list[str]:
 
 def _apart(one: Difference, unit: float, digits: int) -> str:
     value, low, high = (x * unit for x in (one.mean.value, one.mean.low, one.mean.high))
-    return "" if math.isnan(value) else f"{value:+.{digits}f} ({low:+.{digits}f} to {high:+.{digits}f})"
+    ends = "" if math.isnan(low) else f" ({low:+.{digits}f} to {high:+.{digits}f})"
+    return f"{value:+.{digits}f}{ends}" if one.mean.count else ""
 
 
 def _table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:

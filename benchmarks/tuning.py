@@ -67,6 +67,7 @@ def _pix2pix_zero() -> Tried:
         options = {"guidance_scale": scale, "inversion": inversion, "control": control}
         yield f"xa{amount:g}-g{scale:g}", options
         if amount == 0.002 and scale == 5.0:
+            yield f"xa{amount:g}-g{scale:g}-empty", overlay(options, {"conditioning": {"negative": ""}})
             yield (
                 f"xa{amount:g}-g{scale:g}-falling",
                 overlay(options, {"conditioning": {"strength_schedule": "falling"}}),

@@ -83,7 +83,7 @@ def test_sheets_have_a_row_per_entry_and_a_column_per_item(seeded):
     bench, entries = seeded
     (path,) = write_sheets(bench, [*entries, Entry("ddim", "ddim")], bench.root)
     with Image.open(path) as table:
-        assert path.name == "sheet-sdedit.png" and table.height >= 4 * (SIDE + GAP)
+        assert path == bench.root.with_name(f"{bench.root.name}-sdedit.png") and table.height >= 4 * (SIDE + GAP)
 
 
 def test_slow_methods_get_fewer_items():
