@@ -1,6 +1,8 @@
 """The page on an address of this machine."""
 
+import atexit
 import os
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import gradio as gr
@@ -30,9 +32,7 @@ def serve(editor: Editor, model: str | None = None, *, port: int | None = None, 
     Raises:
         OSError: the port is taken.
     """
-    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-    page = blocks(editor, model)
-    page.queue(default_concurrency_limit=4, max_size=64)
+    page = prepared(editor, model)
     page.launch(
         server_name=LOOPBACK,
         server_port=port,
@@ -50,8 +50,17 @@ def serve(editor: Editor, model: str | None = None, *, port: int | None = None, 
 
 def mount(app: "FastAPI", editor: Editor, path: str, model: str | None = None) -> None:
     """Mount the page on an application at ``path``; who may reach it is that application's matter."""
-    page = blocks(editor, model)
-    page.queue(default_concurrency_limit=4, max_size=64)
+    page = prepared(editor, model)
     gr.mount_gradio_app(
         app, page, path, ssr_mode=False, max_file_size=MOST_FILE, allowed_paths=[str(EXAMPLES)], **look()
     )
+
+
+def prepared(editor: Editor, model: str | None) -> gr.Blocks:
+    """The page, whose files lie in a folder that goes with the process, not where Gradio leaves them."""
+    folder = TemporaryDirectory(prefix="zeroshift-page-", ignore_cleanup_errors=True)
+    atexit.register(folder.cleanup)
+    os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": folder.name}
+    page = blocks(editor, model)
+    page.queue(default_concurrency_limit=4, max_size=64)
+    return page
