@@ -64,6 +64,7 @@ def test_a_tensor_that_is_missing_or_misshaped(folder, file, key):
     [
         ("vae/config.json", {"scaling_factor": 0}, ["The vae of copy", "scaling_factor of 0"]),
         ("vae/config.json", {"act_fn": "x"}, ["The vae of copy", "config.json"]),
+        ("unet/config.json", {"in_channels": [4]}, ["unet of copy says in_channels [4], expected a whole number"]),
         ("unet/config.json", {"sample_size": None}, ["The unet of copy", "config.json"]),
         ("unet/config.json", {"layers_per_block": 10**6}, ["the unet of copy asks for layers_per_block 1000000"]),
         ("unet/config.json", {"addition_embed_type": "x"}, ["The unet of copy", "config.json"]),

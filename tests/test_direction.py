@@ -264,4 +264,7 @@ def test_doubts_about_a_direction(tiny):
     other = replace(tuned, text_encoder=altered_encoder())
     (said,) = doubts(direction, other, "cat", "dog")
     assert said == "The edit direction from cat to dog was made with the model tiny, not other."
+    again = replace(other, identity=Identity("tiny", "2" * 64))
+    (said,) = doubts(direction, again, "cat", "dog")
+    assert said == "The edit direction from cat to dog was made with another version of the model tiny."
     assert doubts(Direction(torch.ones(1, 16, 16), {}), tiny, "cat", "dog") == []

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from tests.saved import FACTS, METHOD, REQUEST, picture, random_trajectory
 from zeroshift.asked.request import Request, inversion_facts
@@ -47,6 +49,16 @@ def test_other_files_are_refused(tiny, tmp_path, write):
     write(tmp_path / "x.safetensors")
     with pytest.raises(ValueError, match=r"x\.safetensors is not an inversion; make one with"):
         load_trajectory(tmp_path / "x.safetensors", tiny)
+
+
+def test_a_file_without_levels_is_refused(tiny, tmp_path):
+    path = tmp_path / "x.safetensors"
+    save_trajectory(random_trajectory(tiny, torch.float32, False), path, FACTS)
+    with safe_open(path, framework="pt") as file:
+        metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    save_file({**tensors, "latents": tensors["latents"][:0]}, path, metadata=metadata)
+    with pytest.raises(ValueError, match="is not an inversion"):
+        load_trajectory(path, tiny)
 
 
 def test_a_truncated_file_is_refused(tiny, tmp_path):
@@ -130,6 +142,8 @@ def test_an_inversion_says_whether_it_draws_anything(tiny, kind):
     [
         (lambda x: x * 0, "latents that are zero throughout"),
         (lambda x: x.long(), r"latents of whole numbers \(int64\)"),
+        (lambda x: x.bfloat16(), "latents of the type bfloat16, and inversions are kept in float32"),
+        (lambda x: x.to(torch.complex64), "latents of the type complex64"),
         (lambda x: x / 0, "latents that are not numbers"),
         (lambda x: x[..., :4, :], r"latents of the shape \(1, 4, 4, 8\), and this edit takes \(1, 4, 8, 8\)"),
         (lambda x: x[:, :, :2], "latents of the shape"),

@@ -49,8 +49,9 @@ def check_network(root: Path, name: str) -> None:
     """
     unet, vae = (read_object(root / part / "config.json", f"the {part} of {name}") for part in ("unet", "vae"))
     for part, config, key in (("unet", unet, "in_channels"), ("vae", vae, "latent_channels")):
-        if key not in config:
-            raise Unsupported(f"config.json of the {part} of {name} has no {key}; get it anew.")
+        if not isinstance(config.get(key), int):
+            found = f"says {key} {config[key]!r}" if key in config else f"has no {key}"
+            raise Unsupported(f"config.json of the {part} of {name} {found}, expected a whole number; get it anew.")
     if unet["in_channels"] != vae["latent_channels"]:
         kind, advice = CHANNELS.get(unet["in_channels"], ("another kind of network", f"take {BASE}"))
         raise Unsupported(

@@ -190,9 +190,10 @@ def doubts(direction: Direction, backbone: Backbone, source: str | None, target:
     said += [found["doubts"]] if "doubts" in found else []  # whoever made it had them
     if not same_encoder(found, backbone):
         model = found.get("model", "another")
-        said.append(
-            f"The edit direction{f' {name}' if name else ''} was made with the model {model}, not {known.name}."
+        other = (
+            f"another version of the model {model}" if model == known.name else f"the model {model}, not {known.name}"
         )
+        said.append(f"The edit direction{f' {name}' if name else ''} was made with {other}.")
     return said
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from zeroshift.diffusion.backbone import Backbone
@@ -78,8 +79,11 @@ def check_tensors(
 
 
 def _fault(name: str, x: Tensor, latent: tuple[int, ...]) -> str | None:
-    if not x.is_floating_point():
-        return f"of whole numbers ({str(x.dtype).removeprefix('torch.')})"
+    kind = str(x.dtype).removeprefix("torch.")
+    if not x.is_floating_point() and not x.is_complex():
+        return f"of whole numbers ({kind})"
+    if x.dtype not in (torch.float32, torch.float64):
+        return f"of the type {kind}, and inversions are kept in float32"
     if not x.isfinite().all():
         return "that are not numbers"
     if name.startswith("learned."):

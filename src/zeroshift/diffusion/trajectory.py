@@ -157,6 +157,8 @@ def load_trajectory(path: Path, backbone: Backbone) -> tuple[Trajectory, dict[st
                 raise KeyError(_FORMAT)
             names = [name for name in file.keys() if name != "latents"]  # noqa: SIM118 - safetensors has no iterator
             latents = file.get_tensor("latents").to(backbone.device).unbind()
+            if not latents:
+                raise ValueError("no latents")
             found = {name: file.get_tensor(name).to(backbone.device).unbind() for name in names}
         facts = {str(name): str(value) for name, value in dict(json.loads(metadata["facts"])).items()}
         model, first = facts["model_sha256"], int(metadata["first"])
