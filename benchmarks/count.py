@@ -7,15 +7,15 @@ import torch
 
 from benchmarks.official.model import Work
 from benchmarks.pairs import PAIRS
+from benchmarks.pipeline import FAST_NAME, counted_as
 from benchmarks.pipeline import NAME as PIPELINE
-from benchmarks.pipeline import counted_as
 from benchmarks.setting import Setting
 from zeroshift.backbones.outline import outline_of_sd15
 from zeroshift.conditioning.direction import Direction
 from zeroshift.cost.flops import counted, forward_flops
 
-COUNTED = {**PAIRS, PIPELINE: counted_as}
-FEW: Mapping[str, int] = {"pix2pix-zero": 3, PIPELINE: 3, "mirror-diffusion": 3}
+COUNTED = {**PAIRS, PIPELINE: counted_as, FAST_NAME: counted_as}
+FEW: Mapping[str, int] = {"pix2pix-zero": 3, PIPELINE: 3, FAST_NAME: 3, "mirror-diffusion": 3}
 """steps that are enough to meet every kind of work; 2 for the others"""
 
 

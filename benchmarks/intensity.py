@@ -3,9 +3,11 @@
 PICTURES is a folder of photographs of SOURCE; both are animals that the ImageNet network knows (cat, dog, lion, tiger,
 cheetah). Prints of every method, for every strength, how probable TARGET is where it is that or SOURCE, and how far the
 edit is from the photograph, root mean square; and how strength and each of the two go together: Spearman's rank
-correlation, the mean over pictures, and that of the means over all pictures. Needs zeroshift[eval].
+correlation, the mean over pictures (that change at all), and that of the means over all pictures; the same of probabilities to a percent,
+as finer differences of a network that is sure say nothing. Needs zeroshift[eval].
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -45,16 +47,18 @@ def figures(
 
 
 def rank_correlation(values: NDArray[np.float64]) -> float:
-    """Spearman's, of values with their places in order; ties have the mean of their ranks."""
+    """Spearman's, of values with their places in order; ties have the mean of their ranks; NaN of equal values."""
     ranks = np.array([((values < one).sum() + (values <= one).sum() - 1) / 2 for one in values])
+    if not ranks.std():
+        return math.nan
     return float(np.corrcoef(np.arange(len(values)), ranks)[0, 1])
 
 
 def line(name: str, table: NDArray[np.float64]) -> str:
     """A row of the table."""
     cells = [" ".join(f"{one:.2f}" for one in table[0].mean(0)), " ".join(f"{one:.0f}" for one in table[1].mean(0))]
-    for one in table:
-        single = np.mean([rank_correlation(row) for row in one])
+    for one in (table[0], table[0].round(2), table[1]):
+        single = np.nanmean([rank_correlation(row) for row in one])
         cells.append(f"{single:.2f}, {rank_correlation(one.mean(0)):.2f}")
     return f"| {name} | {' | '.join(cells)} |"
 
@@ -65,7 +69,8 @@ def main(words: Sequence[str] | None = None) -> None:
     editor, judge = zeroshift.load(given.model), open_judge()
     pictures = sorted(given.pictures.iterdir())
     print(f"{len(pictures)} pictures, {given.source} to {given.target}, strengths {', '.join(map(str, STRENGTHS))}")
-    print("| method | probability | distance | rank correlation, probability | and distance |\n|---|---|---|---|---|")
+    print("| method | probability | distance | rank correlation, probability | to a percent | and distance |")
+    print("|---|---|---|---|---|---|")
     for name in given.methods:
         spec = EditSpec(source=given.source, target=given.target, method=name)
         print(line(name, figures(judge, edited(editor, pictures, spec), given.source, given.target)), flush=True)

@@ -14,14 +14,25 @@ from benchmarks.official.model import Work, trainable
 from benchmarks.setting import SEED, TASK, Pair, Setting
 from zeroshift.image.tensors import to_pictures
 from zeroshift.methods import Pix2PixZero
+from zeroshift.methods.fast import FAST
+from zeroshift.presets import build_method
 
 NAME = "pix2pix-zero, diffusers"
+FAST_NAME = "pix2pix-zero fast, diffusers in full"
 
 
 def of_pipeline(at: Setting) -> Pair:
     """The pipeline encodes the picture itself, on the sampler's own grid, and draws its own rolls."""
     method = Pix2PixZero(steps=at.steps or 50)
     return Pair(method, lambda _x0: edit(at, method.steps), {"edit": 1}, equal=False)
+
+
+def of_fast(at: Setting) -> Pair:
+    """The same pipeline with all its steps beside our fast way."""
+    steps = at.steps or Pix2PixZero().steps
+    return Pair(
+        build_method("pix2pix-zero", FAST["pix2pix-zero"]), lambda _x0: edit(at, steps), {"edit": 1}, equal=False
+    )
 
 
 def counted_as(at: Setting) -> Pair:

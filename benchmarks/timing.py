@@ -14,8 +14,8 @@ from PIL import Image
 from torch import Tensor
 
 from benchmarks.pairs import PAIRS
+from benchmarks.pipeline import FAST_NAME, of_fast, of_pipeline
 from benchmarks.pipeline import NAME as PIPELINE
-from benchmarks.pipeline import of_pipeline
 from benchmarks.setting import Pair, Setting, ours
 from zeroshift.backbones import load_backbone
 from zeroshift.backbones.clip import Towers
@@ -26,7 +26,7 @@ from zeroshift.image.tensors import to_tensor
 from zeroshift.inversion.base import finished
 from zeroshift.memory.held import bytes_held
 
-ROWS = {**PAIRS, PIPELINE: of_pipeline}
+ROWS = {**PAIRS, PIPELINE: of_pipeline, FAST_NAME: of_fast}
 FEW = 4
 """sampling steps of the comparison in float64"""
 

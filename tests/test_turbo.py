@@ -12,9 +12,12 @@ from PIL import Image
 
 from tests.shell import call
 from tests.test_pure_noise import TURBO
-from zeroshift import load
+from zeroshift import Photo, load
+from zeroshift.asked.request import Request
+from zeroshift.conditioning.task import make_task
 from zeroshift.diffusion.noise import random_start
 from zeroshift.doubts import Doubt
+from zeroshift.image.tensors import to_pictures, to_tensor
 from zeroshift.methods import METHODS
 from zeroshift.running.from_noise import latent_shape
 
@@ -57,6 +60,19 @@ def test_it_samples_as_diffusers_does_without_guidance(turbo):
     theirs, ours = pipeline("a cat", **told).images[0], editor.generate("a cat")
     assert pipeline.scheduler.timesteps.tolist() == [999, 749, 499, 249]
     assert np.abs(np.asarray(ours, int) - np.asarray(theirs, int)).max() <= 1
+
+
+@pytest.mark.parametrize("steps", [3, 8])
+def test_few_steps_of_edit_friendly_noise_return_the_photograph_and_edit_it(turbo, steps):
+    editor = load(turbo, device="cpu", cache=False)
+    options = {"steps": steps, "inversion": {"kind": "edit-friendly", "skip": 0.25, "noise_shift": 200}}
+    photograph = Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8))
+    request = Request(make_task("cat", "dog"), editor.method("ddim", options))
+    *_, done = editor.run([Photo.of(photograph)], [request], reconstruct=True)
+    (coded,) = to_pictures(editor.backbone.decode(editor.backbone.encode(to_tensor([photograph]))))
+    result = done.results[0][0]
+    still, moved = (np.asarray(one, int) - np.asarray(coded, int) for one in (result.reconstruction, result.native))
+    assert np.abs(still).max() <= 1 < np.abs(moved).max()
 
 
 def test_the_command_line_samples_so(turbo, tmp_path, capsys):
