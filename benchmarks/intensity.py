@@ -3,8 +3,8 @@
 PICTURES is a folder of photographs of SOURCE; both are animals that the ImageNet network knows (cat, dog, lion, tiger,
 cheetah). Prints of every method, for every strength, how probable TARGET is where it is that or SOURCE, and how far the
 edit is from the photograph, root mean square; and how strength and each of the two go together: Spearman's rank
-correlation, the mean over pictures (that change at all), and that of the means over all pictures; the same of probabilities to a percent,
-as finer differences of a network that is sure say nothing. Needs zeroshift[eval].
+correlation, the mean over pictures that change at all, and that of the means over all pictures; and the same of
+probabilities to a percent, as finer differences of a network that is sure say nothing. Needs zeroshift[eval].
 """
 
 import math
