@@ -45,7 +45,7 @@ def main(words: Sequence[str] | None = None) -> None:
     """Print the table."""
     asked = argparse.ArgumentParser(prog="python -m benchmarks.solvers")
     asked.add_argument("--count", type=int, default=3, help="noises", metavar="N")
-    asked.add_argument("--fine", type=int, default=300, help="steps that stand for the truth", metavar="N")
+    asked.add_argument("--fine", type=int, default=250, help="steps that stand for the truth", metavar="N")
     given = asked.parse_args(words)
     backbone = load_backbone(device="cpu", precision="fp32")
     assert isinstance(backbone, StableDiffusion)
