@@ -29,7 +29,8 @@ def command_lines() -> dict[str, list[str]]:
             for part in ("make", "show", "list", "compose", "import", "export")
         }
         | {f"cache-{part}": ["cache", part, "--help"] for part in ("list", "size", "clear")}
-        | {f"distill-{part}": ["distill", part, "--help"] for part in ("collect", "train")}
+        | {"edit-student": ["edit", "--student", "FOLDER", "--help"]}
+        | {f"distill-{part}": ["distill", part, "--help"] for part in ("collect", "train", "export")}
         | {f"bench-{part}": ["bench", part, "--help"] for part in ("run", "score", "report", "papers")}
     )
 

@@ -82,18 +82,51 @@ def chooser(
         Unsupported: the subject shall be found, and the model has no finder.
         ImageError: it is no region.
     """
-    choose = _chooser(editor, fit, region, whole, allowed)
-    own = editor.backbone.size
+    backbone = editor.backbone
+    frames = Frames(backbone.identity.name, backbone.size, backbone.multiple, editor.default_fit, editor.finder)
+    return choosing(frames, fit, region, whole=whole, size=size, allowed=allowed)
+
+
+@dataclass(frozen=True)
+class Frames:
+    """What is known of the frames of a model."""
+
+    name: str
+    """the model's"""
+    size: int
+    """side in pixels of the usual one"""
+    multiple: int
+    """of which every side is one"""
+    usual: Fit
+    finder: SubjectFinder | None
+
+
+def choosing(
+    frames: Frames,
+    fit: Fit | None,
+    region: str | Region | None,
+    *,
+    whole: bool = False,
+    size: int | None = None,
+    allowed: Allowed | None = None,
+) -> Choose:
+    """The same as ``chooser`` for any model's frames.
+
+    Raises:
+        Unsupported: the subject shall be found, and the model has no finder.
+        ImageError: it is no region.
+    """
+    choose, own = _chooser(frames, fit, region, whole, allowed), frames.size
     return choose if size is None else lambda photo: replace(choose(photo), size=None if size == own else size)
 
 
 def _chooser(
-    editor: "Editor", fit: Fit | None, region: str | Region | None, whole: bool, allowed: Allowed | None
+    frames: Frames, fit: Fit | None, region: str | Region | None, whole: bool, allowed: Allowed | None
 ) -> Choose:
-    finder, usual, size = editor.finder, fit or editor.default_fit, editor.backbone.size
+    finder, usual, size = frames.finder, fit or frames.usual, frames.size
     if region == "auto" and finder is None:
         raise Unsupported(
-            f"The model {editor.backbone.identity.name} has no finder of subjects, so it cannot choose the `region`; "
+            f"The model {frames.name} has no finder of subjects, so it cannot choose the `region`; "
             "give it as X,Y,W,H, or load the model with a `finder`."
         )
     if region == "none" or (region is None and (fit is not None or finder is None)):
@@ -103,7 +136,7 @@ def _chooser(
         if allowed is not None:
             return lambda photo: around(allowed(photo), fit or "aspect", usual, size)
         if region is None and whole:
-            return lambda photo: all_of(finder, photo.image, size, editor.backbone.multiple)
+            return lambda photo: all_of(finder, photo.image, size, frames.multiple)
         return lambda photo: found(finder, photo.image, fit or "aspect", usual, size)
     wanted = Region.parse(region) if isinstance(region, str) else region
     return lambda photo: Choice(fit or "aspect", wanted.box(photo.image.size))

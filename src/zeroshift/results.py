@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 from PIL import Image
@@ -155,7 +155,14 @@ def framed(backbone: Backbone, photos: Iterable[Photo], fit: Fit, region: Where 
     return [framed_as(backbone, photo, Choice(fit, where(photo.image))) for photo in photos]
 
 
-def framed_as(backbone: Backbone, photo: Photo, choice: Choice) -> FramedPhoto:
+class Sized(Protocol):
+    """What is known of a model's frames: their side, and of what every side is a multiple, in pixels."""
+
+    size: int
+    multiple: int
+
+
+def framed_as(backbone: Backbone | Sized, photo: Photo, choice: Choice) -> FramedPhoto:
     """Bring a photograph to the model's frame, or the part of it that was chosen.
 
     Raises:

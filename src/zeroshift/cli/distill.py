@@ -1,4 +1,4 @@
-"""``zeroshift distill``: ``collect`` and ``train``."""
+"""``zeroshift distill``: ``collect``; ``distill_train`` and ``distill_export`` have the other sub-verbs."""
 
 import json
 from collections.abc import Generator, Sequence
@@ -11,6 +11,7 @@ from cyclopts.validators import Number
 from pydantic import TypeAdapter, ValidationError
 
 from zeroshift.cli.cache import DEFAULT_CACHE, CacheFlags
+from zeroshift.cli.distill_export import export
 from zeroshift.cli.distill_train import train_verb
 from zeroshift.cli.editing import numbers_of
 from zeroshift.cli.files import REGION, Recursive
@@ -52,10 +53,11 @@ def command(tokens: Sequence[str]) -> App:
     return with_sub_verbs(
         "distill",
         "Distil an edit into a small network that makes it in milliseconds: collect pairs, train a student.",
-        "collect|train [OPTIONS]",
+        "collect|train|export [OPTIONS]",
         [
             (verb, "collect", "PHOTOGRAPHS... --source TEXT --target TEXT -o FOLDER [OPTIONS]"),
             (train_verb(), "train", "PAIRS... -o FOLDER [OPTIONS]"),
+            (export, "export", "STUDENT -o FILE.onnx|FILE.html [OPTIONS]"),
         ],
     )
 

@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 from zeroshift.asked.edits import EditSpec
 from zeroshift.cli.cache import DEFAULT_CACHE, CacheFlags
 from zeroshift.cli.concluding import conclude
+from zeroshift.cli.edit_student import edit as edit_by_student
 from zeroshift.cli.editing import asked_for, check_all, photographs_of, written_files
 from zeroshift.cli.files import DEFAULT_PHOTOGRAPHS, DEFAULT_RESULTS, PhotographFlags, ResultFlags
 from zeroshift.cli.flags import Flag, Given, with_flags
@@ -38,7 +39,9 @@ if TYPE_CHECKING:
 
 
 def command(tokens: Sequence[str]) -> App:
-    """The verb with the options of the method and of the kinds of parts that ``tokens`` name."""
+    """The verb with the options of the method and of the kinds of parts that ``tokens`` name, or those of a student."""
+    if any(token.partition("=")[0] == "--student" for token in tokens):
+        return as_app(edit_by_student, "edit", "edit IMAGE... --student FOLDER --target TEXT [OPTIONS]")
     method, flags = flags_for(tokens)
     verb = with_flags(edit, flags, f"Options of {method.name}", REMARK)
     return as_app(verb, "edit", "edit [IMAGE...] [--source TEXT] --target TEXT [OPTIONS]")

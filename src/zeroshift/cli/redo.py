@@ -1,9 +1,10 @@
 """``zeroshift redo``."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
@@ -13,10 +14,19 @@ from zeroshift.cli.progress import follow, waiting
 from zeroshift.cli.recipes import check_vgg, mask_of, model_flags, original, saved_direction
 from zeroshift.cli.shared import DEFAULT_LOUDNESS, Loras, Loudness, Output, Overwrite, Text, Vgg, as_app
 from zeroshift.cli.streams import STDOUT
+from zeroshift.cli.wrong import Wrong
 from zeroshift.image import load_image, read_recipe
 from zeroshift.image.save import FORMATS
-from zeroshift.recipe import parse_recipe
+from zeroshift.recipe import EditRecipe, parse_recipe
 from zeroshift.redo import remade_bytes, replay, result_of, why_different
+from zeroshift.sentences import printable
+
+if TYPE_CHECKING:
+    from zeroshift.image import Photo
+    from zeroshift.results import Result
+
+BY_STUDENT = "student"
+"""the method of recipes whose pictures a student made"""
 
 
 def command(tokens: Sequence[str]) -> App:
@@ -34,6 +44,7 @@ def redo(
     segmenter: Annotated[
         Path | None, Parameter(help="the segmentation model that found its mask, if one did", metavar="FOLDER|FILE")
     ] = None,
+    student: Annotated[Path | None, Parameter(help="the student that made it, if one did", metavar="FOLDER")] = None,
     model: Annotated[Text | None, Parameter(help="its model, if that is not the shipped one")] = None,
     clip: Annotated[Text | None, Parameter(help="its separate CLIP, if it had one")] = None,
     lora: Loras = (),
@@ -57,19 +68,43 @@ def redo(
     check_apart([*read, ("the edit direction", told), ("the mask", shown)], [path])
     (path,) = settled([path], overwrite, loud)
     check_picture(path)
-    from zeroshift.loading import open_segmenter
-
-    with waiting("loading the model", loud.silent):
-        editor = model_flags(recipe, edited, model, clip, lora, cache_dir).open(vgg, cache.place)
-    if segmenter is not None:
-        editor = replace(editor, segmenter=open_segmenter(segmenter, editor.backbone.device))
     photo = None if source is None else load_image(source, max_megapixels=float("inf"))
     where = None if shown is None else load_image(shown, max_megapixels=float("inf"))
-    last, seconds = follow(replay(editor, recipe, photo, along, where), loud.silent)
-    result = result_of(recipe, last)
+    if isinstance(recipe, EditRecipe) and recipe.method == BY_STUDENT:
+        begun = time.perf_counter()
+        result, seconds = by_student(recipe, edited, student, photo, where), time.perf_counter() - begun
+    else:
+        from zeroshift.loading import open_segmenter
+
+        with waiting("loading the model", loud.silent):
+            editor = model_flags(recipe, edited, model, clip, lora, cache_dir).open(vgg, cache.place)
+        if segmenter is not None:
+            editor = replace(editor, segmenter=open_segmenter(segmenter, editor.backbone.device))
+        last, seconds = follow(replay(editor, recipe, photo, along, where), loud.silent)
+        result = result_of(recipe, last)
     before = edited.read_bytes()
     again = remade_bytes(recipe, written, result, before, FORMATS.get(kept.suffix.lower(), "PNG"), photo)
     put(again, path)
     same = again == before
     remark = "the same bytes" if same else why_different(recipe, result.recipe)
     tell(path, seconds, {"same_bytes": same}, loud, f"; {remark}")
+
+
+def by_student(
+    recipe: EditRecipe, edited: Path, student: Path | None, photo: "Photo | None", mask: "Photo | None"
+) -> "Result":
+    """The picture of a student made again.
+
+    Raises:
+        Wrong: the student is not named.
+        ValueError: the student, the photograph or the mask is another one.
+    """
+    from zeroshift.distillation.editing import replayed
+    from zeroshift.distillation.opening import open_editor
+
+    if student is None:
+        name = printable(recipe.model.name)
+        raise Wrong(f"{edited} was made by the student {name}; say where that is with --student: a folder.")
+    if photo is None:
+        raise ValueError(f"{edited} was made of a photograph that its recipe does not name; edit anew.")
+    return replayed(open_editor(student, recipe.threads), recipe, photo, mask)

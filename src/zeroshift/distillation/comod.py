@@ -37,7 +37,7 @@ class CoModulated(nn.Module, PyTorchModelHubMixin):
         ValueError: there is no such size.
     """
 
-    architecture = "co-mod"
+    architecture: str = "co-mod"
 
     def __init__(
         self, directions: list[list[str]], size: int = 128, channels: int = 512, styles: int = 512, layers: int = 8

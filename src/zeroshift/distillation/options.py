@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-MAY_CHANGE = {"minutes", "steps", "processes", "strips_every"}
+MAY_CHANGE = {"minutes", "steps", "processes", "strips_every", "save_every"}
 """options that may change when a training goes on"""
 
 
@@ -51,5 +51,7 @@ class DistillOptions:
     """processes or devices, each with a batch of its own"""
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     """seed of everything random"""
+    save_every: Annotated[float, Field(ge=0)] = 3.0
+    """minutes between checkpoints: a kill loses no more"""
     strips_every: Annotated[float, Field(gt=0)] = 5.0
     """minutes between the strips of samples that are written"""

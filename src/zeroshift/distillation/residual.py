@@ -18,7 +18,7 @@ class Residual(nn.Module, PyTorchModelHubMixin):
         blocks: residual blocks at each of these, on the way down as on the way up, at the last once.
     """
 
-    architecture = "residual"
+    architecture: str = "residual"
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Strips of samples that are written while a student trains, and the curves of its losses."""
+"""What is written while a student trains: checkpoints, strips of samples, and the curves of its losses."""
 
 import csv
 import time
@@ -19,6 +19,19 @@ from zeroshift.image.tensors import to_pictures, to_png, to_tensor
 INTENSITIES = (0.25, 0.5, 0.75, 1.0)
 ROWS = 8
 """examples of a strip, as many of each direction"""
+
+
+class Saves(Callback):
+    """Write a checkpoint every few minutes; Lightning's own does so only where it takes the steps itself."""
+
+    def __init__(self, path: Path, seconds: float) -> None:
+        self.path, self.seconds, self.last = path, seconds, time.monotonic()
+
+    def on_train_batch_end(self, trainer: Any, *_: object) -> None:
+        due = trainer.strategy.broadcast(time.monotonic() - self.last >= self.seconds)
+        if due:
+            self.last = time.monotonic()
+            trainer.save_checkpoint(self.path, weights_only=False)
 
 
 class Strips(Callback):

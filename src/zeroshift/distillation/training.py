@@ -1,11 +1,11 @@
 """Training a student on pairs, resumable, and saving it."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from pathlib import Path
 
 import torch
 
+from zeroshift.distillation.card import card
 from zeroshift.distillation.comod import CoModulated
 from zeroshift.distillation.comod_learning import CoModStage
 from zeroshift.distillation.examples import Examples, open_examples
@@ -15,7 +15,8 @@ from zeroshift.distillation.parts import laid
 from zeroshift.distillation.reals import reals_of
 from zeroshift.distillation.residual import Residual
 from zeroshift.distillation.stage import DistillStage, stage_options
-from zeroshift.distillation.strips import Strips
+from zeroshift.distillation.strips import Saves, Strips
+from zeroshift.distillation.students import save_student
 from zeroshift.miniature.training.loop import Report, fit
 from zeroshift.miniature.training.run_folder import check_free, parted, remember
 
@@ -55,12 +56,13 @@ def train(
         options.seed,
         options.precision,
         options.processes,
-        timedelta(minutes=3),
-        [Strips(examples, run / "strips", options.strips_every)],
+        beside=[
+            Saves(run / STUDENT / "last.ckpt", 60 * options.save_every),
+            Strips(examples, run / "strips", options.strips_every),
+        ],
     )
     laid(student, torch.contiguous_format)
-    out.mkdir(parents=True, exist_ok=True)
-    student.half().save_pretrained(out)
+    save_student(student, out, card(student, folders, examples, options))
     say(f"saved {out}")
 
 

@@ -1,0 +1,138 @@
+"""``zeroshift edit --student``: edits by a distilled network, which needs no diffusion model."""
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from zeroshift.asked.edits import EditSpec
+from zeroshift.cli.delivery import Place, deliver, finished, write_sheet
+from zeroshift.cli.editing import Photograph, Written, numbers_of, photographs_of, written_files
+from zeroshift.cli.files import DEFAULT_PHOTOGRAPHS, DEFAULT_RESULTS, PhotographFlags, ResultFlags
+from zeroshift.cli.numbers import check_threads
+from zeroshift.cli.shared import DEFAULT_LOUDNESS, Loudness, Text
+from zeroshift.cli.wrong import Wrong, usage
+from zeroshift.image import load_image
+
+if TYPE_CHECKING:
+    from zeroshift.distillation.editing import StudentEditor, StudentSpec
+
+IDLE = ("segmenter", "detail", "batch", "inversion_file", "keep_going")
+"""options of photographs that mean nothing to a student"""
+
+
+def edit(
+    *images: Annotated[Path, Parameter(help="photographs, folders or patterns, or -")],
+    student: Annotated[Path, Parameter(help="folder of a student, or its hub id", metavar="FOLDER")],
+    target: Annotated[Text, Parameter(help="what it shall show: a word that the student knows a way to")],
+    source: Annotated[Text | None, Parameter(help="what it shows [default the only way to the target]")] = None,
+    strength: Annotated[
+        Text,
+        Parameter(
+            name=["--strength", "--strengths"],
+            help="how much of the edit, 0 to 1: 0 is the photograph; several as in 0.5,1",
+            metavar="X,X",
+        ),
+    ] = "1",
+    threads: Annotated[int | None, Parameter(help="CPU threads", metavar="N", validator=Number(gte=1))] = None,
+    photographs: PhotographFlags = DEFAULT_PHOTOGRAPHS,
+    results: ResultFlags = DEFAULT_RESULTS,
+    loud: Loudness = DEFAULT_LOUDNESS,
+) -> None:
+    """Translate photographs by a student, a small network that learned an edit (zeroshift distill): in milliseconds.
+
+    The part that is edited, masks, recipes and files are those of every other edit.
+    """
+    check_threads(threads)
+    if not images:
+        raise Wrong("A student edits photographs, and none is given; give one.")
+    photographs.check(len(images))
+    results.check()
+    check_idle(photographs, results)
+    strengths = numbers_of(strength)
+    found = photographs_of(images, photographs, results.output)
+    with usage():
+        specs = [spec_of(source, target, one, photographs, named=len(strengths) > 1) for one in strengths]
+    written = written_files(found, [spec for spec, _ in specs], None, photographs, results)
+    from zeroshift.distillation.opening import open_editor
+
+    with usage():
+        editor = open_editor(student, threads)
+        editor.student.number(source, target)
+    carry_out(editor, student, found, [asked for _, asked in specs], written, photographs, results, loud)
+    if written.sheet is not None:
+        write_sheet(found, [spec for spec, _ in specs], written.results, written.sheet)
+
+
+def check_idle(photographs: PhotographFlags, results: ResultFlags) -> None:
+    """Refuse options that are about a diffusion model's work.
+
+    Raises:
+        Wrong: there is one.
+    """
+    idle = [name for name in IDLE if getattr(photographs, name) not in (None, False)]
+    idle += ["previews"] * (results.previews is not None)
+    if str(photographs.mask) == "auto":
+        idle.append("mask auto")
+    if idle:
+        named = " and ".join(f"--{name.replace('_', '-')}" for name in idle)
+        raise Wrong(f"{named} mean nothing to a student, which makes its edit in one pass; leave that out.")
+
+
+def spec_of(
+    source: str | None, target: str, strength: float, photographs: PhotographFlags, *, named: bool
+) -> "tuple[EditSpec, StudentSpec]":
+    """An edit as its files are named, and as the student is asked.
+
+    Raises:
+        ValueError: a value is out of range.
+    """
+    from zeroshift.distillation.editing import METHOD, StudentSpec
+
+    options = {"conditioning": {"strength": strength}} if named else {}
+    spec = EditSpec(target=target, source=source, method=METHOD, options=options, region=photographs.region)
+    if not 0 <= strength <= 1:
+        raise ValueError(f"A student's `strength` is from 0 to 1, not {strength:g}.")
+    framed = {name: getattr(photographs, name) for name in ("fit", "region", "size", "soft")}
+    return spec, StudentSpec(target=target, source=source, intensity=strength, **framed)
+
+
+def carry_out(
+    editor: "StudentEditor",
+    student: Path,
+    found: Sequence[Photograph],
+    asked: "Sequence[StudentSpec]",
+    written: Written,
+    photographs: PhotographFlags,
+    results: ResultFlags,
+    loud: Loudness,
+) -> None:
+    """Edit one photograph after another and write the results."""
+    said, picture = photographs.masked()
+    mask = picture if picture is not None else "alpha" if said == "alpha" else None
+    for place, photograph, spec in places(found, asked, written, photographs, results):
+        begun = time.perf_counter()
+        photo = load_image(photograph.source, photographs.megapixels)
+        frame = editor.framed(photo, spec, mask)
+        result = editor.edit_framed(frame, spec)
+        made = finished(place, frame, result, results, None)
+        deliver(made, place, time.perf_counter() - begun, "" if result.part is None else f"; {result.part}", loud)
+
+
+def places(
+    found: Sequence[Photograph],
+    asked: "Sequence[StudentSpec]",
+    written: Written,
+    photographs: PhotographFlags,
+    results: ResultFlags,
+) -> "Iterator[tuple[Place, Photograph, StudentSpec]]":
+    """Yield every edit that is to be made, with where it goes."""
+    for k, photograph in enumerate(found):
+        for n, spec in enumerate(asked):
+            at = k * len(asked) + n
+            file, beside = written.results[at], written.beside[at] if written.beside else None
+            if not (results.skip_existing and file.exists()):
+                yield Place(photograph, file, beside, None, photographs.mask_file), photograph, spec

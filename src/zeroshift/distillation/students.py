@@ -1,0 +1,92 @@
+"""Students as folders: ``config.json`` and ``model.safetensors``, as huggingface_hub writes them."""
+
+import copy
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from huggingface_hub import snapshot_download
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from zeroshift.distillation.comod import CoModulated
+from zeroshift.distillation.parts import laid
+from zeroshift.distillation.residual import Residual, mask
+from zeroshift.files import sha256_of, write_atomically
+
+FILES = ("config.json", "model.safetensors")
+KINDS: dict[str, type[Residual] | type[CoModulated]] = {kind.architecture: kind for kind in (Residual, CoModulated)}
+
+
+@dataclass(frozen=True, eq=False)
+class Student:
+    """A trained network that makes an edit in one pass."""
+
+    network: Residual | CoModulated
+    """in evaluation mode"""
+    name: str
+    """of its folder, or its hub id"""
+    sha256: str
+    """of its two files"""
+
+    @property
+    def directions(self) -> list[tuple[str, ...]]:
+        """Pairs of words, source and target, that it knows."""
+        return self.network.directions
+
+    def number(self, source: str | None, target: str) -> int:
+        """Which direction leads to a target; without a source the only one that does.
+
+        Raises:
+            ValueError: none does, or several do.
+        """
+        ways = [n for n, (a, b) in enumerate(self.directions) if b == target and source in (None, a)]
+        if len(ways) == 1:
+            return ways[0]
+        known = ", ".join(f"{a} to {b}" for a, b in self.directions)
+        asked = target if source is None else f"{source} to {target}"
+        if ways:
+            raise ValueError(f"The student {self.name} comes to {target} from several sources ({known}); name one.")
+        raise ValueError(f"The student {self.name} does not know {asked}; it knows {known}.")
+
+    @torch.inference_mode()
+    def edited(self, x: Tensor, direction: int, intensity: float) -> tuple[Tensor, Tensor | None]:
+        """Edits (B, 3, H, W) of pictures in [-1, 1], and where they are, (B, 1, H, W) from 0 to 1, if it says that."""
+        x = x.contiguous(memory_format=torch.channels_last)
+        number, share = torch.full((len(x),), direction), torch.full((len(x),), intensity)
+        if isinstance(self.network, CoModulated):
+            return self.network(x, number, share).clamp(-1, 1), None
+        g, where = self.network.parts(x, number, share)
+        m = mask(where, share)
+        return (x + m * (g - x)).clamp(-1, 1), m
+
+
+def save_student(network: Residual | CoModulated, folder: Path, card: str) -> None:
+    """Write a network in float16, with its ``card`` as README.md."""
+    write_atomically(folder / "README.md", card.encode())
+    config = {**network._hub_mixin_config, "architecture": network.architecture}  # type: ignore[dict-item]
+    copy.deepcopy(network).half().save_pretrained(folder, config=config)
+
+
+def open_student(place: str | Path, revision: str | None = None) -> Student:
+    """A student in a folder or of a hub id, in float32 on the CPU.
+
+    Raises:
+        ValueError: there is none, or its files are damaged.
+    """
+    root = Path(place)
+    if not root.exists() and str(place).count("/") == 1:
+        root = Path(snapshot_download(str(place), revision=revision, allow_patterns=list(FILES)))
+    if missing := [name for name in FILES if not (root / name).is_file()]:
+        raise ValueError(f"{root} is no student: it has no {missing[0]}; give the folder that `distill train` wrote.")
+    try:
+        shape = json.loads((root / FILES[0]).read_text(encoding="utf-8"))
+        network = KINDS[shape.pop("architecture", "residual")](**shape)
+        network.load_state_dict(load_file(root / FILES[1]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
+        raise ValueError(f"The student in {root} is damaged; write it anew ({str(error).splitlines()[0]}).") from error
+    name = root.resolve().name if Path(place).exists() else str(place)
+    sha256 = sha256_of([root / name for name in FILES], root)
+    return Student(laid(network.eval(), torch.channels_last), name, sha256)
