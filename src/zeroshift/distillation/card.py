@@ -28,8 +28,11 @@ A student of zeroshift: one pass of a small network makes an edit that takes its
 | pairs | {pairs} that its filters kept |
 | training | {training} |
 
-```bash
-zeroshift edit photograph.jpg --student FOLDER --target {target}
+```python
+from zeroshift.distillation.editing import StudentSpec
+from zeroshift.distillation.opening import open_editor
+
+open_editor("FOLDER").edit("photograph.jpg", StudentSpec(source="{source}", target="{target}")).image.save("edited.png")
 ```
 
 It edits what its pairs showed, and is not to be trusted with other pictures. Its teacher's licence and that of the
@@ -51,5 +54,6 @@ def card(student: Residual | CoModulated, folders: Sequence[Path], examples: Exa
         teachers=", ".join(teachers),
         pairs=len(examples.pairs),
         training=f"{budget} of batches of {options.batch}, seed {options.seed}",
+        source=examples.directions[0][0],
         target=examples.directions[0][1],
     )
