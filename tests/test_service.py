@@ -90,6 +90,14 @@ def test_an_edit_in_json_and_as_a_picture(client, editor):
     assert np.array_equal(np.asarray(image_of(answer.content)), alone(editor))
 
 
+def test_openais_form_of_an_edit_in_json(client, editor):
+    body = {"images": [{"image_url": data_url()}], "prompt": "cat -> dog", **FEW}
+    (item,) = client.post("/v1/images/edits", json=body).json()["data"]
+    assert np.array_equal(np.asarray(image_of(base64.b64decode(item["b64_json"]))), alone(editor))
+    refused = client.post("/v1/images/edits", json={**body, "images": [{"image_url": "http://localhost/cat.png"}]})
+    assert refused.status_code == 400 and refused.json()["error"]["param"] == "images"
+
+
 def test_a_mask_beside_an_edit(client):
     mask = np.zeros((32, 40), np.uint8)
     mask[:16] = 255
@@ -292,7 +300,7 @@ def test_what_runs_longer_than_the_grace_is_ended(editor):
 
 
 def test_bodies_that_are_too_large(client, served):
-    assert client.post("/v1/edits", content=b"x" * 300_000).status_code == 413
+    assert client.post("/v1/edits", content=b"x" * 30_000_000).status_code == 413
 
     def chunks():
         for _ in range(30):

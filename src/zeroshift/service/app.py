@@ -63,7 +63,8 @@ def guarded(app: FastAPI, keys: Iterable[str] = (), hosts: Iterable[str] = ()) -
     """
     service: Service = app.state.service
     bounded = Bounded(app, service.limits)
-    doorkeeper = Doorkeeper(bounded, tuple(map(digest, keys)), LOOPBACK | {host.lower() for host in hosts})
+    names = LOOPBACK | {host.lower() for host in hosts}
+    doorkeeper = Doorkeeper(bounded, tuple(map(digest, keys)), names, service.limits.upload_seconds)
     return Watched(doorkeeper, service.desk.metrics)
 
 

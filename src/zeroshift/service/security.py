@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import ipaddress
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -68,11 +69,13 @@ class Doorkeeper:
         digests: SHA-256 of the keys; none where no key is needed.
         hosts: names that the service is asked by where there are no keys: a page of another name that resolves to this
             machine is refused.
+        seconds: for the body of a refused request to go by.
     """
 
     app: ASGIApp
     digests: tuple[bytes, ...]
     hosts: frozenset[str]
+    seconds: float
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse, or pass on."""
@@ -83,8 +86,7 @@ class Doorkeeper:
         if refusal is None:
             await self.app(scope, receive, send)
             return
-        while (await receive()).get("more_body"):  # else the answer is lost with the connection
-            pass
+        await let_by(receive, self.seconds)
         await refusal.response()(scope, receive, send)
 
     def refusal(self, scope: Scope) -> Refusal | None:
@@ -141,6 +143,14 @@ def key_in(headers: Headers) -> str:
     return ""
 
 
+async def let_by(receive: Receive, seconds: float) -> None:
+    """Let a body go by, as far as it comes in time: an answer before its end would be lost with the connection."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while (await receive()).get("more_body"):
+                pass
+
+
 @dataclass(frozen=True)
 class Bounded:
     """Ends bodies that are too large or too slow."""
@@ -155,6 +165,7 @@ class Bounded:
             return
         said = Headers(scope=scope).get("content-length", "0")
         if said.isdigit() and int(said) > self.limits.body_bytes:
+            await let_by(receive, self.limits.upload_seconds)
             await self.too_large().response()(scope, receive, send)
             return
         until, taken, whole = asyncio.get_running_loop().time() + self.limits.upload_seconds, 0, False
