@@ -11,6 +11,7 @@ from lightning.pytorch.callbacks import Callback
 from PIL import Image
 from torch import nn
 
+from zeroshift.bench.curves import curve
 from zeroshift.distillation.examples import Examples
 from zeroshift.files import write_atomically
 from zeroshift.image.sheet import sheet
@@ -19,6 +20,7 @@ from zeroshift.image.tensors import to_pictures, to_png, to_tensor
 INTENSITIES = (0.25, 0.5, 0.75, 1.0)
 ROWS = 8
 """examples of a strip, as many of each direction"""
+CURVES = "losses.svg"
 
 
 class Saves(Callback):
@@ -37,14 +39,16 @@ class Saves(Callback):
 class Strips(Callback):
     """Write every few minutes what the student makes of the same few photographs."""
 
-    def __init__(self, examples: Examples, folder: Path, minutes: float) -> None:
-        self.examples, self.folder, self.seconds, self.last = examples, folder, 60 * minutes, time.monotonic()
+    def __init__(self, examples: Examples, folder: Path, log: Path, minutes: float) -> None:
+        self.examples, self.folder, self.log = examples, folder, log
+        self.seconds, self.last = 60 * minutes, time.monotonic()
 
     def on_train_batch_end(self, trainer: Any, module: Any, *_: object) -> None:
         if trainer.global_rank == 0 and time.monotonic() - self.last >= self.seconds:
             self.last = time.monotonic()
             picture = strip(module.student, self.examples)
             write_atomically(self.folder / f"{trainer.global_step:06}.png", to_png(picture))
+            draw_losses(self.log, self.folder / CURVES)
 
 
 @torch.no_grad()
@@ -67,6 +71,17 @@ def first_of_each(examples: Examples) -> list[int]:
     each = max(1, ROWS // len(examples.directions))
     places = [[k for k, n in enumerate(examples.numbers) if n == d] for d in range(len(examples.directions))]
     return [k for own in places for k in own[:each]]
+
+
+def draw_losses(log: Path, file: Path) -> None:
+    """Draw every loss that a training logged, as a share of its own largest value, since each has its own scale."""
+    lines = {}
+    for name, points in losses(log).items():
+        drawn = smoothed(points)
+        largest = max(abs(value) for _, value in drawn) or 1.0
+        lines[name] = [(step, value / largest, f"{name} {value:.4g} at step {step:g}") for step, value in drawn]
+    if lines:  # a short training logs none
+        write_atomically(file, curve(lines, "step", "share of the largest").encode())
 
 
 def losses(folder: Path) -> dict[str, list[tuple[float, float]]]:

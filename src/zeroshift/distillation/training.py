@@ -15,13 +15,13 @@ from zeroshift.distillation.parts import laid
 from zeroshift.distillation.reals import reals_of
 from zeroshift.distillation.residual import Residual
 from zeroshift.distillation.stage import DistillStage, stage_options
-from zeroshift.distillation.strips import Saves, Strips
+from zeroshift.distillation.strips import CURVES, Saves, Strips, draw_losses
 from zeroshift.distillation.students import save_student
 from zeroshift.miniature.training.loop import Report, fit
 from zeroshift.miniature.training.run_folder import check_free, parted, remember
 
-STUDENT = "student"
-"""the folder of checkpoints inside a run's"""
+STRIPS, STUDENT = "strips", "student"
+"""folders of a run: samples, and checkpoints with the log"""
 
 
 def train(
@@ -58,9 +58,10 @@ def train(
         options.processes,
         beside=[
             Saves(run / STUDENT / "last.ckpt", 60 * options.save_every),
-            Strips(examples, run / "strips", options.strips_every),
+            Strips(examples, run / STRIPS, run / STUDENT, options.strips_every),
         ],
     )
+    draw_losses(run / STUDENT, run / STRIPS / CURVES)
     laid(student, torch.contiguous_format)
     save_student(student, out, card(student, folders, examples, options))
     say(f"saved {out}")
