@@ -73,7 +73,7 @@ def test_every_third_step(capsys, checkpoint, tmp_path, decoded):
     asked = (*words, "--steps", "10", "--lambda-xa", "0", "--inversion", "noised", "--noise-strength", "0.7")
     done = call(capsys, "edit", *asked, "--previews", "deep/way", "--preview-every", "3", "--json")
     assert json.loads(done.out)["recipe"]["command"] == "edit"
-    assert files(tmp_path / "deep/way") == [f"cat-dog-{USUAL}-3.png", f"cat-dog-{USUAL}-6.png"]  # of 7
+    assert files(tmp_path / "deep/way") == [f"cat-dog-pix2pix-zero-noised-0-{n}.png" for n in (3, 6)]  # of 7
     assert decoded == [1, 1, 1, 1]
 
 

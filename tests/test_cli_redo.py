@@ -42,7 +42,10 @@ CASES = {
     ),
     "prompts": (["cat.png", "-o", "made/a.png", "--target", "a drawing of a fox"], ["made/a.png"]),
     "seed and fit": (["cat.png", "-o", "made/a.png", "--seed", "7", "--fit", "pad"], ["made/a.png"]),
-    "noised": (["cat.png", "tom.png", "-o", "made", "--inversion", "noised"], [f"made/tom-dog-{USUAL}.png"]),
+    "noised": (
+        ["cat.png", "tom.png", "-o", "made", "--inversion", "noised"],
+        ["made/tom-dog-pix2pix-zero-noised-0.png"],
+    ),
     "a method of other parts": (
         ["cat.png", "-o", "made/a.png", "--method", "ddim", *SWAPPED, "--extras", "sampling-noise", "--eta", "1"],
         ["made/a.png"],
