@@ -31,8 +31,9 @@ def folder(tmp_path_factory) -> Path:
         network.out.weight[3] = 0
         network.out.weight[3, -3:, 1, 1] = 20.0  # where the photograph is light
         network.out.bias[3] = -10.0
-    save_student(network, tmp_path_factory.mktemp("student") / "tiny", "a card")
-    return tmp_path_factory.getbasetemp() / "student0/tiny"
+    folder = tmp_path_factory.mktemp("student") / "tiny"
+    save_student(network, folder, "a card")
+    return folder
 
 
 @pytest.fixture
