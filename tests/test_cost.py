@@ -85,6 +85,7 @@ def test_steps_of_every_method_that_leave_the_same_notes_on_a_sketch_cost_the_sa
     assert all(len({real[i - trajectory.first] for i in kind}) == 1 for kind in kinds)
 
 
+@pytest.mark.slow
 def test_shapes_alone_count_what_a_network_does(tiny, checkpoint):
     method = Pix2PixZero(steps=2, inversion=REGULARISED, conditioning=FEW)
     cost = measure(method, model=checkpoint)
@@ -222,6 +223,7 @@ def test_configurations_of_the_hub(checkpoint, tmp_path):
         measure(SHORT, model="owner/other", cache_dir=tmp_path)
 
 
+@pytest.mark.slow
 def test_pix2pix_zero_on_stable_diffusion_stays_below_its_bars():
     cost = measure(Pix2PixZero(steps=50))
     assert cost.unet_forward_tflop == pytest.approx(0.803, abs=5e-4)

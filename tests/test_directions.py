@@ -432,6 +432,7 @@ def longer(checkpoint: Path, folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_papers_tasks_are_commands_that_run(capsys, checkpoint, tmp_path, monkeypatch):
     commands, checkpoint = documented("direction make"), longer(checkpoint, tmp_path / "longer")
     assert len(commands) == 9

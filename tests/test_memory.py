@@ -104,6 +104,7 @@ def test_need_grows_with_pixels_and_precision_and_what_is_differentiated(tiny, t
     assert need(tiny_xl, [guided], (32, 32)) > 0
 
 
+@pytest.mark.slow
 def test_maps_that_an_inversion_keeps_are_counted_for_all_steps(tiny):
     kept = AttentionGuidance(maps_from="inversion")
     few, many = (need(tiny, [method(steps=n, control=kept)], (32, 32)) for n in (2, 52))

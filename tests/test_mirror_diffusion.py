@@ -142,6 +142,7 @@ def test_an_edit_needs_one_row_of_the_source_and_passes_only_where_cycles_are(ti
     assert sorted(rows) == [1] * STEPS + [2] * (2 * STEPS + 4)
 
 
+@pytest.mark.slow
 def test_every_rewrite_costs_a_pass_there_and_back(tiny):
     """And a step without one a single pass, as each inversion step does."""
     never, unit = {"stop_loss": 0.0, "stop_rise": 0.0}, forward_flops(tiny, clean(1))

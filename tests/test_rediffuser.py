@@ -81,6 +81,7 @@ def test_source_maps_alone_are_pix2pix_zero(backbone, photograph, regeneration, 
 
 
 @pytest.mark.parametrize("regeneration", ["shared", pytest.param("chain", marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_savings_change_the_edit_and_cost_less(tiny, regeneration):
     def run(**options: object) -> tuple[Tensor, int]:
         step, flops = counted(lambda: translated(tiny, rediffuser(regeneration=regeneration, **options), clean(1)))

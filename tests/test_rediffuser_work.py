@@ -82,6 +82,7 @@ def test_maps_of_three_steps_are_held_and_no_more(tiny):
     assert maps_held(tiny, chosen, clean(1)) == (3, 4 * 3 * 3 * values)
 
 
+@pytest.mark.slow
 def test_cost_is_pix2pix_zeros_and_two_source_rows(tiny):
     plain, unit = Pix2PixZero(steps=8, inversion=DDIMInversion()), forward_flops(tiny, clean(1))
     ours, theirs = (count(tiny, m, clean(1)) for m in (replace(rediffuser(), steps=8), plain))
@@ -116,6 +117,7 @@ def test_a_run_that_is_one_edits_own_is_shared_with_no_further_target(options, s
     assert shares_source(rediffuser(**options)) is shares
 
 
+@pytest.mark.slow
 def test_there_is_no_cost_of_a_further_target_where_none_can_share_the_run(checkpoint):
     alone, shared = (replace(rediffuser(cooperative=kind), steps=1) for kind in ("latent-blend", "none"))
     assert measure(alone, model=checkpoint).further_target_sf is None

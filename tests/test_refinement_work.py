@@ -65,6 +65,7 @@ def test_extended_counts_equal_a_real_run_of_every_step(tiny, name):
     assert found == pytest.approx(done, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_shapes_alone_count_as_much(tiny, checkpoint):
     everything = (*COUNTED["clip"], SamplingNoise(), *COUNTED["final"])
     method = replace(PLAIN, steps=1, guidance_scale=1.0, extras=everything)

@@ -63,6 +63,7 @@ def edited(backbone: Backbone, chosen: Pix2PixZero) -> bytes:
 
 
 @pytest.mark.parametrize("chosen", GUIDED, ids=lambda m: m.name)
+@pytest.mark.slow
 def test_saving_changes_no_byte_of_a_picture_that_one_tile_holds(low, chosen):
     high = replace(low, saving=Saving("high"))
     assert edited(low, chosen) == edited(high, chosen)
@@ -176,6 +177,7 @@ def test_auto_saves_where_memory_runs_out_for_one_picture():
     assert decoded == [1, 1]
 
 
+@pytest.mark.slow
 def test_prompts_are_generated_as_many_together_as_have_room(tiny, monkeypatch):
     editor, prompts = Editor(tiny, {}), ["a cat", "a dog", "a photo of a cat"]
     counted = need_to_generate(tiny, 5.0)

@@ -104,6 +104,7 @@ COUNTED = [
 
 
 @pytest.mark.parametrize("inversion", COUNTED, ids=lambda inversion: inversion.kind)
+@pytest.mark.slow
 def test_extended_counts_equal_a_real_run(tiny, inversion):
     method, x0 = DDIM(steps=5, guidance_scale=7.5, inversion=inversion), clean(1)
     real = counted(lambda: inverted(tiny, method, x0))[1] - counted(lambda: prompts(tiny))[1]
@@ -111,6 +112,7 @@ def test_extended_counts_equal_a_real_run(tiny, inversion):
 
 
 @pytest.mark.parametrize("inversion", COUNTED, ids=lambda inversion: inversion.kind)
+@pytest.mark.slow
 def test_shapes_alone_count_the_same(tiny, checkpoint, inversion):
     """On the meta device a loss has no value, so that none stops the optimisation."""
     method = DDIM(steps=1, guidance_scale=7.5, inversion=replace(inversion, stop_loss=1e6))

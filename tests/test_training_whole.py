@@ -76,6 +76,7 @@ def test_a_whole_training_makes_a_model_that_loads(trained):
     assert seen.shape == said.shape and (backbone.clip.mean, backbone.clip.deviation) == ((0.5, 0.5, 0.5),) * 2
 
 
+@pytest.mark.slow
 def test_a_training_goes_on_after_a_kill_between_saving_and_renaming(folder, trained, tmp_path):
     run, said = tmp_path / "run", []
     shutil.copytree(trained[0] / "run", run)
@@ -120,6 +121,7 @@ def test_another_training_is_not_taken_for_this_one(folder, trained, tmp_path):
     assert json.loads((run / "job.json").read_text())["size"] == 32
 
 
+@pytest.mark.slow
 def test_the_denoiser_alone_goes_on(folder, trained, tmp_path):
     options, said = replace(TINY, autoencoder_steps=0, denoiser_steps=1), []
     train(folder, tmp_path / "model", Job(options, tmp_path / "run", trained[0] / "model", said.append))

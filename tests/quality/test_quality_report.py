@@ -37,6 +37,7 @@ def size_of(picture: Path) -> tuple[int, int]:
         return image.size
 
 
+@pytest.mark.slow
 def test_the_report_is_written_and_repeats(model: Path, coated: Path, tmp_path: Path) -> None:
     first = finished(report(model, coated, tmp_path / "a", replace(FEW, bench_test=True), 2.0))
     figures = first.figures
