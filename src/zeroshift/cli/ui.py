@@ -1,5 +1,6 @@
 """``zeroshift ui``."""
 
+import signal
 import time
 from collections.abc import Sequence
 from typing import Annotated
@@ -44,6 +45,7 @@ def ui(
     except OSError as error:
         where = "any port from 7860 on" if port is None else f"port {port}"
         raise Wrong(f"Nothing can listen at {where}: other programs do; give another --port.") from error
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stop by the system deletes them as well
     print(f"{page.local_url} is the page (model loaded in {seconds:.1f} s). Ctrl-C ends it.", flush=True)
     try:
         while True:
