@@ -29,6 +29,7 @@ from zeroshift.ui.asking import Fields, asked_for, laid_out, where_of
 from zeroshift.ui.controls import put, read, sections_of
 from zeroshift.ui.copies import python_of
 from zeroshift.ui.desk import Desk, Stops, Where
+from zeroshift.ui.work import brought
 from zeroshift.words import KnownWords, offered
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -243,3 +244,14 @@ def test_an_edit_is_found_again_by_what_was_asked(cat):
     assert desk.made_before(EditSpec(target="dog", seed=1), cat) is None
     assert desk.made_before(EditSpec(target="dog"), replace(cat, sha256="0")) is None
     assert Where() == Where(said={})
+
+
+def test_an_edit_that_could_not_be_written_does_not_block_the_next(cat, tmp_path):
+    desk, file = Desk(photo=cat), tmp_path / "edit.png"
+    file.write_bytes(b"no picture")
+    spec = EditSpec(target="dog")
+    with pytest.raises(ValueError, match="not a picture"):
+        brought(desk, file, "edit.png", spec, cat, Where())
+    cat.image.save(file)
+    first, second = (brought(desk, file, "edit.png", spec, cat, Where()) for _ in range(2))
+    assert first.key != second.key and first.file != second.file

@@ -180,6 +180,16 @@ def test_a_job_and_its_progress(client, editor):
     assert client.delete(here).json()["status"] == "done"
 
 
+def test_a_job_whose_result_cannot_be_written_ends(client, monkeypatch):
+    def full(*_):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("zeroshift.service.jobs.Made.of", full)
+    here = client.post("/v1/jobs", **form()).headers["location"]
+    name, last = events(client.get(f"{here}/events").text)[-1]
+    assert name == "job.failed" and last["error"]["code"] == "internal_error"
+
+
 def test_a_cancelled_job_ends_after_its_step(client, served):
     here = client.post("/v1/jobs", **form(**LONG)).headers["location"]
     until(lambda: client.get(here).json()["status"] == "running")

@@ -1,6 +1,7 @@
 """``/v1/jobs``: edits that are asked for now and fetched later, with their progress."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -17,6 +18,8 @@ from zeroshift.service.refusals import ANSWERS, Refusal, refusal_of
 from zeroshift.service.sse import event, stream_of
 from zeroshift.service.state import Service, service_of
 from zeroshift.service.tickets import Done, Failed, Partial, Step, Ticket, Waiting
+
+log = logging.getLogger(__name__)
 
 router = APIRouter(tags=["jobs"])
 NONE_SUCH = {**ANSWERS, 404: {**ANSWERS[400], "description": "There is no such job."}}
@@ -86,7 +89,9 @@ async def attend(service: Service, job: StoredJob, ticket: Ticket) -> None:
     try:
         done = await ticket.done()
         made = await run_sync(Made.of, done.results[0], done.said, job.output, limiter=service.decoding.threads)
-    except (Refusal, ValueError) as error:
+    except Exception as error:  # whatever it is, a job ends: somebody waits for it
+        if not isinstance(error, Refusal | ValueError):
+            log.exception("result not written")
         service.jobs.end(job, None, refusal_of(error))
     else:
         service.jobs.end(job, made, None)

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from shutil import rmtree
 from threading import Event, Lock
@@ -99,6 +100,8 @@ class Desk:
     awaits: str = ""
     """hash of the photograph of a result that was brought without it"""
     folder: Path | None = None
+    keys: "count[int]" = field(default_factory=count)
+    """of edits: one that failed while it was written, or another that runs, does not share its own"""
 
     def place(self) -> Path:
         """The folder of its files."""

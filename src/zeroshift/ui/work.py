@@ -89,7 +89,7 @@ def edited(
 
 def kept_of(desk: Desk, photo: Photo, name: str, where: Where, spec: EditSpec, result: Result, seconds: float) -> Made:
     """Write a result's files on the desk: the picture with its recipe, and what the slider shows."""
-    key = len(desk.made)
+    key = next(desk.keys)
     folder = desk.place() / str(key)
     folder.mkdir()
     recipe = {**result.recipe, "source_path": name, "drift": result.drift.told}
@@ -127,7 +127,7 @@ def sliding(folder: Path, before: Image.Image, after: Image.Image) -> tuple[Path
 
 def brought(desk: Desk, file: Path, name: str, spec: EditSpec, photo: Photo | None, where: Where) -> Made:
     """A result's file that was dropped, as if it had been made here."""
-    key = len(desk.made)
+    key = next(desk.keys)
     folder = desk.place() / str(key)
     folder.mkdir()
     mine = folder / Path(name).name
