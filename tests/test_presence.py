@@ -67,6 +67,13 @@ def test_other_heads_say_what_they_said(able):
     assert telling(rings(8, 0)).presence(pictures) is None
 
 
+def test_nothing_is_kept_for_gradients(able):
+    for parameter in able.network.parameters():
+        parameter.requires_grad_(True)
+    pictures = rings(2, 7)
+    assert not any(one.requires_grad for one in (able.presence(pictures), *able.logits(pictures)))
+
+
 def test_what_is_saved_is_read(able, tmp_path):
     save_classifier(able, tmp_path)
     again = load_classifier(tmp_path)

@@ -159,11 +159,11 @@ class Classifier:
         animals, coats, styles = (torch.cat(head).cpu() for head in zip(*parts, strict=True))
         return animals, coats, styles
 
-    @torch.no_grad()
     def styles_of(self, heads: Heads) -> list[dict[str, float]]:
         """How probable each style is, of what ``logits`` returned; empty where it tells none."""
         return [dict(zip(self.styles, row, strict=True)) for row in heads[2].softmax(1).tolist()]
 
+    @torch.no_grad()
     def presence(self, pictures: Tensor, batch: int = 64) -> Tensor | None:
         """Logits (N,) of there being an animal in uint8 pictures (N, 3, H, W), averaged over mirror images.
 
