@@ -16,7 +16,7 @@ COLUMNS = 16
 def write_sheets(benchmark: Benchmark, entries: Sequence[Entry], out: Path) -> list[Path]:
     """Write a sheet for each method, beside ``out``, where a picture would be taken for an edit.
 
-    They have a column per item, the photograph above, a row per entry; grey is not there yet.
+    They have a column per item, the photograph above, a row per entry; what is not there yet says so.
 
     Raises:
         ImageError: a picture cannot be read or written.
@@ -26,11 +26,11 @@ def write_sheets(benchmark: Benchmark, entries: Sequence[Entry], out: Path) -> l
         own = [entry for entry in entries if entry.method == method and (out / entry.name).is_dir()]
         if not own:
             continue
-        rows = [[picture_of(item) for item in items]]
+        photographs = [picture_of(item) for item in items]
         files = [[file_of(out, entry, item) for item in items] for entry in own]
-        edits = [[load_image(file).image if file.is_file() else None for file in row] for row in files]
+        edits = [[load_image(file).image if file.is_file() else "not yet" for file in row] for row in files]
         labels = ["photograph", *(entry.name.removeprefix(f"{method}-") for entry in own)]
         places.append(out.parent / f"{out.name}-{method}.png")
-        table = sheet([*rows, *edits], labels, [item.target for item in items])
+        table = sheet([photographs, *edits], labels, [item.target for item in items])
         save_image(table, places[-1], recipe={"command": "sheet"})
     return places

@@ -86,6 +86,16 @@ def test_sheets_have_a_row_per_entry_and_a_column_per_item(seeded):
         assert path == bench.root.with_name(f"{bench.root.name}-sdedit.png") and table.height >= 4 * (SIDE + GAP)
 
 
+def test_sheets_of_a_comparison_that_was_stopped(seeded):
+    """An edit that is not there yet leaves a grey cell, and the others stay where they belong."""
+    bench, entries = seeded
+    (bench.root / "sdedit-seed1/one.png").unlink()
+    (path,) = write_sheets(bench, entries, bench.root)
+    with Image.open(path) as table:
+        corners = [table.getpixel((table.width - GAP - 3, table.height - GAP - 3 - k * (SIDE + GAP))) for k in range(3)]
+    assert [corner == (211, 211, 211) for corner in corners] == [False, True, False]
+
+
 def test_slow_methods_get_fewer_items():
     """Nothing of the whole comparison reads what is tuned on, and tuning reads nothing else."""
     names = [f"{split} {task}" for split in ("test", "bench-test", "bench-val") for task in ("cat-dog", "dog-cat")]
