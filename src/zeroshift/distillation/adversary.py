@@ -77,4 +77,4 @@ def adversarys_loss(real: Tensor, made: Tensor) -> Tensor:
 def penalty(found: Tensor, given: Sequence[Tensor]) -> Tensor:
     """Mean over pictures of the squared gradient of their verdicts (B, ...) in what was ``given`` (R1, R2; Eq. 5)."""
     slopes = torch.autograd.grad(found.sum(), list(given), create_graph=True)
-    return sum((slope.square().flatten(1).sum(1) for slope in slopes), torch.zeros(len(found))).mean()
+    return torch.stack([slope.square().flatten(1).sum(1) for slope in slopes]).sum(0).mean()
