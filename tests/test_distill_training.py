@@ -147,8 +147,8 @@ def test_curves_of_losses(tmp_path):
     (tmp_path / "metrics.csv").write_text("epoch,pixels,step\n0,0.5,1\n0,0.3,3\n0,,4\n")
     assert losses(tmp_path) == {"pixels": [(1, 0.5), (3, 0.3)]}
     assert smoothed([(n, float(n)) for n in range(6)], 3) == [(1, 0.5), (3, 2.5), (5, 4.5)]
-    draw_losses(tmp_path, tmp_path / "losses.svg")
-    drawn = (tmp_path / "losses.svg").read_text()
+    draw_losses(tmp_path, tmp_path / "losses.html")
+    drawn = (tmp_path / "losses.html").read_text()
     assert "pixels 0.5 at step 1" in drawn and "pixels 0.3 at step 3" in drawn
-    draw_losses(tmp_path / "nothing", tmp_path / "none.svg")
-    assert not (tmp_path / "none.svg").exists()
+    draw_losses(tmp_path / "nothing", tmp_path / "none.html")
+    assert not (tmp_path / "none.html").exists()

@@ -20,7 +20,7 @@ from zeroshift.image.tensors import to_pictures, to_png, to_tensor
 INTENSITIES = (0.25, 0.5, 0.75, 1.0)
 ROWS = 8
 """examples of a strip, as many of each direction"""
-CURVES = "losses.svg"
+CURVES = "losses.html"
 
 
 class Saves(Callback):
@@ -81,7 +81,10 @@ def draw_losses(log: Path, file: Path) -> None:
         largest = max(abs(value) for _, value in drawn) or 1.0
         lines[name] = [(step, value / largest, f"{name} {value:.4g} at step {step:g}") for step, value in drawn]
     if lines:  # a short training logs none
-        write_atomically(file, curve(lines, "step", "share of the largest").encode())
+        page = (
+            f'<!doctype html><meta charset="utf-8"><title>Losses</title>{curve(lines, "step", "share of the largest")}'
+        )
+        write_atomically(file, page.encode())
 
 
 def losses(folder: Path) -> dict[str, list[tuple[float, float]]]:
