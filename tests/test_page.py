@@ -25,7 +25,7 @@ from zeroshift.options.parts import parts_of
 from zeroshift.presets import build_method, difference, options_of, overlay
 from zeroshift.recipe import parse_recipe
 from zeroshift.ui import photographs
-from zeroshift.ui.asking import Fields, asked_for, laid_out, where_of
+from zeroshift.ui.asking import Fields, asked_for, laid_out, numbers, where_of
 from zeroshift.ui.controls import put, read, sections_of
 from zeroshift.ui.copies import python_of
 from zeroshift.ui.desk import Desk, Stops, Where
@@ -255,3 +255,10 @@ def test_an_edit_that_could_not_be_written_does_not_block_the_next(cat, tmp_path
     cat.image.save(file)
     first, second = (brought(desk, file, "edit.png", spec, cat, Where()) for _ in range(2))
     assert first.key != second.key and first.file != second.file
+
+
+def test_seeds_are_whole_numbers():
+    assert numbers("0, 2", int) == [0, 2] and numbers("0.5,1", float) == [0.5, 1.0]
+    for text in ("0.5", "inf", "1,,2"):
+        with pytest.raises(ValueError, match="Whole numbers with commas"):
+            numbers(text, int)

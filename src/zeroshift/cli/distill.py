@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from zeroshift.cli.cache import DEFAULT_CACHE, CacheFlags
 from zeroshift.cli.distill_export import export
 from zeroshift.cli.distill_train import train_verb
-from zeroshift.cli.editing import numbers_of
+from zeroshift.cli.editing import numbers_of, seeds_of
 from zeroshift.cli.files import REGION, Recursive
 from zeroshift.cli.flags import Given, with_flags
 from zeroshift.cli.output import check_apart, check_folder
@@ -100,7 +100,7 @@ class PairFlags:
         given = {
             **asdict(self),
             "strengths": numbers_of(self.strengths, "--strengths"),
-            "seeds": [int(one) for one in numbers_of(self.seeds, "--seeds")],
+            "seeds": seeds_of(self.seeds),
             "between": [] if self.between is None else numbers_of(self.between, "--between"),
         }
         try:

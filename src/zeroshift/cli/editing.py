@@ -97,7 +97,7 @@ def asked_for(
     Raises:
         Wrong: a list holds something else than it should, or means nothing to the edit.
     """
-    drawn = [first.seed] if seeds is None else _listed(seeds, int, "--seeds takes whole numbers", "0,1,2")
+    drawn = [first.seed] if seeds is None else seeds_of(seeds)
     numbers = None if strength is None else numbers_of(strength)
     names = [name.strip() for name in methods.split(",")]
     for flag, found in (("--seeds", drawn), ("--strength", numbers or []), ("--method", names)):
@@ -116,6 +116,15 @@ def numbers_of(text: str, flag: str = "--strength") -> list[float]:
         Wrong: these are no numbers.
     """
     return _listed(text, _finite, f"{flag} takes numbers", "0.5,1")
+
+
+def seeds_of(text: str) -> list[int]:
+    """Read "0,1,2".
+
+    Raises:
+        Wrong: these are no whole numbers.
+    """
+    return _listed(text, int, "--seeds takes whole numbers", "0,1,2")
 
 
 def _finite(text: str) -> float:

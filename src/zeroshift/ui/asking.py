@@ -1,7 +1,8 @@
 """From what stands on the page to what is asked for, and back."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from zeroshift.asked.data import GivenMask
 from zeroshift.asked.edits import EditSpec
@@ -10,6 +11,7 @@ from zeroshift.image.regions import Region
 from zeroshift.methods.idle import part_of
 from zeroshift.ui.desk import Desk, Fractions, Where
 
+N = TypeVar("N", int, float)
 FRAMING = ("fit", "size", "soft", "detail", "paper_defaults", "strict")
 """fields of an ``EditSpec`` that have controls of their types beside the method's"""
 
@@ -96,3 +98,16 @@ def changed_in(fields: Mapping[str, object], name: str, value: object) -> dict[s
     """Fields of ``FRAMING`` with one more of them set; one that is as usual is left out."""
     rest = {key: old for key, old in fields.items() if key != name}
     return rest if value == EditSpec.model_fields[name].default else {**rest, name: value}
+
+
+def numbers(text: str, kind: Callable[[str], N]) -> list[N]:
+    """Numbers with commas between, whole ones if ``kind`` is int.
+
+    Raises:
+        ValueError: these are none.
+    """
+    try:
+        return [kind(part) for part in text.split(",")]
+    except ValueError as error:
+        wanted = "Whole numbers" if kind is int else "Numbers"
+        raise ValueError(f"{wanted} with commas between are wanted here, as in 0, 1, 2, not {text!r}.") from error

@@ -14,7 +14,7 @@ from zeroshift.reports.looking import words_in
 from zeroshift.running.batching import look_at
 from zeroshift.ui import telling
 from zeroshift.ui.actions import NO_PHOTO, Page, Update
-from zeroshift.ui.asking import Fields, asked_for
+from zeroshift.ui.asking import Fields, asked_for, numbers
 from zeroshift.ui.desk import Desk, Made
 from zeroshift.ui.pictures import heat, inline
 from zeroshift.ui.work import Stopped, Working, cost_of, edited
@@ -133,9 +133,9 @@ class Comparing:
         """
         assert desk.photo is not None
         if by == "Seeds":
-            wanted = {f"seed {int(n)}": replace(fields, seed=int(n)) for n in numbers(seeds)}
+            wanted = {f"seed {n}": replace(fields, seed=n) for n in numbers(seeds, int)}
         elif by == "Intensities":
-            wanted = {f"intensity {n:g}": replace(fields, strength=n) for n in numbers(strengths)}
+            wanted = {f"intensity {n:g}": replace(fields, strength=n) for n in numbers(strengths, float)}
         else:
             wanted = {name: replace(fields, method=name) for name in methods}
         bare = replace(desk, options={})
@@ -163,6 +163,7 @@ class Comparing:
                         cost = f"{self.cost(at, shared):.0f}"  # counting takes a moment
                         cards[title] = {**telling.card(at, None, self.lines(at, shared, cost)), "title": title}
                     else:
+                        yield {beside.history: telling.cards(desk.made, desk.shown)}
                         return
                     yield {beside.cards: list(cards.values())}
             except ValueError as error:
@@ -186,18 +187,6 @@ class Comparing:
 def waiting(title: str, gap: str) -> dict[str, object]:
     """A card without its picture."""
     return {"title": title, "gap": gap, "lines": [], "waiting": True}
-
-
-def numbers(text: str) -> list[float]:
-    """Numbers with commas between.
-
-    Raises:
-        ValueError: these are none.
-    """
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError as error:
-        raise ValueError(f"Numbers with commas between are wanted here, as in 0, 1, 2, not {text!r}.") from error
 
 
 @dataclass(frozen=True, eq=False)
