@@ -425,6 +425,7 @@ def test_addresses_of_this_machine():
 def test_metrics_are_prometheus_own_format(client):
     from prometheus_client.parser import text_string_to_metric_families
 
+    client.get("/v1/jobs/none")
     client.post("/v1/edits", **form())
     families = {one.name: one for one in text_string_to_metric_families(client.get("/metrics").text)}
     assert {"zeroshift_requests", "zeroshift_waiting", "zeroshift_run_seconds", "zeroshift_steps"} <= families.keys()
