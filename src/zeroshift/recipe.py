@@ -12,6 +12,8 @@ from zeroshift.sentences import printable
 
 MOST_ROWS = 64
 """pictures that run together at most: a stranger's recipe asks for no more memory than this"""
+STUDENT = "student"
+"""the method of a picture that a distilled network made"""
 Text: TypeAlias = Annotated[str, Field(max_length=10_000)]
 Hash: TypeAlias = Annotated[str, Field(max_length=64)]
 Pixel: TypeAlias = Annotated[int, Field(ge=0, lt=2**31)]

@@ -95,7 +95,7 @@ class Judge(Protocol):
             pictures: results of an edit, say.
             prompt: what they were to show.
             source: the prompt of what was edited.
-            unknown: words that the model does not know, of which something else was made.
+            unknown: words of the prompt, and not of the source, that the model does not know: it made something else.
         """
 
 

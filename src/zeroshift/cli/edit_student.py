@@ -16,6 +16,7 @@ from zeroshift.cli.numbers import check_threads
 from zeroshift.cli.shared import DEFAULT_LOUDNESS, Loudness, Text
 from zeroshift.cli.wrong import Wrong, usage
 from zeroshift.image import load_image
+from zeroshift.recipe import STUDENT
 
 if TYPE_CHECKING:
     from zeroshift.distillation.editing import StudentEditor, StudentSpec
@@ -90,10 +91,10 @@ def spec_of(
     Raises:
         ValueError: a value is out of range.
     """
-    from zeroshift.distillation.editing import METHOD, StudentSpec
+    from zeroshift.distillation.editing import StudentSpec
 
     options = {"conditioning": {"strength": strength}} if named else {}
-    spec = EditSpec(target=target, source=source, method=METHOD, options=options, region=photographs.region)
+    spec = EditSpec(target=target, source=source, method=STUDENT, options=options, region=photographs.region)
     if not 0 <= strength <= 1:
         raise ValueError(f"A student's `strength` is from 0 to 1, not {strength:g}.")
     framed = {name: getattr(photographs, name) for name in ("fit", "region", "size", "soft")}

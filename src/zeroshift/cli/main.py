@@ -24,7 +24,7 @@ VERBS = {
     "invert": "Save a photograph's inversion, for several edits later.",
     "caption": "Say what photographs show.",
     "direction": "Make edit directions from words or sentences; show, add and exchange saved ones.",
-    "cache": "List, measure or clear the encoded sentences that are kept for later runs.",
+    "cache": "List, measure or clear the encoded sentences and captions that are kept for later runs.",
     "generate": "Sample pictures from prompts.",
     "ui": "Edit photographs on a page in the browser, until Ctrl-C.",
     "keep": "Take from any editor's result what changed, and all else from the photograph.",

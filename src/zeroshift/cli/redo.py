@@ -17,16 +17,13 @@ from zeroshift.cli.streams import STDOUT
 from zeroshift.cli.wrong import Wrong
 from zeroshift.image import load_image, read_recipe
 from zeroshift.image.save import FORMATS
-from zeroshift.recipe import EditRecipe, parse_recipe
+from zeroshift.recipe import STUDENT, EditRecipe, parse_recipe
 from zeroshift.redo import remade_bytes, replay, result_of, why_different
 from zeroshift.sentences import printable
 
 if TYPE_CHECKING:
     from zeroshift.image import Photo
     from zeroshift.results import Result
-
-BY_STUDENT = "student"
-"""the method of recipes whose pictures a student made"""
 
 
 def command(tokens: Sequence[str]) -> App:
@@ -70,7 +67,7 @@ def redo(
     check_picture(path)
     photo = None if source is None else load_image(source, max_megapixels=float("inf"))
     where = None if shown is None else load_image(shown, max_megapixels=float("inf"))
-    if isinstance(recipe, EditRecipe) and recipe.method == BY_STUDENT:
+    if isinstance(recipe, EditRecipe) and recipe.method == STUDENT:
         begun = time.perf_counter()
         result, seconds = by_student(recipe, edited, student, photo, where), time.perf_counter() - begun
     else:

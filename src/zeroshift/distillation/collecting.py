@@ -3,14 +3,14 @@
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count, product
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
 from PIL import Image
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass as options
 
 from zeroshift.asked.edits import EditSpec
@@ -21,6 +21,7 @@ from zeroshift.distillation.filters import ODD, Filters, gains, lacking, objects
 from zeroshift.distillation.pairs import About, Pair, Scores, add_pairs, read_pairs
 from zeroshift.editor import Editor
 from zeroshift.files import sha256_of_file, write_atomically
+from zeroshift.presets import options_of
 from zeroshift.results import FramedPhoto, Result
 from zeroshift.running.batching import groups, look_at
 from zeroshift.running.groups import run_groups
@@ -90,7 +91,8 @@ def collect(
     """
     check(editor, wanted)
     known = {pair.key for pair in read_pairs(root)}
-    named = {key_of(editor, spec, wanted, sha256_of_file(path)): path for path in photographs}
+    facts = facts_of(editor, spec, wanted)
+    named = {key_of(facts, sha256_of_file(path)): path for path in photographs}
     todo = {key: path for key, path in named.items() if key not in known}
     done = len(named) - len(todo)
     keys = list(todo)
@@ -115,25 +117,29 @@ def check(editor: Editor, wanted: CollectOptions) -> None:
         raise Unsupported(f"{error} Or leave the filter out with `gains` off.") from error
 
 
-def key_of(editor: Editor, spec: EditSpec, wanted: CollectOptions, sha256: str) -> str:
-    """The hash of all that a photograph's pair depends on but the thresholds."""
-    facts = {
-        "photograph": sha256,
+def facts_of(editor: Editor, spec: EditSpec, wanted: CollectOptions) -> dict[str, object]:
+    """All that pairs depend on but their photographs and the thresholds."""
+    return {
         "model": editor.backbone.identity.sha256,
-        "method": TypeAdapter(type(spec.built(editor))).dump_python(spec.built(editor), mode="json"),
+        "method": options_of(spec.built(editor)),
         "edit": spec.model_dump(mode="json", include=FRAMING),
         "tried": [wanted.strengths, wanted.seeds, wanted.between, bool(wanted.min_overlap)],
     }
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
+
+
+def key_of(facts: Mapping[str, object], sha256: str) -> str:
+    """The hash of all that the pair of a photograph of that hash depends on."""
+    return hashlib.sha256(json.dumps({"photograph": sha256, **facts}, sort_keys=True).encode()).hexdigest()[:24]
 
 
 def about(editor: Editor, spec: EditSpec, command: str) -> About:
     """What the pairs of an edit have in common."""
     method = spec.built(editor)
-    told = TypeAdapter(type(method)).dump_python(method, mode="json")
     identity, size = editor.backbone.identity, spec.size or editor.backbone.size
     assert spec.source is not None
-    return About(spec.source, spec.target, method.name, told, identity.name, identity.sha256, size, (command,))
+    return About(
+        spec.source, spec.target, method.name, options_of(method), identity.name, identity.sha256, size, (command,)
+    )
 
 
 def edited(editor: Editor, files: dict[str, Path], spec: EditSpec, wanted: CollectOptions, root: Path) -> list[Pair]:

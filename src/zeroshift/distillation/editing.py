@@ -20,12 +20,10 @@ from zeroshift.image.regions import Region
 from zeroshift.image.registration import Mask
 from zeroshift.image.tensors import to_pictures, to_tensor
 from zeroshift.masks.masking import allowed_in, in_photograph, masked_by, places_of, width_of, with_mask
-from zeroshift.recipe import EditRecipe, ModelOfRecipe
+from zeroshift.recipe import STUDENT, EditRecipe, ModelOfRecipe
 from zeroshift.results import FramedPhoto, Place, Result, framed_as, recipe_of, whole
 from zeroshift.verdicts import Verdict, change_between
 
-METHOD = "student"
-"""what recipes call it"""
 TOUCHED = 1 / 64
 """share of the edit from which on a place counts as edited"""
 
@@ -109,7 +107,7 @@ class StudentEditor:
         source, target = self.student.directions[number]
         facts = {
             "command": "edit",
-            "method": METHOD,
+            "method": STUDENT,
             "options": {"intensity": spec.intensity},
             "source": source,
             "target": target,

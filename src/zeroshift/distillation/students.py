@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from huggingface_hub import snapshot_download
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from zeroshift.backbones.hub import snapshot
 from zeroshift.distillation.comod import CoModulated
 from zeroshift.distillation.parts import laid
 from zeroshift.distillation.residual import Residual, mask
@@ -78,7 +78,7 @@ def open_student(place: str | Path, revision: str | None = None) -> Student:
     """
     root = Path(place)
     if not root.exists() and str(place).count("/") == 1:
-        root = Path(snapshot_download(str(place), revision=revision, allow_patterns=list(FILES)))
+        root = snapshot(str(place), revision, None, FILES, what="student")
     if missing := [name for name in FILES if not (root / name).is_file()]:
         raise ValueError(f"{root} is no student: it has no {missing[0]}; give the folder that `distill train` wrote.")
     try:

@@ -11,7 +11,7 @@ from zeroshift.captioning.subject import subject_of
 from zeroshift.miniature.data.breeds import animal_of
 from zeroshift.miniature.reading import style_of
 from zeroshift.miniature.vocabulary import MEDIA, STYLES
-from zeroshift.sentences import contains_word, with_article
+from zeroshift.sentences import with_article
 
 STYLE_FROM = 0.9
 """probability from which on another style is said: what a model draws is less clear than what was rendered"""
@@ -57,7 +57,7 @@ def wanted_by(
     """
     style, before, animal = style_of(target), animal_of(source), animal_of(target)
     drawn = style if style != STYLES[0] and style in styles else ""
-    strange = " ".join(word for word in unknown if contains_word(target, word) and not contains_word(source, word))
+    strange = " ".join(unknown)
     if animal not in classes or (drawn and before == animal):
         animal = ""
     return Wanted(animal, called_in(target, animal) or strange, before, bool(strange) and not animal, drawn)

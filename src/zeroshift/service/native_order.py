@@ -13,7 +13,7 @@ from zeroshift.image.masks import read_mask
 from zeroshift.options.errors import OptionError
 from zeroshift.service.bodies import Sent, picture_bytes, plain_json, validated
 from zeroshift.service.limits import Limits
-from zeroshift.service.pictures import Background, Output, OutputFormat
+from zeroshift.service.pictures import Background, Output, OutputFormat, quality_of
 from zeroshift.service.refusals import wrong
 from zeroshift.service.runs import Edit, Look, Row
 from zeroshift.service.state import Service
@@ -76,8 +76,7 @@ async def read_edit(service: Service, sent: Sent) -> NativeOrder:
     body = validated(EditBody, fields)
     editor = service.offer.editors[service.offer.name_of(body.model)]
     photo, mask = await one_picture(service, sent), await mask_of(service, sent)
-    quality = None if body.output_compression == 100 or body.output_format == "png" else body.output_compression
-    output = Output(body.output_format, quality, body.background)
+    output = Output(body.output_format, quality_of(body.output_format, body.output_compression), body.background)
     output.check(photo)
     with at("spec"):
         spec = EditSpec.parse(body.spec)

@@ -12,7 +12,7 @@ from zeroshift.asked.instructions import Instruction, read_instruction
 from zeroshift.conditioning.direction import Direction
 from zeroshift.image import Fit, Photo
 from zeroshift.service.bodies import plain_json, validated
-from zeroshift.service.pictures import Background, Output, OutputFormat, size_of
+from zeroshift.service.pictures import Background, Output, OutputFormat, quality_of, size_of
 
 Quality: TypeAlias = Literal["low", "medium", "high", "xhigh", "max", "auto", "standard"]
 PICTURES = ("image", "images", "mask")
@@ -79,7 +79,7 @@ class ImageEdit(BaseModel):
         Raises:
             Refusal: the size makes no sense.
         """
-        quality = None if self.output_compression == 100 or self.output_format == "png" else self.output_compression
+        quality = quality_of(self.output_format, self.output_compression)
         return Output(self.output_format, quality, self.background, size_of(self.size))
 
     @property

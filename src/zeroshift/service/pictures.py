@@ -67,6 +67,11 @@ class Output:
             raise wrong(sentence, "background")
 
 
+def quality_of(format: OutputFormat, compression: int) -> int | None:
+    """The quality of a file by OpenAI's compression, 0 to 100; None where nothing is to be lost, or can be."""
+    return None if compression == 100 or format == "png" else compression
+
+
 def size_of(text: str) -> Size | None:
     """What "1024x1024" asks for; None for "auto".
 
