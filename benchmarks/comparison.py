@@ -94,7 +94,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("data", type=Path, help="folder of captioned photographs")
     parser.add_argument("out", type=Path, help="folder for edits, tables and reports")
     parser.add_argument("--parts", nargs="+", choices=(*PARTS, TUNING), default=list(PARTS), metavar="NAME")
-    parser.add_argument("--entries", default="*", help="those whose names are like this", metavar="PATTERN")
+    parser.add_argument("--entries", nargs="+", default=["*"], help="those named like one of these", metavar="PATTERN")
     parser.add_argument("--small", action="store_true", help="fewer items, those of SMALL: about an hour on one core")
     parser.add_argument("--batch", type=int, default=8, help="items edited together at most [default 8]")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="stop making edits after so many")
@@ -110,11 +110,11 @@ def pets(data: Path, out: Path, part: str) -> Benchmark:
     return read_plain(place)
 
 
-def asked(part: str, whole: Benchmark, sizes: Sizes, pattern: str) -> list[tuple[Benchmark, list[Entry]]]:
-    """What is edited by what: the entries of a part whose names are like ``pattern``, those that take long apart."""
+def asked(part: str, whole: Benchmark, sizes: Sizes, patterns: Sequence[str]) -> list[tuple[Benchmark, list[Entry]]]:
+    """What is edited by what: the entries of a part that are named like one of ``patterns``, slow ones apart."""
     many, few = drawn(whole, sizes, slow=False), drawn(whole, sizes, slow=True)
     planned = plans.matrix(many.items[0]) if part == "matrix" else PLANS[part]()
-    entries = [entry for entry in planned if fnmatch.fnmatch(entry.name, pattern)]
+    entries = [entry for entry in planned if any(fnmatch.fnmatch(entry.name, one) for one in patterns)]
     slow, fast = ([one for one in entries if plans.is_slow(one) == long] for long in (True, False))
     return [(items, some) for items, some in ((many, fast), (few, slow)) if some and items.items]
 

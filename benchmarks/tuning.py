@@ -7,6 +7,8 @@ from zeroshift.presets import overlay
 
 Tried = Iterator[tuple[str, Mapping[str, object]]]
 
+EMPTY: Mapping[str, object] = {"conditioning": {"negative": ""}}
+"""an empty negative prompt where the method's own is the source prompt"""
 MASKED = "+auto"
 """at the end of an entry's name: edits stay inside of where the words look"""
 
@@ -56,22 +58,21 @@ def _plug_and_play() -> Tried:
 
 def _pix2pix_zero() -> Tried:
     inversion = {"lambda_ac": 2.5, "lambda_kl": 2.5}
-    for amount, until, scale in (
-        (0.002, 0.2, 5.0),
-        (0.002, 0.2, 4.0),
-        (0.002, 0.2, 3.0),
-        (0.01, 0.2, 4.0),
-        (0.01, 0.2, 3.0),
-    ):
-        control = {"lambda_xa": amount, "guidance_until": until}
+    for amount, scales in ((0.002, (5.0, 4.0, 3.0, 2.5)), (0.01, (4.0, 3.0))):
+        for scale in scales:
+            control = {"lambda_xa": amount, "guidance_until": 0.2}
+            yield f"xa{amount:g}-g{scale:g}", {"guidance_scale": scale, "inversion": inversion, "control": control}
+    control = {"lambda_xa": 0.002, "guidance_until": 0.2}
+    for scale in (7.5, 5.0, 4.0, 3.0):
         options = {"guidance_scale": scale, "inversion": inversion, "control": control}
-        yield f"xa{amount:g}-g{scale:g}", options
-        if amount == 0.002 and scale == 5.0:
-            yield f"xa{amount:g}-g{scale:g}-empty", overlay(options, {"conditioning": {"negative": ""}})
-            yield (
-                f"xa{amount:g}-g{scale:g}-falling",
-                overlay(options, {"conditioning": {"strength_schedule": "falling"}}),
-            )
+        yield f"xa0.002-g{scale:g}-empty", overlay(options, EMPTY)
+    falling = {"guidance_scale": 5.0, "inversion": inversion, "control": control}
+    yield "xa0.002-g5-falling", overlay(falling, {"conditioning": {"strength_schedule": "falling"}})
+    plain = {"inversion": {"kind": "ddim"}, "conditioning": {"words": "swap"}, "control": {"kind": "none"}}
+    for scale in (5.0, 4.0):
+        options = {"guidance_scale": scale, **plain}
+        yield f"swap-g{scale:g}", options
+        yield f"swap-g{scale:g}-empty", overlay(options, EMPTY)
 
 
 def _rediffuser() -> Tried:

@@ -106,7 +106,7 @@ def test_slow_methods_get_fewer_items():
         for part, lines in sizes.items():
             splits = {item.task.split()[0] for item in drawn(whole, lines, slow=False).items}
             assert (splits == {"bench-val"}) == (part == "tuning")
-    (many, fast), (few, slow) = asked("ablations", whole, SMALL["ablations"], "*")
+    (many, fast), (few, slow) = asked("ablations", whole, SMALL["ablations"], ["*"])
     assert {item.name for item in few.items} < {item.name for item in many.items}
     assert {one.method for one in slow} == {"style-diffusion", "mirror-diffusion"}
     assert not any(is_slow(one) for one in fast)
