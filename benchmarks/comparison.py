@@ -122,7 +122,10 @@ def asked(part: str, whole: Benchmark, sizes: Sizes, patterns: Sequence[str]) ->
 def drawn(whole: Benchmark, sizes: Sizes, *, slow: bool) -> Benchmark:
     """Items by their names' hashes, as many of each task as its first line in ``sizes`` says; tasks go round."""
     tasks = list(dict.fromkeys(item.task for item in whole.items))
-    counts = {task: next((line[1 + slow] for line in sizes if fnmatch.fnmatch(task, line[0])), 0) for task in tasks}
+    counts = {
+        task: next((few if slow else many for name, many, few in sizes if fnmatch.fnmatch(task, name)), 0)
+        for task in tasks
+    }
     every = whole.drawn(len(whole.items))
     chosen = {
         item.name

@@ -24,7 +24,8 @@ def part(size: tuple[int, int]) -> np.ndarray:
     width, height = size
     mask = np.zeros((height, width), np.uint8)
     axes = int(width * 0.22), int(height * 0.35)
-    return cv2.ellipse(mask, (int(width * 0.45), int(height * 0.5)), axes, 0, 0, 360, 1, -1) > 0
+    cv2.ellipse(mask, (int(width * 0.45), int(height * 0.5)), axes, 0, 0, 360, 1, -1)
+    return mask > 0
 
 
 def edited(picture: np.ndarray, how: str) -> np.ndarray:
@@ -41,7 +42,9 @@ def drifted(
     if soft:
         small = cv2.resize(picture, (size[0] * 2 // 3, size[1] * 2 // 3), interpolation=cv2.INTER_AREA)
         picture = cv2.resize(small, size, interpolation=cv2.INTER_CUBIC)
-    moved = cv2.warpAffine(picture, motion.matrix(size), size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
+    moved: np.ndarray = cv2.warpAffine(
+        picture, motion.matrix(size), size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
+    )
     if cast:
         moved = np.clip(moved * np.array(CAST[0]) + np.array(CAST[1]), 0, 255).astype(np.uint8)
     if quality:

@@ -36,7 +36,8 @@ def line(
     """A row of the table: two ways, the usual one and the fast one."""
     photographs = [Image.open(path).convert("RGB") for path in pictures]
     before, sources = judge.look(photographs), torch.cat([as_bytes(one) for one in photographs])
-    reached, near, lost, seconds, cells = [], [], [], [], list[str]()
+    reached, near, lost = list[list[float]](), list[list[float]](), list[list[float]]()
+    seconds, cells = list[str](), list[str]()
     for way in ways:
         edits, took = edited(editor, pictures, way)
         after = torch.cat([as_bytes(one) for one in edits])
@@ -45,7 +46,7 @@ def line(
         lost.append(feature_structure(judge, sources, after).tolist())
         seconds.append(f"{took:.1f}")
     share = 100 / mean_of(lost[0]).value
-    for exact, quick, unit in ((*reached, 100), (*near, 1), (*lost, share)):
+    for (exact, quick), unit in ((reached, 100), (near, 1), (lost, share)):
         apart = difference(quick, exact).mean
         means = [mean_of(values).value * unit for values in (exact, quick)]
         bounds = [value * unit for value in (apart.value, apart.low, apart.high)]

@@ -124,7 +124,7 @@ def measured(case: Case, outline: Callable[[], Model], device: torch.device, ste
 
 def timed(run: Callable[[], Iterator[str]], device: torch.device) -> tuple[float, dict[str, float]]:
     """Seconds of a run in all and by the stages whose names it yields as they end."""
-    wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
+    wait: Callable[[], None] = torch.cuda.synchronize if device.type == "cuda" else lambda: None
     wait()
     stages: dict[str, float] = {}
     begun = last = time.perf_counter()

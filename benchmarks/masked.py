@@ -66,7 +66,8 @@ def main(words: Sequence[str] | None = None) -> None:
     spec = EditSpec(source=given.source, target=given.target, method=given.method, mask="auto")
     pairs, photographs = edited(editor, pictures, spec), [Image.open(path).convert("RGB") for path in pictures]
     truths = [np.asarray(Image.open(given.masks / f"{path.stem}.png")) for path in pictures]
-    rows = [[*figures(*known, *pair)] for *known, pair in zip(photographs, truths, pairs, strict=True)]
+    known = zip(photographs, truths, pairs, strict=True)
+    rows = [[*figures(photograph, truth, *pair)] for photograph, truth, pair in known]
     covered, kept, background, without, outside = np.array(rows).T
     before = judge.look(photographs)
     reached, free = (

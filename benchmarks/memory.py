@@ -24,6 +24,7 @@ from zeroshift.diffusion.backbone import Backbone
 from zeroshift.editor import Editor
 from zeroshift.memory.need import need
 from zeroshift.methods import METHODS, Method, Pix2PixZero
+from zeroshift.presets import build_method
 
 PAGE = Path(__file__).parent.parent / "docs/memory.md"
 COUNTED = (("sd15", "fp32"), ("sd15", "fp16"), ("sdxl", "fp16"))
@@ -54,7 +55,9 @@ def counted_lines() -> Iterator[str]:
     for kind in METHODS:
         cells = []
         for backbone in networks:
-            cells.append(" / ".join(counted(backbone, kind(), saving=saving) for saving in (False, True)))
+            cells.append(
+                " / ".join(counted(backbone, build_method(kind.name), saving=saving) for saving in (False, True))
+            )
         yield f"| {kind.name} | {' | '.join(cells)} |"
 
 

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
+from typing import Any, TypeAlias
 
 import httpx2
 import numpy as np
@@ -21,6 +22,7 @@ import schemathesis
 from hypothesis import HealthCheck, given, seed, settings
 from PIL import Image
 from schemathesis import Case, GenerationMode
+from schemathesis.core.result import Err
 from schemathesis.schemas import APIOperation
 
 from benchmarks.serving import serving
@@ -30,6 +32,7 @@ LIMITS = ("--deadline", "2", "--max-megapixels", "2", "--max-megabytes", "2", "-
 NOTHING = {"target": "dog", "direction": {"sha256": "0" * 64}}
 """an edit that is refused when its picture was read"""
 GOOD = {"target": "dog", "source": "cat", "method": "sdedit", "options": {"steps": 2}}
+Operation: TypeAlias = APIOperation[Any, Any, Any, Any]
 Answers = Counter[tuple[str, int]]
 """how many answers of each status the requests of a kind got"""
 
@@ -38,7 +41,7 @@ def good_pictures() -> list[bytes]:
     """Pictures of the formats and modes that there are, as somebody may send them."""
     colours = Image.fromarray(np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 4), dtype=np.uint8))
     plain, files = colours.convert("RGB"), []
-    kinds = [
+    kinds: list[tuple[Image.Image, str, dict[str, Any]]] = [
         *((picture, "PNG", {}) for picture in (colours, plain, plain.convert("P"), plain.convert("1"))),
         (Image.fromarray(np.arange(SIDE * SIDE, dtype=np.uint16).reshape(SIDE, SIDE)), "PNG", {}),
         (plain, "JPEG", {"progressive": True}),
@@ -91,9 +94,11 @@ def send_pictures(url: str, count: int, random: Random) -> Answers:
     return answers
 
 
-def operations(url: str) -> Iterator[tuple[APIOperation, GenerationMode]]:
+def operations(url: str) -> Iterator[tuple[Operation, GenerationMode]]:
     """Every operation of the service's document, with right requests, and with wrong ones if it has any."""
     for found in schemathesis.openapi.from_url(f"{url}/openapi.json").get_all_operations():
+        if isinstance(found, Err):
+            raise found.err()
         operation = found.ok()
         yield operation, GenerationMode.POSITIVE
         if operation.method == "post":
@@ -112,10 +117,10 @@ def send_document(url: str, count: int, number: int) -> Answers:
     return answers
 
 
-def sender(answers: Answers, kind: str) -> Callable[[Case], None]:
+def sender(answers: Answers, kind: str) -> Callable[[Case[Operation]], None]:
     """What sends a request and counts its answer."""
 
-    def send(case: Case) -> None:
+    def send(case: Case[Operation]) -> None:
         answers[kind, case.call(timeout=60).status_code] += 1
 
     return send
@@ -126,12 +131,11 @@ def send_edits(url: str, count: int, number: int) -> Answers:
     answers, picture = Answers(), good_pictures()[0]
     takers = [one for one, mode in operations(url) if one.method == "post" and mode is GenerationMode.POSITIVE]
 
-    def send(case: Case) -> None:
-        form = case.media_type == "multipart/form-data"
-        pictures = {
-            name: (name, picture) for name in ("image", "mask") if isinstance(case.body, dict) and name in case.body
-        }
-        if not form or not pictures:
+    def send(case: Case[Operation]) -> None:
+        if case.media_type != "multipart/form-data" or not isinstance(case.body, dict):
+            return
+        pictures = {name: (name, picture) for name in ("image", "mask") if name in case.body}
+        if not pictures:
             return
         told = {**case.body, "spec": GOOD} if "spec" in case.body else case.body
         fields = {name: text_of(value) for name, value in told.items() if name not in (*pictures, "model", "direction")}
@@ -151,7 +155,7 @@ def text_of(value: object) -> str:
 
 
 def repeated(
-    operation: APIOperation, mode: GenerationMode, count: int, number: int, send: Callable[[Case], None]
+    operation: Operation, mode: GenerationMode, count: int, number: int, send: Callable[[Case[Operation]], None]
 ) -> None:
     """Send up to ``count`` requests of one operation."""
     few = settings(max_examples=count, database=None, deadline=None, suppress_health_check=list(HealthCheck))

@@ -93,6 +93,6 @@ def fill(part: nn.Module) -> None:
             x.fill_(1)
         else:
             x.normal_(std=x[0].numel() ** -0.5 if x.ndim > 1 else 1)
-    for name, x in part.named_buffers(recurse=False):
+    for name, buffer in part.named_buffers(recurse=False):
         if name == "position_ids":
-            x.copy_(torch.arange(x.shape[-1]).expand(x.shape))
+            buffer.copy_(torch.arange(buffer.shape[-1]).expand(buffer.shape))

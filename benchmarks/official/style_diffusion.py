@@ -73,7 +73,8 @@ class Seeing(Written):
 
     def modulated(self, row: Tensor) -> Tensor:
         scale, shift = self.state.network(self.image.encode()).chunk(2, 1)
-        return row * scale + shift
+        values: Tensor = row * scale + shift
+        return values
 
 
 def most(i: int, inner_steps: int) -> int:
