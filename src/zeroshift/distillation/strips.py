@@ -40,7 +40,7 @@ class Strips(Callback):
     """Write every few minutes what the student makes of the same few photographs."""
 
     def __init__(self, examples: Examples, folder: Path, log: Path, minutes: float) -> None:
-        self.examples, self.folder, self.log = examples, folder, log
+        self.examples, self.folder, self.logged = examples, folder, log  # Lightning puts a `log` of its own here
         self.seconds, self.last = 60 * minutes, time.monotonic()
 
     def on_train_batch_end(self, trainer: Any, module: Any, *_: object) -> None:
@@ -48,7 +48,7 @@ class Strips(Callback):
             self.last = time.monotonic()
             picture = strip(module.student, self.examples)
             write_atomically(self.folder / f"{trainer.global_step:06}.png", to_png(picture))
-            draw_losses(self.log, self.folder / CURVES)
+            draw_losses(self.logged, self.folder / CURVES)
 
 
 @torch.no_grad()
