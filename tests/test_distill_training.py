@@ -119,7 +119,14 @@ def test_colours_are_changed_pixel_by_pixel():
 
 def options(architecture: str, steps: int) -> DistillOptions:
     return DistillOptions(
-        architecture=architecture, steps=steps, batch=2, channels=8, save_every=0, half=0.3, adversary_from=0.4
+        architecture=architecture,
+        steps=steps,
+        batch=2,
+        channels=8,
+        save_every=0,
+        strips_every=1e-9,
+        half=0.3,
+        adversary_from=0.4,
     )
 
 
@@ -132,6 +139,7 @@ def test_a_student_trains_and_goes_on(architecture, kind, folders, tmp_path, mon
     assert torch.load(run / "student/last.ckpt", weights_only=True)["global_step"] == 3
     assert not out.exists()
     train(folders, out, run, options(architecture, 5), said.append)
+    assert sorted(path.name for path in (run / "strips").iterdir()) == ["000004.png", "000005.png"]
     student = kind.from_pretrained(out)
     assert [tuple(one) for one in student.directions] == [("cat", "dog"), ("dog", "cat")]
     assert next(student.parameters()).dtype == torch.float32

@@ -15,6 +15,7 @@ from zeroshift.cli.wrong import Wrong
 
 if TYPE_CHECKING:
     from zeroshift.conditioning.direction import Direction
+    from zeroshift.distillation.editing import StudentEditor
     from zeroshift.editor import Editor
     from zeroshift.service.limits import Limits
 
@@ -111,6 +112,12 @@ def serve(
             group=OFFERED, help="a saved edit direction; may be given again", metavar="NAME=FILE", show_default=False
         ),
     ] = (),
+    student: Annotated[
+        Named,
+        Parameter(
+            group=OFFERED, help="a student, as a model; may be given again", metavar="NAME=FOLDER", show_default=False
+        ),
+    ] = (),
     ui: Annotated[bool, Parameter(group=OFFERED, help="the first model's page as well, at /ui")] = False,
     vgg: Vgg = None,
     model: ModelFlags = DEFAULT_MODEL,
@@ -131,13 +138,14 @@ def serve(
     others, directions = pairs(also, "also"), directions_of(pairs(direction, "direction"))
     with listen(host, port) as where:
         editors = editors_of(model, name, others, vgg)
-        app = create(Offer(editors, directions), limits.limits())
+        offer = Offer(editors, directions, students_of(student, editors))
+        app = create(offer, limits.limits())
         if ui:
             from zeroshift.ui.serving import mount
 
             mount(app, next(iter(editors.values())), "/ui", model.model)
         address = f"http://{f'[{host}]' if ':' in host else host}:{where.getsockname()[1]}{'/ui' if ui else ''}"
-        print(f"zeroshift: serving {', '.join(editors)} at {address}", file=sys.stderr, flush=True)
+        print(f"zeroshift: serving {', '.join(offer.names)} at {address}", file=sys.stderr, flush=True)
         with logged():
             run(app, guarded(app, keys, {host, *host_name}), where)
 
@@ -183,6 +191,21 @@ def directions_of(files: Mapping[str, str]) -> "dict[str, Direction]":
     from zeroshift.conditioning.direction import load_direction
 
     return {name: load_direction(Path(file)) for name, file in files.items()}
+
+
+def students_of(given: Sequence[str], editors: "Mapping[str, Editor]") -> "dict[str, StudentEditor]":
+    """Students by their names.
+
+    Raises:
+        Wrong: one has a model's name.
+        ValueError: one cannot be opened.
+    """
+    from zeroshift.distillation.opening import open_editor
+
+    named = pairs(given, "student")
+    if both := sorted(named.keys() & editors.keys()):
+        raise Wrong(f'A model and a student have the name "{both[0]}"; give them different ones.')
+    return {name: open_editor(folder) for name, folder in named.items()}
 
 
 def editors_of(model: ModelFlags, name: str | None, also: Mapping[str, str], vgg: Path | None) -> "dict[str, Editor]":

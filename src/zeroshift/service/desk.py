@@ -7,15 +7,13 @@ from dataclasses import dataclass
 
 from starlette.requests import ClientDisconnect, Request
 
-from zeroshift.diffusion.backbone import Backbone
 from zeroshift.service.bodies import drain
 from zeroshift.service.devices import Device
 from zeroshift.service.limits import Limits
 from zeroshift.service.metrics import Metrics
 from zeroshift.service.offer import Offer
 from zeroshift.service.refusals import Refusal, busy, stopping
-from zeroshift.service.runs import Edit, Look
-from zeroshift.service.tickets import Done, Ticket
+from zeroshift.service.tickets import Done, Job, Ticket
 
 
 @dataclass
@@ -31,8 +29,7 @@ class Desk:
 
     def __init__(self, offer: Offer, limits: Limits) -> None:
         self.offer, self.limits, self.metrics = offer, limits, Metrics()
-        names = {device_of(editor.backbone) for editor in offer.editors.values()}
-        self._devices = {name: Device(name, limits, self.metrics) for name in names}
+        self._devices = {name: Device(name, limits, self.metrics) for name in offer.devices}
         self._taken, self._open = 0, True
         self._attending = set[asyncio.Task[None]]()
 
@@ -60,14 +57,14 @@ class Desk:
             if not place.kept:
                 self._leave()
 
-    def submit(self, job: Edit | Look, place: "Place") -> Ticket:
+    def submit(self, job: Job, place: "Place") -> Ticket:
         """Let a job wait for the device of its model.
 
         Raises:
             Refusal: the service is being stopped.
         """
         ticket = Ticket(job, self.limits.seconds)
-        self._devices[device_of(job.editor.backbone)].put(ticket)
+        self._devices[job.device].put(ticket)
         place.kept = True
         attending = asyncio.create_task(self._attend(ticket))
         self._attending.add(attending)
@@ -137,8 +134,3 @@ async def gone(request: Request) -> None:
     """Wait until the client has gone; its body was read before."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
-
-
-def device_of(backbone: Backbone) -> str:
-    """What torch calls the device of a model."""
-    return str(backbone.device)

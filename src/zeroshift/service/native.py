@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
 
 from zeroshift.asked.edits import spec_schema
+from zeroshift.distillation.students import Student
 from zeroshift.methods import METHODS
 from zeroshift.service.bodies import read_body
 from zeroshift.service.native_order import read_edit, read_look
@@ -52,25 +53,25 @@ async def caption(request: Request) -> dict[str, Any]:
 async def models(request: Request) -> dict[str, Any]:
     """The models, the first of which is taken where a request names none."""
     service = service_of(request)
-    return {"object": "list", "data": [model_facts(service, name) for name in service.offer.editors]}
+    return {"object": "list", "data": [model_facts(service, name) for name in service.offer.names]}
 
 
 @router.get("/v1/models/{name:path}", responses={**ANSWERS, 404: ANSWERS[400]}, summary="One model")
 async def model(request: Request, name: str) -> dict[str, Any]:
     """One of the models."""
     service = service_of(request)
-    return model_facts(service, service.offer.name_of(name))
+    service.offer.maker(name)
+    return model_facts(service, name)
 
 
 def model_facts(service: Service, name: str) -> dict[str, Any]:
-    """What is said of a model."""
+    """What is said of a model or a student."""
+    named = {"id": name, "object": "model", "created": 0, "owned_by": "zeroshift"}
+    if name in service.offer.students:
+        return named | student_facts(service.offer.students[name].student)
     editor = service.offer.editors[name]
     identity, known = editor.backbone.identity, editor.known
-    return {
-        "id": name,
-        "object": "model",
-        "created": 0,
-        "owned_by": "zeroshift",
+    return named | {
         "sha256": identity.sha256,
         "pixels": editor.backbone.size,
         "device": editor.backbone.device.type,
@@ -78,6 +79,18 @@ def model_facts(service: Service, name: str) -> dict[str, Any]:
         "captions": editor.captioner is not None,
         "subjects": [] if known is None else list(known.subjects),
         "presets": sorted(editor.presets),
+    }
+
+
+def student_facts(student: Student) -> dict[str, Any]:
+    """What is said of a student alone."""
+    return {
+        "sha256": student.sha256,
+        "pixels": student.network.size,
+        "device": "cpu",
+        "precision": "fp32",
+        "captions": False,
+        "edits": [list(way) for way in student.directions],
     }
 
 

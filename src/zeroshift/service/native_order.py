@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from zeroshift.asked.checks import at
 from zeroshift.asked.data import DirectionOfSentences, GivenMask, SavedDirection
 from zeroshift.asked.edits import EditSpec
+from zeroshift.distillation.editing import StudentEditor
+from zeroshift.editor import Editor
 from zeroshift.image import Fit, Photo
 from zeroshift.image.masks import read_mask
 from zeroshift.options.errors import OptionError
@@ -17,6 +19,7 @@ from zeroshift.service.pictures import Background, Output, OutputFormat, quality
 from zeroshift.service.refusals import wrong
 from zeroshift.service.runs import Edit, Look, Row
 from zeroshift.service.state import Service
+from zeroshift.service.student_runs import StudentEdit, student_edit
 
 PICTURES = ("image", "mask")
 
@@ -58,7 +61,7 @@ class CaptionBody(Body):
 class NativeOrder:
     """A request that was read."""
 
-    job: Edit
+    job: Edit | StudentEdit
     output: Output
 
 
@@ -74,7 +77,7 @@ async def read_edit(service: Service, sent: Sent) -> NativeOrder:
         fields["spec"] = plain_json(text)
     check_files(sent)
     body = validated(EditBody, fields)
-    editor = service.offer.editors[service.offer.name_of(body.model)]
+    maker = service.offer.maker(body.model)
     photo, mask = await one_picture(service, sent), await mask_of(service, sent)
     output = Output(body.output_format, quality_of(body.output_format, body.output_compression), body.background)
     output.check(photo)
@@ -84,14 +87,28 @@ async def read_edit(service: Service, sent: Sent) -> NativeOrder:
             spec = spec.model_copy(update={"mask": GivenMask(sha256=mask.sha256)})
         check_bounds(spec, service.limits)
         given = spec.given_mask(mask)
-        along = spec.direction
-        direction = service.offer.direction(along.sha256) if isinstance(along, SavedDirection) else None
-        spec.check(directed=direction is not None, vgg=None if editor.vgg else False)
+        job = job_of(service, maker, spec, Row(photo, given, spec.seed), body.partial_images)
     if given is not None:
         with at("mask"):
             read_mask(given, photo.image.size)
-    job = Edit(editor, spec, (Row(photo, given, spec.seed),), direction, body.partial_images)
     return NativeOrder(job, output)
+
+
+def job_of(
+    service: Service, maker: Editor | StudentEditor, spec: EditSpec, row: Row, partial: int
+) -> Edit | StudentEdit:
+    """What is to be done, if it makes sense.
+
+    Raises:
+        OptionError: it does not.
+        Refusal: the edit direction is not offered.
+    """
+    if isinstance(maker, StudentEditor):
+        return student_edit(maker, spec, (row,))
+    along = spec.direction
+    direction = service.offer.direction(along.sha256) if isinstance(along, SavedDirection) else None
+    spec.check(directed=direction is not None, vgg=None if maker.vgg else False)
+    return Edit(maker, spec, (row,), direction, partial)
 
 
 async def read_look(service: Service, sent: Sent) -> Look:
@@ -103,7 +120,9 @@ async def read_look(service: Service, sent: Sent) -> Look:
     """
     body = validated(CaptionBody, {name: value for name, value in sent.fields.items() if name != "image"})
     check_files(sent)
-    editor = service.offer.editors[service.offer.name_of(body.model)]
+    if body.model in service.offer.students:
+        raise wrong(f"{body.model} is a student and says nothing of pictures; name a model.", "model")
+    editor = service.offer.editor(body.model)
     return Look(editor, await one_picture(service, sent), body.fit, body.region)
 
 

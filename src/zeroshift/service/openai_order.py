@@ -1,13 +1,17 @@
 """From a body to an edit and the way in which it is answered."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from zeroshift.asked.edits import EditSpec
 from zeroshift.asked.together import seeds_in_vain
+from zeroshift.conditioning.direction import Direction
+from zeroshift.distillation.asked import SAME
+from zeroshift.distillation.editing import StudentEditor
 from zeroshift.editor import Editor
 from zeroshift.image import Photo
 from zeroshift.image.masks import read_mask
@@ -19,6 +23,7 @@ from zeroshift.service.pictures import Output, shaped
 from zeroshift.service.refusals import wrong
 from zeroshift.service.runs import Edit, Row
 from zeroshift.service.state import Service
+from zeroshift.service.student_runs import NO_PARTIAL, StudentEdit, student_edit
 
 CUT = "The picture was cut to the proportions of `size` around its middle; ask for auto to keep all of it."
 OPAQUE_MASK = "The mask has no transparent pixel; what is white in it was taken for what may change."
@@ -30,7 +35,7 @@ class Order:
 
     body: ImageEdit
     output: Output
-    job: Edit
+    job: Edit | StudentEdit
     copies: int
     """of each picture: where a method draws nothing at random, one stands for all seeds"""
     warnings: tuple[str, ...]
@@ -62,7 +67,7 @@ async def read_order(service: Service, sent: Sent) -> Order:
         Refusal: likewise.
     """
     body = image_edit(sent.fields)
-    output, editor = body.output, service.offer.editors[service.offer.name_of(body.model)]
+    output, maker = body.output, service.offer.maker(body.model)
     direction = None if body.direction is None else service.offer.direction(body.direction)
     files = [*picture_bytes(sent, "image"), *picture_bytes(sent, "images")]
     check_count(len(files), body.n, service.limits.rows)
@@ -72,13 +77,35 @@ async def read_order(service: Service, sent: Sent) -> Order:
         output.check(photo)
     cut = [shaped(photo, output.size) for photo in photos]
     mask = None if mask is None else shaped(mask, output.size)[0]
-    spec = checked(body, body.spec(mask, direction), editor, directed=direction is not None)
-    seeds, idle = seeds_for(spec, body.n)
-    rows = tuple(Row(photo, mask, seed) for photo, _ in cut for seed in seeds)
+    spec, partial = body.spec(mask, direction), body.partial_images if body.stream else 0
+    with of_prompt(body):
+        job, idle = job_of(body, maker, spec, [Row(photo, mask, spec.seed) for photo, _ in cut], direction, partial)
     warned += [CUT] if any(shorter for _, shorter in cut) else []
     unknown = [f"`{name}` is not known here and has no effect." for name in sorted(sent.files) if name not in PICTURES]
-    job = Edit(editor, spec, rows, direction, body.partial_images if body.stream else 0)
-    return Order(body, output, job, body.n // len(seeds), (*body.warnings, *unknown, *warned, *idle))
+    copies = body.n * len(cut) // len(job.rows)
+    return Order(body, output, job, copies, (*body.warnings, *unknown, *warned, *idle))
+
+
+def job_of(
+    body: ImageEdit,
+    maker: Editor | StudentEditor,
+    spec: EditSpec,
+    rows: Sequence[Row],
+    direction: Direction | None,
+    partial: int,
+) -> tuple[Edit | StudentEdit, list[str]]:
+    """What is to be done, if it makes sense, and what is to be said of it.
+
+    Raises:
+        OptionError: it does not.
+    """
+    if isinstance(maker, StudentEditor):
+        said = [*([SAME] if body.n > 1 else []), *([NO_PARTIAL] if partial else [])]
+        return student_edit(maker, spec, tuple(rows)), said
+    spec.check(directed=direction is not None, vgg=None if maker.vgg else False)
+    seeds, idle = seeds_for(spec, body.n)
+    every = tuple(replace(row, seed=seed) for row in rows for seed in seeds)
+    return Edit(maker, spec, every, direction, partial), idle
 
 
 def check_count(pictures: int, n: int, most: int) -> None:
@@ -114,20 +141,20 @@ async def mask_of(service: Service, sent: Sent, photos: Sequence[Photo]) -> tupl
     return mask, [] if transparent else [OPAQUE_MASK]
 
 
-def checked(body: ImageEdit, spec: EditSpec, editor: Editor, *, directed: bool) -> EditSpec:
-    """The edit, if it makes sense.
+@contextmanager
+def of_prompt(body: ImageEdit) -> Iterator[None]:
+    """Inside, what is wrong with source and target is said of the prompt that they were read from.
 
     Raises:
-        OptionError: it does not; what is wrong with source and target is of the prompt that they were read from.
+        OptionError: something is wrong.
     """
     try:
-        spec.check(directed=directed, vgg=None if editor.vgg else False)
+        yield
     except OptionError as error:
         derived = {("target",): body.target, ("source",): body.source}
         if error.path in derived and derived[error.path] is None:
             raise OptionError(str(error), ("prompt",), body.prompt) from error
         raise
-    return spec
 
 
 def seeds_for(spec: EditSpec, n: int) -> tuple[list[int], list[str]]:

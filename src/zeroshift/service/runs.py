@@ -67,6 +67,15 @@ class Edit:
         along = None if self.direction is None else self.direction.sha256
         return id(self.editor), self.shared.model_dump_json(), along
 
+    @property
+    def device(self) -> str:
+        """That of its model."""
+        return str(self.editor.backbone.device)
+
+    def run(self, ticket: Ticket) -> Iterator[None]:
+        """Make it, and yield after every step."""
+        yield from EditRun([ticket]).steps()
+
 
 @dataclass(frozen=True, eq=False)
 class Look:
@@ -83,23 +92,26 @@ class Look:
         """Its own."""
         return self
 
+    @property
+    def device(self) -> str:
+        """That of its model."""
+        return str(self.editor.backbone.device)
+
+    def run(self, ticket: Ticket) -> Iterator[None]:
+        """Say what the picture shows."""
+        try:
+            ticket.end(Done(seen=self.editor.see(self.photo, fit=self.fit, region=self.region)))
+        except ValueError as error:
+            ticket.fail(error)
+        yield
+
 
 def run_together(tickets: Sequence[Ticket]) -> Iterator[None]:
     """Do what the tickets of one key ask for, and yield after every step; whoever goes on no more has cancelled it."""
-    if all(isinstance(ticket.job, Edit) for ticket in tickets):
+    if len(tickets) > 1:  # edits alone have keys that are equal
         yield from EditRun(tickets).steps()
-    for ticket in tickets:
-        if isinstance(ticket.job, Look) and not ticket.over:
-            yield from look_for(ticket, ticket.job)
-
-
-def look_for(ticket: Ticket, job: Look) -> Iterator[None]:
-    """Say what a picture shows."""
-    try:
-        ticket.end(Done(seen=job.editor.see(job.photo, fit=job.fit, region=job.region)))
-    except ValueError as error:
-        ticket.fail(error)
-    yield
+    else:
+        yield from tickets[0].job.run(tickets[0])
 
 
 class EditRun:

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from threading import Lock
 from typing import Protocol, TypeAlias
@@ -24,6 +25,13 @@ class Job(Protocol):
     @property
     def size(self) -> int:
         """How many pictures it makes."""
+
+    @property
+    def device(self) -> str:
+        """Where it is done, as torch calls it."""
+
+    def run(self, ticket: "Ticket") -> Iterator[None]:
+        """Do it alone, and yield after every step."""
 
 
 @dataclass(frozen=True)
