@@ -95,10 +95,10 @@ def rows(judge: ImageNetJudge, edits: Edits, about: About) -> list[Row]:
     for k, (item, photograph) in enumerate(zip(edits.items, edits.photographs, strict=True)):
         mask = item.region("corrected")
         outside = np.zeros(photograph.size[::-1], np.bool_) if mask is None else ~mask
-        near = (psnr_over(made[k], photograph, outside) for made in (edits.whole, edits.teachers))
+        own, theirs = (psnr_over(made[k], photograph, outside) for made in (edits.whole, edits.teachers))
         seen = judge.look([photograph, *edits.students[k]])
         shown = (seen.of(about.target) / (seen.of(about.source) + seen.of(about.target))).numpy()
-        found.append(Row(item.name, reached[k], taught[k], *near, rank_correlation(shown.round(2))))
+        found.append(Row(item.name, reached[k], taught[k], own, theirs, rank_correlation(shown.round(2))))
     return found
 
 
