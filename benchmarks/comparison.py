@@ -14,7 +14,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
@@ -25,14 +25,14 @@ import zeroshift
 from benchmarks import plans
 from benchmarks.diversity import diversity
 from benchmarks.sheets import write_sheets
-from benchmarks.tables import beside, means
+from benchmarks.tables import beside, by_target, grids, means
 from benchmarks.tuning import tuning
 from zeroshift.bench.entries import Entry
 from zeroshift.bench.items import Benchmark, read_plain
 from zeroshift.bench.judging import Judges
 from zeroshift.bench.report import html_report
 from zeroshift.bench.running import Step, commands, left, read_times, run, write_run
-from zeroshift.bench.scoring import entries_in, score
+from zeroshift.bench.scoring import Scored, entries_in, score
 from zeroshift.bench.shipped_clip import open_shipped_clip
 from zeroshift.bench.table import write_csv
 from zeroshift.cli.shared import hush_libraries
@@ -47,23 +47,28 @@ WHOLE: Mapping[str, Sizes] = {
     "matrix": FEW,
     "ablations": FEW,
     "diversity": FEW,
+    "targets": (("bench-test *-cat", 0, 0), ("bench-test *-dog", 0, 0), ("bench-test *", 24, 0)),
     "tuning": (("bench-val cat-dog", 8, 8), ("bench-val dog-cat", 8, 8)),
 }
 SMALL: Mapping[str, Sizes] = {
     "defaults": (("bench-test cat-dog", 12, 2), ("bench-test dog-cat", 12, 2)),
-    "ablations": (("bench-test cat-dog", 3, 1), ("bench-test dog-cat", 3, 1)),
+    "ablations": (("bench-test cat-dog", 3, 3), ("bench-test dog-cat", 3, 3)),
     "diversity": (("bench-test cat-dog", 2, 2), ("bench-test dog-cat", 2, 2)),
-    "matrix": (("bench-test cat-dog", 1, 0), ("bench-test dog-cat", 1, 0)),
+    "targets": (("bench-test cat-tiger", 8, 0), ("bench-test *-sketch", 4, 0), ("bench-test *-painting", 4, 0)),
+    "matrix": (("bench-test cat-dog", 4, 1), ("bench-test dog-cat", 4, 1)),
     "tuning": (("bench-val cat-dog", 8, 4), ("bench-val dog-cat", 8, 4)),
 }
-PARTS = ("defaults", "ablations", "diversity", "matrix")
+PARTS = ("defaults", "ablations", "diversity", "targets", "matrix")
 TUNING = "tuning"
 PLANS = {
     "defaults": plans.defaults,
     "ablations": plans.ablations,
     "diversity": plans.diversity,
+    "targets": plans.targets,
     TUNING: tuning,
 }
+SHAPES: Mapping[str, Callable[[Sequence[Scored]], list[str]]] = {"matrix": grids, "targets": by_target}
+"""how a part's means are laid out, where it is not a line per entry"""
 BASELINES = ("ddim", "ddim+ddim", "pix2pix-zero-A-noise+swap", "ddim-g5")
 """of each part: what the others are compared with, item by item"""
 
@@ -156,7 +161,7 @@ def tell(part: str, benchmark: Benchmark, entries: Sequence[Entry], out: Path) -
     write_csv(rows, out / "items.csv")
     baseline = next((name for name in BASELINES if any(row.entry == name for row in rows)), None)
     write_sheets(benchmark, entries, out)
-    tables = [*means(rows), "", *([] if baseline is None else beside(rows, baseline)), ""]
+    tables = [*SHAPES.get(part, means)(rows), "", *([] if baseline is None else beside(rows, baseline)), ""]
     tables += diversity(open_judge(), benchmark, entries, out)
     write_atomically(out / "tables.md", ("\n".join(tables) + "\n").encode())
     page = html_report(rows, entries, commands(out), baseline, f"Pets-Edit: {part}")

@@ -28,6 +28,12 @@ def defaults() -> list[Entry]:
     return [*planned(names, STRENGTHS), *(Entry(f"{name}+auto", name, mask="auto") for name in names)]
 
 
+def targets() -> list[Entry]:
+    """The methods that are not slow, for what a cat is turned into besides a dog, and for whole photographs."""
+    names = [method.name for method in METHODS if method.name not in SLOW]
+    return [Entry(name, name) for name in names]
+
+
 def diversity() -> list[Entry]:
     """What draws anything, with four seeds."""
     edit_friendly = {"inversion": {"kind": "edit-friendly"}}

@@ -1,13 +1,15 @@
 """Tables of a comparison for a page, in Markdown, from the table of single edits."""
 
 import math
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 
 from zeroshift.bench.scoring import Scored
-from zeroshift.bench.statistics import Difference, Mean
+from zeroshift.bench.statistics import Difference, Mean, mean_of
 from zeroshift.bench.summary import Summary, summaries
 
 HEADS = ("", "photographs", "flipped", "surely", "structure", "background, features", "background, dB")
+TARGETS = ("", "photographs", "flipped", "surely", "nearer by CLIP", "structure", "features", "dB")
 BESIDE = ("", "photographs", "flips, %", "p", "structure", "background, features", "background, MSE · 1000")
 
 
@@ -21,12 +23,55 @@ def _line(one: Summary) -> list[str]:
     return [
         one.entry,
         str(one.items),
-        f"{flips.value * flips.count:.0f} of {flips.count}" if flips.count else "",
+        _counted(flips),
         f"{surely.value * surely.count:.0f}" if surely.count else "",
         _with_ends(one.means["feature-structure"], 4),
         _with_ends(one.means["feature-distance-outside"], 3),
         _decibels(one.means["mse-outside"]),
     ]
+
+
+def grids(rows: Sequence[Scored]) -> list[str]:
+    """Tables with a row per inversion and a column per method, of entries that are called INVERSION+METHOD."""
+    found = {tuple(one.entry.split("+", 1)): one for one in summaries(rows)}
+    inversions, methods = (list(dict.fromkeys(key[k] for key in found)) for k in (0, 1))
+    lines = list[str]()
+    for title, cell in GRIDS.items():
+        cells = [[cell(found[i, m]) if (i, m) in found else "" for m in methods] for i in inversions]
+        lines += [
+            f"{title}:",
+            "",
+            *_table(("", *methods), [[i, *row] for i, row in zip(inversions, cells, strict=True)]),
+        ]
+        lines.append("")
+    return lines
+
+
+def by_target(rows: Sequence[Scored]) -> list[str]:
+    """A table per target, of tasks that are called SPLIT SOURCE-TARGET."""
+    targets: dict[str, list[Scored]] = {}
+    for row in rows:
+        targets.setdefault(row.task.rsplit("-", 1)[1], []).append(row)
+    lines = list[str]()
+    for target, own in targets.items():
+        lines += [f"{target}:", "", *_table(TARGETS, [_whole(one) for one in summaries(own)]), ""]
+    return lines
+
+
+def _whole(one: Summary) -> list[str]:
+    means = defaultdict(lambda: mean_of([]), one.means)  # no edit into a style can flip
+    return [
+        one.entry,
+        str(one.items),
+        *(_counted(means[name]) for name in ("imagenet-success", "imagenet-surely", "shipped-clip-accuracy")),
+        _with_ends(means["feature-structure"], 4),
+        _with_ends(means["feature-distance"], 3),
+        _decibels(means["mse"]),
+    ]
+
+
+def _counted(share: Mean) -> str:
+    return f"{share.value * share.count:.0f} of {share.count}" if share.count else ""
 
 
 def _with_ends(mean: Mean, digits: int) -> str:
@@ -41,7 +86,7 @@ def _decibels(error: Mean) -> str:
     if not error.count:
         return ""
     value, most, least = (-10 * math.log10(x) if x > 0 else math.inf for x in (error.value, error.low, error.high))
-    return f"{value:.1f}" if error.count == 1 else f"{value:.1f} ({least:.1f} to {most:.1f})"
+    return f"{value:.1f}" if math.isnan(error.low) else f"{value:.1f} ({least:.1f} to {most:.1f})"
 
 
 def beside(rows: Sequence[Scored], baseline: str) -> list[str]:
@@ -67,6 +112,14 @@ def _apart(one: Difference, unit: float, digits: int) -> str:
     value, low, high = (x * unit for x in (one.mean.value, one.mean.low, one.mean.high))
     ends = "" if math.isnan(low) else f" ({low:+.{digits}f} to {high:+.{digits}f})"
     return f"{value:+.{digits}f}{ends}" if one.mean.count else ""
+
+
+GRIDS: Mapping[str, Callable[[Summary], str]] = {
+    "Flipped": lambda one: _counted(one.means["imagenet-success"]),
+    "Structure": lambda one: _with_ends(one.means["feature-structure"], 4),
+    "Background, features": lambda one: _with_ends(one.means["feature-distance-outside"], 3),
+    "Background, dB": lambda one: _decibels(one.means["mse-outside"]),
+}
 
 
 def _table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:

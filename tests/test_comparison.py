@@ -9,7 +9,7 @@ from benchmarks.comparison import SMALL, WHOLE, asked, drawn
 from benchmarks.diversity import diversity, spread
 from benchmarks.plans import is_slow
 from benchmarks.sheets import write_sheets
-from benchmarks.tables import beside, means
+from benchmarks.tables import beside, by_target, grids, means
 from PIL import Image
 
 from zeroshift.bench.entries import Entry
@@ -51,6 +51,31 @@ def test_differences_are_over_items_that_both_have():
     cells = line.strip("| ").split(" | ")
     assert cells[:4] == ["new", "2", "-50 (-100 to +0)", "1.00"]
     assert cells[4].startswith("+0.0200 (+0.01") and cells[5].startswith("-0.100 (") and cells[6].startswith("+2.0 (")
+
+
+def test_the_matrix_has_a_row_per_inversion_and_a_column_per_method():
+    rows = [row(f"{way}+sdedit", k, 1, 1, 0.02, 0.4, 0.01) for way in ("ddim", "edit-friendly") for k in "12"]
+    lines = grids([*rows, row("ddim+ddim", "1", 0, 0, 0.04, 0.6, 0.001)])
+    flips, structure, _, decibels = (lines[k : k + 7] for k in range(0, len(lines), 7))
+    assert flips[2:6] == [
+        "|  | sdedit | ddim |",
+        "|---|---|---|",
+        "| ddim | 2 of 2 | 0 of 1 |",
+        "| edit-friendly | 2 of 2 |  |",
+    ]
+    assert structure[4] == "| ddim | 0.0200 (0.0200 to 0.0200) | 0.0400 |"
+    assert decibels[4].endswith("| 30.0 |")
+
+
+def test_targets_have_a_table_each():
+    tiger = Scored("sdedit", "1", "bench-test cat-tiger", {"imagenet-success": 1.0, "mse": 0.01})
+    sketches = [
+        Scored("sdedit", "1", f"bench-test {one}-sketch", {"shipped-clip-accuracy": 1.0}) for one in ("cat", "dog")
+    ]
+    lines = by_target([tiger, *sketches])
+    assert [line for line in lines if line.endswith(":")] == ["tiger:", "sketch:"]
+    assert lines[4].startswith("| sdedit | 1 | 1 of 1 |  |  |") and lines[4].endswith("| 20.0 |")
+    assert lines[10].startswith("| sdedit | 2 |  |  | 2 of 2 |")
 
 
 @pytest.fixture
@@ -106,7 +131,7 @@ def test_slow_methods_get_fewer_items():
         for part, lines in sizes.items():
             splits = {item.task.split()[0] for item in drawn(whole, lines, slow=False).items}
             assert (splits == {"bench-val"}) == (part == "tuning")
-    (many, fast), (few, slow) = asked("ablations", whole, SMALL["ablations"], ["*"])
+    (many, fast), (few, slow) = asked("defaults", whole, SMALL["defaults"], ["*"])
     assert {item.name for item in few.items} < {item.name for item in many.items}
     assert {one.method for one in slow} == {"style-diffusion", "mirror-diffusion"}
     assert not any(is_slow(one) for one in fast)
