@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from tests.tiny import tiny_backbone, tiny_checkpoint
+from tests.tiny_student import tiny_student
 from tests.tiny_xl import tiny_xl_backbone
 from zeroshift.backbones.sdxl import StableDiffusionXL
 from zeroshift.backbones.stable_diffusion import StableDiffusion
@@ -48,6 +49,12 @@ def tiny_xl(tmp_path_factory: pytest.TempPathFactory) -> StableDiffusionXL:
 def checkpoint(tmp_path_factory: pytest.TempPathFactory):
     """A tiny checkpoint on disk in diffusers format, 32 x 32 pixels."""
     return tiny_checkpoint(tmp_path_factory.mktemp("checkpoint") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def student_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny random student of both directions between cat and dog, 32 x 32 pixels, that edits all of a picture."""
+    return tiny_student(tmp_path_factory.mktemp("student"))
 
 
 @pytest.fixture(params=["epsilon", "v_prediction"])

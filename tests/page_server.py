@@ -12,8 +12,10 @@ from pathlib import Path
 import torch
 
 import zeroshift
+from tests.tiny_student import tiny_student
 from zeroshift.methods import METHODS
 from zeroshift.ui import serve
+from zeroshift.ui.students import offered
 
 STEPS = 4
 
@@ -41,7 +43,8 @@ def main() -> None:
     editor = zeroshift.load(device="cpu")
     few = {method.name: {**editor.presets.get(method.name, {}), "steps": STEPS} for method in METHODS}
     few["sdedit"] = {**few["sdedit"], "steps": 40}  # long enough to be stopped
-    print(serve(replace(editor, presets=few), port=port).local_url, flush=True)
+    student = offered(str(tiny_student(Path(sys.argv[1]).parent / "student")))
+    print(serve(replace(editor, presets=few), student=student, port=port).local_url, flush=True)
     while True:
         time.sleep(60)
 

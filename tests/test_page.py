@@ -16,6 +16,7 @@ from zeroshift import EditSpec
 from zeroshift.asked.again import asked_again
 from zeroshift.captioning import PlainEnglish
 from zeroshift.cli.written import command_line
+from zeroshift.distillation.editing import StudentSpec
 from zeroshift.editor import Editor
 from zeroshift.image import ImageError, load_image
 from zeroshift.methods import METHODS
@@ -29,6 +30,7 @@ from zeroshift.ui.asking import Fields, asked_for, laid_out, numbers, where_of
 from zeroshift.ui.controls import put, read, sections_of
 from zeroshift.ui.copies import python_of
 from zeroshift.ui.desk import Desk, Stops, Where
+from zeroshift.ui.students import offered as offered_student
 from zeroshift.ui.work import brought
 from zeroshift.words import KnownWords, offered
 
@@ -262,3 +264,39 @@ def test_seeds_are_whole_numbers():
     for text in ("0.5", "inf", "1,,2"):
         with pytest.raises(ValueError, match="Whole numbers with commas"):
             numbers(text, int)
+
+
+def test_a_student_edits_what_lies_on_the_desk(cat, student_folder):
+    student = offered_student(str(student_folder))
+    desk = Desk(photo=cat, name="my cat.png", where=Where("box", (0.2, 0.1, 0.5, 0.5)))
+    spec = asked_for(desk, Fields("dog", source="cat", method="student", strength=0.5), cat)
+    *_, made = student.edited(desk, spec)
+    recipe = photographs.recipe_in(made.file)
+    again = student.asked_again(recipe)
+    assert again == spec.model_copy(update={"fit": recipe.fit})
+    alone = student.editor.edit(cat, StudentSpec(target="dog", intensity=0.5, region=spec.region))
+    np.testing.assert_array_equal(load_image(made.file).image, alone.image)
+    line = f"zeroshift edit 'my cat.png' --student {student_folder} --target dog --source cat --strength 0.5"
+    assert student.line(spec, made.name) == f"{line} --region {spec.region}"
+    with pytest.raises(ValueError, match="another student than this page's"):
+        student.asked_again(recipe.model_copy(update={"model": recipe.model.model_copy(update={"sha256": "0"})}))
+
+
+def test_lines_of_python_of_a_student_make_its_edit(cat, student_folder, tmp_path, monkeypatch):
+    student, spec = offered_student(str(student_folder)), EditSpec(target="dog", method="student", region="none")
+    monkeypatch.chdir(tmp_path)
+    cat.image.save("cat.png")
+    exec(student.python(spec, "cat.png"), {})
+    alone = student.editor.edit(load_image("cat.png"), StudentSpec(target="dog", region="none"))
+    np.testing.assert_array_equal(load_image(Path("edited.png")).image, alone.image)
+
+
+def test_what_a_student_cannot_do_is_refused(cat, student_folder):
+    student = offered_student(str(student_folder))
+    for fields, said in (
+        (Fields("fox", method="student"), "does not know fox"),
+        (Fields("dog", method="student", strength=1.5), "from 0 to 1, not 1.5"),
+        (Fields("dog", method="student", fast=True), "`fast` would do nothing"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            list(student.edited(Desk(photo=cat), asked_for(Desk(), fields, cat)))

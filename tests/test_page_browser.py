@@ -348,7 +348,7 @@ def test_methods_side_by_side_share_what_they_can(page):
     bring(page, CAT)
     page.fill("#target textarea", "dog")
     page.get_by_role("tab", name="Side by side").click()
-    for name in ("mirror-diffusion", "style-diffusion", "rediffuser", "prompt-to-prompt", "sdedit"):
+    for name in ("mirror-diffusion", "style-diffusion", "rediffuser", "prompt-to-prompt", "sdedit", "student"):
         page.locator("#methods").get_by_label(name, exact=True).uncheck()
     page.click("#compare")
     page.wait_for_function("document.querySelectorAll('#cards button.zs-card').length === 3")
@@ -357,6 +357,15 @@ def test_methods_side_by_side_share_what_they_can(page):
     page.wait_for_selector("#compare", state="visible")
     page.locator("#cards .zs-card").nth(1).click()
     page.wait_for_function("document.querySelector('.zs-done')?.innerText.startsWith('dog · ddim')")
+
+
+def test_a_student_is_one_of_the_methods(page, tmp_path):
+    bring(page, CAT)
+    method(page, "student")
+    page.wait_for_selector("text=makes its edit in one pass")
+    edit(page)
+    assert read_recipe(downloaded(page, tmp_path))["method"] == "student"
+    assert "--student" in page.text_content("#line")
 
 
 def test_where_a_word_looks_and_what_drifted(page):

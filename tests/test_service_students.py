@@ -5,26 +5,18 @@ import json
 import httpx2
 import numpy as np
 import pytest
-import torch
 
 import zeroshift
 from tests.serving import file_of, image_of, pixels, serving
 from zeroshift.distillation.editing import StudentSpec
 from zeroshift.distillation.opening import open_editor
-from zeroshift.distillation.residual import Residual
-from zeroshift.distillation.students import save_student
 
 CAT = file_of(pixels(0, 48, 48))
 
 
 @pytest.fixture(scope="module")
-def student(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("student")
-    torch.manual_seed(0)
-    network = Residual([["cat", "dog"], ["dog", "cat"]], 32, (8, 32), (1, 1), 8)
-    torch.nn.init.normal_(network.out.weight, std=0.5)
-    save_student(network, folder, "")
-    return open_editor(folder)
+def student(student_folder):
+    return open_editor(student_folder)
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import signal
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -28,6 +29,9 @@ def ui(
             validator=Number(gte=1, lte=65535),
         ),
     ] = None,
+    student: Annotated[
+        Path | None, Parameter(help="a student that stands among the methods, or its hub id", metavar="FOLDER")
+    ] = None,
     open: Annotated[bool, Parameter(help="open it in the browser")] = False,
     vgg: Vgg = None,
     model: ModelFlags = DEFAULT_MODEL,
@@ -38,10 +42,12 @@ def ui(
     It listens to this machine alone and sends nothing anywhere; photographs stay here. Needs zeroshift[ui].
     """
     from zeroshift.ui.serving import serve
+    from zeroshift.ui.students import offered
 
     editor, seconds = model.opened(Loudness(), vgg, cache.place)
+    quick = None if student is None else offered(str(student))
     try:
-        page = serve(editor, model.model, port=port, browser=open)
+        page = serve(editor, model.model, student=quick, port=port, browser=open)
     except OSError as error:
         where = "any port from 7860 on" if port is None else f"port {port}"
         raise Wrong(f"Nothing can listen at {where}: other programs do; give another --port.") from error

@@ -40,11 +40,16 @@ def _words_of(spec: EditSpec, mask: str) -> Iterator[str]:
             yield f"--{name.replace('_', '-')}"
     if spec.seed:
         yield from _given("seed", spec.seed)
+    yield from where_words(spec, mask)
+    if spec.detail:
+        yield from _given("detail", spec.detail)
+
+
+def where_words(spec: EditSpec, mask: str = "mask.png") -> Iterator[str]:
+    """Yield the words that say where ``spec`` changes a photograph."""
     for name in _PHOTOGRAPH:
         yield from _given(name, getattr(spec, name))
     yield from _given("mask", mask if isinstance(spec.mask, GivenMask) else spec.mask)
-    if spec.detail:
-        yield from _given("detail", spec.detail)
 
 
 def _given(name: str, value: object) -> Iterator[str]:

@@ -1,12 +1,14 @@
 """An edit as it is asked of a diffusion model, asked of a student."""
 
+from zeroshift.asked.again import mask_of
 from zeroshift.asked.edits import EditSpec
 from zeroshift.distillation.comod import CoModulated
 from zeroshift.distillation.editing import StudentSpec
 from zeroshift.distillation.students import Student
+from zeroshift.image.regions import Region
 from zeroshift.methods.idle import part_of
 from zeroshift.options.errors import OptionError
-from zeroshift.recipe import STUDENT
+from zeroshift.recipe import STUDENT, EditRecipe
 
 TAKEN = frozenset({"target", "source", "method", "options", "seed", "fit", "region", "size", "mask", "soft", "strict"})
 """fields of an ``EditSpec`` that mean something to a student, or do no harm"""
@@ -55,3 +57,21 @@ def strength_of(student: Student, spec: EditSpec) -> float:
         sentence = f"A student's `strength` is a number from 0 to 1, not {strength}."
         raise OptionError(sentence, ("options", "conditioning", "strength"), strength)
     return float(strength)
+
+
+def spec_of(recipe: EditRecipe) -> EditSpec:
+    """The edit that a student's recipe describes: of the same photograph it makes the same picture."""
+    strength = recipe.options["intensity"]
+    return EditSpec.parse(
+        {
+            "target": recipe.target,
+            "source": recipe.source,
+            "method": STUDENT,
+            "options": {} if strength == 1 else {"conditioning": {"strength": strength}},
+            "fit": recipe.fit,
+            "region": "none" if recipe.region is None else str(Region.of(recipe.region)),
+            "size": recipe.size,
+            "mask": None if recipe.mask is None else mask_of(recipe),
+            "soft": recipe.soft,
+        }
+    )

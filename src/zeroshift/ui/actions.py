@@ -1,26 +1,33 @@
 """What happens on the page: photographs come, results are shown and come back."""
 
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import gradio as gr
 from gradio.utils import get_upload_folder
 
+from zeroshift.asked.again import asked_again
 from zeroshift.asked.edits import EditSpec
 from zeroshift.asked.together import seeds_in_vain
 from zeroshift.cli.written import command_line
+from zeroshift.distillation.asked import SAME
 from zeroshift.editor import Editor
 from zeroshift.image import ImageError, Photo, load_image
 from zeroshift.inversions import InversionMemory
 from zeroshift.options.errors import OptionError
+from zeroshift.recipe import STUDENT, EditRecipe
 from zeroshift.ui import photographs, telling
 from zeroshift.ui.asking import laid_out
 from zeroshift.ui.copies import python_of
 from zeroshift.ui.desk import Desk, Made, Stops, Where
 from zeroshift.ui.layout import Ask, Beside, Show
 from zeroshift.ui.look import MOST_FILE
+from zeroshift.ui.students import Offered, is_students
+from zeroshift.ui.work import Stopped, Working, edited
 
 Update = dict[Any, Any]
 """what becomes of components"""
@@ -42,12 +49,24 @@ class Page:
     desk: gr.State
     version: gr.State
     """a number that rises when the options are to be drawn anew"""
+    student: Offered | None = None
+    """a small network that stands among the methods"""
 
     @property
     def every(self) -> list[Any]:
         """All components that an action may change."""
         sides = (self.ask, self.show, self.beside)
         return [self.desk, self.version, *(part for side in sides for part in vars(side).values())]
+
+    def run(self, desk: Desk, spec: EditSpec, stop: Event) -> Iterator[Working | Stopped | Made]:
+        """Edit the photograph of a desk, by the student if that is the method; the last of what is yielded is the end.
+
+        Raises:
+            ValueError: the picture, a word or an option is unusable; the sentence says why.
+        """
+        if self.student is not None and is_students(spec):
+            return self.student.edited(desk, spec)
+        return edited(self.editor, desk, spec, kept=self.kept, stop=stop)
 
     def failed(self, error: object) -> Update:
         """What went wrong, on the stage."""
@@ -73,11 +92,26 @@ class Page:
             show.actions: gr.Column(visible=True),
             show.download: gr.DownloadButton(value=str(made.file)),
             show.mask: gr.DownloadButton(value=mask_file(made) if masked else None, visible=masked),
-            show.line_text: line_of(made),
-            show.python_text: python_of(made.spec, made.name, self.model),
+            show.line_text: self.line_of(made),
+            show.python_text: self.python_of(made),
             beside.history: telling.cards(desk.made, made),
             beside.drift: telling.drift(made.drift),
         }
+
+    def line_of(self, made: Made) -> str:
+        """The command line of an edit, or why there is none."""
+        if self.student is not None and is_students(made.spec):
+            return self.student.line(made.spec, made.name)
+        try:
+            return command_line(made.spec, made.name)
+        except OptionError as error:
+            return f"# {error}"
+
+    def python_of(self, made: Made) -> str:
+        """An edit as a few lines of Python."""
+        if self.student is not None and is_students(made.spec):
+            return self.student.python(made.spec, made.name)
+        return python_of(made.spec, made.name, self.model)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,10 +127,23 @@ class Bringing:
             file, name = uploaded(str(event._data["path"])), Path(str(event._data["name"])).name
             recipe = photographs.recipe_in(file)
             if recipe is not None:
-                return self.restored(desk, photographs.result_brought(page.editor, desk, file, recipe), version)
+                return self.restored(desk, self.result(desk, file, recipe), version)
             return self.laid(desk, load_image(file), name)
         except ValueError as error:
             return {**page.failed(error), page.ask.photo: photographs.shown(desk)}
+
+    def result(self, desk: Desk, file: Path, recipe: EditRecipe) -> Made:
+        """A result's file with all that it was made with.
+
+        Raises:
+            ValueError: it cannot be asked for here.
+        """
+        page = self.page
+        if recipe.method != STUDENT:
+            return photographs.result_brought(desk, file, recipe, asked_again(recipe, page.editor))
+        if page.student is None:
+            raise ValueError("A student made that picture, and this page was opened without one; give it --student.")
+        return photographs.result_brought(desk, file, recipe, page.student.asked_again(recipe))
 
     def example(self, desk: Desk, event: gr.EventData) -> Update:
         """An example was chosen."""
@@ -200,6 +247,8 @@ class Bringing:
 
     def seeds(self, desk: Desk, method: str, seed: int) -> str:
         """What is said where a method draws nothing at random."""
+        if method == STUDENT:
+            return telling.doubts([SAME]) if seed else ""
         specs = [EditSpec(target="dog", method=method, options=desk.options, seed=n) for n in (0, 1)]
         try:
             return telling.doubts(seeds_in_vain(specs)) if seed else ""
@@ -227,11 +276,3 @@ def other_seed() -> int:
 def mask_file(made: Made) -> str:
     """The file of a painted mask."""
     return str(made.file.parent / "mask.png")
-
-
-def line_of(made: Made) -> str:
-    """The command line of an edit, or why there is none."""
-    try:
-        return command_line(made.spec, made.name)
-    except OptionError as error:
-        return f"# {error}"

@@ -1,5 +1,6 @@
 """What stands where on the page. Nothing happens here; ``page`` wires it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,7 +8,6 @@ import gradio as gr
 
 from zeroshift import __version__
 from zeroshift.editor import Editor
-from zeroshift.methods import METHODS
 from zeroshift.ui import telling
 from zeroshift.ui.look import asset
 
@@ -85,7 +85,7 @@ def header(editor: Editor) -> None:
     )
 
 
-def ask_side(editor: Editor, photograph: dict[str, Any]) -> Ask:
+def ask_side(editor: Editor, photograph: dict[str, Any], methods: Sequence[str]) -> Ask:
     """Photograph, word, Edit, and below them what somebody who knows more may set."""
     photo = gr.HTML(
         photograph,
@@ -122,7 +122,7 @@ def ask_side(editor: Editor, photograph: dict[str, Any]) -> Ask:
         )
         prompt = gr.Textbox("", label="Prompt", elem_id="prompt", info="A sentence with the word Source in it.")
     with gr.Accordion("Method and options", open=False, elem_classes="zs-fold", elem_id="options") as fold:
-        method = gr.Dropdown([m.name for m in METHODS], value=USUAL, label="Method", elem_id="method")
+        method = gr.Dropdown(list(methods), value=USUAL, label="Method", elem_id="method")
         with gr.Row(elem_classes="zs-line"):
             fast = gr.Checkbox(False, label="Fast", info="Fewer passes of the network.", min_width=110)
             seed = gr.Number(0, label="Seed", precision=0, minimum=0, min_width=90, elem_id="seed")
@@ -163,7 +163,7 @@ def show_side() -> Show:
     return Show(stage, slider, status, actions, strength, again, download, mask, line, python, line_text, python_text)
 
 
-def beside() -> Beside:
+def beside(names: Sequence[str]) -> Beside:
     """History, edits side by side, a look inside."""
     with gr.Tabs(elem_id="beside"):
         with gr.Tab("History"):
@@ -173,9 +173,8 @@ def beside() -> Beside:
                 [], html_template=CARDS, js_on_load=asset("cards.js"), apply_default_css=False, elem_id="history"
             )
         with gr.Tab("Side by side", elem_id="tab-compare"):
-            names = [m.name for m in METHODS]
             by = gr.Radio(["Methods", "Seeds", "Intensities"], value="Methods", show_label=False, elem_id="by")
-            methods = gr.CheckboxGroup(names, value=names, label="Methods", elem_id="methods")
+            methods = gr.CheckboxGroup(list(names), value=list(names), label="Methods", elem_id="methods")
             seeds = gr.Textbox("0, 1, 2, 3", label="Seeds", visible=False)
             strengths = gr.Textbox("0.5, 0.75, 1, 1.25", label="Intensities", visible=False)
             gr.HTML(

@@ -6,11 +6,14 @@ import gradio as gr
 
 from zeroshift.editor import Editor
 from zeroshift.inversions import InversionMemory
+from zeroshift.methods import METHODS
+from zeroshift.recipe import STUDENT
 from zeroshift.ui import layout, photographs
 from zeroshift.ui.actions import Bringing, Page, other_seed
 from zeroshift.ui.desk import Desk, Stops
 from zeroshift.ui.panel import QUIET, RAISES, panel
 from zeroshift.ui.running import Comparing, Inside, Running
+from zeroshift.ui.students import Offered
 
 HOUR, DAY = 3600, 86400
 RUNS: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": 4, "api_visibility": "private"}
@@ -28,26 +31,28 @@ COPY = """(text) => {
 """puts a text on the clipboard and says so"""
 
 
-def blocks(editor: Editor, model: str | None = None) -> gr.Blocks:
+def blocks(editor: Editor, model: str | None = None, student: Offered | None = None) -> gr.Blocks:
     """The page of an editor, to be launched or mounted with ``look()``.
 
     Args:
         editor: edits; any number of pages may be open.
         model: folder, file or hub id that it was loaded from, for costs and command lines; None is the shipped model.
+        student: a small network that stands among the methods.
     """
+    methods = [*(method.name for method in METHODS), *([] if student is None else [STUDENT])]
     with gr.Blocks(title="zeroshift", analytics_enabled=False, delete_cache=(HOUR, DAY)) as whole:
         desk = gr.State(Desk(), time_to_live=DAY)
         version = gr.State(0)
         layout.header(editor)
         with gr.Row(elem_classes="zs-main"):
             with gr.Column(scale=4, min_width=320, elem_classes="zs-ask"):
-                ask = layout.ask_side(editor, {"examples": photographs.examples()})
+                ask = layout.ask_side(editor, {"examples": photographs.examples()}, methods)
                 with ask.fold:
-                    panel(editor, desk, ask, version, whole)
+                    panel(editor, desk, ask, version, whole, student)
             with gr.Column(scale=7, min_width=320, elem_classes="zs-show"):
                 show = layout.show_side()
-                beside = layout.beside()
-        page = Page(editor, model, InversionMemory(), Stops(), ask, show, beside, desk, version)
+                beside = layout.beside(methods)
+        page = Page(editor, model, InversionMemory(), Stops(), ask, show, beside, desk, version, student)
         wire_photograph(page)
         wire_words(page)
         wire_runs(page)

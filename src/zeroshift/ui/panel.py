@@ -1,6 +1,7 @@
 """The options of the chosen method, drawn from their types, and the other fields of an edit likewise."""
 
 from functools import partial
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -8,10 +9,12 @@ import gradio as gr
 from zeroshift.asked.edits import EditSpec
 from zeroshift.editor import Editor
 from zeroshift.presets import options_of
+from zeroshift.recipe import STUDENT
 from zeroshift.ui.asking import FRAMING, changed_in
 from zeroshift.ui.controls import Control, Options, control, put, read, sections_of
 from zeroshift.ui.desk import Desk
 from zeroshift.ui.layout import Ask
+from zeroshift.ui.students import Offered
 
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 """of events that answer at once"""
@@ -19,13 +22,18 @@ RAISES: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"
 """of events that raise a state's number: Gradio tells of that only where events queue"""
 
 
-def panel(editor: Editor, desk: gr.State, ask: Ask, version: gr.State, page: gr.Blocks) -> None:
+def panel(
+    editor: Editor, desk: gr.State, ask: Ask, version: gr.State, page: gr.Blocks, student: Offered | None = None
+) -> None:
     """What draws the controls when the page opens and whenever ``version`` changes; a change of a kind raises it."""
 
     @gr.render(  # type: ignore[untyped-decorator]
         inputs=[desk, ask.method, ask.fast, version], triggers=[page.load, version.change], show_progress="hidden"
     )
     def draw(mine: Desk, name: str, quick: bool, now: int) -> None:
+        if student is not None and name == STUDENT:
+            gr.HTML(f'<p class="zs-note">{escape(student.about)}</p>')
+            return
         usual = options_of(editor.method(name, fast=quick))
         for n, section in enumerate(sections_of(name, usual, mine.options)):
             changed = any(one.changed for one in section.controls)

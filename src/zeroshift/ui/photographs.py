@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from zeroshift.asked.again import asked_again
+from zeroshift.asked.edits import EditSpec
 from zeroshift.captioning import Seen
 from zeroshift.editor import Editor
 from zeroshift.image import ImageError, Photo, load_image, read_recipe
@@ -72,13 +72,8 @@ def photograph_of(desk: Desk, recipe: EditRecipe) -> tuple[Photo | None, str]:
     return None, Path(recipe.source_path).name
 
 
-def result_brought(editor: Editor, desk: Desk, file: Path, recipe: EditRecipe) -> Made:
-    """A result's file with all that it was made with.
-
-    Raises:
-        ValueError: it cannot be asked for here.
-    """
-    spec = asked_again(recipe, editor)
+def result_brought(desk: Desk, file: Path, recipe: EditRecipe, spec: EditSpec) -> Made:
+    """A result's file with all that it was made with; ``spec`` is the edit that its recipe describes."""
     photo, name = photograph_of(desk, recipe)
     masks = [one.where.mask for one in desk.made if one.where.mask is not None]
     mask = next((mask for mask in masks if mask.sha256 == recipe.mask_sha256), None)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from zeroshift.backbones import Backbone
 from zeroshift.image import Framing, frame
-from zeroshift.results import FramedPhoto
+from zeroshift.results import FramedPhoto, Sized
 
 SHOWN = 720
 """longer side in pixels of a photograph inside the page"""
@@ -43,7 +43,7 @@ class Stage:
     framing: Framing
 
     @staticmethod
-    def of(backbone: Backbone, seen: FramedPhoto) -> "Stage":
+    def of(backbone: Backbone | Sized, seen: FramedPhoto) -> "Stage":
         """That of a framed photograph."""
         picture = small(seen.photo.image)
         across, down = (now / full for now, full in zip(picture.size, seen.photo.image.size, strict=True))

@@ -17,7 +17,8 @@ from zeroshift.ui.actions import NO_PHOTO, Page, Update
 from zeroshift.ui.asking import Fields, asked_for, numbers
 from zeroshift.ui.desk import Desk, Made
 from zeroshift.ui.pictures import heat, inline
-from zeroshift.ui.work import Stopped, Working, cost_of, edited
+from zeroshift.ui.students import is_students
+from zeroshift.ui.work import Stopped, Working, cost_of
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ class Running:
         ask, show = page.ask, page.show
         running = {ask.edit: gr.Button(visible=False), ask.stop: gr.Button(visible=True)}
         over = {ask.edit: gr.Button(visible=True), ask.stop: gr.Button(visible=False)}
-        for at in edited(page.editor, desk, spec, kept=page.kept, stop=stop):
+        for at in page.run(desk, spec, stop):
             if isinstance(at, Made):
                 desk.made.append(at)
                 yield {**page.shows(desk, at), **over, page.desk: desk}
@@ -151,7 +152,7 @@ class Comparing:
         for title, spec in specs.items():
             shared = False
             try:
-                for at in edited(page.editor, desk, spec, kept=page.kept, stop=stop):
+                for at in page.run(desk, spec, stop):
                     if isinstance(at, Working):
                         shared = at.shared
                         verb = "inverting" if at.stage == "invert" else "editing"
@@ -172,7 +173,9 @@ class Comparing:
         yield {beside.cards: list(cards.values()), beside.history: telling.cards(desk.made, desk.shown)}
 
     def cost(self, made: Made, shared: bool) -> float:
-        """What an edit cost in SF, without an inversion that was there already."""
+        """What an edit cost in SF, without an inversion that was there already; a student passes no UNet."""
+        if is_students(made.spec):
+            return 0.0
         model = str(SHIPPED) if self.page.model is None else self.page.model
         cost = cost_of(made.spec.built(self.page.editor), model)
         mask = cost.auto_mask_sf if made.spec.masked_by_words(self.page.editor) else 0.0
@@ -180,7 +183,8 @@ class Comparing:
 
     def lines(self, made: Made, shared: bool, cost: str) -> list[str]:
         """Cost and time of an edit, and what is to be said of it."""
-        lines = [f"{cost} SF · {made.seconds:.1f} s", "inversion shared" if shared else "with its inversion"]
+        inverted = "inversion shared" if shared else "with its inversion"
+        lines = [f"{cost} SF · {made.seconds:.1f} s", "one pass" if is_students(made.spec) else inverted]
         return [*lines, *([made.advice.partition(";")[0] + "."] if made.advice else [])]
 
 

@@ -11,6 +11,7 @@ from zeroshift.editor import Editor
 from zeroshift.ui.look import MOST_FILE, look
 from zeroshift.ui.page import blocks
 from zeroshift.ui.photographs import EXAMPLES
+from zeroshift.ui.students import Offered
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -18,7 +19,14 @@ if TYPE_CHECKING:
 LOOPBACK = "127.0.0.1"
 
 
-def serve(editor: Editor, model: str | None = None, *, port: int | None = None, browser: bool = False) -> gr.Blocks:
+def serve(
+    editor: Editor,
+    model: str | None = None,
+    *,
+    student: Offered | None = None,
+    port: int | None = None,
+    browser: bool = False,
+) -> gr.Blocks:
     """Serve the page from this process to this machine alone, and return it; the process goes on.
 
     Its ``local_url`` is the address, its ``close()`` ends it and deletes what was brought and made.
@@ -26,13 +34,14 @@ def serve(editor: Editor, model: str | None = None, *, port: int | None = None, 
     Args:
         editor: edits.
         model: what it was loaded from; None is the shipped model.
+        student: a small network that stands among the methods.
         port: where; None takes the first free one from 7860 on.
         browser: whether to open it.
 
     Raises:
         OSError: the port is taken.
     """
-    page = prepared(editor, model)
+    page = prepared(editor, model, student)
     page.launch(
         server_name=LOOPBACK,
         server_port=port,
@@ -56,11 +65,11 @@ def mount(app: "FastAPI", editor: Editor, path: str, model: str | None = None) -
     )
 
 
-def prepared(editor: Editor, model: str | None) -> gr.Blocks:
+def prepared(editor: Editor, model: str | None, student: Offered | None = None) -> gr.Blocks:
     """The page, whose files lie in a folder that goes with the process, not where Gradio leaves them."""
     folder = TemporaryDirectory(prefix="zeroshift-page-", ignore_cleanup_errors=True)
     atexit.register(folder.cleanup)
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": folder.name}
-    page = blocks(editor, model)
+    page = blocks(editor, model, student)
     page.queue(default_concurrency_limit=4, max_size=64)
     return page
