@@ -14,9 +14,12 @@ from zeroshift.distillation.options import DistillOptions
 from zeroshift.distillation.reals import Reals
 from zeroshift.distillation.residual import Residual, mask
 from zeroshift.distillation.stage import DistillStage, features_at_hand, stage_options
+from zeroshift.evaluation.imagenet import open_network
 from zeroshift.miniature.training.decoder import unlike
 from zeroshift.miniature.training.loop import adamw
 
+TRUNK = 0.1
+"""of the learning rate: what was trained on ImageNet moves less than what is new"""
 CHANNELS = (24, 40, 112)
 """of the feature maps that the adversary sees: all but the finest"""
 
@@ -30,8 +33,11 @@ class ResidualStage(DistillStage):
 
     def __init__(self, student: Residual, examples: Examples, reals: Reals, options: DistillOptions) -> None:
         super().__init__(student, examples, options)
+        self.seen = features_at_hand()  # neither averaged nor kept
         self.parts = student.parts
-        self.reals, self.seen = reals, features_at_hand()  # neither averaged nor kept
+        if self.seen:
+            student.trunk.learned(open_network(0))
+        self.reals = reals
         able = self.seen and options.adversary
         self.adversary = Adversary(CHANNELS, len(student.directions)) if able else None
 
@@ -78,7 +84,11 @@ class ResidualStage(DistillStage):
         return paid
 
     def configure_optimizers(self) -> Any:
-        every = [adamw(self.student, stage_options(self.options))]
+        trunk = self.student.trunk
+        drawing = [child for child in self.student.children() if child is not trunk]
+        optimizer = adamw(nn.ModuleList(drawing), stage_options(self.options))
+        optimizer.add_param_group({"params": [*trunk.parameters()], "share": TRUNK})
+        every: list[torch.optim.Optimizer] = [optimizer]
         if self.adversary is not None:
             heads = self.adversary.heads.parameters()
             every.append(torch.optim.AdamW(heads, lr=self.options.lr / 4, betas=(0.0, 0.99), weight_decay=0.0))

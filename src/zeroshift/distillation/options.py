@@ -33,15 +33,15 @@ class DistillOptions:
     """weight of the absolute difference of pixels in [-1, 1]"""
     features: Annotated[float, Field(ge=0)] = 0.5
     """weight of the distance of an ImageNet network's features, where the extra textures is installed"""
-    sparsity: Annotated[float, Field(ge=0)] = 0.02
+    sparsity: Annotated[float, Field(ge=0)] = 0.005
     """weight of the mask's mean area"""
-    mask: Annotated[float, Field(ge=0)] = 0.1
+    mask: Annotated[float, Field(ge=0)] = 0.5
     """weight of the cross-entropy of the mask with where the teacher changed something"""
-    half: Annotated[float, Field(ge=0, le=1)] = 0.3
+    half: Annotated[float, Field(ge=0, le=1)] = 0.2
     """share of the budget, at its beginning, with pictures of half the size: shapes are learned cheaply there"""
-    adversary: Annotated[float, Field(ge=0)] = 0.05
+    adversary: Annotated[float, Field(ge=0)] = 0.15
     """weight of the adversary's verdict; 0 trains without one"""
-    adversary_from: Annotated[float, Field(ge=0, le=1)] = 0.4
+    adversary_from: Annotated[float, Field(ge=0, le=1)] = 0.3
     """share of the budget from which on there is an adversary"""
     penalty: Annotated[float, Field(ge=0)] = 10.0
     """weight of the adversary's gradient penalties"""

@@ -1,21 +1,26 @@
 """The student ``residual``: a small U-Net that predicts an edit and where it is, and leaves all else as it was."""
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
-from zeroshift.distillation.parts import Attention, Level, Modulated, Told
+from zeroshift.distillation.parts import GROUPS, Attention, Level, Modulated, Told
+from zeroshift.distillation.trunk import CHANNELS, Trunk
 
 
 class Residual(nn.Module, PyTorchModelHubMixin):
     """y = m g + (1 - m) x: an edit g and its mask m, told by the direction and the intensity; at 0 the photograph.
 
+    What sees the photograph is the trunk of an ImageNet network; what draws is told.
+
     Args:
         directions: pairs of words, source and target, that it knows.
         size: side of the pictures in pixels that it was trained at; any multiple of ``multiple`` works.
-        widths: channels at a half, a quarter, an eighth ... of the side.
-        blocks: residual blocks at each of these, on the way down as on the way up, at the last once.
+        widths: channels of what draws at a half, a quarter, an eighth and a sixteenth of the side, or fewer of these.
+        blocks: residual blocks at each of them.
     """
 
     architecture: str = "residual"
@@ -25,36 +30,32 @@ class Residual(nn.Module, PyTorchModelHubMixin):
         directions: list[list[str]],
         size: int = 128,
         widths: tuple[int, ...] = (32, 64, 96, 192),
-        blocks: tuple[int, ...] = (1, 1, 2, 3),
+        blocks: tuple[int, ...] = (1, 2, 2, 3),
         told: int = 128,
     ) -> None:
         super().__init__()
         self.directions, self.size = [tuple(pair) for pair in directions], size
         self.multiple = 2 ** len(widths)
-        self.told = Told(len(directions), told)
-        self.stem, self.down, self.up = nn.Conv2d(12, widths[0], 3, padding=1), nn.ModuleList(), nn.ModuleList()
-        self.shrink, self.grow = nn.ModuleList(), nn.ModuleList()
-        for n, (width, count) in enumerate(zip(widths, blocks, strict=True)):
-            self.down.append(Level(Modulated(width, told) for _ in range(count)))
-            if n + 1 < len(widths):
-                self.up.append(Level(Modulated(width, told) for _ in range(count)))
-                self.shrink.append(nn.Conv2d(width, widths[n + 1], 3, 2, 1))
-                self.grow.append(nn.Conv2d(widths[n + 1], width, 3, padding=1))
+        self.told, self.trunk = Told(len(directions), told), Trunk(len(widths))
+        self.seen = nn.ModuleList(
+            nn.Sequential(nn.GroupNorm(GROUPS, channels), nn.Conv2d(channels, width, 1))
+            for channels, width in zip(CHANNELS, widths, strict=False)
+        )
+        self.levels = nn.ModuleList(
+            Level(Modulated(width, told) for _ in range(count)) for width, count in zip(widths, blocks, strict=True)
+        )
+        self.grow = nn.ModuleList(nn.Conv2d(coarse, fine, 3, padding=1) for fine, coarse in pairwise(widths))
         self.attention = Attention(widths[-1])
         self.fine, self.out = nn.Conv2d(widths[0], 64, 3, padding=1), nn.Conv2d(16 + 3, 4, 3, padding=1)
 
     def parts(self, x: Tensor, direction: Tensor, intensity: Tensor) -> tuple[Tensor, Tensor]:
         """The edit g (B, 3, H, W), and logits of where it is (B, 1, H, W)."""
-        told, h, kept = self.told(direction, intensity), self.stem(F.pixel_unshuffle(x, 2)), []
-        for n, level in enumerate(self.down):
-            h = level(h, told)
-            if n < len(self.shrink):
-                kept.append(h)
-                h = self.shrink[n](h)
-        h = self.attention(h)
-        for n in reversed(range(len(self.up))):
-            h = self.grow[n](F.interpolate(h, scale_factor=2.0, mode="nearest")) + kept.pop()
-            h = self.up[n](h, told)
+        told = self.told(direction, intensity)
+        maps = [seen(one) for seen, one in zip(self.seen, self.trunk(x), strict=True)]
+        h = self.attention(self.levels[-1](maps[-1], told))
+        for n in reversed(range(len(self.grow))):
+            h = self.grow[n](F.interpolate(h, scale_factor=2.0, mode="nearest")) + maps[n]
+            h = self.levels[n](h, told)
         fine = F.silu(F.pixel_shuffle(self.fine(F.silu(h)), 2))
         g, where = self.out(torch.cat([fine, x], 1)).split([3, 1], 1)
         return g, where

@@ -71,7 +71,10 @@ class Batches(IterableDataset[Tensor]):
 
 
 class Pace(Callback):
-    """Set the learning rate from the share of the budget that is used, whichever limit is nearer."""
+    """Set the learning rate from the share of the budget that is used, whichever limit is nearer.
+
+    A group of weights that has a "share" learns at that share of it.
+    """
 
     def __init__(self, options: StageOptions, timer: Timer | None) -> None:
         self.options, self.timer = options, timer
@@ -87,7 +90,7 @@ class Pace(Callback):
         rise = min(1.0, (trainer.global_step + 1) / max(options.warmup, 1))
         fall = max(0.01, left / options.cooldown) if left < options.cooldown else 1.0
         for group in trainer.optimizers[0].param_groups:
-            group["lr"] = options.lr * rise * fall
+            group["lr"] = options.lr * rise * fall * group.get("share", 1.0)
 
 
 class WholeCheckpoints(TorchCheckpointIO):
