@@ -11,6 +11,9 @@ from zeroshift.distillation.comod import CoModulated, Discriminator, widths_of
 from zeroshift.distillation.parts import Modulated as Film
 from zeroshift.distillation.residual import Residual
 from zeroshift.distillation.stylegan import FILTER, Conv, Dense, Mapping, Modulated, blurred, doubled, spread_within
+from zeroshift.distillation.trunk import Trunk
+from zeroshift.evaluation.imagenet import open_network
+from zeroshift.miniature.training.decoder import ImageNetFeatures
 
 
 @pytest.fixture(autouse=True)
@@ -166,3 +169,13 @@ def test_comodulated_student():
 def test_widths_of_comodulated_students():
     assert widths_of(512, 512) == [512, 512, 512, 512, 256, 128, 64, 32]
     assert widths_of(32, 8) == [8, 8, 8, 8]
+
+
+@pytest.mark.parametrize("side", [64, 96])
+def test_a_trunk_sees_what_its_network_sees(side):
+    network, trunk = ImageNetFeatures(), Trunk(4)
+    trunk.learned(open_network(0))
+    x = torch.rand(2, 3, side, side) * 2 - 1
+    with torch.no_grad():
+        for own, other in zip(trunk(x), network(x), strict=True):
+            torch.testing.assert_close(own, other, rtol=1e-4, atol=1e-4)

@@ -1,6 +1,7 @@
 """Students train at tiny size: examples, augmentation, both architectures, resumption."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
