@@ -84,6 +84,7 @@ class ResidualStage(DistillStage):
         return paid
 
     def configure_optimizers(self) -> Any:
+        assert isinstance(self.student, Residual)
         trunk = self.student.trunk
         drawing = [child for child in self.student.children() if child is not trunk]
         optimizer = adamw(nn.ModuleList(drawing), stage_options(self.options))

@@ -49,8 +49,8 @@ class Inverted(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Features (B, C, h, w)."""
         h = F.relu6(self.expand(x)) if isinstance(self.expand, nn.Conv2d) else x
-        h = self.project(F.relu6(self.depthwise(h)))
-        return x + h if self.around else h
+        y: Tensor = self.project(F.relu6(self.depthwise(h)))
+        return x + y if self.around else y
 
 
 class Trunk(nn.Module):
@@ -61,17 +61,17 @@ class Trunk(nn.Module):
         self.stem, inside = Padded(3, STEM, 3, 2), STEM
         self.levels = nn.ModuleList()
         for blocks in LEVELS[:levels]:
-            self.levels.append(nn.ModuleList())
+            level = nn.Sequential()
             for kernel, stride, expansion, outside in blocks:
-                self.levels[-1].append(Inverted(inside, kernel, stride, expansion, outside))  # type: ignore[operator]
+                level.append(Inverted(inside, kernel, stride, expansion, outside))
                 inside = outside
+            self.levels.append(level)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Maps (B, C, h, w) at the end of each level, of pictures (B, 3, H, W) in [-1, 1]."""
         h, maps = F.relu6(self.stem(x)), list[Tensor]()
         for level in self.levels:
-            for block in level:  # type: ignore[union-attr]
-                h = block(h)
+            h = level(h)
             maps.append(h)
         return maps
 
@@ -81,12 +81,13 @@ class Trunk(nn.Module):
         for own, convolution, normalisation in self._pairs(network):
             scale = normalisation.weight / (normalisation.running_var + normalisation.eps).sqrt()
             own.weight.copy_(convolution.weight * scale[:, None, None, None])
+            assert own.bias is not None  # a folded normalisation is one
             own.bias.copy_(normalisation.bias - normalisation.running_mean * scale)
 
     def _pairs(self, network: Any) -> Iterator[tuple[nn.Conv2d, Any, Any]]:
         """Yield this network's convolutions, each with the other's and the normalisation that follows it there."""
         yield self.stem, network._conv_stem, network._bn0
-        blocks = [block for level in self.levels for block in level]  # type: ignore[union-attr]
+        blocks = [block for block in self.modules() if isinstance(block, Inverted)]
         for own, other in zip(blocks, network._blocks, strict=False):
             if isinstance(own.expand, nn.Conv2d):
                 yield own.expand, other._expand_conv, other._bn0
