@@ -108,8 +108,8 @@ def test_edits_of_the_whole_picture_take_all_of_it(tiny):
 @pytest.mark.parametrize(
     ("asked", "masked"),
     [
-        ({}, "auto"),
-        ({"region": "auto", "target": "sketch"}, "auto"),
+        ({}, "grown"),
+        ({"region": "auto", "target": "sketch"}, "grown"),
         ({"mask": "none"}, None),
         ({"fit": "crop"}, None),
         ({"region": "none"}, None),

@@ -92,6 +92,16 @@ def test_a_blended_part_changes_nothing_outside_it_and_takes_the_colours_around_
         framing.blend(seen, seen)
 
 
+def test_the_colours_of_what_is_kept_stay_and_those_around_it_are_matched():
+    before, after = np.full((80, 80, 3), 120, np.uint8), np.full((80, 80, 3), 160, np.uint8)
+    after[30:50, 30:50] = 40  # the subject, on a background that is too light
+    mask, kept, everywhere = np.zeros((80, 80), bool), np.zeros((80, 80), bool), np.ones((80, 80), bool)
+    mask[15:65, 15:65], kept[30:50, 30:50] = True, True
+    plain, result = blended(before, after, mask, 2, everywhere), blended(before, after, mask, 2, everywhere, kept=kept)
+    assert (plain[35:45, 35:45] == 0).all() and (result[35:45, 35:45] == 40).all()
+    assert np.abs(result[18:26, 18:62].astype(int) - 120).max() <= 1 and (result[~mask] == 120).all()
+
+
 def test_an_edit_fades_in_from_where_its_mask_is_cut_by_the_part_that_was_seen():
     known, mask = np.zeros((60, 60), bool), np.zeros((60, 60), bool)
     known[:, :40], mask[20:40, 10:50] = True, True

@@ -12,14 +12,18 @@ import zeroshift
 from tests.runs import apart, clean, inverted, last, plan
 from zeroshift import EditSpec, OptionError
 from zeroshift.asked.data import GivenMask
+from zeroshift.conditioning.task import make_task
 from zeroshift.control.base import Stack
 from zeroshift.control.mask_blend import MaskBlend, photograph_after
 from zeroshift.diffusion.schedule import join
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.image import Photo
-from zeroshift.masks.masking import latent_mask, masked, places_of
+from zeroshift.masks.locating import where_words_look
+from zeroshift.masks.masking import cut, in_photograph, latent_mask, masked, places_of, width_of
 from zeroshift.methods import METHODS
 from zeroshift.presets import build_method
+from zeroshift.recipe import parse_recipe
+from zeroshift.redo import replay
 from zeroshift.results import framed
 
 PHOTOGRAPH = photograph()[:120, 100:240]
@@ -176,6 +180,22 @@ def test_of_a_generated_edit_the_drift_is_from_its_source(editor):
     assert result.before is result.reconstruction and result.drift.outside is None
     with pytest.raises(ValueError, match="was generated"):
         zeroshift.Result(Image.new("RGB", (32, 32)), Image.new("RGB", (32, 32)), None, {}).drift  # noqa: B018
+
+
+def test_a_grown_mask_is_where_either_looks_and_does_not_bind_the_edit(editor):
+    asked = {"method": few("ddim"), "fit": "stretch"}
+    free, bound = (editor.edit(PHOTOGRAPH, "cat", "dog", mask=mask, **asked) for mask in ("none", "auto"))
+    *_, step = editor.stream(PHOTOGRAPH, "cat", "dog", mask="grown", **asked)
+    (found,) = step.results[0]
+    np.testing.assert_array_equal(np.asarray(found.native), np.asarray(free.native))
+    (frame,) = framed(editor.backbone, [Photo.of(PHOTOGRAPH)], "stretch")
+    sure = where_words_look(editor.backbone, step.latents, make_task("dog", "cat"), [0])
+    shown = in_photograph(frame.framing, cut(replace(frame, pixels=found.native), sure), width_of(frame.framing, None))
+    where = np.asarray(found.mask) > 0
+    np.testing.assert_array_equal(where, shown | (np.asarray(bound.mask) > 0))
+    np.testing.assert_array_equal(np.asarray(found.image)[~where], PHOTOGRAPH[~where])
+    *_, again = replay(editor, parse_recipe(found.recipe), Photo.of(PHOTOGRAPH))
+    np.testing.assert_array_equal(np.asarray(again.results[0][0].image), np.asarray(found.image))
 
 
 @pytest.mark.parametrize("name", ["ddim", "sdedit", "prompt-to-prompt"])

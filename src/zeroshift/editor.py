@@ -67,7 +67,7 @@ class Editor:
     sampled: Sampling = Sampling()
     """how ``generate`` samples by default"""
     segmenter: Segmenter | None = None
-    """what finds the mask "auto"; None: where the words look"""
+    """what finds a mask in photographs; None: where the words look"""
 
     def __repr__(self) -> str:
         """One line, where the networks' would be hundreds."""
@@ -176,9 +176,10 @@ class Editor:
             region: the part that is edited: "X,Y,W,H" in pixels or percent of the picture, or a ``Region``; "auto" is
                 where the subject is, "none" all of the picture. By default "auto" if the model has a finder, no ``fit``
                 is given and the target is not a matter of the whole picture, as styles are. The rest stays as it is.
-            mask: where it may change, inside the region: "auto" is where the words look, "alpha" where it is
-                transparent, "none" all of it; or a picture of its size, white or transparent there. All else keeps its
-                pixels. By default "auto" where the ``region`` is, unless that is asked for with a ``fit``.
+            mask: where it may change, inside the region: "auto" is where the words look, "grown" there and where the
+                result has grown beyond that, "alpha" where it is transparent, "none" all of it; or a picture of its
+                size, white or transparent there. All else keeps its pixels. By default "grown" where the ``region`` is
+                "auto", unless that is asked for with a ``fit``.
             soft: pixels over which the edit fades in, inside the mask; by default 1/60 of the shorter side.
             detail: how much of its own detail a picture is given back where the edit changes nothing, 0 to 1.
             batch: how many pictures of a list run together at most; by default what memory has room for, up to 16.

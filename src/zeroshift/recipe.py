@@ -95,12 +95,13 @@ class EditRecipe(_Made):
     """the part of the photograph that was edited, where that was not all: left, top, right, bottom in pixels"""
     size: Annotated[int, Field(ge=16, le=MOST_SIZE)] | None = None
     """side in pixels of the square whose pixels the model's frame had, where that was not the model's own"""
-    mask: Literal["auto", "alpha", "given"] | None = None
-    """what says which part of the photograph changes: the words, its alpha, or a picture; none: all of it may"""
+    mask: Literal["auto", "grown", "alpha", "given"] | None = None
+    """what says which part of the photograph changes: the words (``grown``: asked about the result, too), its alpha, or
+    a picture; none: all of it may"""
     mask_sha256: Hash | None = None
     """of the picture that says it"""
     segmenter_sha256: Hash | None = None
-    """of the network that found the mask ``auto`` in place of the words"""
+    """of the network that found the mask ``auto`` in place of the words, or the first part of ``grown``"""
     mask_path: Text | None = None
     """of its file, as seen from the picture's folder"""
     soft: Annotated[int, Field(ge=0, le=MOST_SOFT)] | None = None

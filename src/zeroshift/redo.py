@@ -54,7 +54,8 @@ def replay(
     request = Request(
         task,
         method,
-        auto_mask=recipe.mask == "auto",
+        auto_mask=recipe.mask in ("auto", "grown"),
+        grown=recipe.mask == "grown",
         soft=recipe.soft,
         detail=recipe.detail,
         words_alone=recipe.zeroshift.startswith("0.1."),

@@ -44,6 +44,8 @@ class Place:
     """over how many of its pixels the edit fades in"""
     shows: bool
     """whether the photograph's alpha is the mask, so that it would hide the edit"""
+    shown: Mask | None = None
+    """where the result shows its subject, (H, W), which keeps its colours; None where nobody looked at the result"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -259,6 +261,7 @@ def whole(
     restored = framing.faded(laid, photo.image)
     share = eased(place.mask, seen, round(min(right - left, bottom - top) * EASE))
     inside = place.mask & seen
-    pixels = blended(np.asarray(photo.image), np.asarray(restored), inside, place.soft, seen, share)
+    original, edit = np.asarray(photo.image), np.asarray(restored)
+    pixels = blended(original, edit, inside, place.soft, seen, share, kept=place.shown)
     image, mask = Image.fromarray(pixels), mask_picture(inside)
     return (image if place.shows else photo.with_alpha(image)), mask

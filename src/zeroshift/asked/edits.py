@@ -80,8 +80,9 @@ class EditSpec(Data):
     """side in pixels of the square whose pixels the model's frame has; by default the model's own size, and of a whole
     picture that a small model edits up to twice that"""
     mask: Said | GivenMask | None = None
-    """where the picture may change, inside the part that is edited: "auto" is where the words look, "alpha" where it is
-    transparent, "none" all of it; all else keeps its pixels. By default "auto" where the model finds the part"""
+    """where the picture may change, inside the part that is edited: "auto" is where the words look, "grown" there and
+    where the result has grown beyond that, "alpha" where it is transparent, "none" all of it; all else keeps its
+    pixels. By default "grown" where the model finds the part"""
     soft: Annotated[StrictInt, Field(ge=0, le=MOST_SOFT)] | None = None
     """pixels over which the edit fades in, inside the mask; by default 1/60 of the shorter side"""
     detail: Annotated[StrictFloat, Field(ge=0, le=1)] = 0.0
@@ -181,12 +182,15 @@ class EditSpec(Data):
         whole = self.changes_all(editor.vocabulary)
         return editor.method(self.method, self.options, self.paper_defaults, self.fast, whole)
 
-    def masked_by_words(self, editor: "Editor") -> bool:
-        """Whether words say where a photograph may change: as is asked for, else where the model finds the subject."""
+    def looks(self, editor: "Editor") -> int:
+        """How often words say where a photograph may change: 0; 1, before the edit; or 2, when there is a result, too.
+
+        That is as the mask asks for, else 2 where the model finds the subject.
+        """
         if self.mask is not None:
-            return self.mask == "auto"
+            return {"auto": 1, "grown": 2}.get(str(self.mask), 0)
         found = editor.finder is not None and self.fit is None and self.region in (None, "auto")
-        return found and (self.region == "auto" or not self.changes_all(editor.vocabulary))
+        return 2 if found and (self.region == "auto" or not self.changes_all(editor.vocabulary)) else 0
 
     @property
     def source_prompt(self) -> str | None:
@@ -231,11 +235,11 @@ class EditSpec(Data):
         by = method or self.built(editor)
         if along is None and editor.directions is not None:
             along = by.conditioning.generated(task, editor.directions)
-        looks = photograph and self.masked_by_words(editor)
-        check_soft(self, looks or self.mask is not None)
+        looks = self.looks(editor) if photograph else 0
+        check_soft(self, looks > 0 or self.mask is not None)
         # the weaker an edit, the nearer to the photograph: what the model loses of it is given back as far
         detail = max(self.detail, 1 - by.strength) if photograph and 0 < by.strength < 1 else self.detail
-        request = Request(replace(task, direction=along), by, auto_mask=looks, soft=self.soft, detail=detail)
+        request = Request(replace(task, direction=along), by, looks > 0, looks > 1, detail, self.soft)
         seen = (caption or "") if self.source is None else ""
         doubts = editor.doubts(request.texts, [*request.sentences, *self.given_sentences], seen)
         if along is not None:

@@ -40,6 +40,8 @@ class Request:
     method: Method
     auto_mask: bool = False
     """whether only that changes in a photograph where the words look"""
+    grown: bool = False
+    """whether they look at the result, too, which then has all of the part to grow in; only with ``auto_mask``"""
     detail: float = 0.0
     """how much of the photograph's own detail is given back where nothing changes, 0 to 1"""
     soft: int | None = None
@@ -129,7 +131,7 @@ def describe(backbone: Backbone, request: Request, segmenter: Segmenter | None =
         "target": task.target,
         "source_prompt": task.source_prompt,
         "target_prompt": task.target_prompt,
-        **({"mask": "auto", **found_by} if request.auto_mask else {}),
+        **({"mask": "grown" if request.grown else "auto", **found_by} if request.auto_mask else {}),
         **({} if request.soft is None else {"soft": request.soft}),
         **({"detail": request.detail} if request.detail else {}),
         **made_by(backbone),

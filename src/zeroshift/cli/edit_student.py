@@ -76,8 +76,8 @@ def check_idle(photographs: PhotographFlags, results: ResultFlags) -> None:
     """
     idle = [name for name in IDLE if getattr(photographs, name) not in (None, False)]
     idle += ["previews"] * (results.previews is not None)
-    if str(photographs.mask) == "auto":
-        idle.append("mask auto")
+    if str(photographs.mask) in ("auto", "grown"):
+        idle.append(f"mask {photographs.mask}")
     if idle:
         named = " and ".join(f"--{name.replace('_', '-')}" for name in idle)
         raise Wrong(f"{named} mean nothing to a student, which makes its edit in one pass; leave that out.")

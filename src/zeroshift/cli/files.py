@@ -51,16 +51,17 @@ class PhotographFlags:
     mask: Annotated[
         Path | None,
         Parameter(
-            help="where it may change: auto (where the words look), alpha (its transparent part), none (everywhere), "
-            "or a picture that is white or transparent there [default auto where the model finds the region, else "
-            "none]",
-            metavar="FILE|auto|alpha|none",
+            help="where it may change: auto (where the words look), grown (there, and where the result has grown "
+            "beyond that), alpha (its transparent part), none (everywhere), or a picture that is white or transparent "
+            "there [default grown where the model finds the region, else none]",
+            metavar="FILE|auto|grown|alpha|none",
         ),
     ] = None
     segmenter: Annotated[
         Path | None,
         Parameter(
-            help="folder or .onnx of a segmentation model that finds the mask auto [default where the words look]",
+            help="folder or .onnx of a segmentation model that finds the mask in a photograph [default where the "
+            "words look]",
             metavar="FOLDER|FILE",
         ),
     ] = None
@@ -125,8 +126,8 @@ class PhotographFlags:
         Raises:
             Wrong: there is one.
         """
-        if self.segmenter is not None and self.mask is not None and str(self.mask) != "auto":
-            raise Wrong("--segmenter finds the mask auto, and --mask says another; leave one of them out.")
+        if self.segmenter is not None and self.mask is not None and str(self.mask) not in ("auto", "grown"):
+            raise Wrong("--segmenter finds the mask auto or grown, and --mask says another; leave one of them out.")
         idle = [
             f"--{name.replace('_', '-')}"
             for name, value in vars(self).items()

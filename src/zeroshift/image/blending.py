@@ -22,6 +22,7 @@ def blended(
     soft: int,
     known: Mask,
     share: Floats | None = None,
+    kept: Mask | None = None,
 ) -> np.ndarray:
     """The original, byte for byte, with the edit where ``mask`` is, uint8.
 
@@ -33,13 +34,15 @@ def blended(
         known: where ``edited`` says something of the original's colours, (H, W); of that only what lies outside the
             mask is read.
         share: how much of the edit there is at most, (H, W), 0 to 1, as of ``eased``.
+        kept: where the edit's colours are right, (H, W): what it got wrong around that is no error of these.
     """
     result = original.copy()
     if not mask.any():
         return result
     place = _around(mask, 4 * soft + 16)
     before, after, inside = original[place].astype(np.float32), edited[place].astype(np.float32), mask[place]
-    matched = after + _spread(before - after, known[place] & ~inside, max(1, soft // 2))
+    error = _spread(before - after, known[place] & ~inside, max(1, soft // 2))
+    matched = after + (error if kept is None else error * (1 - _blurred(kept[place], soft / 2))[..., None])
     weight = (fade(inside, soft) * (1 if share is None else share[place]))[..., None]
     mixed = np.clip(np.rint(weight * matched + (1 - weight) * before), 0, 255).astype(np.uint8)
     result[place][inside] = mixed[inside]
@@ -56,6 +59,12 @@ def fade(mask: Mask, soft: int) -> Floats:
     depth = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     t = np.clip((depth - 0.5) / soft, 0, 1)
     return np.asarray(t * t * (3 - 2 * t), dtype=np.float32)
+
+
+def _blurred(mask: Mask, sigma: float) -> Floats:
+    """A mask (H, W) as shares, 0 to 1, smooth over ``sigma`` pixels."""
+    shares = mask.astype(np.float32)
+    return np.asarray(cv2.GaussianBlur(shares, (0, 0), sigma)) if sigma else shares
 
 
 def eased(mask: Mask, known: Mask, width: int) -> Floats:

@@ -36,9 +36,12 @@ def bounded(
     places: Sequence[Place | None],
     photographs: Encoded,
 ) -> Planned:
-    """The same target branch, which stays at the photographs outside of their masks and before it begins."""
-    mask, begins = latent_mask(frames, places, photographs.backbone.factor), first_step(request)
-    method = request.method
+    """The same target branch, which stays at the photographs outside of their masks and before it begins.
+
+    Where its mask is to grow, it is free.
+    """
+    mask = None if request.grown else latent_mask(frames, places, photographs.backbone.factor)
+    begins, method = first_step(request), request.method
     later = begins > method.inversion.first(method.steps)
     if mask is None and not later:
         return planned

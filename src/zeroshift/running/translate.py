@@ -11,6 +11,7 @@ from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.image.tensors import to_pictures
 from zeroshift.inversions import InversionStore
 from zeroshift.masks.bounds import bounded, with_stills
+from zeroshift.masks.growing import grown
 from zeroshift.masks.locating import Segmenter
 from zeroshift.masks.masking import masked_by, placed
 from zeroshift.recipe import check_rows
@@ -63,6 +64,7 @@ def translate(
     step = yield from walk(backbone, trajectory, within, reconstruct)
     facts = [{**describe(backbone, r, segmenter), **p.facts} for r, p in zip(requests, planned, strict=True)]
     natives = decode(backbone, step, reconstruct)
+    places = grown(places, frames, requests, backbone, step.targets, natives, seeds)
     details = _details(requests, photographs)
     passed = tiles(backbone, frames[0].pixels.size)
     origins = [_origin(frames, row, seeds[row], trajectory) | passed for row in range(len(frames))]

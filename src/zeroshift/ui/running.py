@@ -178,7 +178,7 @@ class Comparing:
             return 0.0
         model = str(SHIPPED) if self.page.model is None else self.page.model
         cost = cost_of(made.spec.built(self.page.editor), model)
-        mask = cost.auto_mask_sf if made.spec.masked_by_words(self.page.editor) else 0.0
+        mask = cost.auto_mask_sf * made.spec.looks(self.page.editor)
         return (cost.further_edit_sf if shared else cost.first_edit_sf) + mask
 
     def lines(self, made: Made, shared: bool, cost: str) -> list[str]:
