@@ -12,14 +12,16 @@ STRENGTHS = (0.7, 1.0)
 """the second is the method as it is"""
 SLOW = ("style-diffusion", "mirror-diffusion", "null-text", "value-embedding", "redescription")
 """methods and inversions that optimise at every step, and take several times as long as the others"""
+LONG = ("mirror-diffusion",)
+"""those of these methods that take long with any inversion, since they guide at all of more steps"""
 SEEDS = range(4)
 
 
 def is_slow(entry: Entry) -> bool:
-    """Whether a method, or the inversion that takes its place, is one of the slow ones."""
+    """Whether a method, or the inversion that takes the place of its own, is one of the slow ones."""
     inversion = entry.options.get("inversion")
     kind = inversion.get("kind") if isinstance(inversion, Mapping) else None
-    return (kind or entry.method) in SLOW
+    return (kind or entry.method) in SLOW or entry.method in LONG
 
 
 def defaults() -> list[Entry]:

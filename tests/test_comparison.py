@@ -1,11 +1,13 @@
 """What the comparison writes besides ``zeroshift bench``'s own: tables for a page, diversity over seeds, sheets."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from benchmarks.comparison import SMALL, WHOLE, asked, drawn
+from benchmarks.comparison_page import table
 from benchmarks.diversity import diversity, spread
 from benchmarks.plans import is_slow
 from benchmarks.sheets import write_sheets
@@ -15,6 +17,7 @@ from PIL import Image
 from zeroshift.bench.entries import Entry
 from zeroshift.bench.items import Benchmark, Item
 from zeroshift.bench.scoring import Scored
+from zeroshift.bench.table import write_csv
 from zeroshift.evaluation.features import feature_distance
 from zeroshift.evaluation.imagenet import as_bytes, open_judge
 from zeroshift.image.sheet import GAP, SIDE
@@ -135,3 +138,12 @@ def test_slow_methods_get_fewer_items():
     assert {item.name for item in few.items} < {item.name for item in many.items}
     assert {one.method for one in slow} == {"style-diffusion", "mirror-diffusion"}
     assert not any(is_slow(one) for one in fast)
+
+
+def test_the_page_has_tables_of_the_entries_that_its_marks_name(tmp_path):
+    rows = [row(name, "1", 1, 1, 0.02, 0.4, 0.01) for name in ("ddim", "sdedit", "sdedit+auto")]
+    (tmp_path / "defaults").mkdir()
+    write_csv([replace(one, source="p", edit="e") for one in rows], tmp_path / "defaults/items.csv")
+    assert table("compared means defaults s*t ddim", tmp_path) == "\n".join(means(rows[:2]))
+    assert table("compared beside defaults", tmp_path) == "\n".join(beside(rows, "ddim"))
+    assert table("compared beside defaults sdedit", tmp_path) == "\n".join(beside(rows[:2], "ddim"))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmarks import comparison_page
 from PIL import Image
 from remake import approximations, benchmarking, facts, inversions, mirror, pictures, pinned, sentences, whole
 from remake.__main__ import all_jobs, carry_out, chosen
@@ -173,7 +174,7 @@ def test_groups_and_single_things_can_be_chosen():
 def test_every_mark_on_the_pages_is_made_by_something():
     known = KNOWN | set(facts.values(ROOT, SHIPPED))
     named = [name for page in pages(ROOT) for name in marks(page.read_text(encoding="utf-8"))]
-    measured = (inversions.MARK, approximations.MARK)
+    measured = (inversions.MARK, approximations.MARK, comparison_page.MARK)
     assert not [name for name in named if name not in known and not name.startswith(measured)]
 
 
