@@ -2,7 +2,8 @@
 
 OUT is the folder of ``benchmarks.comparison``. A table goes between ``<!-- compared FORM PART PATTERN... -->`` and
 ``<!-- /compared ... -->`` of docs/comparison.md: of the entries of OUT/PART/items.csv that are named like one of the
-patterns, without patterns of all.
+patterns, without patterns of all. FORM is means, beside (the part's baseline), matrix, targets, or two methods with a
+comma between. ``compared cost`` is what methods cost, with ``--cost``.
 """
 
 import argparse
@@ -13,21 +14,29 @@ from pathlib import Path
 from remake.pages import filled, marks
 
 from benchmarks.comparison import BASELINES
-from benchmarks.tables import beside, by_target, grids, means
+from benchmarks.tables import against, beside, by_target, grids, lined, means
+from zeroshift.backbones.checkpoint import SHIPPED
 from zeroshift.bench.scoring import Scored
 from zeroshift.bench.table import read_csv
+from zeroshift.cost.estimate import measure
 from zeroshift.files import write_atomically
+from zeroshift.methods import METHODS
+from zeroshift.presets import build_method, read_presets
 
 PAGE = Path(__file__).parent.parent / "docs/comparison.md"
 MARK = "compared"
+COST = "compared cost"
+COSTS = ("SF", "first edit", "further edit of the picture", "first edit of SD 1.5 at 512 px by the paper's defaults")
 
 
 def main() -> None:
     """Write the page anew."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.comparison_page", description="Fill the page's tables.")
     parser.add_argument("out", type=Path, help="folder of python -m benchmarks.comparison")
-    out, text = parser.parse_args().out, PAGE.read_text(encoding="utf-8")
-    values = {mark: table(mark, out) for mark in marks(text) if mark.startswith(MARK)}
+    parser.add_argument("--cost", action="store_true", help="count what methods cost anew, which takes two minutes")
+    given, text = parser.parse_args(), PAGE.read_text(encoding="utf-8")
+    wanted = [mark for mark in marks(text) if mark.startswith(MARK) and (mark != COST or given.cost)]
+    values = {mark: "\n".join(costs()) if mark == COST else table(mark, given.out) for mark in wanted}
     write_atomically(PAGE, filled(text, values).encode())
 
 
@@ -41,7 +50,18 @@ def table(mark: str, out: Path) -> str:
     _, form, part, *patterns = mark.split()
     every = read_csv(out / part / "items.csv")
     rows = [row for row in every if any(fnmatch.fnmatch(row.entry, one) for one in patterns or ["*"])]
-    return "\n".join(FORMS[form](rows, every)).strip()
+    return "\n".join(against(rows, *form.split(",")) if "," in form else FORMS[form](rows, every)).strip()
+
+
+def costs() -> list[str]:
+    """A line per method: passes of the network, of the shipped model with its presets and of Stable Diffusion 1.5."""
+    presets, lines = read_presets(SHIPPED), dict[float, list[str]]()
+    for name in (method.name for method in METHODS):
+        tuned = measure(build_method(name, presets.get(name, {})), model=SHIPPED)
+        plain = measure(build_method(name))
+        counts = (tuned.first_edit_sf, tuned.further_edit_sf, plain.first_edit_sf)
+        lines[tuned.first_edit_sf] = [name, *(f"{count:.0f}" for count in counts)]
+    return lined(COSTS, [lines[key] for key in sorted(lines)])
 
 
 def _beside(rows: Sequence[Scored], every: Sequence[Scored]) -> list[str]:

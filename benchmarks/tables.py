@@ -15,16 +15,15 @@ BESIDE = ("", "photographs", "flips, %", "p", "structure", "background, features
 
 def means(rows: Sequence[Scored]) -> list[str]:
     """A line per entry: flipped and surely flipped of those that count, structure, what is kept of the background."""
-    return _table(HEADS, [_line(one) for one in summaries(rows)])
+    return lined(HEADS, [_line(one) for one in summaries(rows)])
 
 
 def _line(one: Summary) -> list[str]:
-    flips, surely = (one.means[name] for name in ("imagenet-success", "imagenet-surely"))
     return [
         one.entry,
         str(one.items),
-        _counted(flips),
-        f"{surely.value * surely.count:.0f}" if surely.count else "",
+        _counted(one.means["imagenet-success"]),
+        _sure(one),
         _with_ends(one.means["feature-structure"], 4),
         _with_ends(one.means["feature-distance-outside"], 3),
         _decibels(one.means["mse-outside"]),
@@ -41,7 +40,7 @@ def grids(rows: Sequence[Scored]) -> list[str]:
         lines += [
             f"{title}:",
             "",
-            *_table(("", *methods), [[i, *row] for i, row in zip(inversions, cells, strict=True)]),
+            *lined(("", *methods), [[i, *row] for i, row in zip(inversions, cells, strict=True)]),
         ]
         lines.append("")
     return lines
@@ -54,7 +53,7 @@ def by_target(rows: Sequence[Scored]) -> list[str]:
         targets.setdefault(row.task.rsplit("-", 1)[1], []).append(row)
     lines = list[str]()
     for target, own in targets.items():
-        lines += [f"{target}:", "", *_table(TARGETS, [_whole(one) for one in summaries(own)]), ""]
+        lines += [f"{target}:", "", *lined(TARGETS, [_whole(one) for one in summaries(own)]), ""]
     return lines
 
 
@@ -68,6 +67,11 @@ def _whole(one: Summary) -> list[str]:
         _with_ends(means["feature-distance"], 3),
         _decibels(means["mse"]),
     ]
+
+
+def _sure(one: Summary) -> str:
+    surely = one.means["imagenet-surely"]
+    return f"{surely.value * surely.count:.0f}" if surely.count else ""
 
 
 def _counted(share: Mean) -> str:
@@ -92,7 +96,20 @@ def _decibels(error: Mean) -> str:
 def beside(rows: Sequence[Scored], baseline: str) -> list[str]:
     """A line per entry: what it is more than the baseline's, over the items that both have."""
     found = [one for one in summaries(rows, baseline) if one.beside]
-    return _table(BESIDE, [_more(one) for one in found])
+    return lined(BESIDE, [_more(one) for one in found])
+
+
+def against(rows: Sequence[Scored], one: str, other: str) -> list[str]:
+    """A line per entry of a method: what it is more than the other method's entry that ends alike."""
+    found = {row.entry: row.entry.replace(one, other, 1) for row in rows if row.entry.startswith(one)}
+    known = {row.entry for row in rows}
+    both = {name: twin for name, twin in found.items() if twin in known}
+    lines = [_more(line) for name, twin in both.items() for line in _pair(rows, name, twin)]
+    return lined(BESIDE, lines)
+
+
+def _pair(rows: Sequence[Scored], name: str, baseline: str) -> list[Summary]:
+    return [one for one in summaries([row for row in rows if row.entry in (name, baseline)], baseline) if one.beside]
 
 
 def _more(one: Summary) -> list[str]:
@@ -115,12 +132,13 @@ def _apart(one: Difference, unit: float, digits: int) -> str:
 
 
 GRIDS: Mapping[str, Callable[[Summary], str]] = {
-    "Flipped": lambda one: _counted(one.means["imagenet-success"]),
+    "Flipped, in brackets surely": lambda one: f"{_counted(one.means['imagenet-success'])} ({_sure(one)})",
     "Structure": lambda one: _with_ends(one.means["feature-structure"], 4),
     "Background, features": lambda one: _with_ends(one.means["feature-distance-outside"], 3),
     "Background, dB": lambda one: _decibels(one.means["mse-outside"]),
 }
 
 
-def _table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
+def lined(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
+    """A table in Markdown, a string per line."""
     return [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}", *(f"| {' | '.join(line)} |" for line in lines)]

@@ -11,7 +11,7 @@ from benchmarks.comparison_page import table
 from benchmarks.diversity import diversity, spread
 from benchmarks.plans import is_slow
 from benchmarks.sheets import write_sheets
-from benchmarks.tables import beside, by_target, grids, means
+from benchmarks.tables import against, beside, by_target, grids, means
 from PIL import Image
 
 from zeroshift.bench.entries import Entry
@@ -63,11 +63,19 @@ def test_the_matrix_has_a_row_per_inversion_and_a_column_per_method():
     assert flips[2:6] == [
         "|  | sdedit | ddim |",
         "|---|---|---|",
-        "| ddim | 2 of 2 | 0 of 1 |",
-        "| edit-friendly | 2 of 2 |  |",
+        "| ddim | 2 of 2 (2) | 0 of 1 (0) |",
+        "| edit-friendly | 2 of 2 (2) |  |",
     ]
     assert structure[4] == "| ddim | 0.0200 (0.0200 to 0.0200) | 0.0400 |"
     assert decibels[4].endswith("| 30.0 |")
+
+
+def test_a_method_stands_beside_another_at_what_both_were_asked_for():
+    names = ("ddim@0.7", "ddim", "sdedit@0.7", "sdedit", "sdedit+auto")
+    rows = [row(name, "1", 1, 1, 0.01 * k, 0.4, 0.01) for k, name in enumerate(names, 1)]
+    _, _, weak, full = against(rows, "sdedit", "ddim")
+    assert (weak, full) == tuple(beside(rows[k : k + 3 : 2], rows[k].entry)[-1] for k in (0, 1))
+    assert "| +0.0200 |" in weak
 
 
 def test_targets_have_a_table_each():
