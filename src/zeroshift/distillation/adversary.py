@@ -28,12 +28,15 @@ class Projected(nn.Module):
         self.requires_grad_(False)
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        """Mixed maps, each (B, WIDTH, h, w), in the order of ``maps``."""
+        """Mixed maps, each (B, WIDTH, h, w), in the order of ``maps``, every picture's of mean square 1.
+
+        Penalties of slopes mean the same whatever the network's features measure.
+        """
         mixed = [mix(one) for mix, one in zip(self.across, maps, strict=True)]
         for n in reversed(range(len(self.down))):
             coarse = F.interpolate(mixed[n + 1], size=mixed[n].shape[-2:], mode="bilinear")
             mixed[n] = (mixed[n] + self.down[n](coarse)) / 2
-        return mixed
+        return [one / one.square().mean((1, 2, 3), keepdim=True).sqrt() for one in mixed]
 
 
 class Head(nn.Module):

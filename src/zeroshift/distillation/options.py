@@ -41,9 +41,9 @@ class DistillOptions:
     """share of the budget, at its beginning, with pictures of half the size: shapes are learned cheaply there"""
     adversary: Annotated[float, Field(ge=0)] = 0.15
     """weight of the adversary's verdict; 0 trains without one"""
-    adversary_from: Annotated[float, Field(ge=0, le=1)] = 0.3
+    adversary_from: Annotated[float, Field(ge=0, le=1)] = 0.2
     """share of the budget from which on there is an adversary"""
-    penalty: Annotated[float, Field(ge=0)] = 10.0
+    penalty: Annotated[float, Field(ge=0)] = 100.0
     """weight of the adversary's gradient penalties"""
     precision: Literal["fp32", "bf16"] = "fp32"
     """precision of the networks while training"""
