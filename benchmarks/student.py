@@ -192,10 +192,11 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("pairs", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--split", default="bench-test")
+    parser.add_argument("--model", type=Path, help="the teacher's, if it is not the shipped one", metavar="FOLDER")
     parser.add_argument("--count", type=int, help="photographs of each direction at most", metavar="N")
     given = parser.parse_args(words)
     pets, judge = read_plain(given.pets), open_judge()
-    editor, student = zeroshift.load(device="cpu"), open_editor(given.student)
+    editor, student = zeroshift.load(given.model, device="cpu"), open_editor(given.student)
     given.out.mkdir(parents=True, exist_ok=True)
     table, found, shown = list(HEAD), list[Row](), list[Edits]()
     for about in map(read_about, given.pairs):

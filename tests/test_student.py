@@ -154,6 +154,18 @@ def test_several_strengths_beside_each_other(folder, photograph, tmp_path):
     assert changes[0] == 0 and changes[1] < changes[2]
 
 
+def test_a_broken_photograph_of_many_is_named_at_the_end(folder, photograph, tmp_path, capsys):
+    broken, out = tmp_path / "broken.png", tmp_path / "out"
+    broken.write_bytes(photograph.read_bytes()[:200])
+    line = ["edit", broken, photograph, "--student", folder, "--target", "dog", "-o", out]
+    refused(call(capsys, *line, "-q"), 1, "broken.png")
+    done = call(capsys, *line, "--keep-going", "--sheet", tmp_path / "sheet.png")
+    assert done.code == 1
+    assert "1 of 2 photographs could not be edited; the others are done." in done.err
+    assert [path.name for path in out.iterdir()] == ["photo-dog-student-0.png"]
+    assert (tmp_path / "sheet.png").is_file()
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [

@@ -1,7 +1,7 @@
 """``zeroshift edit --student``: edits by a distilled network, which needs no diffusion model."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +13,7 @@ from zeroshift.cli.delivery import Place, deliver, finished, write_sheet
 from zeroshift.cli.editing import Photograph, Written, numbers_of, photographs_of, written_files
 from zeroshift.cli.files import DEFAULT_PHOTOGRAPHS, DEFAULT_RESULTS, PhotographFlags, ResultFlags
 from zeroshift.cli.numbers import check_threads
+from zeroshift.cli.remarks import left_out
 from zeroshift.cli.shared import DEFAULT_LOUDNESS, Loudness, Text
 from zeroshift.cli.wrong import Wrong, usage
 from zeroshift.image import load_image
@@ -21,7 +22,7 @@ from zeroshift.recipe import STUDENT
 if TYPE_CHECKING:
     from zeroshift.distillation.editing import StudentEditor, StudentSpec
 
-IDLE = ("segmenter", "detail", "batch", "inversion_file", "keep_going")
+IDLE = ("segmenter", "detail", "batch", "inversion_file")
 """options of photographs that mean nothing to a student"""
 
 
@@ -63,9 +64,10 @@ def edit(
     with usage():
         editor = open_editor(student, threads)
         editor.student.number(source, target)
-    carry_out(editor, student, found, [asked for _, asked in specs], written, photographs, results, loud)
-    if written.sheet is not None:
+    faults = carry_out(editor, student, found, [asked for _, asked in specs], written, photographs, results, loud)
+    if written.sheet is not None and len(faults) < len(found):
         write_sheet(found, [spec for spec, _ in specs], written.results, written.sheet)
+    name_faults(faults, len(found), loud)
 
 
 def check_idle(photographs: PhotographFlags, results: ResultFlags) -> None:
@@ -110,17 +112,41 @@ def carry_out(
     photographs: PhotographFlags,
     results: ResultFlags,
     loud: Loudness,
-) -> None:
-    """Edit one photograph after another and write the results."""
+) -> dict[Path, ValueError]:
+    """Edit one photograph after another and write the results; return what --keep-going left out, and why.
+
+    Raises:
+        ValueError: a photograph cannot be edited, and nobody said to keep going.
+    """
     said, picture = photographs.masked()
     mask = picture if picture is not None else "alpha" if said == "alpha" else None
+    faults = dict[Path, ValueError]()
     for place, photograph, spec in places(found, asked, written, photographs, results):
         begun = time.perf_counter()
-        photo = load_image(photograph.source, photographs.megapixels)
-        frame = editor.framed(photo, spec, mask)
-        result = editor.edit_framed(frame, spec)
-        made = finished(place, frame, result, results, None)
+        try:
+            frame = editor.framed(load_image(photograph.source, photographs.megapixels), spec, mask)
+            result = editor.edit_framed(frame, spec)
+            made = finished(place, frame, result, results, None)
+        except ValueError as error:
+            if not photographs.keep_going:
+                raise
+            faults[photograph.path] = error
+            continue
         deliver(made, place, time.perf_counter() - begun, "" if result.part is None else f"; {result.part}", loud)
+    return faults
+
+
+def name_faults(faults: Mapping[Path, ValueError], photographs: int, loud: Loudness) -> None:
+    """Name what was left out.
+
+    Raises:
+        ValueError: something was; exit code 1 tells that.
+    """
+    for path, fault in faults.items():
+        left_out("source", path, fault, loud)
+    if faults:
+        rest = "the others are done" if len(faults) < photographs else "nothing is done"
+        raise ValueError(f"{len(faults)} of {photographs} photographs could not be edited; {rest}.")
 
 
 def places(
