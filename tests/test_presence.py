@@ -14,10 +14,10 @@ from zeroshift import load
 from zeroshift.captioning import PlainEnglish, Seen, see
 from zeroshift.captioning.subject import subject_of
 from zeroshift.image import read_recipe
-from zeroshift.miniature.captioner import HeadsCaptioner
+from zeroshift.miniature.captioner import CLEARER, HeadsCaptioner
 from zeroshift.miniature.classifier import Classifier, load_classifier, save_classifier
 from zeroshift.miniature.data.breeds import CATS, DOGS, animal_of
-from zeroshift.miniature.judging import Shown, missing, wanted_by
+from zeroshift.miniature.judging import Shown, clarity, missing, wanted_by
 from zeroshift.miniature.training.no_animal import made_of, shuffled, textures
 from zeroshift.miniature.training.presence import ACCEPTED, with_presence
 
@@ -114,7 +114,7 @@ def test_it_misses_the_animal_and_the_style_that_a_prompt_names(able):
     pictures = [Image.fromarray(p.permute(1, 2, 0).numpy()) for p in rings(20, 10)]
     arrays = torch.from_numpy(np.stack([np.asarray(p.resize((16, 16), Image.Resampling.LANCZOS)) for p in pictures]))
     scenes = captioner.scenes(arrays.permute(0, 3, 1, 2))
-    seen = captioner.see(pictures)
+    clear = (able.presence(arrays.permute(0, 3, 1, 2)) >= able.sure_from + CLEARER).tolist()
     for source, target, animal in (
         ("dog", "cat", "cat"),
         ("cat", "orange dog", "dog"),
@@ -122,26 +122,45 @@ def test_it_misses_the_animal_and_the_style_that_a_prompt_names(able):
     ):
         missed = captioner.lacking(pictures, f"a photo of a {target}", f"a photo of a {source}")
         assert [bool(said) for said in missed] == [
-            scene.noun != animal or not one.sure for scene, one in zip(scenes, seen, strict=True)
+            scene.noun != animal or not there for scene, there in zip(scenes, clear, strict=True)
         ]
     undecided = HeadsCaptioner(lambda: able, sure_from=2.0).lacking(pictures, "a photo of a cat")
-    assert {said for said in undecided if said} <= {"a cat (no animal is clear in it)"}
+    assert {one.partition(",")[0] for one in undecided} <= {
+        "",
+        "a cat (no animal is clear in it)",
+        "a cat (perhaps a dog",
+    }
     assert not any(captioner.lacking(pictures, "a photo of a cat and a dog"))
-    assert not any(captioner.lacking(pictures, "a photo of a lion"))
+    lions = captioner.lacking(pictures, "a photo of a lion")
+    assert lions == ["" if there else "a lion (no animal is clear in it)" for there in clear]
     strange = captioner.lacking(pictures, "a photo of a lorry", "a photo of a cat", ["lorry"])
-    for said, scene, one in zip(strange, scenes, seen, strict=True):
-        assert f"a lorry ({'still a cat' if scene.noun == 'cat' else 'a dog'}, " in said or not one.sure
+    for said, scene, there in zip(strange, scenes, clear, strict=True):
+        assert f"a lorry ({'still a cat' if scene.noun == 'cat' else 'a dog'}, " in said or not there
 
 
 def test_it_misses_the_style_of_a_drawing_and_not_its_animal():
     drawing, photograph = {"photo": 0.05, "sketch": 0.95}, {"photo": 0.95, "sketch": 0.05}
     wanted = wanted_by("a pencil sketch of a cat", "a photo of a cat", (), ("cat", "dog"), tuple(drawing))
     for animal in ("cat", "dog"):
-        assert missing(wanted, Shown(animal, 0.99, True, True, drawing)) == ""
-        assert missing(wanted, Shown(animal, 0.99, True, True, photograph)) == "a pencil sketch of it (photo)"
-    assert missing(wanted, Shown("cat", 0.99, True, True, {"photo": 0.6, "sketch": 0.4})) == ""
+        assert missing(wanted, Shown(animal, 0.99, 1.0, True, drawing)) == ""
+        assert missing(wanted, Shown(animal, 0.99, 1.0, True, photograph)) == "a pencil sketch of it (photo)"
+    assert missing(wanted, Shown("cat", 0.99, 1.0, True, {"photo": 0.6, "sketch": 0.4})) == ""
     dog = wanted_by("a pencil sketch of a dog", "a photo of a cat", (), ("cat", "dog"), tuple(drawing))
-    assert missing(dog, Shown("cat", 0.99, True, True, drawing)) == "a dog (still a cat, 0.99)"
+    assert missing(dog, Shown("cat", 0.99, 1.0, True, drawing)) == "a dog (still a cat, 0.99)"
+
+
+def test_what_is_not_clear_is_told_of_every_animal_and_compared():
+    before = ("a photo of a cat", (), ("cat", "dog"), ("photo", "sketch"))
+    dog, tiger = (wanted_by(f"a photo of a {word}", *before) for word in ("dog", "tiger"))
+    said = {"photo": 1.0, "sketch": 0.0}
+    faceless, seen = Shown("dog", 0.7, -0.5, True, said), Shown("dog", 0.7, 1.0, True, said)
+    guessed, still = (Shown("cat", 0.7, 2.0, decided, said) for decided in (False, True))
+    assert missing(dog, faceless) == "a dog (no animal is clear in it)"
+    assert missing(tiger, faceless) == "a tiger (no animal is clear in it)"
+    assert missing(dog, guessed) == "a dog (perhaps still a cat, 0.70)"
+    assert missing(dog, seen) == missing(tiger, guessed) == missing(tiger, still) == ""
+    assert clarity(dog, seen) == 1 and clarity(dog, guessed) == clarity(tiger, still) == 2
+    assert clarity(dog, still) < clarity(dog, faceless) < 0
 
 
 def test_breeds_are_of_their_animal():
@@ -156,7 +175,7 @@ def test_breeds_are_of_their_animal():
     ]
     assert all(animal_of(name) == "dog" for name in DOGS) and all(animal_of(name) == "cat" for name in CATS)
     husky = wanted_by("a photo of a husky", "a photo of a dog", (), ("cat", "dog"), ())
-    assert missing(husky, Shown("cat", 0.91, True, True, {})) == "a husky (a cat, 0.91)"
+    assert missing(husky, Shown("cat", 0.91, 1.0, True, {})) == "a husky (a cat, 0.91)"
 
 
 @pytest.fixture

@@ -15,7 +15,9 @@ from zeroshift.asked.request import Request
 from zeroshift.captioning import Judge
 from zeroshift.conditioning.task import make_task
 from zeroshift.editor import Editor
-from zeroshift.image import ImageError
+from zeroshift.image import ImageError, Photo
+from zeroshift.recipe import parse_recipe
+from zeroshift.redo import replay
 from zeroshift.verdicts import CHANGED, change_between, verdict_of
 
 SPEC = EditSpec(target="dog", source="cat", method="sdedit", options={"steps": 2})
@@ -106,3 +108,64 @@ def test_the_command_line_says_it_and_its_json_has_it(capsys, checkpoint, tmp_pa
     assert done.code == 0 and told["warnings"] == [] and told["verdict"]["change"] > 0
     done = call(capsys, *still, "--overwrite")
     assert (told["verdict"]["advice"] is None) == ("warning" not in done.err)
+
+
+class Rates(Sees):
+    """A captioner that sees the target as clearly as it is told, picture by picture."""
+
+    def __init__(self, *clear: float) -> None:
+        super().__init__("")
+        self.clear = [*clear]
+
+    def clarity(self, pictures: Sequence[Image.Image], prompt: str, source: str = "") -> list[float] | None:
+        return [self.clear.pop(0) for _ in pictures]
+
+
+class Everywhere:
+    """A finder that takes nearly all of a picture."""
+
+    subject = "head"
+
+    def find(self, picture: Image.Image) -> tuple[int, int, int, int]:
+        return 2, 2, min(picture.size), min(picture.size)
+
+
+def large(seed: int) -> Photo:
+    """A picture of more pixels than a frame has."""
+    return Photo.of(picture(seed).image.resize((80, 80)))
+
+
+FEW = {"pix2pix-zero": {"steps": 2}, "sdedit": {"steps": 4}}
+
+
+def trying(tiny, *clear: float) -> Editor:
+    return Editor(tiny, FEW, Rates(*clear), finder=Everywhere())
+
+
+@pytest.mark.parametrize(
+    ("clear", "method"), [((0.5,), "pix2pix-zero"), ((-2, 1), "sdedit"), ((-2, -1), "pix2pix-zero")]
+)
+def test_where_the_target_cannot_be_seen_another_method_is_tried(tiny, clear, method):
+    editor, taken = trying(tiny, *clear), large(0)
+    result = editor.edit(taken, "cat", "dog")
+    assert result.recipe["method"] == method and editor.captioner.clear == []
+    assert (result.note is not None) == (method == "sdedit")
+    alone = trying(tiny, 9).edit(taken, "cat", "dog", method=method, mask="grown")
+    assert result.image.tobytes() == alone.image.tobytes()
+    *_, last = replay(trying(tiny, 9), parse_recipe(result.recipe), taken)
+    assert last.results[0][0].image.tobytes() == result.image.tobytes()
+
+
+def test_of_a_batch_those_are_tried_again_that_need_it(tiny):
+    results = trying(tiny, 1, -1, -1, 3, 2).edit([large(n) for n in range(3)], "cat", "dog")
+    assert [one.recipe["method"] for one in results] == ["pix2pix-zero", "sdedit", "sdedit"]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"method": "ddim"}, {"options": {"steps": 2}}, {"mask": "auto"}, {"region": "none"}, {"second_try": False}],
+)
+def test_who_says_how_gets_that_alone(tiny, asked):
+    spec = EditSpec(target="dog", source="cat").model_copy(update=asked)
+    assert spec.resolve(trying(tiny)).second is None
+    assert EditSpec(target="dog", source="cat").resolve(trying(tiny)).second is not None

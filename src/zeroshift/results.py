@@ -83,6 +83,8 @@ class Result:
     """what was edited: the photograph without its alpha, or the source that the model generated"""
     mask: Image.Image | None = None
     """mode L, white where the photograph was edited: in the mask, or without one in the part that the model saw"""
+    note: str | None = None
+    """what is to be known of how it was made: that it is a second try"""
 
     @cached_property
     def drift(self) -> Drift:

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from zeroshift.asked.request import Request
-from zeroshift.captioning import Judge
+from zeroshift.captioning import Judge, Rating
 from zeroshift.image.errors import ImageError
 from zeroshift.results import FramedPhoto, Result
 from zeroshift.running.walking import Progress
@@ -32,6 +32,8 @@ class Verdict:
     """what the result was to show and does not, as in "a dog (cat 0.93)"; empty where that cannot be told"""
     advice: str | None = None
     """one sentence that says what is wrong and what to try; None where nothing is known to be wrong"""
+    clarity: float | None = None
+    """how clearly the target can be seen: below 0 not; None where nobody can tell"""
 
 
 def with_verdicts(
@@ -56,17 +58,19 @@ def judged(
     """The results of one request with their verdicts."""
     task, after = request.task, [result.native for result in results]
     before = [frame.pixels for frame in frames] or [result.reconstruction or result.native for result in results]
-    shown = [frame.about(native) for frame, native in zip(frames, after, strict=True)] if frames else after
-    missed = (
-        [""] * len(after)
-        if judge is None
-        else judge.lacking(shown, task.target_prompt, task.source_prompt, strange(request))
-    )
+    if frames:  # what is seen of a result, whose mask may have cut an edit off
+        after = [f.framing.view(result.image.convert("RGB")) for f, result in zip(frames, results, strict=True)]
+    shown = [frame.about(edit) for frame, edit in zip(frames, after, strict=True)] if frames else after
+    words = (task.target_prompt, task.source_prompt)
+    missed = [""] * len(after) if judge is None else judge.lacking(shown, *words, strange(request))
+    clear = judge.clarity(shown, *words) if isinstance(judge, Rating) else None
     parts = [not frame.whole for frame in frames] or [False] * len(after)
     verdicts = [
         verdict_of(change_between(source, edit), lacking, request, photograph=bool(frames), part=part)
         for source, edit, lacking, part in zip(before, after, missed, parts, strict=True)
     ]
+    if clear is not None:
+        verdicts = [replace(verdict, clarity=one) for verdict, one in zip(verdicts, clear, strict=True)]
     return [
         replace(result, verdict=verdict, warnings=request.doubts)
         for result, verdict in zip(results, verdicts, strict=True)

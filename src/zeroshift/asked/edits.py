@@ -25,7 +25,7 @@ from zeroshift.asked.data import (
     Seed,
 )
 from zeroshift.asked.request import Request
-from zeroshift.captioning import Scope, Vocabulary
+from zeroshift.captioning import Rating, Scope, Vocabulary
 from zeroshift.conditioning.direction import Direction, direction_of_words, make_direction
 from zeroshift.conditioning.direction import doubts as doubts_of_direction
 from zeroshift.conditioning.task import Task, check_target, complete_source, make_task
@@ -33,7 +33,7 @@ from zeroshift.diffusion.backbone import Backbone
 from zeroshift.image import Fit, Photo
 from zeroshift.image.framing import MOST_SIZE
 from zeroshift.image.masks import MOST_SOFT, Said
-from zeroshift.methods import METHODS, Method, by_name
+from zeroshift.methods import METHODS, SECOND, USUAL, Method, by_name
 from zeroshift.methods.idle import check_idle, check_vgg
 from zeroshift.options.errors import OptionError, option_error
 from zeroshift.options.fields import fields_of
@@ -62,11 +62,14 @@ class EditSpec(Data):
     """what it shows: a word of ``prompt``, or a whole prompt; by default the model's captioner says it"""
     prompt: Prompt | None = None
     """the picture in words, with the word ``source`` among them; default "a photo of a SOURCE" """
-    method: str = "pix2pix-zero"
+    method: str = USUAL
     options: Options = {}
     """nested options of the method, as in {"steps": 20, "control": {"lambda_xa": 0.1}}"""
     paper_defaults: StrictBool = False
     """whether what the model recommends is left out"""
+    second_try: StrictBool = True
+    """whether another method is tried where the model cannot see the target in what the default method made of the
+    subject without ``options``; its result is taken if it shows the target"""
     fast: StrictBool = False
     """whether fewer passes of the network are made, by what is known of the method; ``options`` go before it"""
     seed: Seed = 0
@@ -192,6 +195,13 @@ class EditSpec(Data):
         found = editor.finder is not None and self.fit is None and self.region in (None, "auto")
         return 2 if found and (self.region == "auto" or not self.changes_all(editor.vocabulary)) else 0
 
+    def second(self, editor: "Editor") -> Method | None:
+        """What is tried where the target cannot be seen in a result of the default method; None: nothing is."""
+        chosen = self.options or self.paper_defaults or self.direction is not None
+        if not self.second_try or chosen or self.method != USUAL or not isinstance(editor.judge, Rating):
+            return None
+        return editor.method(SECOND, fast=self.fast) if self.looks(editor) == 2 else None
+
     @property
     def source_prompt(self) -> str | None:
         """The source in a whole sentence; None where none is named."""
@@ -240,6 +250,8 @@ class EditSpec(Data):
         # the weaker an edit, the nearer to the photograph: what the model loses of it is given back as far
         detail = max(self.detail, 1 - by.strength) if photograph and 0 < by.strength < 1 else self.detail
         request = Request(replace(task, direction=along), by, looks > 0, looks > 1, detail, self.soft)
+        if photograph and method is None and along is None:
+            request = replace(request, second=self.second(editor))
         seen = (caption or "") if self.source is None else ""
         doubts = editor.doubts(request.texts, [*request.sentences, *self.given_sentences], seen)
         if along is not None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from zeroshift.captioning.base import Captioner, Doubting, Judge, Knowing, Offering, Scope, Seen, Vocabulary
+from zeroshift.captioning.base import Captioner, Doubting, Judge, Knowing, Offering, Rating, Scope, Seen, Vocabulary
 from zeroshift.captioning.sentences import PlainEnglish
 
 
@@ -38,6 +38,7 @@ __all__ = [
     "Knowing",
     "Offering",
     "PlainEnglish",
+    "Rating",
     "Scope",
     "Seen",
     "Vocabulary",

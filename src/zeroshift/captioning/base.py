@@ -100,6 +100,17 @@ class Judge(Protocol):
 
 
 @runtime_checkable
+class Rating(Protocol):
+    """A judge that can compare results."""
+
+    def clarity(self, pictures: Sequence[Image.Image], prompt: str, source: str = "") -> list[float] | None:
+        """How clearly each picture shows what a prompt names: below 0 it cannot be seen.
+
+        None where that is nothing that it could tell.
+        """
+
+
+@runtime_checkable
 class Vocabulary(Protocol):
     """How the captions of one kind become edits.
 

@@ -11,6 +11,7 @@ from PIL import Image
 from zeroshift.cli.editing import Photograph
 from zeroshift.cli.files import ResultFlags
 from zeroshift.cli.output import put, relative, tell, warn
+from zeroshift.cli.remarks import say
 from zeroshift.cli.sentences_from import keep_made
 from zeroshift.cli.shared import Loudness
 from zeroshift.cli.streams import STDOUT, called
@@ -113,10 +114,12 @@ def deliver(made: Finished, place: Place, seconds: float, remark: str, loud: Lou
         put(made.beside, place.beside)
     source = None if place.photograph is None else called(place.photograph.path)
     facts = {"target": made.recipe["target"], "source": source, "before_after": beside}
-    facts |= {"warnings": list(made.result.warnings), "drift": asdict(made.drift)}
+    facts |= {"warnings": list(made.result.warnings), "note": made.result.note, "drift": asdict(made.drift)}
     verdict = made.result.verdict
     facts |= {"verdict": None if verdict is None else asdict(verdict), "recipe": made.recipe}
     tell(place.file, seconds, facts, loud, f"{remark}{f'; before and after: {beside}' if beside else ''}")
+    if made.result.note is not None:
+        say(f"{called(place.file)}: {made.result.note}", loud)
     warn([f"{called(place.file)}: {verdict.advice}"] if verdict is not None and verdict.advice else [], loud)
 
 

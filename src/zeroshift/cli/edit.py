@@ -77,6 +77,10 @@ def edit(
             metavar="X,X",
         ),
     ] = None,
+    second_try: Annotated[
+        bool,
+        Parameter(help="without --method and its options: where the target cannot be seen, also try sdedit"),
+    ] = True,
     fast: Annotated[
         bool, Parameter(help="fewer passes of the network, as measured for the method; options go before it")
     ] = False,
@@ -104,7 +108,14 @@ def edit(
     words = {"target": "", "source": source, "prompt": prompt}
     said, mask = photographs.masked()
     framed = {name: getattr(photographs, name) for name in ("fit", "region", "size", "soft")} | {"mask": said}
-    chosen = {"options": given, "paper_defaults": paper_defaults, "fast": fast, "seed": seed, "strict": strict}
+    chosen = {
+        "options": given,
+        "paper_defaults": paper_defaults,
+        "fast": fast,
+        "second_try": second_try,
+        "seed": seed,
+        "strict": strict,
+    }
     with usage():
         first = EditSpec.parse({**words, **chosen, **framed, "detail": photographs.detail or 0.0})
     specs = asked_for(first, target, method, seeds, strength)

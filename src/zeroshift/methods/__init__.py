@@ -21,6 +21,11 @@ METHODS: tuple[type[Method], ...] = (
     StyleDiffusion,
 )
 
+USUAL = Pix2PixZero.name
+"""what edits unless somebody says otherwise"""
+SECOND = SDEdit.name
+"""what is tried where the target cannot be seen in what the usual one made: it keeps least of the structure"""
+
 
 def by_name(name: str) -> type[Method]:
     """The method of that name.
@@ -37,6 +42,8 @@ def by_name(name: str) -> type[Method]:
 __all__ = [
     "DDIM",
     "METHODS",
+    "SECOND",
+    "USUAL",
     "Method",
     "MirrorDiffusion",
     "Pix2PixZero",

@@ -1,6 +1,6 @@
 """Captions from the small classifier that judges the shipped model: animal, coat and style, in that model's words."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ from zeroshift.captioning.base import Seen
 from zeroshift.conditioning.task import Task
 from zeroshift.image import flatten
 from zeroshift.miniature import reading
-from zeroshift.miniature.judging import Shown, missing, wanted_by
+from zeroshift.miniature.judging import Shown, Wanted, clarity, missing, wanted_by
 from zeroshift.miniature.vocabulary import STYLES, Scene
 
 if TYPE_CHECKING:
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 COAT_FROM = 0.6
 """probability from which on a coat is said: on ``val`` that is 59 of 80 photographs, nine tenths of them rightly"""
+
+CLEARER = 1.5
+"""logits of presence by which an animal must be clearer in a result than in a photograph: what is drawn without a face
+has an animal's fur, and lies between"""
 
 SURE_FROM = 0.2
 """how far from the decision, 0 to 1, an animal's probability must lie: on ``bench-val`` that is 129 of 139"""
@@ -70,18 +74,25 @@ class HeadsCaptioner:
         self, pictures: Sequence[Image.Image], prompt: str, source: str = "", unknown: Sequence[str] = ()
     ) -> list[str]:
         """What each result does not show of animal and style, as in "a dog (cat 0.93)"; see ``miniature.judging``."""
-        squares = self._squares(pictures)
-        heads, there = self.classifier.logits(squares), self._there(squares)
         wanted = wanted_by(prompt, source, unknown, self.classifier.classes, self.classifier.styles)
-        rows = zip(heads[0].sigmoid().tolist(), self.classifier.styles_of(heads), there, strict=True)
-        return [missing(wanted, self._shown(*row)) for row in rows]
+        return [missing(wanted, shown) for shown in self._shown(pictures, wanted)]
 
-    def _shown(self, second: float, styles: Mapping[str, float], there: bool) -> Shown:
-        """What a picture shows, by the probability of the second animal."""
-        first, other = self.classifier.classes
-        decided = self._decided(second)
-        animal, likely = (other, second) if second >= self.classifier.threshold else (first, 1 - second)
-        return Shown(animal, likely, there, decided, styles)
+    def clarity(self, pictures: Sequence[Image.Image], prompt: str, source: str = "") -> list[float] | None:
+        """How clearly each result shows the animal of a prompt: below 0 it cannot be seen; None of no animal."""
+        wanted = wanted_by(prompt, source, (), self.classifier.classes, self.classifier.styles)
+        return [clarity(wanted, shown) for shown in self._shown(pictures, wanted)] if wanted.called else None
+
+    def _shown(self, pictures: Sequence[Image.Image], wanted: Wanted) -> list[Shown]:
+        """What results show, a drawing of which need not be clearer than a photograph."""
+        squares, known = self._squares(pictures), self.classifier
+        heads, there = known.logits(squares), known.presence(squares)
+        least = known.sure_from + (0 if wanted.style else CLEARER)
+        clear = [0.0] * len(squares) if there is None else (there - least).tolist()
+        found = []
+        for second, styles, presence in zip(heads[0].sigmoid().tolist(), known.styles_of(heads), clear, strict=True):
+            animal, likely = (known.classes[1], second) if second >= known.threshold else (known.classes[0], 1 - second)
+            found.append(Shown(animal, likely, presence, self._decided(second), styles))
+        return found
 
     def _there(self, squares: Tensor) -> list[bool]:
         """Whether there is an animal in each picture; in all where no head tells."""

@@ -1,7 +1,7 @@
 """What results of edits do not show, by the heads of the small classifier.
 
-It tells two animals apart, and whether there is one; a tiger is a cat to it. So it is asked for no other animals, but
-what was made of words that the model does not know, it says.
+It tells two animals apart, and whether there is one; a tiger is a cat to it. So of other animals it is asked only
+whether there is any, but what was made of words that the model does not know, it says.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,10 +11,14 @@ from zeroshift.captioning.subject import subject_of
 from zeroshift.miniature.data.breeds import animal_of
 from zeroshift.miniature.reading import style_of
 from zeroshift.miniature.vocabulary import MEDIA, STYLES
-from zeroshift.sentences import with_article
+from zeroshift.sentences import contains_word, with_article
 
 STYLE_FROM = 0.9
 """probability from which on another style is said: what a model draws is less clear than what was rendered"""
+
+
+OTHERS = ("tiger", "lion", "cheetah")
+"""animals that the model knows besides"""
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,7 @@ class Wanted:
     animal: str = ""
     """one of the classifier's, or nothing"""
     called: str = ""
-    """what it, or what the model does not know, is called in the prompt, as in "husky" """
+    """what it, another animal, or what the model does not know is called in the prompt, as in "husky" """
     before: str = ""
     """the animal that the source names"""
     unknown: bool = False
@@ -40,8 +44,8 @@ class Shown:
     animal: str
     likely: float
     """how probable the animal is, 0 to 1"""
-    there: bool
-    """whether there is any"""
+    presence: float
+    """how clearly there is any, 0 or more where there is"""
     decided: bool
     """whether the animal is no guess"""
     styles: Mapping[str, float]
@@ -60,7 +64,9 @@ def wanted_by(
     strange = " ".join(unknown)
     if animal not in classes or (drawn and before == animal):
         animal = ""
-    return Wanted(animal, called_in(target, animal) or strange, before, bool(strange) and not animal, drawn)
+    other = "" if drawn else next((word for word in OTHERS if contains_word(target, word)), "")
+    called = called_in(target, animal) or strange or other
+    return Wanted(animal, called, before, bool(strange) and not animal, drawn)
 
 
 def called_in(prompt: str, animal: str) -> str:
@@ -74,15 +80,22 @@ def missing(wanted: Wanted, shown: Shown) -> str:
     return " or ".join([*_animal(wanted, shown), *_style(wanted.style, shown.styles)])
 
 
+def clarity(wanted: Wanted, shown: Shown) -> float:
+    """How clearly a picture shows the animal that was wanted: below 0 it cannot be seen, or another one can."""
+    other = bool(wanted.animal) and shown.decided and shown.animal != wanted.animal
+    return min(shown.presence, 0.0) - shown.likely if other else shown.presence
+
+
 def _animal(wanted: Wanted, shown: Shown) -> list[str]:
-    if not (wanted.animal or wanted.unknown):
+    if not wanted.called:
         return []
-    if not shown.there:
+    if shown.presence < 0:
         return [f"{with_article(wanted.called)} (no animal is clear in it)"]
-    if not wanted.unknown and (shown.animal == wanted.animal or not shown.decided):
+    if shown.animal == wanted.animal or not (wanted.animal or wanted.unknown):
         return []
-    still = "still " if shown.animal == wanted.before and wanted.before != wanted.animal else ""
-    return [f"{with_article(wanted.called)} ({still}{with_article(shown.animal)}, {shown.likely:.2f})"]
+    before = shown.animal == wanted.before and wanted.before != wanted.animal
+    how = ("still " if before else "") if shown.decided else "perhaps still " if before else "perhaps "
+    return [f"{with_article(wanted.called)} ({how}{with_article(shown.animal)}, {shown.likely:.2f})"]
 
 
 def _style(style: str, styles: Mapping[str, float]) -> list[str]:

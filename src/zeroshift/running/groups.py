@@ -9,6 +9,7 @@ from zeroshift.inversions import InversionStore
 from zeroshift.masks.masking import Failed
 from zeroshift.memory.room import Room, Shortage, is_shortage
 from zeroshift.running.grouping import Group
+from zeroshift.running.second import with_second_tries
 from zeroshift.running.translate import translate
 from zeroshift.running.walking import Progress
 from zeroshift.verdicts import with_verdicts
@@ -130,4 +131,4 @@ def run_group(
         vgg=editor.vgg,
         segmenter=editor.segmenter,
     )
-    return with_verdicts(editor.judge, steps, group.requests, group.frames)
+    return with_second_tries(editor, with_verdicts(editor.judge, steps, group.requests, group.frames), group)

@@ -190,6 +190,8 @@ def said_of(results: Iterable[Result]) -> Iterator[str]:
     """Yield what is doubtful about results, and what to try where the target cannot be seen."""
     for result in results:
         yield from result.warnings
+        if result.note is not None:
+            yield result.note
         if result.verdict is not None and result.verdict.advice is not None:
             yield result.verdict.advice
 

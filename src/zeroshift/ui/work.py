@@ -112,7 +112,7 @@ def kept_of(desk: Desk, photo: Photo, name: str, where: Where, spec: EditSpec, r
         seconds=seconds,
         part=result.part,
         advice=advice,
-        doubts=result.warnings,
+        doubts=result.warnings if result.note is None else (*result.warnings, result.note),
         drift=result.drift.told,
     )
 

@@ -1,0 +1,58 @@
+"""A second try: where the target cannot be seen in a result, another method is asked.
+
+Methods that keep the structure of a photograph fail where the target has another one: a cat that holds its head up has
+no room for a dog's muzzle. What begins in noise makes that room, and keeps less of what succeeds anyway.
+"""
+
+from collections.abc import Generator, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from zeroshift.results import Result
+from zeroshift.running.grouping import Group
+from zeroshift.running.translate import translate
+from zeroshift.running.walking import Progress
+from zeroshift.verdicts import with_verdicts
+
+if TYPE_CHECKING:
+    from zeroshift.editor import Editor
+
+STAGE = "again"
+"""of the steps of a second try"""
+
+
+def with_second_tries(editor: "Editor", steps: Iterator[Progress], group: Group) -> Iterator[Progress]:
+    """The steps of a group's run with verdicts and of its second tries, the last with the results that are taken."""
+    for step in steps:
+        yield step if not step.results else (yield from _clearer(editor, step, group))
+
+
+def _clearer(editor: "Editor", last: Progress, group: Group) -> Generator[Progress, None, Progress]:
+    """Do the second tries of results that need one; the last step with the results that are taken is returned."""
+    table = [list(row) for row in last.results]
+    for n, request in enumerate(group.requests):
+        rows = [k for k, row in enumerate(table) if unclear(row[n])]
+        if request.second is None or not rows:
+            continue
+        again = replace(request, method=request.second, second=None)
+        frames, seeds = [group.frames[k] for k in rows], [group.seeds[k] for k in rows]
+        steps = translate(editor.backbone, frames, [again], seeds=seeds, vgg=editor.vgg, segmenter=editor.segmenter)
+        for step in with_verdicts(editor.judge, steps, [again], frames):
+            if not step.results:
+                yield replace(step, stage=STAGE, latents=None)
+        for k, (result,) in zip(rows, step.results, strict=True):
+            table[k][n] = clearer(table[k][n], result, request.method.name)
+    return replace(last, results=tuple(tuple(row) for row in table))
+
+
+def unclear(result: Result) -> bool:
+    """Whether the target cannot be seen."""
+    return result.verdict is not None and result.verdict.clarity is not None and result.verdict.clarity < 0
+
+
+def clearer(first: Result, second: Result, method: str) -> Result:
+    """The ``second`` result where the target can be seen in it, of which is said that ``method`` came first."""
+    if unclear(second):
+        return first
+    note = f"What {method} made did not show the target; this is {second.recipe['method']}'s."
+    return replace(second, note=note)
