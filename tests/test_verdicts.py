@@ -61,8 +61,8 @@ def test_change_is_measured_where_most_of_it_is():
 
 def test_the_sentence_says_what_is_wrong_and_what_to_try(tiny):
     asked = request(tiny, guidance_scale=3.0)
-    little = verdict_of(CHANGED / 2, "a dog (cat 0.90)", asked)
-    assert "hardly differs" in little.advice and "a `region` close around" in little.advice
+    little = verdict_of(CHANGED / 2, "a dog (cat 0.90)", asked, near="a `region` close around it")
+    assert "hardly differs" in little.advice and "try a `region` close around it, `noise" in little.advice
     assert "`noise_strength` above 0.75" in little.advice and "another `seed`" in little.advice
     wrong = verdict_of(CHANGED * 2, "a dog (cat 0.90)", asked)
     assert "does not look like a dog (cat 0.90)" in wrong.advice and wrong.lacking
@@ -70,8 +70,8 @@ def test_the_sentence_says_what_is_wrong_and_what_to_try(tiny):
     other = SPEC.model_copy(update={"method": "ddim"}).resolve(Editor(tiny, {}))
     told = verdict_of(0, "", other).advice
     assert "`method` sdedit" in told and "`strength` above 1" in told and "seed" not in told
-    assert "region" not in verdict_of(0, "", other, part=False).advice
-    drawn = verdict_of(0, "", other, photograph=False, part=False).advice
+    assert "region" not in verdict_of(0, "", other).advice
+    drawn = verdict_of(0, "", other, photograph=False).advice
     assert "another `seed`" in drawn and "sdedit" not in drawn
 
 
@@ -96,6 +96,17 @@ def test_results_of_photographs_and_of_generated_sources_have_a_verdict(tiny, mi
     assert result.verdict.change == change_between(picture(0).image, result.native)
     alone = Editor(tiny, {}).edit(picture(0), SPEC)
     assert alone.verdict.lacking == "" and alone.native.tobytes() == result.native.tobytes()
+
+
+def test_who_gave_a_mask_is_not_sent_to_a_region(tiny):
+    editor, wide = Editor(tiny, {}, Sees("a dog (cat 0.93)")), Photo.of(np.tile(np.asarray(picture(0).image), (1, 2, 1)))
+    mask = np.zeros((wide.image.height, wide.image.width), np.uint8)
+    mask[:, wide.image.width // 4 : 3 * wide.image.width // 4] = 255
+    where = {"part": {}, "whole": {"fit": "stretch"}, "mask": {"mask": Image.fromarray(mask)}}
+    method = editor.method("sdedit", {"steps": 2})
+    told = {name: editor.edit(wide, "cat", "dog", method=method, **said).verdict.advice for name, said in where.items()}
+    assert "a `region` close around" in told["part"] and "region" not in told["whole"]
+    assert "a `mask` that covers all" in told["mask"] and "region" not in told["mask"]
 
 
 def test_the_command_line_says_it_and_its_json_has_it(capsys, checkpoint, tmp_path):

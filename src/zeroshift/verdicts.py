@@ -64,10 +64,10 @@ def judged(
     words = (task.target_prompt, task.source_prompt)
     missed = [""] * len(after) if judge is None else judge.lacking(shown, *words, strange(request))
     clear = judge.clarity(shown, *words) if isinstance(judge, Rating) else None
-    parts = [not frame.whole for frame in frames] or [False] * len(after)
+    nearer = [nearer_to(frame) for frame in frames] or [""] * len(after)
     verdicts = [
-        verdict_of(change_between(source, edit), lacking, request, photograph=bool(frames), part=part)
-        for source, edit, lacking, part in zip(before, after, missed, parts, strict=True)
+        verdict_of(change_between(source, edit), lacking, request, photograph=bool(frames), near=near)
+        for source, edit, lacking, near in zip(before, after, missed, nearer, strict=True)
     ]
     if clear is not None:
         verdicts = [replace(verdict, clarity=one) for verdict, one in zip(verdicts, clear, strict=True)]
@@ -92,17 +92,24 @@ def change_between(source: Image.Image, edit: Image.Image) -> float:
     return float(cells[-round(SHARE * len(cells)) :].mean())
 
 
-def verdict_of(change: float, lacking: str, request: Request, *, photograph: bool = True, part: bool = True) -> Verdict:
+def nearer_to(frame: FramedPhoto) -> str:
+    """What shows the model more of what shall change; empty where it has all of the photograph, with no mask given."""
+    if frame.mask is not None:
+        return "a `mask` that covers all of what shall change"
+    return "" if frame.whole else "a `region` close around what shall change"
+
+
+def verdict_of(change: float, lacking: str, request: Request, *, photograph: bool = True, near: str = "") -> Verdict:
     """What is to be said of a change and of what is missing; nothing where no change was asked for.
 
     Args:
         photograph: whether a photograph was edited.
-        part: whether a part of it was, which may be chosen otherwise.
+        near: of ``nearer_to``.
     """
     if vars(request.method.conditioning).get("strength") == 0 or (change >= CHANGED and not lacking):
         return Verdict(change, lacking)
     fault = "hardly differs from its source" if change < CHANGED else f"does not look like {lacking}"
-    return Verdict(change, lacking, f"The result {fault}; {what_to_try(request, photograph, part)}.")
+    return Verdict(change, lacking, f"The result {fault}; {what_to_try(request, photograph, near)}.")
 
 
 def strange(request: Request) -> list[str]:
@@ -115,8 +122,8 @@ def strange(request: Request) -> list[str]:
     ]
 
 
-def what_to_try(request: Request, photograph: bool, part: bool) -> str:
-    """What makes an edit change more: a known word, a smaller part, more noise or more strength.
+def what_to_try(request: Request, photograph: bool, near: str) -> str:
+    """What makes an edit change more: a known word, another part, more noise or more strength.
 
     Another seed is named where the picture is drawn from noise: an inversion leads back to its photograph, and what is
     random in it changes next to nothing.
@@ -124,12 +131,11 @@ def what_to_try(request: Request, photograph: bool, part: bool) -> str:
     if strange(request):
         return "ask for something that the model knows"
     noise = vars(request.method.inversion).get("noise_strength")
-    near = ["a `region` close around what shall change"] if part else []
     if noise is not None:
         more = [f"`noise_strength` above {noise:g}", "another `seed`"]
     else:
         more = [stronger(request), *(["`method` sdedit, which keeps less"] if photograph else ["another `seed`"])]
-    return f"try {listed([*near, *more], 'or')}"
+    return f"try {listed([*([near] if near else []), *more], 'or')}"
 
 
 def stronger(request: Request) -> str:
