@@ -4,6 +4,7 @@ import io
 import shlex
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,19 +20,21 @@ from zeroshift.cli.written import command_line
 from zeroshift.distillation.editing import StudentSpec
 from zeroshift.editor import Editor
 from zeroshift.image import ImageError, load_image
+from zeroshift.inversions import InversionMemory
 from zeroshift.methods import METHODS
 from zeroshift.miniature import reading
 from zeroshift.options.fields import fields_of
 from zeroshift.options.parts import parts_of
 from zeroshift.presets import build_method, difference, options_of, overlay
 from zeroshift.recipe import parse_recipe
-from zeroshift.ui import photographs
+from zeroshift.running.turns import Turns
+from zeroshift.ui import photographs, telling
 from zeroshift.ui.asking import Fields, asked_for, laid_out, numbers, where_of
 from zeroshift.ui.controls import put, read, sections_of
 from zeroshift.ui.copies import python_of
 from zeroshift.ui.desk import Desk, Stops, Where
 from zeroshift.ui.students import offered as offered_student
-from zeroshift.ui.work import brought
+from zeroshift.ui.work import Stopped, brought, edited, in_turn
 from zeroshift.words import KnownWords, offered
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -237,6 +240,27 @@ def test_a_stop_reaches_the_runs_of_its_own_page_alone():
     stops.stop("a")
     stops.stop("nobody")
     assert (mine.is_set(), also.is_set(), other.is_set()) == (True, False, False)
+
+
+def test_an_edit_waits_for_its_turn_and_says_so(editor, cat):
+    """Two edits and a stranger's run on one device: one after another, and who stops while he waits is stopped."""
+    spec = EditSpec(target="dog", source="cat", method="sdedit", options={"steps": 2}, fit="crop")
+    turns, stop = Turns(), Event()
+    mine, other = (
+        in_turn(turns, cat, one, edited(editor, desk, spec, kept=InversionMemory(), stop=one))
+        for one, desk in ((Event(), Desk(photo=cat, name="cat.png")), (stop, Desk(photo=cat)))
+    )
+    with turns.one() as stranger:
+        assert stranger.wait(0)
+        for run, before in ((mine, 1), (other, 2), (mine, 1)):
+            at = next(run)
+            assert (at.stage, at.done) == ("wait", before) and f"{before} before it" in telling.progress(at)
+        stop.set()
+        assert isinstance([*other][-1], Stopped)
+    *states, made = mine
+    assert states[0].stage == "look" and made.spec == spec
+    with turns.one() as stranger:
+        assert stranger.wait(0)
 
 
 def test_an_edit_is_found_again_by_what_was_asked(cat):

@@ -1,6 +1,8 @@
 """The service's own addresses, its queue, its limits, and who is let in."""
 
+import asyncio
 import base64
+import contextlib
 import io
 import json
 import logging
@@ -9,15 +11,21 @@ import struct
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
+from functools import partial
 
 import httpx2
 import numpy as np
 import pytest
+import torch
 from jsonschema import Draft202012Validator
 
 import zeroshift
+from tests.captioned import telling
 from tests.serving import FEW, LONG, Served, file_of, image_of, pixels, serving
 from zeroshift.conditioning.direction import direction_of_words
+from zeroshift.miniature.captioner import HeadsCaptioner
+from zeroshift.service.bounds import PIECE, NotTaken, Parting
 from zeroshift.service.limits import Limits
 from zeroshift.service.logs import JsonLines
 from zeroshift.service.security import check_address, is_loopback
@@ -155,6 +163,18 @@ def test_what_is_there_to_choose_from(client):
     assert client.post("/v1/edits", content=b"x").status_code == 415
 
 
+def test_what_a_photograph_shows(editor):
+    shown = torch.from_numpy(np.stack([pixels(seed, 16, 16) for seed in range(4)])).permute(0, 3, 1, 2)
+    seeing = replace(editor, captioner=HeadsCaptioner(partial(telling, shown)))
+    with serving(seeing) as served, httpx2.Client(base_url=served.url, timeout=30) as client:
+        told = client.post("/v1/captions", files={"image": CAT}).json()
+        assert told == asdict(seeing.see(CAT)) and sum(told["probabilities"].values()) == pytest.approx(1)
+        part = client.post("/v1/captions", json={"image": data_url(), "region": "0,0,16,16"}).json()
+        assert part == asdict(seeing.see(CAT, region="0,0,16,16")) != told
+        wrong = client.post("/v1/captions", json={"image": data_url(), "region": "90,0,16,16"})
+        assert wrong.status_code == 400 and "region" in wrong.json()["error"]["message"]
+
+
 def test_a_model_without_a_captioner_says_so(client):
     answer = client.post("/v1/captions", files={"image": CAT})
     assert answer.status_code == 400 and "no captioner" in answer.json()["error"]["message"]
@@ -172,7 +192,7 @@ def test_a_job_and_its_progress(client, editor):
     told = events(client.get(f"{here}/events").text)
     names = [name for name, _ in told]
     assert names[-1] == "job.done" and {"job.step", "job.partial_image"} >= {*names[:-1]} - {"job.waiting"}
-    assert told[-1][1]["result"]["recipe"]["target"] == "dog"
+    assert told[-1][1]["result"]["recipe"]["target"] == "dog" and not told[-1][1]["result"]["warnings"]
     made = client.get(told[-1][1]["image"])
     assert np.array_equal(np.asarray(image_of(made.content)), alone(editor))
     assert client.get(here).json()["status"] == "done"
@@ -254,8 +274,28 @@ def test_more_than_there_are_places_are_told_when_to_come_again(client, served):
     assert client.post("/v1/edits", **form()).status_code == 200
 
 
+def test_no_more_pictures_than_there_is_room_for(editor):
+    one = 5 * 40 * 32  # bytes of a decoded picture; its result takes as much
+    with (
+        serving(editor, Limits(held_bytes=6 * one)) as served,
+        httpx2.Client(base_url=served.url, timeout=30) as client,
+    ):
+        here = client.post("/v1/jobs", **form(file_of(pixels()[:32, :16]), **LONG)).headers["location"]
+        until(lambda: client.get(here).json()["status"] == "running")
+        assert served.counted("zeroshift_held_bytes") == 2 * 5 * 16 * 32
+        grown = client.post("/v1/edits", **form(file_of(np.zeros((160, 160, 3), np.uint8))))
+        assert grown.status_code == 413 and "of memory" in grown.json()["error"]["message"]
+        flat = file_of(np.full((72, 48, 3), 9, np.uint8))
+        refused = client.post("/v1/edits", **form(flat))
+        assert refused.status_code == 429 and refused.headers["retry-after"]
+        client.delete(here)
+        until(lambda: served.counted("zeroshift_held_bytes") == 0)
+        assert client.post("/v1/edits", **form(flat)).status_code == 200
+
+
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_client_that_goes_is_waited_for_no_more(client, served, stream):
+def test_a_client_that_goes_is_waited_for_no_more(client, served, caplog, stream):
+    left = served.counted("zeroshift_requests_total", method="POST", route="/v1/images/edits", status="499")
     cancelled = served.counted("zeroshift_jobs_total", how="cancelled")
     body = {"image": data_url(), "prompt": "cat -> dog", **LONG, "stream": stream}
     request = client.build_request("POST", "/v1/images/edits", json=body)
@@ -266,7 +306,11 @@ def test_a_client_that_goes_is_waited_for_no_more(client, served, stream):
         until(lambda: served.counted("zeroshift_running", device="cpu") == 1)
     until(lambda: served.counted("zeroshift_jobs_total", how="cancelled") == cancelled + 1)
     until(lambda: served.counted("zeroshift_running", device="cpu") == 0)
-    assert served.counted("zeroshift_requests_in_progress") == 0
+    assert served.counted("zeroshift_requests_in_progress") == served.counted("zeroshift_held_bytes") == 0
+    if not stream:
+        now = served.counted("zeroshift_requests_total", method="POST", route="/v1/images/edits", status="499")
+        assert now == left + 1
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 def test_what_is_not_done_in_time_is_given_up(editor):
@@ -274,6 +318,19 @@ def test_what_is_not_done_in_time_is_given_up(editor):
         answer = client.post("/v1/edits", **form(**LONG))
         assert answer.status_code == 504 and answer.headers["x-should-retry"] == "false"
         until(lambda: served.counted("zeroshift_running", device="cpu") == 0)
+        assert served.counted("zeroshift_batch_pictures_count", device="cpu") == 1
+        with served.service.desk.turns("cpu").one() as turn:
+            assert turn.wait(20)
+            assert client.post("/v1/edits", **form()).status_code == 504  # while it waits for its turn
+        until(lambda: served.counted("zeroshift_waiting", device="cpu") == 0)
+        assert served.counted("zeroshift_batch_pictures_count", device="cpu") == 1
+
+
+def test_a_request_whose_time_is_up_is_not_read_on(editor):
+    with serving(editor, Limits(seconds=1e-4)) as served, httpx2.Client(base_url=served.url) as client:
+        assert client.post("/v1/edits", **form()).status_code == 504
+        assert served.counted("zeroshift_jobs_total", how="deadline_exceeded") == 0
+        assert served.counted("zeroshift_requests_in_progress") == 0
 
 
 def test_a_service_that_is_stopped_finishes_what_runs_and_refuses_what_waits(editor):
@@ -327,6 +384,42 @@ def test_bodies_that_do_not_come(served):
     with socket.create_connection(("127.0.0.1", served.port)) as connection:
         connection.sendall(head)
         assert connection.recv(100).startswith(b"HTTP/1.1 408")
+
+
+@pytest.mark.parametrize("path", ["/v1/edits", "/nowhere", "/v1/models"])
+def test_the_rest_of_a_refused_body_is_not_waited_for(editor, path):
+    """Nor read without end: the answer comes first, and the connection ends."""
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    chunk = b"10000\r\n" + b"x" * 65_536 + b"\r\n"
+    with serving(editor, Limits(body_bytes=200_000), keys=[KEY]) as served:
+        with socket.create_connection(("127.0.0.1", served.port)) as connection:
+            connection.settimeout(10)
+            connection.sendall(head + chunk)
+            answer = connection.recv(1000)
+            assert answer.startswith(b"HTTP/1.1 401") and b"connection: close" in answer.lower()
+            with pytest.raises(OSError):  # noqa: PT011  # reset, or a broken pipe
+                for _ in range(1000):
+                    connection.sendall(chunk)
+
+
+def test_an_answer_that_is_not_taken_ends():
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": bytes(range(256)) * 5000})
+
+    async def answered(patience: int) -> bytes:
+        taken: list[bytes] = []
+
+        async def send(message):
+            taken.append(message.get("body", b""))
+            await asyncio.sleep(9 if len(taken) > patience else 0)
+
+        with contextlib.suppress(NotTaken):
+            await Parting(app, Limits(upload_seconds=0.05))({"type": "http", "headers": []}, None, send)
+        return b"".join(taken)
+
+    assert asyncio.run(answered(99)) == bytes(range(256)) * 5000
+    assert len(asyncio.run(answered(2))) == 2 * PIECE
 
 
 def bomb() -> bytes:

@@ -97,6 +97,15 @@ def test_a_stream_has_unfinished_pictures_and_the_end(client, editor):
     assert len({one.tobytes() for one in shown}) == 4
 
 
+@pytest.mark.parametrize(("steps", "said"), [(1, "no unfinished picture, not 3"), (3, "2 unfinished pictures, not 3")])
+def test_fewer_steps_have_fewer_unfinished_pictures_and_say_so(client, steps, said):
+    few = {"method": "ddim", "options": {"steps": steps}}
+    *partial, last = client.images.edit(**asked(extra_body=few), stream=True, partial_images=3)
+    assert [event.partial_image_index for event in partial] == list(range(steps - 1))
+    (warning,) = last.warnings
+    assert said in warning and f"took {steps} step" in warning
+
+
 def test_what_fails_on_the_way_ends_a_stream_with_an_error(client):
     with pytest.raises(openai.APIError, match="has no captioner"):
         list(client.images.edit(**asked(prompt="dog"), stream=True))
@@ -134,6 +143,14 @@ def test_fidelity_keeps_the_background_or_nothing(client, editor):
     )
     lossy = client.images.edit(**asked(input_fidelity="high", output_format="jpeg"))
     assert "changes every pixel a little" in lossy.warnings[0]
+
+
+@pytest.mark.slow
+def test_unfinished_pictures_say_whose_they_are(client):
+    other = file_of(pixels(1))
+    events = list(client.images.edit(**asked(image=[CAT, other], n=2), stream=True, partial_images=1))
+    assert sorted(event.image_index for event in events if event.type == "image_edit.partial_image") == [0, 1, 2, 3]
+    assert [event.image_index for event in events if event.type == "image_edit.completed"] == [0, 1, 2, 3]
 
 
 @pytest.mark.slow

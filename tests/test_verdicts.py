@@ -99,10 +99,13 @@ def test_results_of_photographs_and_of_generated_sources_have_a_verdict(tiny, mi
 
 
 def test_who_gave_a_mask_is_not_sent_to_a_region(tiny):
-    editor, wide = Editor(tiny, {}, Sees("a dog (cat 0.93)")), Photo.of(np.tile(np.asarray(picture(0).image), (1, 2, 1)))
+    editor, wide = (
+        Editor(tiny, {}, Sees("a dog (cat 0.93)")),
+        Photo.of(np.tile(np.asarray(picture(0).image), (1, 2, 1))),
+    )
     mask = np.zeros((wide.image.height, wide.image.width), np.uint8)
     mask[:, wide.image.width // 4 : 3 * wide.image.width // 4] = 255
-    where = {"part": {}, "whole": {"fit": "stretch"}, "mask": {"mask": Image.fromarray(mask)}}
+    where = {"part": {}, "whole": {"fit": "aspect"}, "mask": {"mask": Image.fromarray(mask)}}
     method = editor.method("sdedit", {"steps": 2})
     told = {name: editor.edit(wide, "cat", "dog", method=method, **said).verdict.advice for name, said in where.items()}
     assert "a `region` close around" in told["part"] and "region" not in told["whole"]

@@ -1,5 +1,6 @@
 """``zeroshift serve``."""
 
+import math
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -39,6 +40,14 @@ class LimitFlags:
     queue: Annotated[
         int, Parameter(help="requests at a time; those beyond get 429", metavar="N", validator=Number(gte=1))
     ] = 64
+    queue_megabytes: Annotated[
+        float,
+        Parameter(
+            help="memory for bodies and decoded pictures of all requests; those beyond get 429",
+            metavar="X",
+            validator=Number(gt=0),
+        ),
+    ] = 3000.0
     batch: Annotated[
         int, Parameter(help="pictures that run together at most", metavar="N", validator=Number(gte=1, lte=64))
     ] = 8
@@ -46,7 +55,12 @@ class LimitFlags:
         float, Parameter(help="seconds from a request to its result", metavar="S", validator=Number(gt=0))
     ] = 300.0
     upload_time: Annotated[
-        float, Parameter(help="seconds for a request's body to arrive", metavar="S", validator=Number(gt=0))
+        float,
+        Parameter(
+            help="seconds for a request's body to arrive, and for each piece of its answer to be taken",
+            metavar="S",
+            validator=Number(gt=0),
+        ),
     ] = 30.0
     max_megabytes: Annotated[float, Parameter(help="of a request", metavar="X", validator=Number(gt=0))] = 20.0
     max_megapixels: Annotated[float, Parameter(help="of a picture", metavar="X", validator=Number(gt=0))] = 25.0
@@ -60,11 +74,17 @@ class LimitFlags:
     ] = 30.0
 
     def limits(self) -> "Limits":
-        """The same for the service."""
+        """The same for the service.
+
+        Raises:
+            Wrong: a picture that may be sent has no room.
+        """
+        from zeroshift.service.bodies import room_for
         from zeroshift.service.limits import Limits
 
-        return Limits(
+        limits = Limits(
             requests=self.queue,
+            held_bytes=round(self.queue_megabytes * 1e6),
             together=self.batch,
             seconds=self.deadline,
             upload_seconds=self.upload_time,
@@ -73,6 +93,12 @@ class LimitFlags:
             formats=tuple(name.upper() for name in self.formats),
             grace_seconds=self.grace,
         )
+        if (least := math.ceil(room_for(limits) / 1e6)) > self.queue_megabytes:
+            raise Wrong(
+                f"--queue-megabytes {self.queue_megabytes:g} has no room for one request; give {least} or more, or "
+                "lower --max-megabytes and --max-megapixels."
+            )
+        return limits
 
 
 DEFAULT_LIMITS = LimitFlags()
@@ -133,17 +159,18 @@ def serve(
     from zeroshift.service.security import check_address
     from zeroshift.service.server import listen, logged, run
 
-    keys = keys_in(api_keys)
+    keys, taken = keys_in(api_keys), limits.limits()
     check_address(host, keys)
     others, directions = pairs(also, "also"), directions_of(pairs(direction, "direction"))
     with listen(host, port) as where:
         editors = editors_of(model, name, others, vgg)
         offer = Offer(editors, directions, students_of(student, editors))
-        app = create(offer, limits.limits())
+        app = create(offer, taken)
         if ui:
             from zeroshift.ui.serving import mount
 
-            mount(app, next(iter(editors.values())), "/ui", model.model)
+            first = next(iter(editors.values()))
+            mount(app, first, "/ui", model.model, turns=app.state.service.desk.turns(str(first.backbone.device)))
         address = f"http://{f'[{host}]' if ':' in host else host}:{where.getsockname()[1]}{'/ui' if ui else ''}"
         print(f"zeroshift: serving {', '.join(offer.names)} at {address}", file=sys.stderr, flush=True)
         with logged():

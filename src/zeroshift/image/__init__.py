@@ -3,7 +3,7 @@
 from zeroshift.image.errors import ImageError
 from zeroshift.image.folders import Found, find_pictures
 from zeroshift.image.framing import FITS, Fit, Framing, frame
-from zeroshift.image.load import Photo, Picture, as_photo, check_files, load_image, unreadable
+from zeroshift.image.load import Photo, Picture, as_photo, check_files, load_image, size_of, unreadable
 from zeroshift.image.pixels import before_after, flatten
 from zeroshift.image.recipe import canonical_json, read_recipe
 from zeroshift.image.save import Format, check_output, encode_image, save_image
@@ -29,5 +29,6 @@ __all__ = [
     "load_image",
     "read_recipe",
     "save_image",
+    "size_of",
     "unreadable",
 ]

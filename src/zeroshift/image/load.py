@@ -96,6 +96,15 @@ def load_image(source: Source, max_megapixels: float = 100, formats: Sequence[st
     return Photo(*_decode(image, name), sha256, capture_data(image), file)
 
 
+def size_of(source: Source, max_megapixels: float = 100, formats: Sequence[str] = READABLE) -> tuple[int, int]:
+    """Width and height of a picture's file by its header: what ``load_image`` would decode.
+
+    Raises:
+        ImageError: the header alone tells that it is unusable.
+    """
+    return _open(source, max_megapixels, formats)[0].size
+
+
 def check_files(pictures: Iterable[Picture], max_megapixels: float = 100) -> None:
     """Refuse files among ``pictures`` of which the header says that ``load_image`` cannot read them.
 

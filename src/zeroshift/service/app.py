@@ -8,17 +8,19 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
 from zeroshift import __version__
 from zeroshift.service import jobs, native, openai_edits, operations
+from zeroshift.service.bounds import Bounded, Parting
 from zeroshift.service.limits import Limits
 from zeroshift.service.logs import Watched
 from zeroshift.service.native_order import CaptionBody, EditBody
 from zeroshift.service.offer import Offer
 from zeroshift.service.openai_body import ImageEdit
-from zeroshift.service.refusals import Refusal, answer_refusal
-from zeroshift.service.security import Bounded, Doorkeeper, digest
+from zeroshift.service.refusals import Refusal, answer_nobody, answer_refusal
+from zeroshift.service.security import Doorkeeper, digest
 from zeroshift.service.state import Service, opened
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -49,6 +51,7 @@ def bare_app(service: Service) -> FastAPI:
         app.include_router(part.router)
     for kind in (HTTPException, Refusal, ValueError):
         app.add_exception_handler(kind, answer_refusal)
+    app.add_exception_handler(ClientDisconnect, answer_nobody)
     app.openapi = lambda: described(app)  # type: ignore[method-assign]  # FastAPI's own way
     return app
 
@@ -62,10 +65,9 @@ def guarded(app: FastAPI, keys: Iterable[str] = (), hosts: Iterable[str] = ()) -
         hosts: names that the service is asked by, beside those of this machine.
     """
     service: Service = app.state.service
-    bounded = Bounded(app, service.limits)
     names = LOOPBACK | {host.lower() for host in hosts}
-    doorkeeper = Doorkeeper(bounded, tuple(map(digest, keys)), names, service.limits.upload_seconds)
-    return Watched(doorkeeper, service.desk.metrics)
+    doorkeeper = Doorkeeper(Bounded(app, service.desk), tuple(map(digest, keys)), names)
+    return Watched(Parting(doorkeeper, service.limits), service.desk.metrics)
 
 
 def create(offer: Offer, limits: Limits | None = None) -> FastAPI:

@@ -1,11 +1,10 @@
 """Bodies of requests, JSON or forms, and the pictures in them; all in memory, none larger than it may be."""
 
-import asyncio
 import base64
 import binascii
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -15,14 +14,18 @@ from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
-from zeroshift.image import Photo, load_image
+from zeroshift.image import Photo, load_image, size_of
 from zeroshift.options.errors import option_error
-from zeroshift.service.limits import Limits
+from zeroshift.service.desk import Place
+from zeroshift.service.limits import Formats, Limits
 from zeroshift.service.refusals import Refusal, wrong
 
 Model = TypeVar("Model", bound=BaseModel)
+T = TypeVar("T")
 FIELDS = 100
 """of a form"""
+PIXEL = 5
+"""bytes of a pixel in memory: Pillow has colours in four of them, alpha in one"""
 DECODERS = 2
 """pictures that are decoded or written at a time"""
 _DATA_URL = re.compile(r"data:image/[\w.+-]+;base64,", re.ASCII)
@@ -49,15 +52,8 @@ async def read_body(request: Request) -> Sent:
         return Sent(json_of(await request.body()))
     if kind == "multipart/form-data":
         return await read_form(request)
-    await drain(request)
     sentence = "The body is multipart/form-data or application/json; say so with Content-Type."
     raise Refusal(415, "unsupported_media_type", sentence)
-
-
-async def drain(request: Request) -> None:
-    """Let a body go by that nobody reads: whoever sends it would not see the answer else."""
-    async for _ in request.stream():
-        pass
 
 
 def json_of(body: bytes) -> dict[str, Any]:
@@ -165,21 +161,38 @@ class Decoding:
     def __init__(self, limits: Limits) -> None:
         self._limits, self.threads = limits, CapacityLimiter(DECODERS)
 
-    async def photos(self, files: Sequence[bytes], name: str) -> list[Photo]:
-        """The pictures of a field.
+    async def photos(self, place: Place, files: Sequence[bytes], name: str) -> list[Photo]:
+        """The pictures of a field, for which there is room in their request's place.
 
         Raises:
-            Refusal: one is unusable.
+            Refusal: one is unusable, or there is no room.
         """
-        return list(await asyncio.gather(*(self.photo(data, name) for data in files)))
+        return [await self.photo(place, data, name) for data in files]
 
-    async def photo(self, data: bytes, name: str) -> Photo:
+    async def photo(self, place: Place, data: bytes, name: str) -> Photo:
         """One picture.
 
         Raises:
-            Refusal: it is unusable.
+            Refusal: it is unusable, or there is no room.
         """
         try:
-            return await run_sync(load_image, data, self._limits.megapixels, self._limits.formats, limiter=self.threads)
+            place.hold(held(await self._opened(size_of, data)))
+            return await self._opened(load_image, data)
         except ValueError as error:
             raise wrong(str(error), name, "unsupported_image") from error
+
+    async def _opened(self, how: Callable[[bytes, float, Formats], T], data: bytes) -> T:
+        limits = self._limits
+        return await run_sync(
+            how, data, limits.megapixels, limits.formats, limiter=self.threads, abandon_on_cancel=True
+        )
+
+
+def room_for(limits: Limits) -> int:
+    """Bytes of memory that the largest request of one picture takes: its body, the picture, a mask, and the result."""
+    return limits.body_bytes + 3 * round(PIXEL * limits.megapixels * 1e6)
+
+
+def held(size: tuple[int, int]) -> int:
+    """Bytes of memory that a picture of that size takes."""
+    return PIXEL * size[0] * size[1]

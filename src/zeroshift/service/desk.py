@@ -1,36 +1,27 @@
-"""Where requests are taken in: so many at a time, each to the device of its model."""
+"""Where requests are taken in: so many at a time, with so many bytes, each to the device of its model."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 from starlette.requests import ClientDisconnect, Request
 
-from zeroshift.service.bodies import drain
+from zeroshift.running.turns import Turns
 from zeroshift.service.devices import Device
 from zeroshift.service.limits import Limits
 from zeroshift.service.metrics import Metrics
 from zeroshift.service.offer import Offer
-from zeroshift.service.refusals import Refusal, busy, stopping
+from zeroshift.service.refusals import Refusal, busy, late, stopping
 from zeroshift.service.tickets import Done, Job, Ticket
 
 
-@dataclass
-class Place:
-    """One request's among so many."""
-
-    kept: bool = False
-    """whether its job has it, which gives it back"""
-
-
 class Desk:
-    """What all requests of a service share."""
+    """What all requests of a service share. All but its devices' threads is of the event loop."""
 
     def __init__(self, offer: Offer, limits: Limits) -> None:
         self.offer, self.limits, self.metrics = offer, limits, Metrics()
         self._devices = {name: Device(name, limits, self.metrics) for name in offer.devices}
-        self._taken, self._open = 0, True
+        self._taken, self._held, self._open = 0, 0, True
         self._attending = set[asyncio.Task[None]]()
 
     @property
@@ -38,34 +29,50 @@ class Desk:
         """Whether requests are taken in."""
         return self._open and all(device.alive for device in self._devices.values())
 
-    @asynccontextmanager
-    async def reading(self, request: Request) -> AsyncIterator["Place"]:
-        """Have one of the places for requests that are read, wait or run; ``submit`` keeps it to the job's end.
+    def turns(self, device: str) -> Turns:
+        """Whose turn it is on a device, for others who run something there."""
+        return self._devices[device].turns
+
+    def place(self) -> "Place":
+        """One of the places for requests that are read, wait, run or are answered.
 
         Raises:
             Refusal: all are taken, or the service is being stopped.
         """
-        try:
-            self._take()
-        except Refusal:
-            await drain(request)
-            raise
-        place = Place()
-        try:
-            yield place
-        finally:
-            if not place.kept:
-                self._leave()
+        if not self._open:
+            raise stopping()
+        if self._taken >= self.limits.requests:
+            raise busy(self._wait())
+        self._count(1)
+        return Place(self)
+
+    def leave(self) -> None:
+        """Give a place back."""
+        self._count(-1)
+
+    def hold(self, amount: int) -> None:
+        """Count bytes that a request is going to hold.
+
+        Raises:
+            Refusal: there is no room for them.
+        """
+        if self._held + amount > self.limits.held_bytes:
+            raise busy(self._wait())
+        self.let_go(-amount)
+
+    def let_go(self, amount: int) -> None:
+        """Count bytes no more."""
+        self._held -= amount
+        self.metrics.held.set(self._held)
 
     def submit(self, job: Job, place: "Place") -> Ticket:
-        """Let a job wait for the device of its model.
+        """Let a job wait for the device of its model; who leaves his place cancels it.
 
         Raises:
             Refusal: the service is being stopped.
         """
-        ticket = Ticket(job, self.limits.seconds)
+        place.ticket = ticket = Ticket(job, place.begun, self.limits.seconds)
         self._devices[job.device].put(ticket)
-        place.kept = True
         attending = asyncio.create_task(self._attend(ticket))
         self._attending.add(attending)
         attending.add_done_callback(self._attending.discard)
@@ -75,7 +82,7 @@ class Desk:
         """Wait for a job as long as the client does.
 
         Raises:
-            ClientDisconnect: it has gone; the job is cancelled.
+            ClientDisconnect: it has gone.
             Refusal: the job failed.
         """
         ending, leaving = asyncio.create_task(ticket.done()), asyncio.create_task(gone(request))
@@ -87,7 +94,6 @@ class Desk:
         finally:
             ending.cancel()
             leaving.cancel()
-            ticket.cancel()
 
     def close(self) -> None:
         """Refuse what waits and what comes; what runs goes on."""
@@ -108,26 +114,71 @@ class Desk:
             device.join(seconds)
 
     async def _attend(self, ticket: Ticket) -> None:
-        """Wait for a job's end, count it, and give its place back."""
+        """Wait for a job's end, and count it."""
         try:
             await ticket.done()
             how = "done"
         except Refusal as refusal:
             how = refusal.code
         self.metrics.ended.labels(how).inc()
-        self._leave()
 
-    def _take(self) -> None:
-        if not self._open:
-            raise stopping()
-        if self._taken >= self.limits.requests:
-            raise busy(min(device.wait(self._taken) for device in self._devices.values()))
-        self._taken += 1
+    def _count(self, more: int) -> None:
+        self._taken += more
         self.metrics.places.set(self._taken)
 
-    def _leave(self) -> None:
-        self._taken -= 1
-        self.metrics.places.set(self._taken)
+    def _wait(self) -> int:
+        return min(device.wait(self._taken) for device in self._devices.values())
+
+
+class Place:
+    """What one request has of a service until it is answered: a place among so many, and bytes of so many.
+
+    Attributes:
+        begun: when the request came, by the event loop's clock.
+        kept: whether a job has it, which gives it back.
+        ticket: the job of the request, once it waits for its device.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self.begun, self.kept = asyncio.get_running_loop().time(), False
+        self.ticket: Ticket | None = None
+        self._desk, self._held = desk, 0
+
+    def hold(self, amount: int) -> None:
+        """Count bytes of pictures that this request is going to hold until its end.
+
+        Raises:
+            Refusal: there is no room for them now, or never.
+        """
+        most = self._desk.limits.held_bytes
+        if self._held + amount > most:
+            sentence = (
+                f"The pictures of this request take more than {most / 1e6:g} MB of memory; send smaller or fewer."
+            )
+            raise Refusal(413, "too_large", sentence)
+        self._desk.hold(amount)
+        self._held += amount
+
+    @asynccontextmanager
+    async def in_time(self) -> AsyncIterator[None]:
+        """End what is done within when the request's time is up.
+
+        Raises:
+            Refusal: it is.
+        """
+        seconds = self._desk.limits.seconds
+        try:
+            async with asyncio.timeout_at(self.begun + seconds):
+                yield
+        except TimeoutError as error:
+            raise late(seconds) from error
+
+    def leave(self) -> None:
+        """Give all of it back; nobody waits for the job any more."""
+        if self.ticket is not None:
+            self.ticket.cancel()
+        self._desk.let_go(self._held)
+        self._desk.leave()
 
 
 async def gone(request: Request) -> None:

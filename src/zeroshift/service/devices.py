@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from threading import Condition, Thread
 
+from zeroshift.running.turns import Turns
 from zeroshift.service.limits import Limits
 from zeroshift.service.metrics import Metrics
 from zeroshift.service.refusals import stopping
@@ -22,7 +23,7 @@ LONGEST_WAIT = 60
 
 
 class Device:
-    """Does jobs in a thread of its own.
+    """Does jobs in a thread of its own, when it is its turn.
 
     Args:
         name: as torch calls it, "cpu" or "cuda:0".
@@ -30,6 +31,7 @@ class Device:
 
     def __init__(self, name: str, limits: Limits, metrics: Metrics) -> None:
         self.name, self._limits, self._metrics = name, limits, metrics
+        self.turns = Turns()
         self._waiting, self._running = deque[Ticket](), list[Ticket]()
         self._news, self._open = Condition(), True
         self._each = FIRST_GUESS
@@ -78,28 +80,37 @@ class Device:
         self._thread.join(seconds)
 
     def _work(self) -> None:
-        while tickets := self._next():
-            begun = time.monotonic()
-            self._do(tickets)
-            took = time.monotonic() - begun
-            self._metrics.run_seconds.labels(self.name).observe(took)
-            self._each = 0.7 * self._each + 0.3 * took / len(tickets)
-            self._running = []
-            self._count()
+        while self._news_of_jobs():
+            with self.turns.one() as turn:
+                turn.wait()
+                if tickets := self._next():
+                    self._timed(tickets)
+
+    def _news_of_jobs(self) -> bool:
+        """Wait until jobs do; whether they do, which is not so when the service is stopped."""
+        with self._news:
+            self._news.wait_for(lambda: self._waiting or not self._open)
+            return bool(self._waiting)
 
     def _next(self) -> list[Ticket]:
-        """The oldest job with those that go together with it, as many as there is room for; none when closed."""
+        """The oldest job with those that go together with it, as many as there is room for."""
         with self._news:
-            while True:
-                self._waiting = deque(ticket for ticket in self._waiting if not ticket.over)
-                if self._waiting or not self._open:
-                    break
-                self._news.wait()
+            self._forget()
             self._running = together([*self._waiting], self._limits.together)
             for ticket in self._running:
                 self._waiting.remove(ticket)
         self._count()
         return self._running
+
+    def _timed(self, tickets: list[Ticket]) -> None:
+        """Run jobs, and learn how long one takes."""
+        begun = time.monotonic()
+        self._do(tickets)
+        took = time.monotonic() - begun
+        self._metrics.run_seconds.labels(self.name).observe(took)
+        self._each = 0.7 * self._each + 0.3 * took / len(tickets)
+        self._running = []
+        self._count()
 
     def _do(self, tickets: list[Ticket]) -> None:
         """Run jobs as long as somebody waits for one of them."""
@@ -108,7 +119,8 @@ class Device:
             with closing(run_together(tickets)) as steps:  # type: ignore[type-var]
                 for _ in steps:
                     self._metrics.steps.labels(self.name).inc()
-                    self._check_times()
+                    with self._news:
+                        self._forget()
                     if all(ticket.over for ticket in tickets):
                         break
         except ValueError as error:
@@ -119,12 +131,9 @@ class Device:
             for ticket in tickets:
                 ticket.fail(error)
 
-    def _check_times(self) -> None:
-        """End those whose time is up, and forget those that ended while they waited."""
-        with self._news:
-            for ticket in [*self._running, *self._waiting]:
-                ticket.check_time()
-            self._waiting = deque(ticket for ticket in self._waiting if not ticket.over)
+    def _forget(self) -> None:
+        """Let go of those that ended while they waited."""
+        self._waiting = deque(ticket for ticket in self._waiting if not ticket.over)
 
     def _count(self) -> None:
         self._metrics.waiting.labels(self.name).set(len(self._waiting))

@@ -10,13 +10,14 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
 
 from zeroshift.service.bodies import read_body
+from zeroshift.service.desk import Place
 from zeroshift.service.job_list import StoredJob
 from zeroshift.service.native import PICTURE
 from zeroshift.service.native_order import read_edit
 from zeroshift.service.pictures import Made, base64_of
 from zeroshift.service.refusals import ANSWERS, Refusal, refusal_of
 from zeroshift.service.sse import event, stream_of
-from zeroshift.service.state import Service, service_of
+from zeroshift.service.state import Service, Taken, service_of
 from zeroshift.service.tickets import Done, Failed, Partial, Step, Ticket, Waiting
 
 log = logging.getLogger(__name__)
@@ -29,14 +30,15 @@ _ATTENDING = set[asyncio.Task[None]]()
 
 
 @router.post("/v1/jobs", status_code=202, responses=ANSWERS, summary="Begin an edit")
-async def begin(request: Request) -> JSONResponse:
+async def begin(request: Request, place: Taken) -> JSONResponse:
     """Begin an edit that goes on when the client has gone; the body is that of /v1/edits."""
     service = service_of(request)
-    async with service.desk.reading(request) as place:
-        order = await read_edit(service, await read_body(request))
-        ticket = service.desk.submit(order.job, place)
+    async with place.in_time():
+        order = await read_edit(service, place, await read_body(request))
+    ticket = service.desk.submit(order.job, place)
     job = service.jobs.add(ticket, order.output)
-    attending = asyncio.create_task(attend(service, job, ticket))
+    place.kept = True
+    attending = asyncio.create_task(attend(service, job, ticket, place))
     _ATTENDING.add(attending)
     attending.add_done_callback(_ATTENDING.discard)
     return JSONResponse(facts(job), 202, {"Location": f"/v1/jobs/{job.id}"})
@@ -84,8 +86,8 @@ async def follow(request: Request, name: str) -> Response:
     return stream_of(ended(job) if job.ticket is None else events(service, job, job.ticket))
 
 
-async def attend(service: Service, job: StoredJob, ticket: Ticket) -> None:
-    """Wait for a job's end, and write its result."""
+async def attend(service: Service, job: StoredJob, ticket: Ticket, place: Place) -> None:
+    """Wait for a job's end, write its result, and give its request's place back."""
     try:
         done = await ticket.done()
         made = await run_sync(Made.of, done.results[0], done.said, job.output, limiter=service.decoding.threads)
@@ -95,6 +97,8 @@ async def attend(service: Service, job: StoredJob, ticket: Ticket) -> None:
         service.jobs.end(job, None, refusal_of(error))
     else:
         service.jobs.end(job, made, None)
+    finally:
+        place.leave()
 
 
 async def events(service: Service, job: StoredJob, ticket: Ticket) -> AsyncIterator[bytes]:

@@ -17,7 +17,9 @@ class Limits:
     seconds: float = 300.0
     """from a request's arrival to its result"""
     upload_seconds: float = 30.0
-    """for a request's body to arrive"""
+    """for a request's body to arrive, and for a client to take each piece of its answer"""
+    held_bytes: int = 3_000_000_000
+    """of bodies and decoded pictures of all requests, results among them; what comes beyond is answered with 429"""
     body_bytes: int = 20_000_000
     """of a request"""
     megapixels: float = 25.0

@@ -12,6 +12,7 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from zeroshift.service.bounds import NotTaken
 from zeroshift.service.metrics import Metrics
 from zeroshift.service.refusals import Refusal
 from zeroshift.service.security import HEADERS, NOTHING, is_page
@@ -65,6 +66,8 @@ class Watched:
 
         try:
             await self.app(scope, receive, told)
+        except NotTaken:
+            log.info("answer not taken", extra={"facts": {"id": name}})
         except Exception:
             log.exception("request failed", extra={"facts": {"id": name}})
             if not status:

@@ -18,6 +18,7 @@ class Metrics:
             "zeroshift_request_seconds", "From a request to its answer.", ["route"], registry=own, buckets=SECONDS
         )
         self.places = Gauge("zeroshift_requests_in_progress", "Requests that are read, wait or run.", registry=own)
+        self.held = Gauge("zeroshift_held_bytes", "Bodies and decoded pictures of requests.", registry=own)
         self.waiting = Gauge("zeroshift_waiting", "Jobs that wait for a device.", ["device"], registry=own)
         self.running = Gauge("zeroshift_running", "Jobs that run on a device.", ["device"], registry=own)
         self.together = Histogram(

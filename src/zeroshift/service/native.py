@@ -14,24 +14,23 @@ from zeroshift.service.bodies import read_body
 from zeroshift.service.native_order import read_edit, read_look
 from zeroshift.service.pictures import Made
 from zeroshift.service.refusals import ANSWERS, Refusal
-from zeroshift.service.state import Service, service_of
+from zeroshift.service.state import Service, Taken, service_of
 
 router = APIRouter(tags=["zeroshift"])
 PICTURE: dict[str, Any] = {"content": {f"image/{kind}": {} for kind in ("png", "jpeg", "webp")}}
 
 
 @router.post("/v1/edits", responses=ANSWERS | {200: PICTURE}, summary="Edit a photograph")
-async def edit(request: Request) -> Response:
+async def edit(request: Request, place: Taken) -> Response:
     """Edit a photograph by an EditSpec.
 
     The answer is JSON with the picture in it, or with `Accept: image/*` the picture alone, which has its recipe in its
     metadata.
     """
     service = service_of(request)
-    async with service.desk.reading(request) as place:
-        order = await read_edit(service, await read_body(request))
-        ticket = service.desk.submit(order.job, place)
-    done = await service.desk.outcome(request, ticket)
+    async with place.in_time():
+        order = await read_edit(service, place, await read_body(request))
+    done = await service.desk.outcome(request, service.desk.submit(order.job, place))
     made = await run_sync(Made.of, done.results[0], done.said, order.output, limiter=service.decoding.threads)
     if "image/" in request.headers.get("accept", ""):
         return Response(made.file, media_type=made.media_type)
@@ -39,12 +38,12 @@ async def edit(request: Request) -> Response:
 
 
 @router.post("/v1/captions", responses=ANSWERS, summary="Say what a photograph shows")
-async def caption(request: Request) -> dict[str, Any]:
+async def caption(request: Request, place: Taken) -> dict[str, Any]:
     """Say what a photograph shows, with the captioner's probabilities, and whether it is sure."""
     service = service_of(request)
-    async with service.desk.reading(request) as place:
-        ticket = service.desk.submit(await read_look(service, await read_body(request)), place)
-    done = await service.desk.outcome(request, ticket)
+    async with place.in_time():
+        job = await read_look(service, place, await read_body(request))
+    done = await service.desk.outcome(request, service.desk.submit(job, place))
     assert done.seen is not None
     return asdict(done.seen)
 

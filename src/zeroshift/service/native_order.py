@@ -13,7 +13,8 @@ from zeroshift.editor import Editor
 from zeroshift.image import Fit, Photo
 from zeroshift.image.masks import read_mask
 from zeroshift.options.errors import OptionError
-from zeroshift.service.bodies import Sent, picture_bytes, plain_json, validated
+from zeroshift.service.bodies import Sent, held, picture_bytes, plain_json, validated
+from zeroshift.service.desk import Place
 from zeroshift.service.limits import Limits
 from zeroshift.service.pictures import Background, Output, OutputFormat, quality_of
 from zeroshift.service.refusals import wrong
@@ -65,7 +66,7 @@ class NativeOrder:
     output: Output
 
 
-async def read_edit(service: Service, sent: Sent) -> NativeOrder:
+async def read_edit(service: Service, place: Place, sent: Sent) -> NativeOrder:
     """Read all of an edit, and refuse what can be refused before the work.
 
     Raises:
@@ -78,7 +79,8 @@ async def read_edit(service: Service, sent: Sent) -> NativeOrder:
     check_files(sent)
     body = validated(EditBody, fields)
     maker = service.offer.maker(body.model)
-    photo, mask = await one_picture(service, sent), await mask_of(service, sent)
+    photo, mask = await one_picture(service, place, sent), await mask_of(service, place, sent)
+    place.hold(held(photo.image.size))  # the result
     output = Output(body.output_format, quality_of(body.output_format, body.output_compression), body.background)
     output.check(photo)
     with at("spec"):
@@ -111,7 +113,7 @@ def job_of(
     return Edit(maker, spec, (row,), direction, partial)
 
 
-async def read_look(service: Service, sent: Sent) -> Look:
+async def read_look(service: Service, place: Place, sent: Sent) -> Look:
     """Read a picture that shall be said in words.
 
     Raises:
@@ -123,7 +125,7 @@ async def read_look(service: Service, sent: Sent) -> Look:
     if body.model in service.offer.students:
         raise wrong(f"{body.model} is a student and says nothing of pictures; name a model.", "model")
     editor = service.offer.editor(body.model)
-    return Look(editor, await one_picture(service, sent), body.fit, body.region)
+    return Look(editor, await one_picture(service, place, sent), body.fit, body.region)
 
 
 def check_bounds(spec: EditSpec, limits: Limits) -> None:
@@ -149,7 +151,7 @@ def check_files(sent: Sent) -> None:
         raise wrong(f"There is no file `{name}` here; there are: {', '.join(PICTURES)}.", name)
 
 
-async def one_picture(service: Service, sent: Sent) -> Photo:
+async def one_picture(service: Service, place: Place, sent: Sent) -> Photo:
     """The picture of a request.
 
     Raises:
@@ -158,10 +160,10 @@ async def one_picture(service: Service, sent: Sent) -> Photo:
     files = picture_bytes(sent, "image")
     if len(files) != 1:
         raise wrong("Send one `image`, as a file of a form, or as a data URL in JSON.", "image")
-    return await service.decoding.photo(files[0], "image")
+    return await service.decoding.photo(place, files[0], "image")
 
 
-async def mask_of(service: Service, sent: Sent) -> Photo | None:
+async def mask_of(service: Service, place: Place, sent: Sent) -> Photo | None:
     """The mask of a request, if there is one.
 
     Raises:
@@ -170,4 +172,4 @@ async def mask_of(service: Service, sent: Sent) -> Photo | None:
     files = picture_bytes(sent, "mask")
     if len(files) > 1:
         raise wrong("Send one `mask`.", "mask")
-    return await service.decoding.photo(files[0], "mask") if files else None
+    return await service.decoding.photo(place, files[0], "mask") if files else None

@@ -13,7 +13,7 @@ from zeroshift.service.openai_order import Order, read_order
 from zeroshift.service.pictures import base64_of
 from zeroshift.service.refusals import ANSWERS, Refusal
 from zeroshift.service.sse import event, stream_of
-from zeroshift.service.state import Service, service_of
+from zeroshift.service.state import Service, Taken, service_of
 from zeroshift.service.tickets import Done, Failed, Partial, Ticket
 
 router = APIRouter(tags=["OpenAI"])
@@ -27,16 +27,16 @@ NO_USAGE = {
 
 
 @router.post("/v1/images/edits", responses=ANSWERS, summary="Edit photographs, as OpenAI's clients ask for it")
-async def edit_image(request: Request) -> Response:
+async def edit_image(request: Request, place: Taken) -> Response:
     """Edit one photograph or several.
 
     The body is a form with the pictures as files, or JSON with data URLs. With `stream` the answer is a stream of
     events, `image_edit.partial_image` and `image_edit.completed`.
     """
     service = service_of(request)
-    async with service.desk.reading(request) as place:
-        order = await read_order(service, await read_body(request))
-        ticket = service.desk.submit(order.job, place)
+    async with place.in_time():
+        order = await read_order(service, place, await read_body(request))
+    ticket = service.desk.submit(order.job, place)
     if order.body.stream:
         return stream_of(events(service, order, ticket))
     done = await service.desk.outcome(request, ticket)
@@ -46,14 +46,14 @@ async def edit_image(request: Request) -> Response:
 async def answer(service: Service, request: Request, order: Order, done: Done) -> dict[str, Any]:
     """OpenAI's form of results, with `warnings` beside it."""
     data = []
-    for result in order.repeated(done.results):
+    for result in done.results:
         file = await run_sync(order.output.written, result, limiter=service.decoding.threads)
         if order.body.response_format == "url":
             name = service.shelf.put(file, order.output.media_type)
             picture = {"url": str(request.url_for("fetch_result", name=name))}
         else:
             picture = {"b64_json": base64_of(file)}
-        data.append({**picture, "revised_prompt": result.recipe["target_prompt"]})
+        data += [{**picture, "revised_prompt": result.recipe["target_prompt"]}] * order.copies
     return {
         "created": int(time.time()),
         "data": data,
@@ -64,27 +64,28 @@ async def answer(service: Service, request: Request, order: Order, done: Done) -
 
 
 async def events(service: Service, order: Order, ticket: Ticket) -> AsyncIterator[bytes]:
-    """What a stream says of a job; where nobody listens any more, it is cancelled."""
+    """What a stream says of a job."""
     heard, threads = ticket.listen(), service.decoding.threads
     try:
         while True:
             match await heard.get():
-                case Partial(index=index, picture=picture):
+                case Partial(row=row, index=index, picture=picture):
                     file = await run_sync(order.output.written_partial, picture, limiter=threads)
-                    yield told("partial_image", order, file, {"partial_image_index": index})
+                    places = {"partial_image_index": index, "image_index": row * order.copies}
+                    yield told("partial_image", order, file, places)
                 case Done(results=results, said=doubts):
                     said = [*order.warnings, *doubts]
-                    for result in order.repeated(results):
+                    facts = {"usage": NO_USAGE, "warnings": said}
+                    for row, result in enumerate(results):
                         file = await run_sync(order.output.written, result, limiter=threads)
-                        yield told("completed", order, file, {"usage": NO_USAGE, "warnings": said})
+                        for copy in range(order.copies):
+                            yield told("completed", order, file, {**facts, "image_index": row * order.copies + copy})
                     return
                 case Failed(refusal=refusal):
                     yield event("error", {"type": "error", **refusal.body})
                     return
     except ValueError as error:  # a picture that the format cannot hold
         yield event("error", {"type": "error", **Refusal(400, "invalid_value", str(error)).body})
-    finally:
-        ticket.cancel()
 
 
 def told(kind: str, order: Order, file: bytes, more: dict[str, Any]) -> bytes:

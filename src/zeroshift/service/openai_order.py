@@ -16,8 +16,8 @@ from zeroshift.editor import Editor
 from zeroshift.image import Photo
 from zeroshift.image.masks import read_mask
 from zeroshift.options.errors import OptionError
-from zeroshift.results import Result
-from zeroshift.service.bodies import Sent, picture_bytes
+from zeroshift.service.bodies import Sent, held, picture_bytes
+from zeroshift.service.desk import Place
 from zeroshift.service.openai_body import PICTURES, ImageEdit, image_edit
 from zeroshift.service.pictures import Output, shaped
 from zeroshift.service.refusals import wrong
@@ -53,13 +53,8 @@ class Order:
             "size": f"{width}x{height}",
         }
 
-    def repeated(self, results: Sequence[Result]) -> Iterator[Result]:
-        """As many results as were asked for."""
-        for result in results:
-            yield from [result] * self.copies
 
-
-async def read_order(service: Service, sent: Sent) -> Order:
+async def read_order(service: Service, place: Place, sent: Sent) -> Order:
     """Read all of a request, and refuse what can be refused before the work.
 
     Raises:
@@ -71,12 +66,14 @@ async def read_order(service: Service, sent: Sent) -> Order:
     direction = None if body.direction is None else service.offer.direction(body.direction)
     files = [*picture_bytes(sent, "image"), *picture_bytes(sent, "images")]
     check_count(len(files), body.n, service.limits.rows)
-    photos = await service.decoding.photos(files, "image")
-    mask, warned = await mask_of(service, sent, photos)
+    photos = await service.decoding.photos(place, files, "image")
+    mask, warned = await mask_of(service, place, sent, photos)
     for photo in photos:
         output.check(photo)
     cut = [shaped(photo, output.size) for photo in photos]
     mask = None if mask is None else shaped(mask, output.size)[0]
+    results = [max(held(photo.image.size), held(output.size or (0, 0))) for photo, _ in cut]
+    place.hold(body.n * sum(results))
     spec, partial = body.spec(mask, direction), body.partial_images if body.stream else 0
     with of_prompt(body):
         job, idle = job_of(body, maker, spec, [Row(photo, mask, spec.seed) for photo, _ in cut], direction, partial)
@@ -121,7 +118,9 @@ def check_count(pictures: int, n: int, most: int) -> None:
         raise wrong(sentence, "n" if n > 1 else "image")
 
 
-async def mask_of(service: Service, sent: Sent, photos: Sequence[Photo]) -> tuple[Photo | None, list[str]]:
+async def mask_of(
+    service: Service, place: Place, sent: Sent, photos: Sequence[Photo]
+) -> tuple[Photo | None, list[str]]:
     """The mask of a request, and what is to be said of it.
 
     Raises:
@@ -132,7 +131,7 @@ async def mask_of(service: Service, sent: Sent, photos: Sequence[Photo]) -> tupl
         return None, []
     if len(files) > 1 or len(photos) > 1:
         raise wrong("A `mask` belongs to one picture; send one request for each picture.", "mask")
-    (mask,) = await service.decoding.photos(files, "mask")
+    (mask,) = await service.decoding.photos(place, files, "mask")
     try:
         read_mask(mask, photos[0].image.size)
     except ValueError as error:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from zeroshift.memory.room import Shortage
 from zeroshift.options.errors import OptionError
@@ -118,6 +118,11 @@ def of_http(error: HTTPException) -> Refusal:
     sentence = {404: "There is nothing at this address.", 405: "This address does not take this method."}
     message = sentence.get(status, f"{str(error.detail).rstrip('.')}.")
     return Refusal(status, status.phrase.lower().replace(" ", "_"), message, headers=dict(error.headers or {}))
+
+
+async def answer_nobody(_: Request, __: Exception) -> Response:
+    """Note that the client has gone before its answer."""
+    return Response(status_code=499)
 
 
 async def answer_refusal(_: Request, error: Exception) -> JSONResponse:

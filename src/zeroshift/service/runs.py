@@ -123,6 +123,7 @@ class EditRun:
         self._lead, self._failed = jobs[0][1], FailedPictures()
         self._found: dict[Ticket, dict[int, Result]] = {ticket: {} for ticket in tickets}
         self._said: dict[Ticket, list[str]] = {ticket: [] for ticket in tickets}
+        self._shown: dict[Ticket, int] = {}
 
     def steps(self) -> Iterator[None]:
         """Yield after every step, and tell the tickets."""
@@ -168,12 +169,14 @@ class EditRun:
                 self._found[ticket][n] = step.results[k][0]
                 found = self._found[ticket]
                 if len(found) == job.size:
-                    said = (*self._said[ticket], *said_of(found[row] for row in range(job.size)))
+                    fewer = [fewer_shown(self._shown.get(ticket, 0), job.partial, step.total)] if job.partial else []
+                    said = (*self._said[ticket], *filter(None, fewer), *said_of(found[row] for row in range(job.size)))
                     ticket.end(Done(tuple(found[row] for row in range(job.size)), tuple(dict.fromkeys(said))))
                 continue
             ticket.tell(Step(step.stage, step.done, step.total))
             index = partial_at(step, job.partial)
             if index is not None and not ticket.over:
+                self._shown[ticket] = index + 1
                 ticket.tell(Partial(n, index, self._partial(group.frames[k], step, k)))
 
     def _partial(self, frame: FramedPhoto, step: Progress, k: int) -> Image.Image:
@@ -197,8 +200,20 @@ def said_of(results: Iterable[Result]) -> Iterator[str]:
 
 
 def partial_at(step: Progress, count: int) -> int | None:
-    """Which of ``count`` unfinished pictures is shown after this step; they part the edit's steps evenly."""
+    """Which of ``count`` unfinished pictures is shown after this step; they part the edit's steps evenly.
+
+    After each step but the last there can be one: where there are fewer steps, there are fewer pictures.
+    """
     if step.latents is None:
         return None
+    count = min(count, step.total - 1)
     due = [-(-(k + 1) * step.total // (count + 1)) for k in range(count)]
-    return due.index(step.done) if step.done in due and step.done < step.total else None
+    return due.index(step.done) if step.done in due else None
+
+
+def fewer_shown(shown: int, count: int, steps: int) -> str | None:
+    """What is said where fewer unfinished pictures were shown of each than were asked for."""
+    if shown >= count:
+        return None
+    there = "no unfinished picture" if not shown else f"{shown} unfinished picture{'s' if shown > 1 else ''}"
+    return f"There was room for {there}, not {count}, since the edit took {steps} step{'s' if steps > 1 else ''}."

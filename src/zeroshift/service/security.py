@@ -1,20 +1,17 @@
-"""Who is let in, and how much may be sent: in front of all else, before a body is read."""
+"""Who is let in: in front of all else, before a body is read."""
 
-import asyncio
 import base64
 import binascii
 import hashlib
 import hmac
 import ipaddress
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from zeroshift.service.limits import Limits
 from zeroshift.service.refusals import Refusal
 
 OPEN = ("/healthz", "/readyz")
@@ -69,13 +66,11 @@ class Doorkeeper:
         digests: SHA-256 of the keys; none where no key is needed.
         hosts: names that the service is asked by where there are no keys: a page of another name that resolves to this
             machine is refused.
-        seconds: for the body of a refused request to go by.
     """
 
     app: ASGIApp
     digests: tuple[bytes, ...]
     hosts: frozenset[str]
-    seconds: float
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse, or pass on."""
@@ -86,7 +81,6 @@ class Doorkeeper:
         if refusal is None:
             await self.app(scope, receive, send)
             return
-        await let_by(receive, self.seconds)
         await refusal.response()(scope, receive, send)
 
     def refusal(self, scope: Scope) -> Refusal | None:
@@ -141,54 +135,3 @@ def key_in(headers: Headers) -> str:
         except (binascii.Error, ValueError):
             return ""
     return ""
-
-
-async def let_by(receive: Receive, seconds: float) -> None:
-    """Let a body go by, as far as it comes in time: an answer before its end would be lost with the connection."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            while (await receive()).get("more_body"):
-                pass
-
-
-@dataclass(frozen=True)
-class Bounded:
-    """Ends bodies that are too large or too slow."""
-
-    app: ASGIApp
-    limits: Limits
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on what comes, as long as it is not too much and not too late."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        said = Headers(scope=scope).get("content-length", "0")
-        if said.isdigit() and int(said) > self.limits.body_bytes:
-            await let_by(receive, self.limits.upload_seconds)
-            await self.too_large().response()(scope, receive, send)
-            return
-        until, taken, whole = asyncio.get_running_loop().time() + self.limits.upload_seconds, 0, False
-
-        async def bounded() -> Message:
-            nonlocal taken, whole
-            if whole:  # what comes now is that the client has gone, whenever that is
-                return await receive()
-            try:
-                async with asyncio.timeout_at(until):
-                    message = await receive()
-            except TimeoutError as error:
-                sentence = f"The body did not arrive within {self.limits.upload_seconds:g} s."
-                raise Refusal(408, "upload_timeout", sentence, headers={"Connection": "close"}) from error
-            taken += len(message.get("body", b""))
-            whole = not message.get("more_body", False)
-            if taken > self.limits.body_bytes:
-                raise self.too_large()
-            return message
-
-        await self.app(scope, bounded, send)
-
-    def too_large(self) -> Refusal:
-        """What is answered to a body that is too large."""
-        most = self.limits.body_bytes / 1e6
-        return Refusal(413, "too_large", f"The body is larger than {most:g} MB.", headers={"Connection": "close"})

@@ -1,11 +1,14 @@
 """What the handlers of a service share."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Annotated, TypeAlias
 
+from fastapi import Depends
 from starlette.requests import Request
 
 from zeroshift.service.bodies import Decoding
-from zeroshift.service.desk import Desk
+from zeroshift.service.desk import Desk, Place
 from zeroshift.service.job_list import JobList
 from zeroshift.service.limits import Limits
 from zeroshift.service.offer import Offer
@@ -42,3 +45,21 @@ def service_of(request: Request) -> Service:
     """The service that a request came to."""
     found: Service = request.app.state.service
     return found
+
+
+async def place_of(request: Request) -> AsyncIterator[Place]:
+    """A request's place, given back when its answer was sent or its client has gone, unless a job keeps it.
+
+    Raises:
+        Refusal: there is none.
+    """
+    place = service_of(request).desk.place()
+    try:
+        yield place
+    finally:
+        if not place.kept:
+            place.leave()
+
+
+Taken: TypeAlias = Annotated[Place, Depends(place_of)]
+"""what a handler has whose requests are counted"""

@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from threading import Lock
@@ -85,15 +84,16 @@ class Ticket:
     """One job on its way. It ends once: done, failed, cancelled or late, whichever comes first.
 
     Args:
-        seconds: from now on to its end at the latest.
+        begun: when its request came, by the event loop's clock.
+        seconds: from then on to its end at the latest, whether it waits or runs.
     """
 
-    def __init__(self, job: Job, seconds: float) -> None:
+    def __init__(self, job: Job, begun: float, seconds: float) -> None:
         self.id, self.job = secrets.token_urlsafe(18), job
-        self.begun = time.monotonic()
         self.last: Event = Waiting()
-        self._seconds, self._over, self._lock = seconds, False, Lock()
+        self._over, self._lock = False, Lock()
         self._loop = asyncio.get_running_loop()
+        self._alarm = self._loop.call_at(begun + seconds, self.fail, late(seconds))
         self._listeners: list[asyncio.Queue[Event]] = []
 
     @property
@@ -122,11 +122,6 @@ class Ticket:
         """End it since nobody wants it any more."""
         self.fail(Refusal(499, "cancelled", "The edit was cancelled."))
 
-    def check_time(self) -> None:
-        """End it if its time is up."""
-        if time.monotonic() - self.begun > self._seconds:
-            self.fail(late(self._seconds))
-
     def listen(self) -> "asyncio.Queue[Event]":
         """All that is told from the latest on, for one listener in the event loop."""
         heard = asyncio.Queue[Event]()
@@ -152,5 +147,7 @@ class Ticket:
         if isinstance(self.last, Done | Failed):  # a step that was told while it ended
             return
         self.last = event
+        if self._over:
+            self._alarm.cancel()
         for heard in self._listeners:
             heard.put_nowait(event)

@@ -20,6 +20,7 @@ from zeroshift.image import ImageError, Photo, load_image
 from zeroshift.inversions import InversionMemory
 from zeroshift.options.errors import OptionError
 from zeroshift.recipe import STUDENT, EditRecipe
+from zeroshift.running.turns import Turns
 from zeroshift.ui import photographs, telling
 from zeroshift.ui.asking import laid_out
 from zeroshift.ui.copies import python_of
@@ -27,7 +28,7 @@ from zeroshift.ui.desk import Desk, Made, Stops, Where
 from zeroshift.ui.layout import Ask, Beside, Show
 from zeroshift.ui.look import MOST_FILE
 from zeroshift.ui.students import Offered, is_students
-from zeroshift.ui.work import Stopped, Working, edited
+from zeroshift.ui.work import Stopped, Working, edited, in_turn
 
 Update = dict[Any, Any]
 """what becomes of components"""
@@ -43,6 +44,8 @@ class Page:
     """what the editor was loaded from; None is the shipped model"""
     kept: InversionMemory
     stops: Stops
+    turns: Turns
+    """whose turn it is on the editor's device"""
     ask: Ask
     show: Show
     beside: Beside
@@ -59,14 +62,18 @@ class Page:
         return [self.desk, self.version, *(part for side in sides for part in vars(side).values())]
 
     def run(self, desk: Desk, spec: EditSpec, stop: Event) -> Iterator[Working | Stopped | Made]:
-        """Edit the photograph of a desk, by the student if that is the method; the last of what is yielded is the end.
+        """Edit the photograph of a desk, by the student if that is the method; it waits for its turn, and tells.
 
         Raises:
             ValueError: the picture, a word or an option is unusable; the sentence says why.
         """
+        assert desk.photo is not None
         if self.student is not None and is_students(spec):
-            return self.student.edited(desk, spec)
-        return edited(self.editor, desk, spec, kept=self.kept, stop=stop)
+            run = self.student.edited(desk, spec)
+        else:
+            spec.check(vgg=None if self.editor.vgg else False)
+            run = edited(self.editor, desk, spec, kept=self.kept, stop=stop)
+        return in_turn(self.turns, desk.photo, stop, run)
 
     def failed(self, error: object) -> Update:
         """What went wrong, on the stage."""

@@ -8,6 +8,7 @@ from zeroshift.editor import Editor
 from zeroshift.inversions import InversionMemory
 from zeroshift.methods import METHODS
 from zeroshift.recipe import STUDENT
+from zeroshift.running.turns import Turns
 from zeroshift.ui import layout, photographs
 from zeroshift.ui.actions import Bringing, Page, other_seed
 from zeroshift.ui.desk import Desk, Stops
@@ -16,8 +17,8 @@ from zeroshift.ui.running import Comparing, Inside, Running
 from zeroshift.ui.students import Offered
 
 HOUR, DAY = 3600, 86400
-RUNS: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": 4, "api_visibility": "private"}
-"""of events that run an edit: several pages may, and the network takes their steps in turn"""
+RUNS: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": 32, "api_visibility": "private"}
+"""of events that run an edit: many pages may ask, and are told that they wait for their turn"""
 TO_STAGE = """() => {
   if (window.innerWidth <= 760) document.querySelector(".zs-show").scrollIntoView({ behavior: "smooth" });
 }"""
@@ -31,13 +32,16 @@ COPY = """(text) => {
 """puts a text on the clipboard and says so"""
 
 
-def blocks(editor: Editor, model: str | None = None, student: Offered | None = None) -> gr.Blocks:
+def blocks(
+    editor: Editor, model: str | None = None, student: Offered | None = None, *, turns: Turns | None = None
+) -> gr.Blocks:
     """The page of an editor, to be launched or mounted with ``look()``.
 
     Args:
         editor: edits; any number of pages may be open.
         model: folder, file or hub id that it was loaded from, for costs and command lines; None is the shipped model.
         student: a small network that stands among the methods.
+        turns: of whoever else runs something on the editor's device.
     """
     methods = [*(method.name for method in METHODS), *([] if student is None else [STUDENT])]
     with gr.Blocks(title="zeroshift", analytics_enabled=False, delete_cache=(HOUR, DAY)) as whole:
@@ -52,7 +56,8 @@ def blocks(editor: Editor, model: str | None = None, student: Offered | None = N
             with gr.Column(scale=7, min_width=320, elem_classes="zs-show"):
                 show = layout.show_side()
                 beside = layout.beside(methods)
-        page = Page(editor, model, InversionMemory(), Stops(), ask, show, beside, desk, version, student)
+        line = turns or Turns()
+        page = Page(editor, model, InversionMemory(), Stops(), line, ask, show, beside, desk, version, student)
         wire_photograph(page)
         wire_words(page)
         wire_runs(page)

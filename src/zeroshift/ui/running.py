@@ -18,7 +18,7 @@ from zeroshift.ui.asking import Fields, asked_for, numbers
 from zeroshift.ui.desk import Desk, Made
 from zeroshift.ui.pictures import heat, inline
 from zeroshift.ui.students import is_students
-from zeroshift.ui.work import Stopped, Working, cost_of
+from zeroshift.ui.work import PAUSE, Stopped, Working, cost_of
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class Running:
             elif fresh:
                 picture = inline(at.picture) if at.picture is not None else picture
                 hidden = {show.slider: gr.ImageSlider(visible=False), show.actions: gr.Column(visible=False)}
-                first = {**running, **hidden, show.status: ""} if not at.seconds else {}
+                first = {**running, **hidden, show.status: ""} if at.stage in ("wait", "look") else {}
                 yield {show.stage: gr.HTML(telling.working(at, picture), visible=True), **first}
             else:
                 yield {show.status: telling.progress(at), **running}
@@ -155,8 +155,7 @@ class Comparing:
                 for at in page.run(desk, spec, stop):
                     if isinstance(at, Working):
                         shared = at.shared
-                        verb = "inverting" if at.stage == "invert" else "editing"
-                        cards[title] = waiting(title, f"{verb} {at.done}/{at.total}")
+                        cards[title] = waiting(title, briefly(at))
                     elif isinstance(at, Made):
                         desk.made.append(at)
                         cards[title] = {**telling.card(at, None, self.lines(at, shared, "…")), "title": title}
@@ -193,22 +192,40 @@ def waiting(title: str, gap: str) -> dict[str, object]:
     return {"title": title, "gap": gap, "lines": [], "waiting": True}
 
 
+def briefly(at: Working) -> str:
+    """How far an edit is, on its card."""
+    match at.stage:
+        case "wait":
+            return f"waits, {at.done} before it"
+        case "look":
+            return "looking"
+        case "invert":
+            return f"inverting {at.done}/{at.total}"
+    return f"editing {at.done}/{at.total}"
+
+
 @dataclass(frozen=True, eq=False)
 class Inside:
     """Where the words look."""
 
     page: Page
 
-    def words(self, desk: Desk, *given: Any) -> Update:
+    def words(self, desk: Desk, *given: Any) -> Iterator[Update]:
         """The words of the source prompt, and the map of the last, which mostly is the thing."""
         beside = self.page.beside
         if desk.photo is None:
-            return {beside.words: [], beside.heat: f'<p class="zs-note">{NO_PHOTO}</p>'}
+            yield {beside.words: [], beside.heat: telling.note(NO_PHOTO)}
+            return
         try:
-            maps = self.maps(desk, Fields(*given))
+            with self.page.turns.one() as turn:
+                while turn.ahead:
+                    yield {beside.words: [], beside.heat: telling.note(f"{telling.STAGES['wait']}.")}
+                    turn.wait(PAUSE)
+                maps = self.maps(desk, Fields(*given))
         except ValueError as error:
-            return {beside.words: [], beside.heat: telling.doubts([str(error)])}
-        return {beside.words: [{"name": "Words", "words": list(maps)}], beside.heat: self.shown(desk, list(maps)[-1])}
+            yield {beside.words: [], beside.heat: telling.doubts([str(error)])}
+            return
+        yield {beside.words: [{"name": "Words", "words": list(maps)}], beside.heat: self.shown(desk, list(maps)[-1])}
 
     def maps(self, desk: Desk, fields: Fields) -> dict[str, Any]:
         """The maps of the words of what the photograph shows."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import gradio as gr
 
 from zeroshift.editor import Editor
+from zeroshift.running.turns import Turns
 from zeroshift.ui.look import MOST_FILE, look
 from zeroshift.ui.page import blocks
 from zeroshift.ui.photographs import EXAMPLES
@@ -57,19 +58,29 @@ def serve(
     return page
 
 
-def mount(app: "FastAPI", editor: Editor, path: str, model: str | None = None) -> None:
-    """Mount the page on an application at ``path``; who may reach it is that application's matter."""
-    page = prepared(editor, model)
+def mount(app: "FastAPI", editor: Editor, path: str, model: str | None = None, *, turns: Turns | None = None) -> None:
+    """Mount the page on an application at ``path``; who may reach it is that application's matter.
+
+    Args:
+        app: has further addresses.
+        editor: edits.
+        path: as in "/edit".
+        model: what the editor was loaded from; None is the shipped model.
+        turns: of whoever else runs something on the editor's device.
+    """
+    page = prepared(editor, model, turns=turns)
     gr.mount_gradio_app(
         app, page, path, ssr_mode=False, max_file_size=MOST_FILE, allowed_paths=[str(EXAMPLES)], **look()
     )
 
 
-def prepared(editor: Editor, model: str | None, student: Offered | None = None) -> gr.Blocks:
+def prepared(
+    editor: Editor, model: str | None, student: Offered | None = None, turns: Turns | None = None
+) -> gr.Blocks:
     """The page, whose files lie in a folder that goes with the process, not where Gradio leaves them."""
     folder = TemporaryDirectory(prefix="zeroshift-page-", ignore_cleanup_errors=True)
     atexit.register(folder.cleanup)
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": folder.name}
-    page = blocks(editor, model, student)
+    page = blocks(editor, model, student, turns=turns)
     page.queue(default_concurrency_limit=4, max_size=64)
     return page

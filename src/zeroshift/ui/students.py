@@ -15,7 +15,7 @@ from zeroshift.image.masks import ALPHA
 from zeroshift.recipe import STUDENT, EditRecipe
 from zeroshift.ui.desk import Desk, Made
 from zeroshift.ui.pictures import Stage
-from zeroshift.ui.work import Working, kept_of
+from zeroshift.ui.work import Stopped, Working, kept_of
 
 ABOUT = "A small network that learned {} and makes its edit in one pass; it has no options."
 
@@ -34,7 +34,7 @@ class Offered:
         ways = [" to ".join(way) for way in self.editor.student.directions]
         return ABOUT.format(" and ".join(ways))
 
-    def edited(self, desk: Desk, spec: EditSpec) -> Iterator[Working | Made]:
+    def edited(self, desk: Desk, spec: EditSpec) -> Iterator[Working | Stopped | Made]:
         """Edit the photograph of a desk; the last of what is yielded is ``Made``.
 
         Raises:
@@ -44,7 +44,7 @@ class Offered:
         assert photo is not None
         begun, asked = time.perf_counter(), asked_of(self.editor.student, spec)
         frame = self.editor.framed(photo, asked, ALPHA if spec.mask == ALPHA else where.painted)
-        yield Working("edit", 0, 1, 0.0, Stage.of(self.editor.student.network, frame).picture)
+        yield Working("look", picture=Stage.of(self.editor.student.network, frame).picture)
         result = self.editor.edit_framed(frame, asked)
         yield kept_of(desk, photo, name, where, spec, result, time.perf_counter() - begun)
 

@@ -15,6 +15,13 @@ from zeroshift.ui.desk import Made
 from zeroshift.ui.pictures import CARD, inline
 from zeroshift.ui.work import Working
 
+STAGES = {
+    "wait": "Waiting until other edits are done",
+    "look": "Looking at the photograph",
+    "invert": "Inverting the photograph",
+    "edit": "Editing",
+}
+"""what is said of a run"""
 EMPTY = """<div class="zs-stage zs-empty"><ol>
 <li><b>Photograph</b><span>Drop one, or take an example.</span></li>
 <li><b>Word</b><span>Say what it shall show.</span></li>
@@ -45,12 +52,11 @@ def working(at: Working, picture: str) -> str:
 
 def progress(at: Working) -> str:
     """How far a run is."""
-    verb = "Inverting the photograph" if at.stage == "invert" else "Editing"
-    verb = verb if at.seconds else "Looking at the photograph"
-    count = f"step {at.done} of {at.total}" if at.seconds else ""
+    count = {"wait": f"{at.done} before it", "look": ""}.get(at.stage, f"step {at.done} of {at.total}")
+    value = "" if at.stage in ("wait", "look") else f'max="{at.total}" value="{at.done}"'
     return (
-        f'<div class="zs-progress" role="status"><span>{verb}</span><span>{count}</span><span>{at.seconds:.1f} s</span>'
-        f'<progress max="{at.total}" value="{at.done}"></progress></div>'
+        f'<div class="zs-progress" role="status"><span>{STAGES[at.stage]}</span><span>{count}</span>'
+        f"<span>{at.seconds:.1f} s</span><progress {value}></progress></div>"
     )
 
 
@@ -64,6 +70,11 @@ def seen(what: Seen | None, part: str | None) -> str:
     where = f" <span>{escape(part)}</span>" if part else ""
     kind = "zs-seen" if what.sure else "zs-seen zs-doubt"
     return f'<p class="{kind}">{told}{f" <i>{numbers}</i>" if numbers else ""}.{also}{where}</p>'
+
+
+def note(text: str) -> str:
+    """Something that is said beside."""
+    return f'<p class="zs-note">{text}</p>'
 
 
 def doubts(sentences: Sequence[str]) -> str:

@@ -19,6 +19,7 @@ from zeroshift.naming import result_stem
 from zeroshift.results import Result
 from zeroshift.running.batching import groups, look_at
 from zeroshift.running.groups import run_groups
+from zeroshift.running.turns import Turns
 from zeroshift.ui.desk import Desk, Made, Where
 from zeroshift.ui.pictures import Stage, small
 
@@ -35,10 +36,12 @@ class Working:
     """How far an edit is."""
 
     stage: str
-    """invert or edit"""
-    done: int
-    total: int
-    seconds: float
+    """wait, look, invert or edit"""
+    done: int = 0
+    """steps; of one that waits, how many edits come before it"""
+    total: int = 1
+    seconds: float = 0.0
+    """since it began to wait, or to look"""
     picture: Image.Image | None = None
     """the photograph, or a preview in it"""
     shared: bool = False
@@ -52,6 +55,21 @@ class Stopped:
     seconds: float
 
 
+def in_turn(
+    turns: Turns, photo: Photo, stop: Event, run: Iterator[Working | Stopped | Made]
+) -> Iterator[Working | Stopped | Made]:
+    """Run an edit of a photograph when it is its turn, and say until then how many come before it."""
+    begun, picture = time.perf_counter(), small(photo.image)
+    with turns.one() as turn:
+        while ahead := turn.ahead:
+            yield Working("wait", ahead, ahead, time.perf_counter() - begun, picture)
+            turn.wait(PAUSE)
+            if stop.is_set():
+                yield Stopped(time.perf_counter() - begun)
+                return
+        yield from run
+
+
 def edited(
     editor: Editor, desk: Desk, spec: EditSpec, *, kept: InversionStore, stop: Event
 ) -> Iterator[Working | Stopped | Made]:
@@ -63,11 +81,10 @@ def edited(
     photo, where, name = desk.photo, desk.where, desk.name
     assert photo is not None
     begun, said, shared = time.perf_counter(), 0.0, True
-    spec.check(vgg=None if editor.vgg else False)
     (frame,) = look_at(editor, [photo], spec, mask=where.painted)
     (group,) = groups(editor, [frame], [spec])
     stage = Stage.of(editor.backbone, frame)
-    yield Working("edit", 0, 1, 0.0, stage.picture)
+    yield Working("look", picture=stage.picture)
     steps = run_groups(editor, [group], inversions=kept)
     for _, step in steps:
         shared = shared and step.stage != "invert"
