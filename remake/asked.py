@@ -27,7 +27,7 @@ def asked(words: str) -> EditSpec:
     if "source" not in found:
         raise ValueError(f"Say with --source what the photograph shows, beside {words}; nothing looks at it here.")
     (target,) = found["target"]
-    same = {
+    same: dict[str, object] = {
         name: found[name] for name in ("source", "prompt", "method", "paper_defaults", "fast", "seed") if name in found
     }
     photographs = found.get("photographs", DEFAULT_PHOTOGRAPHS)

@@ -42,8 +42,8 @@ def edited(place: Place, judge: ImageNetJudge, source: str, target: str) -> str:
     pairs = [before_after(photo.image, result.image) for photo, result in zip(photos, results, strict=True)]
     facts = {"command": "remake", "split": SPLIT, "first": results[0].recipe}  # all would be too long for a JPEG
     save_image(laid_out(pairs, COLUMNS), place.root / FILE.format(source, target), recipe=facts)
-    seen = [judge.look(pictures) for pictures in ([p.image for p in photos], [r.image for r in results])]
-    found = flips(*seen, source, target)
+    before, after = (judge.look(pictures) for pictures in ([p.image for p in photos], [r.image for r in results]))
+    found = flips(before, after, source, target)
     counted = [f"{share * found.judged:.0f} of {found.judged}" for share in (found.flipped, found.surely)]
     return f"| {source} → {target} | {counted[0]} | {counted[1]} |"
 
