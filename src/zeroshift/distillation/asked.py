@@ -19,7 +19,7 @@ SAME = "A student draws nothing at random: an edit of a photograph is the same w
 def asked_of(student: Student, spec: EditSpec) -> StudentSpec:
     """What ``spec`` asks of a student: its words, its strength up to 1, and where the picture may change.
 
-    The mask "auto" is the student's own, which it always has unless it is a co-modulated GAN.
+    The masks "auto" and "grown" are the student's own, which it always has unless it is a co-modulated GAN.
 
     Raises:
         OptionError: it does not know the words, or a field or option would do nothing; paths begin at ``spec``.
@@ -30,7 +30,7 @@ def asked_of(student: Student, spec: EditSpec) -> StudentSpec:
     for name in sorted(spec.model_fields_set - TAKEN):
         if getattr(spec, name) != EditSpec.model_fields[name].default:
             raise OptionError(ONE_PASS.format(student.name, name), (name,))
-    if spec.mask == "auto" and isinstance(student.network, CoModulated):
+    if spec.mask in ("auto", "grown") and isinstance(student.network, CoModulated):
         sentence = f"The student {student.name} draws all of a picture and has no mask of its own; pass one."
         raise OptionError(sentence, ("mask",))
     try:

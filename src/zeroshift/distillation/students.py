@@ -16,7 +16,10 @@ from zeroshift.distillation.parts import laid
 from zeroshift.distillation.residual import Residual, mask
 from zeroshift.files import sha256_of, write_atomically
 
+SHIPPED_NAME = "shipped"
 FILES = ("config.json", "model.safetensors")
+SHIPPED = Path(__file__).parent.parent / "shipped_student"
+"""the student that comes with this package, of cats and dogs"""
 KINDS: dict[str, type[Residual] | type[CoModulated]] = {kind.architecture: kind for kind in (Residual, CoModulated)}
 
 
@@ -71,12 +74,12 @@ def save_student(network: Residual | CoModulated, folder: Path, card: str) -> No
 
 
 def open_student(place: str | Path, revision: str | None = None) -> Student:
-    """A student in a folder or of a hub id, in float32 on the CPU.
+    """A student in a folder or of a hub id, or the "shipped" one, in float32 on the CPU.
 
     Raises:
         ValueError: there is none, or its files are damaged.
     """
-    root = Path(place)
+    root = SHIPPED if str(place) == SHIPPED_NAME else Path(place)
     if not root.exists() and str(place).count("/") == 1:
         root = snapshot(str(place), revision, None, FILES, what="student")
     if missing := [name for name in FILES if not (root / name).is_file()]:
@@ -87,6 +90,6 @@ def open_student(place: str | Path, revision: str | None = None) -> Student:
         network.load_state_dict(load_file(root / FILES[1]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
         raise ValueError(f"The student in {root} is damaged; write it anew ({str(error).splitlines()[0]}).") from error
-    name = root.resolve().name if Path(place).exists() else str(place)
+    name = root.resolve().name if root == Path(place) else str(place)
     sha256 = sha256_of([root / name for name in FILES], root)
     return Student(laid(network.eval(), torch.channels_last), name, sha256)
