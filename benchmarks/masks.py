@@ -13,8 +13,8 @@ from PIL import Image
 
 import zeroshift
 from zeroshift import EditSpec, Photo
+from zeroshift.framed import Encoded, stacked
 from zeroshift.masks.masking import placed
-from zeroshift.results import Encoded, stacked
 from zeroshift.running.batching import groups, look_at
 
 FEWEST = 50

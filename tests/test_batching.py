@@ -16,11 +16,11 @@ from zeroshift.conditioning.direction import direction_of_words
 from zeroshift.conditioning.task import make_task
 from zeroshift.doubts import Doubt
 from zeroshift.editor import Editor
+from zeroshift.framed import framed
 from zeroshift.image import ImageError, Photo, frame
 from zeroshift.inversion.ddim import DDIMInversion
 from zeroshift.inversions import InversionMemory
 from zeroshift.memory.room import Room
-from zeroshift.results import framed
 from zeroshift.running.batching import groups, look
 from zeroshift.running.grouping import Asked, grouped, sharing
 from zeroshift.running.groups import run_group, run_groups
@@ -232,7 +232,7 @@ def test_files_are_decoded_as_they_are_needed_and_checked_before(editor, tmp_pat
 def test_every_picture_is_framed_once(editor, monkeypatch):
     sizes = []
     monkeypatch.setattr(
-        "zeroshift.results.frame", lambda image, *a, **k: sizes.append(image.size) or frame(image, *a, **k)
+        "zeroshift.framed.frame", lambda image, *a, **k: sizes.append(image.size) or frame(image, *a, **k)
     )
     editor.edit([photo(40, 32, seed=k) for k in range(3)], "cat", "dog", method=method(), batch=2)
     assert sizes == [(40, 32)] * 3

@@ -17,9 +17,9 @@ from zeroshift.control import Refinement
 from zeroshift.diffusion.embedding import Embedding, TextRows, between, guidance_rows
 from zeroshift.diffusion.noise import random_start
 from zeroshift.diffusion.trajectory import Trajectory
+from zeroshift.framed import framed
 from zeroshift.inversion import DDIMInversion, NegativePromptInversion, NoisedStart, RandomStart
 from zeroshift.methods import DDIM, SDEdit
-from zeroshift.results import framed
 from zeroshift.running.translate import translate
 
 EQUAL = 1e-10

@@ -8,8 +8,8 @@ from zeroshift.asked.request import Request
 from zeroshift.asked.together import spread
 from zeroshift.conditioning.task import make_task
 from zeroshift.editor import Editor
+from zeroshift.framed import framed
 from zeroshift.inversions import InversionMemory, inversion_key, size_of
-from zeroshift.results import framed
 
 FEW = {"steps": 3, "conditioning": {"words": "swap"}}
 

@@ -17,6 +17,7 @@ from zeroshift.control.base import Stack
 from zeroshift.control.mask_blend import MaskBlend, photograph_after
 from zeroshift.diffusion.schedule import join
 from zeroshift.diffusion.trajectory import Trajectory
+from zeroshift.framed import framed
 from zeroshift.image import Photo
 from zeroshift.masks.locating import where_words_look
 from zeroshift.masks.masking import cut, in_photograph, latent_mask, masked, places_of, width_of
@@ -24,7 +25,6 @@ from zeroshift.methods import METHODS
 from zeroshift.presets import build_method
 from zeroshift.recipe import parse_recipe
 from zeroshift.redo import replay
-from zeroshift.results import framed
 
 PHOTOGRAPH = photograph()[:120, 100:240]
 MASK = np.zeros(PHOTOGRAPH.shape[:2], np.uint8)

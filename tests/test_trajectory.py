@@ -9,7 +9,7 @@ from tests.saved import FACTS, REQUEST, picture, random_trajectory
 from tests.tiny import scheduler
 from zeroshift.asked.request import inversion_facts
 from zeroshift.diffusion.trajectory import Learned, Trajectory, load_trajectory, save_trajectory
-from zeroshift.results import framed
+from zeroshift.framed import framed
 from zeroshift.running.inverting import invert
 from zeroshift.running.translate import translate
 

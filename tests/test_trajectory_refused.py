@@ -17,12 +17,12 @@ from zeroshift.diffusion.agreement import check_facts, check_tensors
 from zeroshift.diffusion.backbone import Identity
 from zeroshift.diffusion.trajectory import Learned, Trajectory, load_trajectory, save_trajectory
 from zeroshift.editor import Editor
+from zeroshift.framed import framed
 from zeroshift.inversion.ddim import DDIMInversion
 from zeroshift.inversion.regularised import RegularisedInversion
 from zeroshift.methods import DDIM
 from zeroshift.options.parts import parts_of
 from zeroshift.presets import build_method
-from zeroshift.results import framed
 
 
 def test_another_models_inversion_is_refused(tiny, tmp_path):

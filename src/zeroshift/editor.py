@@ -11,23 +11,17 @@ from PIL import Image
 from zeroshift.asked.arguments import Asked, Batched, Targets, by_method, check_targets, seeds_of, spec_of, told
 from zeroshift.asked.edits import EditSpec
 from zeroshift.asked.request import Request
-from zeroshift.captioning import Captioner, Judge, Seen, Vocabulary, judge_of, vocabulary_of
+from zeroshift.captioning import Seen
 from zeroshift.conditioning.direction import Direction, as_direction
-from zeroshift.control.perceptual import Vgg
-from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.trajectory import Trajectory
-from zeroshift.frames import SubjectFinder
-from zeroshift.generators.making import GeneratedDirections
 from zeroshift.image import Fit, Photo, Picture, check_files
 from zeroshift.image.masks import Alpha, Said
 from zeroshift.image.regions import Region
 from zeroshift.image.tensors import to_pictures
 from zeroshift.inversions import InversionStore
-from zeroshift.masks.locating import Segmenter
 from zeroshift.masks.masking import allowed_in, masked
 from zeroshift.methods import Method
-from zeroshift.methods.idle import check_idle
-from zeroshift.presets import Options, build_method, faster, recommended
+from zeroshift.model import Model
 from zeroshift.results import Result
 from zeroshift.running.batching import check_sure, framed_alike, groups, look, look_at
 from zeroshift.running.from_noise import generate, translate_generated
@@ -35,84 +29,11 @@ from zeroshift.running.grouping import Group
 from zeroshift.running.groups import run_group, run_groups
 from zeroshift.running.inverting import invert
 from zeroshift.running.walking import Progress
-from zeroshift.words import KnownWords, about_unknown, doubts_of_words, offered, unknown_words
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How a model samples from prompts, unless somebody says otherwise."""
-
-    steps: int = 50
-    guidance_scale: float = 5.0
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Editor:
-    """A loaded model, the options that it recommends, and what says in words what a picture shows."""
-
-    backbone: Backbone
-    presets: dict[str, Options]
-    captioner: Captioner | None = None
-    """None: every edit names its source"""
-    vgg: Vgg | None = None
-    """what the perceptual and the style term of refinement compare pictures by"""
-    finder: SubjectFinder | None = None
-    """where the subject of a picture is; None: all of it is edited unless a region is given"""
-    directions: GeneratedDirections | None = None
-    """makes edit directions of two words; None: the template bank does"""
-    known: KnownWords | None = None
-    """the words that the model was trained with; None: the tokenizer alone tells"""
-    own: Captioner | None = None
-    """the model's own captioner, which reads targets and judges results whatever ``captioner`` says of pictures"""
-    sampled: Sampling = Sampling()
-    """how ``generate`` samples by default"""
-    segmenter: Segmenter | None = None
-    """what finds a mask in photographs; None: where the words look"""
-
-    def __repr__(self) -> str:
-        """One line, where the networks' would be hundreds."""
-        return f"Editor({self.backbone.identity.name}, {self.backbone.device.type}, {self.backbone.precision})"
-
-    @property
-    def default_fit(self) -> Fit:
-        """ "crop" for a small model, whose training pictures were square crops, else "aspect"."""
-        return "crop" if self.backbone.size < 256 else "aspect"
-
-    @property
-    def vocabulary(self) -> Vocabulary:
-        """What makes edits of captions: the captioner's reading of them, else the model's own, else plain English's."""
-        return vocabulary_of(self.captioner, self.own)
-
-    @property
-    def judge(self) -> Judge | None:
-        """What tells whether a result shows what was asked for; None: nothing does."""
-        return judge_of(self.captioner, self.own)
-
-    @property
-    def targets(self) -> dict[str, tuple[str, ...]]:
-        """Targets that the model knows, by what they change, as in {"subject": ("cat", "dog")}; perhaps none."""
-        return offered(self.known, self.vocabulary)
-
-    def method(
-        self,
-        name: str = "pix2pix-zero",
-        options: Options | None = None,
-        paper: bool = False,
-        fast: bool = False,
-        whole: bool = False,
-    ) -> Method:
-        """A method with this model's presets (not with ``paper``), overlaid by nested ``options``.
-
-        With ``fast`` in fewer passes, as far as the ``options`` do not say otherwise; with ``whole`` as the presets
-        have it for edits of the whole picture, such as styles.
-
-        Raises:
-            ValueError: there is no such method or option, a value is out of range, or an option would do nothing.
-        """
-        preset = {} if paper else recommended(self.presets, name, whole)
-        built = build_method(name, preset, faster(name, preset) if fast else {}, options or {})
-        check_idle(built, options or {})
-        return built
+class Editor(Model):
+    """A loaded model that edits."""
 
     @overload
     def edit(  # type: ignore[overload-overlap]  # a str is a sequence of str, and means one path
@@ -263,22 +184,6 @@ class Editor:
         (frame,) = look(self, [image], fit=fit, region=region, caption=True)
         assert frame.seen is not None
         return frame.seen
-
-    def doubts(self, prompts: Sequence[str], sentences: Sequence[str] = (), caption: str = "") -> tuple[str, ...]:
-        """What to warn about in prompts or words: those that the model does not know, and those that are cut off.
-
-        Of ``sentences``, those that an edit direction is made of, is said how many are cut. Each is one sentence. Words
-        that a picture's ``caption`` has are not held against anybody.
-        """
-        return doubts_of_words(self.backbone, self.known, prompts, sentences, caption)
-
-    def unknown(self, prompts: Sequence[str], caption: str = "") -> tuple[str, ...]:
-        """The words of prompts that the model does not know, those of a picture's ``caption`` left out."""
-        return unknown_words(self.backbone, self.known, prompts, caption)
-
-    def about_unknown(self, words: Sequence[str]) -> str:
-        """One sentence about words that the model does not know: what they may be meant for, and what it can show."""
-        return about_unknown(self.backbone.identity.name, words, self.known, self.backbone.spelling.whole)
 
     def run(
         self,

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 from PIL import Image
@@ -13,9 +13,6 @@ from zeroshift.image import Fit, Photo
 from zeroshift.image.framing import Box, Size, middle
 from zeroshift.image.regions import MIN_REGION, Region
 from zeroshift.image.registration import Mask
-
-if TYPE_CHECKING:
-    from zeroshift.editor import Editor
 
 Told: TypeAlias = Literal["auto", "none"]
 """auto: where the subject is; none: all of the picture, as its fit frames it"""
@@ -58,35 +55,6 @@ Allowed: TypeAlias = Callable[[Photo], Mask]
 """where a photograph may change, if somebody said so; raises ImageError where that cannot be"""
 
 
-def chooser(
-    editor: "Editor",
-    fit: Fit | None,
-    region: str | Region | None,
-    *,
-    whole: bool = False,
-    size: int | None = None,
-    allowed: Allowed | None = None,
-) -> Choose:
-    """What chooses the part of every picture that is edited.
-
-    Args:
-        fit: how the part meets the model's frame; None is the usual way.
-        region: the part as numbers, "auto" or "none"; None is "auto" where the model has a finder and no ``fit`` is
-            asked for, else "none".
-        whole: whether what is asked for changes the whole picture, so that None is all of it in its proportions.
-        size: side in pixels of the square whose pixels the frame has; None is the model's own, or of all of a picture
-            up to ``WHOLE`` times that.
-        allowed: where a photograph may change, if a mask says so: the part around it goes before one that is found.
-
-    Raises:
-        Unsupported: the subject shall be found, and the model has no finder.
-        ImageError: it is no region.
-    """
-    backbone = editor.backbone
-    frames = Frames(backbone.identity.name, backbone.size, backbone.multiple, editor.default_fit, editor.finder)
-    return choosing(frames, fit, region, whole=whole, size=size, allowed=allowed)
-
-
 @dataclass(frozen=True)
 class Frames:
     """What is known of the frames of a model."""
@@ -110,7 +78,16 @@ def choosing(
     size: int | None = None,
     allowed: Allowed | None = None,
 ) -> Choose:
-    """The same as ``chooser`` for any model's frames.
+    """What chooses the part of every picture that is edited.
+
+    Args:
+        fit: how the part meets the model's frame; None is the usual way.
+        region: the part as numbers, "auto" or "none"; None is "auto" where there is a finder and no ``fit`` is
+            asked for, else "none".
+        whole: whether what is asked for changes the whole picture, so that None is all of it in its proportions.
+        size: side in pixels of the square whose pixels the frame has; None is the model's own, or of all of a picture
+            up to ``WHOLE`` times that.
+        allowed: where a photograph may change, if a mask says so: the part around it goes before one that is found.
 
     Raises:
         Unsupported: the subject shall be found, and the model has no finder.

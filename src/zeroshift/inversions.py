@@ -12,8 +12,8 @@ from torch import Tensor
 from zeroshift.asked.request import Request, inversion_facts
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.trajectory import Trajectory
+from zeroshift.framed import FramedPhoto
 from zeroshift.methods.base import inversion_plan
-from zeroshift.results import FramedPhoto
 
 MOST_BYTES = 1 << 30
 """that an ``InversionMemory`` holds by default"""

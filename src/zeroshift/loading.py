@@ -25,11 +25,12 @@ from zeroshift.captioning.written import WrittenCaptions, is_captions
 from zeroshift.conditioning.means import keep_means
 from zeroshift.control.perceptual import load_vgg
 from zeroshift.doubts import doubt
-from zeroshift.editor import Editor, Sampling
+from zeroshift.editor import Editor
 from zeroshift.frames import SubjectFinder
 from zeroshift.generators import Sentences
 from zeroshift.generators.making import GeneratedDirections, generator_of
 from zeroshift.masks.locating import Segmenter
+from zeroshift.model import Sampling
 from zeroshift.presets import presets_of
 from zeroshift.words import read_known_words
 

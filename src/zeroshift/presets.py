@@ -12,10 +12,9 @@ from typing import TypeGuard
 
 from pydantic import TypeAdapter, ValidationError
 
-from zeroshift import methods
 from zeroshift.backbones.checkpoint import PRESETS
 from zeroshift.backbones.turbo import GUIDANCE, STEPS, is_turbo
-from zeroshift.methods import Method, by_name
+from zeroshift.methods import METHODS, Method, by_name
 from zeroshift.methods.fast import FAST
 from zeroshift.options.errors import option_error
 
@@ -41,7 +40,7 @@ def read_presets(model_root: Path) -> dict[str, Options]:
         raise ValueError(
             f'{path} is not a table such as {{"pix2pix-zero": {{"options": {{}}}}}}; mend it or take it away.'
         ) from error
-    for method, whole in product(methods.METHODS, (False, True)):
+    for method, whole in product(METHODS, (False, True)):
         preset = recommended(found, method.name, whole)
         check_kinds(method, preset, path)
         try:
@@ -67,7 +66,7 @@ def presets_of(model_root: Path, name: str) -> dict[str, Options]:
     if not is_turbo(model_root, name):
         return own
     few = {"steps": STEPS, "guidance_scale": GUIDANCE}
-    return {method.name: overlay(few, own.get(method.name, {})) for method in methods.METHODS}
+    return {method.name: overlay(few, own.get(method.name, {})) for method in METHODS}
 
 
 def check_kinds(method: type[Method], preset: Options, path: Path) -> None:

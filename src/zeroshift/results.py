@@ -1,37 +1,27 @@
-"""Pictures in the model's frame, and results in the pictures'."""
+"""What becomes of edits, in the pictures that they were made of."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 from PIL import Image
-from torch import Tensor
 
-from zeroshift.captioning import Seen
 from zeroshift.diffusion.backbone import Backbone
-from zeroshift.frames import Choice
-from zeroshift.image import Fit, Framing, Photo, frame
+from zeroshift.framed import FramedPhoto
 from zeroshift.image.blending import blended, eased
 from zeroshift.image.detail import detailed
 from zeroshift.image.drift import Drift, drift_of
-from zeroshift.image.framing import Box
 from zeroshift.image.masks import mask_picture
 from zeroshift.image.registration import Mask, motion_of
-from zeroshift.image.tensors import to_pictures, to_tensor
+from zeroshift.image.tensors import to_pictures
 from zeroshift.recipe import EditRecipe
 from zeroshift.running.sampling import Step
-
-if TYPE_CHECKING:
-    from zeroshift.verdicts import Verdict
 
 Natives = list[tuple[list[Image.Image], list[Image.Image] | list[None]]]
 """by request: edited pictures at the model's own size, and the source branch's"""
 EASE = 1 / 5
 """of the shorter side of what is edited: how far an edit fades in where its mask goes on beyond the part"""
-Where: TypeAlias = Callable[[Image.Image], Box | None]
-"""which part of a picture is edited; None is all of it"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +52,20 @@ class Detail:
 
 
 @dataclass(frozen=True)
+class Verdict:
+    """What became of an edit."""
+
+    change: float
+    """mean difference in grey levels, 0 to 255, of the twentieth of the frame that changed most"""
+    lacking: str = ""
+    """what the result was to show and does not, as in "a dog (cat 0.93)"; empty where that cannot be told"""
+    advice: str | None = None
+    """one sentence that says what is wrong and what to try; None where nothing is known to be wrong"""
+    clarity: float | None = None
+    """how clearly the target can be seen: below 0 not; None where nobody can tell"""
+
+
+@dataclass(frozen=True)
 class Result:
     """An edited picture."""
 
@@ -75,7 +79,7 @@ class Result:
     """everything that is needed to make it again"""
     part: str | None = None
     """which part of the photograph was chosen, as in "the head at 120,40,300,300", where nobody asked for one"""
-    verdict: "Verdict | None" = None
+    verdict: Verdict | None = None
     """whether something changed, and whether the target can be seen; None where nobody looked"""
     warnings: tuple[str, ...] = ()
     """what is doubtful about the words: those that the model does not know, or that a prompt is too long for"""
@@ -106,103 +110,6 @@ class Result:
         before, after = (np.asarray(picture.convert("RGB")) for picture in (self.before, written))
         inside = np.ones(before.shape[:2], np.bool_) if self.mask is None else np.asarray(self.mask) > 0
         return drift_of(before, after, inside, motion_of(before, after))
-
-
-@dataclass(frozen=True, eq=False)
-class FramedPhoto:
-    """A photograph in the model's frame."""
-
-    photo: Photo
-    pixels: Image.Image
-    """what of it the model sees, at the model's size"""
-    framing: Framing
-    """the way back"""
-    fit: Fit
-    caption: str | None = None
-    """what it shows, where the model's captioner was asked"""
-    seen: Seen | None = None
-    """the same with the captioner's probabilities"""
-    region: Box | None = None
-    """the part of the photograph that was framed, where that is not all of it"""
-    part: str | None = None
-    """the same in words, where it was chosen and not asked for"""
-    size: int | None = None
-    """side of the square whose pixels the frame has, where that is not the model's own"""
-    subject: Box | None = None
-    """where the subject is in a photograph of which all was framed, if it was found"""
-    mask: Mask | None = None
-    """where the photograph may change, (H, W), if a mask was given"""
-    mask_sha256: str | None = None
-    """of its picture; None where it is the photograph's own alpha"""
-
-    @property
-    def whole(self) -> bool:
-        """Whether all of the photograph was framed in its own proportions."""
-        return self.fit == "aspect" and self.region is None
-
-    def about(self, seen: Image.Image) -> Image.Image:
-        """What a picture of the model's frame shows of the subject: all of it, where that is not said."""
-        if self.subject is None:
-            return seen
-        across, down = (seen / whole for seen, whole in zip(seen.size, self.photo.image.size, strict=True))
-        left, top, right, bottom = self.subject
-        return seen.crop((round(left * across), round(top * down), round(right * across), round(bottom * down)))
-
-
-def framed(backbone: Backbone, photos: Iterable[Photo], fit: Fit, region: Where | None = None) -> list[FramedPhoto]:
-    """Bring photographs to the model's frame, or the ``region`` of each that is asked for.
-
-    Raises:
-        ValueError: one cannot be framed, or the region does not lie in it.
-    """
-    where = region or (lambda _: None)
-    return [framed_as(backbone, photo, Choice(fit, where(photo.image))) for photo in photos]
-
-
-class Sized(Protocol):
-    """What is known of a model's frames: their side, and of what every side is a multiple, in pixels."""
-
-    size: int
-    multiple: int
-
-
-def framed_as(backbone: Backbone | Sized, photo: Photo, choice: Choice) -> FramedPhoto:
-    """Bring a photograph to the model's frame, or the part of it that was chosen.
-
-    Raises:
-        ValueError: it cannot be framed, or the part does not lie in it.
-    """
-    size, multiple = choice.size or backbone.size, backbone.multiple
-    pixels, framing = frame(photo.image, choice.fit, size=size, multiple=multiple, region=choice.box)
-    part, subject = choice.said, choice.subject
-    return FramedPhoto(
-        photo, pixels, framing, choice.fit, region=choice.box, part=part, size=choice.size, subject=subject
-    )
-
-
-@dataclass(frozen=True, eq=False)
-class Encoded:
-    """Photographs as the model sees them, which are encoded where that is first asked for, and then once."""
-
-    backbone: Backbone
-    pictures: Tensor
-    """(B, 3, H, W) in [-1, 1]"""
-
-    @cached_property
-    def x0(self) -> Tensor:
-        """Their latents, (B, C, h, w)."""
-        return self.backbone.encode(self.pictures)
-
-
-def stacked(frames: Sequence[FramedPhoto]) -> Tensor:
-    """What the model sees of photographs, (B, 3, H, W) in [-1, 1].
-
-    Raises:
-        ValueError: they frame to different sizes.
-    """
-    if len({frame.pixels.size for frame in frames}) > 1:
-        raise ValueError("These pictures frame to different sizes; edit them in groups of one size.")
-    return to_tensor([frame.pixels for frame in frames])
 
 
 def decode(backbone: Backbone, step: Step, reconstruct: bool) -> Natives:

@@ -1,15 +1,16 @@
 """What became of an edit: whether anything changed, and whether the result shows what was asked for."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from PIL import Image
 
 from zeroshift.asked.request import Request
 from zeroshift.captioning import Judge, Rating
+from zeroshift.framed import FramedPhoto
 from zeroshift.image.errors import ImageError
-from zeroshift.results import FramedPhoto, Result
+from zeroshift.results import Result, Verdict
 from zeroshift.running.walking import Progress
 from zeroshift.sentences import contains_word
 from zeroshift.words import listed
@@ -20,20 +21,6 @@ SHARE = 0.05
 """share of the cells that changed most, whose mean counts: an edit may be of a small part"""
 CHANGED = 20.0
 """grey levels of change from which on something happened"""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What became of an edit."""
-
-    change: float
-    """mean difference in grey levels, 0 to 255, of the twentieth of the frame that changed most"""
-    lacking: str = ""
-    """what the result was to show and does not, as in "a dog (cat 0.93)"; empty where that cannot be told"""
-    advice: str | None = None
-    """one sentence that says what is wrong and what to try; None where nothing is known to be wrong"""
-    clarity: float | None = None
-    """how clearly the target can be seen: below 0 not; None where nobody can tell"""
 
 
 def with_verdicts(

@@ -1,21 +1,17 @@
 """What was asked for, read from the recipe of what became of it."""
 
-from typing import TYPE_CHECKING
-
 from zeroshift.asked.data import GivenMask
 from zeroshift.asked.edits import EditSpec
 from zeroshift.conditioning.task import is_prompt
 from zeroshift.image.masks import Said
 from zeroshift.image.regions import Region
+from zeroshift.model import Model
 from zeroshift.options.errors import OptionError
 from zeroshift.presets import build_method, difference, options_of
 from zeroshift.recipe import EditRecipe
 
-if TYPE_CHECKING:
-    from zeroshift.editor import Editor
 
-
-def asked_again(recipe: EditRecipe, editor: "Editor") -> EditSpec:
+def asked_again(recipe: EditRecipe, editor: Model) -> EditSpec:
     """The edit that a recipe describes, for ``editor``: on the same photograph it gives the same picture.
 
     What the model found or saw then is said: region, size of the frame, source. Of the options are given those in

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import (
     Field,
@@ -35,15 +35,13 @@ from zeroshift.image.framing import MOST_SIZE
 from zeroshift.image.masks import MOST_SOFT, Said
 from zeroshift.methods import METHODS, SECOND, USUAL, Method, by_name
 from zeroshift.methods.idle import check_idle, check_vgg
+from zeroshift.model import Model
 from zeroshift.options.errors import OptionError, option_error
 from zeroshift.options.fields import fields_of
 from zeroshift.options.schema import with_options
 from zeroshift.presets import build_method, faster
 from zeroshift.sentences import template_sentences
 from zeroshift.words import DoubtfulWords
-
-if TYPE_CHECKING:
-    from zeroshift.editor import Editor
 
 WHOLE_PROMPTS = (
     "Sentences are made about words, and these are whole prompts: the edit goes along the difference of the two; give "
@@ -176,7 +174,7 @@ class EditSpec(Data):
         """Whether the target is a matter of the whole picture, such as a style, to those who know its words."""
         return isinstance(vocabulary, Scope) and vocabulary.changes_all(self.source_prompt, self.target)
 
-    def built(self, editor: "Editor") -> Method:
+    def built(self, editor: Model) -> Method:
         """The named method with ``editor``'s presets and the options.
 
         Raises:
@@ -185,7 +183,7 @@ class EditSpec(Data):
         whole = self.changes_all(editor.vocabulary)
         return editor.method(self.method, self.options, self.paper_defaults, self.fast, whole)
 
-    def looks(self, editor: "Editor") -> int:
+    def looks(self, editor: Model) -> int:
         """How often words say where a photograph may change: 0; 1, before the edit; or 2, when there is a result, too.
 
         That is as the mask asks for, else 2 where the model finds the subject.
@@ -195,7 +193,7 @@ class EditSpec(Data):
         found = editor.finder is not None and self.fit is None and self.region in (None, "auto")
         return 2 if found and (self.region == "auto" or not self.changes_all(editor.vocabulary)) else 0
 
-    def second(self, editor: "Editor") -> Method | None:
+    def second(self, editor: Model) -> Method | None:
         """What is tried where the target cannot be seen in a result of the default method; None: nothing is."""
         chosen = self.options or self.paper_defaults or self.direction is not None
         if not self.second_try or chosen or self.method != USUAL or not isinstance(editor.judge, Rating):
@@ -220,7 +218,7 @@ class EditSpec(Data):
 
     def resolve(
         self,
-        editor: "Editor",
+        editor: Model,
         caption: str | None = None,
         direction: Direction | None = None,
         *,

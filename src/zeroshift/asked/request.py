@@ -10,10 +10,10 @@ from pydantic import TypeAdapter
 
 from zeroshift.conditioning.task import Task
 from zeroshift.diffusion.backbone import Backbone
+from zeroshift.framed import FramedPhoto
 from zeroshift.masks.locating import Segmenter
 from zeroshift.methods import Method
 from zeroshift.methods.base import source_key
-from zeroshift.results import FramedPhoto
 from zeroshift.sentences import template_sentences
 
 _ON_THE_SOURCE = (

@@ -23,8 +23,9 @@ from zeroshift.naming import suffix_for, table_of
 
 if TYPE_CHECKING:
     from zeroshift.asked.edits import EditSpec
+    from zeroshift.framed import FramedPhoto
     from zeroshift.generators.making import GeneratedDirections
-    from zeroshift.results import FramedPhoto, Result
+    from zeroshift.results import Result
 
 LEFT_OUT = "left out"
 """what stands in a sheet for an edit that was not made"""

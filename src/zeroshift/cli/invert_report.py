@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from zeroshift.asked.request import Request
     from zeroshift.diffusion.backbone import Backbone
     from zeroshift.diffusion.trajectory import Trajectory
+    from zeroshift.framed import FramedPhoto
     from zeroshift.methods import Method
     from zeroshift.reports.mirror import Figures, Mirror, Spread, Way
-    from zeroshift.results import FramedPhoto
 
 FIGURES, PICTURE = "report.json", "attention.png"
 SEEDS = 3
@@ -68,10 +68,10 @@ def write_report(
     """
     from zeroshift.asked.request import inversion_facts
     from zeroshift.files import write_atomically
+    from zeroshift.framed import stacked
     from zeroshift.image.tensors import to_png
     from zeroshift.inversion import CleanLatents, InversionContext, Redescription
     from zeroshift.reports.mirror import compare
-    from zeroshift.results import stacked
 
     begun, method = time.perf_counter(), request.method
     inversion = cast(Redescription, method.inversion)

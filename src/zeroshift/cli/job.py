@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from zeroshift.asked.edits import EditSpec
     from zeroshift.conditioning.direction import Direction
     from zeroshift.editor import Editor
+    from zeroshift.framed import FramedPhoto
     from zeroshift.image import Photo
-    from zeroshift.results import FramedPhoto
     from zeroshift.running.grouping import Group
     from zeroshift.running.walking import Progress
 

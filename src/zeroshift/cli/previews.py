@@ -15,7 +15,7 @@ from zeroshift.methods import Method
 
 if TYPE_CHECKING:
     from zeroshift.editor import Editor
-    from zeroshift.results import FramedPhoto
+    from zeroshift.framed import FramedPhoto
     from zeroshift.running.grouping import Group
     from zeroshift.running.walking import Progress
 

@@ -15,7 +15,7 @@ from zeroshift.masks.masking import Failed
 from zeroshift.sentences import printable
 
 if TYPE_CHECKING:
-    from zeroshift.results import FramedPhoto
+    from zeroshift.framed import FramedPhoto
 
 
 def refusal(faults: Sequence[ImageError], photographs: int) -> str:

@@ -21,8 +21,9 @@ from zeroshift.distillation.filters import ODD, Filters, gains, lacking, objects
 from zeroshift.distillation.pairs import About, Pair, Scores, add_pairs, read_pairs
 from zeroshift.editor import Editor
 from zeroshift.files import sha256_of_file, write_atomically
+from zeroshift.framed import FramedPhoto
 from zeroshift.presets import options_of
-from zeroshift.results import FramedPhoto, Result
+from zeroshift.results import Result
 from zeroshift.running.batching import groups, look_at
 from zeroshift.running.groups import run_groups
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from zeroshift.asked.data import Data
 from zeroshift.asked.request import LIBRARIES
 from zeroshift.distillation.students import Student
+from zeroshift.framed import FramedPhoto, framed_as
 from zeroshift.frames import Frames, SubjectFinder, choosing
 from zeroshift.image import Fit, Photo, Picture, as_photo
 from zeroshift.image.framing import MOST_SIZE
@@ -21,8 +22,8 @@ from zeroshift.image.registration import Mask
 from zeroshift.image.tensors import to_pictures, to_tensor
 from zeroshift.masks.masking import allowed_in, in_photograph, masked_by, places_of, width_of, with_mask
 from zeroshift.recipe import STUDENT, EditRecipe, ModelOfRecipe
-from zeroshift.results import FramedPhoto, Place, Result, framed_as, recipe_of, whole
-from zeroshift.verdicts import Verdict, change_between
+from zeroshift.results import Place, Result, Verdict, recipe_of, whole
+from zeroshift.verdicts import change_between
 
 TOUCHED = 1 / 64
 """share of the edit from which on a place counts as edited"""

@@ -17,11 +17,11 @@ from zeroshift.captioning import Judge
 from zeroshift.conditioning.task import Task
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.distillation.pairs import Scores
+from zeroshift.framed import FramedPhoto
 from zeroshift.image.registration import Mask
 from zeroshift.image.tensors import to_tensor
 from zeroshift.masks.locating import Segmenter, where_words_look
 from zeroshift.masks.masking import cut
-from zeroshift.results import FramedPhoto
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True))

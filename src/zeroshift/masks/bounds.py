@@ -7,10 +7,11 @@ from zeroshift.asked.request import Request
 from zeroshift.control.base import Control, Stack
 from zeroshift.control.later_start import LaterStart
 from zeroshift.control.mask_blend import MaskBlend
+from zeroshift.framed import Encoded, FramedPhoto
 from zeroshift.masks.masking import latent_mask
 from zeroshift.methods import Method
 from zeroshift.methods.base import Planned
-from zeroshift.results import Encoded, FramedPhoto, Place, Result
+from zeroshift.results import Place, Result
 
 
 def first_step(request: Request) -> int:

@@ -15,9 +15,10 @@ from torch import Tensor
 from zeroshift.asked.request import Request
 from zeroshift.conditioning.task import Task
 from zeroshift.diffusion.backbone import Backbone
+from zeroshift.framed import FramedPhoto
 from zeroshift.masks.locating import where_words_look
 from zeroshift.masks.masking import cut, in_photograph
-from zeroshift.results import FramedPhoto, Natives, Place
+from zeroshift.results import Natives, Place
 
 
 def grown(

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from zeroshift.asked.request import Request
 from zeroshift.doubts import doubt
+from zeroshift.framed import Encoded, FramedPhoto
 from zeroshift.image import ImageError, Photo
 from zeroshift.image.changes import disk
 from zeroshift.image.cutting import cut_out
@@ -22,7 +23,7 @@ from zeroshift.image.framing import Framing
 from zeroshift.image.masks import Alpha, mask_picture, read_mask
 from zeroshift.image.registration import Mask
 from zeroshift.masks.locating import Segmenter, where_words_look
-from zeroshift.results import Encoded, FramedPhoto, Place, whole
+from zeroshift.results import Place, whole
 
 SOFT = 1 / 60
 """of the shorter side of what is edited: how far an edit fades in, unless somebody says otherwise"""

@@ -9,10 +9,10 @@ from torch import Tensor
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.noise import generators, normal_noise
 from zeroshift.diffusion.schedule import join
+from zeroshift.framed import FramedPhoto
 from zeroshift.image.tensors import to_tensor
 from zeroshift.masks.locating import LEVELS
 from zeroshift.reports.mirror import word_maps
-from zeroshift.results import FramedPhoto
 
 _GRID = 10  # steps of the schedule that levels are taken from
 

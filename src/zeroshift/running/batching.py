@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import count, islice
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from zeroshift.asked.edits import EditSpec
 from zeroshift.asked.request import Request
@@ -12,7 +12,8 @@ from zeroshift.captioning import Captioner, Knowing, Seen, see
 from zeroshift.conditioning.direction import Direction
 from zeroshift.diffusion.backbone import Backbone, Unsupported
 from zeroshift.doubts import doubt
-from zeroshift.frames import Allowed, Choose, chooser
+from zeroshift.framed import FramedPhoto, framed_as
+from zeroshift.frames import Allowed, Choose, choosing
 from zeroshift.image import Fit, Photo, Picture, as_photo
 from zeroshift.image.masks import ALPHA
 from zeroshift.image.regions import Region
@@ -20,20 +21,17 @@ from zeroshift.masks.masking import Failed, allowed_in, masked
 from zeroshift.memory.need import need
 from zeroshift.memory.room import Room
 from zeroshift.methods.base import Method
+from zeroshift.model import Model
 from zeroshift.recipe import MOST_ROWS
-from zeroshift.results import FramedPhoto, framed_as
 from zeroshift.running.grouping import BATCH, Asked, Group, grouped
 from zeroshift.words import DoubtfulWords
-
-if TYPE_CHECKING:
-    from zeroshift.editor import Editor
 
 Senseless: TypeAlias = dict[tuple[int, int], Exception]
 """why single edits make no sense, by the picture's place and the edit's"""
 
 
 def look(
-    editor: "Editor",
+    editor: Model,
     pictures: Iterable[Picture],
     *,
     fit: Fit | None = None,
@@ -72,7 +70,7 @@ def look(
             "give the `source`, or a `captioner`: a BLIP, such as Salesforce/blip-image-captioning-base, or a file of "
             "captions (.csv, .json, .txt)."
         )
-    choose = chooser(editor, fit, region, whole=whole, size=size, allowed=allowed)
+    choose = choosing(editor.frames, fit, region, whole=whole, size=size, allowed=allowed)
     frames = opened(editor.backbone, pictures, choose, max_megapixels, failed)
     if not caption or editor.captioner is None:
         return frames
@@ -82,7 +80,7 @@ def look(
 
 
 def look_at(
-    editor: "Editor",
+    editor: Model,
     pictures: Iterable[Picture],
     spec: EditSpec,
     *,
@@ -113,7 +111,7 @@ def look_at(
     return frames if given is None else masked(frames, given, failed)
 
 
-def framed_alike(editor: "Editor", specs: Sequence[EditSpec]) -> list[tuple[int, ...]]:
+def framed_alike(editor: Model, specs: Sequence[EditSpec]) -> list[tuple[int, ...]]:
     """Edits by index that take the same part of a picture: those of all of it, and those of its subject.
 
     One ``look_at`` frames pictures for the edits of one of these.
@@ -126,7 +124,7 @@ def framed_alike(editor: "Editor", specs: Sequence[EditSpec]) -> list[tuple[int,
 
 
 def groups(
-    editor: "Editor",
+    editor: Model,
     frames: Iterable[FramedPhoto] | None,
     specs: Sequence[EditSpec],
     *,
@@ -158,7 +156,7 @@ def groups(
     return grouped(asked_of(editor, frames, specs, direction, method, seeds, failed, senseless), room_of(editor, batch))
 
 
-def room_of(editor: "Editor", batch: int | None) -> Room:
+def room_of(editor: Model, batch: int | None) -> Room:
     """Room for ``batch`` pictures; None: for as many as the free memory holds, 16 at most.
 
     Raises:
@@ -225,7 +223,7 @@ def told_apart(captioner: Knowing, frames: Iterable[FramedPhoto], failed: Failed
             yield replace(frame, caption=caption, seen=Seen(caption))
 
 
-def caption_for(editor: "Editor", spec: EditSpec, frame: FramedPhoto | None) -> str | None:
+def caption_for(editor: Model, spec: EditSpec, frame: FramedPhoto | None) -> str | None:
     """What a picture shows, as far as an edit needs it: one of the whole picture is none of what is in it.
 
     Raises:
@@ -252,7 +250,7 @@ def check_sure(frame: FramedPhoto | None) -> None:
 
 
 def asked_of(
-    editor: "Editor",
+    editor: Model,
     frames: Iterable[FramedPhoto] | None,
     specs: Sequence[EditSpec],
     direction: Direction | None,

@@ -1,21 +1,18 @@
 """Pictures from many prompts, as many together as memory has room for."""
 
 from collections.abc import Generator, Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from zeroshift.memory.need import need_to_generate
 from zeroshift.memory.room import Room, Shortage, is_shortage
+from zeroshift.model import Model
 from zeroshift.running.from_noise import generate
 from zeroshift.running.grouping import BATCH
 from zeroshift.running.groups import fewer, saves
 from zeroshift.running.walking import Progress
 
-if TYPE_CHECKING:
-    from zeroshift.editor import Editor
-
 
 def generate_all(
-    editor: "Editor", prompts: Sequence[str], *, seeds: Sequence[int], steps: int, guidance_scale: float
+    editor: Model, prompts: Sequence[str], *, seeds: Sequence[int], steps: int, guidance_scale: float
 ) -> Iterator[tuple[range, Progress]]:
     """Sample one picture per prompt and seed; yield every step with the places of its prompts among all.
 

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from zeroshift.asked.request import Request
+from zeroshift.framed import FramedPhoto
 from zeroshift.memory.room import Room
 from zeroshift.methods.base import source_key
 from zeroshift.recipe import MOST_ROWS
-from zeroshift.results import FramedPhoto
 
 BATCH = 16
 """pictures that run together at most, unless somebody says otherwise"""

@@ -1,25 +1,23 @@
 """Doing what was taken together, in smaller parts where memory runs out."""
 
 from collections.abc import Generator, Iterable, Iterator
-from typing import TYPE_CHECKING
 
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.doubts import doubt
 from zeroshift.inversions import InversionStore
 from zeroshift.masks.masking import Failed
 from zeroshift.memory.room import Room, Shortage, is_shortage
+from zeroshift.model import Model
+from zeroshift.running.from_noise import translate_generated
 from zeroshift.running.grouping import Group
 from zeroshift.running.second import with_second_tries
 from zeroshift.running.translate import translate
 from zeroshift.running.walking import Progress
 from zeroshift.verdicts import with_verdicts
 
-if TYPE_CHECKING:
-    from zeroshift.editor import Editor
-
 
 def run_groups(
-    editor: "Editor",
+    editor: Model,
     groups: Iterable[Group],
     *,
     trajectory: Trajectory | None = None,
@@ -55,7 +53,7 @@ def run_groups(
 
 
 def _tried(
-    editor: "Editor", group: Group, trajectory: Trajectory | None, inversions: InversionStore | None
+    editor: Model, group: Group, trajectory: Trajectory | None, inversions: InversionStore | None
 ) -> Generator[tuple[Group, Progress], None, ValueError | None]:
     """Run a group; what went wrong is returned without the frames of the run, which hold its memory."""
     try:
@@ -89,7 +87,7 @@ def fewer(room: Room, count: int) -> None:
         doubt(f"Memory is too small for {count} pictures together; they are run in halves, and the next ones likewise.")
 
 
-def saves(editor: "Editor", room: Room) -> bool:
+def saves(editor: Model, room: Room) -> bool:
     """Let the model take less memory from now on, and say so; whether it was allowed and does not yet."""
     if not editor.backbone.save_memory():
         return False
@@ -107,7 +105,7 @@ def shortage_of(group: Group) -> Shortage:
 
 
 def run_group(
-    editor: "Editor",
+    editor: Model,
     group: Group,
     *,
     reconstruct: bool = False,
@@ -118,7 +116,7 @@ def run_group(
     if group.frames and group.room.is_short(group.requests, group.frames[0].pixels.size):
         saves(editor, group.room)
     if not group.frames:
-        generated = editor.run_generated(group.requests, seeds=group.seeds)
+        generated = translate_generated(editor.backbone, group.requests, seeds=group.seeds, vgg=editor.vgg)
         return with_verdicts(editor.judge, generated, group.requests, ())
     steps = translate(
         editor.backbone,

@@ -10,10 +10,10 @@ from zeroshift.diffusion.embedding import Embedding
 from zeroshift.diffusion.finite import check_finite
 from zeroshift.diffusion.noise import check_seeds
 from zeroshift.diffusion.trajectory import Trajectory
+from zeroshift.framed import Encoded, FramedPhoto, stacked
 from zeroshift.inversion.base import CleanLatents
 from zeroshift.inversions import InversionStore, inversion_key
 from zeroshift.methods.base import inversion_plan
-from zeroshift.results import Encoded, FramedPhoto, stacked
 from zeroshift.running.walking import Progress
 
 

@@ -6,28 +6,25 @@ no room for a dog's muzzle. What begins in noise makes that room, and keeps less
 
 from collections.abc import Generator, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from zeroshift.model import Model
 from zeroshift.results import Result
 from zeroshift.running.grouping import Group
 from zeroshift.running.translate import translate
 from zeroshift.running.walking import Progress
 from zeroshift.verdicts import with_verdicts
 
-if TYPE_CHECKING:
-    from zeroshift.editor import Editor
-
 STAGE = "again"
 """of the steps of a second try"""
 
 
-def with_second_tries(editor: "Editor", steps: Iterator[Progress], group: Group) -> Iterator[Progress]:
+def with_second_tries(editor: Model, steps: Iterator[Progress], group: Group) -> Iterator[Progress]:
     """The steps of a group's run with verdicts and of its second tries, the last with the results that are taken."""
     for step in steps:
         yield step if not step.results else (yield from _clearer(editor, step, group))
 
 
-def _clearer(editor: "Editor", last: Progress, group: Group) -> Generator[Progress, None, Progress]:
+def _clearer(editor: Model, last: Progress, group: Group) -> Generator[Progress, None, Progress]:
     """Do the second tries of results that need one; the last step with the results that are taken is returned."""
     table = [list(row) for row in last.results]
     for n, request in enumerate(group.requests):

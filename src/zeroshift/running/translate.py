@@ -8,6 +8,7 @@ from zeroshift.control.perceptual import Vgg
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.noise import check_seeds
 from zeroshift.diffusion.trajectory import Trajectory
+from zeroshift.framed import Encoded, FramedPhoto, stacked
 from zeroshift.image.tensors import to_pictures
 from zeroshift.inversions import InversionStore
 from zeroshift.masks.bounds import bounded, with_stills
@@ -15,7 +16,7 @@ from zeroshift.masks.growing import grown
 from zeroshift.masks.locating import Segmenter
 from zeroshift.masks.masking import masked_by, placed
 from zeroshift.recipe import check_rows
-from zeroshift.results import Detail, Encoded, FramedPhoto, decode, put_back, stacked
+from zeroshift.results import Detail, decode, put_back
 from zeroshift.running.inverting import check_given, found
 from zeroshift.running.walking import Progress, planned_for, prepared, progress_of, walk
 

@@ -12,11 +12,12 @@ from zeroshift.asked.edits import EditSpec
 from zeroshift.conditioning.direction import Direction
 from zeroshift.doubts import heard
 from zeroshift.editor import Editor
+from zeroshift.framed import FramedPhoto
 from zeroshift.image import Fit, Photo
 from zeroshift.image.tensors import to_pictures
 from zeroshift.masks.masking import Failed as FailedPictures
 from zeroshift.masks.masking import unfinished
-from zeroshift.results import FramedPhoto, Result
+from zeroshift.results import Result
 from zeroshift.running.batching import groups, look_at
 from zeroshift.running.grouping import Group
 from zeroshift.running.groups import run_groups

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from zeroshift.asked.data import GivenMask
 from zeroshift.asked.edits import EditSpec
+from zeroshift.framed import FramedPhoto
 from zeroshift.image import Photo
 from zeroshift.image.regions import Region
-from zeroshift.results import FramedPhoto
 
 Mode: TypeAlias = Literal["auto", "box", "brush", "whole"]
 Fractions: TypeAlias = tuple[float, float, float, float]

@@ -9,8 +9,8 @@ from PIL import Image
 from torch import Tensor
 
 from zeroshift.backbones import Backbone
+from zeroshift.framed import FramedPhoto, Sized
 from zeroshift.image import Framing, frame
-from zeroshift.results import FramedPhoto, Sized
 
 SHOWN = 720
 """longer side in pixels of a photograph inside the page"""
