@@ -70,6 +70,8 @@ def flags(options: Mapping[str, object]) -> Iterator[str]:
         flag = f"--{name.replace('_', '-')}"
         if isinstance(value, Mapping):
             yield from flags(value)
+        elif isinstance(value, list):
+            yield f"`{flag} {','.join(map(str, value))}`"
         else:
             yield f"the source prompt as `{flag}`" if value is None else f"`{flag} {value}`"
 

@@ -41,12 +41,12 @@ def test_recipe_has_neither_clock_nor_absolute_path(capsys, checkpoint, tmp_path
 
 
 def test_flags_reach_their_parts(capsys, checkpoint):
-    flags = ("--inversion", "ddim", "--grid", "official", "--lambda-xa", "0", "--strength", "-2", "--steps", "3")
+    flags = ("--inversion", "ddim", "--grid", "official", "--lambda-xa", "0", "--strength", "2", "--steps", "3")
     call(capsys, "edit", "cat.png", "--source", "cat", "--target", "dog", "--model", checkpoint, *flags)
-    options = read_recipe("out/cat-dog--2-pix2pix-zero-ddim-0.png")["options"]
+    options = read_recipe("out/cat-dog-2-pix2pix-zero-ddim-0.png")["options"]
     assert (options["inversion"]["kind"], options["inversion"]["grid"]) == ("ddim", "official")
     assert options["control"]["lambda_xa"] == 0
-    assert options["conditioning"]["strength"] == -2
+    assert options["conditioning"]["strength"] == 2
 
 
 def test_several_pictures_of_one_framed_size_are_one_batch(capsys, checkpoint, tmp_path):

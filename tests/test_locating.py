@@ -44,10 +44,10 @@ def in_plain_loops(backbone, x0: torch.Tensor, seed: int) -> torch.Tensor:
                 grid = (words / words.mean()).reshape(1, 1, side, side)
                 attention = attention + F.interpolate(grid, size=(8, 8), mode="bilinear")[0, 0]
     side = 8 // fine[0].scale
-    found = F.interpolate((scaled(difference) * (0.3 + scaled(attention)))[None, None], size=(side, side), mode="area")
-    shares = alike / alike.sum(1, keepdim=True)
-    spread = (torch.linalg.matrix_power(shares, 2) @ found.flatten()).reshape(1, 1, side, side)
-    return torch.where(scaled(attention) >= 0.5, 1.0, scaled(F.interpolate(spread, size=(8, 8), mode="bilinear")))
+    seeds = scaled(attention) * (0.7 + 0.3 * scaled(difference))
+    found = F.interpolate(seeds[None, None], size=(side, side), mode="area")
+    spread = (alike / alike.sum(1, keepdim=True) @ found.flatten()).reshape(1, 1, side, side)
+    return torch.where(scaled(attention) >= 0.4, 1.0, scaled(F.interpolate(spread, size=(8, 8), mode="bilinear")))
 
 
 def test_the_map_is_that_of_plain_loops_and_of_each_picture_alone(tiny):

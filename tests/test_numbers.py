@@ -111,7 +111,7 @@ def test_numbers_of_other_verbs(capsys, here, tokens, said):
 
 
 def test_signs_and_exponents_stay(capsys, checkpoint, here):
-    assert edit(capsys, checkpoint, here.name, "--strength", "-1e-1", "--seed", "+3", "-o", "a.png").code == 0
+    assert edit(capsys, checkpoint, here.name, "--strength", "1e-1", "--seed", "+3", "-o", "a.png").code == 0
 
 
 @pytest.mark.parametrize("seed", [1.5, 2.0, True, "3", -1, 2**63, float("nan")])

@@ -11,6 +11,7 @@ from pydantic.dataclasses import dataclass
 
 from zeroshift.conditioning.base import DirectionMaker, EditContext
 from zeroshift.conditioning.direction import Direction
+from zeroshift.conditioning.marks import Marks, reached
 from zeroshift.conditioning.task import Task
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.embedding import Embedding, TextRows, between, guidance_rows, guidance_with_empty
@@ -95,6 +96,9 @@ class Prompts:
     """guidance scale of the source branch where it has its own"""
     strength: Annotated[StrictFloat, Field(ge=0, le=2)] = 1.0
     """how far from the source's prompts to the target's; an edit of 0 is the photograph"""
+    strength_marks: Marks = ()
+    """how far the prompts lie at strengths spread evenly between 0 and 1, as in (0.6, 0.8) at a third and two thirds of
+    it; none: as far as the strength"""
     values_until: Annotated[StrictFloat, Field(ge=0, le=1)] = 0.5
     """share of the steps in which the target's values see what a value-embedding inversion learned"""
 
@@ -127,7 +131,8 @@ class Prompts:
         source_text = run.embed(self.source_text) if run.photograph and self.source_text is not None else None
         source_scale = self.source_guidance or run.guidance_scale
         near = source_scale if run.returns_at is None or self.strength > 1 else run.returns_at
-        scale = near + (run.guidance_scale - near) * self.strength
+        share = reached(self.strength, self.strength_marks)
+        scale = near + (run.guidance_scale - near) * share
         # an inversion that learned what to hold the prompt against leaves nothing to mix
         learned = run.trajectory.learned.negatives or run.trajectory.learned.prompt_as_negative
         shares = (0.0,) * run.steps if learned else self.empty_shares(run.steps)
@@ -141,6 +146,6 @@ class Prompts:
             prompt = with_values(run, i, wanted, self.values_until)
             against = negative_at(run, i, negative or prompt_at(run, i), prompt_at(run, i))
             rows = guidance_with_empty(empty, against, prompt, scale, shares[i])
-            return rows if self.strength == 1 else between(of_source(i), rows, self.strength)
+            return rows if share == 1 else between(of_source(i), rows, share)
 
-        return StepPrompts(of_source, of_target, lambda i: self.strength)
+        return StepPrompts(of_source, of_target, lambda i: share)

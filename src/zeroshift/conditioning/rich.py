@@ -9,6 +9,7 @@ from pydantic.dataclasses import dataclass
 
 from zeroshift.conditioning.base import DirectionMaker, EditContext
 from zeroshift.conditioning.direction import Direction
+from zeroshift.conditioning.marks import Marks, reached
 from zeroshift.conditioning.shift import Shape, Words, direction_of_task, key_of, rows_along, strengths_of
 from zeroshift.conditioning.task import Task
 from zeroshift.diffusion.backbone import Backbone
@@ -30,8 +31,11 @@ class RichPrompts:
     """direction of two words: from two sets of template sentences, or from the prompt with the word swapped"""
     sentences: Annotated[StrictInt, Field(ge=1, le=2000)] = 1000
     """template sentences per word"""
-    strength: Annotated[StrictFloat, Field(ge=-10, le=10)] = 1.0
+    strength: Annotated[StrictFloat, Field(ge=0, le=10)] = 1.0
     """edit multiplier: how far to go along the direction; an edit of 0 is the photograph"""
+    strength_marks: Marks = ()
+    """how far the prompts lie at strengths spread evenly between 0 and 1, as in (0.6, 0.8) at a third and two thirds of
+    it; none: as far as the strength"""
     strength_schedule: Shape = "constant"
     """course of the strength over the steps, from noisy to clean"""
     negative: str | None = None
@@ -57,7 +61,7 @@ class RichPrompts:
         return task, *own, self.rho, self.words, self.sentences, self.normalise
 
     def bind(self, run: EditContext) -> "RichRows":
-        strengths = strengths_of(self.strength, self.strength_schedule, run.steps)
+        strengths = strengths_of(reached(self.strength, self.strength_marks), self.strength_schedule, run.steps)
         return RichRows(rows_along(run, self.negative, self.normalise), (*self.rho, 1.0), strengths)
 
 

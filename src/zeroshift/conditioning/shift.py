@@ -14,6 +14,7 @@ from zeroshift.conditioning.direction import (
     direction_of_prompts,
     direction_of_words,
 )
+from zeroshift.conditioning.marks import Marks, reached
 from zeroshift.conditioning.prompts import StepPrompts, negative_at, prompt_at, with_values
 from zeroshift.conditioning.task import Task
 from zeroshift.diffusion.backbone import Backbone
@@ -36,8 +37,11 @@ class EditDirection:
     """direction of two words: from two sets of template sentences, or from the prompt with the word swapped"""
     sentences: Annotated[StrictInt, Field(ge=1, le=2000)] = 1000
     """template sentences per word"""
-    strength: Annotated[StrictFloat, Field(ge=-10, le=10)] = 1.0
+    strength: Annotated[StrictFloat, Field(ge=0, le=10)] = 1.0
     """edit multiplier: how far to go along the direction; an edit of 0 is the photograph"""
+    strength_marks: Marks = ()
+    """how far the prompts lie at strengths spread evenly between 0 and 1, as in (0.6, 0.8) at a third and two thirds of
+    it; none: as far as the strength"""
     strength_schedule: Shape = "constant"
     """course of the strength over the steps, from noisy to clean"""
     negative: str | None = None
@@ -60,7 +64,7 @@ class EditDirection:
 
     def strengths(self, steps: int) -> tuple[float, ...]:
         """The strength of every step."""
-        return strengths_of(self.strength, self.strength_schedule, steps)
+        return strengths_of(reached(self.strength, self.strength_marks), self.strength_schedule, steps)
 
     def source_key(self, task: Task, photograph: bool, guidance_scale: float) -> tuple[object, ...]:
         return task.source_prompt, *key_of(self.kind, self.negative, photograph, guidance_scale)

@@ -63,7 +63,7 @@ class CrossEdit:
         return torch.lerp(torch.ones_like(self.factors), self.factors, self._share(step))
 
     def _share(self, step: int) -> float:
-        return min(max(self.strength(step), 0.0), 1.0)
+        return min(self.strength(step), 1.0)
 
     def _on(self, step: int) -> Tensor:
         return torch.tensor([float(begin <= step < end) for begin, end in self.windows]).to(self.factors)

@@ -209,7 +209,7 @@ class BoundFusion(Control):
         The paper has one strength, 1, and these are its weights. Below, the regenerated maps count for less, so that
         an edit of no strength is guided to the source alone and stays the reconstruction; above, they stay.
         """
-        share = min(max(self.rich.strengths[i], 0.0), 1.0)
+        share = min(self.rich.strengths[i], 1.0)
         w_source, w_between, w_edited = self.options.weights
         return 1 - share * (1 - w_source), share * w_between, share * w_edited
 

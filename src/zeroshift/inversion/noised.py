@@ -41,7 +41,7 @@ class NoisedStart(Inversion):
 
     def begins(self, steps: int, strength: float) -> int:
         """The weaker the edit, the less noise: fresh noise does not lead back to the photograph, whatever the words."""
-        return steps - whole_steps(self.noise_strength * min(max(strength, 0.0), 1.0), steps)
+        return steps - whole_steps(self.noise_strength * min(strength, 1.0), steps)
 
     def invert(
         self, backbone: Backbone, photograph: CleanLatents, plan: InversionContext

@@ -1,10 +1,11 @@
 """Where in a photograph the words of an edit look: the mask ``auto``.
 
-Both prompts are asked about the photograph under noise, and where their predictions differ the edit would change it
-(Couairon et al. 2022, DiffEdit, section 3.1). That counts the more, the more the edited word attends there in the
-decoder (Hertz et al. 2022), and is spread over what belongs together by a power of the self-attention maps (as Nguyen
-et al. 2023, Dataset Diffusion, section 3.3). These follow colours, and would leave out a dark ear or patch of a white
-dog: where the word looks most, a place is edited for sure.
+Both prompts are asked about the photograph under noise. Where the edited word attends in the decoder (Hertz et al.
+2022) is edited, the more so where their predictions differ and the edit would change it (Couairon et al. 2022,
+DiffEdit, section 3.1); that is spread over what belongs together by the self-attention maps (as Nguyen et al. 2023,
+Dataset Diffusion, section 3.3; once, as a power of them reaches far into the background). These follow colours, and
+would leave out a dark ear or patch of a white dog: where the word looks most, a place is edited for sure. Without a
+word the predictions alone have a say.
 """
 
 from collections.abc import Sequence
@@ -29,9 +30,8 @@ LEVELS = (0.4, 0.5, 0.6)
 DRAWS = 2
 """noises at each level"""
 _GRID = 10  # steps of the schedule that levels are taken from
-_UNSEEN = 0.3  # what the word's attention is raised by: where it does not look, predictions have some say
-_POWER = 2  # of the self-attention maps
-_LOOKED_AT = 0.5  # of the word's attention: from there on a place is edited, also where its colours are others
+_SAY = 0.3  # of the difference of predictions: how much less a place counts where there is none
+_LOOKED_AT = 0.4  # of the word's attention: from there on a place is edited, also where its colours are others
 _MOST = 1024  # places of a self-attention map: a finer one takes too much memory
 _TAIL = 0.05  # of a map's values at either end have no say in its scale
 
@@ -109,13 +109,12 @@ class _Looked:
 
     def spread(self) -> Tensor:
         """The map of all that was seen."""
-        weight = _UNSEEN + _scaled(self.attention) if self.columns else 1.0
+        apart = _scaled(self.difference)
+        seeds = _scaled(self.attention) * (1 - _SAY + _SAY * apart) if self.columns else apart
         coarse = (self.grid[0] // self.scale, self.grid[1] // self.scale)
-        values = F.interpolate(_scaled(self.difference) * weight, size=coarse, mode="area").flatten(1)  # (B, S)
+        values = F.interpolate(seeds, size=coarse, mode="area").flatten(1)  # (B, S)
         alike = self.alike / self.alike.sum(-1, keepdim=True)
-        for _ in range(_POWER):
-            values = (alike @ values[..., None])[..., 0]
-        sure = _scaled(_on_grid(values, self.grid, self.scale))
+        sure = _scaled(_on_grid((alike @ values[..., None])[..., 0], self.grid, self.scale))
         return torch.where(_scaled(self.attention) >= _LOOKED_AT, 1.0, sure) if self.columns else sure
 
 
