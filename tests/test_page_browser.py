@@ -65,6 +65,7 @@ def opened(chromium, address):
         page.wait_for_selector(".zs-drop")
         return page
 
+    playwright.expect.set_options(timeout=PATIENCE)
     yield open_page
     for context in contexts:
         context.close()
@@ -78,6 +79,7 @@ def page(opened):
 def bring(page, file: Path) -> None:
     page.set_input_files("#photograph input[type=file]", str(file))
     page.wait_for_selector("#photograph [data-state=there]")
+    page.wait_for_selector("#seen p")
 
 
 def method(page, name: str) -> None:
@@ -87,15 +89,22 @@ def method(page, name: str) -> None:
     page.get_by_role("option", name=name, exact=True).click()
 
 
-def edit(page, word: str = "dog") -> None:
+def edit(page, word: str = "dog", count: int = 1) -> None:
     page.fill("#target textarea", word)
     page.click("#edit")
-    done(page)
+    done(page, count)
 
 
-def done(page) -> None:
-    page.wait_for_selector("#slider img")
-    page.wait_for_selector("#edit", state="visible")
+def done(page, count: int = 1) -> None:
+    """Wait until as many edits have been made, and the last is shown."""
+    expect(page.locator("#history .zs-card")).to_have_count(count)
+    expect(page.locator("#slider img")).to_have_count(2)
+    expect(page.locator("#edit")).to_be_visible()
+    expect(page.locator("#download")).to_be_visible()
+
+
+def expect(locator):
+    return playwright.expect(locator)
 
 
 def downloaded(page, tmp_path: Path, name: str = "result.png") -> Path:
@@ -133,16 +142,23 @@ def test_a_photograph_is_seen_and_edited_and_nothing_leaves_the_machine(page, le
 def test_before_and_after_meet_at_the_handle(page):
     bring(page, CAT)
     edit(page)
-    pictures = page.locator("#slider img")
-    assert pictures.count() == 2
     handle = page.locator("#slider [role=none] .inner, #slider .inner").first
-    box = page.locator("#slider").bounding_box()
-    before = handle.bounding_box()["x"]
+    box = settled(page.locator("#slider"))
+    before = settled(handle)["x"]
     page.mouse.move(before + 2, box["y"] + box["height"] / 2)
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] * 0.2, box["y"] + box["height"] / 2, steps=5)
     page.mouse.up()
-    assert handle.bounding_box()["x"] < before - box["width"] * 0.2
+    assert settled(handle)["x"] < before - box["width"] * 0.2
+
+
+def settled(locator) -> dict:
+    """Where something is when it does not move any more: a picture that loads moves what is about it."""
+    box = None
+    while (now := locator.bounding_box()) != box:
+        box = now
+        locator.page.wait_for_timeout(300)
+    return box
 
 
 def test_a_run_stops_within_a_step(page):
@@ -154,7 +170,8 @@ def test_a_run_stops_within_a_step(page):
     page.click("#stop")
     page.wait_for_selector(".zs-stopped")
     assert "nothing was kept" in said(page, "#stage")
-    assert page.is_visible("#edit") and not page.is_visible("#stop")
+    expect(page.locator("#edit")).to_be_visible()
+    expect(page.locator("#stop")).to_be_hidden()
     assert page.locator("#history .zs-card").count() == 0
 
 
@@ -171,7 +188,7 @@ def test_another_intensity_inverts_nothing(page):
     for _ in range(4):
         page.keyboard.press("ArrowLeft")
     slider.dispatch_event("pointerup")
-    page.wait_for_function("document.querySelectorAll('#history .zs-card').length === 2")
+    done(page, 2)
     stages = page.evaluate("window.stages")
     assert any("Editing" in stage or "·" in stage for stage in stages)
     assert not any("Inverting" in stage for stage in stages)
@@ -182,8 +199,7 @@ def test_a_box_is_where_it_changes(page, tmp_path):
     bring(page, CAT)
     page.get_by_role("button", name="Box", exact=True).click()
     drag(page, (0.3, 0.1), (0.8, 0.9))
-    page.wait_for_function("document.querySelector('#seen').innerText.includes('I see')")
-    edit(page)
+    edit(page)  # at once
     left, top, right, bottom = read_recipe(downloaded(page, tmp_path))["region"]
     width, height = load_image(CAT).image.size
     assert abs(left / width - 0.3) < 0.02 and abs(right / width - 0.8) < 0.02
@@ -232,13 +248,13 @@ def test_a_result_that_is_dropped_brings_back_what_it_was_made_with(page, opened
     file = downloaded(page, tmp_path, "cat-tiger.png")
     other = opened()
     bring_result(other, file)
-    assert other.input_value("#target textarea") == "tiger"
+    expect(other.locator("#target textarea")).to_have_value("tiger")
     other.get_by_role("button", name="Method and options").click()
-    assert other.input_value("#method input") == "sdedit"
-    assert said(other, ".zs-done").startswith("tiger · sdedit · seed 0 · from its file")
+    expect(other.locator("#method input")).to_have_value("sdedit")
+    expect(other.locator(".zs-done")).to_contain_text("tiger · sdedit · seed 0 · from its file")
     other.wait_for_selector("#photograph [data-state=there]")  # Chelsea is among the examples
     other.click("#edit")
-    other.wait_for_function("document.querySelectorAll('#history .zs-card').length === 2")
+    done(other, 2)
     again = downloaded(other, tmp_path, "again.png")
     assert np.array_equal(*(np.asarray(load_image(one).image) for one in (file, again)))
 
@@ -264,8 +280,9 @@ def test_a_result_without_its_photograph_waits_for_it(page, opened, tmp_path):
     file = downloaded(page, tmp_path)
     other = opened()
     bring_result(other, file)
-    assert "mine.png itself is not here; drop it" in said(other, "#seen")
+    expect(other.locator("#seen")).to_contain_text("mine.png itself is not here; drop it")
     bring(other, photograph)
+    expect(other.locator("#seen")).to_contain_text("I see")
     assert other.input_value("#target textarea") == "dog" and other.is_visible("#slider")
 
 
@@ -279,17 +296,16 @@ def test_a_picture_is_pasted(page):
         list(CAT.read_bytes()),
     )
     page.wait_for_selector("#photograph [data-state=there]")
-    assert "I see" in said(page, "#seen")
+    expect(page.locator("#seen")).to_contain_text("I see")
 
 
 def test_history_brings_an_edit_back(page):
     bring(page, CAT)
     edit(page, "dog")
-    edit(page, "tiger")
-    page.wait_for_function("document.querySelectorAll('#history .zs-card').length === 2")
+    edit(page, "tiger", 2)
     page.locator("#history .zs-card").nth(1).click()
     page.wait_for_function("document.querySelector('.zs-done')?.innerText.startsWith('dog')")
-    assert page.input_value("#target textarea") == "dog"
+    expect(page.locator("#target textarea")).to_have_value("dog")
 
 
 def test_a_result_can_be_the_next_photograph(page):
@@ -298,8 +314,7 @@ def test_a_result_can_be_the_next_photograph(page):
     page.click("#again")
     page.wait_for_function("document.querySelector('#target textarea').value === ''")
     page.wait_for_selector("#stage .zs-empty")
-    edit(page, "tiger")
-    assert page.locator("#history .zs-card").count() == 2
+    edit(page, "tiger", 2)
 
 
 def test_what_is_wrong_is_said_as_the_core_says_it(page, tmp_path):
@@ -325,8 +340,9 @@ def test_options_come_from_their_types_and_are_reset(page, tmp_path):
     page.wait_for_selector(".zs-option")
     steps = page.get_by_label("number input for Steps")
     assert steps.input_value() == "4"
-    steps.fill("3")
-    steps.press("Tab")
+    with page.expect_response(lambda answer: answer.request.method == "POST"):
+        steps.fill("3")
+        steps.press("Tab")
     edit(page)
     assert read_recipe(downloaded(page, tmp_path))["options"]["steps"] == 3
     page.click("#reset")
@@ -381,16 +397,18 @@ def test_where_a_word_looks_and_what_drifted(page):
 
 
 def test_two_pages_at_once_keep_apart(opened):
+    """One runs, the other says that it waits; each has its own in the end."""
     pages = [opened(), opened()]
     for page, word in zip(pages, ("dog", "tiger"), strict=True):
         bring(page, CAT)
         page.fill("#target textarea", word)
+    method(pages[0], "sdedit")  # forty steps
     for page in pages:
         page.click("#edit")
+    expect(pages[1].locator("#stage")).to_contain_text("Waiting until other edits are done 1 before it")
     for page, word in zip(pages, ("dog", "tiger"), strict=True):
         done(page)
-        assert said(page, ".zs-done").startswith(f"{word} · ")
-        assert page.locator("#history .zs-card").count() == 1
+        expect(page.locator(".zs-done")).to_contain_text(f"{word} · ")
 
 
 def test_a_phone_shows_all_of_it_without_scrolling_sideways(opened):

@@ -50,7 +50,7 @@ def served(editor):
 
 @pytest.fixture(scope="module")
 def client(served):
-    with httpx2.Client(base_url=served.url, timeout=30) as client:
+    with httpx2.Client(base_url=served.url, timeout=60) as client:
         yield client
 
 
@@ -166,7 +166,7 @@ def test_what_is_there_to_choose_from(client):
 def test_what_a_photograph_shows(editor):
     shown = torch.from_numpy(np.stack([pixels(seed, 16, 16) for seed in range(4)])).permute(0, 3, 1, 2)
     seeing = replace(editor, captioner=HeadsCaptioner(partial(telling, shown)))
-    with serving(seeing) as served, httpx2.Client(base_url=served.url, timeout=30) as client:
+    with serving(seeing) as served, httpx2.Client(base_url=served.url, timeout=60) as client:
         told = client.post("/v1/captions", files={"image": CAT}).json()
         assert told == asdict(seeing.see(CAT)) and sum(told["probabilities"].values()) == pytest.approx(1)
         part = client.post("/v1/captions", json={"image": data_url(), "region": "0,0,16,16"}).json()
@@ -278,7 +278,7 @@ def test_no_more_pictures_than_there_is_room_for(editor):
     one = 5 * 40 * 32  # bytes of a decoded picture; its result takes as much
     with (
         serving(editor, Limits(held_bytes=6 * one)) as served,
-        httpx2.Client(base_url=served.url, timeout=30) as client,
+        httpx2.Client(base_url=served.url, timeout=60) as client,
     ):
         here = client.post("/v1/jobs", **form(file_of(pixels()[:32, :16]), **LONG)).headers["location"]
         until(lambda: client.get(here).json()["status"] == "running")
@@ -314,7 +314,7 @@ def test_a_client_that_goes_is_waited_for_no_more(client, served, caplog, stream
 
 
 def test_what_is_not_done_in_time_is_given_up(editor):
-    with serving(editor, Limits(seconds=0.1)) as served, httpx2.Client(base_url=served.url) as client:
+    with serving(editor, Limits(seconds=0.1)) as served, httpx2.Client(base_url=served.url, timeout=60) as client:
         answer = client.post("/v1/edits", **form(**LONG))
         assert answer.status_code == 504 and answer.headers["x-should-retry"] == "false"
         until(lambda: served.counted("zeroshift_running", device="cpu") == 0)
@@ -327,7 +327,7 @@ def test_what_is_not_done_in_time_is_given_up(editor):
 
 
 def test_a_request_whose_time_is_up_is_not_read_on(editor):
-    with serving(editor, Limits(seconds=1e-4)) as served, httpx2.Client(base_url=served.url) as client:
+    with serving(editor, Limits(seconds=1e-4)) as served, httpx2.Client(base_url=served.url, timeout=60) as client:
         assert client.post("/v1/edits", **form()).status_code == 504
         assert served.counted("zeroshift_jobs_total", how="deadline_exceeded") == 0
         assert served.counted("zeroshift_requests_in_progress") == 0
@@ -336,7 +336,7 @@ def test_a_request_whose_time_is_up_is_not_read_on(editor):
 def test_a_service_that_is_stopped_finishes_what_runs_and_refuses_what_waits(editor):
     with (
         serving(editor, Limits(grace_seconds=20)) as served,
-        httpx2.Client(base_url=served.url, timeout=30) as client,
+        httpx2.Client(base_url=served.url, timeout=60) as client,
         ThreadPoolExecutor(2) as threads,
     ):
         running = threads.submit(client.post, "/v1/edits", **form(options={"steps": 60}))
@@ -354,7 +354,7 @@ def test_a_service_that_is_stopped_finishes_what_runs_and_refuses_what_waits(edi
 def test_what_runs_longer_than_the_grace_is_ended(editor):
     with (
         serving(editor, Limits(grace_seconds=0.1)) as served,
-        httpx2.Client(base_url=served.url, timeout=30) as client,
+        httpx2.Client(base_url=served.url, timeout=60) as client,
         ThreadPoolExecutor(1) as threads,
     ):
         running = threads.submit(client.post, "/v1/edits", **form(**LONG))
@@ -482,7 +482,7 @@ def test_every_answer_has_the_headers_of_security(client):
 
 def test_keys(editor, caplog):
     caplog.set_level(logging.INFO, "zeroshift.service")
-    with serving(editor, keys=[KEY, KEY[::-1]]) as served, httpx2.Client(base_url=served.url) as client:
+    with serving(editor, keys=[KEY, KEY[::-1]]) as served, httpx2.Client(base_url=served.url, timeout=60) as client:
         for given in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Token {KEY}"}, {"X-Api-Key": KEY}):
             answer = client.post("/v1/edits", **form(), headers=given)
             assert answer.status_code == 401 and answer.headers["www-authenticate"] == "Bearer"
@@ -535,7 +535,7 @@ def test_a_fault_is_logged_without_what_was_sent(editor, monkeypatch):
     handler.setFormatter(JsonLines())
     logging.getLogger("zeroshift.service").addHandler(handler)
     try:
-        with serving(editor) as served, httpx2.Client(base_url=served.url) as client:
+        with serving(editor) as served, httpx2.Client(base_url=served.url, timeout=60) as client:
             planted = editor.backbone.unet.mid_block.register_forward_pre_hook(lambda *_: 1 / 0)
             answer = client.post("/v1/edits", **form(target="tiger"))
             planted.remove()

@@ -22,7 +22,10 @@ def student(student_folder):
 @pytest.fixture(scope="module")
 def client(checkpoint, student):
     editor = zeroshift.load(checkpoint, device="cpu", precision="fp32")
-    with serving(editor, students={"quick": student}) as served, httpx2.Client(base_url=served.url) as client:
+    with (
+        serving(editor, students={"quick": student}) as served,
+        httpx2.Client(base_url=served.url, timeout=60) as client,
+    ):
         yield client
 
 

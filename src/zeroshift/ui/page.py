@@ -23,8 +23,14 @@ TO_STAGE = """() => {
   if (window.innerWidth <= 760) document.querySelector(".zs-show").scrollIntoView({ behavior: "smooth" });
 }"""
 """on a phone, what becomes of the edit lies below"""
-COPY = """(text) => {
-  navigator.clipboard.writeText(text);
+PLACED = """async (...given) => {
+  const untold = () => document.querySelector("#photograph [data-told]");
+  for (let n = 0; n < 100 && untold(); n++) await new Promise((then) => setTimeout(then, 50));
+  return given;
+}"""
+"""lets an edit begin when the page knows of the box or the mask that was drawn a moment ago"""
+COPY = """async (text) => {
+  await navigator.clipboard.writeText(text);
   const button = document.querySelector("BUTTON"), words = button.textContent;
   button.textContent = "Copied";
   setTimeout(() => (button.textContent = words), 1200);
@@ -97,7 +103,7 @@ def wire_runs(page: Page) -> None:
     fields = [page.desk, *fields_of(page)]
     for event in (ask.edit.click, ask.target.submit):
         event(None, None, None, js=TO_STAGE)
-    gr.on([ask.edit.click, ask.target.submit], run.edit, fields, page.every, concurrency_id="edit", **RUNS)
+    gr.on([ask.edit.click, ask.target.submit], run.edit, fields, page.every, concurrency_id="edit", js=PLACED, **RUNS)
     show.strength.release(
         run.stronger, fields, page.every, trigger_mode="always_last", concurrency_id="intensity", **RUNS
     )

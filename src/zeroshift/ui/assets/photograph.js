@@ -62,6 +62,7 @@ function show() {
 
 async function update() {
   const value = props.value || {};
+  delete root.dataset.told;
   const examples = find(".zs-examples");
   if (!examples.childElementCount && value.examples) {
     for (const one of value.examples) {
@@ -110,6 +111,7 @@ async function update() {
 }
 
 function tell() {
+  root.dataset.told = "not yet"; // until update() has the answer: an edit waits for it
   trigger("placed", { mode, box, mask: mode === "brush" && painted ? layer.toDataURL("image/png") : null });
 }
 
