@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 import httpx2
 import pytest
@@ -73,7 +74,11 @@ def test_a_service_from_the_command_line(checkpoint, tmp_path):
             assert made.status_code == 200, made.text
             assert "zeroshift" in client.get("/ui/").text
         assert httpx2.get(f"{url}/ui/").headers["www-authenticate"].startswith("Basic")
-        process.send_signal(signal.SIGTERM)
-        log = process.stderr.read()
+        with httpx2.stream("GET", f"{url}/ui/gradio_api/heartbeat/mine", auth=("me", key), timeout=60) as listening:
+            assert listening.status_code == 200  # a page that is open does not hold the end up
+            process.send_signal(signal.SIGTERM)
+            begun = time.monotonic()
+            log = process.stderr.read()
+        assert time.monotonic() - begun < 15
     assert process.returncode == 0, log
     assert '"route": "/v1/images/edits", "status": 200' in log and key not in log

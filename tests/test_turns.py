@@ -15,7 +15,7 @@ def test_turns_come_in_the_order_of_the_line():
             ran.append(k)
 
     with turns.one() as first:
-        assert first.wait(0) and first.ahead == 0
+        assert first.wait(0) and first.ahead == 0 and turns.busy
         stands, waiting = list[int](), []
         for k in range(3):
             waiting.append(Thread(target=run, args=(k,)))
@@ -27,7 +27,7 @@ def test_turns_come_in_the_order_of_the_line():
         assert not ran
     for one in waiting:
         one.join()
-    assert ran == [0, 1, 2]
+    assert ran == [0, 1, 2] and not turns.busy
 
 
 def test_who_leaves_the_line_or_fails_lets_the_next_one_go():

@@ -12,6 +12,11 @@ class Turns:
     def __init__(self) -> None:
         self._line, self._news = deque[Turn](), Condition()
 
+    @property
+    def busy(self) -> bool:
+        """Whether somebody stands in the line."""
+        return bool(self._line)
+
     @contextmanager
     def one(self) -> Iterator["Turn"]:
         """Stand in the line until the end of what is done within: wait for the turn, and run."""

@@ -29,6 +29,11 @@ class Desk:
         """Whether requests are taken in."""
         return self._open and all(device.alive for device in self._devices.values())
 
+    @property
+    def idle(self) -> bool:
+        """Whether nobody waits for an answer and nothing runs, be it of others who stand in the line."""
+        return not self._taken and not any(device.turns.busy for device in self._devices.values())
+
     def turns(self, device: str) -> Turns:
         """Whose turn it is on a device, for others who run something there."""
         return self._devices[device].turns

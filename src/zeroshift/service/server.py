@@ -8,7 +8,7 @@ import socket
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import uvicorn
 from fastapi import FastAPI
@@ -24,6 +24,8 @@ LOOK = 0.1
 """seconds from one look to the next whether the server is to stop"""
 KEPT_OPEN = LONGEST_WAIT + 15
 """seconds that a connection stays open for a client's next request: who comes again when told to finds it open"""
+LAST_WORDS = 1.0
+"""seconds for the end of answers to reach their clients"""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -60,15 +62,27 @@ async def serve(server: uvicorn.Server, desk: Desk, where: socket.socket) -> Non
     watching = asyncio.create_task(stopped(server, desk))
     await server.serve(sockets=[where])
     watching.cancel()
+    desk.join(STEP_SECONDS)
 
 
 async def stopped(server: uvicorn.Server, desk: Desk) -> None:
-    """Wait until a server is to stop, and stop its desk."""
+    """Wait until a server is to stop, and stop its desk; then end what is open without waiting: pages that listen."""
     while not server.should_exit:
         await asyncio.sleep(LOOK)
     desk.close()
-    await asyncio.sleep(desk.limits.grace_seconds)
+    await idle(desk, desk.limits.grace_seconds)
     desk.end()
+    await idle(desk, STEP_SECONDS)
+    await asyncio.sleep(LAST_WORDS)
+    server.force_exit = True
+
+
+async def idle(desk: Desk, seconds: float) -> None:
+    """Wait until nothing runs and everybody is answered, up to ``seconds``."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while not desk.idle:
+                await asyncio.sleep(LOOK)
 
 
 def run(app: FastAPI, guarded: ASGIApp, where: socket.socket) -> None:
