@@ -32,7 +32,7 @@ from zeroshift.ui import photographs, telling
 from zeroshift.ui.asking import Fields, asked_for, laid_out, numbers, where_of
 from zeroshift.ui.controls import put, read, sections_of
 from zeroshift.ui.copies import python_of
-from zeroshift.ui.desk import Desk, Stops, Where
+from zeroshift.ui.desk import Desk, Host, Stops, Where
 from zeroshift.ui.students import offered as offered_student
 from zeroshift.ui.work import Stopped, brought, edited, in_turn
 from zeroshift.words import KnownWords, offered
@@ -240,6 +240,23 @@ def test_a_stop_reaches_the_runs_of_its_own_page_alone():
     stops.stop("a")
     stops.stop("nobody")
     assert (mine.is_set(), also.is_set(), other.is_set()) == (True, False, False)
+
+
+@pytest.mark.slow
+def test_photographs_are_as_the_application_allows(editor, tmp_path, monkeypatch):
+    pytest.importorskip("gradio", reason="Gradio is not installed; install zeroshift[ui].")
+    from zeroshift.ui.actions import Bringing
+
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    page = SimpleNamespace(editor=editor, failed=lambda error: {"said": str(error)}, ask=SimpleNamespace(photo="photo"))
+    for host, says in (
+        (Host(megapixels=0.1), "at most 0.1"),
+        (Host(formats=("JPEG",)), "expected one of JPEG"),
+    ):
+        page.host = host
+        (tmp_path / "cat.png").write_bytes((EXAMPLES / "cat.png").read_bytes())
+        brought = SimpleNamespace(_data={"path": str(tmp_path / "cat.png"), "name": "cat.png"})
+        assert says in Bringing(page).bring(Desk(), 0, brought)["said"]
 
 
 def test_an_edit_waits_for_its_turn_and_says_so(editor, cat):

@@ -405,7 +405,7 @@ def test_two_pages_at_once_keep_apart(opened):
     method(pages[0], "sdedit")  # forty steps
     for page in pages:
         page.click("#edit")
-    expect(pages[1].locator("#stage")).to_contain_text("Waiting until other edits are done 1 before it")
+    expect(pages[1].locator("#stage")).to_contain_text("Waiting until other edits are done")
     for page, word in zip(pages, ("dog", "tiger"), strict=True):
         done(page)
         expect(page.locator(".zs-done")).to_contain_text(f"{word} · ")

@@ -167,10 +167,12 @@ def serve(
         offer = Offer(editors, directions, students_of(student, editors))
         app = create(offer, taken)
         if ui:
+            from zeroshift.ui.desk import Host
             from zeroshift.ui.serving import mount
 
             first = next(iter(editors.values()))
-            mount(app, first, "/ui", model.model, turns=app.state.service.desk.turns(str(first.backbone.device)))
+            turns = app.state.service.desk.turns(str(first.backbone.device))
+            mount(app, first, "/ui", model.model, host=Host(turns, taken.megapixels, taken.formats))
         address = f"http://{f'[{host}]' if ':' in host else host}:{where.getsockname()[1]}{'/ui' if ui else ''}"
         print(f"zeroshift: serving {', '.join(offer.names)} at {address}", file=sys.stderr, flush=True)
         with logged():

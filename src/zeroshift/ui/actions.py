@@ -16,15 +16,14 @@ from zeroshift.asked.together import seeds_in_vain
 from zeroshift.cli.written import command_line
 from zeroshift.distillation.asked import SAME
 from zeroshift.editor import Editor
-from zeroshift.image import ImageError, Photo, load_image
+from zeroshift.image import ImageError, Photo, load_image, size_of
 from zeroshift.inversions import InversionMemory
 from zeroshift.options.errors import OptionError
 from zeroshift.recipe import STUDENT, EditRecipe
-from zeroshift.running.turns import Turns
 from zeroshift.ui import photographs, telling
 from zeroshift.ui.asking import laid_out
 from zeroshift.ui.copies import python_of
-from zeroshift.ui.desk import Desk, Made, Stops, Where
+from zeroshift.ui.desk import Desk, Host, Made, Stops, Where
 from zeroshift.ui.layout import Ask, Beside, Show
 from zeroshift.ui.look import MOST_FILE
 from zeroshift.ui.students import Offered, is_students
@@ -44,8 +43,7 @@ class Page:
     """what the editor was loaded from; None is the shipped model"""
     kept: InversionMemory
     stops: Stops
-    turns: Turns
-    """whose turn it is on the editor's device"""
+    host: Host
     ask: Ask
     show: Show
     beside: Beside
@@ -73,7 +71,7 @@ class Page:
         else:
             spec.check(vgg=None if self.editor.vgg else False)
             run = edited(self.editor, desk, spec, kept=self.kept, stop=stop)
-        return in_turn(self.turns, desk.photo, stop, run)
+        return in_turn(self.host.turns, desk.photo, stop, run)
 
     def failed(self, error: object) -> Update:
         """What went wrong, on the stage."""
@@ -132,6 +130,7 @@ class Bringing:
         page = self.page
         try:
             file, name = uploaded(str(event._data["path"])), Path(str(event._data["name"])).name
+            size_of(file, page.host.megapixels, page.host.formats)
             recipe = photographs.recipe_in(file)
             if recipe is not None:
                 return self.restored(desk, self.result(desk, file, recipe), version)

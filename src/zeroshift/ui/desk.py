@@ -16,7 +16,9 @@ from zeroshift.asked.data import GivenMask
 from zeroshift.asked.edits import EditSpec
 from zeroshift.framed import FramedPhoto
 from zeroshift.image import Photo
+from zeroshift.image.reader import READABLE
 from zeroshift.image.regions import Region
+from zeroshift.running.turns import Turns
 
 Mode: TypeAlias = Literal["auto", "box", "brush", "whole"]
 Fractions: TypeAlias = tuple[float, float, float, float]
@@ -118,6 +120,18 @@ class Desk:
         """The same edit of the same photograph, if it is there."""
         same = (one for one in self.made if one.spec == spec)
         return next((one for one in same if one.photo is not None and one.photo.sha256 == photo.sha256), None)
+
+
+@dataclass(frozen=True)
+class Host:
+    """What a page is told by the application that it is mounted on."""
+
+    turns: Turns = field(default_factory=Turns)
+    """whose turn it is on the editor's device"""
+    megapixels: float = 100
+    """of a photograph, 1e6 pixels"""
+    formats: tuple[str, ...] = READABLE
+    """of photographs that are read"""
 
 
 class Stops:

@@ -8,10 +8,9 @@ from zeroshift.editor import Editor
 from zeroshift.inversions import InversionMemory
 from zeroshift.methods import METHODS
 from zeroshift.recipe import STUDENT
-from zeroshift.running.turns import Turns
 from zeroshift.ui import layout, photographs
 from zeroshift.ui.actions import Bringing, Page, other_seed
-from zeroshift.ui.desk import Desk, Stops
+from zeroshift.ui.desk import Desk, Host, Stops
 from zeroshift.ui.panel import QUIET, RAISES, panel
 from zeroshift.ui.running import Comparing, Inside, Running
 from zeroshift.ui.students import Offered
@@ -39,7 +38,7 @@ COPY = """async (text) => {
 
 
 def blocks(
-    editor: Editor, model: str | None = None, student: Offered | None = None, *, turns: Turns | None = None
+    editor: Editor, model: str | None = None, student: Offered | None = None, *, host: Host | None = None
 ) -> gr.Blocks:
     """The page of an editor, to be launched or mounted with ``look()``.
 
@@ -47,7 +46,7 @@ def blocks(
         editor: edits; any number of pages may be open.
         model: folder, file or hub id that it was loaded from, for costs and command lines; None is the shipped model.
         student: a small network that stands among the methods.
-        turns: of whoever else runs something on the editor's device.
+        host: what an application tells it that it is mounted on.
     """
     methods = [*(method.name for method in METHODS), *([] if student is None else [STUDENT])]
     with gr.Blocks(title="zeroshift", analytics_enabled=False, delete_cache=(HOUR, DAY)) as whole:
@@ -62,8 +61,8 @@ def blocks(
             with gr.Column(scale=7, min_width=320, elem_classes="zs-show"):
                 show = layout.show_side()
                 beside = layout.beside(methods)
-        line = turns or Turns()
-        page = Page(editor, model, InversionMemory(), Stops(), line, ask, show, beside, desk, version, student)
+        told = host or Host()
+        page = Page(editor, model, InversionMemory(), Stops(), told, ask, show, beside, desk, version, student)
         wire_photograph(page)
         wire_words(page)
         wire_runs(page)

@@ -217,7 +217,7 @@ class Inside:
             yield {beside.words: [], beside.heat: telling.note(NO_PHOTO)}
             return
         try:
-            with self.page.turns.one() as turn:
+            with self.page.host.turns.one() as turn:
                 while turn.ahead:
                     yield {beside.words: [], beside.heat: telling.note(f"{telling.STAGES['wait']}.")}
                     turn.wait(PAUSE)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import gradio as gr
 
 from zeroshift.editor import Editor
-from zeroshift.running.turns import Turns
+from zeroshift.ui.desk import Host
 from zeroshift.ui.look import MOST_FILE, look
 from zeroshift.ui.page import blocks
 from zeroshift.ui.photographs import EXAMPLES
@@ -58,7 +58,7 @@ def serve(
     return page
 
 
-def mount(app: "FastAPI", editor: Editor, path: str, model: str | None = None, *, turns: Turns | None = None) -> None:
+def mount(app: "FastAPI", editor: Editor, path: str, model: str | None = None, *, host: Host | None = None) -> None:
     """Mount the page on an application at ``path``; who may reach it is that application's matter.
 
     Args:
@@ -66,21 +66,19 @@ def mount(app: "FastAPI", editor: Editor, path: str, model: str | None = None, *
         editor: edits.
         path: as in "/edit".
         model: what the editor was loaded from; None is the shipped model.
-        turns: of whoever else runs something on the editor's device.
+        host: what the application tells the page: its turns on the editor's device, and which photographs are read.
     """
-    page = prepared(editor, model, turns=turns)
+    page = prepared(editor, model, host=host)
     gr.mount_gradio_app(
         app, page, path, ssr_mode=False, max_file_size=MOST_FILE, allowed_paths=[str(EXAMPLES)], **look()
     )
 
 
-def prepared(
-    editor: Editor, model: str | None, student: Offered | None = None, turns: Turns | None = None
-) -> gr.Blocks:
+def prepared(editor: Editor, model: str | None, student: Offered | None = None, host: Host | None = None) -> gr.Blocks:
     """The page, whose files lie in a folder that goes with the process, not where Gradio leaves them."""
     folder = TemporaryDirectory(prefix="zeroshift-page-", ignore_cleanup_errors=True)
     atexit.register(folder.cleanup)
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": folder.name}
-    page = blocks(editor, model, student, turns=turns)
+    page = blocks(editor, model, student, host=host)
     page.queue(default_concurrency_limit=4, max_size=64)
     return page
