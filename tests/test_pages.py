@@ -20,7 +20,18 @@ DOCS = ROOT / "docs"
 PAGES = sorted([ROOT / "README.md", *DOCS.glob("*.md"), *DOCS.glob("methods/*.md")])
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
 ROW = re.compile(r"^\| ((?:`--[a-z0-9-]+`(?:, )?)+) \| ([^|]*) \|", re.MULTILINE)
-BENCHMARKS = {"--methods", "--repeats", "--steps", "--inner-steps", "--threads", "--parts", "--minutes", "--measure"}
+BENCHMARKS = {
+    "--out",
+    "--count",
+    "--methods",
+    "--repeats",
+    "--steps",
+    "--inner-steps",
+    "--threads",
+    "--parts",
+    "--minutes",
+    "--measure",
+}
 BENCHMARKS |= {"--small", "--entries", "--again", "--cost", "--memory"}
 """of ``python -m benchmarks`` and its modules"""
 PIP = {"--index-url"}
