@@ -13,8 +13,9 @@ from safetensors.torch import load_file, save_file
 from zeroshift.cli.main import main
 
 USUAL = "pix2pix-zero-0"
-"""what the names of results end in by default"""
-FEW = ("--steps", "2", "--sentences", "10")
+"""what the names of ``edit``'s results end in"""
+METHOD = ("--method", "pix2pix-zero")
+FEW = (*METHOD, "--steps", "2", "--sentences", "10")
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,11 @@ def call(capsys, *tokens) -> Outcome:
 
 
 def edit(capsys, checkpoint: Path, *tokens) -> Outcome:
-    """Edit with the tiny model from cat to dog in two steps."""
+    """Edit with the tiny model from cat to dog in two steps of pix2pix-zero, unless the tokens say otherwise."""
     words = () if "--source" in tokens else ("--source", "cat")
     words += () if "--target" in tokens else ("--target", "dog")
-    few = FEW[:2] if "--direction" in tokens else FEW
+    words += () if any(str(token).startswith("--method") for token in tokens) else METHOD
+    few = FEW[2:4] if "--direction" in tokens else FEW[2:]
     return call(capsys, "edit", *words, *tokens, "--model", checkpoint, "--threads", "1", *few)
 
 

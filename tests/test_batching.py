@@ -92,7 +92,7 @@ def test_edits_that_cannot_share_a_source_fall_into_groups():
 
 def test_one_edit_of_many_pictures_in_batches(editor):
     photos = [photo(seed=k) for k in range(3)]
-    spec = EditSpec(target="dog", source="cat", options=FEW, seed=3)
+    spec = EditSpec(target="dog", source="cat", method="pix2pix-zero", options=FEW, seed=3)
     results = editor.edit(photos, spec, batch=2)
     assert [(r.recipe["rows"], r.recipe["row"], r.recipe["seed"]) for r in results] == [(2, 0, 3), (2, 1, 3), (1, 0, 3)]
     assert [r.recipe["source_sha256"] for r in results] == [p.sha256 for p in photos]
@@ -103,8 +103,12 @@ def test_one_edit_of_many_pictures_in_batches(editor):
 
 
 def test_strengths_and_targets_of_a_generated_source(editor):
-    specs = spread(EditSpec(target="dog", source="cat", options=FEW), (0.5, 1.0))
-    specs.append(EditSpec(target="dog", source="a cat on a sofa", options=FEW).model_copy(update={"target": "a dog"}))
+    specs = spread(EditSpec(target="dog", source="cat", method="pix2pix-zero", options=FEW), (0.5, 1.0))
+    specs.append(
+        EditSpec(target="dog", source="a cat on a sofa", method="pix2pix-zero", options=FEW).model_copy(
+            update={"target": "a dog"}
+        )
+    )
     first, second = groups(editor, None, specs)
     assert (first.edits, second.edits, first.frames) == ((0, 1), (2,), [])
     *_, last = run_group(editor, first)
@@ -113,7 +117,12 @@ def test_strengths_and_targets_of_a_generated_source(editor):
 
 
 def test_a_direction_made_of_words_is_made_once_for_all_pictures(editor, tiny):
-    spec = EditSpec(target="dog", source="cat", direction={"source_word": "cat", "target_word": "fox", "count": 4})
+    spec = EditSpec(
+        target="dog",
+        source="cat",
+        method="pix2pix-zero",
+        direction={"source_word": "cat", "target_word": "fox", "count": 4},
+    )
     (group,) = groups(editor, look(editor, [photo(seed=k) for k in range(3)]), [spec])
     assert group.members == [0, 1, 2]
     assert group.requests[0].task.direction.sha256 == direction_of_words(tiny, "cat", "fox", 4).sha256
@@ -147,7 +156,7 @@ def test_a_stream_has_every_step_once(editor):
 
 def test_edits_of_several_seeds_are_what_each_gives_alone_on_one_inversion(editor):
     options = {**FEW, "inversion": {"kind": "ddim"}}
-    specs = [EditSpec(target="dog", source="cat", options=options, seed=seed) for seed in (1, 2)]
+    specs = [EditSpec(target="dog", source="cat", method="pix2pix-zero", options=options, seed=seed) for seed in (1, 2)]
     kept, photos = InversionMemory(), [photo(seed=k) for k in range(2)]
     with pytest.warns(Doubt, match="the same with every seed"):
         steps = list(run_groups(editor, groups(editor, look(editor, photos), specs), inversions=kept))
@@ -166,7 +175,7 @@ def test_a_picture_that_cannot_be_read_loses_no_other(editor, tmp_path):
     pictures = [tmp_path / "none.png", whole, tmp_path / "cut.png", photo(64, 32), whole, b"no picture"]
     failed: dict[int, Exception] = {}
     frames = look(editor, pictures, failed=failed)
-    spec = EditSpec(target="dog", source="cat", options=FEW)
+    spec = EditSpec(target="dog", source="cat", method="pix2pix-zero", options=FEW)
     wanted = groups(editor, frames, [spec], failed=failed)
     ran = [group.members for group, step in run_groups(editor, wanted, failed=failed) if step.results]
     assert ran == [[1, 3, 4]]
@@ -177,7 +186,7 @@ def test_a_picture_that_cannot_be_read_loses_no_other(editor, tmp_path):
 
 def test_seeds_stay_with_their_pictures_where_some_fail(editor):
     failed: dict[int, Exception] = {}
-    spec = EditSpec(target="dog", source="cat", options=FEW)
+    spec = EditSpec(target="dog", source="cat", method="pix2pix-zero", options=FEW)
     frames = look(editor, [b"", photo(), b"", photo(seed=1)], failed=failed)
     (group,) = groups(editor, frames, [spec], seeds=[10, 11, 12, 13], failed=failed)
     assert (group.members, group.seeds) == ([1, 3], [11, 13])
@@ -191,7 +200,7 @@ def test_a_picture_of_which_the_edit_makes_no_sense_loses_no_other(tiny):
     editor, failed = Editor(tiny, {}, Says()), dict[int, Exception]()
     black = Photo.of(Image.new("RGB", (32, 32)))
     frames = look(editor, [photo(), black, photo(seed=1)], caption=True, failed=failed)
-    (group,) = groups(editor, frames, [EditSpec(target="dog", options=FEW)], failed=failed)
+    (group,) = groups(editor, frames, [EditSpec(target="dog", method="pix2pix-zero", options=FEW)], failed=failed)
     assert (group.members, list(failed)) == ([0, 2], [1])
 
 
@@ -204,7 +213,10 @@ def test_a_row_that_fails_does_not_lose_its_batch(editor, monkeypatch):
         return torch.where(black[:, None, None, None], torch.inf, encode(self, pictures))
 
     monkeypatch.setattr(StableDiffusion, "encode", overflowing)
-    spec, black = EditSpec(target="dog", source="cat", options=FEW), Photo.of(Image.new("RGB", (32, 32)))
+    spec, black = (
+        EditSpec(target="dog", source="cat", method="pix2pix-zero", options=FEW),
+        Photo.of(Image.new("RGB", (32, 32))),
+    )
     failed: dict[int, Exception] = {}
     wanted = groups(editor, look(editor, [photo(), black, photo(seed=1)]), [spec])
     ran = [(group, step) for group, step in run_groups(editor, wanted, failed=failed) if step.results]
@@ -220,7 +232,9 @@ def test_files_are_decoded_as_they_are_needed_and_checked_before(editor, tmp_pat
     for k in range(3):
         photo(seed=k).image.save(tmp_path / f"{k}.png")
     names = [tmp_path / f"{k}.png" for k in range(3)]
-    coming = groups(editor, look(editor, names), [EditSpec(target="dog", source="cat", options=FEW)], batch=1)
+    coming = groups(
+        editor, look(editor, names), [EditSpec(target="dog", source="cat", method="pix2pix-zero", options=FEW)], batch=1
+    )
     assert next(coming).members == [0]
     names[1].unlink()
     with pytest.raises(ValueError, match="1.png does not exist"):

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from tests.captioned import seeing
-from tests.shell import FEW, USUAL, call, photograph, refused
+from tests.shell import FEW, METHOD, USUAL, call, photograph, refused
 from zeroshift import load
 from zeroshift.backbones.stable_diffusion import StableDiffusion
 from zeroshift.captioning.subject import subject_of
@@ -102,9 +102,9 @@ def test_words_and_whole_prompts_have_sources_of_their_own(capsys, place, captio
 def test_an_inversion_without_words_serves_an_edit_without_words(capsys, place, captions, tmp_path):
     few = ("--model", place[1], "--threads", "1", "--steps", "2")
     name = next(name for name, caption in captions.items() if source_prompt(caption) != caption)
-    done = call(capsys, "invert", name, "-o", tmp_path / "kept.safetensors", *few)
+    done = call(capsys, "invert", name, *METHOD, "-o", tmp_path / "kept.safetensors", *few)
     assert (done.code, done.err) == (0, f"{name}: sees {captions[name]}\n")
-    kept = ("--inversion-file", tmp_path / "kept.safetensors", "--sentences", "10")
+    kept = (*METHOD, "--inversion-file", tmp_path / "kept.safetensors", "--sentences", "10")
     assert call(capsys, "edit", name, "--target", "fox", "-o", tmp_path / "fox.png", *kept, *few).code == 0
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.shell import USUAL, call, edit, files, photograph
+from tests.shell import METHOD, USUAL, call, edit, files, photograph
 from zeroshift.cli import progress
 from zeroshift.conditioning.direction import load_direction
 from zeroshift.image import read_recipe
@@ -42,7 +42,7 @@ def test_recipe_has_neither_clock_nor_absolute_path(capsys, checkpoint, tmp_path
 
 def test_flags_reach_their_parts(capsys, checkpoint):
     flags = ("--inversion", "ddim", "--grid", "official", "--lambda-xa", "0", "--strength", "2", "--steps", "3")
-    call(capsys, "edit", "cat.png", "--source", "cat", "--target", "dog", "--model", checkpoint, *flags)
+    call(capsys, "edit", "cat.png", "--source", "cat", "--target", "dog", "--model", checkpoint, *METHOD, *flags)
     options = read_recipe("out/cat-dog-2-pix2pix-zero-ddim-0.png")["options"]
     assert (options["inversion"]["kind"], options["inversion"]["grid"]) == ("ddim", "official")
     assert options["control"]["lambda_xa"] == 0
@@ -165,7 +165,7 @@ def test_without_a_photograph_the_source_is_generated(capsys, checkpoint):
 
 def test_a_saved_inversion_gives_the_same_edit(capsys, checkpoint):
     asked = ("cat.png", "--source", "cat", "-o", "cat.safetensors", "--model", checkpoint, "--threads", "1")
-    assert call(capsys, "invert", *asked, "--steps", "2").code == 0
+    assert call(capsys, "invert", *asked, *METHOD, "--steps", "2").code == 0
     edit(capsys, checkpoint, "cat.png", "-o", "direct.png")
     edit(capsys, checkpoint, "cat.png", "-o", "saved.png", "--inversion-file", "cat.safetensors")
     with Image.open("direct.png") as direct, Image.open("saved.png") as saved:

@@ -56,7 +56,7 @@ def test_no_help_is_left_over():
 
 
 def test_edit_without_a_method_shows_the_default_ones_options():
-    assert printed(["edit", "--help"]) == printed(["edit", "--method=pix2pix-zero", "--help"])
+    assert printed(["edit", "--help"]) == printed(["edit", "--method=plug-and-play", "--help"])
 
 
 def test_help_lists_the_options_of_the_chosen_kinds_alone():

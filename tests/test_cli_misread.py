@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from tests.shell import call, files, photograph, refused
+from tests.shell import METHOD, call, files, photograph, refused
 from zeroshift.cli.misread import EXAMPLES
 from zeroshift.cli.numbers import THREADS_PER_CORE
 
@@ -65,7 +65,7 @@ def test_a_verb_alone_shows_how_it_is_used(capsys, verb):
         (["edit", "cat.png", *S, "--target", "fox", "-o", "one.JPG"], "one.JPG is the name of one picture, and 2 are"),
         (["edit", "cat.png", "tom.png", *S, "-o", "one.tif"], "one.tif is the name of one picture, and 2 are to be"),
         (
-            ["edit", "cat.png", *S[:4], "--target", "fox", "--direction", "d.safetensors"],
+            ["edit", "cat.png", *S[:4], *METHOD, "--target", "fox", "--direction", "d.safetensors"],
             "--direction leads to one target, and these are 2; give one, or leave it out.",
         ),
         (["generate", "a cat", "a dog", "-o", "one.png"], "one.png is the name of one picture, and 2 are to be"),

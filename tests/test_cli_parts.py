@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.shell import call, edit, photograph, refused
+from tests.shell import FEW, METHOD, call, edit, photograph, refused
 from zeroshift.cli.methods import conditionings_with, in_any, sense
 from zeroshift.image import read_recipe
 from zeroshift.methods import METHODS, by_name
@@ -61,7 +61,7 @@ def test_the_methods_own_kind_keeps_its_own_defaults():
 
 def test_presets_lie_under_flags(capsys, tuned):
     folder = tuned(guidance_scale=2.5, inversion={"lambda_ac": 3, "lambda_kl": 4}, conditioning={"strength": 0.25})
-    asked = ("cat.png", "--source", "cat", "--target", "dog", "--steps", "2", "--sentences", "10", "--model", folder)
+    asked = ("cat.png", "--source", "cat", "--target", "dog", *FEW, "--model", folder)
     call(capsys, "edit", *asked, "--strength", "0.75", "--inversion", "regularised", "--lambda-kl", "5")
     options = used()
     assert (options["guidance_scale"], options["conditioning"]["strength"]) == (2.5, 0.75)
@@ -108,8 +108,8 @@ def test_nested_options_that_are_wrong_are_one_sentence(options, words):
 def test_inverting_takes_the_options_of_the_inversion(capsys, checkpoint):
     asked = ("cat.png", "--source", "cat", "--model", checkpoint, "--threads", "1", "--steps", "3")
     own = ("--inversion", "null-text", "--inner-steps", "1", "--guidance-scale", "3")
-    assert call(capsys, "invert", *asked, *own, "-o", "cat.safetensors").code == 0
-    edited = (*asked, *own, "--target", "dog", "--sentences", "10", "--inversion-file", "cat.safetensors")
+    assert call(capsys, "invert", *asked, *METHOD, *own, "-o", "cat.safetensors").code == 0
+    edited = (*asked, *METHOD, *own, "--target", "dog", "--sentences", "10", "--inversion-file", "cat.safetensors")
     assert call(capsys, "edit", *edited, "-o", "saved.png").code == 0
     assert used("saved.png")["inversion"]["kind"] == "null-text"
     assert "the same bytes" in call(capsys, "redo", "saved.png", "--model", checkpoint).out

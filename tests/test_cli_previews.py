@@ -5,7 +5,7 @@ import json
 import pytest
 from PIL import Image
 
-from tests.shell import USUAL, call, edit, files, photograph, refused
+from tests.shell import METHOD, USUAL, call, edit, files, photograph, refused
 from zeroshift.backbones.stable_diffusion import StableDiffusion
 from zeroshift.image import read_recipe
 
@@ -69,7 +69,7 @@ def test_the_last_step_estimates_the_finished_picture(capsys, checkpoint):
 
 
 def test_every_third_step(capsys, checkpoint, tmp_path, decoded):
-    words = ("cat.png", "--source", "cat", "--target", "dog", "--model", checkpoint, "--sentences", "10")
+    words = ("cat.png", "--source", "cat", "--target", "dog", "--model", checkpoint, *METHOD, "--sentences", "10")
     asked = (*words, "--steps", "10", "--lambda-xa", "0", "--inversion", "noised", "--noise-strength", "0.7")
     done = call(capsys, "edit", *asked, "--previews", "deep/way", "--preview-every", "3", "--json")
     assert json.loads(done.out)["recipe"]["command"] == "edit"

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from tests.shell import USUAL, altered, call, edit, files, photograph, refused
+from tests.shell import FEW, USUAL, altered, call, edit, files, photograph, refused
 from tests.tiny import tiny_clip
 from zeroshift.backbones.checkpoint import SHIPPED
 from zeroshift.image import read_recipe, save_image
@@ -212,7 +212,7 @@ def test_what_is_read_is_never_written(capsys, checkpoint, tmp_path, output):
 
 @pytest.mark.skipif(not (SHIPPED / "unet").is_dir(), reason="the shipped model is not there")
 def test_same_bytes_with_the_shipped_model(capsys, tmp_path):
-    few = ("--steps", "2", "--sentences", "10", "--threads", "1")
+    few = (*FEW, "--threads", "1")
     assert call(capsys, "edit", "cat.png", "--source", "cat", "--target", "dog", *few).code == 0
     assert read_recipe(f"out/cat-dog-{USUAL}.png")["model"]["name"] == "shipped"
     assert "the same bytes" in call(capsys, "redo", f"out/cat-dog-{USUAL}.png").out

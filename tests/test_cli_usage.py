@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.shell import call, files, photograph, refused
+from tests.shell import METHOD, call, files, photograph, refused
 
 KEPT = ("--source", "cat", "-o", "kept.safetensors")
 
@@ -93,6 +93,7 @@ def here(tmp_path, monkeypatch):
 def test_of_edit(capsys, tmp_path, tokens, words):
     own = [] if "--source" in tokens else ["--source", "cat"]
     own += [] if "--target" in tokens else ["--target", "dog"]
+    own += [] if any(token.startswith("--method") for token in tokens) else METHOD
     refused(call(capsys, "edit", "cat.png", *own, *tokens), 2, *words)
     assert files(tmp_path) == ["cat.png"]
 
@@ -109,13 +110,13 @@ def test_of_edit(capsys, tmp_path, tokens, words):
         (["direction", "make", "--source", "cat", "--target", "cat", "-o", "x.safetensors"], ["are both"]),
         (["direction", "make", "--source", "", "--target", "cat", "-o", "x.safetensors"], ["is empty"]),
         (["direction", "swap"], ["swap"]),
-        (["cost", "--steps", "-3"], ["--steps of pix2pix-zero"]),
+        (["cost", "--steps", "-3"], ["--steps of plug-and-play"]),
         (["cost", "--size", "333"], ["size must be a multiple of", "not 333"]),
         (["cost", "--size", "0"], ["size must be a multiple of", "not 0"]),
         (["cost", "--size", "-512"], ["size must be a multiple of", "not -512"]),
         (["cost", "--revision", "main"], ["--revision", "downloaded"]),
         (["edit", "--source", "cat", "--target", "dog", "--fit", "pad"], ["--fit", "none is given"]),
-        (["edit", "--source", "cat", "--target", "dog", "--lambda-ac", "1"], ["--inversion", "none is given"]),
+        (["edit", "--source", "cat", "--target", "dog", *METHOD, "--lambda-ac", "1"], ["--inversion", "none is given"]),
         (
             ["edit", "--source", "cat", "--target", "dog", "--max-megapixels", "1"],
             ["--max-megapixels", "none is given"],
@@ -125,7 +126,7 @@ def test_of_edit(capsys, tmp_path, tokens, words):
         (["invert", "cat.png", *KEPT, "--guidance-scale", "2"], ["--inversion", "null-text", "add that"]),
         (["generate", "a cat", "--eta", "1"], ["generate has no option --eta"]),
         (["edit", "--source", "cat", "--target", "dog", "--inversion-file", "x"], ["--inversion-file"]),
-        (["edit", "--source", "cat", "--target", "dog", "--maps-from", "inversion"], ["none is in this run"]),
+        (["edit", "--source", "cat", "--target", "dog", *METHOD, "--maps-from", "inversion"], ["none is in this run"]),
         (["invert", "x.safetensors", "--source", "cat", "-o", "x.safetensors"], ["is the photograph itself"]),
         (["train", "cats", "-o", "cats"], ["cats is the folder of pictures itself"]),
         (["train", "cats", "--init", "small", "-o", "small"], ["small is the model to start from itself"]),

@@ -20,10 +20,12 @@ from zeroshift.options.fields import fields_of
 from zeroshift.options.parts import parts_of
 from zeroshift.presets import build_method, defaults_of
 
+SENTENCES = {"method": "pix2pix-zero"}
+"""a method that goes along a direction made of sentences"""
 SPECS = [
     EditSpec(target="dog"),
     EditSpec(target="dog", source="cat", prompt="a cat on a sofa", seed=2**63 - 1, fit="pad", paper_defaults=True),
-    EditSpec(target="dog", source="cat", options={"steps": 3, "control": {"lambda_xa": 0.1}}),
+    EditSpec(target="dog", source="cat", method="pix2pix-zero", options={"steps": 3, "control": {"lambda_xa": 0.1}}),
     EditSpec(target="dog", source="cat", method="prompt-to-prompt", options={"control": {"blend_words": "cat,dog"}}),
     EditSpec(target="dog", direction=DirectionOfWords(source_word="cat", target_word="dog", count=10)),
     EditSpec(target="dog", direction=DirectionOfSentences(source_sentences=["a cat"], target_sentences=["a dog"])),
@@ -83,14 +85,14 @@ def test_other_data_is_refused(data):
         ({"options": {"stepz": 3}}, "stepz"),
         ({"options": {"control": {"kind": "nope"}}}, "nope"),
         (
-            {"options": {"conditioning": {"words": "swap", "sentences": 3}}},
+            {**SENTENCES, "options": {"conditioning": {"words": "swap", "sentences": 3}}},
             "`sentences` is for a direction of template",
         ),
         ({"method": "ddim", "options": {"conditioning": {"values_until": 0.3}}}, "`values_until` is for what"),
         ({"method": "ddim", "options": {"conditioning": {"empty_schedule": "linear"}}}, "add that, or leave it out"),
         ({"method": "ddim", "direction": {"sha256": "0" * 64}}, "`direction` means nothing to `conditioning` prompts"),
         (
-            {"direction": {"sha256": "0" * 64}, "options": {"conditioning": {"words": "swap"}}},
+            {**SENTENCES, "direction": {"sha256": "0" * 64}, "options": {"conditioning": {"words": "swap"}}},
             "`words` say how a direction is made, and `direction` gives another",
         ),
         ({"source": "cat", "method": "prompt-to-prompt", "options": {"control": {"blend_words": "cow,dog"}}}, "cow"),
@@ -104,18 +106,18 @@ def test_what_makes_no_sense_is_refused_before_a_model_is_loaded(asked, sentence
 def test_what_is_for_photographs_is_refused_without_one():
     for asked, sentence in (
         ({}, "nothing to look at"),
-        ({"source": "cat", "options": {"inversion": {"grid": "official"}}}, "`inversion` and its options"),
-        ({"source": "cat", "options": {"control": {"maps_from": "inversion"}}}, "`maps_from` inversion"),
+        ({"source": "cat", **SENTENCES, "options": {"inversion": {"grid": "official"}}}, "`inversion` and its options"),
+        ({"source": "cat", **SENTENCES, "options": {"control": {"maps_from": "inversion"}}}, "`maps_from` inversion"),
     ):
         spec = EditSpec.model_validate({"target": "dog", **asked})
         with pytest.raises(ValueError, match=sentence):
             spec.check(photograph=False)
     with pytest.raises(ValueError, match="`maps_from` inversion"):
-        EditSpec(target="dog", options={"control": {"maps_from": "inversion"}}).check(inverted=False)
+        EditSpec(target="dog", **SENTENCES, options={"control": {"maps_from": "inversion"}}).check(inverted=False)
 
 
 def test_it_resolves_to_the_models_presets_and_the_given_options(editor):
-    request = EditSpec(target="dog", source="cat", options={"guidance_scale": 2.0}).resolve(editor)
+    request = EditSpec(target="dog", source="cat", **SENTENCES, options={"guidance_scale": 2.0}).resolve(editor)
     assert request.task.target_prompt == "a photo of a dog"
     assert request.method == build_method("pix2pix-zero", {"steps": 7, "guidance_scale": 2.0})
     assert EditSpec(target="dog", source="cat", paper_defaults=True).resolve(editor).method.steps == 50
@@ -149,7 +151,7 @@ def test_directions_of_words_sentences_and_a_saved_one(editor, tiny):
 
 
 def test_strengths_are_spread_out():
-    spec = EditSpec(target="dog", options={"steps": 3, "conditioning": {"normalise": True}})
+    spec = EditSpec(target="dog", **SENTENCES, options={"steps": 3, "conditioning": {"normalise": True}})
     first, second = spread(spec, (0.5, 1.0))
     assert first == spec.model_copy(
         update={"options": {"steps": 3, "conditioning": {"normalise": True, "strength": 0.5}}}
@@ -167,7 +169,7 @@ def test_what_is_wrong_has_its_place_in_the_data():
         ({"conditioning": {"words": "swap", "sentences": 3}}, "/options/conditioning/sentences"),
     ):
         with pytest.raises(OptionError) as error:
-            EditSpec(target="dog", options=options).check()
+            EditSpec(target="dog", **SENTENCES, options=options).check()
         assert error.value.pointer == pointer
     with pytest.raises(OptionError) as error:
         EditSpec(target="dog", prompt="a cat").check()
@@ -212,7 +214,7 @@ def test_the_schema_refuses_what_is_not_read(schema):
     for wrong in ({"target": 3}, {"method": "nope"}, {"direction": "a.safetensors"}, {"seed": -1}, {"strength": 1}):
         assert not schema.is_valid({"target": "dog", **wrong})
     assert not schema.is_valid({})
-    assert not schema.is_valid({"target": "dog", "options": {"control": {"start_seed": 1}}})
+    assert not schema.is_valid({"target": "dog", "options": {"control": {"lambda_xa": 1}}})
 
 
 @pytest.mark.parametrize(
@@ -293,7 +295,7 @@ def test_whatever_is_refused_has_its_place_in_the_data(asked, pointer):
 def test_wrong_options_beside_strengths_have_their_place_in_the_data():
     for asked, pointer in (
         ({"method": "none"}, "/method"),
-        ({"options": {"conditioning": {"words": "none"}}}, "/options/conditioning/words"),
+        ({**SENTENCES, "options": {"conditioning": {"words": "none"}}}, "/options/conditioning/words"),
     ):
         with pytest.raises(OptionError) as error:
             spread(EditSpec.model_validate({"target": "dog", **asked}), (1.0,))
@@ -301,7 +303,7 @@ def test_wrong_options_beside_strengths_have_their_place_in_the_data():
 
 
 def test_what_is_passed_beside_an_edit_is_missed_before_a_model_is_loaded():
-    saved = EditSpec(target="dog", source="cat", direction=SavedDirection(sha256="0" * 64))
+    saved = EditSpec(target="dog", source="cat", **SENTENCES, direction=SavedDirection(sha256="0" * 64))
     with pytest.raises(OptionError, match="The edit direction 000000000000 is not there") as refusal:
         saved.check()
     assert refusal.value.pointer == "/direction"

@@ -6,7 +6,7 @@ from traceback import format_exception
 import pytest
 
 from tests.endpoint import served
-from tests.shell import call, photograph, refused
+from tests.shell import METHOD, call, photograph, refused
 
 pytest.importorskip("openai")
 
@@ -241,7 +241,20 @@ def test_the_key_appears_nowhere(capsys, checkpoint, tmp_path, monkeypatch):
 def test_an_edit_that_an_endpoint_fails_keeps_what_came_before(capsys, checkpoint, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     photograph(Path("cat.png"))
-    words = ("--source", "cat", "--target", "dog", "--sentences", "4", "--steps", "1", "--model", checkpoint, "-q")
+    words = (
+        "--source",
+        "cat",
+        "--target",
+        "dog",
+        *METHOD,
+        "--sentences",
+        "4",
+        "--steps",
+        "1",
+        "--model",
+        checkpoint,
+        "-q",
+    )
     with served("well", "well", "wrong_key") as server:
         found = Endpoint(server.url)("cat", 4)
         failed = call(capsys, "edit", "cat.png", *words, "--sentences-from", server.url, "-o", "out/dog.png")

@@ -123,6 +123,17 @@ def test_a_tiny_finder_learns_to_frame_and_to_see_that_there_is_nothing(tmp_path
     assert agreement > 3 * finder.best(nothing)[1]
 
 
+def test_every_head_is_found_once_and_the_surest_first(monkeypatch):
+    """Of places that mean three frames, of which two lie in each other."""
+    meant = torch.tensor([[60.0, 60, 3.7]] * 9 + [[75.0, 60, 3.5]] * 5 + [[160.0, 50, 3.4]] * 7)
+    finder = Finder(FinderNetwork(*SHAPE), *SHAPE, threshold=3.0)
+    monkeypatch.setattr(Finder, "frames", lambda self, picture: (meant, torch.full((len(meant),), 0.9)))
+    first, second = finder.every(Image.new("RGB", (200, 120)))
+    assert overlap(first, (40, 40, 82, 82)) > 0.7 and overlap(second, (145, 35, 175, 65)) > 0.8
+    monkeypatch.setattr(Finder, "frames", lambda self, picture: (meant[:0], torch.zeros(0)))
+    assert finder.every(Image.new("RGB", (200, 120))) == []
+
+
 def test_what_is_saved_is_read_again(tmp_path):
     torch.manual_seed(0)
     network = FinderNetwork(*SHAPE).eval()

@@ -12,7 +12,7 @@ from tokenizers.pre_tokenizers import WhitespaceSplit
 from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
 
-from tests.shell import call, photograph, refused
+from tests.shell import FEW, METHOD, call, photograph, refused
 from tests.speaking import language_model, word_tokenizer
 from zeroshift.asked.edits import EditSpec
 from zeroshift.backbones.checkpoint import find_clip
@@ -355,7 +355,7 @@ def test_an_edit_along_generated_directions(capsys, checkpoint, tmp_path, monkey
     Path("lines.txt").write_text("a cat\nthe cat sleeps\na dog\na sofa in a room\n", encoding="utf-8")
     language_model(tmp_path / "lm", causal=True)
     for generator in ("lines.txt", "lm"):
-        few = ("--steps", "2", "--sentences", "3", "--model", checkpoint, "--threads", "1", "-o", f"out-{generator}")
+        few = (*FEW[:4], "--sentences", "3", "--model", checkpoint, "--threads", "1", "-o", f"out-{generator}")
         words = ("--source", "cat", "--target", "dog", "--target", "sofa")
         done = call(capsys, "edit", "one.png", "two.png", *words, *few, "--sentences-from", generator, "--json")
         assert done.code == 0, done.err
@@ -368,7 +368,7 @@ def test_an_edit_along_generated_directions(capsys, checkpoint, tmp_path, monkey
             assert made.sha256 == row["recipe"]["direction_sha256"] and made.provenance["target"] == row["target"]
         again = call(capsys, "redo", rows[0]["path"], "--model", checkpoint, "-o", f"again-{generator}.png")
         assert "the same bytes" in again.out
-    both = call(capsys, "edit", "one.png", *words, "--words", "swap", "--sentences-from", "lines.txt")
+    both = call(capsys, "edit", "one.png", *words, *METHOD, "--words", "swap", "--sentences-from", "lines.txt")
     refused(both, 2, "--sentences-from is for an edit direction made of sentences, and this edit has none")
     both = call(capsys, "edit", "one.png", *words[:4], "--direction", "d.safetensors", "--sentences-from", "lines.txt")
     refused(both, 2, "--sentences-from and --direction both say where the edit leads")
@@ -378,7 +378,19 @@ def test_an_edit_that_no_line_serves_keeps_what_was_returned(capsys, checkpoint,
     monkeypatch.chdir(tmp_path)
     photograph(Path("one.png"))
     language_model(tmp_path / "lm", causal=False)
-    few = ("--steps", "1", "--sentences", "3", "--model", checkpoint, "--sentences-from", "lm", "-o", "out/owl.png")
+    few = (
+        *METHOD,
+        "--steps",
+        "1",
+        "--sentences",
+        "3",
+        "--model",
+        checkpoint,
+        "--sentences-from",
+        "lm",
+        "-o",
+        "out/owl.png",
+    )
     folder = Path("out/directions")
     for number in ("", "-2"):
         failed = call(capsys, "edit", "one.png", "--source", "cat", "--target", "owl", *few, "-q")
@@ -411,7 +423,18 @@ def test_far_fewer_sentences_than_asked_for_are_a_doubt(capsys, checkpoint, tmp_
     make = ("direction", "make", "--source", "cat", "--target", "dog", "--model", checkpoint, "--count", "10")
     done = call(capsys, *make, "-o", "d.safetensors")
     assert done.code == 0 and 'Of 10 sentences asked for about "cat", 4 can be used' in done.err
-    along = ("--source", "cat", "--target", "dog", "--direction", "d.safetensors", "--model", checkpoint, "--strict")
+    along = (
+        "--source",
+        "cat",
+        "--target",
+        "dog",
+        "--direction",
+        "d.safetensors",
+        "--model",
+        checkpoint,
+        *METHOD,
+        "--strict",
+    )
     refused(call(capsys, "edit", "one.png", *along, "--steps", "1"), 2, "Of 10 sentences")
     refused(call(capsys, *make, "--strict", "-o", "e.safetensors"), 2, "Of 10 sentences")
     assert not Path("e.safetensors").exists()

@@ -32,7 +32,7 @@ def passes(tiny, run) -> tuple[int, list[bytes]]:
 
 @pytest.mark.parametrize("further", [{"target": "fox"}, {"options": {**FEW, "guidance_scale": 3.0}}, {}])
 def test_a_further_edit_inverts_nothing_and_is_the_same(editor, tiny, further):
-    store, spec = InversionMemory(), EditSpec(target="dog", source="cat", options=FEW)
+    store, spec = InversionMemory(), EditSpec(target="dog", source="cat", method="pix2pix-zero", options=FEW)
     other = spec.model_copy(update=further) if further else spread(spec, [0.5])[0]
     photos = [picture(0), picture(1)]
 
@@ -49,7 +49,7 @@ def test_a_further_edit_inverts_nothing_and_is_the_same(editor, tiny, further):
 
 def test_edit_and_stream_share_kept_inversions(editor):
     store, photos = InversionMemory(), [picture(0), picture(1)]
-    spec = EditSpec(target="dog", source="cat", options=FEW, region="25%,25%,50%,50%")
+    spec = EditSpec(target="dog", source="cat", method="pix2pix-zero", options=FEW, region="25%,25%,50%,50%")
     once = editor.edit(photos, spec, inversions=store)
     assert len(store) == 1
     again = editor.edit(photos, spec, inversions=store)
@@ -73,7 +73,7 @@ def test_everything_that_an_inversion_depends_on_is_in_its_key(tiny):
     def key(request=REQUEST, photos=(0,), seeds=(0,), fit="pad", where=None):
         return inversion_key(tiny, framed(tiny, map(picture, photos), fit, where), request, seeds=seeds)
 
-    spec = EditSpec(target="dog", source="cat", options=FEW)
+    spec = EditSpec(target="dog", source="cat", method="pix2pix-zero", options=FEW)
     maps = {**FEW, "control": {"maps_from": "inversion"}}
     others = [
         key(photos=(1,)),

@@ -194,13 +194,13 @@ def doubting(checkpoint, tmp_path, monkeypatch):
 
 def test_an_edit_of_what_nobody_knows_asks_for_the_source(capsys, doubting):
     done = call(capsys, "edit", "scene.png", "--target", "dog", "--model", doubting, "--method", "sdedit", "--quiet")
-    refused(done, 1, "not sure what the picture shows", "--source", "(cat ")
+    refused(done, 1, "The model sees no cat or dog in the picture. Say with --source")
     done = call(capsys, "invert", "scene.png", "-o", "i.safetensors", "--model", doubting, "--quiet")
-    refused(done, 1, "not sure what the picture shows", "--source")
+    refused(done, 1, "sees no cat or dog", "--source")
     words = ("--source", "house", "--target", "dog", "--steps", "2", "--method", "sdedit")
     assert call(capsys, "edit", "scene.png", *words, "--model", doubting).code == 0
     editor = load(doubting)
-    with pytest.raises(ValueError, match="not sure"):
+    with pytest.raises(ValueError, match="sees no cat or dog"):
         editor.caption("scene.png")
     assert not editor.see("scene.png").sure
 
@@ -211,7 +211,7 @@ def test_an_edit_of_the_whole_picture_needs_to_know_nothing_of_what_is_in_it(cap
     words = ("--target", "dog", "--target", style, "--method", "sdedit", "--steps", "2", "--model", doubting)
     done = call(capsys, "edit", "scene.png", *words, "--keep-going", "--sheet", "sheet.png")
     assert done.code == 1 and done.err.endswith("zeroshift: error: 1 of 2 edits was left out; the others are done.\n")
-    assert "left out: scene.png to dog: The model is not sure" in done.err
+    assert "left out: scene.png to dog: The model sees no cat or dog" in done.err
     recipe = read_recipe(f"out/scene-{style}-sdedit-0.png")
     assert (recipe["source_prompt"], recipe["target_prompt"]) == (caption, prompt) and "sheet.png" in done.err
 
@@ -232,6 +232,8 @@ def test_of_a_dog_among_cats_only_the_edit_to_a_dog_is_left_out(capsys, checkpoi
 
 def test_caption_prints_probabilities_and_doubt(capsys, doubting):
     done = call(capsys, "caption", "scene.png", "--model", doubting)
-    assert done.code == 0 and done.out.startswith("scene.png: not sure; the best guess is ") and "(cat " in done.out
+    assert (
+        done.code == 0 and done.out.startswith("scene.png: no cat or dog; the best guess is ") and "(cat " in done.out
+    )
     told = json.loads(call(capsys, "caption", "scene.png", "--model", doubting, "--json").out)
     assert told["sure"] is False and set(told["probabilities"]) == {"cat", "dog"} and told["caption"]

@@ -157,7 +157,7 @@ def test_what_latents_with_a_graph_were_made_by_stays():
 
 def test_auto_saves_where_one_picture_has_no_room(low, monkeypatch):
     backbone = replace(tiny_backbone(torch.float32), saving=Saving("auto"))
-    editor, spec = Editor(backbone, {}), EditSpec(target="dog", source="cat", options=FEW)
+    editor, spec = Editor(backbone, {}), EditSpec(target="dog", source="cat", method="pix2pix-zero", options=FEW)
     assert editor.edit(photos(1)[0], spec) and not backbone.saving.on
     monkeypatch.setattr(rooms, "free_bytes", lambda device: 1000)
     monkeypatch.setattr(batching, "need", lambda *_: 701)  # seven tenths of what is free may be taken
@@ -168,7 +168,7 @@ def test_auto_saves_where_one_picture_has_no_room(low, monkeypatch):
 
 def test_auto_saves_where_memory_runs_out_for_one_picture():
     backbone = replace(tiny_backbone(torch.float32), saving=Saving("auto"))
-    editor, spec = Editor(backbone, {}), EditSpec(target="dog", source="cat", options=FEW)
+    editor, spec = Editor(backbone, {}), EditSpec(target="dog", source="cat", method="pix2pix-zero", options=FEW)
     with memory_for(backbone, 1) as decoded, pytest.warns(Doubt) as told:
         results = editor.edit(photos(2), spec, batch=2)
     assert len(results) == 2 and decoded == [2, 1, 1] and len(told) == 1  # halves are enough
@@ -204,7 +204,7 @@ def test_tiles_are_written_into_recipes(monkeypatch):
     monkeypatch.setattr(savings, "TILE", 16)
     monkeypatch.setattr(latent, "TILE", 16)
     tiled = Editor(replace(tiny_backbone(torch.float32), saving=Saving("low")), {})
-    spec = EditSpec(target="dog", source="cat", options=FEW)
+    spec = EditSpec(target="dog", source="cat", method="pix2pix-zero", options=FEW)
     result, whole = tiled.edit(photos(1)[0], spec), Editor(tiny_backbone(torch.float32), {}).edit(photos(1)[0], spec)
     assert result.recipe["tile"] == 16 and "tile" not in whole.recipe
     assert (

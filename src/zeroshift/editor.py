@@ -90,7 +90,7 @@ class Editor(Model):
             direction: an edit direction, or the file of a saved one, to use instead of one made from the words.
             method: the name of one, with this model's presets; or one built from its class, which is taken as it is,
                 with the paper's values where none are given (``self.method(name, options)`` puts presets beneath
-                them). Default pix2pix-zero.
+                them). Default plug-and-play.
             seed: seed of everything random.
             seeds: a seed for each picture of a list, in place of ``seed``.
             fit: how the picture meets the model's frame.

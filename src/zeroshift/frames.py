@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from PIL import Image
@@ -18,7 +18,7 @@ Told: TypeAlias = Literal["auto", "none"]
 """auto: where the subject is; none: all of the picture, as its fit frames it"""
 ROOM = 1.3
 """side of the square around a mask, of the mask's longer side"""
-ALIKE = 0.75
+ALIKE = 0.9
 """overlap of two squares, of their union, from which on a found one is no better than the middle one"""
 WHOLE = 2
 """how many times a small model's size a whole picture's frame is: at its own size nothing in it can be recognised"""
@@ -33,6 +33,14 @@ class SubjectFinder(Protocol):
 
     def find(self, picture: Image.Image) -> Box | None:
         """The part of an 8-bit picture, in its pixels, that a model should see of it; None where nothing is found."""
+
+
+@runtime_checkable
+class FindsAll(SubjectFinder, Protocol):
+    """A finder that tells of several subjects."""
+
+    def every(self, picture: Image.Image) -> list[Box]:
+        """The part around each subject, the surest first: that of ``find``, if there is one."""
 
 
 @dataclass(frozen=True)
@@ -154,12 +162,14 @@ def found(finder: SubjectFinder, picture: Image.Image, fit: Fit, usual: Fit, siz
     """
     if framed_before(picture, size):
         return Choice(usual)
-    box = finder.find(picture)
-    if box is None:
+    boxes = finder.every(picture) if isinstance(finder, FindsAll) else [box for box in [finder.find(picture)] if box]
+    if not boxes:
         return Choice(usual, said=f"the middle, since no {finder.subject} was found")
+    box, *others = boxes
+    more = f", and leaves another one at {Region.of(others[0])}" if others else ""
     if overlap(box, middle(picture.size)) >= ALIKE:
-        return Choice(usual, said=f"the middle, where the {finder.subject} is")
-    return Choice(fit, box, f"the {finder.subject} at {Region.of(box)}")
+        return Choice(usual, said=f"the middle, where the {finder.subject} is{more}")
+    return Choice(fit, box, f"the {finder.subject} at {Region.of(box)}{more}")
 
 
 def overlap(a: Box, b: Box) -> float:

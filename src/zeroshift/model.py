@@ -10,7 +10,7 @@ from zeroshift.frames import Frames, SubjectFinder
 from zeroshift.generators.making import GeneratedDirections
 from zeroshift.image import Fit
 from zeroshift.masks.locating import Segmenter
-from zeroshift.methods import Method
+from zeroshift.methods import USUAL, Method
 from zeroshift.methods.idle import check_idle
 from zeroshift.presets import Options, build_method, faster, recommended
 from zeroshift.words import KnownWords, about_unknown, doubts_of_words, offered, unknown_words
@@ -80,7 +80,7 @@ class Model:
 
     def method(
         self,
-        name: str = "pix2pix-zero",
+        name: str = USUAL,
         options: Options | None = None,
         paper: bool = False,
         fast: bool = False,

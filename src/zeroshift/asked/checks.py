@@ -97,7 +97,10 @@ def check_directed(options: Options, method: Method) -> None:
     """
     conditioning = method.conditioning
     if "sentences" not in fields_of(type(conditioning)):
-        sentence = f"`direction` means nothing to `conditioning` {conditioning.kind}; leave one of them out."
+        sentence = (
+            f"`direction` means nothing to `conditioning` {conditioning.kind}; take a `method` with one, such as "
+            "pix2pix-zero, or leave it out."
+        )
         raise OptionError(sentence, ("direction",))
     if made := [name for name in ("words", "sentences") if name in chosen(method, options, "conditioning")]:
         idle = " and ".join(f"`{name}`" for name in made)

@@ -23,6 +23,9 @@ class Seen:
     scene: str = ""
     """the caption without the thing that it is about, as in "a photo": all that is sure where the rest is not"""
 
+    unseen: str = ""
+    """what was looked for and is not to be seen at all, as in "cat or dog"; empty where that cannot be said"""
+
     @property
     def guess(self) -> str:
         """Caption and probabilities, as in "a photo of a cat (cat 0.90, dog 0.10)"."""

@@ -62,4 +62,5 @@ def caption(
 
 def spoken(seen: Seen) -> str:
     """A caption with its probabilities, or that there is none to rely on."""
-    return seen.guess if seen.sure else f"not sure; the best guess is {seen.guess}"
+    doubt = f"no {seen.unseen}" if seen.unseen else "not sure"
+    return seen.guess if seen.sure else f"{doubt}; the best guess is {seen.guess}"

@@ -24,7 +24,7 @@ EXAMPLES = {
     "cache": "cache list",
     "generate": 'generate "a photo of a cat"',
     "keep": "keep cat.jpg edited.png -o kept.png",
-    "redo": "redo out/cat-dog-pix2pix-zero-0.png",
+    "redo": "redo out/cat-dog-plug-and-play-0.png",
     "convert": "convert model.ckpt model",
     "cost": "cost --method pix2pix-zero --steps 50",
     "train": "train pictures",

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zeroshift.captioning import Seen
 from zeroshift.cli.shared import Loudness
 from zeroshift.cli.streams import called
 from zeroshift.cli.wrong import as_flags
@@ -44,8 +45,9 @@ def remarks_on(frame: "FramedPhoto") -> Iterator[str]:
     elif frame.region is not None:
         yield f"edits the part at {Region.of(frame.region)}"
     if frame.caption is not None:
-        sure = frame.seen is None or frame.seen.sure
-        yield f"sees {frame.caption}" if sure else f"sees no animal for sure, perhaps {frame.caption}"
+        seen = Seen(frame.caption) if frame.seen is None else frame.seen
+        doubt = f"no {seen.unseen}" if seen.unseen else f"no animal for sure, perhaps {frame.caption}"
+        yield f"sees {frame.caption if seen.sure else doubt}"
 
 
 def say(line: str, loud: Loudness) -> None:

@@ -121,7 +121,10 @@ class SentenceFlags:
         for spec in specs:
             made = build_method(spec.method, spec.options).conditioning
             if getattr(made, "words", None) != "sentences":
-                raise Wrong(f"{said} is for an edit direction made of sentences, and this edit has none; leave it out.")
+                raise Wrong(
+                    f"{said} is for an edit direction made of sentences, and this edit has none; add one that has, "
+                    "such as --method pix2pix-zero, or leave it out."
+                )
         return self.generator(model)
 
 

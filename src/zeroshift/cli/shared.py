@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 MODEL = Group("Model", sort_key=20)
 OUTPUT = Group("Output", sort_key=30)
 Seed: TypeAlias = Annotated[
-    int, Parameter(help="seed of everything random", metavar="N", validator=Number(gte=0, lt=2**63))
+    int,
+    Parameter(
+        help="seed of all that is random; next to nothing is, where a photograph is inverted",
+        metavar="N",
+        validator=Number(gte=0, lt=2**63),
+    ),
 ]
 Output: TypeAlias = Annotated[
     Path | None,
@@ -53,7 +58,7 @@ Loras: TypeAlias = Annotated[
 ]
 Cache: TypeAlias = Path | Literal[False] | None
 """folder of encoded sentences; None is the user's, False none"""
-SHIPPED_METHOD = "pix2pix-zero"
+SHIPPED_METHOD = "plug-and-play"
 REMARK = (
     "A model may recommend other values than these, which are the paper's; see --paper-defaults. "
     "With another KIND, --help lists the options of that."

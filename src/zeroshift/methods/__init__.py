@@ -21,7 +21,7 @@ METHODS: tuple[type[Method], ...] = (
     StyleDiffusion,
 )
 
-USUAL = Pix2PixZero.name
+USUAL = PlugAndPlay.name
 """what edits unless somebody says otherwise"""
 SECOND = SDEdit.name
 """what is tried where the target cannot be seen in what the usual one made: it keeps least of the structure"""

@@ -106,7 +106,8 @@ class HeadsCaptioner:
 
     def _seen(self, scene: Scene, second: float, shown: bool) -> Seen:
         first, other = self.classifier.classes
-        return Seen(scene.caption, {first: 1 - second, other: second}, shown and self._decided(second), scene.empty)
+        likely, sure = {first: 1 - second, other: second}, shown and self._decided(second)
+        return Seen(scene.caption, likely, sure, scene.empty, "" if shown else f"{first} or {other}")
 
     def _decided(self, second: float) -> bool:
         """Whether the second class's probability lies far enough from the decision."""

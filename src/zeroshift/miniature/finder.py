@@ -35,6 +35,9 @@ MOST = 600
 SPREAD = 0.25
 """how far apart two frames, in their sides and in the logarithm of these, agree by exp(-1/2)"""
 
+BESIDE = 0.75
+"""how far the middle of another head is from that of one, in sides of its frame: what is nearer means the same one"""
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -53,7 +56,26 @@ class Finder:
 
     def best(self, picture: Image.Image) -> tuple[Box, float]:
         """The square that most places mean, in pixels, and how far they agree: the sum of their squared qualities."""
-        frames, qualities = self.frames(picture)
+        return self._best(picture, *self.frames(picture))
+
+    def every(self, picture: Image.Image) -> list[Box]:
+        """The squares around all heads, the surest first: each is what most places mean that are apart from others."""
+        (frames, qualities), found = self.frames(picture), list[Box]()
+        while len(frames):
+            box, agreement = self._best(picture, frames, qualities)
+            if agreement < self.threshold:
+                break
+            found.append(box)
+            left, top, right, bottom = box
+            apart = torch.maximum((frames[:, 0] - (left + right) / 2).abs(), (frames[:, 1] - (top + bottom) / 2).abs())
+            free = apart > BESIDE * (right - left)
+            if free.all():  # places that mean a frame far from their own
+                break
+            frames, qualities = frames[free], qualities[free]
+        return found
+
+    def _best(self, picture: Image.Image, frames: Tensor, qualities: Tensor) -> tuple[Box, float]:
+        """The square that most places mean of those whose ``frames`` (N, 3) and ``qualities`` (N,) are given."""
         if not len(frames):
             return square((picture.width / 2, picture.height / 2), min(picture.size), picture.size), 0.0
         apart = frames[:, None] - frames[None, :]  # (N, N, 3)
@@ -106,8 +128,15 @@ class HeadFinder:
         Raises:
             ValueError: a file of the finder is missing or damaged.
         """
-        box, agreement = self.finder.best(picture)
-        return box if agreement >= self.finder.threshold else None
+        return next(iter(self.every(picture)), None)
+
+    def every(self, picture: Image.Image) -> list[Box]:
+        """The squares around all heads that are found, in pixels, the surest first.
+
+        Raises:
+            ValueError: a file of the finder is missing or damaged.
+        """
+        return self.finder.every(picture)
 
 
 def reduced(picture: Image.Image, scale: float) -> tuple[Tensor, tuple[float, float]]:

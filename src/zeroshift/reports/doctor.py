@@ -29,7 +29,7 @@ from zeroshift.cost.flops import forward_flops
 from zeroshift.memory.free import free_bytes
 from zeroshift.memory.need import need
 from zeroshift.memory.room import pictures_within
-from zeroshift.methods import METHODS, Method
+from zeroshift.methods import METHODS, USUAL, Method
 from zeroshift.presets import build_method, presets_of
 from zeroshift.running.grouping import BATCH
 
@@ -127,7 +127,7 @@ def examine(
     device: Device = "auto",
     precision: Precision = "auto",
     methods: Sequence[str] = ALL,
-    method: str = "pix2pix-zero",
+    method: str = USUAL,
 ) -> Checkup:
     """Find out what this machine and a checkpoint can do together.
 

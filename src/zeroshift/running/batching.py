@@ -243,10 +243,10 @@ def check_sure(frame: FramedPhoto | None) -> None:
         ValueError: it is not.
     """
     if frame is not None and frame.seen is not None and not frame.seen.sure:
-        raise ValueError(
-            f"The model is not sure what the picture shows; its best guess is {frame.seen.guess}. Say with `source` "
-            "what it shows, or give the `region` that shows it."
-        )
+        seen = frame.seen
+        doubt = f"The model is not sure what the picture shows; its best guess is {seen.guess}."
+        said = f"The model sees no {seen.unseen} in the picture." if seen.unseen else doubt
+        raise ValueError(f"{said} Say with `source` what it shows, or give the `region` that shows it.")
 
 
 def asked_of(

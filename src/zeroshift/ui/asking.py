@@ -8,6 +8,7 @@ from zeroshift.asked.data import GivenMask
 from zeroshift.asked.edits import EditSpec
 from zeroshift.image import Photo
 from zeroshift.image.regions import Region
+from zeroshift.methods import USUAL
 from zeroshift.methods.idle import part_of
 from zeroshift.ui.desk import Desk, Fractions, Where
 
@@ -27,7 +28,7 @@ class Fields:
     target: str
     source: str = ""
     prompt: str = ""
-    method: str = "pix2pix-zero"
+    method: str = USUAL
     fast: bool = False
     seed: int = 0
     strength: float = 1.0

@@ -8,12 +8,12 @@ import gradio as gr
 
 from zeroshift import __version__
 from zeroshift.editor import Editor
+from zeroshift.methods import USUAL
 from zeroshift.ui import telling
 from zeroshift.ui.look import asset
 
 CHIPS = '<div class="zs-chips"></div>'
 CARDS = '<div class="zs-cards"></div>'
-USUAL = "pix2pix-zero"
 
 
 @dataclass(frozen=True, eq=False)
