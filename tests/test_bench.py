@@ -257,7 +257,9 @@ def test_entries_say_what_is_asked_for(small, tmp_path):
     plain, half = planned(["pix2pix-zero"], [1, 0.5])
     assert (plain.name, half.name, half.intensity) == ("pix2pix-zero", "pix2pix-zero@0.5", 0.5)
     assert half.spec(word, 3).options == {"conditioning": {"strength": 0.5}}
-    assert plain.spec(word, 3) == EditSpec(target="dog", source="cat", prompt="a photo of a cat", seed=3, region="none")
+    assert plain.spec(word, 3) == EditSpec(
+        target="dog", source="cat", method="pix2pix-zero", prompt="a photo of a cat", seed=3, region="none"
+    )
     assert plain.spec(style, 0).prompt is None and plain.spec(style, 0).source == "a photo of a cat"
     blend = Entry("p2p", "prompt-to-prompt", {"control": {"self_until": 0.6}}, blend=True)
     item = replace(style, blended=("cat", "sketch"))

@@ -412,7 +412,8 @@ def test_far_fewer_sentences_than_asked_for_are_a_doubt(capsys, checkpoint, tmp_
 
     editor = load(checkpoint, device="cpu", sentences=Terse())
     said = 'Of 10 sentences asked for about "dog", 4 can be used \\(1 without the word\\); take another generator'
-    asked_for = {"source": "cat", "target": "dog", "options": {"conditioning": {"sentences": 10}}}
+    asked_for = {"source": "cat", "target": "dog", "method": "pix2pix-zero"}
+    asked_for["options"] = {"conditioning": {"sentences": 10}}
     request = EditSpec(**asked_for).resolve(editor)
     assert re.search(said, " ".join(request.doubts))
     with pytest.raises(DoubtfulWords, match=said):

@@ -42,7 +42,12 @@ SPECS = [
     EditSpec(target="dog", source="cat"),
     EditSpec(target="-a dog's", source="cat", prompt="a cat, not 'mine'", seed=7, strict=False),
     EditSpec(target="dog", source="cat", method="sdedit", fast=True, options={"inversion": {"noise_strength": 0.5}}),
-    EditSpec(target="dog", source="cat", options={"conditioning": {"strength": 0.6, "normalise": True}}),
+    EditSpec(
+        target="dog",
+        source="cat",
+        method="pix2pix-zero",
+        options={"conditioning": {"strength": 0.6, "normalise": True}},
+    ),
     EditSpec(
         target="dog",
         source="cat",

@@ -128,10 +128,10 @@ def test_a_photograph_is_seen_and_edited_and_nothing_leaves_the_machine(page, le
     page.click("#edit")
     page.wait_for_selector(".zs-progress")
     done(page)
-    assert said(page, ".zs-done").startswith("dog · pix2pix-zero · seed 0 · ")
+    assert said(page, ".zs-done").startswith("dog · plug-and-play · seed 0 · ")
     file = downloaded(page, tmp_path)
     recipe = read_recipe(file)
-    assert (recipe["target"], recipe["method"], recipe["options"]["steps"]) == ("dog", "pix2pix-zero", 4)
+    assert (recipe["target"], recipe["method"], recipe["options"]["steps"]) == ("dog", "plug-and-play", 4)
     assert recipe["source_path"] == "cat.png" and recipe["drift"]["inside"]["changed"] > 0.5
     assert load_image(file).image.size == load_image(CAT).image.size
     elsewhere = [url for url in page.asked if not url.startswith(("http://127.0.0.1:", "data:", "blob:"))]
