@@ -18,7 +18,7 @@ Told: TypeAlias = Literal["auto", "none"]
 """auto: where the subject is; none: all of the picture, as its fit frames it"""
 ROOM = 1.3
 """side of the square around a mask, of the mask's longer side"""
-ALIKE = 0.9
+ALIKE = 0.75
 """overlap of two squares, of their union, from which on a found one is no better than the middle one"""
 WHOLE = 2
 """how many times a small model's size a whole picture's frame is: at its own size nothing in it can be recognised"""
