@@ -141,7 +141,7 @@ def test_several_targets_of_a_picture_and_of_a_list(editor):
         editor.edit(photos[0], "cat", target=[])
     along = direction_of_words(editor.backbone, "cat", "dog", 2)
     with pytest.raises(ValueError, match="leads to one target, and these are 2"):
-        editor.edit(photos[0], "cat", target=["dog", "fox"], direction=along)
+        editor.edit(photos[0], "cat", target=["dog", "fox"], method="pix2pix-zero", direction=along)
 
 
 def test_a_stream_has_every_step_once(editor):

@@ -370,7 +370,9 @@ def test_an_edit_along_generated_directions(capsys, checkpoint, tmp_path, monkey
         assert "the same bytes" in again.out
     both = call(capsys, "edit", "one.png", *words, *METHOD, "--words", "swap", "--sentences-from", "lines.txt")
     refused(both, 2, "--sentences-from is for an edit direction made of sentences, and this edit has none")
-    both = call(capsys, "edit", "one.png", *words[:4], "--direction", "d.safetensors", "--sentences-from", "lines.txt")
+    both = call(
+        capsys, "edit", "one.png", *words[:4], *METHOD, "--direction", "d.safetensors", "--sentences-from", "lines.txt"
+    )
     refused(both, 2, "--sentences-from and --direction both say where the edit leads")
 
 
@@ -445,12 +447,18 @@ def test_an_editor_with_sentences(checkpoint, tmp_path):
     file = tmp_path / "lines.txt"
     file.write_text("a cat\na dog\nthe dog\n", encoding="utf-8")
     editor = load(checkpoint, device="cpu", sentences=str(file))
-    request = EditSpec(source="cat", target="dog").resolve(editor)
+    request = EditSpec(source="cat", target="dog", method="pix2pix-zero").resolve(editor)
     made = make_direction(editor.backbone, ["a cat"], ["a dog", "the dog"], ("cat", "dog"), "files")
     assert request.task.direction.sha256 == made.sha256
-    assert EditSpec(source="cat", target="dog").resolve(editor).task.direction is request.task.direction
+    assert (
+        EditSpec(source="cat", target="dog", method="pix2pix-zero").resolve(editor).task.direction
+        is request.task.direction
+    )
     for options in ({"conditioning": {"words": "swap"}}, {"conditioning": {"kind": "prompts"}}):
-        assert EditSpec(source="cat", target="dog", options=options).resolve(editor).task.direction is None
-    whole = EditSpec(source="a photo of a cat", target="a photo of a dog")
+        assert (
+            EditSpec(source="cat", target="dog", method="pix2pix-zero", options=options).resolve(editor).task.direction
+            is None
+        )
+    whole = EditSpec(source="a photo of a cat", target="a photo of a dog", method="pix2pix-zero")
     request = whole.resolve(editor)
     assert request.task.direction is None and "these are whole prompts" in request.doubts[-1]

@@ -149,7 +149,7 @@ def large(seed: int) -> Photo:
     return Photo.of(picture(seed).image.resize((80, 80)))
 
 
-FEW = {"pix2pix-zero": {"steps": 2}, "sdedit": {"steps": 4}}
+FEW = {"plug-and-play": {"steps": 2}, "sdedit": {"steps": 4}}
 
 
 def trying(tiny, *clear: float) -> Editor:
@@ -157,7 +157,7 @@ def trying(tiny, *clear: float) -> Editor:
 
 
 @pytest.mark.parametrize(
-    ("clear", "method"), [((0.5,), "pix2pix-zero"), ((-2, 1), "sdedit"), ((-2, -1), "pix2pix-zero")]
+    ("clear", "method"), [((0.5,), "plug-and-play"), ((-2, 1), "sdedit"), ((-2, -1), "plug-and-play")]
 )
 def test_where_the_target_cannot_be_seen_another_method_is_tried(tiny, clear, method):
     editor, taken = trying(tiny, *clear), large(0)
@@ -172,7 +172,7 @@ def test_where_the_target_cannot_be_seen_another_method_is_tried(tiny, clear, me
 
 def test_of_a_batch_those_are_tried_again_that_need_it(tiny):
     results = trying(tiny, 1, -1, -1, 3, 2).edit([large(n) for n in range(3)], "cat", "dog")
-    assert [one.recipe["method"] for one in results] == ["pix2pix-zero", "sdedit", "sdedit"]
+    assert [one.recipe["method"] for one in results] == ["plug-and-play", "sdedit", "sdedit"]
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ class Editor(Model):
         specs = [spec_of(source, one, prompt, seed, fit, region, said, soft, detail) for one in targets]
         specs, method = by_method(specs, method)
         along, seeds = as_direction(direction), seeds_of(pictures, specs[0].seed if specs else seed, seeds)
-        check_targets(specs, directed=along is not None, vgg=None if self.vgg else False)
+        check_targets(specs, method, directed=along is not None, vgg=None if self.vgg else False)
         check_files(pictures)
         found: dict[tuple[int, int], Result] = {}
         for part in framed_alike(self, specs):
@@ -159,7 +159,7 @@ class Editor(Model):
         said, given = told(mask)
         spec, along = spec_of(source, target, prompt, seed, fit, region, said, soft, detail), as_direction(direction)
         (spec,), method = by_method([spec], method)
-        spec.check(directed=along is not None, vgg=None if self.vgg else False)
+        check_targets([spec], method, directed=along is not None, vgg=None if self.vgg else False)
         (group,) = groups(self, look_at(self, [image], spec, mask=given), [spec], direction=along, method=method)
         return run_group(self, group, inversions=inversions)
 

@@ -55,8 +55,8 @@ def by_method(specs: list[EditSpec], method: Method | str | None) -> tuple[list[
     return specs, method
 
 
-def check_targets(specs: Sequence[EditSpec], *, directed: bool, vgg: bool | None) -> None:
-    """Refuse edits that make no sense, alone or together, before the work.
+def check_targets(specs: Sequence[EditSpec], method: Method | None = None, *, directed: bool, vgg: bool | None) -> None:
+    """Refuse edits that make no sense, alone or together, before the work; ``method`` takes the place of theirs.
 
     Raises:
         OptionError: one does not.
@@ -65,7 +65,7 @@ def check_targets(specs: Sequence[EditSpec], *, directed: bool, vgg: bool | None
     if not specs:
         raise ValueError("There is nothing to do; give at least one target.")
     for spec in specs:
-        spec.check(directed=directed, vgg=vgg)
+        spec.check(directed=directed, vgg=vgg, by=method)
     check_together(specs, directed=directed)
 
 

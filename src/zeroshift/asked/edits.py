@@ -48,6 +48,8 @@ WHOLE_PROMPTS = (
     "the words that differ as source and target, and the sentence as `prompt`."
 )
 """what is said where sentences were asked for and play no part"""
+NO_DIRECTION = "Sentences are for a method that goes along an edit direction, such as pix2pix-zero; this one has none."
+"""the same of a method that goes along no direction"""
 NOT_THERE = "The edit direction {} is not there; pass it beside what is asked for."
 
 
@@ -106,7 +108,13 @@ class EditSpec(Data):
             raise option_error("an edit", cls, error) from error
 
     def check(
-        self, *, photograph: bool = True, inverted: bool = True, directed: bool = False, vgg: bool | None = None
+        self,
+        *,
+        photograph: bool = True,
+        inverted: bool = True,
+        directed: bool = False,
+        vgg: bool | None = None,
+        by: Method | None = None,
     ) -> None:
         """Refuse all that can be refused before a model is loaded.
 
@@ -115,6 +123,7 @@ class EditSpec(Data):
             inverted: whether the photograph is inverted in this run; False where it comes with a saved inversion.
             directed: whether an edit direction is passed beside this.
             vgg: whether there are VGG16's weights for this edit; None where that is not known yet.
+            by: a method that takes the place of the named one and its options.
 
         Raises:
             OptionError: a word, an option or a value makes no sense, or an option would do nothing; paths begin at
@@ -135,7 +144,7 @@ class EditSpec(Data):
                 check_vgg(method, vgg)
         check_run(self, method, photograph, inverted)
         if directed or self.direction is not None:
-            check_directed(self.options, method)
+            check_directed({} if by else self.options, by or method)
         if isinstance(self.direction, SavedDirection) and not directed:
             raise OptionError(NOT_THERE.format(self.direction.sha256[:12]), ("direction",))
         if self.source is not None:  # a part that speaks of words looks whether they stand in the prompts
@@ -256,6 +265,8 @@ class EditSpec(Data):
             doubts = (*doubts, *doubts_of_direction(along, editor.backbone, task.source, task.target))
         elif editor.directions is not None and task.words is None and "sentences" in fields_of(type(by.conditioning)):
             doubts = (*doubts, WHOLE_PROMPTS)
+        elif editor.directions is not None and "sentences" not in fields_of(type(by.conditioning)):
+            doubts = (*doubts, NO_DIRECTION)
         if doubts and self.strict:
             raise DoubtfulWords(" ".join(doubts))
         return replace(request, doubts=doubts, unknown=editor.unknown(request.texts, seen))
