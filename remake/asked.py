@@ -13,13 +13,15 @@ from zeroshift.cli.main import app_for
 
 
 def asked(words: str) -> EditSpec:
-    """Read the words that follow ``zeroshift edit PHOTOGRAPH``.
+    """Read the words that follow ``zeroshift edit PHOTOGRAPH``; those that name no method are of pix2pix-zero.
 
     Raises:
         CycloptsError: an option does not exist, or --target is missing.
         ValueError: --source is missing, or a word, an option or a value makes no sense.
     """
     tokens = ["photograph.png", *shlex.split(words)]
+    if not any(token.startswith("--method") for token in tokens):
+        tokens += ["--method", "pix2pix-zero"]
     _, flags = edit.flags_for(tokens)
     app = edit.command(tokens)
     _, bound, _ = app.parse_args(tokens, exit_on_error=False, print_error=False)

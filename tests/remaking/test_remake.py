@@ -33,7 +33,7 @@ def pixels(image: Image.Image) -> np.ndarray:
 
 
 def test_words_are_what_the_command_line_makes_of_them(place, capsys, tmp_path):
-    words = f"{EDIT} --lambda-xa 0.02 --inversion direct --extras sampling-noise --eta 0.3"
+    words = f"{EDIT} --method pix2pix-zero --lambda-xa 0.02 --inversion direct --extras sampling-noise --eta 0.3"
     cat, out = place.root / "examples/cat.png", tmp_path / "edited.png"
     done = call(capsys, "edit", cat, *words.split(), "--model", place.model, "--threads", "1", "-o", out)
     assert done.code == 0, done.err
