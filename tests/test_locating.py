@@ -47,7 +47,7 @@ def in_plain_loops(backbone, x0: torch.Tensor, seed: int) -> torch.Tensor:
     seeds = scaled(attention) * (0.7 + 0.3 * scaled(difference))
     found = F.interpolate(seeds[None, None], size=(side, side), mode="area")
     spread = (alike / alike.sum(1, keepdim=True) @ found.flatten()).reshape(1, 1, side, side)
-    return torch.where(scaled(attention) >= 0.4, 1.0, scaled(F.interpolate(spread, size=(8, 8), mode="bilinear")))
+    return torch.where(scaled(attention) >= 0.35, 1.0, scaled(F.interpolate(spread, size=(8, 8), mode="bilinear")))
 
 
 def test_the_map_is_that_of_plain_loops_and_of_each_picture_alone(tiny):

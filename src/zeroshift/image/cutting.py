@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from zeroshift.image.registration import Floats, Mask
 
-INSIDE, SURELY, HARDLY = 0.45, 0.75, 0.15
+INSIDE, SURELY, HARDLY = 0.4, 0.75, 0.12
 """how sure a place is from which on it counts as inside at first, as inside for good, and below which as outside"""
 _ROUNDS = 2
 

@@ -31,7 +31,7 @@ DRAWS = 2
 """noises at each level"""
 _GRID = 10  # steps of the schedule that levels are taken from
 _SAY = 0.3  # of the difference of predictions: how much less a place counts where there is none
-_LOOKED_AT = 0.4  # of the word's attention: from there on a place is edited, also where its colours are others
+_LOOKED_AT = 0.35  # of the word's attention: from there on a place is edited, also where its colours are others
 _MOST = 1024  # places of a self-attention map: a finer one takes too much memory
 _TAIL = 0.05  # of a map's values at either end have no say in its scale
 
