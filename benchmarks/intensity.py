@@ -4,7 +4,9 @@ PICTURES is a folder of photographs of SOURCE; both are animals that the ImageNe
 cheetah). Prints of every method, for every strength, how probable TARGET is where it is that or SOURCE, and how far the
 edit is from the photograph, root mean square; and how strength and each of the two go together: Spearman's rank
 correlation, the mean over pictures that change at all, and that of the means over all pictures; and the same of
-probabilities to a percent, as finer differences of a network that is sure say nothing. Needs zeroshift[eval].
+probabilities to a percent, as finer differences of a network that is sure say nothing. The mask is that of the
+photograph (``auto``) unless another is asked for: one that grows with the result has a course of its own. Needs
+zeroshift[eval].
 """
 
 import math
@@ -65,14 +67,16 @@ def line(name: str, table: NDArray[np.float64]) -> str:
 
 def main(words: Sequence[str] | None = None) -> None:
     """Print the table of a folder."""
-    given = by_methods("intensity").parse_args(words)
+    asked = by_methods("intensity")
+    asked.add_argument("--mask", choices=("auto", "grown", "none"), default="auto")
+    given = asked.parse_args(words)
     editor, judge = zeroshift.load(given.model), open_judge()
     pictures = sorted(given.pictures.iterdir())
     print(f"{len(pictures)} pictures, {given.source} to {given.target}, strengths {', '.join(map(str, STRENGTHS))}")
     print("| method | probability | distance | rank correlation, probability | to a percent | and distance |")
     print("|---|---|---|---|---|---|")
     for name in given.methods:
-        spec = EditSpec(source=given.source, target=given.target, method=name)
+        spec = EditSpec(source=given.source, target=given.target, method=name, mask=given.mask)
         print(line(name, figures(judge, edited(editor, pictures, spec), given.source, given.target)), flush=True)
 
 

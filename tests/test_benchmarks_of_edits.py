@@ -1,10 +1,10 @@
-"""The tables of ``benchmarks.fast``, ``intensity`` and ``masked``: every row has its header's columns, and numbers."""
+"""The tables of the benchmarks of edits: every row has its header's columns, and numbers."""
 
 import re
 
 import numpy as np
 import pytest
-from benchmarks import fast, intensity, masked
+from benchmarks import detail, fast, intensity, masked
 from PIL import Image
 
 METHODS = ("--methods", "sdedit", "ddim")
@@ -43,3 +43,13 @@ def test_what_lies_outside_of_the_mask_is_told(capsys, checkpoint, pictures):
     said = capsys.readouterr().out
     assert "2 pictures, cat to dog, sdedit" in said and "largest change outside of the mask 0" in said
     assert re.search(r"subject covered [\d.]+%, background kept [\d.]+%", said)
+
+
+@pytest.mark.slow
+def test_detail_brings_the_background_nearer(capsys, checkpoint, pictures):
+    asked = (str(pictures), "cat", "dog", str(pictures.parent / "masks"), "--model", str(checkpoint))
+    detail.main([*asked, "--method", "sdedit"])
+    header, line, *rows = capsys.readouterr().out.splitlines()[1:]
+    assert {text.count("|") for text in (header, line, *rows)} == {header.count("|")}
+    near = [float(row.split("|")[2].split(",")[0]) for row in rows]
+    assert len(near) == 3 and near == sorted(near)
