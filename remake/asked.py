@@ -12,8 +12,8 @@ from zeroshift.cli.flags import nested
 from zeroshift.cli.main import app_for
 
 
-def asked(words: str) -> EditSpec:
-    """Read the words that follow ``zeroshift edit PHOTOGRAPH``; those that name no method are of pix2pix-zero.
+def asked(words: str, usual: str = "pix2pix-zero") -> EditSpec:
+    """Read the words that follow ``zeroshift edit PHOTOGRAPH``; those that name no method are of the ``usual`` one.
 
     Raises:
         CycloptsError: an option does not exist, or --target is missing.
@@ -21,7 +21,7 @@ def asked(words: str) -> EditSpec:
     """
     tokens = ["photograph.png", *shlex.split(words)]
     if not any(token.startswith("--method") for token in tokens):
-        tokens += ["--method", "pix2pix-zero"]
+        tokens += ["--method", usual]
     _, flags = edit.flags_for(tokens)
     app = edit.command(tokens)
     _, bound, _ = app.parse_args(tokens, exit_on_error=False, print_error=False)

@@ -77,7 +77,7 @@ def test_command_line_refuses_them_before_any_work(capsys, tmp_path, verb):
         "invert": ("nowhere.png", "--source", "cat", "-o", tmp_path / "x.safetensors"),
         "cost": (),
     }
-    done = call(capsys, verb, *words[verb], "--grid", "official", "--steps", "2")
+    done = call(capsys, verb, *words[verb], "--method", "pix2pix-zero", "--grid", "official", "--steps", "2")
     assert (done.code, done.out, len(done.err.splitlines())) == (2, "", 1)
     assert "The official grid drops the first and the last step" in done.err and not list(tmp_path.iterdir())
 

@@ -21,7 +21,7 @@ from zeroshift.distillation.editing import StudentSpec
 from zeroshift.editor import Editor
 from zeroshift.image import ImageError, load_image
 from zeroshift.inversions import InversionMemory
-from zeroshift.methods import METHODS
+from zeroshift.methods import METHODS, USUAL
 from zeroshift.miniature import reading
 from zeroshift.options.fields import fields_of
 from zeroshift.options.parts import parts_of
@@ -68,7 +68,7 @@ SPECS = [
 def test_a_copied_command_line_is_read_as_the_same_edit(spec):
     words = shlex.split(command_line(spec, "my cat.png"))
     assert words[:3] == ["zeroshift", "edit", "my cat.png"]
-    assert asked(shlex.join(words[3:])) == spec
+    assert asked(shlex.join(words[3:]), USUAL) == spec
 
 
 def test_what_no_flag_can_say_is_refused():
