@@ -17,7 +17,9 @@ def test_a_photograph_and_a_target_are_all_that_is_typed(capsys, checkpoint, tmp
     taught_blip(Path("blip"), Image.open(picture), "a cat on the sofa")
     language_model(Path("lm"), causal=False)
     edit = ("edit", picture, "--target", "dog", "--captioner", "blip", "--sentences-from", "lm", "--model", checkpoint)
-    done = call(capsys, *edit, "--steps", "2", "--sentences", "3", "--threads", "1", "--json")
+    done = call(
+        capsys, *edit, "--method", "pix2pix-zero", "--steps", "2", "--sentences", "3", "--threads", "1", "--json"
+    )
     assert done.code == 0, done.err
     (told,) = (json.loads(line) for line in done.out.splitlines())
     recipe = told["recipe"]

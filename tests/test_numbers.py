@@ -79,7 +79,7 @@ def here(tmp_path, monkeypatch) -> Path:
 @pytest.mark.parametrize(
     ("flag", "allowed"),
     [
-        ("--steps", "of pix2pix-zero takes a whole number from 1 to 999"),
+        ("--steps", "of plug-and-play takes a whole number from 1 to 999"),
         ("--seed", "takes a whole number of at least 0 and below 9223372036854775808"),
         ("--batch", "takes a whole number from 1 to 64"),
         ("--preview-every", "takes a whole number of at least 1"),
@@ -94,7 +94,10 @@ def test_whole_numbers_on_the_command_line(capsys, here, flag, allowed, value):
 @pytest.mark.parametrize(
     ("tokens", "said"),
     [
-        (("edit", "cat.png", "--target", "dog", "--lambda-xa", "x"), "--lambda-xa of pix2pix-zero takes a number"),
+        (
+            ("edit", "cat.png", "--target", "dog", "--method", "pix2pix-zero", "--lambda-xa", "x"),
+            "--lambda-xa of pix2pix-zero takes a number",
+        ),
         (("edit", "cat.png", "--target", "dog", "--strength", "inf"), "--strength takes numbers with commas between"),
         (("edit", "cat.png", "--target", "dog", "--max-megapixels", "nan"), "takes a number above 0, not 'nan'."),
         (("generate", "a cat", "--steps", "1.5"), "--steps takes a whole number from 1 to 999, not '1.5'."),

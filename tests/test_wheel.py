@@ -58,6 +58,8 @@ def test_the_installed_wheel_edits_from_another_folder(wheel, tmp_path):
         "dog",
         "--steps",
         "2",
+        "--method",
+        "pix2pix-zero",
         "--sentences",
         "10",
         "-o",
