@@ -15,10 +15,13 @@ from zeroshift.cli.shared import DEFAULT_MODEL, Loudness, ModelFlags, Text, Vgg,
 from zeroshift.cli.wrong import Wrong
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from zeroshift.conditioning.direction import Direction
     from zeroshift.distillation.editing import StudentEditor
     from zeroshift.editor import Editor
     from zeroshift.service.limits import Limits
+    from zeroshift.service.offer import Offer
 
 ADDRESS = Group("Address", sort_key=5)
 OFFERED = Group("What is offered", sort_key=21)
@@ -144,7 +147,12 @@ def serve(
             group=OFFERED, help="a student, as a model; may be given again", metavar="NAME=FOLDER", show_default=False
         ),
     ] = (),
-    ui: Annotated[bool, Parameter(group=OFFERED, help="the first model's page as well, at /ui")] = False,
+    ui: Annotated[
+        bool,
+        Parameter(
+            group=OFFERED, help="the first model's page as well, at /ui, with the first student among its methods"
+        ),
+    ] = False,
     vgg: Vgg = None,
     model: ModelFlags = DEFAULT_MODEL,
     limits: LimitFlags = DEFAULT_LIMITS,
@@ -162,21 +170,31 @@ def serve(
     keys, taken = keys_in(api_keys), limits.limits()
     check_address(host, keys)
     others, directions = pairs(also, "also"), directions_of(pairs(direction, "direction"))
+    students = pairs(student, "student")
     with listen(host, port) as where:
         editors = editors_of(model, name, others, vgg)
-        offer = Offer(editors, directions, students_of(student, editors))
+        offer = Offer(editors, directions, students_of(students, editors))
         app = create(offer, taken)
         if ui:
-            from zeroshift.ui.desk import Host
-            from zeroshift.ui.serving import mount
-
-            first = next(iter(editors.values()))
-            turns = app.state.service.desk.turns(str(first.backbone.device))
-            mount(app, first, "/ui", model.model, host=Host(turns, taken.megapixels, taken.formats))
+            mount_page(app, offer, model.model, students, taken)
         address = f"http://{f'[{host}]' if ':' in host else host}:{where.getsockname()[1]}{'/ui' if ui else ''}"
         print(f"zeroshift: serving {', '.join(offer.names)} at {address}", file=sys.stderr, flush=True)
         with logged():
             run(app, guarded(app, keys, {host, *host_name}), where)
+
+
+def mount_page(
+    app: "FastAPI", offer: "Offer", model: str | None, students: Mapping[str, str], limits: "Limits"
+) -> None:
+    """Put the first model's page at /ui, with the first student among the methods; ``students`` are their folders."""
+    from zeroshift.ui.desk import Host
+    from zeroshift.ui.serving import mount
+    from zeroshift.ui.students import Offered
+
+    editor = next(iter(offer.editors.values()))
+    quick = next((Offered(one, students[name]) for name, one in offer.students.items()), None)
+    turns = app.state.service.desk.turns(str(editor.backbone.device))
+    mount(app, editor, "/ui", model, student=quick, host=Host(turns, limits.megapixels, limits.formats))
 
 
 def keys_in(file: Path | None) -> list[str]:
@@ -222,7 +240,7 @@ def directions_of(files: Mapping[str, str]) -> "dict[str, Direction]":
     return {name: load_direction(Path(file)) for name, file in files.items()}
 
 
-def students_of(given: Sequence[str], editors: "Mapping[str, Editor]") -> "dict[str, StudentEditor]":
+def students_of(named: Mapping[str, str], editors: "Mapping[str, Editor]") -> "dict[str, StudentEditor]":
     """Students by their names.
 
     Raises:
@@ -231,7 +249,6 @@ def students_of(given: Sequence[str], editors: "Mapping[str, Editor]") -> "dict[
     """
     from zeroshift.distillation.opening import open_editor
 
-    named = pairs(given, "student")
     if both := sorted(named.keys() & editors.keys()):
         raise Wrong(f'A model and a student have the name "{both[0]}"; give them different ones.')
     return {name: open_editor(folder) for name, folder in named.items()}

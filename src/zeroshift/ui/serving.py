@@ -58,7 +58,15 @@ def serve(
     return page
 
 
-def mount(app: "FastAPI", editor: Editor, path: str, model: str | None = None, *, host: Host | None = None) -> None:
+def mount(
+    app: "FastAPI",
+    editor: Editor,
+    path: str,
+    model: str | None = None,
+    *,
+    student: Offered | None = None,
+    host: Host | None = None,
+) -> None:
     """Mount the page on an application at ``path``; who may reach it is that application's matter.
 
     Args:
@@ -66,9 +74,10 @@ def mount(app: "FastAPI", editor: Editor, path: str, model: str | None = None, *
         editor: edits.
         path: as in "/edit".
         model: what the editor was loaded from; None is the shipped model.
+        student: a small network that stands among the methods.
         host: what the application tells the page: its turns on the editor's device, and which photographs are read.
     """
-    page = prepared(editor, model, host=host)
+    page = prepared(editor, model, student, host)
     gr.mount_gradio_app(
         app, page, path, ssr_mode=False, max_file_size=MOST_FILE, allowed_paths=[str(EXAMPLES)], **look()
     )
