@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from tests.damage import ODD_WORDS, damage
-from tests.shell import Outcome, call, edit, files, photograph, refused
+from tests.shell import METHOD, Outcome, call, edit, files, photograph, refused
 from zeroshift.miniature.classifier import build_classifier, save_classifier
 
 FEW, MANY = range(20), range(100, 600)
@@ -112,14 +112,24 @@ def test_a_damaged_inversion_or_direction(capsys, whole, kept, tmp_path, seed):
     flag, name = (("--inversion-file", "x.safetensors"), ("--direction", "d.safetensors"))[seed % 2]
     damage(random, tmp_path / name)
     before = files(tmp_path)
-    done = call(capsys, "edit", "cat.png", *S, "--inversion", "ddim", "--model", whole, flag, name)
+    done = call(capsys, "edit", "cat.png", *S, *METHOD, "--inversion", "ddim", "--model", whole, flag, name)
     either(done, tmp_path, before)
 
 
 def test_what_is_doubtful_is_done_and_warned_of(capsys, whole, kept, tmp_path):
     for tokens in (INVERT, LEAD):
         call(capsys, *tokens, "--model", whole, "--threads", "1")
-    flags = ("--inversion", "ddim", "--direction", "d.safetensors", "--inversion-file", "x.safetensors", "--seed", "5")
+    flags = (
+        *METHOD,
+        "--inversion",
+        "ddim",
+        "--direction",
+        "d.safetensors",
+        "--inversion-file",
+        "x.safetensors",
+        "--seed",
+        "5",
+    )
     done = call(capsys, "edit", "cat.png", *S[:4], "--steps", "2", *flags, "--threads", "2", "--model", whole)
     assert done.code == 0, done
     lines = done.err.splitlines()
