@@ -15,7 +15,9 @@ from zeroshift.doubts import Doubt
 from zeroshift.editor import Editor
 from zeroshift.image import Photo
 
-SPEC = EditSpec(target="dog", source="cat", options={"steps": 4, "conditioning": {"words": "swap"}})
+SPEC = EditSpec(
+    target="dog", source="cat", method="pix2pix-zero", options={"steps": 4, "conditioning": {"words": "swap"}}
+)
 
 
 def photo() -> Photo:

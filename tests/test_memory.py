@@ -159,7 +159,9 @@ def memory_for(tiny, pictures: int) -> Iterator[list[int]]:
 
 def test_where_memory_runs_out_halves_go_on_and_nothing_is_lost(tiny):
     editor, given = Editor(tiny, {}), photos(5)
-    spec = EditSpec(target="dog", source="cat", options={"steps": 2, "conditioning": {"words": "swap"}})
+    spec = EditSpec(
+        target="dog", source="cat", method="pix2pix-zero", options={"steps": 2, "conditioning": {"words": "swap"}}
+    )
     alone = [editor.edit(picture, spec) for picture in given]
     with memory_for(tiny, 1) as decoded, pytest.warns(Doubt) as told:
         results = editor.edit(given, spec, batch=4)

@@ -114,7 +114,7 @@ def test_weights_follow_the_strength_up_to_the_papers(tiny):
         branch = plan(tiny, rediffuser(replace(RICH, strength=strength)), start(tiny)).branch
         return branch.control.weights(0)
 
-    assert weights(1.0) == weights(2.0) == (0.25, 0.25, 0.5) and weights(-1.0) == (1, 0, 0)
+    assert weights(1.0) == weights(2.0) == (0.25, 0.25, 0.5) and weights(0.0) == (1, 0, 0)
     assert weights(0.5) == pytest.approx((0.625, 0.125, 0.25))
 
 
