@@ -50,6 +50,8 @@ class _Made(BaseModel):
     """CPU threads"""
     device: Annotated[str, Field(pattern="^[a-z]{1,16}$")]
     """as torch calls it"""
+    machine: Text | None = None
+    """name of the GPU, or the widest instructions of the CPU: last bits depend on that"""
     precision: Literal["fp32", "fp16", "bf16", "fp64"]
     compiled: bool = False
     """whether parts of the UNet were compiled"""

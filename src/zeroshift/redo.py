@@ -168,6 +168,10 @@ def why_different(recipe: Recipe, made: Mapping[str, object]) -> str:
         for name, old in then.items()
         if old is not None and old != version(name)
     ]
+    for kind in ("machine", "threads"):
+        old, now = getattr(recipe, kind), made.get(kind)
+        if old not in (None, now):
+            changed.append(f"{kind} {printable(str(old))} then, {now} now")
     if isinstance(recipe, EditRecipe) and made.get("inversion_sha256") != recipe.inversion_sha256:
         changed.append("another inversion")
     return f"its bytes differ: {', '.join(changed) or 'another format, machine or file'}"

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from zeroshift.conditioning.task import Task
 from zeroshift.diffusion.backbone import Backbone
+from zeroshift.diffusion.machine import machine_of
 from zeroshift.framed import FramedPhoto
 from zeroshift.masks.locating import Segmenter
 from zeroshift.methods import Method
@@ -113,6 +114,7 @@ def inversion_facts(
         **regions,
         **{name: str(side) for name, side in tiles(backbone, frames[0].pixels.size).items()},
         "device": backbone.device.type,
+        "machine": machine_of(backbone.device),
         "precision": backbone.precision,
         **({"compiled": "true"} if backbone.compiled else {}),
         "threads": str(torch.get_num_threads()),
@@ -160,6 +162,7 @@ def made_by(backbone: Backbone) -> dict[str, object]:
         "versions": {name: version(name) for name in LIBRARIES},
         "threads": torch.get_num_threads(),
         "device": backbone.device.type,
+        "machine": machine_of(backbone.device),
         "precision": backbone.precision,
         **({"compiled": True} if backbone.compiled else {}),
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from zeroshift.cache import CacheFolder
-from zeroshift.conditioning.means import machine_of
+from zeroshift.diffusion.machine import machine_of
 from zeroshift.files import read_regular
 
 MOST_BYTES = 2 << 20
@@ -50,7 +50,12 @@ def caption_key(picture: str, captioner: str, device: str) -> str:
         device: where it runs, as torch calls it.
     """
     versions = {name: version(name) for name in ("torch", "transformers")}
-    facts = {"picture": picture, "captioner": captioner, "machine": machine_of(torch.device(device)), **versions}
+    facts = {
+        "picture": picture,
+        "captioner": captioner,
+        "machine": f"{device} {machine_of(torch.device(device))}",
+        **versions,
+    }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 

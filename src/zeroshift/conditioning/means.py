@@ -13,6 +13,7 @@ import torch
 
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.embedding import Embedding
+from zeroshift.diffusion.machine import machine_of
 
 _LIBRARIES = ("torch", "transformers", "tokenizers")
 """whose versions the bits of an encoded sentence depend on"""
@@ -157,14 +158,7 @@ def mean_key(backbone: Backbone, sentences: Sequence[str]) -> str:
         "model_sha256": backbone.identity.sha256,  # the other hash is blind to what half precision cannot tell
         "precision": backbone.precision,
         "threads": torch.get_num_threads(),
-        "machine": machine_of(backbone.device),
+        "machine": f"{backbone.device.type} {machine_of(backbone.device)}",  # a home folder may be shared
         **{name: version(name) for name in _LIBRARIES},
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-
-
-def machine_of(device: torch.device) -> str:
-    """What computes: a home folder may be shared by machines whose last bits differ."""
-    if device.type == "cuda":
-        return f"cuda {torch.cuda.get_device_name(device)}"
-    return f"{device.type} {torch.backends.cpu.get_cpu_capability()}"

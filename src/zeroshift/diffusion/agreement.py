@@ -10,7 +10,7 @@ from torch import Tensor
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.trajectory import Trajectory
 
-_LAST_BITS = ("device", "precision", "threads", "compiled", "tile")
+_LAST_BITS = ("device", "machine", "precision", "threads", "compiled", "tile")
 """facts that change no more than rounding, besides versions"""
 _NAMES = {"source_sha256": "photograph", "model_sha256": "model", "regions": "region", "size": "size of its frame"}
 
@@ -31,6 +31,8 @@ def check_facts(name: str | Path, found: Mapping[str, str], wanted: Mapping[str,
         [*wanted, *(fact for fact in found if fact in ("regions", "size"))]
     )  # there only if not usual
     apart = {fact: wanted.get(fact) for fact in facts if found.get(fact) != wanted.get(fact)}
+    if "machine" not in found:
+        apart.pop("machine", None)  # older versions did not say it
     rounding = {fact for fact in apart if fact in _LAST_BITS or fact.endswith("_version")}
     for fact in (fact for fact in apart if fact not in rounding):
         raise ValueError(

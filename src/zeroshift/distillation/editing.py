@@ -11,6 +11,7 @@ from torch import Tensor
 
 from zeroshift.asked.data import Data
 from zeroshift.asked.request import LIBRARIES
+from zeroshift.diffusion.machine import machine_of
 from zeroshift.distillation.students import Student
 from zeroshift.framed import FramedPhoto, framed_as
 from zeroshift.frames import Frames, SubjectFinder, choosing
@@ -119,6 +120,7 @@ class StudentEditor:
             "versions": {name: version(name) for name in LIBRARIES},
             "threads": torch.get_num_threads(),
             "device": "cpu",
+            "machine": machine_of(torch.device("cpu")),
             "precision": "fp32",
             **({} if spec.soft is None else {"soft": spec.soft}),
         }
