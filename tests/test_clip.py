@@ -91,6 +91,7 @@ def test_a_batch_is_its_pictures(tiny):
         assert (of(x) - torch.cat([of(x[:1]), of(x[1:])])).abs().max() <= 1e-10
 
 
+@pytest.mark.filterwarnings("ignore:This CPU imitates bf16")
 def test_a_saved_checkpoint_sees_as_it_did(tiny, folder):
     saved, x = load_backbone(folder, device="cpu", precision="fp32"), pictures(2, 32).float()
     assert (saved.clip.image_features(x) - tiny.clip.image_features(x.double())).abs().max() <= 1e-5

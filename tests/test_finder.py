@@ -184,7 +184,7 @@ def test_the_command_trains_and_measures(tmp_path, capsys):
         main([str(tmp_path / "pictures"), str(tmp_path / "other"), *few, "--seed=1"])
     with pytest.raises(SystemExit, match="^error: --minutes of the finder takes a number above 0"):
         main([str(tmp_path / "pictures"), str(tmp_path / "other"), *few, "--minutes=0"])
-    assert json.loads((tmp_path / "run" / "job.json").read_text())["precision"] == "bf16"
+    assert json.loads((tmp_path / "run" / "job.json").read_text())["precision"] == "auto"
 
 
 def test_a_classifier_needs_the_levels_that_a_finder_starts_from(tmp_path):

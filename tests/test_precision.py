@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 
 import zeroshift
 from tests.runs import method
 from tests.test_several import pictures
 from zeroshift.doubts import Doubt
+from zeroshift.miniature.training.loop import in_bf16
 
 # grey levels after two steps of a random network, about twice what was measured (3 and 22): a rounding unit is 2^-11
 # in fp16 and 2^-8 in bf16, and guidance multiplies it by five
@@ -17,7 +19,7 @@ def levels(result: zeroshift.Result) -> np.ndarray:
     return np.asarray(result.native, dtype=int)
 
 
-@pytest.mark.filterwarnings("ignore:On a CPU fp16")
+@pytest.mark.filterwarnings("ignore:On a CPU fp16", "ignore:This CPU imitates bf16")
 @pytest.mark.parametrize("precision", WITHIN)
 def test_half_precision_is_close_to_float32(checkpoint, precision):
     (source,) = pictures(1)
@@ -33,6 +35,19 @@ def test_half_precision_is_close_to_float32(checkpoint, precision):
 def test_fp16_on_a_cpu_is_doubted(checkpoint):
     with pytest.warns(Doubt, match="On a CPU fp16 takes many times as long as fp32"):
         zeroshift.load(checkpoint, device="cpu", precision="fp16")
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_bf16_is_for_cpus_that_compute_in_it(checkpoint, monkeypatch, recwarn, quick):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": quick})
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert [in_bf16(precision) for precision in ("auto", "fp32")] == [quick, False] and not recwarn
+    assert in_bf16("bf16")
+    zeroshift.load(checkpoint, device="cpu", precision="bf16")
+    assert [str(w.message)[:22] for w in recwarn if w.category is Doubt] == (
+        [] if quick else ["This CPU imitates bf16"] * 2
+    )
 
 
 @pytest.mark.gpu

@@ -22,6 +22,7 @@ from zeroshift.backbones.saving import REST, Saving
 from zeroshift.backbones.sdxl import StableDiffusionXL
 from zeroshift.backbones.stable_diffusion import StableDiffusion
 from zeroshift.diffusion.backbone import Clip, Identity
+from zeroshift.diffusion.machine import quick_in_bf16
 from zeroshift.doubts import doubt
 from zeroshift.files import sha256_of, sha256_of_file
 from zeroshift.memory.free import TAKEN, free_bytes
@@ -151,6 +152,8 @@ def pick_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     """The networks' precision; "auto" is fp16 on CUDA, else fp32. A CPU computes in fp16, and far more slowly."""
     if precision == "fp16" and device.type == "cpu":
         doubt("On a CPU fp16 takes many times as long as fp32, which is the default there; leave `precision` out.")
+    if precision == "bf16" and device.type == "cpu" and not quick_in_bf16(device):
+        doubt("This CPU imitates bf16, which takes many times as long as fp32; leave `precision` out.")
     if precision == "auto":
         return torch.float16 if device.type == "cuda" else torch.float32
     return _DTYPES[precision]

@@ -45,8 +45,8 @@ class DistillOptions:
     """share of the budget from which on there is an adversary"""
     penalty: Annotated[float, Field(ge=0)] = 100.0
     """weight of the adversary's gradient penalties"""
-    precision: Literal["fp32", "bf16"] = "fp32"
-    """precision of the networks while training"""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """precision of the networks while training; auto is bf16 where the device computes in it, else fp32"""
     processes: Annotated[int, Field(ge=1)] = 1
     """processes or devices, each with a batch of its own"""
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0

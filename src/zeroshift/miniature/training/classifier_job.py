@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, TypeAlias
 
 import torch
 from pydantic import ConfigDict, Field
@@ -16,7 +16,7 @@ from zeroshift.miniature.data import CaptionedFolder, frequent, labelled, rows_o
 from zeroshift.miniature.quality.accuracy import choose_threshold
 from zeroshift.miniature.training.classifier_figures import coat_figures, figures, present, style_figures
 from zeroshift.miniature.training.classifier_stage import COAT_WEIGHT, ClassifierStage, JudgeMaterial, soft_coats
-from zeroshift.miniature.training.loop import StageOptions, fit
+from zeroshift.miniature.training.loop import StageOptions, TrainPrecision, fit
 from zeroshift.miniature.training.run_folder import captions_hash, check_free, parted, remember
 from zeroshift.miniature.vocabulary import STYLES
 
@@ -52,8 +52,8 @@ class ClassifierOptions:
     """what coats count beside the animals"""
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     """seed of weights, batches and changes"""
-    precision: Literal["fp32", "bf16"] = "bf16"
-    """arithmetic of the training passes"""
+    precision: TrainPrecision = "auto"
+    """arithmetic of the training passes; auto is bf16 where the device computes in it, else fp32"""
 
     @property
     def stage(self) -> StageOptions:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import torch
 from PIL import Image
@@ -21,7 +21,7 @@ from zeroshift.miniature.finder import Finder, load_finder, save_finder
 from zeroshift.miniature.finder_network import LEVELS, FinderNetwork
 from zeroshift.miniature.training.finder_scenes import TILES, Portraits
 from zeroshift.miniature.training.finder_stage import FinderStage
-from zeroshift.miniature.training.loop import StageOptions, fit
+from zeroshift.miniature.training.loop import StageOptions, TrainPrecision, fit
 from zeroshift.miniature.training.run_folder import captions_hash, check_free, parted, remember
 
 SIDE = 128
@@ -47,8 +47,8 @@ class FinderOptions:
     """time limit, a third of it for the first part; without it the step counts alone decide"""
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     """seed of weights, batches and scenes"""
-    precision: Literal["fp32", "bf16"] = "bf16"
-    """arithmetic of the training passes"""
+    precision: TrainPrecision = "auto"
+    """arithmetic of the training passes; auto is bf16 where the device computes in it, else fp32"""
 
     def stage(self, *, whole: bool) -> StageOptions:
         """How long and how fast one of the two stages trains."""

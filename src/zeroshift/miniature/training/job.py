@@ -12,7 +12,7 @@ from torch import Tensor
 
 from zeroshift.files import sha256_of
 from zeroshift.miniature.training.export import check_model
-from zeroshift.miniature.training.loop import Report, Stage, StageOptions, fit
+from zeroshift.miniature.training.loop import Report, Stage, StageOptions, TrainPrecision, fit
 from zeroshift.miniature.training.run_folder import captions_hash, check_free, parted, remember
 
 SHARES = {"autoencoder": 0.17, "decoder": 0.06, "clip": 0.06, "half": 0.15, "denoiser": 0.56}
@@ -59,8 +59,8 @@ class TrainOptions:
     """pictures per step of the denoiser"""
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     """seed of weights, batches, noise and captions"""
-    precision: Literal["fp32", "bf16"] = "bf16"
-    """arithmetic of the training passes"""
+    precision: TrainPrecision = "auto"
+    """arithmetic of the training passes; auto is bf16 where the device computes in it, else fp32"""
     processes: Annotated[int, Field(ge=1, le=64)] = 1
     """processes (CPU) or devices that train together, each on batches of its own; several single-threaded processes
     are faster than several threads"""

@@ -20,7 +20,12 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
+from zeroshift.backbones.read import pick_device
+from zeroshift.diffusion.machine import quick_in_bf16
+from zeroshift.doubts import doubt
 from zeroshift.files import write_atomically
+
+TrainPrecision = Literal["auto", "fp32", "bf16"]
 
 REMARKS = (
     ".*exists and is not empty.*",
@@ -117,7 +122,7 @@ def fit(
     options: StageOptions,
     folder: Path,
     seed: int,
-    precision: Literal["fp32", "bf16"],
+    precision: TrainPrecision,
     processes: int = 1,
     save_every: timedelta = timedelta(minutes=3),
     beside: Sequence[Callback] = (),
@@ -134,7 +139,7 @@ def fit(
         accelerator="auto",
         devices=processes,
         strategy="ddp" if processes > 1 else "auto",
-        precision="bf16-mixed" if precision == "bf16" else "32-true",
+        precision="bf16-mixed" if in_bf16(precision) else "32-true",
         max_steps=options.steps,
         max_epochs=-1,
         callbacks=[*watchers(options, folder, save_every), *beside],
@@ -151,6 +156,15 @@ def fit(
         trainer.fit(module, loader, ckpt_path=last if last.exists() else None, weights_only=True)
         trainer.save_checkpoint(last, weights_only=False)
     module.eval()
+
+
+def in_bf16(precision: TrainPrecision) -> bool:
+    """Whether passes are in bfloat16: if that was asked for, or is quick where Lightning trains."""
+    device = pick_device("auto")
+    quick = quick_in_bf16(device)
+    if precision == "bf16" and not quick and device.type == "cpu":
+        doubt("This CPU imitates bf16, which takes many times as long as fp32; leave `precision` out.")
+    return precision == "bf16" or (precision == "auto" and quick)
 
 
 def watchers(options: StageOptions, folder: Path, save_every: timedelta) -> list[Callback]:
