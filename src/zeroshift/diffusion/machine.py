@@ -16,5 +16,5 @@ def machine_of(device: torch.device) -> str:
 def quick_in_bf16(device: torch.device) -> bool:
     """Whether the device itself multiplies in bfloat16."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return device.type == "cpu" and any(torch.cpu.get_capabilities().get(name) for name in BF16)
