@@ -125,8 +125,7 @@ class Now(Control):
         return (lambda _site, _part, compute: compute()) if here.i in self.on else None
 
 
-@pytest.mark.parametrize("replayed", [False, True])
-@pytest.mark.parametrize("ahead", [0, 1])
+@pytest.mark.parametrize(("replayed", "ahead"), [(False, 0), (True, 1)])
 @pytest.mark.parametrize(("records", "applies"), [({0, 4}, {4}), ({0, 1, 2}, {0, 1, 2}), ({3}, set()), (set(), {5})])
 def test_steps_that_differ_are_counted_apart(tiny, replayed, ahead, records, applies):
     latent = torch.zeros(1, 4, 8, 8, dtype=torch.float64)
