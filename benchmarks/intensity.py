@@ -21,8 +21,9 @@ import zeroshift
 from benchmarks.animals import by_methods
 from zeroshift import EditSpec
 from zeroshift.evaluation.imagenet import ImageNetJudge, open_judge
-from zeroshift.running.batching import groups, look_at
+from zeroshift.running.batching import groups
 from zeroshift.running.groups import run_groups
+from zeroshift.running.looking import look_at
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 

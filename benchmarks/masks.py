@@ -15,7 +15,8 @@ import zeroshift
 from zeroshift import EditSpec, Photo
 from zeroshift.framed import Encoded, stacked
 from zeroshift.masks.masking import placed
-from zeroshift.running.batching import groups, look_at
+from zeroshift.running.batching import groups
+from zeroshift.running.looking import look_at
 
 FEWEST = 50
 """pixels of subject or background from which on a picture counts"""

@@ -8,8 +8,9 @@ from zeroshift.asked.edits import EditSpec
 from zeroshift.editor import Editor
 from zeroshift.image import Photo
 from zeroshift.inversions import InversionMemory
-from zeroshift.running.batching import groups, look_at
+from zeroshift.running.batching import groups
 from zeroshift.running.groups import run_group
+from zeroshift.running.looking import look_at
 
 
 @dataclass(frozen=True, eq=False)

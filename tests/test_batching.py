@@ -21,9 +21,10 @@ from zeroshift.image import ImageError, Photo, frame
 from zeroshift.inversion.ddim import DDIMInversion
 from zeroshift.inversions import InversionMemory
 from zeroshift.memory.room import Room
-from zeroshift.running.batching import groups, look
+from zeroshift.running.batching import groups
 from zeroshift.running.grouping import Asked, grouped, sharing
 from zeroshift.running.groups import run_group, run_groups
+from zeroshift.running.looking import look
 
 FEW = {"steps": 2, "conditioning": {"words": "swap"}}
 

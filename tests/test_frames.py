@@ -29,7 +29,7 @@ from zeroshift.miniature.reading import changes_all
 from zeroshift.options.errors import OptionError
 from zeroshift.recipe import parse_recipe
 from zeroshift.redo import replay, result_of
-from zeroshift.running.batching import framed_alike, look, look_at
+from zeroshift.running.looking import framed_alike, look, look_at
 
 SPEC = EditSpec(target="dog", source="cat", method="sdedit", options={"steps": 2})
 WORDS = own_captioner(SHIPPED)

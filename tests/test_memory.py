@@ -22,8 +22,9 @@ from zeroshift.memory.held import bytes_held
 from zeroshift.memory.need import STEPS, need
 from zeroshift.memory.room import Room, Shortage, free_bytes, is_shortage
 from zeroshift.methods import METHODS
-from zeroshift.running.batching import groups, look
+from zeroshift.running.batching import groups
 from zeroshift.running.groups import run_groups
+from zeroshift.running.looking import look
 from zeroshift.running.translate import translate
 
 KIB = 1024

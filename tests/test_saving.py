@@ -34,8 +34,8 @@ from zeroshift.methods import MirrorDiffusion, Pix2PixZero, ReDiffuser
 from zeroshift.methods.base import inversion_plan
 from zeroshift.recipe import parse_recipe
 from zeroshift.running import batching
-from zeroshift.running.batching import look
 from zeroshift.running.generating import generate_all
+from zeroshift.running.looking import look
 from zeroshift.running.translate import translate
 
 SHIPPED = {"name": "shipped", "sha256": "0" * 64}

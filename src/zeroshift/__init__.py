@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from zeroshift.recipe import EditRecipe, GenerateRecipe, parse_recipe, recipe_schema
     from zeroshift.redo import remade_bytes, replay, result_of
     from zeroshift.results import Result
-    from zeroshift.running.batching import groups, look_at
+    from zeroshift.running.batching import groups
     from zeroshift.running.grouping import Group
     from zeroshift.running.groups import run_group, run_groups
+    from zeroshift.running.looking import look_at
     from zeroshift.running.walking import Progress
 
 __version__ = "0.2.0"
@@ -92,7 +93,7 @@ _HOME = {
     "keep": "masks.keeping",
     "load": "loading",
     "load_image": "image",
-    "look_at": "running.batching",
+    "look_at": "running.looking",
     "parse_recipe": "recipe",
     "read_recipe": "image",
     "recipe_schema": "recipe",

@@ -23,11 +23,12 @@ from zeroshift.masks.masking import allowed_in, masked
 from zeroshift.methods import Method
 from zeroshift.model import Model
 from zeroshift.results import Result
-from zeroshift.running.batching import check_sure, framed_alike, groups, look, look_at
+from zeroshift.running.batching import groups
 from zeroshift.running.from_noise import generate, translate_generated
 from zeroshift.running.grouping import Group
 from zeroshift.running.groups import run_group, run_groups
 from zeroshift.running.inverting import invert
+from zeroshift.running.looking import check_sure, framed_alike, look, look_at
 from zeroshift.running.walking import Progress
 
 

@@ -41,7 +41,7 @@ def caption(
     """Say what photographs show, a line for each: what an edit without --source takes as its source."""
     if not images:
         raise Wrong("Give one photograph or more.")
-    from zeroshift.running.batching import look
+    from zeroshift.running.looking import look
 
     found, loud = photographs_named(images, recursive), Loudness(json=json)
     pictures = [one.source for one in found]

@@ -36,8 +36,8 @@ from zeroshift.diffusion.trajectory import Trajectory, save_trajectory
 from zeroshift.image import Fit, load_image
 from zeroshift.methods import Method
 from zeroshift.options.parts import parts_of
-from zeroshift.running.batching import check_sure, look
 from zeroshift.running.inverting import invert as inverted
+from zeroshift.running.looking import check_sure, look
 
 
 def command(tokens: Sequence[str]) -> App:

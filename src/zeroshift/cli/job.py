@@ -18,8 +18,9 @@ from zeroshift.cli.shared import Loudness
 from zeroshift.image import ImageError, unreadable
 from zeroshift.inversions import InversionMemory
 from zeroshift.masks.masking import Failed
-from zeroshift.running.batching import Senseless, framed_alike, groups, look_at
+from zeroshift.running.batching import Senseless, groups
 from zeroshift.running.groups import run_groups
+from zeroshift.running.looking import framed_alike, look_at
 
 if TYPE_CHECKING:
     from zeroshift.asked.edits import EditSpec

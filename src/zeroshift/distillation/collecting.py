@@ -24,8 +24,9 @@ from zeroshift.files import sha256_of_file, write_atomically
 from zeroshift.framed import FramedPhoto
 from zeroshift.presets import options_of
 from zeroshift.results import Result
-from zeroshift.running.batching import groups, look_at
+from zeroshift.running.batching import groups
 from zeroshift.running.groups import run_groups
+from zeroshift.running.looking import look_at
 
 Strength: TypeAlias = Annotated[float, Field(gt=0, le=2)]
 Share: TypeAlias = Annotated[float, Field(gt=0, lt=1)]

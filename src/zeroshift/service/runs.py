@@ -18,9 +18,10 @@ from zeroshift.image.tensors import to_pictures
 from zeroshift.masks.masking import Failed as FailedPictures
 from zeroshift.masks.masking import unfinished
 from zeroshift.results import Result
-from zeroshift.running.batching import groups, look_at
+from zeroshift.running.batching import groups
 from zeroshift.running.grouping import Group
 from zeroshift.running.groups import run_groups
+from zeroshift.running.looking import look_at
 from zeroshift.running.walking import Progress
 from zeroshift.service.tickets import Done, Partial, Step, Ticket
 

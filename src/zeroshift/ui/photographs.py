@@ -17,7 +17,7 @@ from zeroshift.editor import Editor
 from zeroshift.image import ImageError, Photo, load_image, read_recipe
 from zeroshift.masks.masking import allowed_in
 from zeroshift.recipe import EditRecipe, parse_recipe
-from zeroshift.running.batching import look
+from zeroshift.running.looking import look
 from zeroshift.ui import work
 from zeroshift.ui.asking import where_of
 from zeroshift.ui.desk import Desk, Made, Where, region_of

@@ -11,7 +11,7 @@ import gradio as gr
 from zeroshift.asked.edits import EditSpec
 from zeroshift.backbones.checkpoint import SHIPPED
 from zeroshift.reports.looking import words_in
-from zeroshift.running.batching import look_at
+from zeroshift.running.looking import look_at
 from zeroshift.ui import telling
 from zeroshift.ui.actions import NO_PHOTO, Page, Update
 from zeroshift.ui.asking import Fields, asked_for, numbers

@@ -17,8 +17,9 @@ from zeroshift.inversions import InversionStore
 from zeroshift.methods import Method
 from zeroshift.naming import result_stem
 from zeroshift.results import Result
-from zeroshift.running.batching import groups, look_at
+from zeroshift.running.batching import groups
 from zeroshift.running.groups import run_groups
+from zeroshift.running.looking import look_at
 from zeroshift.running.turns import Turns
 from zeroshift.ui.desk import Desk, Made, Where
 from zeroshift.ui.pictures import Stage, small
