@@ -69,6 +69,7 @@ PLANS = {
 }
 SHAPES: Mapping[str, Callable[[Sequence[Scored]], list[str]]] = {"matrix": grids, "targets": by_target}
 """how a part's means are laid out, where it is not a line per entry"""
+TABLES = "tables.md"
 BASELINES = ("ddim", "ddim+ddim", "pix2pix-zero-A-noise+swap", "ddim-g5")
 """of each part: what the others are compared with, item by item"""
 
@@ -163,7 +164,7 @@ def tell(part: str, benchmark: Benchmark, entries: Sequence[Entry], out: Path) -
     write_sheets(benchmark, entries, out)
     tables = [*SHAPES.get(part, means)(rows), "", *([] if baseline is None else beside(rows, baseline)), ""]
     tables += diversity(open_judge(), benchmark, entries, out)
-    write_atomically(out / "tables.md", ("\n".join(tables) + "\n").encode())
+    write_atomically(out / TABLES, ("\n".join(tables) + "\n").encode())
     page = html_report(rows, entries, commands(out), baseline, f"Pets-Edit: {part}")
     write_atomically(out / "report.html", page.encode())
     print(f"{out / 'items.csv'} and {out / 'report.html'}: {len(rows)} edits", flush=True)

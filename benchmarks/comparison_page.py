@@ -3,17 +3,19 @@
 OUT is the folder of ``benchmarks.comparison``. A table goes between ``<!-- compared FORM PART PATTERN... -->`` and
 ``<!-- /compared ... -->`` of docs/comparison.md: of the entries of OUT/PART/items.csv that are named like one of the
 patterns, without patterns of all. FORM is means, beside (the part's baseline), matrix, targets, or two methods with a
-comma between. ``compared cost`` is what methods cost, with ``--cost``.
+comma between. ``compared cost`` is what methods cost, with ``--cost``; ``compared diversity`` is that part's.
 """
 
 import argparse
 import fnmatch
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from remake.pages import filled, marks
 
-from benchmarks.comparison import BASELINES
+from benchmarks.comparison import BASELINES, TABLES
+from benchmarks.diversity import HEADS, line_of
 from benchmarks.tables import against, beside, by_target, grids, lined, means
 from zeroshift.backbones.checkpoint import SHIPPED
 from zeroshift.bench.scoring import Scored
@@ -25,7 +27,7 @@ from zeroshift.presets import build_method, read_presets
 
 PAGE = Path(__file__).parent.parent / "docs/comparison.md"
 MARK = "compared"
-COST = "compared cost"
+COST, DIVERSITY = "compared cost", "compared diversity"
 COSTS = ("SF", "first edit", "further edit of the picture", "first edit of SD 1.5 at 512 px by the paper's defaults")
 
 
@@ -47,6 +49,10 @@ def table(mark: str, out: Path) -> str:
         ValueError: the part has no table of edits.
         KeyError: there is no such form.
     """
+    if mark == DIVERSITY:
+        written = (out / "diversity" / TABLES).read_text(encoding="utf-8").splitlines()
+        lines = written[written.index(line_of(HEADS)) :]
+        return "\n".join(itertools.takewhile(lambda line: line.startswith("|"), lines))
     _, form, part, *patterns = mark.split()
     every = read_csv(out / part / "items.csv")
     rows = [row for row in every if any(fnmatch.fnmatch(row.entry, one) for one in patterns or ["*"])]

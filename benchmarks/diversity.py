@@ -35,12 +35,17 @@ def diversity(judge: ImageNetJudge, benchmark: Benchmark, entries: Sequence[Entr
     for entry in entries:
         if match := SEEDED.fullmatch(entry.name):
             groups.setdefault(match[1], []).append(entry)
-    lines = [f"| {' | '.join(HEADS)} |", f"|{'---|' * len(HEADS)}"]
+    lines = [line_of(HEADS), f"|{'---|' * len(HEADS)}"]
     for name, own in groups.items():
         found = [both for item in benchmark.items if (both := spread(judge, item, own, out)) is not None]
         cells = [_shown(mean_of([both[k] for both in found])) for k in (0, 1)]
-        lines.append(f"| {name} | {len(found)} | {' | '.join(cells)} |")
+        lines.append(line_of([name, str(len(found)), *cells]))
     return lines if groups else []
+
+
+def line_of(cells: Sequence[str]) -> str:
+    """A line of a table."""
+    return f"| {' | '.join(cells)} |"
 
 
 def _shown(mean: Mean) -> str:

@@ -2,17 +2,19 @@
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.comparison import SMALL, WHOLE, asked, drawn
-from benchmarks.comparison_page import table
-from benchmarks.diversity import diversity, spread
+from benchmarks.comparison import SMALL, TABLES, WHOLE, asked, drawn
+from benchmarks.comparison_page import DIVERSITY, PAGE, table
+from benchmarks.diversity import HEADS, diversity, line_of, spread
 from benchmarks.plans import is_slow
 from benchmarks.sheets import write_sheets
 from benchmarks.tables import against, beside, by_target, grids, means
 from PIL import Image
+from remake.pages import MARKED
 
 from zeroshift.bench.entries import Entry
 from zeroshift.bench.items import Benchmark, Item
@@ -155,3 +157,30 @@ def test_the_page_has_tables_of_the_entries_that_its_marks_name(tmp_path):
     assert table("compared means defaults s*t ddim", tmp_path) == "\n".join(means(rows[:2]))
     assert table("compared beside defaults", tmp_path) == "\n".join(beside(rows, "ddim"))
     assert table("compared beside defaults sdedit", tmp_path) == "\n".join(beside(rows[:2], "ddim"))
+
+
+def test_the_page_has_the_table_of_diversity_alone(tmp_path, seeded):
+    bench, entries = seeded
+    lines = diversity(open_judge(), bench, entries, bench.root)
+    (tmp_path / "diversity").mkdir()
+    (tmp_path / "diversity" / TABLES).write_text("\n".join(["| other |", "|---|", "", *lines, "", "| more |"]))
+    assert table(DIVERSITY, tmp_path) == "\n".join(lines)
+
+
+def test_every_table_of_the_page_stands_between_its_own_marks():
+    """Heads tell the forms apart: a table of one part under the mark of another was once there."""
+    text = PAGE.read_text(encoding="utf-8")
+    one, other = (row(name, "1", 1, 1, 0.02, 0.4, 0.01) for name in ("ddim", "sdedit"))
+    heads = {
+        "diversity": {line_of(HEADS)},
+        "means": {means([])[0]},
+        "beside": {beside([one, other], "ddim")[0]},
+        "targets": {by_target([replace(one, task="x cat-tiger")])[2]},
+    }
+    outside = MARKED.sub("", text)
+    assert not [line for line in outside.splitlines() if line.startswith("|")]
+    for found in MARKED.finditer(text):
+        form = found[1].split()[1]
+        said = {above for above, line in pairwise(found[2].splitlines()) if line.startswith("|---")}
+        if "," in form or form in heads:
+            assert said == heads["beside" if "," in form else form], form
