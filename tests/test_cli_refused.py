@@ -167,7 +167,8 @@ def test_a_missing_extra(capsys, monkeypatch):
     for name in [name for name in sys.modules if name.startswith("zeroshift.miniature.training")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "lightning", None)
-    refused(call(capsys, "train", "cats"), 1, "needs lightning", "install zeroshift[train]")
+    how = 'install the extra train (in a clone: pip install -e ".[train]" -c constraints.txt)'
+    refused(call(capsys, "train", "cats"), 1, "needs lightning", how)
 
 
 def test_debug_shows_where():

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from transformers import CLIPModel
+from transformers.utils import logging
 
 from tests.tiny import COLOURS, image_encoder, tiny_clip
 from zeroshift.backbones import load_backbone
@@ -210,3 +211,14 @@ def test_the_shipped_model_compares_pictures_with_prompts():
     x = pictures(1, 64).float()
     assert backbone.image_tokens(x).shape == (1, 65, backbone.embed(PROMPTS[:1]).tokens.shape[-1])
     assert backbone.clip.image_features(x).shape == backbone.clip.text_features(PROMPTS[:1]).shape == (1, 128)
+
+
+def test_nothing_is_drawn_while_it_is_loaded(folder, capfd):
+    drawn = logging.is_progress_bar_enabled()
+    logging.enable_progress_bar()
+    try:
+        load_backbone(folder, device="cpu", precision="fp32")
+        assert logging.is_progress_bar_enabled() and not any(capfd.readouterr())
+    finally:
+        if not drawn:
+            logging.disable_progress_bar()

@@ -195,6 +195,11 @@ def doubting(checkpoint, tmp_path, monkeypatch):
 def test_an_edit_of_what_nobody_knows_asks_for_the_source(capsys, doubting):
     done = call(capsys, "edit", "scene.png", "--target", "dog", "--model", doubting, "--method", "sdedit", "--quiet")
     refused(done, 1, "The model sees no cat or dog in the picture. Say with --source")
+    assert ", or give the --region that shows it." in done.err and "does not know" not in done.err
+    wanted = ("--target", "winter", "--region", "0,0,20,20", "--model", doubting, "--method", "sdedit", "--quiet")
+    refused(
+        call(capsys, "edit", "scene.png", *wanted), 1, "Say with --source what it shows. ", 'does not know "winter"'
+    )
     done = call(capsys, "invert", "scene.png", "-o", "i.safetensors", "--model", doubting, "--quiet")
     refused(done, 1, "sees no cat or dog", "--source")
     words = ("--source", "house", "--target", "dog", "--steps", "2", "--method", "sdedit")

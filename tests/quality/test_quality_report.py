@@ -11,6 +11,7 @@ from rich.console import Console
 
 from tests.shell import call
 from zeroshift.cli.quality import follow
+from zeroshift.extras import lacking
 from zeroshift.inversion.base import finished
 from zeroshift.miniature.quality.extent import Extent
 from zeroshift.miniature.quality.figures import Quality, print_report, report
@@ -119,7 +120,7 @@ def test_the_table_names_what_there_is_and_what_is_missing() -> None:
 def test_without_the_network_its_figures_are_left_out(model: Path, data: Path, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("zeroshift.miniature.quality.subject.JUDGE", "no_such_package")
     found = finished(report(model, data, tmp_path, Extent(per_class=1, per_coat=0, inversions=0, steps=1)))
-    assert "What an ImageNet network sees: it is not installed; install zeroshift[eval]." in found.left_out
+    assert f"What an ImageNet network sees: it is not installed; {lacking('eval')}." in found.left_out
     assert not [name for name in found.figures if name.startswith("imagenet")]
 
 

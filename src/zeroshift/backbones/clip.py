@@ -22,7 +22,7 @@ from transformers import (
 
 from zeroshift.backbones.checkpoint import IMAGE_ENCODER, Checkpoint, ClipFolder
 from zeroshift.backbones.weights import variant_in, weights_in
-from zeroshift.backbones.whole import check_loaded, check_weights, loading, read_object
+from zeroshift.backbones.whole import check_loaded, check_weights, loading, no_bars, read_object
 from zeroshift.diffusion.backbone import Tokens, Unsupported
 
 Colour: TypeAlias = tuple[float, float, float]
@@ -199,7 +199,7 @@ def read_tower(kind: Any, folder: Path, variant: str | None, dtype: torch.dtype,
         Unsupported: its files do not fit each other.
     """
     name = f"model{f'.{variant}' if variant else ''}.safetensors"
-    with loading(what, f"its config.json and {name}"):
+    with loading(what, f"its config.json and {name}"), no_bars():
         network, info = kind.from_pretrained(
             folder,
             variant=variant,

@@ -79,6 +79,20 @@ def loading(what: str, files: str) -> Iterator[None]:
         ) from error
 
 
+@contextmanager
+def no_bars() -> Iterator[None]:
+    """Keep transformers from drawing a bar for every network that it loads; whoever shows progress draws their own."""
+    from transformers.utils import logging
+
+    drawn = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if drawn:
+            logging.enable_progress_bar()
+
+
 def reason(error: Exception) -> str:
     """An error's first sentence, without what it advises programmers."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]

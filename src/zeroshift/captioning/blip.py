@@ -15,7 +15,7 @@ from transformers.models.blip.image_processing_pil_blip import BlipImageProcesso
 
 from zeroshift.backbones.checkpoint import is_folder
 from zeroshift.backbones.hub import snapshot
-from zeroshift.backbones.whole import check_weights, loading, read_object
+from zeroshift.backbones.whole import check_weights, loading, no_bars, read_object
 from zeroshift.captioning.kept import CaptionFolder, caption_key, marks_of_files
 from zeroshift.diffusion.backbone import Unsupported
 from zeroshift.image import flatten
@@ -121,7 +121,7 @@ class Blip:
     def _loaded(self) -> tuple[Any, Any, Any]:
         root, what = self._root, f"the captioner {self.name}"
         check_weights(sorted(root.glob("*.safetensors")), what)
-        with loading(what, "its files"):
+        with loading(what, "its files"), no_bars():
             kind = _KINDS[read_object(root / "config.json", what)["model_type"]]
             processor = BlipImageProcessorPil.from_pretrained(root, local_files_only=True)
             tokenizer = AutoTokenizer.from_pretrained(root, local_files_only=True)

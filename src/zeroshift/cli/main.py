@@ -17,6 +17,7 @@ from zeroshift.cli.start import leave_quickly, uncollected
 from zeroshift.cli.streams import dashes_named, emptied, mend_streams
 from zeroshift.cli.typed import remember
 from zeroshift.cli.wrong import Wrong, as_flags
+from zeroshift.extras import lacking
 from zeroshift.sentences import printable
 
 VERBS = {
@@ -178,7 +179,7 @@ def sentence(error: Exception) -> str:
     if isinstance(error, ValueError):
         return str(error)
     if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
-        return f"This needs {error.name}, which is not installed; install zeroshift[{EXTRAS[error.name]}]."
+        return f"This needs {error.name}, which is not installed; {lacking(EXTRAS[error.name])}."
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}." if error.filename else f"{error.strerror}."
     first = next(iter(str(error).strip().splitlines()), "no more is known")

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from zeroshift.distillation.students import Student
+from zeroshift.extras import lacking
 
 OPSET = 18
 NAMES = ("picture", "direction", "intensity")
@@ -42,7 +43,7 @@ def onnx_bytes(student: Student) -> bytes:
         import onnx
         import onnxscript  # noqa: F401 - torch's exporter is made of it
     except ImportError as error:
-        raise ValueError("Exporting needs ONNX's packages; install zeroshift[onnx].") from error
+        raise ValueError(f"Exporting needs ONNX's packages; {lacking('onnx')}.") from error
     size, file = student.network.size, io.BytesIO()
     given = (torch.zeros(1, 3, size, size), torch.zeros(1, dtype=torch.int64), torch.ones(1))
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)

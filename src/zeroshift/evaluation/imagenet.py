@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from zeroshift.evaluation.kernel_distance import kernel_distance
+from zeroshift.extras import lacking
 
 GROUPS = {"cat": range(281, 286), "dog": range(151, 269), "lion": (291,), "tiger": (292,), "cheetah": (293,)}
 """the classes of ImageNet that are kinds of an animal: its domestic cats, its breeds of dogs"""
@@ -97,7 +98,7 @@ def open_network(version: int) -> nn.Module:
         from efficientnet_lite_pytorch import EfficientNet
     except ImportError as error:
         extra = {0: "textures", 2: "eval"}[version]
-        raise ValueError(f"The ImageNet network is not installed; install zeroshift[{extra}].") from error
+        raise ValueError(f"The ImageNet network is not installed; {lacking(extra)}.") from error
     network: nn.Module = EfficientNet.from_name(f"efficientnet-lite{version}")
     network.load_state_dict(torch.load(files.get_model_file_path(), map_location="cpu", weights_only=True))
     return network.eval().requires_grad_(False)

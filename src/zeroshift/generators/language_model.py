@@ -11,7 +11,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
 from zeroshift.backbones.checkpoint import is_folder
 from zeroshift.backbones.hub import snapshot
-from zeroshift.backbones.whole import check_weights, loading
+from zeroshift.backbones.whole import check_weights, loading, no_bars
 from zeroshift.diffusion.backbone import Unsupported
 from zeroshift.files import sha256_of
 from zeroshift.generators.base import asked
@@ -107,7 +107,7 @@ class LanguageModel:
             raise Unsupported(f"The language model {self._title} has no .safetensors weights; give one that has.")
         what = f"the language model {self._title}"
         check_weights(weights, what)
-        with loading(what, "its files"):
+        with loading(what, "its files"), no_bars():
             config = AutoConfig.from_pretrained(root, local_files_only=True)
             kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
             tokenizer = AutoTokenizer.from_pretrained(root, local_files_only=True)

@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers import AutoModelForSemanticSegmentation
 
 from zeroshift.backbones.checkpoint import is_folder
-from zeroshift.backbones.whole import check_weights, loading
+from zeroshift.backbones.whole import check_weights, loading, no_bars
 from zeroshift.diffusion.backbone import Unsupported
 from zeroshift.files import sha256_of
 from zeroshift.image.tensors import to_tensor
@@ -73,7 +73,7 @@ class SegmentationNetwork:
     def _loaded(self) -> tuple[Any, Preparation]:
         root, what = Path(self.folder), f"the segmenter {Path(self.folder).name}"
         check_weights(sorted(root.glob("*.safetensors")), what)
-        with loading(what, "its files"):
+        with loading(what, "its files"), no_bars():
             network = AutoModelForSemanticSegmentation.from_pretrained(
                 root, local_files_only=True, use_safetensors=True
             )

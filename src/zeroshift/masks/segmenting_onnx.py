@@ -13,6 +13,7 @@ from torch import Tensor
 
 from zeroshift.backbones.whole import loading, read_object
 from zeroshift.diffusion.backbone import Unsupported
+from zeroshift.extras import lacking
 from zeroshift.files import sha256_of
 from zeroshift.image.tensors import to_tensor
 from zeroshift.masks.preparing import Preparation, preparation_in, share_of
@@ -102,7 +103,7 @@ class OnnxSegmenter:
             import onnxruntime
         except ModuleNotFoundError as error:
             raise Unsupported(
-                "An ONNX segmenter needs onnxruntime, which is not installed; install zeroshift[onnx]."
+                f"An ONNX segmenter needs onnxruntime, which is not installed; {lacking('onnx')}."
             ) from error
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.log_severity_level = torch.get_num_threads(), 3

@@ -78,12 +78,17 @@ def caption_for(editor: Model, spec: EditSpec, frame: FramedPhoto | None) -> str
     """What a picture shows, as far as an edit needs it: one of the whole picture is none of what is in it.
 
     Raises:
-        ValueError: the captioner is not sure of what the edit needs.
+        ValueError: the captioner is not sure of what the edit needs; what it does not know of the target
+            is said, too, since a source would not help that.
     """
     if frame is not None and frame.seen is not None and not frame.seen.sure and frame.seen.scene:
         if spec.changes_all(editor.vocabulary):
             return frame.seen.scene
-    check_sure(frame)
+    try:
+        check_sure(frame, given=spec.region not in (None, "auto"))
+    except ValueError as error:
+        unknown = editor.unknown([spec.target])
+        raise ValueError(f"{error} {editor.about_unknown(unknown)}") if unknown else error from None
     return None if frame is None else frame.caption
 
 

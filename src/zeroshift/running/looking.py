@@ -160,8 +160,11 @@ def told_apart(captioner: Knowing, frames: Iterable[FramedPhoto], failed: Failed
             yield replace(frame, caption=caption, seen=Seen(caption))
 
 
-def check_sure(frame: FramedPhoto | None) -> None:
+def check_sure(frame: FramedPhoto | None, *, given: bool = False) -> None:
     """Refuse a picture of which the captioner is not sure what it shows, where it was asked.
+
+    Args:
+        given: whether its part was given, and need not be advised.
 
     Raises:
         ValueError: it is not.
@@ -170,4 +173,5 @@ def check_sure(frame: FramedPhoto | None) -> None:
         seen = frame.seen
         doubt = f"The model is not sure what the picture shows; its best guess is {seen.guess}."
         said = f"The model sees no {seen.unseen} in the picture." if seen.unseen else doubt
-        raise ValueError(f"{said} Say with `source` what it shows, or give the `region` that shows it.")
+        other = "" if given else ", or give the `region` that shows it"
+        raise ValueError(f"{said} Say with `source` what it shows{other}.")

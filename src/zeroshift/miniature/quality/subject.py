@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 from torch import Tensor
 
 from zeroshift.evaluation.imagenet import GROUPS, JUDGE, ImageNetJudge, open_judge
+from zeroshift.extras import lacking
 from zeroshift.methods import Pix2PixZero
 from zeroshift.miniature.classifier import Classifier, load_classifier
 from zeroshift.miniature.data import CaptionedFolder, load_pictures, with_coat
@@ -64,7 +65,7 @@ def missing(subject: Subject, extent: Extent) -> list[str]:
     if not subject.classifier.styles:
         found.append("The captions' style: the model's classifier does not tell styles apart.")
     if subject.judge is None:
-        found.append("What an ImageNet network sees: it is not installed; install zeroshift[eval].")
+        found.append(f"What an ImageNet network sees: it is not installed; {lacking('eval')}.")
     found += ["The samples' coats: none were asked for."] * (extent.per_coat == 0)
     return found + ["Inversion: no photographs were asked for."] * (extent.inversions == 0)
 

@@ -14,6 +14,7 @@ from safetensors.torch import save
 from torch import Tensor
 from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer
 
+from zeroshift.extras import lacking
 from zeroshift.files import folder_atomically, write_atomically
 from zeroshift.miniature.data import CaptionedFolder
 from zeroshift.miniature.training import autoencoder, clip, denoiser, export
@@ -91,7 +92,7 @@ def trained_decoder(vae: AutoencoderKL, material: Material, job: Job) -> Autoenc
         return vae
     stage = DecoderStage(vae, material.pictures, options=job.stage("decoder"))
     if not stage.seen:
-        job.say(f"decoder: without {' and '.join(PACKAGES)} it learns from pixels alone; install zeroshift[textures]")
+        job.say(f"decoder: without {' and '.join(PACKAGES)} it learns from pixels alone; {lacking('textures')}")
     job.fit("decoder", stage, material.weights)
     keep(done, vae)
     return vae.eval()
