@@ -1,7 +1,7 @@
-"""What the mask ``auto`` does for edits: ``python -m benchmarks.masked PICTURES SOURCE TARGET MASKS [OPTIONS]``.
+"""What a mask does for edits: ``python -m benchmarks.masked PICTURES SOURCE TARGET MASKS [OPTIONS]``.
 
 PICTURES and MASKS are folders as for ``benchmarks.masks``; the masks are for measuring alone. Every picture is edited
-with the mask ``auto`` and without one, on one inversion. Prints how much of subject and background it is right about,
+with ``--mask`` (auto or grown) and without one, on one inversion. Prints how much of subject and background it is right about,
 the decibels over all background pixels, the largest change of a pixel outside of it, and success with the paired
 difference and its 95 % interval. Needs zeroshift[eval].
 """
@@ -58,12 +58,13 @@ def main(words: Sequence[str] | None = None) -> None:
     asked = parser("masked")
     asked.add_argument("masks", type=Path)
     asked.add_argument("--method", default="pix2pix-zero", metavar="NAME")
+    asked.add_argument("--mask", default="auto", choices=["auto", "grown"])
     asked.add_argument("--count", type=int, help="edit so many, evenly spread over the names", metavar="N")
     given = asked.parse_args(words)
     pictures = sorted(path for path in given.pictures.iterdir() if (given.masks / f"{path.stem}.png").is_file())
     pictures = pictures[:: max(1, len(pictures) // (given.count or len(pictures)))][: given.count]
     editor, judge = zeroshift.load(given.model), open_judge()
-    spec = EditSpec(source=given.source, target=given.target, method=given.method, mask="auto")
+    spec = EditSpec(source=given.source, target=given.target, method=given.method, mask=given.mask)
     pairs, photographs = edited(editor, pictures, spec), [Image.open(path).convert("RGB") for path in pictures]
     truths = [np.asarray(Image.open(given.masks / f"{path.stem}.png")) for path in pictures]
     known = zip(photographs, truths, pairs, strict=True)
@@ -75,7 +76,7 @@ def main(words: Sequence[str] | None = None) -> None:
     )
     apart = difference(reached.tolist(), free.tolist()).mean
     finite = [value for value in background if math.isfinite(value)]
-    print(f"{len(pictures)} pictures, {given.source} to {given.target}, {given.method}")
+    print(f"{len(pictures)} pictures, {given.source} to {given.target}, {given.method}, {given.mask}")
     print(f"subject covered {np.nanmean(covered):.1%}, background kept {np.nanmean(kept):.1%}")
     print(f"largest change outside of the mask {outside.max():.0f}")
     print(f"background {np.mean(finite):.1f} dB, median {np.nanmedian(background):.1f}", end=", ")
