@@ -1,8 +1,8 @@
 """What a mask does for edits: ``python -m benchmarks.masked PICTURES SOURCE TARGET MASKS [OPTIONS]``.
 
 PICTURES and MASKS are folders as for ``benchmarks.masks``; the masks are for measuring alone. Every picture is edited
-with ``--mask`` (auto or grown) and without one, on one inversion. Prints how much of subject and background it is right about,
-the decibels over all background pixels, the largest change of a pixel outside of it, and success with the paired
+with ``--mask`` (auto or grown) and without one, on one inversion. Prints how much of subject and background it is right
+about, the decibels over all background pixels, the largest change of a pixel outside of it, and success with the paired
 difference and its 95 % interval. Needs zeroshift[eval].
 """
 
