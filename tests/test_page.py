@@ -1,5 +1,6 @@
 """What the page is made of, without a browser: controls, what is asked for, lines to copy, results that return."""
 
+import ast
 import io
 import shlex
 from dataclasses import replace
@@ -27,6 +28,7 @@ from zeroshift.options.fields import fields_of
 from zeroshift.options.parts import parts_of
 from zeroshift.presets import build_method, difference, options_of, overlay
 from zeroshift.recipe import parse_recipe
+from zeroshift.running import walking
 from zeroshift.running.turns import Turns
 from zeroshift.ui import photographs, telling
 from zeroshift.ui.asking import Fields, asked_for, laid_out, numbers, where_of
@@ -34,7 +36,7 @@ from zeroshift.ui.controls import put, read, sections_of
 from zeroshift.ui.copies import python_of
 from zeroshift.ui.desk import Desk, Host, Stops, Where
 from zeroshift.ui.students import offered as offered_student
-from zeroshift.ui.work import Stopped, brought, edited, in_turn
+from zeroshift.ui.work import STAGES, Stopped, Working, brought, edited, in_turn
 from zeroshift.words import KnownWords, offered
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -262,6 +264,23 @@ def test_photographs_are_as_the_application_allows(editor, tmp_path, monkeypatch
         (tmp_path / "cat.png").write_bytes((EXAMPLES / "cat.png").read_bytes())
         brought = SimpleNamespace(_data={"path": str(tmp_path / "cat.png"), "name": "cat.png"})
         assert says in Bringing(page).bring(Desk(), 0, brought)["said"]
+
+
+def test_every_stage_that_a_run_names_is_told():
+    """Stages are named by constants alone, and the page has words for each."""
+    assert list(telling.STAGES) == list(STAGES)
+    for stage in STAGES:
+        at = Working(stage, 3, 7)
+        assert telling.STAGES[stage] in telling.progress(at)
+        assert ("step 3 of 7" in telling.progress(at)) == (stage not in ("wait", "look"))
+    for file in Path(walking.__file__).parent.glob("*.py"):
+        for call in (node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)):
+            if getattr(call.func, "id", "") == "Progress":
+                named = call.args[0] if call.args else None
+            else:
+                named = next((one.value for one in call.keywords if one.arg == "stage"), None)
+            if named is not None:
+                assert vars(walking)[named.id] in walking.STAGES, f"{file.name}:{call.lineno}"
 
 
 def test_an_edit_waits_for_its_turn_and_says_so(editor, cat):

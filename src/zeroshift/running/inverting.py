@@ -14,7 +14,7 @@ from zeroshift.framed import Encoded, FramedPhoto, stacked
 from zeroshift.inversion.base import CleanLatents
 from zeroshift.inversions import InversionStore, inversion_key
 from zeroshift.methods.base import inversion_plan
-from zeroshift.running.walking import Progress
+from zeroshift.running.walking import INVERT, Progress
 
 
 def invert(
@@ -64,12 +64,12 @@ def inverted(
         except StopIteration as finished:
             facts = inversion_facts(backbone, frames, request, seeds=seeds)
             trajectory: Trajectory = replace(finished.value, facts=facts)
-            yield Progress("invert", stages, stages, None, trajectory=trajectory)
+            yield Progress(INVERT, stages, stages, None, trajectory=trajectory)
             return trajectory
         done += 1
         check_finite([latents], "the UNet", f"at step {done} of {stages} of the inversion")
         if done < stages:  # the last comes with the trajectory
-            yield Progress("invert", done, stages, None)
+            yield Progress(INVERT, done, stages, None)
 
 
 def check_given(

@@ -11,11 +11,8 @@ from zeroshift.model import Model
 from zeroshift.results import Result
 from zeroshift.running.grouping import Group
 from zeroshift.running.translate import translate
-from zeroshift.running.walking import Progress
+from zeroshift.running.walking import AGAIN, Progress
 from zeroshift.verdicts import with_verdicts
-
-STAGE = "again"
-"""of the steps of a second try"""
 
 
 def with_second_tries(editor: Model, steps: Iterator[Progress], group: Group) -> Iterator[Progress]:
@@ -36,7 +33,7 @@ def _clearer(editor: Model, last: Progress, group: Group) -> Generator[Progress,
         steps = translate(editor.backbone, frames, [again], seeds=seeds, vgg=editor.vgg, segmenter=editor.segmenter)
         for step in with_verdicts(editor.judge, steps, [again], frames):
             if not step.results:
-                yield replace(step, stage=STAGE, latents=None)
+                yield replace(step, stage=AGAIN, latents=None)
         for k, (result,) in zip(rows, step.results, strict=True):
             table[k][n] = clearer(table[k][n], result, request.method.name)
     return replace(last, results=tuple(tuple(row) for row in table))

@@ -19,13 +19,17 @@ from zeroshift.methods.base import Planned, plan
 from zeroshift.results import Result
 from zeroshift.running.sampling import Step, sample
 
+INVERT, EDIT, AGAIN = "invert", "edit", "again"
+STAGES = (INVERT, EDIT, AGAIN)
+"""of an edit's run, in their order; the last is a second try"""
+
 
 @dataclass(frozen=True, eq=False)
 class Progress:
     """How far a run is."""
 
     stage: str
-    """invert or edit"""
+    """of an edit one of ``STAGES``; other work names its own"""
     done: int
     total: int
     """network steps of the stage"""
@@ -97,4 +101,4 @@ def walk(
 
 def progress_of(step: Step, trajectory: Trajectory) -> Progress:
     done, total = step.i + 1 - trajectory.first, len(trajectory.steps)
-    return Progress("edit", done, total, torch.cat(step.previews))
+    return Progress(EDIT, done, total, torch.cat(step.previews))

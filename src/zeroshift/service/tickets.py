@@ -43,7 +43,7 @@ class Step:
     """A step of the network is done."""
 
     stage: str
-    """invert or edit"""
+    """invert, edit, or again: a second try"""
     done: int
     total: int
 

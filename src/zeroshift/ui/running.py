@@ -201,6 +201,8 @@ def briefly(at: Working) -> str:
             return "looking"
         case "invert":
             return f"inverting {at.done}/{at.total}"
+        case "again":
+            return f"trying another method {at.done}/{at.total}"
     return f"editing {at.done}/{at.total}"
 
 

@@ -20,8 +20,9 @@ STAGES = {
     "look": "Looking at the photograph",
     "invert": "Inverting the photograph",
     "edit": "Editing",
+    "again": "Trying another method, for the word cannot be seen in the result",
 }
-"""what is said of a run"""
+"""what is said of each of ``work.STAGES``"""
 EMPTY = """<div class="zs-stage zs-empty"><ol>
 <li><b>Photograph</b><span>Drop one, or take an example.</span></li>
 <li><b>Word</b><span>Say what it shall show.</span></li>

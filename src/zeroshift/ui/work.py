@@ -21,9 +21,14 @@ from zeroshift.running.batching import groups
 from zeroshift.running.groups import run_groups
 from zeroshift.running.looking import look_at
 from zeroshift.running.turns import Turns
+from zeroshift.running.walking import EDIT, INVERT
+from zeroshift.running.walking import STAGES as OF_RUNS
 from zeroshift.ui.desk import Desk, Made, Where
 from zeroshift.ui.pictures import Stage, small
 
+WAIT, LOOK = "wait", "look"
+STAGES = (WAIT, LOOK, *OF_RUNS)
+"""of an edit on the page, in their order"""
 PAUSE = 0.2
 """seconds from one thing that is said of a run to the next, at least: a browser draws it anew each time"""
 PREVIEWS = 8
@@ -37,7 +42,7 @@ class Working:
     """How far an edit is."""
 
     stage: str
-    """wait, look, invert or edit"""
+    """one of ``STAGES``"""
     done: int = 0
     """steps; of one that waits, how many edits come before it"""
     total: int = 1
@@ -63,7 +68,7 @@ def in_turn(
     begun, picture = time.perf_counter(), small(photo.image)
     with turns.one() as turn:
         while ahead := turn.ahead:
-            yield Working("wait", ahead, ahead, time.perf_counter() - begun, picture)
+            yield Working(WAIT, ahead, ahead, time.perf_counter() - begun, picture)
             turn.wait(PAUSE)
             if stop.is_set():
                 yield Stopped(time.perf_counter() - begun)
@@ -85,10 +90,10 @@ def edited(
     (frame,) = look_at(editor, [photo], spec, mask=where.painted)
     (group,) = groups(editor, [frame], [spec])
     stage = Stage.of(editor.backbone, frame)
-    yield Working("look", picture=stage.picture)
+    yield Working(LOOK, picture=stage.picture)
     steps = run_groups(editor, [group], inversions=kept)
     for _, step in steps:
-        shared = shared and step.stage != "invert"
+        shared = shared and step.stage != INVERT
         seconds = time.perf_counter() - begun
         if stop.is_set():
             steps.close()  # type: ignore[attr-defined]
@@ -96,7 +101,7 @@ def edited(
             return
         if step.results:
             break
-        due = step.stage == "edit" and step.done % max(1, step.total // PREVIEWS) == 0
+        due = step.stage == EDIT and step.done % max(1, step.total // PREVIEWS) == 0
         if due or seconds - said > PAUSE:
             picture, said = stage.with_preview(editor.preview(step)[0]) if due else None, seconds
             yield Working(step.stage, step.done, step.total, seconds, picture, shared)
