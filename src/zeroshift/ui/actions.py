@@ -59,6 +59,11 @@ class Page:
         sides = (self.ask, self.show, self.beside)
         return [self.desk, self.version, *(part for side in sides for part in vars(side).values())]
 
+    @property
+    def same(self) -> Update:
+        """Nothing changes: Gradio takes no empty answer, and empties the page where there is none."""
+        return {self.version: gr.skip()}
+
     def run(self, desk: Desk, spec: EditSpec, stop: Event) -> Iterator[Working | Stopped | Made]:
         """Edit the photograph of a desk, by the student if that is the method; it waits for its turn, and tells.
 
@@ -75,14 +80,12 @@ class Page:
 
     def failed(self, error: object) -> Update:
         """What went wrong, on the stage."""
-        show, ask = self.show, self.ask
+        show = self.show
         return {
             show.stage: gr.HTML(telling.failed(error), visible=True),
             show.slider: gr.ImageSlider(visible=False),
             show.status: "",
             show.actions: gr.Column(visible=False),
-            ask.edit: gr.Button(visible=True),
-            ask.stop: gr.Button(visible=False),
         }
 
     def shows(self, desk: Desk, made: Made) -> Update:
@@ -154,7 +157,11 @@ class Bringing:
     def example(self, desk: Desk, event: gr.EventData) -> Update:
         """An example was chosen."""
         name = str(event._data["name"])
-        return self.laid(desk, load_image(photographs.EXAMPLES / name), name) if name in photographs.CREDITS else {}
+        return (
+            self.laid(desk, load_image(photographs.EXAMPLES / name), name)
+            if name in photographs.CREDITS
+            else self.page.same
+        )
 
     def laid(self, desk: Desk, photo: Photo, name: str) -> Update:
         """A photograph is laid on the desk; settings stay, but where it changes is another matter."""
@@ -186,7 +193,7 @@ class Bringing:
     def place(self, desk: Desk, event: gr.EventData) -> Update:
         """A box or a mask was drawn, or another way was chosen to say where."""
         if desk.photo is None:
-            return {}
+            return self.page.same
         try:
             desk.where = photographs.placed(desk, event._data)
             return self.seen(desk)
@@ -209,12 +216,15 @@ class Bringing:
     def again(self, desk: Desk) -> Update:
         """The result becomes the photograph."""
         if desk.shown is None:
-            return {}
+            return self.page.same
         return {**self.laid(desk, load_image(desk.shown.file), desk.shown.file.name), self.page.ask.target: ""}
 
     def picked(self, desk: Desk, version: int, event: gr.EventData) -> Update:
         """An earlier edit was chosen."""
-        return self.restored(desk, desk.of(int(event._data["key"])), version)
+        try:
+            return self.restored(desk, desk.of(int(event._data["key"])), version)
+        except ValueError as error:
+            return {self.page.show.status: telling.doubts([str(error)])}
 
     def restored(self, desk: Desk, made: Made, version: int) -> Update:
         """An edit with all that it was made with."""
@@ -222,10 +232,9 @@ class Bringing:
         fields, desk.options, framing = laid_out(made.spec)
         desk.framing = {name: value for name, value in framing.items() if name not in made.where.said}
         desk.where, desk.name, desk.photo = made.where, made.name, made.photo
-        missing = f"{made.name} itself is not here; drop it, and the edit can go on." if made.photo is None else ""
         updates = {**page.shows(desk, made), **self.seen(desk)}
-        if missing:
-            updates[ask.seen] = telling.doubts([missing])
+        if made.photo is None:
+            updates[ask.seen] = telling.doubts([telling.away(made.name)])
         return {
             **updates,
             ask.target: fields.target,

@@ -40,9 +40,7 @@ def asked_for(desk: Desk, fields: Fields, photo: Photo) -> EditSpec:
     Raises:
         OptionError: a value is missing, or none.
     """
-    options: Mapping[str, object] = desk.options
-    if fields.strength != 1:
-        options = {**options, "conditioning": {**part_of(options, "conditioning"), "strength": float(fields.strength)}}
+    options = desk.options if fields.strength == 1 else with_strength(desk.options, fields.strength)
     return EditSpec.parse(
         {
             "target": fields.target.strip(),
@@ -58,12 +56,26 @@ def asked_for(desk: Desk, fields: Fields, photo: Photo) -> EditSpec:
     )
 
 
+def at_intensity(spec: EditSpec, intensity: float) -> EditSpec:
+    """The same edit at another intensity.
+
+    Raises:
+        OptionError: it is none.
+    """
+    said = {name: getattr(spec, name) for name in spec.model_fields_set}
+    return EditSpec.parse({**said, "options": with_strength(spec.options, intensity)})
+
+
+def with_strength(options: Mapping[str, object], strength: float) -> dict[str, object]:
+    """Options of a method with another strength; 1, as usual, is left out."""
+    rest = {name: value for name, value in part_of(options, "conditioning").items() if name != "strength"}
+    conditioning = rest if strength == 1 else {**rest, "strength": float(strength)}
+    others = {name: value for name, value in options.items() if name != "conditioning"}
+    return {**others, "conditioning": conditioning} if conditioning else others
+
+
 def laid_out(spec: EditSpec) -> tuple[Fields, dict[str, object], dict[str, object]]:
     """The page's own controls of an edit, the method's options, and the fields in ``FRAMING`` that are set."""
-    conditioning = dict(part_of(spec.options, "conditioning"))
-    strength = conditioning.pop("strength", 1.0)
-    options: dict[str, object] = {name: value for name, value in spec.options.items() if name != "conditioning"}
-    options |= {"conditioning": conditioning} if conditioning else {}
     usual = {name: EditSpec.model_fields[name].default for name in FRAMING}
     framing = {name: value for name in FRAMING if (value := getattr(spec, name)) != usual[name]}
     fields = Fields(
@@ -73,9 +85,15 @@ def laid_out(spec: EditSpec) -> tuple[Fields, dict[str, object], dict[str, objec
         spec.method,
         spec.fast,
         spec.seed,
-        strength if isinstance(strength, (int, float)) else 1.0,
+        intensity_of(spec),
     )
-    return fields, options, framing
+    return fields, with_strength(spec.options, 1), framing
+
+
+def intensity_of(spec: EditSpec) -> float:
+    """The intensity of an edit; 1 is the edit as it is."""
+    strength = part_of(spec.options, "conditioning").get("strength", 1.0)
+    return float(strength) if isinstance(strength, (int, float)) else 1.0
 
 
 def where_of(spec: EditSpec, photo: Photo | None, mask: Photo | None) -> Where:

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from shutil import rmtree
@@ -113,8 +113,24 @@ class Desk:
         return self.folder
 
     def of(self, key: int) -> Made:
-        """The edit of that key."""
-        return next(one for one in self.made if one.key == key)
+        """The edit of that key.
+
+        Raises:
+            ValueError: it is gone.
+        """
+        for one in self.made:
+            if one.key == key:
+                return one
+        raise ValueError("That edit is not here any more; drop its file on the page to have it back.")
+
+    def with_photo(self, photo: Photo, name: str, where: Where) -> "Desk":
+        """The same desk, with the same edits, on which another photograph lies: a run's own, whatever comes meanwhile."""
+        self.place()
+        return replace(self, photo=photo, name=name, where=where)
+
+    def shows(self, photo: Photo | None) -> bool:
+        """Whether that photograph lies here."""
+        return None not in (photo, self.photo) and photo.sha256 == self.photo.sha256  # type: ignore[union-attr]
 
     def made_before(self, spec: EditSpec, photo: Photo) -> Made | None:
         """The same edit of the same photograph, if it is there."""
@@ -138,7 +154,7 @@ class Stops:
     """What stops the runs of a page: each looks between two steps whether it shall go on."""
 
     def __init__(self) -> None:
-        self._lock, self._running = Lock(), dict[str, set[Event]]()
+        self._lock, self._running, self._alone = Lock(), dict[str, set[Event]](), dict[str, Event]()
 
     def begin(self, page: str) -> Event:
         """A run begins on a page."""
@@ -147,9 +163,20 @@ class Stops:
             self._running.setdefault(page, set()).add(event)
             return event
 
+    def begin_alone(self, page: str) -> Event | None:
+        """A run begins on a page that has one such at a time; None where it runs already."""
+        with self._lock:
+            if page in self._alone:
+                return None
+            event = self._alone[page] = Event()
+            self._running.setdefault(page, set()).add(event)
+            return event
+
     def end(self, page: str, event: Event) -> None:
         """A run ended."""
         with self._lock:
+            if self._alone.get(page) is event:
+                del self._alone[page]
             self._running.get(page, set()).discard(event)
             if not self._running.get(page):
                 self._running.pop(page, None)

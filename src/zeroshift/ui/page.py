@@ -104,7 +104,12 @@ def wire_runs(page: Page) -> None:
         event(None, None, None, js=TO_STAGE)
     gr.on([ask.edit.click, ask.target.submit], run.edit, fields, page.every, concurrency_id="edit", js=PLACED, **RUNS)
     show.strength.release(
-        run.stronger, fields, page.every, trigger_mode="always_last", concurrency_id="intensity", **RUNS
+        run.stronger,
+        [page.desk, show.strength],
+        page.every,
+        trigger_mode="always_last",
+        concurrency_id="intensity",
+        **RUNS,
     )
     for button in (ask.stop, page.beside.halt):
         button.click(run.stop, None, None, **QUIET)

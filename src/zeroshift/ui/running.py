@@ -14,11 +14,11 @@ from zeroshift.reports.looking import words_in
 from zeroshift.running.looking import look_at
 from zeroshift.ui import telling
 from zeroshift.ui.actions import NO_PHOTO, Page, Update
-from zeroshift.ui.asking import Fields, asked_for, numbers
+from zeroshift.ui.asking import Fields, asked_for, at_intensity, intensity_of, numbers
 from zeroshift.ui.desk import Desk, Made
 from zeroshift.ui.pictures import heat, inline
 from zeroshift.ui.students import is_students
-from zeroshift.ui.work import PAUSE, Stopped, Working, cost_of
+from zeroshift.ui.work import LOOK, PAUSE, WAIT, Stopped, Working, cost_of
 
 log = logging.getLogger(__name__)
 
@@ -39,59 +39,107 @@ class Running:
 
     def edit(self, request: gr.Request, desk: Desk, *given: Any) -> Iterator[Update]:
         """Edit the photograph, and show every few steps what becomes of it."""
-        yield from self.run(desk, given, request, fresh=True)
-
-    def run(self, desk: Desk, given: Sequence[Any], request: gr.Request, fresh: bool) -> Iterator[Update]:
-        """Run an edit; one that is not ``fresh`` leaves the slider where it is until the new picture is there."""
-        page = self.page
         if desk.photo is None:
-            yield page.failed(NO_PHOTO)
+            yield self.page.failed(NO_PHOTO)
             return
-        stop = page.stops.begin(str(request.session_hash))
         try:
             spec = asked_for(desk, Fields(*given), desk.photo)
-            yield from self.steps(desk, spec, stop, fresh)
-        except Exception as error:
-            yield page.failed(told(error))
-        finally:
-            page.stops.end(str(request.session_hash), stop)
+        except ValueError as error:
+            yield self.page.failed(error)
+            return
+        yield from self.run(request, desk, desk.with_photo(desk.photo, desk.name, desk.where), spec, fresh=True)
 
-    def steps(self, desk: Desk, spec: EditSpec, stop: Any, fresh: bool) -> Iterator[Update]:
-        """The states of a run that goes well."""
-        page, picture = self.page, ""
-        ask, show = page.ask, page.show
-        running = {ask.edit: gr.Button(visible=False), ask.stop: gr.Button(visible=True)}
-        over = {ask.edit: gr.Button(visible=True), ask.stop: gr.Button(visible=False)}
-        for at in page.run(desk, spec, stop):
-            if isinstance(at, Made):
-                desk.made.append(at)
-                yield {**page.shows(desk, at), **over, page.desk: desk}
-            elif isinstance(at, Stopped):
-                yield {**self.halted(desk, at, fresh), **over}
-            elif fresh:
-                picture = inline(at.picture) if at.picture is not None else picture
-                hidden = {show.slider: gr.ImageSlider(visible=False), show.actions: gr.Column(visible=False)}
-                first = {**running, **hidden, show.status: ""} if at.stage in ("wait", "look") else {}
-                yield {show.stage: gr.HTML(telling.working(at, picture), visible=True), **first}
-            else:
-                yield {show.status: telling.progress(at), **running}
+    def stronger(self, request: gr.Request, desk: Desk, intensity: float) -> Iterator[Update]:
+        """The shown edit at another intensity, on the inversion that is there."""
+        page, made = self.page, desk.shown
+        if made is None:
+            yield page.same
+            return
+        if made.photo is None:
+            yield {page.show.status: telling.done(made, telling.away(made.name))}
+            return
+        try:
+            spec = at_intensity(made.spec, intensity)
+        except ValueError as error:
+            yield {page.show.status: telling.done(made, str(error))}
+            return
+        there = desk.made_before(spec, made.photo)
+        if there is not None:
+            yield page.shows(desk, there)
+            return
+        yield from self.run(request, desk, desk.with_photo(made.photo, made.name, made.where), spec, fresh=False)
+
+    def run(self, request: gr.Request, desk: Desk, on: Desk, spec: EditSpec, *, fresh: bool) -> Iterator[Update]:
+        """Run an edit of what lies ``on`` a desk's copy; the page has one at a time.
+
+        One that is not ``fresh`` leaves the slider where it is until the new picture is there.
+        """
+        page, session = self.page, str(request.session_hash)
+        stop = page.stops.begin_alone(session)
+        if stop is None:
+            yield page.same
+            return
+        picture = ""
+        try:
+            for at in page.run(on, spec, stop):
+                picture = inline(at.picture) if isinstance(at, Working) and at.picture is not None else picture
+                yield self.told_of(desk, on, at, picture, fresh=fresh)
+        except Exception as error:
+            yield self.broken(desk, told(error), fresh)
+        finally:
+            page.stops.end(session, stop)
+
+    def told_of(self, desk: Desk, on: Desk, at: Working | Stopped | Made, picture: str, *, fresh: bool) -> Update:
+        """A state of a run: on the stage, or beside it where another photograph was laid on the desk meanwhile."""
+        page = self.page
+        if isinstance(at, Made):
+            desk.made.append(at)
+        if not desk.shows(on.photo):
+            return self.aside(desk, on, at)
+        if isinstance(at, Made):
+            return {**page.shows(desk, at), **self.over, page.desk: desk}
+        if isinstance(at, Stopped):
+            return {**self.halted(desk, at, fresh), **self.over}
+        return self.on_stage(at, picture) if fresh else {page.show.status: telling.progress(at), **self.going}
+
+    def on_stage(self, at: Working, picture: str) -> Update:
+        """How far a fresh edit is, with the last picture of it."""
+        show = self.page.show
+        hidden = {show.slider: gr.ImageSlider(visible=False), show.actions: gr.Column(visible=False)}
+        first = {**self.going, **hidden, show.status: ""} if at.stage in (WAIT, LOOK) else {}
+        return {show.stage: gr.HTML(telling.working(at, picture), visible=True), **first}
+
+    def aside(self, desk: Desk, on: Desk, at: Working | Stopped | Made) -> Update:
+        """A state of the edit of a photograph that does not lie on the desk any more."""
+        page = self.page
+        cards = {page.beside.history: telling.cards(desk.made, desk.shown)} if isinstance(at, Made) else {}
+        buttons = self.going if isinstance(at, Working) else self.over
+        status = {page.show.status: telling.beside(at, on.name)} if desk.shown is None else {}
+        return {**cards, **buttons, **status}
+
+    @property
+    def going(self) -> Update:
+        """The buttons while an edit runs."""
+        return {self.page.ask.edit: gr.Button(visible=False), self.page.ask.stop: gr.Button(visible=True)}
+
+    @property
+    def over(self) -> Update:
+        """The buttons when it has ended."""
+        return {self.page.ask.edit: gr.Button(visible=True), self.page.ask.stop: gr.Button(visible=False)}
 
     def halted(self, desk: Desk, at: Stopped, fresh: bool) -> Update:
         """What is shown after a stop: that it was, or the edit that is there already."""
+        page = self.page
         if not fresh and desk.shown is not None:
-            return self.page.shows(desk, desk.shown)
-        return {self.page.show.stage: gr.HTML(telling.stopped(at.seconds), visible=True)}
+            return {**page.shows(desk, desk.shown), page.show.strength: intensity_of(desk.shown.spec)}
+        return {page.show.stage: gr.HTML(telling.stopped(at.seconds), visible=True)}
 
-    def stronger(self, request: gr.Request, desk: Desk, *given: Any) -> Iterator[Update]:
-        """The same edit at another intensity, on the inversion that is there."""
-        if desk.shown is None or desk.shown.photo is None:
-            return
-        wanted = asked_for(desk, Fields(*given), desk.shown.photo)
-        there = desk.made_before(wanted, desk.shown.photo)
-        if there is not None:
-            yield self.page.shows(desk, there)
-            return
-        yield from self.run(desk, given, request, fresh=False)
+    def broken(self, desk: Desk, error: str, fresh: bool) -> Update:
+        """What is shown of a run that failed, or the edit that is there already with what went wrong."""
+        page = self.page
+        if not fresh and desk.shown is not None:
+            return {**page.shows(desk, desk.shown), page.show.status: telling.done(desk.shown, error), **self.over}
+        return {**page.failed(error), **self.over}
 
     def stop(self, request: gr.Request) -> None:
         """Stop what runs on this page, within one step."""
@@ -115,9 +163,10 @@ class Comparing:
             return
         stop = page.stops.begin(str(request.session_hash))
         try:
+            on = desk.with_photo(desk.photo, desk.name, desk.where)
             specs = self.specs(desk, by, methods, seeds, strengths, Fields(*given))
             yield {beside.compare: gr.Button(visible=False), beside.halt: gr.Button(visible=True), beside.told: ""}
-            yield from self.cards(desk, specs, stop)
+            yield from self.cards(desk, on, specs, stop)
         except Exception as error:
             yield {beside.told: telling.doubts([told(error)])}
         finally:
@@ -145,14 +194,14 @@ class Comparing:
             for title, one in wanted.items()
         }
 
-    def cards(self, desk: Desk, specs: dict[str, EditSpec], stop: Any) -> Iterator[Update]:
-        """Run the edits, and show what is there of them."""
+    def cards(self, desk: Desk, on: Desk, specs: dict[str, EditSpec], stop: Any) -> Iterator[Update]:
+        """Run the edits of what lies ``on`` a desk's copy, and show what is there of them."""
         page, beside = self.page, self.page.beside
         cards: dict[str, dict[str, object]] = {title: waiting(title, "waits") for title in specs}
         for title, spec in specs.items():
             shared = False
             try:
-                for at in page.run(desk, spec, stop):
+                for at in page.run(on, spec, stop):
                     if isinstance(at, Working):
                         shared = at.shared
                         cards[title] = waiting(title, briefly(at))
@@ -218,15 +267,17 @@ class Inside:
         if desk.photo is None:
             yield {beside.words: [], beside.heat: telling.note(NO_PHOTO)}
             return
+        on = desk.with_photo(desk.photo, desk.name, desk.where)
         try:
             with self.page.host.turns.one() as turn:
                 while turn.ahead:
                     yield {beside.words: [], beside.heat: telling.note(f"{telling.STAGES['wait']}.")}
                     turn.wait(PAUSE)
-                maps = self.maps(desk, Fields(*given))
+                maps = self.maps(on, Fields(*given))
         except ValueError as error:
             yield {beside.words: [], beside.heat: telling.doubts([str(error)])}
             return
+        desk.looked = on.looked
         yield {beside.words: [{"name": "Words", "words": list(maps)}], beside.heat: self.shown(desk, list(maps)[-1])}
 
     def maps(self, desk: Desk, fields: Fields) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from zeroshift.options.errors import respelled
 from zeroshift.ui.controls import label_of
 from zeroshift.ui.desk import Made
 from zeroshift.ui.pictures import CARD, inline
-from zeroshift.ui.work import Working
+from zeroshift.ui.work import Stopped, Working
 
 STAGES = {
     "wait": "Waiting until other edits are done",
@@ -83,13 +83,25 @@ def doubts(sentences: Sequence[str]) -> str:
     return "".join(f'<p class="zs-doubt">{sentence(one)}</p>' for one in sentences)
 
 
-def done(made: Made) -> str:
-    """What became of an edit."""
+def done(made: Made, *doubtful: str) -> str:
+    """What became of an edit, and what else is doubtful."""
     took = f"{made.seconds:.1f} s" if made.seconds is not None else "from its file"
     facts = [made.spec.target, made.spec.method, f"seed {made.spec.seed}", took]
     part = f'<p class="zs-part">Edited {escape(made.part)}.</p>' if made.part else ""
-    warned = doubts([made.advice]) if made.advice else ""
+    warned = doubts([*([made.advice] if made.advice else []), *doubtful])
     return f'<div class="zs-done"><p>{" · ".join(map(escape, facts))}</p>{part}{doubts(made.doubts)}{warned}</div>'
+
+
+def away(name: str) -> str:
+    """What is said where a result came without its photograph."""
+    return f"{name} itself is not here; drop it, and the edit can go on."
+
+
+def beside(at: Working | Stopped | Made, name: str) -> str:
+    """The state of an edit of the photograph of that name where another lies on the page by now."""
+    if isinstance(at, Working):
+        return note(f"The edit of {escape(name)} goes on.") + progress(at)
+    return note(f"The edit of {escape(name)} is done; it is in the history.") if isinstance(at, Made) else ""
 
 
 def drift(told: Mapping[str, Any] | None) -> str:

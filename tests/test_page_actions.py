@@ -1,0 +1,151 @@
+"""What happens on the page, without a browser: what its handlers answer, and to whom."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+import zeroshift
+from zeroshift.image import load_image
+from zeroshift.inversions import InversionMemory
+from zeroshift.ui import telling
+from zeroshift.ui.asking import at_intensity, intensity_of
+from zeroshift.ui.desk import Desk, Host, Stops, Where
+
+pytest.importorskip("gradio", reason="Gradio is not installed; install zeroshift[ui].")
+pytestmark = pytest.mark.slow  # Gradio takes seconds to import
+CAT = Path(__file__).parent.parent / "examples" / "cat.png"
+REQUEST = SimpleNamespace(session_hash="mine")
+FIELDS = ("dog", "cat", "", "sdedit", False, 0, 1.0)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Stands for the components of a side: each is its name."""
+
+    side: str
+
+    def __getattr__(self, name: str) -> str:
+        return f"{self.side}.{name}"
+
+
+@pytest.fixture(scope="module")
+def editor(checkpoint):
+    return zeroshift.load(checkpoint, device="cpu", cache=False)
+
+
+@pytest.fixture
+def page(editor):
+    from zeroshift.ui.actions import Page
+
+    sides = (Parts("ask"), Parts("show"), Parts("beside"))
+    return Page(editor, None, InversionMemory(), Stops(), Host(), *sides, "desk", "version")
+
+
+@pytest.fixture
+def cat():
+    return load_image(CAT)
+
+
+@pytest.fixture
+def desk(cat):
+    return Desk(photo=cat, name="cat.png", where=Where("whole"), options={"steps": 2})
+
+
+def running(page):
+    from zeroshift.ui.running import Running
+
+    return Running(page)
+
+
+def edited(page, desk, *fields):
+    return list(running(page).edit(REQUEST, desk, *(fields or FIELDS)))
+
+
+def without_photo(page, desk):
+    """The desk of somebody who drops the result of an edit alone."""
+    edited(page, desk)
+    from zeroshift.ui import photographs
+
+    file, other = desk.shown.file, Desk()
+    made = photographs.result_brought(other, file, photographs.recipe_in(file), desk.shown.spec)
+    made = SimpleNamespace(**{**vars(made), "photo": None, "name": "cat.png"})
+    other.made, other.shown = [made], made
+    return other
+
+
+def test_every_handler_answers_whatever_lies_on_the_desk(page, desk):
+    """An answer without anything is refused by Gradio, and a generator without answers empties the page."""
+    from zeroshift.ui.actions import Bringing
+    from zeroshift.ui.running import Comparing, Inside
+
+    act, run = Bringing(page), running(page)
+    for lies in (Desk(), without_photo(page, desk)):
+        answers = [
+            list(run.edit(REQUEST, lies, *FIELDS)),
+            list(run.stronger(REQUEST, lies, 0.5)),
+            list(Comparing(page).compare(REQUEST, lies, "Seeds", [], "0", "1", *FIELDS)),
+            list(Inside(page).words(lies, *FIELDS)),
+            [act.place(lies, SimpleNamespace(_data={"mode": "whole"}))],
+            [act.example(lies, SimpleNamespace(_data={"name": "no example"}))],
+            [act.picked(lies, 0, SimpleNamespace(_data={"key": 99}))],
+        ]
+        assert all(said and all(said) for said in answers)
+    assert act.again(Desk())
+    (said,) = run.stronger(REQUEST, lies, 0.5)
+    assert "cat.png itself is not here; drop it" in said["show.status"]
+    assert "is not here any more" in act.picked(lies, 0, SimpleNamespace(_data={"key": 99}))["show.status"]
+
+
+def test_another_intensity_is_of_the_edit_that_is_shown(page, desk):
+    """Words and options that were changed since do not count."""
+    edited(page, desk)
+    first = desk.shown
+    desk.options = {"steps": 3}
+    list(running(page).stronger(REQUEST, desk, 0.5))
+    assert desk.shown is not first and intensity_of(desk.shown.spec) == 0.5
+    assert desk.shown.spec == at_intensity(first.spec, 0.5)
+    assert at_intensity(desk.shown.spec, 1) == first.spec
+    (back,) = running(page).stronger(REQUEST, desk, 1)
+    assert desk.shown is first and len(desk.made) == 2
+
+
+def test_what_another_intensity_cannot_do_leaves_the_edit_there(page, desk):
+    edited(page, desk)
+    first = desk.shown
+    *_, last = running(page).stronger(REQUEST, desk, -1.0)
+    assert desk.shown is first and "number from 0 to 2, not -1.0" in last["show.status"] and last["show.slider"].visible
+    assert last["ask.edit"].visible and not last["ask.stop"].visible
+
+
+def test_an_edit_whose_photograph_was_taken_away_is_kept_beside(page, desk, cat):
+    other = load_image(CAT.with_name("cat-sketch.png"))
+    run = running(page).edit(REQUEST, desk, *FIELDS)
+    assert "show.stage" in next(run)
+    desk.photo, desk.name, desk.where = other, "other.png", Where()
+    *_, last = run
+    assert desk.shown is None and "show.slider" not in last and "show.stage" not in last
+    assert len(last["beside.history"]) == 1 and last["ask.edit"].visible
+    assert "The edit of cat.png is done; it is in the history." in last["show.status"]
+    assert desk.made[0].photo is cat and desk.made[0].name == "cat.png" and desk.made[0].where.mode == "whole"
+
+
+def test_an_edit_that_waits_is_of_the_photograph_that_lay_there(page, desk, cat):
+    with page.host.turns.one():
+        run = running(page).edit(REQUEST, desk, *FIELDS)
+        assert telling.STAGES["wait"] in next(run)["show.stage"].value
+        desk.photo, desk.where = load_image(CAT.with_name("cat-sketch.png")), Where()
+    list(run)
+    assert desk.made[0].photo is cat
+
+
+def test_a_second_click_begins_no_second_edit(page, desk):
+    run = running(page).edit(REQUEST, desk, *FIELDS)
+    next(run)
+    (second,) = running(page).edit(REQUEST, desk, *FIELDS)
+    assert set(second) == {"version"}
+    list(run)
+    assert len(desk.made) == 1
+    edited(page, desk, "dog", "cat", "", "sdedit", False, 1, 1.0)
+    assert len(desk.made) == 2
