@@ -240,6 +240,13 @@ def test_words_on_offer_are_those_that_the_model_knows():
         assert all(reading.retarget(caption, target) for target in targets if target != "photo")
 
 
+def test_options_are_called_as_on_the_page():
+    said = "try a `region` close around it, a `mask`, `strength` above 1 or another `guidance_scale`."
+    names = ("a <b>Box</b> close around it", "a <b>Brush</b>", "<b>Intensity</b> above 1", "<b>Guidance scale</b>.")
+    assert all(name in telling.sentence(said) for name in names)
+    assert telling.plain("`strength` < 1") == "Intensity < 1"
+
+
 def test_a_stop_reaches_the_runs_of_its_own_page_alone():
     stops = Stops()
     mine, also, other = stops.begin("a"), stops.begin("a"), stops.begin("b")

@@ -107,6 +107,9 @@ def test_another_intensity_is_of_the_edit_that_is_shown(page, desk):
     assert desk.shown is not first and intensity_of(desk.shown.spec) == 0.5
     assert desk.shown.spec == at_intensity(first.spec, 0.5)
     assert at_intensity(desk.shown.spec, 1) == first.spec
+    assert "dog · sdedit · seed 0 · intensity 0.5 · " in telling.done(desk.shown)
+    assert telling.card(desk.shown)["lines"][:2] == ["sdedit", "intensity 0.5"]
+    assert "intensity" not in telling.done(first) and len(telling.card(first)["lines"]) == 2
     (back,) = running(page).stronger(REQUEST, desk, 1)
     assert desk.shown is first and len(desk.made) == 2
 
@@ -115,7 +118,8 @@ def test_what_another_intensity_cannot_do_leaves_the_edit_there(page, desk):
     edited(page, desk)
     first = desk.shown
     *_, last = running(page).stronger(REQUEST, desk, -1.0)
-    assert desk.shown is first and "number from 0 to 2, not -1.0" in last["show.status"] and last["show.slider"].visible
+    assert desk.shown is first and last["show.slider"].visible
+    assert "<b>Intensity</b> of sdedit takes a number from 0 to 2, not -1.0." in last["show.status"]
     assert last["ask.edit"].visible and not last["ask.stop"].visible
 
 

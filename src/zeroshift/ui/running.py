@@ -216,7 +216,7 @@ class Comparing:
                         return
                     yield {beside.cards: list(cards.values())}
             except ValueError as error:
-                cards[title] = waiting(title, str(error))
+                cards[title] = waiting(title, telling.plain(error))
                 yield {beside.cards: list(cards.values())}
         yield {beside.cards: list(cards.values()), beside.history: telling.cards(desk.made, desk.shown)}
 
@@ -233,7 +233,7 @@ class Comparing:
         """Cost and time of an edit, and what is to be said of it."""
         inverted = "inversion shared" if shared else "with its inversion"
         lines = [f"{cost} SF · {made.seconds:.1f} s", "one pass" if is_students(made.spec) else inverted]
-        return [*lines, *([made.advice.partition(";")[0] + "."] if made.advice else [])]
+        return [*lines, *([telling.plain(made.advice.partition(";")[0]) + "."] if made.advice else [])]
 
 
 def waiting(title: str, gap: str) -> dict[str, object]:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from zeroshift.captioning import Seen
 from zeroshift.options.errors import respelled
+from zeroshift.ui.asking import intensity_of
 from zeroshift.ui.controls import label_of
 from zeroshift.ui.desk import Made
 from zeroshift.ui.pictures import CARD, inline
@@ -30,9 +31,23 @@ EMPTY = """<div class="zs-stage zs-empty"><ol>
 </ol></div>"""
 
 
+OWN = {"strength": "Intensity", "region": "Box", "mask": "Brush"}
+"""what the page calls options for which it has no control of their type"""
+
+
 def sentence(text: object) -> str:
     """A sentence of the core, its options named as the page names them."""
-    return respelled(escape(str(text)), lambda name: f"<b>{label_of(name)}</b>")
+    return respelled(escape(str(text)), lambda name: f"<b>{named(name)}</b>")
+
+
+def plain(text: object) -> str:
+    """The same without HTML, for cards."""
+    return respelled(str(text), named)
+
+
+def named(option: str) -> str:
+    """What an option is called on the page."""
+    return OWN.get(option) or label_of(option)
 
 
 def failed(text: object) -> str:
@@ -86,10 +101,15 @@ def doubts(sentences: Sequence[str]) -> str:
 def done(made: Made, *doubtful: str) -> str:
     """What became of an edit, and what else is doubtful."""
     took = f"{made.seconds:.1f} s" if made.seconds is not None else "from its file"
-    facts = [made.spec.target, made.spec.method, f"seed {made.spec.seed}", took]
+    facts = [made.spec.target, made.spec.method, f"seed {made.spec.seed}", *intensity(made), took]
     part = f'<p class="zs-part">Edited {escape(made.part)}.</p>' if made.part else ""
     warned = doubts([*([made.advice] if made.advice else []), *doubtful])
     return f'<div class="zs-done"><p>{" · ".join(map(escape, facts))}</p>{part}{doubts(made.doubts)}{warned}</div>'
+
+
+def intensity(made: Made) -> list[str]:
+    """The intensity of an edit in words, unless it is 1."""
+    return [] if (there := intensity_of(made.spec)) == 1 else [f"intensity {there:g}"]
 
 
 def away(name: str) -> str:
@@ -146,7 +166,7 @@ def card(made: Made, shown: Made | None = None, lines: Sequence[str] = ()) -> di
         "key": made.key,
         "src": thumbnail(made.after),
         "title": made.spec.target,
-        "lines": [*(lines or (made.spec.method, seconds))],
+        "lines": [*(lines or (made.spec.method, *intensity(made), seconds))],
         "chosen": shown is not None and shown.key == made.key,
     }
 
