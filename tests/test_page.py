@@ -34,7 +34,7 @@ from zeroshift.ui import photographs, telling
 from zeroshift.ui.asking import Fields, asked_for, laid_out, numbers, where_of
 from zeroshift.ui.controls import put, read, sections_of
 from zeroshift.ui.copies import python_of
-from zeroshift.ui.desk import Desk, Host, Stops, Where
+from zeroshift.ui.desk import Desk, Host, Stops, Where, file_name
 from zeroshift.ui.students import offered as offered_student
 from zeroshift.ui.work import STAGES, Stopped, Working, brought, edited, in_turn
 from zeroshift.words import KnownWords, offered
@@ -323,12 +323,50 @@ def test_an_edit_is_found_again_by_what_was_asked(cat):
 def test_an_edit_that_could_not_be_written_does_not_block_the_next(cat, tmp_path):
     desk, file = Desk(photo=cat), tmp_path / "edit.png"
     file.write_bytes(b"no picture")
-    spec = EditSpec(target="dog")
+    said = {"called": "edit.png", "name": "cat.png", "spec": EditSpec(target="dog"), "photo": cat, "where": Where()}
     with pytest.raises(ValueError, match="not a picture"):
-        brought(desk, file, "edit.png", spec, cat, Where())
+        brought(desk, file, **said)
     cat.image.save(file)
-    first, second = (brought(desk, file, "edit.png", spec, cat, Where()) for _ in range(2))
+    first, second = (brought(desk, file, **said) for _ in range(2))
     assert first.key != second.key and first.file != second.file
+
+
+def test_a_result_that_was_brought_keeps_its_name_and_its_bytes(cat, tmp_path):
+    desk, file = Desk(), tmp_path / "upload"
+    cat.image.save(file, "PNG")
+    for called, name in (("cat-dog.png", "cat.jpg"), ("before.png", "after.png"), ("mask.png", "before.png")):
+        said = {"called": called, "name": name, "spec": EditSpec(target="dog"), "photo": cat, "where": Where()}
+        made = brought(desk, file, **said)
+        assert (made.file.name, made.name) == (called, name)
+        assert made.file.read_bytes() == file.read_bytes()
+
+
+def test_names_of_files_are_those_that_a_disk_takes(tmp_path):
+    said = {
+        "my cat.jpg": "my cat.jpg",
+        "../../etc/cat.png": "cat.png",
+        "C:\\photos\\cat.png": "cat.png",
+        "a\0b\nc.png": "abc.png",
+        "": "photograph",
+        ".": "photograph",
+        "..": "photograph",
+        "cats/": "photograph",
+        ".jpg": "jpg",
+        f"{'x' * 400}.png": f"{'x' * 196}.png",
+        f"{'ä' * 400}.png": f"{'ä' * 98}.png",
+        f"cat.{'x' * 400}": f"cat.{'x' * 99}",
+        "\ud800.png": "png",
+    }
+    for given, name in said.items():
+        assert file_name(given) == name
+        (tmp_path / name).touch()
+
+
+def test_a_long_name_leaves_room_for_that_of_the_result(editor, cat):
+    desk = Desk(photo=cat, name=f"{'ä' * 120}.png")
+    spec = EditSpec(target="dog", source="cat", method="sdedit", options={"steps": 2}, fit="crop")
+    *_, made = edited(editor, desk, spec, kept=InversionMemory(), stop=Event())
+    assert made.file.exists() and photographs.recipe_in(made.file).source_path == desk.name
 
 
 def test_seeds_are_whole_numbers():

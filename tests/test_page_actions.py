@@ -4,14 +4,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 import zeroshift
-from zeroshift.image import load_image
+from zeroshift.image import load_image, read_recipe
 from zeroshift.inversions import InversionMemory
 from zeroshift.ui import telling
-from zeroshift.ui.asking import at_intensity, intensity_of
+from zeroshift.ui.asking import at_intensity, intensity_of, where_of
 from zeroshift.ui.desk import Desk, Host, Stops, Where
+from zeroshift.ui.work import brought
 
 pytest.importorskip("gradio", reason="Gradio is not installed; install zeroshift[ui].")
 pytestmark = pytest.mark.slow  # Gradio takes seconds to import
@@ -69,7 +71,7 @@ def without_photo(page, desk):
     from zeroshift.ui import photographs
 
     file, other = desk.shown.file, Desk()
-    made = photographs.result_brought(other, file, photographs.recipe_in(file), desk.shown.spec)
+    made = photographs.result_brought(other, file, file.name, photographs.recipe_in(file), desk.shown.spec)
     made = SimpleNamespace(**{**vars(made), "photo": None, "name": "cat.png"})
     other.made, other.shown = [made], made
     return other
@@ -153,3 +155,51 @@ def test_a_second_click_begins_no_second_edit(page, desk):
     assert len(desk.made) == 1
     edited(page, desk, "dog", "cat", "", "sdedit", False, 1, 1.0)
     assert len(desk.made) == 2
+
+
+def test_results_with_names_that_no_file_can_have_are_read(page, desk, tmp_path, monkeypatch):
+    """Recipes come from strangers; what is wrong is said in one sentence, without the server's paths."""
+    from zeroshift.ui.actions import Bringing
+
+    edited(page, desk)
+    recipe, image = read_recipe(desk.shown.file), load_image(desk.shown.file).image
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+
+    def bring(path, name="result.png"):
+        other = Desk()
+        return other, Bringing(page).bring(other, 0, SimpleNamespace(_data={"path": str(path), "name": name}))
+
+    for said, name in (("..", "photograph"), (".", "photograph"), ("", "photograph"), ("a\0b.png", "ab.png")):
+        zeroshift.save_image(
+            image, tmp_path / "odd.png", recipe={**recipe, "source_path": said, "source_sha256": "0" * 64}
+        )
+        other, update = bring(tmp_path / "odd.png")
+        assert other.shown.name == name and other.shown.file.name == "result.png"
+        assert f"{name} itself is not here" in update["ask.seen"]
+    (tmp_path / "notes.png").write_text("no picture")
+    _, update = bring(tmp_path / "notes.png", "my notes.png")
+    assert "my notes.png is not a picture" in update["show.stage"].value
+    assert str(tmp_path) not in update["show.stage"].value
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("zeroshift.ui.work.sliding", full)
+    _, update = bring(tmp_path / "odd.png")
+    assert "result.png cannot be kept here (No space left on device)" in update["show.stage"].value
+
+
+def test_a_photograph_that_comes_after_its_result_shows_where_it_changed(page, desk, cat):
+    """A box that is of the recipe lies on the photograph as a box that the model found would."""
+    from zeroshift.ui.actions import Bringing
+
+    desk.where = Where("box", (0.2, 0.1, 0.5, 0.5))
+    edited(page, desk)
+    other, spec = Desk(awaits=cat.sha256), desk.shown.spec.model_copy(update={"mask": "none"})
+    said = {"called": "r.png", "name": "cat.png", "spec": spec, "photo": None, "where": where_of(spec, None, None)}
+    other.shown = brought(other, desk.shown.file, **said)
+    other.made = [other.shown]
+    Bringing(page).laid(other, cat, "my cat.png")
+    assert other.where.mode == "auto" and other.where.box == pytest.approx((0.2, 0.1, 0.5, 0.5), abs=0.01)
+    assert other.shown is other.made[0] and (other.shown.photo, other.shown.name) == (cat, "my cat.png")
+    assert np.array_equal(load_image(other.shown.before).image, cat.image)

@@ -21,13 +21,13 @@ from zeroshift.inversions import InversionMemory
 from zeroshift.options.errors import OptionError
 from zeroshift.recipe import STUDENT, EditRecipe
 from zeroshift.ui import photographs, telling
-from zeroshift.ui.asking import laid_out
+from zeroshift.ui.asking import laid_out, where_of
 from zeroshift.ui.copies import python_of
-from zeroshift.ui.desk import Desk, Host, Made, Stops, Where
+from zeroshift.ui.desk import Desk, Host, Made, Stops, Where, file_name
 from zeroshift.ui.layout import Ask, Beside, Show
 from zeroshift.ui.look import MOST_FILE
 from zeroshift.ui.students import Offered, is_students
-from zeroshift.ui.work import Stopped, Working, edited, in_turn
+from zeroshift.ui.work import MASK, Stopped, Working, edited, in_turn, sliding
 
 Update = dict[Any, Any]
 """what becomes of components"""
@@ -130,18 +130,25 @@ class Bringing:
 
     def bring(self, desk: Desk, version: int, event: gr.EventData) -> Update:
         """A file was dropped, pasted or chosen: a photograph, or a result, which brings back what it was made with."""
-        page = self.page
+        page, name = self.page, file_name(str(event._data["name"]))
         try:
-            file, name = uploaded(str(event._data["path"])), Path(str(event._data["name"])).name
+            file = uploaded(str(event._data["path"]))
+        except ImageError as error:
+            return self.refused(desk, error)
+        try:
             size_of(file, page.host.megapixels, page.host.formats)
             recipe = photographs.recipe_in(file)
             if recipe is not None:
-                return self.restored(desk, self.result(desk, file, recipe), version)
+                return self.restored(desk, self.result(desk, file, name, recipe), version)
             return self.laid(desk, load_image(file), name)
-        except ValueError as error:
-            return {**page.failed(error), page.ask.photo: photographs.shown(desk)}
+        except (ValueError, OSError) as error:
+            return self.refused(desk, wrong_with(error, file, name))
 
-    def result(self, desk: Desk, file: Path, recipe: EditRecipe) -> Made:
+    def refused(self, desk: Desk, error: object) -> Update:
+        """A file that was brought is no good; what lies on the desk stays."""
+        return {**self.page.failed(error), self.page.ask.photo: photographs.shown(desk)}
+
+    def result(self, desk: Desk, file: Path, name: str, recipe: EditRecipe) -> Made:
         """A result's file with all that it was made with.
 
         Raises:
@@ -149,28 +156,28 @@ class Bringing:
         """
         page = self.page
         if recipe.method != STUDENT:
-            return photographs.result_brought(desk, file, recipe, asked_again(recipe, page.editor))
+            return photographs.result_brought(desk, file, name, recipe, asked_again(recipe, page.editor))
         if page.student is None:
             raise ValueError("A student made that picture, and this page was opened without one; give it --student.")
-        return photographs.result_brought(desk, file, recipe, page.student.asked_again(recipe))
+        return photographs.result_brought(desk, file, name, recipe, page.student.asked_again(recipe))
 
     def example(self, desk: Desk, event: gr.EventData) -> Update:
         """An example was chosen."""
         name = str(event._data["name"])
-        return (
-            self.laid(desk, load_image(photographs.EXAMPLES / name), name)
-            if name in photographs.CREDITS
-            else self.page.same
-        )
+        if name not in photographs.CREDITS:
+            return self.page.same
+        return self.laid(desk, load_image(photographs.EXAMPLES / name), name)
 
     def laid(self, desk: Desk, photo: Photo, name: str) -> Update:
         """A photograph is laid on the desk; settings stay, but where it changes is another matter."""
         page, awaited = self.page, photo.sha256 == desk.awaits
         desk.photo, desk.name, desk.awaits = photo, name, ""
         if awaited and desk.shown is not None:
-            desk.shown = replace(desk.shown, photo=photo, name=name)
+            desk.where = where_of(desk.shown.spec, photo, desk.where.mask)
+            sliding(desk.shown.before.parent, photo.image, load_image(desk.shown.file).image)
+            desk.shown = replace(desk.shown, photo=photo, name=name, where=desk.where)
             desk.made = [desk.shown if one.key == desk.shown.key else one for one in desk.made]
-            return {**self.seen(desk), page.show.status: telling.done(desk.shown)}
+            return {**page.shows(desk, desk.shown), **self.seen(desk)}
         desk.where, desk.shown = Where(), None
         show = page.show
         return {
@@ -283,6 +290,13 @@ def uploaded(path: str) -> Path:
     return file
 
 
+def wrong_with(error: Exception, file: Path, name: str) -> str:
+    """What is wrong with a file that was brought, called by its name and not by where the server keeps it."""
+    if isinstance(error, OSError):
+        return f"{name} cannot be kept here ({error.strerror}): see whether the disk is full."
+    return str(error).replace(str(file), name)
+
+
 def other_seed() -> int:
     """Another seed."""
     return secrets.randbelow(10_000)
@@ -290,4 +304,4 @@ def other_seed() -> int:
 
 def mask_file(made: Made) -> str:
     """The file of a painted mask."""
-    return str(made.file.parent / "mask.png")
+    return str(made.before.parent / MASK)

@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count
-from pathlib import Path
+from pathlib import Path, PurePath
 from shutil import rmtree
 from threading import Event, Lock
 from typing import Literal, TypeAlias
@@ -23,6 +23,10 @@ from zeroshift.running.turns import Turns
 Mode: TypeAlias = Literal["auto", "box", "brush", "whole"]
 Fractions: TypeAlias = tuple[float, float, float, float]
 """left, top, width, height as shares of a picture's sides"""
+UNNAMED = "photograph"
+"""where no name is left of what was said"""
+MOST_NAME = 200
+"""bytes of a file's name; file systems take 255"""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,19 @@ class Where:
         if self.mode == "box" and self.box is not None:
             return {"region": str(region_of(self.box, photo))}
         return {} if self.painted is None else {"mask": GivenMask(sha256=self.painted.sha256)}
+
+
+def file_name(said: str) -> str:
+    """A name that a file can have here, from one that somebody or a recipe says: no folders, nothing unprintable."""
+    last = said.replace("\\", "/").rpartition("/")[2]
+    name = PurePath("".join(one for one in last if one.isprintable()).strip(" ."))
+    suffix = kept_within(name.suffix, MOST_NAME // 2)
+    return kept_within(name.stem or UNNAMED, MOST_NAME - len(suffix.encode())) + suffix
+
+
+def kept_within(text: str, most: int) -> str:
+    """The beginning of a text that takes no more bytes than ``most``."""
+    return text.encode(errors="replace")[: max(1, most)].decode(errors="ignore")
 
 
 def region_of(box: Fractions, photo: Photo) -> Region:
@@ -124,7 +141,7 @@ class Desk:
         raise ValueError("That edit is not here any more; drop its file on the page to have it back.")
 
     def with_photo(self, photo: Photo, name: str, where: Where) -> "Desk":
-        """The same desk, with the same edits, on which another photograph lies: a run's own, whatever comes meanwhile."""
+        """The same desk with its edits, but that photograph on it: a run's own, whatever comes meanwhile."""
         self.place()
         return replace(self, photo=photo, name=name, where=where)
 

@@ -20,7 +20,7 @@ from zeroshift.recipe import EditRecipe, parse_recipe
 from zeroshift.running.looking import look
 from zeroshift.ui import work
 from zeroshift.ui.asking import where_of
-from zeroshift.ui.desk import Desk, Made, Where, region_of
+from zeroshift.ui.desk import Desk, Made, Where, file_name, region_of
 from zeroshift.ui.pictures import inline, small
 
 EXAMPLES = Path(__file__).parent / "examples"
@@ -69,16 +69,16 @@ def photograph_of(desk: Desk, recipe: EditRecipe) -> tuple[Photo | None, str]:
         photo = load_image(EXAMPLES / name)
         if photo.sha256 == recipe.source_sha256:
             return photo, name
-    return None, Path(recipe.source_path).name
+    return None, file_name(recipe.source_path)
 
 
-def result_brought(desk: Desk, file: Path, recipe: EditRecipe, spec: EditSpec) -> Made:
-    """A result's file with all that it was made with; ``spec`` is the edit that its recipe describes."""
+def result_brought(desk: Desk, file: Path, called: str, recipe: EditRecipe, spec: EditSpec) -> Made:
+    """A result's file, dropped under the name ``called``, with all that it was made with: ``spec`` is its edit."""
     photo, name = photograph_of(desk, recipe)
     masks = [one.where.mask for one in desk.made if one.where.mask is not None]
     mask = next((mask for mask in masks if mask.sha256 == recipe.mask_sha256), None)
     desk.awaits = str(recipe.source_sha256) if photo is None else ""
-    made = work.brought(desk, file, name, spec, photo, where_of(spec, photo, mask))
+    made = work.brought(desk, file, called=called, name=name, spec=spec, photo=photo, where=where_of(spec, photo, mask))
     desk.made.append(made)
     return made
 

@@ -23,7 +23,7 @@ from zeroshift.running.looking import look_at
 from zeroshift.running.turns import Turns
 from zeroshift.running.walking import EDIT, INVERT
 from zeroshift.running.walking import STAGES as OF_RUNS
-from zeroshift.ui.desk import Desk, Made, Where
+from zeroshift.ui.desk import Desk, Made, Where, file_name, kept_within
 from zeroshift.ui.pictures import Stage, small
 
 WAIT, LOOK = "wait", "look"
@@ -33,6 +33,10 @@ PAUSE = 0.2
 """seconds from one thing that is said of a run to the next, at least: a browser draws it anew each time"""
 PREVIEWS = 8
 """of one edit"""
+MASK = "mask.png"
+"""the painted mask among the files of an edit"""
+MOST_STEM = 200
+"""bytes of the name of a result; file systems take 255"""
 SLIDER = 1400
 """longer side in pixels of the pictures of the slider"""
 
@@ -117,9 +121,9 @@ def kept_of(desk: Desk, photo: Photo, name: str, where: Where, spec: EditSpec, r
     folder.mkdir()
     recipe = {**result.recipe, "source_path": name, "drift": result.drift.told}
     if where.painted is not None:
-        recipe["mask_path"] = "mask.png"
-        where.painted.image.save(folder / "mask.png")
-    file = folder / f"{result_stem(Path(name).stem, spec)}.png"
+        recipe["mask_path"] = MASK
+        where.painted.image.save(folder / MASK)
+    file = folder / f"{kept_within(result_stem(Path(name).stem, spec), MOST_STEM)}.png"
     file.write_bytes(encode_image(result.image, "PNG", recipe))
     advice = "" if result.verdict is None else result.verdict.advice or ""
     before, after = sliding(folder, photo.image, result.image)
@@ -148,14 +152,28 @@ def sliding(folder: Path, before: Image.Image, after: Image.Image) -> tuple[Path
     return files
 
 
-def brought(desk: Desk, file: Path, name: str, spec: EditSpec, photo: Photo | None, where: Where) -> Made:
-    """A result's file that was dropped, as if it had been made here."""
+def brought(
+    desk: Desk, file: Path, *, called: str, name: str, spec: EditSpec, photo: Photo | None, where: Where
+) -> Made:
+    """A result's file that was dropped, as if it had been made here.
+
+    Args:
+        desk: where it comes to.
+        file: as it was uploaded.
+        called: what its file is called at home.
+        name: what the photograph's file is called.
+        spec: the edit that it is of.
+        photo: the photograph, if it is here.
+        where: of the edit.
+    """
     key = next(desk.keys)
     folder = desk.place() / str(key)
-    folder.mkdir()
-    mine = folder / Path(name).name
+    mine = folder / "brought" / file_name(called)  # apart from the slider's files, which have names of their own
+    mine.parent.mkdir(parents=True)
     mine.write_bytes(file.read_bytes())
     image = load_image(file).image
+    if where.painted is not None:
+        where.painted.image.save(folder / MASK)
     before, after = sliding(folder, image if photo is None else photo.image, image)
     return Made(key, photo, name, where, spec, mine, before, after)
 
