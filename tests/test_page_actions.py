@@ -203,3 +203,24 @@ def test_a_photograph_that_comes_after_its_result_shows_where_it_changed(page, d
     assert other.where.mode == "auto" and other.where.box == pytest.approx((0.2, 0.1, 0.5, 0.5), abs=0.01)
     assert other.shown is other.made[0] and (other.shown.photo, other.shown.name) == (cat, "my cat.png")
     assert np.array_equal(load_image(other.shown.before).image, cat.image)
+
+
+def test_what_lay_on_closed_pages_is_let_go(page, cat):
+    """All but the last two: a connection that broke may come back."""
+    from zeroshift.ui.page import MOST_PAGES, wire_visits
+
+    opens, closes = [], []
+    whole = SimpleNamespace(load=lambda what, *_, **__: opens.append(what), unload=closes.append)
+    wire_visits(page, whole)
+    assert whole.state_session_capacity == MOST_PAGES
+    desks = [Desk(photo=cat) for _ in range(4)]
+    folders = [desk.place() for desk in desks]
+    for n, desk in enumerate(desks):
+        opens[0](SimpleNamespace(session_hash=str(n)), desk)
+    assert all(desk.photo is cat for desk in desks)
+    for n in (0, 1, 2, 3, 3, 4):  # closed twice, and never opened
+        closes[0](SimpleNamespace(session_hash=str(n)))
+    assert [desk.photo for desk in desks] == [None, None, cat, cat]
+    assert [folder.exists() for folder in folders] == [False, False, True, True]
+    desks[0].photo = cat
+    assert desks[0].place().exists() and desks[0].place() != folders[0]

@@ -381,7 +381,8 @@ def test_a_student_is_one_of_the_methods(page, tmp_path):
     page.wait_for_selector("text=makes its edit in one pass")
     edit(page)
     assert read_recipe(downloaded(page, tmp_path))["method"] == "student"
-    assert "--student" in page.text_content("#line")
+    page.get_by_role("button", name="The same elsewhere").click()
+    expect(page.locator("#line")).to_contain_text("--student")
 
 
 def test_where_a_word_looks_and_what_drifted(page):

@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 from shutil import rmtree
 from threading import Event, Lock
 from typing import Literal, TypeAlias
-from weakref import finalize
+from weakref import WeakValueDictionary, finalize
 
 from torch import Tensor
 
@@ -129,6 +129,14 @@ class Desk:
             finalize(self, rmtree, self.folder, ignore_errors=True)  # with the desk, or when the process ends
         return self.folder
 
+    def clear(self) -> None:
+        """Let go of all that lies here, and of its files."""
+        self.photo, self.where, self.looked, self.shown, self.awaits = None, Where(), None, None, ""
+        self.made.clear()
+        if self.folder is not None:
+            rmtree(self.folder, ignore_errors=True)
+            self.folder = None
+
     def of(self, key: int) -> Made:
         """The edit of that key.
 
@@ -153,6 +161,30 @@ class Desk:
         """The same edit of the same photograph, if it is there."""
         same = (one for one in self.made if one.spec == spec)
         return next((one for one in same if one.photo is not None and one.photo.sha256 == photo.sha256), None)
+
+
+class Closed:
+    """Desks of pages that were closed: the last few stay for who comes back on a broken connection, the others let go.
+
+    Gradio itself keeps what a closed page had for an hour.
+    """
+
+    def __init__(self, most: int = 2) -> None:
+        self._most, self._lock = most, Lock()
+        self._open, self._left = WeakValueDictionary[str, Desk](), list[Desk]()
+
+    def opened(self, page: str, desk: Desk) -> None:
+        """A page was opened."""
+        with self._lock:
+            self._open[page] = desk
+
+    def closed(self, page: str) -> None:
+        """A page was closed."""
+        with self._lock:
+            desk = self._open.pop(page, None)
+            self._left += [] if desk is None else [desk]
+            while len(self._left) > self._most:
+                self._left.pop(0).clear()
 
 
 @dataclass(frozen=True)

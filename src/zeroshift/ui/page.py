@@ -10,12 +10,15 @@ from zeroshift.methods import METHODS
 from zeroshift.recipe import STUDENT
 from zeroshift.ui import layout, photographs
 from zeroshift.ui.actions import Bringing, Page, other_seed
-from zeroshift.ui.desk import Desk, Host, Stops
+from zeroshift.ui.desk import Closed, Desk, Host, Stops
+from zeroshift.ui.look import asset
 from zeroshift.ui.panel import QUIET, RAISES, panel
 from zeroshift.ui.running import Comparing, Inside, Running
 from zeroshift.ui.students import Offered
 
 HOUR, DAY = 3600, 86400
+MOST_PAGES = 64
+"""whose desks are kept; of more, those that were used longest ago are as if newly opened"""
 RUNS: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": 32, "api_visibility": "private"}
 """of events that run an edit: many pages may ask, and are told that they wait for their turn"""
 TO_STAGE = """() => {
@@ -50,7 +53,7 @@ def blocks(
     """
     methods = [*(method.name for method in METHODS), *([] if student is None else [STUDENT])]
     with gr.Blocks(title="zeroshift", analytics_enabled=False, delete_cache=(HOUR, DAY)) as whole:
-        desk = gr.State(Desk(), time_to_live=DAY)
+        desk = gr.State(Desk(), time_to_live=DAY, delete_callback=Desk.clear)
         version = gr.State(0)
         layout.header(editor)
         with gr.Row(elem_classes="zs-main"):
@@ -67,8 +70,25 @@ def blocks(
         wire_words(page)
         wire_runs(page)
         wire_beside(page)
-        whole.unload(Running(page).stop)
+        wire_visits(page, whole)
     return whole
+
+
+def wire_visits(page: Page, whole: gr.Blocks) -> None:
+    """Pages open and close: a closed one's edit stops, and what lay on its desk is let go."""
+    closed, run = Closed(), Running(page)
+    whole.state_session_capacity = MOST_PAGES
+
+    def arrives(request: gr.Request, desk: Desk) -> None:
+        closed.opened(str(request.session_hash), desk)
+
+    def leaves(request: gr.Request) -> None:
+        run.stop(request)
+        closed.closed(str(request.session_hash))
+
+    whole.load(arrives, page.desk, None, **QUIET)
+    whole.load(None, None, None, js=asset("intensity.js"))
+    whole.unload(leaves)
 
 
 def wire_photograph(page: Page) -> None:

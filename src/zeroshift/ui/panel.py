@@ -52,8 +52,9 @@ def _wire(one: Control, usual: Options, desk: gr.State, version: gr.State) -> No
     component = widget(one)
     if one.widget == "choices" or one.path[-1] == "kind":
         component.input(partial(_chosen, one, usual), [component, desk, version], version, **RAISES)
-    else:
-        component.input(partial(_set, one, usual), [component, desk], None, **QUIET)
+        return
+    told = component.change if one.widget == "slider" else component.input  # one puts what is typed within its range
+    told(partial(_set, one, usual), [component, desk], None, **QUIET)
 
 
 def _set(one: Control, usual: Options, given: object, desk: Desk) -> None:

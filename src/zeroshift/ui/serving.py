@@ -53,6 +53,7 @@ def serve(
         prevent_thread_lock=True,
         max_file_size=MOST_FILE,
         allowed_paths=[str(EXAMPLES)],
+        state_session_capacity=page.state_session_capacity,
         **look(),
     )
     return page

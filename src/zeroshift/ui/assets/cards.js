@@ -21,6 +21,7 @@ function draw() {
     }
     const title = document.createElement("strong");
     title.textContent = one.title;
+    title.title = one.title;
     card.append(title);
     for (const line of one.lines) {
       const words = document.createElement("span");
