@@ -86,7 +86,7 @@ def test_every_handler_answers_whatever_lies_on_the_desk(page, desk):
     for lies in (Desk(), without_photo(page, desk)):
         answers = [
             list(run.edit(REQUEST, lies, *FIELDS)),
-            list(run.stronger(REQUEST, lies, 0.5)),
+            list(run.stronger(REQUEST, 0.5, lies)),
             list(Comparing(page).compare(REQUEST, lies, "Seeds", [], "0", "1", *FIELDS)),
             list(Inside(page).words(lies, *FIELDS)),
             [act.place(lies, SimpleNamespace(_data={"mode": "whole"}))],
@@ -95,7 +95,7 @@ def test_every_handler_answers_whatever_lies_on_the_desk(page, desk):
         ]
         assert all(said and all(said) for said in answers)
     assert act.again(Desk())
-    (said,) = run.stronger(REQUEST, lies, 0.5)
+    (said,) = run.stronger(REQUEST, 0.5, lies)
     assert "cat.png itself is not here; drop it" in said["show.status"]
     assert "is not here any more" in act.picked(lies, 0, SimpleNamespace(_data={"key": 99}))["show.status"]
 
@@ -105,21 +105,21 @@ def test_another_intensity_is_of_the_edit_that_is_shown(page, desk):
     edited(page, desk)
     first = desk.shown
     desk.options = {"steps": 3}
-    list(running(page).stronger(REQUEST, desk, 0.5))
+    list(running(page).stronger(REQUEST, 0.5, desk))
     assert desk.shown is not first and intensity_of(desk.shown.spec) == 0.5
     assert desk.shown.spec == at_intensity(first.spec, 0.5)
     assert at_intensity(desk.shown.spec, 1) == first.spec
     assert "dog · sdedit · seed 0 · intensity 0.5 · " in telling.done(desk.shown)
     assert telling.card(desk.shown)["lines"][:2] == ["sdedit", "intensity 0.5"]
     assert "intensity" not in telling.done(first) and len(telling.card(first)["lines"]) == 2
-    (back,) = running(page).stronger(REQUEST, desk, 1)
+    (back,) = running(page).stronger(REQUEST, 1, desk)
     assert desk.shown is first and len(desk.made) == 2
 
 
 def test_what_another_intensity_cannot_do_leaves_the_edit_there(page, desk):
     edited(page, desk)
     first = desk.shown
-    *_, last = running(page).stronger(REQUEST, desk, -1.0)
+    *_, last = running(page).stronger(REQUEST, -1.0, desk)
     assert desk.shown is first and last["show.slider"].visible
     assert "<b>Intensity</b> of sdedit takes a number from 0 to 2, not -1.0." in last["show.status"]
     assert last["ask.edit"].visible and not last["ask.stop"].visible

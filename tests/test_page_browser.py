@@ -345,6 +345,12 @@ def test_options_come_from_their_types_and_are_reset(page, tmp_path):
         steps.press("Tab")
     edit(page)
     assert read_recipe(downloaded(page, tmp_path))["options"]["steps"] == 3
+    with page.expect_response(lambda answer: answer.request.method == "POST"):
+        steps.fill("0")  # the field shows the range's end when it is left
+        steps.press("Tab")
+    expect(steps).to_have_value("1")
+    edit(page, count=2)
+    assert read_recipe(downloaded(page, tmp_path))["options"]["steps"] == 1
     page.click("#reset")
     page.wait_for_function("document.querySelector('[aria-label=\"number input for Steps\"]').value === '4'")
 

@@ -12,7 +12,7 @@ from zeroshift.ui import layout, photographs
 from zeroshift.ui.actions import Bringing, Page, other_seed
 from zeroshift.ui.desk import Closed, Desk, Host, Stops
 from zeroshift.ui.look import asset
-from zeroshift.ui.panel import QUIET, RAISES, panel
+from zeroshift.ui.panel import QUIET, RAISES, WITHIN, panel
 from zeroshift.ui.running import Comparing, Inside, Running
 from zeroshift.ui.students import Offered
 
@@ -125,10 +125,11 @@ def wire_runs(page: Page) -> None:
     gr.on([ask.edit.click, ask.target.submit], run.edit, fields, page.every, concurrency_id="edit", js=PLACED, **RUNS)
     show.strength.release(
         run.stronger,
-        [page.desk, show.strength],
+        [show.strength, page.desk],
         page.every,
         trigger_mode="always_last",
         concurrency_id="intensity",
+        js=WITHIN.format(low=show.strength.minimum, high=show.strength.maximum),
         **RUNS,
     )
     for button in (ask.stop, page.beside.halt):

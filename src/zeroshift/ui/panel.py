@@ -18,6 +18,8 @@ from zeroshift.ui.students import Offered
 
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 """of events that answer at once"""
+WITHIN = "(value, ...others) => [Math.min(Math.max(value, {low}), {high}), ...others]"
+"""takes a number that was typed beyond a slider's range for its end, as its field shows it a moment later"""
 RAISES: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 """of events that raise a state's number: Gradio tells of that only where events queue"""
 
@@ -53,8 +55,8 @@ def _wire(one: Control, usual: Options, desk: gr.State, version: gr.State) -> No
     if one.widget == "choices" or one.path[-1] == "kind":
         component.input(partial(_chosen, one, usual), [component, desk, version], version, **RAISES)
         return
-    told = component.change if one.widget == "slider" else component.input  # one puts what is typed within its range
-    told(partial(_set, one, usual), [component, desk], None, **QUIET)
+    within = WITHIN.format(low=one.low, high=one.high) if one.widget == "slider" else None
+    component.input(partial(_set, one, usual), [component, desk], None, js=within, **QUIET)
 
 
 def _set(one: Control, usual: Options, given: object, desk: Desk) -> None:

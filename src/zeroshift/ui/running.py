@@ -49,7 +49,7 @@ class Running:
             return
         yield from self.run(request, desk, desk.with_photo(desk.photo, desk.name, desk.where), spec, fresh=True)
 
-    def stronger(self, request: gr.Request, desk: Desk, intensity: float) -> Iterator[Update]:
+    def stronger(self, request: gr.Request, intensity: float, desk: Desk) -> Iterator[Update]:
         """The shown edit at another intensity, on the inversion that is there."""
         page, made = self.page, desk.shown
         if made is None:
