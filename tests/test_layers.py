@@ -32,7 +32,9 @@ ADAPTERS = {
 ALLOWED_BETWEEN_SHELLS = {
     ("__main__", "cli"),  # python -m zeroshift
     ("ui", "cli"),  # the page writes command lines, which only the command line can spell
+    ("ui", "service"),  # the page has the service's doorkeeper, and nothing else of it
 }
+DOORKEEPER = {"zeroshift.service.security", "zeroshift.service.refusals"}
 COMMANDS = {
     "miniature/data/screened.py",
     *(f"miniature/training/{name}.py" for name in ("classifier", "finder", "presence")),
@@ -120,6 +122,13 @@ def test_shells_do_not_import_each_other(path: Path):
     names = imported(at_import_time(tree) if shell == "cli" else tree)
     others = (own(names) & SHELLS) - {shell}
     assert {other for other in others if (shell, other) not in ALLOWED_BETWEEN_SHELLS} == set()
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if part_of(p) == "ui"], ids=named)
+def test_the_page_has_the_doorkeeper_alone_of_the_service(path: Path):
+    """The rest of the service needs libraries that zeroshift[ui] does not bring."""
+    names = imported(ast.parse(path.read_text(encoding="utf-8")))
+    assert {name.rpartition(".")[0] for name in names if name.startswith("zeroshift.service.")} <= DOORKEEPER
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if part_of(p) == "evaluation"], ids=named)

@@ -20,10 +20,9 @@ from zeroshift.service.native_order import CaptionBody, EditBody
 from zeroshift.service.offer import Offer
 from zeroshift.service.openai_body import ImageEdit
 from zeroshift.service.refusals import Refusal, answer_nobody, answer_refusal
-from zeroshift.service.security import Doorkeeper, digest
+from zeroshift.service.security import LOOPBACK, Doorkeeper, digest
 from zeroshift.service.state import Service, opened
 
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 STEP_SECONDS = 20.0
 """for a step of the network to end when the service is stopped"""
 BODIES = {

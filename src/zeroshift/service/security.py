@@ -14,6 +14,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from zeroshift.service.refusals import Refusal
 
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+"""names of this machine for itself"""
 OPEN = ("/healthz", "/readyz")
 """addresses that need no key"""
 BY_NAME = "/v1/images/results/"

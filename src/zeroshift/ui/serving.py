@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import gradio as gr
 
 from zeroshift.editor import Editor
+from zeroshift.ui import gate
 from zeroshift.ui.desk import Host
 from zeroshift.ui.look import MOST_FILE, look
 from zeroshift.ui.page import blocks
@@ -17,7 +18,7 @@ from zeroshift.ui.students import Offered
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-LOOPBACK = "127.0.0.1"
+THIS_MACHINE = "127.0.0.1"
 
 
 def serve(
@@ -44,7 +45,7 @@ def serve(
     """
     page = prepared(editor, model, student)
     page.launch(
-        server_name=LOOPBACK,
+        server_name=THIS_MACHINE,
         server_port=port,
         inbrowser=browser,
         quiet=True,
@@ -54,6 +55,7 @@ def serve(
         max_file_size=MOST_FILE,
         allowed_paths=[str(EXAMPLES)],
         state_session_capacity=page.state_session_capacity,
+        app_kwargs={"middleware": gate.alone()},
         **look(),
     )
     return page
@@ -80,7 +82,14 @@ def mount(
     """
     page = prepared(editor, model, student, host)
     gr.mount_gradio_app(
-        app, page, path, ssr_mode=False, max_file_size=MOST_FILE, allowed_paths=[str(EXAMPLES)], **look()
+        app,
+        page,
+        path,
+        ssr_mode=False,
+        max_file_size=MOST_FILE,
+        allowed_paths=[str(EXAMPLES)],
+        app_kwargs={"middleware": gate.behind()},
+        **look(),
     )
 
 
