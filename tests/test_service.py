@@ -151,6 +151,26 @@ def test_what_makes_no_sense_is_said(client, sent, param, says):
     assert answer.status_code == 400 and error["param"] == param and says in error["message"]
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"content": json.dumps({"image": data_url(), "prompt": "cat -> dog", "\ud800": 1})},
+        {"content": json.dumps({"image": data_url(), "prompt": "cat -> dog", "options": {"a": [{"b": "x\udfff"}]}})},
+        {"content": b'{"prompt": "cat -> \xed\xa0\x80"}'},
+        {"files": {"image": CAT}, "data": {"prompt": "cat -> dog", "options": '{"\\ud800": 1}'}},
+        {"files": {"image": CAT}, "data": {"prompt": "cat -> dog", "options[x]": '"\\ud800"'}},
+    ],
+    ids=range(5),
+)
+def test_halves_of_characters_are_refused(client, sent):
+    headers = {"Content-Type": "application/json"} if "content" in sent else {}
+    answer = client.post("/v1/images/edits", **sent, headers=headers)
+    assert answer.status_code == 400 and answer.json()["error"]["code"] == "invalid_text"
+    whole = json.dumps({"image": data_url(), "prompt": "cat -> \U0001f431 dog", "n": 0})
+    answer = client.post("/v1/images/edits", content=whole, headers={"Content-Type": "application/json"})
+    assert answer.json()["error"]["param"] == "n"
+
+
 @pytest.mark.slow
 def test_what_is_there_to_choose_from(client):
     found = client.get("/v1/methods").json()
@@ -526,6 +546,21 @@ def test_metrics_are_prometheus_own_format(client):
     assert "/v1/jobs/{name}" in routes and not [
         route for route in routes if route.startswith("/v1/jobs/") and "{" not in route
     ]
+
+
+def test_a_fault_of_a_handler_has_openais_form_and_is_logged_and_counted(client, served, monkeypatch, caplog):
+    monkeypatch.setattr("zeroshift.service.native.model_facts", lambda *_: 1 / 0)
+    before = served.counted("zeroshift_requests_total", method="GET", route="/v1/models", status="500")
+    answer = client.get("/v1/models", headers={"X-Request-ID": "mine-1234"})
+    assert answer.status_code == 500 and answer.headers["content-type"] == "application/json"
+    said = "Something went wrong in the service; its log says what."
+    assert answer.json() == {
+        "error": {"message": said, "type": "server_error", "param": None, "code": "internal_error"}
+    }
+    assert answer.headers["x-content-type-options"] == "nosniff" and answer.headers["x-request-id"] == "mine-1234"
+    until(lambda: served.counted("zeroshift_requests_total", method="GET", route="/v1/models", status="500") > before)
+    (fault,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert fault.exc_info[0] is ZeroDivisionError and fault.facts == {"id": "mine-1234"}
 
 
 def test_a_fault_is_logged_without_what_was_sent(editor, monkeypatch):

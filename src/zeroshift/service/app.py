@@ -48,7 +48,7 @@ def bare_app(service: Service) -> FastAPI:
     app.state.service = service
     for part in (openai_edits, native, jobs, operations):
         app.include_router(part.router)
-    for kind in (HTTPException, Refusal, ValueError):
+    for kind in (HTTPException, Refusal, ValueError, Exception):  # what is answered as a fault is raised on, to the log
         app.add_exception_handler(kind, answer_refusal)
     app.add_exception_handler(ClientDisconnect, answer_nobody)
     app.openapi = lambda: described(app)  # type: ignore[method-assign]  # FastAPI's own way

@@ -24,11 +24,13 @@ Model = TypeVar("Model", bound=BaseModel)
 T = TypeVar("T")
 FIELDS = 100
 """of a form"""
+NOT_TEXT = "invalid_text"
 PIXEL = 5
 """bytes of a pixel in memory: Pillow has colours in four of them, alpha in one"""
 DECODERS = 2
 """pictures that are decoded or written at a time"""
 _DATA_URL = re.compile(r"data:image/[\w.+-]+;base64,", re.ASCII)
+_HALF = re.compile("[\ud800-\udfff]")
 _NESTED = re.compile(r"^(\w+)((?:\[\w+\])+)$", re.ASCII)
 
 
@@ -68,7 +70,25 @@ def json_of(body: bytes) -> dict[str, Any]:
         raise wrong("The body is not valid JSON.", code="invalid_json") from error
     if not isinstance(found, dict):
         raise wrong("The body is to be a JSON object.", code="invalid_json")
+    check_text(found)
     return found
+
+
+def check_text(found: object) -> None:
+    """Refuse halves of characters, which no text has: JSON can write them ("\\ud800"), and nothing can encode them.
+
+    Raises:
+        Refusal: there is one, however deep.
+    """
+    inner = [found]
+    while inner:
+        one = inner.pop()
+        if isinstance(one, dict):
+            inner += [*one, *one.values()]
+        elif isinstance(one, list):
+            inner += one
+        elif isinstance(one, str) and _HALF.search(one):
+            raise wrong("The body has half of a character in it (a lone surrogate); send whole ones.", None, NOT_TEXT)
 
 
 async def read_form(request: Request) -> Sent:
@@ -91,6 +111,7 @@ async def read_form(request: Request) -> Sent:
                 raise wrong(f"`{plain}` is there twice; give it once.", plain)
             else:
                 fields[plain] = value
+    check_text(fields)
     return Sent(fields, files)
 
 
@@ -108,11 +129,17 @@ def put(fields: dict[str, Any], path: Sequence[str], value: str) -> None:
 
 
 def plain_json(text: str) -> object:
-    """What a text says as JSON; itself where it says nothing."""
+    """What a text says as JSON; itself where it says nothing.
+
+    Raises:
+        Refusal: it has halves of characters.
+    """
     try:
-        return json.loads(text)
+        found = json.loads(text)
     except (ValueError, RecursionError):
         return text
+    check_text(found)
+    return found
 
 
 def validated(model: type[Model], fields: Mapping[str, Any]) -> Model:
