@@ -7,6 +7,7 @@ import pytest
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from zeroshift import EditSpec
 from zeroshift.cli.flags import Flag, flags_of, of_kind
 from zeroshift.methods import METHODS
 from zeroshift.options.errors import OptionError, option_error
@@ -81,6 +82,49 @@ def test_of_a_method(options, said):
     with pytest.raises(OptionError, match="^[^\n]*$") as refusal:
         build_method("ddim", options)
     assert str(refusal.value).startswith(said)
+
+
+WORDS = {"source_word": "a", "target_word": "b"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "path", "said"),
+    [
+        (
+            {"mask": "/etc/passwd"},
+            ("mask",),
+            "`mask` of an edit takes one of: none, auto, grown, alpha, or {\"sha256\": ...}, not '/etc/passwd'.",
+        ),
+        (
+            {"direction": {"path": "x"}},
+            ("direction",),
+            '`direction` of an edit takes {"source_word": ..., "target_word": ...}, or {"source_sentences": ..., '
+            "\"target_sentences\": ...}, or {\"sha256\": ...}, not {'path': 'x'}.",
+        ),
+        (
+            {"direction": {**WORDS, "count": 0}},
+            ("direction", "count"),
+            "`count` of an edit takes a whole number from 1 to 2000, not 0.",
+        ),
+        (
+            {"mask": {"sha256": "q"}},
+            ("mask", "sha256"),
+            "`sha256` of an edit takes text of the form ^[0-9a-f]{64}$, not 'q'.",
+        ),
+        (
+            {"prompt": "x" * 5000},
+            ("prompt",),
+            "`prompt` of an edit takes text of at most 2000 characters without control characters, not "
+            f"'{'x' * 59}... (5000 characters).",
+        ),
+        ({"options": [1]}, ("options",), "`options` of an edit takes names with their values, not [1]."),
+        ({"\ud800": 1}, (), "an edit takes names with their values, not '\\ud800'."),
+    ],
+)
+def test_of_an_edit(asked, path, said):
+    with pytest.raises(OptionError) as refusal:
+        EditSpec.parse({"target": "dog", **asked})
+    assert (str(refusal.value), refusal.value.path) == (said, path)
 
 
 NOISED = {"kind": "noised", "noise_strength": 2}

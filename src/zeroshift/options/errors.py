@@ -9,12 +9,18 @@ from typing import Any, Literal, TypeAlias, get_args, get_origin
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
-from zeroshift.options.fields import bare, dataclasses_in, fields_of, kind_of, limits, unmarked
+from zeroshift.options.fields import bare, dataclasses_in, fields_of, kind_of, limits, marks_in, models_in, unmarked
 
 Place: TypeAlias = tuple[str | int, ...]
 """where an option stands among nested ones: names of fields, and numbers of elements"""
 _ONE = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+_LONGEST = 60
+"""characters of what was given that a sentence repeats"""
+_OF_TEXT = ("min_length", "max_length", "pattern")
+_OTHER_FORM = {"missing", "extra_forbidden", "model_type", "literal_error"}
+"""what pydantic says of each form that a value does not have"""
 _SEVERAL = {int: "whole numbers", float: "numbers", str: "texts"}
 
 
@@ -40,8 +46,32 @@ class OptionError(ValueError):
 def option_error(name: str, options: type, error: ValidationError) -> OptionError:
     """Say what is wrong with the first bad option of ``name``, whose options dataclass is ``options``."""
     first = error.errors()[0]
+    if not first["loc"] and first["type"] != "value_error":
+        return OptionError(f"{name} takes names with their values, not {given(first['input'])}.", (), first["input"])
+    info = fields_of(options).get(str(first["loc"][0])) if first["loc"] else None
+    if info is not None and (forms := {form.__name__: form for form in models_in(info.annotation)}):
+        return form_error(name, info, forms, error.errors())
+    return first_error(name, options, first)
+
+
+def form_error(name: str, info: FieldInfo, forms: Mapping[str, type], errors: Sequence[ErrorDetails]) -> OptionError:
+    """Say what is wrong with an option of several forms: inside the one that was meant, or that it has none of them."""
+    field, value = errors[0]["loc"][0], errors[0]["input"]
+    here = [one for one in errors if one["loc"][0] == field and len(one["loc"]) > 1]
+    strange = {one["loc"][1] for one in here if one["type"] in _OTHER_FORM}
+    for one in here:
+        step, *rest = one["loc"][1:]
+        if step in forms and step not in strange and rest:
+            inner = first_error(name, forms[str(step)], {**one, "loc": tuple(rest)})
+            return OptionError(str(inner), (field, *inner.path), inner.given, inner.expected)
+    sentence = f"{spelled(field)} of {name} takes {expected(info)}, not {given(value)}."
+    return OptionError(sentence, (field,), value, schema_of(info))
+
+
+def first_error(name: str, options: type, first: ErrorDetails) -> OptionError:
+    """Say what pydantic found wrong."""
     path, home, info = followed(options, first["loc"])
-    value = first["input"]
+    value = None if first["type"] == "missing" else first["input"]
     if first["type"] == "value_error":  # options that do not go together; the method's own sentence
         return OptionError(str(first["ctx"]["error"]), path)
     if info is None:
@@ -106,12 +136,38 @@ def expected(info: FieldInfo) -> str:
             if several
             else f'{{"kind": "{kind_of(kind)}"}} and the like'
         )
+    if any(models_in(info.annotation)):
+        return ", or ".join(filter(None, map(form, get_args(unmarked(info.annotation)))))
     if get_origin(hint) is Literal:
-        return f"one of: {', '.join(map(str, get_args(hint)))}"
+        return form(hint)
+    if get_origin(hint) is dict:
+        return "names with their values"
     if several:
         least = any(getattr(mark, "min_length", 0) for mark in info.metadata)
         return ranged(f"{'one or more ' if least else ''}{_SEVERAL[bare(get_args(hint)[0])]}", info)
-    return ranged(_ONE[hint], info)
+    return text(info) if hint is str else ranged(_ONE[hint], info)
+
+
+def form(part: Any) -> str:  # noqa: ANN401 - a type expression
+    """One form that a field may have: words to choose from, or an object with the fields that it needs."""
+    if get_origin(unmarked(part)) is Literal:
+        return f"one of: {', '.join(map(str, get_args(unmarked(part))))}"
+    needed = (name for model in models_in(part) for name, info in fields_of(model).items() if info.is_required())
+    fields = ", ".join(f'"{name}": ...' for name in needed)
+    return f"{{{fields}}}" if fields else ""
+
+
+def text(info: FieldInfo) -> str:
+    """ "text" with its length and form."""
+    marks = [*info.metadata, *marks_in(info.annotation)]
+    found = {key: value for mark in marks for key in _OF_TEXT if (value := getattr(mark, key, None)) is not None}
+    said = ["text"]
+    if "max_length" in found:
+        said.append(f"of {'1 to' if found.get('min_length') else 'at most'} {found['max_length']} characters")
+    if "pattern" in found:
+        plain = str(found["pattern"]).startswith("^[^")  # all but a few
+        said.append("without control characters" if plain else f"of the form {found['pattern']}")
+    return " ".join(said)
 
 
 def ranged(noun: str, info: FieldInfo) -> str:
@@ -124,8 +180,14 @@ def ranged(noun: str, info: FieldInfo) -> str:
 
 
 def given(value: object) -> str:
-    """A value as it would be written."""
-    return "none" if value in ((), [], None) else repr(value)
+    """A value as it would be written, the beginning of a long one."""
+    if value in ((), [], None):
+        return "none"
+    if len(written := repr(value)) <= _LONGEST:
+        return written
+    return (
+        f"{written[:_LONGEST]}... ({len(value)} characters)" if isinstance(value, str) else f"{written[:_LONGEST]}..."
+    )
 
 
 def kinds_in(context: Mapping[str, Any]) -> str:

@@ -38,6 +38,14 @@ def dataclasses_in(annotation: Any) -> Iterator[type]:  # noqa: ANN401 - a type 
         yield from dataclasses_in(inner)
 
 
+def models_in(annotation: Any) -> Iterator[type]:  # noqa: ANN401 - a type expression
+    """Yield pydantic's models in a union: objects of one form or another, told apart by their fields."""
+    for part in (annotation, *get_args(unmarked(annotation))):
+        plain = unmarked(part)
+        if isinstance(plain, type) and hasattr(plain, "__pydantic_fields__") and not is_dataclass(plain):
+            yield plain
+
+
 def kind_of(part: type) -> str:
     """The name by which a kind is chosen."""
     kind = fields_of(part).get("kind")
@@ -47,7 +55,7 @@ def kind_of(part: type) -> str:
 def bare(annotation: Any) -> Any:  # noqa: ANN401 - a type expression
     """What an annotation's text is read as: the type without None and marks, text where there are several."""
     plain = unmarked(annotation)
-    if get_origin(plain) in (Literal, tuple, None):
+    if get_origin(plain) in (Literal, tuple, dict, None):
         return plain
     kinds = [kind for kind in get_args(plain) if kind is not type(None)]
     return bare(kinds[0]) if len(kinds) == 1 else str
