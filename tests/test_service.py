@@ -19,12 +19,14 @@ import numpy as np
 import pytest
 import torch
 from jsonschema import Draft202012Validator
+from starlette.requests import Request
 
 import zeroshift
 from tests.captioned import telling
 from tests.serving import FEW, LONG, Served, file_of, image_of, pixels, serving
 from zeroshift.conditioning.direction import direction_of_words
 from zeroshift.miniature.captioner import HeadsCaptioner
+from zeroshift.service.bodies import read_body
 from zeroshift.service.bounds import PIECE, NotTaken, Parting
 from zeroshift.service.limits import Limits
 from zeroshift.service.logs import JsonLines
@@ -149,6 +151,37 @@ def test_what_makes_no_sense_is_said(client, sent, param, says):
     answer = client.post("/v1/edits", **sent)
     error = answer.json()["error"]
     assert answer.status_code == 400 and error["param"] == param and says in error["message"]
+
+
+def test_null_is_as_if_left_out(client, editor):
+    body = {"image": data_url(), "mask": None, "model": None, "output_format": None, "spec": SPEC}
+    told = client.post("/v1/edits", json=body).json()
+    assert np.array_equal(np.asarray(image_of(base64.b64decode(told["b64_json"]))), alone(editor))
+    body = {"image": data_url(), "mask": None, "images": None, "prompt": "cat -> dog", **FEW}
+    assert client.post("/v1/images/edits", json=body).status_code == 200
+    answer = client.post("/v1/images/edits", json={**body, "image": None})
+    assert "`image` is missing" in answer.json()["error"]["message"]
+
+
+def test_a_picture_as_file_and_as_text(client):
+    for path, said in (("/v1/edits", {"spec": json.dumps(SPEC)}), ("/v1/images/edits", {"prompt": "cat -> dog"})):
+        answer = client.post(path, files={"image": CAT}, data={**said, "image": data_url()})
+        assert answer.status_code == 400
+        assert answer.json()["error"]["message"] == "`image` is there as a file and as text; give it once."
+
+
+def test_nothing_of_a_form_is_on_disk(monkeypatch):
+    """Python puts what is larger than a megabyte there, as Starlette asks it to."""
+    monkeypatch.setattr("tempfile.TemporaryFile", None)
+    picture = b"x" * 3_000_000
+    asked = httpx2.Request("POST", "http://localhost", files={"image": picture}, data={"prompt": "dog"})
+    scope = {"type": "http", "headers": [(name.lower(), value) for name, value in asked.headers.raw]}
+
+    async def receive():
+        return {"type": "http.request", "body": asked.read(), "more_body": False}
+
+    sent = asyncio.run(read_body(Request(scope, receive)))
+    assert sent.files == {"image": [picture]} and sent.fields == {"prompt": "dog"}
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,11 @@
-"""Bodies of requests, JSON or forms, and the pictures in them; all in memory, none larger than it may be."""
+"""Bodies of requests, JSON or forms, and the pictures in them; all in memory alone, none larger than it may be."""
 
 import base64
 import binascii
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -12,6 +13,8 @@ from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from zeroshift.image import Photo, load_image, size_of
@@ -32,6 +35,13 @@ DECODERS = 2
 _DATA_URL = re.compile(r"data:image/[\w.+-]+;base64,", re.ASCII)
 _HALF = re.compile("[\ud800-\udfff]")
 _NESTED = re.compile(r"^(\w+)((?:\[\w+\])+)$", re.ASCII)
+
+
+class InMemory(MultiPartParser):
+    """Reads forms without Starlette's temporary files for what is larger than a megabyte."""
+
+    spool_max_size = 0
+    """for Python's ``SpooledTemporaryFile``: none"""
 
 
 @dataclass(frozen=True)
@@ -100,7 +110,12 @@ async def read_form(request: Request) -> Sent:
     """
     fields: dict[str, Any] = {}
     files: dict[str, list[bytes]] = {}
-    async with request.form(max_files=FIELDS, max_fields=FIELDS) as form:
+    try:
+        async with aclosing(request.stream()) as stream:
+            form = await InMemory(request.headers, stream, max_files=FIELDS, max_fields=FIELDS).parse()
+    except MultiPartException as error:
+        raise HTTPException(400, error.message) from error
+    try:
         for name, value in form.multi_items():
             plain = name.removesuffix("[]")
             if isinstance(value, UploadFile):
@@ -111,6 +126,8 @@ async def read_form(request: Request) -> Sent:
                 raise wrong(f"`{plain}` is there twice; give it once.", plain)
             else:
                 fields[plain] = value
+    finally:
+        await form.close()
     check_text(fields)
     return Sent(fields, files)
 
@@ -155,14 +172,16 @@ def validated(model: type[Model], fields: Mapping[str, Any]) -> Model:
 
 
 def picture_bytes(sent: Sent, name: str) -> list[bytes]:
-    """The pictures of a field: files of a form, or the data URLs of JSON.
+    """The pictures of a field: files of a form, or the data URLs of JSON; null is as if it were left out.
 
     Raises:
         Refusal: there is something else in it.
     """
-    if name not in sent.fields:
-        return sent.files.get(name, [])
-    given = sent.fields[name]
+    given, files = sent.fields.get(name), sent.files.get(name, [])
+    if given is None:
+        return files
+    if files:
+        raise wrong(f"`{name}` is there as a file and as text; give it once.", name)
     return [bytes_of(one, name) for one in (given if isinstance(given, list) else [given])]
 
 

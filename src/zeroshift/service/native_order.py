@@ -1,5 +1,6 @@
 """Edits as this package has them: an ``EditSpec``, a picture, and how the result is written."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -73,7 +74,7 @@ async def read_edit(service: Service, place: Place, sent: Sent) -> NativeOrder:
         ValueError: something of it makes no sense.
         Refusal: likewise.
     """
-    fields = {name: value for name, value in sent.fields.items() if name not in PICTURES}
+    fields = said_in(sent)
     if isinstance(text := fields.get("spec"), str):
         fields["spec"] = plain_json(text)
     check_files(sent)
@@ -94,6 +95,11 @@ async def read_edit(service: Service, place: Place, sent: Sent) -> NativeOrder:
         with at("mask"):
             read_mask(given, photo.image.size)
     return NativeOrder(job, output)
+
+
+def said_in(sent: Sent, pictures: Sequence[str] = PICTURES) -> dict[str, Any]:
+    """The fields of a body without its pictures; what is null is left out."""
+    return {name: value for name, value in sent.fields.items() if name not in pictures and value is not None}
 
 
 def job_of(
@@ -120,7 +126,7 @@ async def read_look(service: Service, place: Place, sent: Sent) -> Look:
         ValueError: something of it makes no sense.
         Refusal: likewise.
     """
-    body = validated(CaptionBody, {name: value for name, value in sent.fields.items() if name != "image"})
+    body = validated(CaptionBody, said_in(sent, ("image",)))
     check_files(sent)
     if body.model in service.offer.students:
         raise wrong(f"{body.model} is a student and says nothing of pictures; name a model.", "model")
