@@ -263,6 +263,18 @@ def test_a_job_whose_result_cannot_be_written_ends(client, monkeypatch):
     assert name == "job.failed" and last["error"]["code"] == "internal_error"
 
 
+def test_nothing_is_kept_for_a_listener_that_went(client, served):
+    here = client.post("/v1/jobs", **form(**LONG)).headers["location"]
+    ticket = served.service.jobs.get(here.rpartition("/")[2]).ticket
+    until(lambda: len(ticket._listeners) == 2)  # who counts its end, and who writes its result
+    with client.stream("GET", f"{here}/events") as listening:
+        next(listening.iter_lines())
+        assert len(ticket._listeners) == 3
+    until(lambda: len(ticket._listeners) == 2)
+    client.delete(here)
+    until(lambda: not ticket._listeners)
+
+
 def test_a_cancelled_job_ends_after_its_step(client, served):
     here = client.post("/v1/jobs", **form(**LONG)).headers["location"]
     until(lambda: client.get(here).json()["status"] == "running")
@@ -336,6 +348,12 @@ def test_no_more_pictures_than_there_is_room_for(editor):
         here = client.post("/v1/jobs", **form(file_of(pixels()[:32, :16]), **LONG)).headers["location"]
         until(lambda: client.get(here).json()["status"] == "running")
         assert served.counted("zeroshift_held_bytes") == 2 * 5 * 16 * 32
+        unfinished = form(file_of(pixels()[:32, :16]), **LONG)
+        unfinished["data"]["partial_images"] = "2"
+        more = client.post("/v1/jobs", **unfinished).headers["location"]
+        assert served.counted("zeroshift_held_bytes") == (2 + 2 + 2) * 5 * 16 * 32
+        client.delete(more)
+        until(lambda: served.counted("zeroshift_held_bytes") == 2 * 5 * 16 * 32)
         grown = client.post("/v1/edits", **form(file_of(np.zeros((160, 160, 3), np.uint8))))
         assert grown.status_code == 413 and "of memory" in grown.json()["error"]["message"]
         flat = file_of(np.full((72, 48, 3), 9, np.uint8))

@@ -213,6 +213,23 @@ def test_an_address_in_the_place_of_a_picture(client, served):
     assert httpx2.get(f"{url}x").status_code == 404
 
 
+def test_proportions_that_leave_too_little_are_refused(client):
+    """64x1024 of 200x133 pixels are 8x133, which is no picture; it came out stretched."""
+    with pytest.raises(openai.BadRequestError, match="8x133 pixels") as refused:
+        client.images.edit(**asked(image=file_of(pixels(0, 200, 133)), size="64x1024"))
+    assert refused.value.param == "size"
+
+
+def test_fidelity_beside_a_mask_has_no_effect(client):
+    mask = np.full((32, 40, 4), 255, np.uint8)
+    mask[8:24, 10:30, 3] = 0
+    plain = client.images.edit(**asked(mask=file_of(mask)))
+    said = "`input_fidelity` has no effect where a `mask` is sent: all outside of the mask keeps its pixels."
+    low = client.images.edit(**asked(mask=file_of(mask), input_fidelity="low"))
+    assert said in low.warnings and said not in plain.warnings
+    assert np.array_equal(picture(low.data[0]), picture(plain.data[0]))
+
+
 def test_unknown_fields_are_told(client):
     made = client.images.edit(**asked(user="me", extra_body={"sparkle": 1}))
     assert made.warnings[:2] == [f"`{name}` is not known here and has no effect." for name in ("sparkle", "user")]

@@ -103,21 +103,21 @@ async def attend(service: Service, job: StoredJob, ticket: Ticket, place: Place)
 
 async def events(service: Service, job: StoredJob, ticket: Ticket) -> AsyncIterator[bytes]:
     """What a stream says of a job that has not ended."""
-    heard = ticket.listen()
-    while True:
-        match await heard.get():
-            case Waiting():
-                yield event("job.waiting", facts(job))
-            case Step(stage=stage, done=done, total=total):
-                yield event("job.step", {"id": job.id, "stage": stage, "done": done, "total": total})
-            case Partial(index=index, picture=picture):
-                file = await run_sync(job.output.written_partial, picture, limiter=service.decoding.threads)
-                yield event("job.partial_image", {"id": job.id, "index": index, "b64_json": base64_of(file)})
-            case Done() | Failed():
-                await job.over.wait()
-                async for last in ended(job):
-                    yield last
-                return
+    with ticket.listening() as heard:
+        while True:
+            match await heard.get():
+                case Waiting():
+                    yield event("job.waiting", facts(job))
+                case Step(stage=stage, done=done, total=total):
+                    yield event("job.step", {"id": job.id, "stage": stage, "done": done, "total": total})
+                case Partial(index=index, picture=picture):
+                    file = await run_sync(job.output.written_partial, picture, limiter=service.decoding.threads)
+                    yield event("job.partial_image", {"id": job.id, "index": index, "b64_json": base64_of(file)})
+                case Done() | Failed():
+                    await job.over.wait()
+                    async for last in ended(job):
+                        yield last
+                    return
 
 
 async def ended(job: StoredJob) -> AsyncIterator[bytes]:

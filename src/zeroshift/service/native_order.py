@@ -81,7 +81,7 @@ async def read_edit(service: Service, place: Place, sent: Sent) -> NativeOrder:
     body = validated(EditBody, fields)
     maker = service.offer.maker(body.model)
     photo, mask = await one_picture(service, place, sent), await mask_of(service, place, sent)
-    place.hold(held(photo.image.size))  # the result
+    place.hold((1 + body.partial_images) * held(photo.image.size))  # the result, and what it was on the way
     output = Output(body.output_format, quality_of(body.output_format, body.output_compression), body.background)
     output.check(photo)
     with at("spec"):

@@ -65,25 +65,25 @@ async def answer(service: Service, request: Request, order: Order, done: Done) -
 
 async def events(service: Service, order: Order, ticket: Ticket) -> AsyncIterator[bytes]:
     """What a stream says of a job."""
-    heard, threads = ticket.listen(), service.decoding.threads
+    threads = service.decoding.threads
     try:
-        while True:
-            match await heard.get():
-                case Partial(row=row, index=index, picture=picture):
-                    file = await run_sync(order.output.written_partial, picture, limiter=threads)
-                    places = {"partial_image_index": index, "image_index": row * order.copies}
-                    yield told("partial_image", order, file, places)
-                case Done(results=results, said=doubts):
-                    said = [*order.warnings, *doubts]
-                    facts = {"usage": NO_USAGE, "warnings": said}
-                    for row, result in enumerate(results):
-                        file = await run_sync(order.output.written, result, limiter=threads)
-                        for copy in range(order.copies):
-                            yield told("completed", order, file, {**facts, "image_index": row * order.copies + copy})
-                    return
-                case Failed(refusal=refusal):
-                    yield event("error", {"type": "error", **refusal.body})
-                    return
+        with ticket.listening() as heard:
+            while True:
+                match await heard.get():
+                    case Partial(row=row, index=index, picture=picture):
+                        file = await run_sync(order.output.written_partial, picture, limiter=threads)
+                        places = {"partial_image_index": index, "image_index": row * order.copies}
+                        yield told("partial_image", order, file, places)
+                    case Done(results=results, said=doubts):
+                        facts = {"usage": NO_USAGE, "warnings": [*order.warnings, *doubts]}
+                        for row, result in enumerate(results):
+                            file = await run_sync(order.output.written, result, limiter=threads)
+                            for image in range(row * order.copies, (row + 1) * order.copies):
+                                yield told("completed", order, file, {**facts, "image_index": image})
+                        return
+                    case Failed(refusal=refusal):
+                        yield event("error", {"type": "error", **refusal.body})
+                        return
     except ValueError as error:  # a picture that the format cannot hold
         yield event("error", {"type": "error", **Refusal(400, "invalid_value", str(error)).body})
 

@@ -26,6 +26,7 @@ from zeroshift.service.state import Service
 from zeroshift.service.student_runs import NO_PARTIAL, StudentEdit, student_edit
 
 CUT = "The picture was cut to the proportions of `size` around its middle; ask for auto to keep all of it."
+IDLE_FIDELITY = "`input_fidelity` has no effect where a `mask` is sent: all outside of the mask keeps its pixels."
 OPAQUE_MASK = "The mask has no transparent pixel; what is white in it was taken for what may change."
 
 
@@ -73,10 +74,12 @@ async def read_order(service: Service, place: Place, sent: Sent) -> Order:
     cut = [shaped(photo, output.size) for photo in photos]
     mask = None if mask is None else shaped(mask, output.size)[0]
     results = [max(held(photo.image.size), held(output.size or (0, 0))) for photo, _ in cut]
-    place.hold(body.n * sum(results))
-    spec, partial = body.spec(mask, direction), body.partial_images if body.stream else 0
+    partial = body.partial_images if body.stream else 0
+    place.hold(body.n * (1 + partial) * sum(results))
+    spec = body.spec(mask, direction)
     with of_prompt(body):
         job, idle = job_of(body, maker, spec, [Row(photo, mask, spec.seed) for photo, _ in cut], direction, partial)
+    warned += [IDLE_FIDELITY] if mask is not None and body.input_fidelity == "low" else []
     warned += [CUT] if any(shorter for _, shorter in cut) else []
     unknown = [f"`{name}` is not known here and has no effect." for name in sorted(sent.files) if name not in PICTURES]
     copies = body.n * len(cut) // len(job.rows)

@@ -93,10 +93,10 @@ def shaped(photo: Photo, size: Size | None) -> tuple[Photo, bool]:
     if size is None or abs(width * size[1] / (height * size[0]) - 1) <= ALIKE:
         return photo, False
     scale = min(width / size[0], height / size[1])
-    inside = (max(LEAST, round(size[0] * scale)), max(LEAST, round(size[1] * scale)))
-    if inside[0] > width or inside[1] > height:
-        raise wrong("The picture is too small to be cut to the proportions of `size`; ask for auto.", "size")
-
+    inside = (min(width, round(size[0] * scale)), min(height, round(size[1] * scale)))
+    if min(inside) < LEAST:
+        sentence = f"Of the picture {inside[0]}x{inside[1]} pixels have the proportions of `size`, and {LEAST} a side "
+        raise wrong(f"{sentence}are the least; ask for auto, or other proportions.", "size")
     left, top = (width - inside[0]) // 2, (height - inside[1]) // 2
     box = (left, top, left + inside[0], top + inside[1])
     alpha = None if photo.alpha is None else photo.alpha.crop(box)

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
 from typing import Protocol, TypeAlias
@@ -122,12 +123,16 @@ class Ticket:
         """End it since nobody wants it any more."""
         self.fail(Refusal(499, "cancelled", "The edit was cancelled."))
 
-    def listen(self) -> "asyncio.Queue[Event]":
-        """All that is told from the latest on, for one listener in the event loop."""
+    @contextmanager
+    def listening(self) -> Iterator["asyncio.Queue[Event]"]:
+        """All that is told from the latest on, for one listener in the event loop; nothing is kept for it later."""
         heard = asyncio.Queue[Event]()
         heard.put_nowait(self.last)
         self._listeners.append(heard)
-        return heard
+        try:
+            yield heard
+        finally:
+            self._listeners.remove(heard)
 
     async def done(self) -> Done:
         """Wait for its end.
@@ -135,13 +140,13 @@ class Ticket:
         Raises:
             Refusal: it failed.
         """
-        heard = self.listen()
-        while True:
-            event = await heard.get()
-            if isinstance(event, Failed):
-                raise event.refusal
-            if isinstance(event, Done):
-                return event
+        with self.listening() as heard:
+            while True:
+                event = await heard.get()
+                if isinstance(event, Failed):
+                    raise event.refusal
+                if isinstance(event, Done):
+                    return event
 
     def _told(self, event: Event) -> None:
         if isinstance(self.last, Done | Failed):  # a step that was told while it ended
