@@ -2,8 +2,9 @@
 
     python -m benchmarks.service_fuzz [--document 3000] [--pictures 2500] [--edits 100] [--seed 0]
 
-Of requests with a good picture the edit is really begun (``--edits``). Everything goes to a service of its own on
-127.0.0.1. It fails if an answer has status 500, if a request gets no answer, or if the service is not there at the end.
+Of requests with a good picture the edit is really begun (``--edits``), and of some with a damaged one. Everything goes
+to a service of its own on 127.0.0.1. It fails if an answer has status 500, if a request gets no answer, or if the
+service is not there at the end.
 """
 
 import argparse
@@ -31,6 +32,8 @@ SIDE = 48
 LIMITS = ("--deadline", "2", "--max-megapixels", "2", "--max-megabytes", "2", "--queue", "8")
 NOTHING = {"target": "dog", "direction": {"sha256": "0" * 64}}
 """an edit that is refused when its picture was read"""
+TAKEN = 0.1
+"""share of the requests with damaged pictures whose edit is begun where the picture can still be read"""
 GOOD = {"target": "dog", "source": "cat", "method": "sdedit", "options": {"steps": 2}}
 Operation: TypeAlias = APIOperation[Any, Any, Any, Any]
 Answers = Counter[tuple[str, int]]
@@ -85,12 +88,15 @@ def send_pictures(url: str, count: int, random: Random) -> Answers:
         for _ in range(count):
             picture, other = damaged(random, files), random.choice(files)
             sent = {"image": picture} if random.random() < 0.7 else {"image": other, "mask": picture}
+            begun = random.random() < TAKEN
             if random.random() < 0.5:
-                answer = client.post("/v1/edits", files=sent, data={"spec": json.dumps(NOTHING)})
+                answer = client.post("/v1/edits", files=sent, data={"spec": json.dumps(GOOD if begun else NOTHING)})
             else:
                 data = {"prompt": "cat -> cat", "size": random.choice(("auto", "64x32", "32x32"))}
-                answer = client.post("/v1/images/edits", files=sent, data=data)
-            answers["damaged pictures", answer.status_code] += 1
+                few = {"prompt": "cat -> dog", "method": GOOD["method"], "options": json.dumps(GOOD["options"])}
+                answer = client.post("/v1/images/edits", files=sent, data=data | (few if begun else {}))
+            kind = "damaged pictures, to be edited" if begun else "damaged pictures, refused when read"
+            answers[kind, answer.status_code] += 1
     return answers
 
 
