@@ -31,7 +31,8 @@ from zeroshift.bench.entries import Entry
 from zeroshift.bench.items import Benchmark, read_plain
 from zeroshift.bench.judging import Judges
 from zeroshift.bench.report import html_report
-from zeroshift.bench.running import Step, commands, left, read_times, run, write_run
+from zeroshift.bench.resuming import due, left
+from zeroshift.bench.running import Step, read_run, read_times, run, write_run
 from zeroshift.bench.scoring import Scored, entries_in, score
 from zeroshift.bench.shipped_clip import open_shipped_clip
 from zeroshift.bench.table import write_csv
@@ -88,8 +89,10 @@ def main() -> None:
         out = given.out / part
         for benchmark, entries in rounds:
             print(said(part, benchmark, entries, out), flush=True)
+            todo = due(editor, benchmark, entries, out)
             write_run(out, benchmark, entries, editor.backbone.identity.name, 0, command)
-            for step in until(run(editor, benchmark, entries, out, batch=given.batch, inversions=kept), end):
+            steps = run(editor, benchmark, entries, out, batch=given.batch, inversions=kept, todo=todo)
+            for step in until(steps, end):
                 rest = f"{step.made.seconds:.1f} s{', failed: ' + step.made.error if step.made.error else ''}"
                 print(f"{step.done} of {step.total}: {step.made.entry} {step.made.item}, {rest}", flush=True)
         tell(part, drawn(whole, sizes, slow=False), [entry for _, entries in rounds for entry in entries], out)
@@ -165,7 +168,7 @@ def tell(part: str, benchmark: Benchmark, entries: Sequence[Entry], out: Path) -
     tables = [*SHAPES.get(part, means)(rows), "", *([] if baseline is None else beside(rows, baseline)), ""]
     tables += diversity(open_judge(), benchmark, entries, out)
     write_atomically(out / TABLES, ("\n".join(tables) + "\n").encode())
-    page = html_report(rows, entries, commands(out), baseline, f"Pets-Edit: {part}")
+    page = html_report(rows, entries, read_run(out).commands, baseline, f"Pets-Edit: {part}")
     write_atomically(out / "report.html", page.encode())
     print(f"{out / 'items.csv'} and {out / 'report.html'}: {len(rows)} edits", flush=True)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from zeroshift.bench.entries import Entry
 from zeroshift.bench.items import Benchmark, Item, picture_of
-from zeroshift.bench.running import file_of
+from zeroshift.bench.resuming import file_of
 from zeroshift.bench.statistics import Mean, mean_of
 from zeroshift.evaluation.features import feature_distance
 from zeroshift.evaluation.imagenet import ImageNetJudge, as_bytes

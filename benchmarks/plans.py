@@ -3,13 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import get_args
 
-from zeroshift.bench.entries import Entry, planned
+from zeroshift.bench.entries import STRENGTHS, Entry, planned
 from zeroshift.bench.items import Item
 from zeroshift.inversion import AnyInversion
 from zeroshift.methods import METHODS
 
-STRENGTHS = (0.7, 1.0)
-"""the second is the method as it is"""
 SLOW = ("style-diffusion", "mirror-diffusion", "null-text", "value-embedding", "redescription")
 """methods and inversions that optimise at every step, and take several times as long as the others"""
 LONG = ("mirror-diffusion",)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from zeroshift.bench.entries import Entry
 from zeroshift.bench.items import Benchmark, picture_of
-from zeroshift.bench.running import file_of
+from zeroshift.bench.resuming import file_of
 from zeroshift.image import load_image, save_image
 from zeroshift.image.sheet import sheet
 

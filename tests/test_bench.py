@@ -19,7 +19,7 @@ from benchmarks.tuning import tuning
 from PIL import Image
 
 import zeroshift
-from tests.shell import call, photograph, refused
+from tests.shell import altered, call, photograph, refused
 from tests.test_several import grey_levels
 from zeroshift.asked.edits import EditSpec
 from zeroshift.bench import papers, scoring, statistics, table
@@ -28,9 +28,11 @@ from zeroshift.bench.items import Benchmark, Row, Runs, picture_of, read_plain, 
 from zeroshift.bench.judging import BETTER, Judges, figures_of
 from zeroshift.bench.published_folders import edit_of, open_benchmark, pairs
 from zeroshift.bench.report import html_report
-from zeroshift.bench.running import TIMES, file_of, left, read_times, run, together
+from zeroshift.bench.resuming import due, file_of, left
+from zeroshift.bench.running import Ran, read_run, read_times, run, together, write_run
 from zeroshift.bench.scoring import Scored
 from zeroshift.bench.summary import summaries
+from zeroshift.cli.bench import _entries
 
 FEW = {"steps": 2, "conditioning": {"sentences": 10}}
 
@@ -206,7 +208,7 @@ def editor(checkpoint) -> zeroshift.Editor:
 
 
 def test_a_run_that_was_stopped_goes_on_where_it_was(small, editor, tmp_path):
-    """Items go round: after two edits there is one of each entry; what fails is noted and not tried again."""
+    """Items go round: after two edits there is one of each entry; what fails is noted and tried again."""
     entries = [Entry("a", "ddim", FEW | {"conditioning": {}}), Entry("b", "sdedit", {"steps": 2})]
     two = small.of_tasks(["test dog-cat", "test cat-dog"])
     out = tmp_path / "out"
@@ -224,9 +226,79 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(small, editor, tmp_path):
     damaged = replace(two, items=(replace(two.items[0], name="gone", picture=tmp_path / "gone.png"),))
     (failed,) = run(editor, damaged, entries[:1], out)
     assert "gone.png" in failed.made.error and read_times(out / "a")["gone"].error == failed.made.error
+    photograph(tmp_path / "gone.png")
+    (mended,) = run(editor, damaged, entries[:1], out)
+    assert not mended.made.error and not read_times(out / "a")["gone"].error
     assert not left(damaged, entries[:1], out)
-    (out / "a" / TIMES).unlink()
-    assert len(left(damaged, entries[:1], out)) == 1
+
+
+def test_what_was_made_otherwise_is_not_taken_for_what_is_asked_for(small, editor, checkpoint, tmp_path):
+    """Another seed, option, preset, model, word or photograph is refused with what differs, or made again."""
+    one = replace(small.of_tasks(["test cat-dog"]), items=small.of_tasks(["test cat-dog"]).items[:1])
+    (item,), out, entry = one.items, tmp_path / "out", Entry("a", "sdedit", {"steps": 2})
+    list(run(editor, one, [entry], out, seed=1))
+    path = file_of(out, entry, item)
+    before = path.read_bytes()
+    assert due(editor, one, [entry], out, seed=1) == []
+    tuned = replace(editor, presets={"sdedit": {"inversion": {"noise_strength": 0.5}}})
+    other = zeroshift.load(altered(checkpoint, tmp_path / "other", 0.0), device="cpu")
+    own = entry.spec(item, 1).built(editor).inversion.noise_strength
+    words = replace(one, items=(replace(item, target_prompt="a photo of a tiger", target="tiger"),))
+    moved = replace(one, items=(replace(item, picture=small.items[-1].picture),))
+    for by, asked, seed, of, said in (
+        (editor, entry, 7, one, "with seed 1 instead of 7;"),
+        (editor, replace(entry, options={"steps": 3}), 1, one, "with option steps 2 instead of 3;"),
+        (tuned, entry, 1, one, f"with option inversion.noise_strength {own} instead of 0.5;"),
+        (other, entry, 1, one, "with another model;"),
+        (editor, replace(entry, method="ddim"), 1, one, "with method sdedit instead of ddim;"),
+        (editor, replace(entry, mask="auto"), 1, one, "with mask none instead of auto;"),
+        (editor, entry, 1, words, "with target prompt a photo of a dog instead of a photo of a tiger;"),
+        (editor, entry, 1, moved, "of another photograph;"),
+    ):
+        with pytest.raises(ValueError, match=re.escape(f"{path} was made {said} give another folder")):
+            next(run(by, of, [asked], out, seed=seed))
+        assert due(by, of, [asked], out, seed=seed, overwrite=True) == [(of.items[0], asked)]
+    assert path.read_bytes() == before
+    Image.open(path).convert("L").save(path)
+    with pytest.raises(ValueError, match="was made without a recipe"):
+        due(editor, one, [entry], out, seed=1)
+
+
+def test_what_methods_made_is_taken_for_what_is_asked_for(small, editor, tmp_path):
+    """Of a word and of a style, and with a mask: nothing in a recipe differs from what is asked for again."""
+    names = ("ddim", "plug-and-play", "prompt-to-prompt", "pix2pix-zero")
+    entries = [Entry(name, name, {"steps": 2}) for name in names]
+    entries += [Entry("masked", "sdedit", {"steps": 2}, mask="grown", seed=4)]
+    word, style = (replace(small, items=(one,)) for one in small.items if one.name in ("cat_1-dog", "cat_1-sketch"))
+    for some, by in ((word, entries), (style, [*entries[:1], Entry("free", "sdedit", {"steps": 2}, mask="none")])):
+        assert not [step.made.error for step in run(editor, some, by, tmp_path) if step.made.error]
+        assert due(editor, some, by, tmp_path) == []
+
+
+def test_every_entry_is_recorded_with_its_own_seed_and_model(small, tmp_path):
+    write_run(tmp_path, small, [Entry("a"), Entry("b", seed=3)], "one", 1, "first")
+    write_run(tmp_path, small, [Entry("c")], "two", 7, "second")
+    ran = read_run(tmp_path)
+    assert [(one.name, one.seed, one.model) for one in ran.entries] == [
+        ("a", 1, "one"),
+        ("b", 3, "one"),
+        ("c", 7, "two"),
+    ]
+    assert ran.commands == ("first", "second") and read_run(tmp_path / "none") == Ran()
+
+
+def test_own_files_that_are_damaged_are_named_in_one_sentence(tmp_path):
+    for name, text, read in (
+        ("run.json", "{\n", read_run),
+        ("run.json", '{"entries": [{"nome": "a"}]}', read_run),
+        ("seconds.json", "", read_times),
+        ("seconds.json", '{"a": 3}', read_times),
+    ):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(
+            ValueError, match=f"^{re.escape(str(tmp_path / name))} is damaged .*; mend it or take it away: "
+        ):
+            read(tmp_path)
 
 
 def test_items_of_the_same_words_are_edited_together(small, editor, tmp_path):
@@ -255,10 +327,17 @@ def test_entries_say_what_is_asked_for(small, tmp_path):
     word = next(item for item in small.items if item.name == "cat_1-dog")
     style = next(item for item in small.items if item.name == "cat_1-sketch")
     plain, half = planned(["pix2pix-zero"], [1, 0.5])
+    assert [one.name for one in _entries(None, "ddim, sdedit", None)] == ["ddim@0.7", "ddim", "sdedit@0.7", "sdedit"]
     assert (plain.name, half.name, half.intensity) == ("pix2pix-zero", "pix2pix-zero@0.5", 0.5)
     assert half.spec(word, 3).options == {"conditioning": {"strength": 0.5}}
     assert plain.spec(word, 3) == EditSpec(
-        target="dog", source="cat", method="pix2pix-zero", prompt="a photo of a cat", seed=3, region="none"
+        target="dog",
+        source="cat",
+        method="pix2pix-zero",
+        prompt="a photo of a cat",
+        seed=3,
+        region="none",
+        second_try=False,
     )
     assert plain.spec(style, 0).prompt is None and plain.spec(style, 0).source == "a photo of a cat"
     blend = Entry("p2p", "prompt-to-prompt", {"control": {"self_until": 0.6}}, blend=True)
@@ -450,10 +529,46 @@ def test_commands_refuse_what_makes_no_sense(capsys, tmp_path, checkpoint):
     refused(call(capsys, "bench", "score", root, tmp_path / "none"), 1, "There is no folder")
     refused(call(capsys, "bench", "report", root / "a.csv", "-o", tmp_path / "r.html"), 1, "is not a table")
     refused(call(capsys, "bench", "papers", "--table", "x"), 2, 'There is no table "x"')
-    done = call(capsys, "bench", "run", root, *out, "--method", "sdedit", "-q", "--threads", "1")
+    run_ = ("bench", "run", root, *out, "--threads", "1", "--method", "sdedit", "--strengths", "1")
+    done = call(capsys, *run_, "-q")
     assert done.code == 0 and (tmp_path / "out/sdedit/a.png").is_file()
     facts = json.loads((tmp_path / "out/run.json").read_text())
     assert [one["name"] for one in facts["entries"]] == ["sdedit"] and facts["benchmark"] == "Plain"
+    again = call(capsys, *run_)
+    assert again.code == 0 and "0 of 1 edit to make: 1 item, 1 entry\n" in again.err
+    refused(
+        call(capsys, *run_, "--seed", "3", "-q"), 1, "sdedit/a.png was made with seed 0 instead of 3", "--overwrite"
+    )
+    assert "1 edit made, 0 failed" in call(capsys, *run_, "--seed", "3", "--overwrite").out
+    (entry,) = [
+        one for one in json.loads((tmp_path / "out/run.json").read_text())["entries"] if one["name"] == "sdedit"
+    ]
+    assert entry["seed"] == 3
+    refused(
+        call(capsys, "bench", "run", root, *out, "--method", "sdedit,sdedit"),
+        2,
+        "--method has one of sdedit, sdedit twice",
+    )
+    refused(call(capsys, "bench", "run", root, *out, "--strengths", "1,1"), 2, "--strengths has one of 1.0, 1.0 twice")
+    refused(call(capsys, "bench", "run", root, *out, "--strengths", "abc"), 2, "--strengths takes numbers")
+
+
+def test_a_run_of_which_edits_fail_says_so_and_tries_them_again(capsys, tmp_path, checkpoint):
+    root = tmp_path / "plain"
+    root.mkdir()
+    write_plain(root, "Plain", [Row("a", "a.png", "cat", "dog", "a cat", "a dog", "cat-dog")])
+    run_ = ("bench", "run", root, "-o", tmp_path / "out", "--model", checkpoint, "--threads", "1")
+    run_ += ("--method", "sdedit", "--strengths", "1")
+    failed = call(capsys, *run_)
+    assert failed.code == 1 and "0 edits made, 1 failed" in failed.out
+    assert "failed: sdedit/a: " in failed.err and "1 of 1 edit could not be made" in failed.err
+    again = call(capsys, *run_, "--json")
+    assert again.code == 1 and list(json.loads(again.out)["failed"]) == ["sdedit/a"]
+    photograph(root / "a.png")
+    mended = call(capsys, *run_)
+    assert (
+        mended.code == 0 and "1 item, 1 entry; 1 failed before" in mended.err and "1 edit made, 0 failed" in mended.out
+    )
 
 
 def test_published_rows_are_printed(capsys, tmp_path):
@@ -488,7 +603,7 @@ def test_the_whole_way_on_the_command_line(capsys, tmp_path):
     root.mkdir()
     shutil.copy(Path(__file__).parents[1] / "examples/cat.png", root / "cat.png")
     write_plain(root, "Plain", [Row("cat", "cat.png", "cat", "dog", "a photo of a cat", "a photo of a dog", "cat-dog")])
-    run_ = ("bench", "run", root, "-o", tmp_path / "out", "--method", "sdedit,ddim", "--json")
+    run_ = ("bench", "run", root, "-o", tmp_path / "out", "--method", "sdedit,ddim", "--strengths", "1", "--json")
     assert json.loads(call(capsys, *run_).out) == {"made": 2, "failed": {}}
     assert json.loads(call(capsys, *run_).out) == {"made": 0, "failed": {}}
     scores = call(capsys, "bench", "score", root, tmp_path / "out", "--json")

@@ -33,6 +33,11 @@ def plural(noun: str) -> str:
     return _library().plural_noun(noun) if noun.strip() else noun
 
 
+def number_of(count: int, noun: str) -> str:
+    """So many of a noun: "1 item", "2 entries"."""
+    return f"{count} {noun if count == 1 else plural(noun)}"
+
+
 @cache
 def _library() -> "inflect.engine":
     import inflect

@@ -3,12 +3,16 @@
 import json
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
 
 from zeroshift.bench.entries import Entry
-from zeroshift.bench.items import Benchmark, Item
+from zeroshift.bench.items import Benchmark, Item, first_fault
+from zeroshift.bench.resuming import due, file_of
 from zeroshift.diffusion.backbone import Unsupported
 from zeroshift.files import write_atomically
 from zeroshift.image import save_image
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
     from zeroshift.editor import Editor
     from zeroshift.inversions import InversionStore
 
+T = TypeVar("T")
 RUN = "run.json"
 """what was run, beside the folders of entries"""
 TIMES = "seconds.json"
@@ -43,25 +48,35 @@ class Step:
     made: Made
 
 
-def left(benchmark: Benchmark, entries: Sequence[Entry], out: Path) -> list[tuple[Item, Entry]]:
-    """What is not there yet, item by item, so that a run that is stopped has as many of every entry.
+@dataclass(frozen=True)
+class Recorded(Entry):
+    """An entry as it was run: with its seed, and with the model that made its edits."""
 
-    What failed before counts as done, for it would fail again; without its entry's ``seconds.json`` it is tried anew.
-    """
-    failed = {
-        entry.name: {name for name, one in read_times(out / entry.name).items() if one.error} for entry in entries
-    }
-    return [
-        (item, entry)
-        for item in benchmark.items
-        for entry in entries
-        if item.name not in failed[entry.name] and not file_of(out, entry, item).is_file()
-    ]
+    model: str = ""
 
 
-def file_of(out: Path, entry: Entry, item: Item) -> Path:
-    """Where an edit goes."""
-    return out / entry.name / f"{item.name}.png"
+@dataclass(frozen=True)
+class Ran:
+    """All of ``run.json``."""
+
+    benchmark: str = ""
+    items: int = 0
+    """of the last run"""
+    commands: tuple[str, ...] = ()
+    """what made the edits that lie there"""
+    entries: tuple[Recorded, ...] = ()
+
+
+@dataclass(frozen=True)
+class Took:
+    """An item in ``seconds.json``."""
+
+    seconds: float
+    error: str = ""
+
+
+_RAN = TypeAdapter(Ran)
+_TIMES = TypeAdapter(dict[str, Took])
 
 
 def run(
@@ -73,8 +88,9 @@ def run(
     seed: int = 0,
     batch: int = 1,
     inversions: "InversionStore | None" = None,
+    todo: Sequence[tuple[Item, Entry]] | None = None,
 ) -> Iterator[Step]:
-    """Make every edit that is not there yet, and yield after each.
+    """Make every edit that is not there yet, and yield after each; what failed before is tried again.
 
     By default one at a time, and nothing is shared between edits but the encoded sentences of words, so that each one's
     seconds are what it takes alone: inversion, edit and decoding.
@@ -84,11 +100,14 @@ def run(
         batch: how many items of the same words an entry edits together; an edit's seconds are its share of theirs.
         inversions: where inversions are kept, so that entries that invert alike do it once; seconds are less for all
             but the first.
+        todo: what to make, as ``due`` says it; by default nothing is overwritten.
 
     Raises:
+        ValueError: something that is there was made otherwise than is asked for.
         OSError: a file cannot be written.
     """
-    todo = left(benchmark, entries, out)
+    if todo is None:
+        todo = due(editor, benchmark, entries, out, seed=seed)
     done = 0
     for entry, items in together(todo, batch):
         for made in _edited(editor, items, entry, out, seed, inversions):
@@ -136,39 +155,55 @@ def _edited(
         yield Made(entry.name, item.name, seconds)
 
 
+def warm_up(editor: "Editor", item: Item) -> None:
+    """Edit a picture in two steps and drop it, so that the first edit's seconds are not longer than the others'."""
+    with suppress(ValueError, Unsupported):  # the run itself says what is wrong with the item
+        editor.edit(item.picture, Entry("warm-up", "ddim", {"steps": 2}, paper_defaults=True).spec(item, 0))
+
+
 def read_times(folder: Path) -> dict[str, Made]:
-    """What became of an entry's items, by their names; empty where nobody wrote it, as for other tools' edits."""
+    """What became of an entry's items, by their names; empty where nobody wrote it, as for other tools' edits.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
     path = folder / TIMES
     if not path.is_file():
         return {}
-    found = json.loads(path.read_text(encoding="utf-8"))
-    return {name: Made(folder.name, name, one["seconds"], one["error"]) for name, one in found.items()}
+    found = _read(_TIMES, path, "without it, the seconds of edits that are there are not known")
+    return {name: Made(folder.name, name, one.seconds, one.error) for name, one in found.items()}
 
 
 def write_run(out: Path, benchmark: Benchmark, entries: Sequence[Entry], model: str, seed: int, command: str) -> None:
-    """Note what is run; entries of earlier runs stay, so that a report knows all of them."""
-    known = {entry.name: entry for entry in (*read_entries(out), *entries)}
-    facts = {
-        "benchmark": benchmark.name,
-        "items": len(benchmark.items),
-        "model": model,
-        "seed": seed,
-        "commands": [*dict.fromkeys([*commands(out), command])],
-        "entries": [asdict(entry) for entry in known.values()],
-    }
-    write_atomically(out / RUN, f"{json.dumps(facts, indent=1)}\n".encode())
+    """Note what is run, each entry with its seed and model; entries of earlier runs stay, so that a report knows them.
+
+    Raises:
+        ValueError: what was noted before is damaged.
+    """
+    before = read_run(out)
+    now = [
+        Recorded(**{**vars(entry), "seed": seed if entry.seed is None else entry.seed}, model=model)
+        for entry in entries
+    ]
+    known = {entry.name: entry for entry in (*before.entries, *now)}
+    facts = Ran(
+        benchmark.name, len(benchmark.items), (*dict.fromkeys([*before.commands, command]),), (*known.values(),)
+    )
+    write_atomically(out / RUN, f"{json.dumps(asdict(facts), indent=1)}\n".encode())
 
 
-def read_entries(out: Path) -> list[Entry]:
-    """The entries of earlier runs; none where other tools made the edits."""
-    return [Entry(**one) for one in _facts(out).get("entries", [])]
+def read_run(out: Path) -> Ran:
+    """What earlier runs noted; nothing where other tools made the edits.
 
-
-def commands(out: Path) -> list[str]:
-    """The commands that made what lies there."""
-    return list(_facts(out).get("commands", []))
-
-
-def _facts(out: Path) -> dict[str, list]:  # type: ignore[type-arg]
+    Raises:
+        ValueError: it is damaged.
+    """
     path = out / RUN
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return _read(_RAN, path, "without it, a report knows neither commands nor curves") if path.is_file() else Ran()
+
+
+def _read(kind: TypeAdapter[T], path: Path, lost: str) -> T:
+    try:
+        return kind.validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise ValueError(f"{path} is damaged ({first_fault(error)}); mend it or take it away: {lost}.") from error

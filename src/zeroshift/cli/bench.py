@@ -31,6 +31,7 @@ from zeroshift.sentences import printable
 
 if TYPE_CHECKING:
     from zeroshift.bench.entries import Entry
+    from zeroshift.bench.items import Benchmark, Item
     from zeroshift.bench.running import Made, Step
     from zeroshift.running.walking import Progress
 
@@ -61,8 +62,9 @@ def run(
         Text | None, Parameter(help="names with commas between [default all]", metavar="NAME,...")
     ] = None,
     strengths: Annotated[
-        Text, Parameter(help="how much of an edit, each an entry; 1 is the method as it is", metavar="X,...")
-    ] = "1",
+        Text | None,
+        Parameter(help="how much of an edit, each an entry; 1 is the method as it is [default 0.7,1]", metavar="X,..."),
+    ] = None,
     plan: Annotated[Path | None, Parameter(help="JSON list of entries to compare, instead of methods")] = None,
     task: Tasks = (),
     count: Count = None,
@@ -74,6 +76,9 @@ def run(
             validator=Number(gte=1, lte=64),
         ),
     ] = 1,
+    overwrite: Annotated[
+        bool, Parameter(group=OUTPUT, help="make again what is there with another seed, model or option")
+    ] = False,
     seed: Seed = 0,
     model: ModelFlags = DEFAULT_MODEL,
     cache: CacheFlags = DEFAULT_CACHE,
@@ -81,9 +86,12 @@ def run(
 ) -> None:
     """Edit every item of a benchmark with several methods; what is there already is not made again.
 
-    Items go round: a run that is stopped has as many of every entry, and goes on where it was when started again.
+    Items go round: a run that is stopped has as many of every entry, and goes on where it was when started again. What
+    failed is tried again.
     """
-    from zeroshift.bench.running import left, write_run
+    from zeroshift.bench.resuming import due
+    from zeroshift.bench.running import run as steps
+    from zeroshift.bench.running import warm_up, write_run
 
     check_apart([("the benchmark", benchmark)], [output])
     check_folder(output)
@@ -92,21 +100,49 @@ def run(
     with usage():
         for entry in entries:
             entry.spec(items.items[0], seed)
-    todo = len(left(items, entries, output))
-    if not loud.silent:
-        total = len(items.items) * len(entries)
-        print(f"{todo} of {total} edits to make: {len(items.items)} items, {len(entries)} entries", file=sys.stderr)
     editor, _ = model.opened(loud, cache=cache.place)
+    todo = due(editor, items, entries, output, seed=seed, overwrite=overwrite)
+    if not loud.silent:
+        print(_before(todo, items, entries, output), file=sys.stderr)
     write_run(output, items, entries, editor.backbone.identity.name, seed, as_typed())
-    from zeroshift.bench.running import run as steps
+    if todo:
+        warm_up(editor, todo[0][0])
+    failed = follow(_counted(steps(editor, items, entries, output, seed=seed, batch=batch, todo=todo)), loud.silent)
+    _after(len(todo), failed, output, loud.json)
 
-    failed = follow(_counted(steps(editor, items, entries, output, seed=seed, batch=batch)), loud.silent)
+
+def _before(todo: "Sequence[tuple[Item, Entry]]", items: "Benchmark", entries: "Sequence[Entry]", output: Path) -> str:
+    """How much there is to do."""
+    from zeroshift.bench.running import read_times
+    from zeroshift.grammar import number_of
+
+    failed = {
+        (name, entry.name) for entry in entries for name, one in read_times(output / entry.name).items() if one.error
+    }
+    again = sum((item.name, entry.name) in failed for item, entry in todo)
+    total = number_of(len(items.items) * len(entries), "edit")
+    what = f"{number_of(len(items.items), 'item')}, {number_of(len(entries), 'entry')}"
+    return f"{len(todo)} of {total} to make: {what}{f'; {again} failed before' if again else ''}"
+
+
+def _after(todo: int, failed: "Sequence[Made]", output: Path, as_json: bool) -> None:
+    """Say what became of it.
+
+    Raises:
+        ValueError: something failed; exit code 1 tells that.
+    """
+    from zeroshift.grammar import number_of
+
     why = {f"{one.entry}/{one.item}": one.error for one in failed}
     made = todo - len(failed)
     facts = json.dumps({"made": made, "failed": why})
-    print(facts if loud.json else f"{made} edits made, {len(failed)} failed, in {output}")
-    for name, sentence in [] if loud.json else why.items():
+    print(facts if as_json else f"{number_of(made, 'edit')} made, {len(failed)} failed, in {output}")
+    for name, sentence in [] if as_json else why.items():
         print("zeroshift: failed:", printable(f"{name}: {sentence}"), file=sys.stderr)
+    if failed:
+        raise ValueError(
+            f"{len(failed)} of {number_of(todo, 'edit')} could not be made; the same command tries them again."
+        )
 
 
 def _counted(steps: "Iterator[Step]") -> "Generator[Progress, None, list[Made]]":
@@ -120,14 +156,18 @@ def _counted(steps: "Iterator[Step]") -> "Generator[Progress, None, list[Made]]"
     return failed
 
 
-def _entries(plan: Path | None, method: str | None, strengths: str) -> "list[Entry]":
-    from zeroshift.bench.entries import planned, read_plan
+def _entries(plan: Path | None, method: str | None, strengths: str | None) -> "list[Entry]":
+    from zeroshift.bench.entries import STRENGTHS, planned, read_plan
     from zeroshift.methods import METHODS
 
     if plan is not None:
-        if method is not None or strengths != "1":
+        if method is not None or strengths is not None:
             raise Wrong("--plan says which methods are compared, and at which strengths; leave the others out.")
         return read_plan(plan)
     names = [one.name for one in METHODS] if method is None else [name.strip() for name in method.split(",")]
+    numbers = STRENGTHS if strengths is None else numbers_of(strengths, "--strengths")
+    for flag, found in (("--method", names), ("--strengths", numbers)):
+        if len(set(found)) < len(found):
+            raise Wrong(f"{flag} has one of {', '.join(map(str, found))} twice; give each once.")
     with usage():
-        return planned(names, numbers_of(strengths))
+        return planned(names, numbers)

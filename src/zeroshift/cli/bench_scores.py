@@ -180,16 +180,17 @@ def report(
     cases, published rows beside measured ones, and the commands that made it.
     """
     from zeroshift.bench.report import html_report
-    from zeroshift.bench.running import commands, read_entries
+    from zeroshift.bench.running import read_run
     from zeroshift.bench.summary import summaries
     from zeroshift.bench.table import read_csv
 
     check_apart([("the table", table)], [output])
     check_writable(output, ".html")
     rows = read_csv(table)
-    made = [*commands(table.parent), as_typed()]
+    ran = read_run(table.parent)
+    made = [*ran.commands, as_typed()]
     with usage():
-        page = html_report(rows, read_entries(table.parent), made, baseline, title)
+        page = html_report(rows, ran.entries, made, baseline, title)
     write_atomically(output, page.encode())
     found = [one.as_dict() for one in summaries(rows, baseline)]
     print(json.dumps({"report": str(output), "entries": found}) if json_ else f"{output}: {len(found)} entries")
