@@ -116,6 +116,25 @@ def test_strips_are_cut_and_edits_are_found_by_any_of_their_names(tmp_path):
     assert last.tobytes() == picture_of(item).tobytes() == scoring.last_of_strip(last).tobytes()
 
 
+def test_one_edit_counts_for_one_item(small, tmp_path):
+    """A photograph with several edits does not say which one a file is that is called like it; one task does."""
+    for name in ("cat_1", "cat_2-dog", "dog_1"):
+        photograph(tmp_path / f"{name}.png")
+    dogs = small.of_tasks(["test cat-dog"])
+    (first,) = dogs.items
+    assert {item.name: edit_of(item, small, tmp_path) for item in small.items if edit_of(item, small, tmp_path)} == {
+        "cat_2-dog": tmp_path / "cat_2-dog.png"
+    }
+    assert edit_of(first, dogs, tmp_path) == tmp_path / "cat_1.png"
+    assert edit_of(first, small.drawn(1), tmp_path) is None
+    ti2i = replace(small, items=tuple(replace(first, name=f"cat-{k}") for k in range(2)))
+    assert [edit_of(item, ti2i, tmp_path) for item in ti2i.items] == [None, None]
+    other = replace(small, items=(first, replace(first, name="cat_1", picture=tmp_path / "dog_1.png")))
+    assert [edit_of(item, other, tmp_path).name for item in other.items if edit_of(item, other, tmp_path)] == [
+        "cat_1.png"
+    ]
+
+
 def test_other_folders_are_read(tmp_path):
     ti2i = tmp_path / "imagenetr-ti2i"
     for name in ("panda/cartoon_30.jpg", "data/bear.jpg"):
@@ -516,6 +535,12 @@ def test_the_report_is_one_file_with_everything(small, tmp_path):
     assert "Beside published figures" in page and "<td>near</td>" not in page and "<td>not near</td>" in page
 
 
+def short(folder: Path) -> Path:
+    """A plan of one entry in two steps."""
+    (folder / "short.json").write_text('[{"name": "sdedit", "method": "sdedit", "options": {"steps": 2}}]')
+    return folder / "short.json"
+
+
 def test_commands_refuse_what_makes_no_sense(capsys, tmp_path, checkpoint):
     root = tmp_path / "plain"
     root.mkdir()
@@ -529,7 +554,7 @@ def test_commands_refuse_what_makes_no_sense(capsys, tmp_path, checkpoint):
     refused(call(capsys, "bench", "score", root, tmp_path / "none"), 1, "There is no folder")
     refused(call(capsys, "bench", "report", root / "a.csv", "-o", tmp_path / "r.html"), 1, "is not a table")
     refused(call(capsys, "bench", "papers", "--table", "x"), 2, 'There is no table "x"')
-    run_ = ("bench", "run", root, *out, "--threads", "1", "--method", "sdedit", "--strengths", "1")
+    run_ = ("bench", "run", root, *out, "--threads", "1", "--plan", short(tmp_path))
     done = call(capsys, *run_, "-q")
     assert done.code == 0 and (tmp_path / "out/sdedit/a.png").is_file()
     facts = json.loads((tmp_path / "out/run.json").read_text())
@@ -558,7 +583,7 @@ def test_a_run_of_which_edits_fail_says_so_and_tries_them_again(capsys, tmp_path
     root.mkdir()
     write_plain(root, "Plain", [Row("a", "a.png", "cat", "dog", "a cat", "a dog", "cat-dog")])
     run_ = ("bench", "run", root, "-o", tmp_path / "out", "--model", checkpoint, "--threads", "1")
-    run_ += ("--method", "sdedit", "--strengths", "1")
+    run_ += ("--plan", short(tmp_path))
     failed = call(capsys, *run_)
     assert failed.code == 1 and "0 edits made, 1 failed" in failed.out
     assert "failed: sdedit/a: " in failed.err and "1 of 1 edit could not be made" in failed.err

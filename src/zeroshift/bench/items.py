@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +44,7 @@ class Item:
     """One picture and one edit of it."""
 
     name: str
-    """by which edits are found: their files are called so, or as the picture is"""
+    """by which edits are found: their files are called so, or as the picture is if no other item has that"""
     picture: Path
     source: str
     """the word of ``source_prompt`` that is edited, or all of it"""
@@ -83,6 +85,14 @@ class Benchmark:
     strips: bool = False
     """whether edits may be strips of several pictures, of which the last is the edit, as PIE-Bench's authors write"""
     root: Path = field(default=Path(), compare=False)
+    whole: tuple[Item, ...] = field(default=(), compare=False)
+    """the items that these were drawn of; empty where they are all"""
+
+    @cached_property
+    def shared(self) -> frozenset[str]:
+        """What a file may be called without saying of which item it is: pictures' names that several have."""
+        named = Counter(name for item in self.whole or self.items for name in {item.name, item.picture.stem})
+        return frozenset(name for name, count in named.items() if count > 1)
 
     def drawn(self, count: int) -> "Benchmark":
         """``count`` items of each task (all of a task that has fewer), those whose names' hashes are smallest.
@@ -94,7 +104,7 @@ class Benchmark:
             own = sorted((item for item in self.items if item.task == task), key=_draw)
             ranked += [(rank, place, item) for rank, item in enumerate(own[:count])]
         items = tuple(item for _, _, item in sorted(ranked, key=lambda one: one[:2]))
-        return Benchmark(self.name, items, self.strips, self.root)
+        return replace(self, items=items, whole=self.whole or self.items)
 
     def of_tasks(self, tasks: Sequence[str]) -> "Benchmark":
         """The items of these tasks alone.
@@ -105,7 +115,7 @@ class Benchmark:
         known = list(dict.fromkeys(item.task for item in self.items))
         if missing := [task for task in tasks if task not in known]:
             raise ValueError(f"{self.name} has no task {missing[0]}; it has {', '.join(known)}.")
-        return Benchmark(self.name, tuple(item for item in self.items if item.task in tasks), self.strips, self.root)
+        return replace(self, items=tuple(item for item in self.items if item.task in tasks), whole=())
 
 
 @dataclass(frozen=True)

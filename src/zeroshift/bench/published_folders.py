@@ -182,16 +182,24 @@ def pairs(photographs: Path, source: str, target: str, prompts: tuple[str, str] 
 
 
 def edit_of(item: Item, benchmark: Benchmark, folder: Path) -> Path | None:
-    """The file of an item's edit among somebody's results: by the item's name, the picture's, or its path."""
-    stems = dict.fromkeys((item.name, item.picture.stem))
-    if benchmark.strips:
-        inside = item.picture.relative_to(benchmark.root / PIE_PICTURES).with_suffix("")
-        stems[inside.as_posix()] = None
-    for stem in stems:
+    """The file of an item's edit among somebody's results: by the item's name, the picture's, or its path.
+
+    A picture's name that several items have says of none of them what it is.
+    """
+    for stem in names_of(item, benchmark):
         for extension in sorted(EXTENSIONS):
             if (path := folder / f"{stem}{extension}").is_file():
                 return path
     return None
+
+
+def names_of(item: Item, benchmark: Benchmark) -> list[str]:
+    """What an edit's file may be called, without its ending: names that are this item's alone."""
+    names = [item.name, *({item.picture.stem} - benchmark.shared - {item.name})]
+    if benchmark.strips:
+        inside = item.picture.relative_to(benchmark.root / PIE_PICTURES).with_suffix("")
+        names.append(inside.as_posix())
+    return names
 
 
 _READERS: Mapping[str, Callable[[Path], Benchmark]] = {PIE: read_pie, ITEMS: read_plain, "*ti2i*.yaml": read_ti2i}
