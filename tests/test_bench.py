@@ -17,15 +17,18 @@ from benchmarks.regression.__main__ import EXPECTED, METHODS, items
 from benchmarks.regression.expected import faults, intervals
 from benchmarks.tuning import tuning
 from PIL import Image
+from pyarrow.parquet import read_table
 
 import zeroshift
 from tests.shell import altered, call, photograph, refused
 from tests.test_several import grey_levels
 from zeroshift.asked.edits import EditSpec
-from zeroshift.bench import papers, scoring, statistics, table
+from zeroshift.bench import judging, papers, scoring, statistics, table
 from zeroshift.bench.entries import Entry, planned, read_plan
 from zeroshift.bench.items import Benchmark, Row, Runs, picture_of, read_plain, write_plain
 from zeroshift.bench.judging import BETTER, Judges, figures_of
+from zeroshift.bench.matching import matched, sentences_about
+from zeroshift.bench.provenance import read_provenance
 from zeroshift.bench.published_folders import edit_of, open_benchmark, pairs
 from zeroshift.bench.report import html_report
 from zeroshift.bench.resuming import due, file_of, left
@@ -33,6 +36,7 @@ from zeroshift.bench.running import Ran, read_run, read_times, run, together, wr
 from zeroshift.bench.scoring import Scored
 from zeroshift.bench.summary import summaries
 from zeroshift.cli.bench import _entries
+from zeroshift.evaluation.lpips import FILES
 
 FEW = {"steps": 2, "conditioning": {"sentences": 10}}
 
@@ -92,6 +96,10 @@ def test_pie_bench_is_read_as_its_evaluator_reads_it(tmp_path):
     assert (first.region("paper") == decoded([3, 2, 512, 5])).all()
     assert np.flatnonzero(first.region("corrected")).tolist() == [3, 4, *range(512, 517)]
     assert second.region("paper").all()
+    path = tmp_path / "data/mapping_file.json"
+    path.write_text(path.read_text().replace("[3, 2, 512, 5]", "[3, 2, 512]"))
+    with pytest.raises(ValueError, match="not PIE-Bench's table: 000000000000.mask: .*the mask has a start without"):
+        open_benchmark(tmp_path / "data")
 
 
 def test_runs_are_decoded_pixel_by_pixel():
@@ -401,6 +409,9 @@ def test_the_whole_comparison_is_of_edits_that_can_be_asked_for(small):
     assert len(set(intensities)) == 2 * len({method for method, _ in intensities}) == 16
 
 
+PAPER = {"benchmark": "PIE-Bench", "mode": "paper"}
+
+
 def scored(entry: str, item: str, seconds: float = 1.0, **figures: float) -> Scored:
     return Scored(entry, item, "task", {name.replace("_", "-"): value for name, value in figures.items()}, seconds)
 
@@ -428,9 +439,60 @@ def test_edits_are_scored_once_and_again_when_anything_changed(small, tmp_path):
     paper = [row for _, _, row in scoring.score(Judges("paper"), small, folders, place)]
     share = 21 / 48
     assert paper[1].figures["mse-inside"] == pytest.approx(first[1].figures["mse-inside"] * share, rel=1e-5)
+    with place.open("a") as lines:
+        lines.write("[1, 2]\n")
+    with pytest.raises(ValueError, match=f"Line 5 of {re.escape(str(place))} is no row of scores; take it away"):
+        list(scoring.score(Judges(), small, folders, place))
+    place.write_text(place.read_text().replace("[1, 2]\n", ""))
     Image.new("L", (48, 48), 255).save(small.root / "masks/cat_2.png")
     changed = [row for _, _, row in scoring.score(Judges(), small, folders, place)]
     assert changed[0] == first[0] and math.isnan(changed[1].figures["mse-outside"])
+
+
+def test_what_was_scored_is_told_as_it_is_now(small, tmp_path):
+    """Benchmark, mode, judges, seconds and places are those of this scoring, though figures are kept."""
+    item, place = small.items[0], tmp_path / "scores.jsonl"
+    photograph(tmp_path / "a" / f"{item.name}.png") if (tmp_path / "a").mkdir() is None else None
+    ((_, _, row),) = scoring.score(Judges(), small, [tmp_path / "a"], place)
+    assert (row.benchmark, row.mode, row.judges) == ("Pets-Edit", "corrected", "{}") and math.isnan(row.seconds)
+    (tmp_path / "a" / "seconds.json").write_text(json.dumps({item.name: {"seconds": 2.5, "error": ""}}))
+    ((_, _, again),) = scoring.score(Judges(), replace(small, name="other"), [tmp_path / "a"], place)
+    assert (again.benchmark, again.seconds, again.figures) == ("other", 2.5, row.figures)
+    assert len(place.read_text().splitlines()) == 1
+
+
+def test_a_picture_that_cannot_be_read_stops_no_other(small, tmp_path):
+    first, second = small.items[:2]
+    folder, place, broken = tmp_path / "a", tmp_path / "scores.jsonl", []
+    folder.mkdir()
+    (folder / f"{first.name}.png").write_bytes(b"no picture")
+    photograph(folder / f"{second.name}.png")
+    with pytest.raises(ValueError, match=first.name):
+        list(scoring.score(Judges(), small, [folder], place))
+    (row,) = [row for _, _, row in scoring.score(Judges(), small, [folder], place, broken)]
+    assert row.item == second.name and len(broken) == 1 and f"{first.name}.png" in broken[0]
+
+
+def test_what_is_scored_by_nothing_is_named(small, tmp_path):
+    """Files that are called like no item or like several, and items without an edit; those of other tasks are known."""
+    folder = tmp_path / "edits" / "a"
+    folder.mkdir(parents=True)
+    for name in ("cat_1", "cat_2-dog", "cat_2-dog-edited", "dog_1-cat"):
+        photograph(folder / f"{name}.png")
+    found = matched(small, [folder])
+    assert [(item.name, path.name) for _, item, path in found.edits] == [
+        ("cat_2-dog", "cat_2-dog.png"),
+        ("dog_1-cat", "dog_1-cat.png"),
+    ]
+    names = [item.name for item in small.items if item.name not in ("cat_2-dog", "dog_1-cat")]
+    assert found.missing == {"a": names} and len(names) == 9
+    shared, unknown, missing = sentences_about(found, tmp_path / "edits")
+    assert shared.startswith("Not scored, called like a photograph that has several edits;") and "a/cat_1.png" in shared
+    assert unknown == "Not scored, called like no item: a/cat_2-dog-edited.png."
+    assert missing == f"Without an edit in a: {', '.join(names[:3])} and 6 more."
+    dogs = matched(small.of_tasks(["bench-test cat-dog"]), [folder])
+    assert [path.name for path in dogs.unknown] == ["cat_1.png", "cat_2-dog-edited.png"] and not dogs.missing
+    assert not matched(small.drawn(1), [folder]).unknown[1:]
 
 
 def test_tables_are_read_back(tmp_path):
@@ -444,13 +506,16 @@ def test_tables_are_read_back(tmp_path):
     (tmp_path / "t.csv").write_text("a,b\n1,2\n")
     with pytest.raises(ValueError, match="is not a table of scored edits"):
         table.read_csv(tmp_path / "t.csv")
+    for text in ("", ",".join(head) + "\n"):
+        (tmp_path / "t.csv").write_text(text)
+        with pytest.raises(ValueError, match="t.csv has no edits in it; make a table with bench score"):
+            table.read_csv(tmp_path / "t.csv")
 
 
 def test_parquet_has_the_same_table(tmp_path):
     rows = [scored("a", "x", psnr=20.5, imagenet_success=1.0), scored("b", "x", psnr=math.nan)]
-    parquet = pytest.importorskip("pyarrow.parquet")
     table.write_parquet(rows, tmp_path / "t.parquet")
-    found = parquet.read_table(tmp_path / "t.parquet").to_pylist()
+    found = read_table(tmp_path / "t.parquet").to_pylist()
     assert [(row["entry"], row["psnr"], row["imagenet-success"]) for row in found] == [
         ("a", 20.5, 1.0),
         ("b", None, None),
@@ -523,7 +588,9 @@ def test_the_report_is_one_file_with_everything(small, tmp_path):
             Image.new("RGB", (48, 48), (20 * n, 30 * k, 0)).save(path)
             figures = {"imagenet-success": float(k != n), "psnr": 20.0 + n + k, "lpips-outside": 0.1 * (n + 1)}
             rows.append(
-                Scored(entry.name, item.name, item.task, figures, 2.0, source=str(item.picture), edit=str(path))
+                Scored(
+                    entry.name, item.name, item.task, figures, 2.0, source=str(item.picture), edit=str(path), **PAPER
+                )
             )
     page = html_report(rows, entries, ["zeroshift bench run <x>"], "ddim", "Comparison & more")
     assert "zeroshift bench run &lt;x&gt;" in page and "Comparison &amp; more" in page
@@ -533,6 +600,11 @@ def test_the_report_is_one_file_with_everything(small, tmp_path):
     assert svg.count("<polyline") == 2 and svg.count("<circle") == 3  # the two intensities of ddim are one line
     assert "+1" in page and "p 1" in page
     assert "Beside published figures" in page and "<td>near</td>" not in page and "<td>not near</td>" in page
+    assert "Benchmark PIE-Bench, mode paper, judges not known." in page
+    judged = [replace(row, mode="corrected", judges='{"clip": "a/clip"}') for row in rows]
+    page = html_report(judged, entries, [], None, "Comparison")
+    assert "Benchmark PIE-Bench, mode corrected, judges clip: a/clip." in page and "near</td>" not in page
+    assert "Nothing is set beside them: published rows are of PIE-Bench in the mode paper" in page
 
 
 def short(folder: Path) -> Path:
@@ -600,8 +672,22 @@ def test_published_rows_are_printed(capsys, tmp_path):
     done = call(capsys, "bench", "papers", "--table", "pie", "--plan", tmp_path / "plan.json")
     assert re.search(r"direct \+ pix2pix-zero +49.22 +21.53 +138.98 +127.32 +77.05 +23.31 +21.05\n", done.out)
     assert [one.name for one in read_plan(tmp_path / "plan.json")] == [r.name for r in papers.published().recipes]
-    rows = [scored("direct+pix2pix-zero", "x", psnr_outside=21.6, mse_outside=0.02)]
-    table.write_csv(rows, tmp_path / "t.csv")
+    row = scored("direct+pix2pix-zero", "x", psnr_outside=21.6, mse_outside=0.02, lpips_outside=0.139)
+    for asked, said in (
+        (row, "these edits are of nobody knows what in the mode nobody knows what"),
+        (replace(row, benchmark="Pets-Edit", mode="corrected"), "these edits are of Pets-Edit in the mode corrected"),
+        (replace(row, benchmark="PIE-Bench", mode="corrected"), "of PIE-Bench in the mode corrected"),
+        (
+            replace(row, **PAPER, entry="mine"),
+            "no entry that stands for a published row; such are called ddim+p2p,",
+        ),
+    ):
+        table.write_csv([asked], tmp_path / "t.csv")
+        refused(call(capsys, "bench", "papers", tmp_path / "t.csv"), 1, said)
+    judges = json.dumps({"lpips": FILES["alex"]})
+    table.write_csv([replace(row, **PAPER, judges=judges)], tmp_path / "t.csv")
+    said = call(capsys, "bench", "papers", tmp_path / "t.csv").out
+    assert "direct+pix2pix-zero, 1 edit\n" in said and f"Measured by lpips: {FILES['alex']}." in said
     found = json.loads(call(capsys, "bench", "papers", tmp_path / "t.csv", "--json").out)["compared"]
     near = {one["figure"]: one["near"] for one in found["direct+pix2pix-zero"]}
     assert near == {"psnr-outside": True, "mse-outside": False}
@@ -621,6 +707,39 @@ def test_the_regression_set_lets_little_pass():
     assert [picture_of(item).size for item in items().items] == [(128, 128)] * 7
 
 
+def test_scoring_on_the_command_line_tells_what_it_left_out(capsys, tmp_path, monkeypatch):
+    """One picture of three is scored: exit code 1, a table all the same, and the report has the command."""
+    monkeypatch.setattr(judging, "open_judges", lambda mode, **_: Judges(mode))
+    root, edits = tmp_path / "plain", tmp_path / "edits"
+    for folder in (root, edits / "a"):
+        folder.mkdir(parents=True)
+    for name in "abc":
+        photograph(root / f"{name}.png")
+    rows = [Row(name, f"{name}.png", "cat", "dog", "a cat", "a dog", "cat-dog") for name in "abc"]
+    write_plain(root, "Plain", rows)
+    photograph(edits / "a/x.png")
+    refused(call(capsys, "bench", "score", root, edits), 1, "No file in")
+    photograph(edits / "a/a.png")
+    (edits / "a/b.png").write_bytes(b"no picture")
+    done = call(capsys, "bench", "score", root, edits, "--json", "--parquet", tmp_path / "t.parquet")
+    facts = json.loads(done.out)
+    assert done.code == 1 and "1 of 2 edits could not be scored" in done.err and facts["edits"] == 1
+    assert facts["unknown"] == [str(edits / "a/x.png")] and facts["missing"] == {"a": ["c"]}
+    assert len(facts["broken"]) == 1 and read_table(tmp_path / "t.parquet")["mode"].to_pylist() == ["corrected"]
+    told = call(capsys, "bench", "score", root, edits).err
+    assert "warning: Not scored, called like no item: a/x.png." in told and "Without an edit in a: c." in told
+    refused(call(capsys, "bench", "score", root, edits, "--parquet", tmp_path / "t.csv"), 2, "must end in .parquet")
+    monkeypatch.setattr(table, "find_spec", lambda name: None)
+    refused(call(capsys, "bench", "score", root, edits, "--parquet", tmp_path / "t.parquet"), 1, "needs pyarrow")
+    moved = tmp_path / "elsewhere.csv"
+    assert call(capsys, "bench", "score", root, edits, "-o", moved, "-q").code == 1
+    assert call(capsys, "bench", "report", moved, "-o", tmp_path / "r.html").out.endswith("r.html: 1 entry\n")
+    assert f"zeroshift bench score {root} {edits} -o {moved}" in (tmp_path / "r.html").read_text()
+    assert read_provenance(moved).judges == {"mode": "corrected"} and read_provenance(moved).items == 3
+    (tmp_path / "elsewhere.csv.json").write_text("{")
+    refused(call(capsys, "bench", "report", moved, "-o", tmp_path / "r.html"), 1, "elsewhere.csv.json is damaged")
+
+
 @pytest.mark.slow
 def test_the_whole_way_on_the_command_line(capsys, tmp_path):
     """The shipped model edits the shipped photograph; scores, report and a second round that makes nothing."""
@@ -638,4 +757,4 @@ def test_the_whole_way_on_the_command_line(capsys, tmp_path):
     assert "clip-score" not in rows[0].figures and "lpips" not in rows[0].figures
     done = call(capsys, "bench", "report", tmp_path / "out/items.csv", "-o", tmp_path / "r.html", "--baseline", "ddim")
     made = (tmp_path / "r.html").read_text()
-    assert done.code == 0 and all(f"zeroshift bench {verb} {tmp_path}" in made for verb in ("run", "report"))
+    assert done.code == 0 and all(f"zeroshift bench {verb} {tmp_path}" in made for verb in ("run", "score", "report"))

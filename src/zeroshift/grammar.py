@@ -34,8 +34,9 @@ def plural(noun: str) -> str:
 
 
 def number_of(count: int, noun: str) -> str:
-    """So many of a noun: "1 item", "2 entries"."""
-    return f"{count} {noun if count == 1 else plural(noun)}"
+    """So many of a regular noun: "1 item", "2 entries"; the library, which is slow to come, is not asked."""
+    several = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{count} {noun if count == 1 else several}"
 
 
 @cache

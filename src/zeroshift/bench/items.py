@@ -88,6 +88,9 @@ class Benchmark:
     whole: tuple[Item, ...] = field(default=(), compare=False)
     """the items that these were drawn of; empty where they are all"""
 
+    left_out: frozenset[str] = field(default=frozenset(), compare=False)
+    """names of items of other tasks"""
+
     @cached_property
     def shared(self) -> frozenset[str]:
         """What a file may be called without saying of which item it is: pictures' names that several have."""
@@ -115,7 +118,8 @@ class Benchmark:
         known = list(dict.fromkeys(item.task for item in self.items))
         if missing := [task for task in tasks if task not in known]:
             raise ValueError(f"{self.name} has no task {missing[0]}; it has {', '.join(known)}.")
-        return replace(self, items=tuple(item for item in self.items if item.task in tasks), whole=())
+        own = tuple(item for item in self.items if item.task in tasks)
+        return replace(self, items=own, whole=(), left_out=frozenset(i.name for i in self.items if i.task not in tasks))
 
 
 @dataclass(frozen=True)

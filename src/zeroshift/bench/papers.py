@@ -126,6 +126,11 @@ def table_named(name: str) -> PublishedTable:
     raise ValueError(f'There is no table "{name}"; there are {", ".join(t.name for t in published().tables)}.')
 
 
+def is_published(entry: str) -> bool:
+    """Whether an entry's name stands for a row of PIE-Bench."""
+    return any(recipe.name == entry for recipe in published().recipes)
+
+
 def compared(entry: str, measured: Mapping[str, float]) -> list[Comparison]:
     """An entry's measured means beside the row of PIE-Bench that its name stands for, if it stands for one."""
     rows = [recipe.row for recipe in published().recipes if recipe.name == entry]

@@ -4,8 +4,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AfterValidator, NonNegativeInt, TypeAdapter, ValidationError
 
 from zeroshift.bench.items import ITEMS, Benchmark, Item, Runs, checked, first_fault, read_plain
 from zeroshift.image.errors import ImageError
@@ -20,6 +21,17 @@ TASK = re.compile(r"(?P<source>[a-z ]+?)\s*(?:2|->|_to_)\s*(?P<target>[a-z ]+)")
 """pix2pix-zero's names of tasks, such as cat2dog"""
 
 
+def paired(numbers: tuple[int, ...]) -> tuple[int, ...]:
+    """A mask's starts and lengths as they are.
+
+    Raises:
+        ValueError: one has no other.
+    """
+    if len(numbers) % 2:
+        raise ValueError("the mask has a start without a length")
+    return numbers
+
+
 @dataclass(frozen=True)
 class PieRow:
     """An item of PIE-Bench's table."""
@@ -27,7 +39,7 @@ class PieRow:
     image_path: str
     original_prompt: str
     editing_prompt: str
-    mask: tuple[int, ...]
+    mask: Annotated[tuple[NonNegativeInt, ...], AfterValidator(paired)]
     blended_word: str = ""
 
 

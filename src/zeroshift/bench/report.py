@@ -10,10 +10,10 @@ from pathlib import Path
 from zeroshift.bench.curves import curve
 from zeroshift.bench.entries import Entry
 from zeroshift.bench.judging import SUCCESS
-from zeroshift.bench.papers import published
+from zeroshift.bench.papers import is_published, published
 from zeroshift.bench.scoring import Scored
 from zeroshift.bench.statistics import Difference, Mean
-from zeroshift.bench.summary import Summary, better, summaries
+from zeroshift.bench.summary import Summary, better, incomparable, judges_of, summaries
 from zeroshift.bench.table import figures_in
 from zeroshift.image import ImageError, load_image
 
@@ -57,13 +57,15 @@ def html_report(
         f"<h1>{escape(title)}</h1>",
         "<h2>Commands</h2>",
         *(f"<p><code>{escape(command)}</code></p>" for command in commands),
+        "<h2>What was scored, and by what</h2>",
+        f"<p>{escape(scored_by(rows))}</p>",
         "<h2>Means</h2>",
         "<p>Means over items, with 95 % bootstrap intervals over items. An item counts for success only if it was "
         "judged rightly before the edit; how many count stands beside.</p>",
         means_table(found, figures_in(rows)),
         *_curves(found, entries),
         *_differences(found, baseline),
-        *_published(found),
+        *_published(found, rows),
         *(part for task in (tasks if len(tasks) > 1 else []) for part in _task(rows, task)),
         "<h2>Cases</h2>",
         *(part for summary in found for part in cases(rows, summary.entry)),
@@ -138,8 +140,17 @@ def _more(one: Difference) -> str:
     return f"{one.mean.value:+.3g}{ends}{p}"
 
 
-def _published(found: Sequence[Summary]) -> Iterator[str]:
+def scored_by(rows: Sequence[Scored]) -> str:
+    """Benchmark, mode and judges in one sentence, as the table says them."""
+    said = [" and ".join(sorted({getattr(row, name) or "not known" for row in rows})) for name in ("benchmark", "mode")]
+    judges = ", ".join(f"{name}: {network}" for name, network in judges_of(rows).items())
+    return f"Benchmark {said[0]}, mode {said[1]}, judges {judges or 'not known'}."
+
+
+def _published(found: Sequence[Summary], rows: Sequence[Scored]) -> Iterator[str]:
     known = [one for one in found if one.published]
+    if (why := incomparable(rows)) and any(is_published(one.entry) for one in found):
+        yield f"<h2>Beside published figures</h2><p>Nothing is set beside them: {escape(why)}.</p>"
     if not known:
         return
     yield "<h2>Beside published figures</h2><p>Near is as near as two publications of one method were:</p><ul>"

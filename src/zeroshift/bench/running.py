@@ -170,7 +170,7 @@ def read_times(folder: Path) -> dict[str, Made]:
     path = folder / TIMES
     if not path.is_file():
         return {}
-    found = _read(_TIMES, path, "without it, the seconds of edits that are there are not known")
+    found = read_own(_TIMES, path, "without it, the seconds of edits that are there are not known")
     return {name: Made(folder.name, name, one.seconds, one.error) for name, one in found.items()}
 
 
@@ -199,10 +199,15 @@ def read_run(out: Path) -> Ran:
         ValueError: it is damaged.
     """
     path = out / RUN
-    return _read(_RAN, path, "without it, a report knows neither commands nor curves") if path.is_file() else Ran()
+    return read_own(_RAN, path, "without it, a report knows neither commands nor curves") if path.is_file() else Ran()
 
 
-def _read(kind: TypeAdapter[T], path: Path, lost: str) -> T:
+def read_own(kind: TypeAdapter[T], path: Path, lost: str) -> T:
+    """A file that an earlier command has written; ``lost`` is what is not known without it.
+
+    Raises:
+        ValueError: it is damaged.
+    """
     try:
         return kind.validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:

@@ -4,21 +4,23 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
+from pydantic import TypeAdapter, ValidationError
 
 from zeroshift.bench.items import Benchmark, Item, picture_of
 from zeroshift.bench.judging import BETTER, Judges, figures_of
-from zeroshift.bench.published_folders import edit_of
+from zeroshift.bench.matching import matched
 from zeroshift.bench.running import read_times
 from zeroshift.files import sha256_of_file
 from zeroshift.image import load_image
 from zeroshift.image.errors import ImageError
 from zeroshift.image.folders import EXTENSIONS
 
-SCORES = "scores.jsonl"
 STRIP = 512
 """pixels of one picture of PIE-Bench's strips"""
 
@@ -42,6 +44,15 @@ class Scored:
     """the photograph's file"""
     edit: str = ""
     """the edit's"""
+    benchmark: str = ""
+    mode: str = ""
+    """of scoring: "paper" or "corrected" """
+    judges: str = ""
+    """what scored, as JSON: the networks' names"""
+
+
+_SCORED = TypeAdapter(Scored)
+_JSON: TypeAdapter[Any] = TypeAdapter(Any)
 
 
 def entries_in(edits: Path) -> list[Path]:
@@ -65,34 +76,48 @@ def _has_pictures(folder: Path, deep: bool = False) -> bool:
 
 
 def score(
-    judges: Judges, benchmark: Benchmark, folders: Sequence[Path], place: Path
+    judges: Judges, benchmark: Benchmark, folders: Sequence[Path], place: Path, broken: list[str] | None = None
 ) -> Iterator[tuple[int, int, Scored]]:
     """Score every edit that is there, each on its own; yield how many are done, how many there are, and the row.
 
     What ``place`` holds already of the same bytes by the same judges is not scored again. Rows are written there as
-    they come.
+    they come. Sentences about pictures that cannot be read go to ``broken``, and the rest is scored.
 
     Raises:
-        ImageError: a picture cannot be read.
+        ImageError: a picture cannot be read, and there is no ``broken``.
+        ValueError: ``place`` holds something else than scores.
     """
-    keys = {item.name: fingerprint(judges, item) for item in benchmark.items}
-    known = {
-        (row.entry, row.item, row.edit_sha256): row for row in read_scores(place) if row.judged == keys.get(row.item)
-    }
-    found = [
-        (folder, item, path)
-        for folder in folders
-        for item in benchmark.items
-        if (path := edit_of(item, benchmark, folder)) is not None
-    ]
+    known = {(row.entry, row.item, row.edit_sha256, row.judged): row for row in read_scores(place)}
+    fingerprints = cache(partial(fingerprint, judges))
+    found = matched(benchmark, folders).edits
     for done, (folder, item, path) in enumerate(found, start=1):
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-        row = known.get((folder.name, item.name, sha256))
-        if row is None:
-            row = scored(judges, benchmark, item, folder, path, keys[item.name])
-            with place.open("a", encoding="utf-8") as lines:
-                lines.write(json.dumps(_plain(row)) + "\n")
-        yield done, len(found), row
+        try:
+            key = fingerprints(item)
+            row = known.get((folder.name, item.name, sha256_of_file(path), key))
+            if row is None:
+                row = scored(judges, benchmark, item, folder, path, key)
+                with place.open("a", encoding="utf-8") as lines:
+                    lines.write(json.dumps(_plain(row)) + "\n")
+        except ImageError as error:
+            if broken is None:
+                raise
+            broken.append(str(error))
+            continue
+        yield done, len(found), replace(row, **_told(judges, benchmark, item, folder, path))
+
+
+def _told(judges: Judges, benchmark: Benchmark, item: Item, folder: Path, path: Path) -> dict[str, Any]:
+    """What a row says that no figure depends on, as it is now."""
+    times = read_times(folder)
+    return {
+        "task": item.task,
+        "seconds": times[item.name].seconds if item.name in times else math.nan,
+        "source": str(item.picture),
+        "edit": str(path),
+        "benchmark": benchmark.name,
+        "mode": str(judges.mode),
+        "judges": json.dumps({name: said for name, said in judges.names.items() if name != "mode"}),
+    }
 
 
 def scored(judges: Judges, benchmark: Benchmark, item: Item, folder: Path, path: Path, key: str) -> Scored:
@@ -105,18 +130,14 @@ def scored(judges: Judges, benchmark: Benchmark, item: Item, folder: Path, path:
     edit = last_of_strip(photo.image) if benchmark.strips else photo.image
     if edit.size != source.size:  # tools have sizes of their own; the photograph's is what is compared at
         edit = edit.resize(source.size, Image.Resampling.LANCZOS)
-    times = read_times(folder)
     return Scored(
-        folder.name,
-        item.name,
-        item.task,
-        figures_of(judges, item, source, edit),
-        times[item.name].seconds if item.name in times else math.nan,
-        key,
-        photo.sha256,
-        sha256_of_file(item.picture),
-        str(item.picture),
-        str(path),
+        entry=folder.name,
+        item=item.name,
+        figures=figures_of(judges, item, source, edit),
+        judged=key,
+        edit_sha256=photo.sha256,
+        source_sha256=sha256_of_file(item.picture),
+        **_told(judges, benchmark, item, folder, path),
     )
 
 
@@ -128,19 +149,33 @@ def last_of_strip(picture: Image.Image) -> Image.Image:
 
 
 def read_scores(place: Path) -> list[Scored]:
-    """Rows that were written; a last line that was cut off is left out."""
+    """Rows that were written; lines that were cut off are left out.
+
+    Raises:
+        ValueError: a line is something else than a row.
+    """
     if not place.is_file():
         return []
     rows = list[Scored]()
-    for line in place.read_text(encoding="utf-8").splitlines():
+    for number, line in enumerate(place.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
         try:
-            found = json.loads(line)
-        except json.JSONDecodeError:
+            found = _JSON.validate_json(line)
+        except ValidationError:
             continue
-        figures = {name: math.nan if value is None else value for name, value in found.pop("figures").items()}
-        seconds = found.pop("seconds")
-        rows.append(Scored(figures=figures, seconds=math.nan if seconds is None else seconds, **found))
+        try:
+            rows.append(_row(found))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"Line {number} of {place} is no row of scores; take it away, and what is missing is scored again."
+            ) from error
     return rows
+
+
+def _row(found: Any) -> Scored:
+    """A row from JSON, which has None for NaN."""
+    figures = {name: math.nan if value is None else value for name, value in found["figures"].items()}
+    seconds = math.nan if found["seconds"] is None else found["seconds"]
+    return _SCORED.validate_python({**found, "figures": figures, "seconds": seconds})
 
 
 def fingerprint(judges: Judges, item: Item) -> str:

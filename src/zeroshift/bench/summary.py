@@ -1,5 +1,6 @@
 """From the table of single edits to what is said of methods."""
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -9,6 +10,10 @@ from zeroshift.bench.papers import Comparison, compared
 from zeroshift.bench.scoring import Scored
 from zeroshift.bench.statistics import Difference, Mean, difference, mean_of
 from zeroshift.bench.table import figures_in
+from zeroshift.evaluation.lpips import FILES
+
+BENCHMARK, MODE = "PIE-Bench", "paper"
+"""what the published rows that are compared with were scored on, and how"""
 
 
 @dataclass(frozen=True)
@@ -51,8 +56,29 @@ def _summary(rows: Sequence[Scored], entry: str, baseline: str | None) -> Summar
         for name in figures:
             other = column([base[row.item] for row in both], name)
             beside[name] = difference(column(both, name), other, success=name in SUCCESS)
-    found = {name: mean.value for name, mean in means.items()}
-    return Summary(entry, len(own), means, beside, compared(entry, found))
+    found = {name: mean.value for name, mean in means.items() if name != "lpips-outside" or _as_published(own)}
+    return Summary(entry, len(own), means, beside, [] if incomparable(own) else compared(entry, found))
+
+
+def incomparable(rows: Sequence[Scored]) -> str:
+    """Why published rows of PIE-Bench cannot stand beside these edits; empty where they can."""
+    benchmarks, modes = ({getattr(row, name) or "nobody knows what" for row in rows} for name in ("benchmark", "mode"))
+    if benchmarks == {BENCHMARK} and modes == {MODE}:
+        return ""
+    of, by = " and ".join(sorted(benchmarks)), " and ".join(sorted(modes))
+    return f"published rows are of {BENCHMARK} in the mode {MODE}, and these edits are of {of} in the mode {by}"
+
+
+def judges_of(rows: Sequence[Scored]) -> dict[str, str]:
+    """The names of what scored, several with "and" where rows differ; nothing where nobody has written it."""
+    every = [json.loads(row.judges) for row in rows if row.judges]
+    names = dict.fromkeys(name for one in every for name in one)
+    return {name: " and ".join(dict.fromkeys(one[name] for one in every if name in one)) for name in names}
+
+
+def _as_published(rows: Sequence[Scored]) -> bool:
+    """Whether LPIPS is by the network of PIE-Bench's evaluator."""
+    return judges_of(rows).get("lpips", FILES["squeeze"]) == FILES["squeeze"]
 
 
 def column(rows: Sequence[Scored], name: str) -> list[float]:

@@ -4,13 +4,16 @@ import csv
 import io
 import math
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from zeroshift.bench.judging import BETTER
 from zeroshift.bench.scoring import Scored
 from zeroshift.files import write_atomically
 
-FACTS = ("entry", "item", "task", "seconds", "source", "edit", "source_sha256", "edit_sha256")
+TOLD = ("benchmark", "mode", "judges")
+"""columns that say what scored; tables that were written before do not have them"""
+FACTS = ("entry", "item", "task", "seconds", "source", "edit", "source_sha256", "edit_sha256", *TOLD)
 """columns beside the figures"""
 
 
@@ -38,14 +41,26 @@ def read_csv(path: Path) -> list[Scored]:
     """The rows of a table.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is none, or it has no rows.
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            lines = list(csv.DictReader(file))
-        return [_row(line) for line in lines]
-    except (OSError, UnicodeDecodeError, KeyError, ValueError) as error:
+            rows = [_row(line) for line in csv.DictReader(file)]
+    except (OSError, UnicodeDecodeError, KeyError, TypeError, ValueError, csv.Error) as error:
         raise ValueError(f"{path} is not a table of scored edits; make one with bench score.") from error
+    if not rows:
+        raise ValueError(f"{path} has no edits in it; make a table with bench score.")
+    return rows
+
+
+def check_parquet() -> None:
+    """See that Parquet can be written, before the work begins.
+
+    Raises:
+        ValueError: pyarrow is not installed.
+    """
+    if find_spec("pyarrow") is None:
+        raise ValueError("Parquet needs pyarrow, which is not installed; install zeroshift[table].")
 
 
 def write_parquet(rows: Sequence[Scored], path: Path) -> None:
@@ -55,11 +70,10 @@ def write_parquet(rows: Sequence[Scored], path: Path) -> None:
         ValueError: pyarrow is not installed.
         OSError: it cannot be written.
     """
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError as error:
-        raise ValueError("Parquet needs pyarrow, which is not installed; install zeroshift[table].") from error
+    check_parquet()
+    import pyarrow
+    from pyarrow import parquet
+
     columns: dict[str, list[object]] = {name: [getattr(row, name) for row in rows] for name in FACTS[:4]}
     columns |= {name: [row.figures.get(name) for row in rows] for name in figures_in(rows)}
     columns |= {name: [getattr(row, name) for row in rows] for name in FACTS[4:]}
@@ -79,5 +93,6 @@ def _cell(value: str | float) -> str:
 
 def _row(line: Mapping[str, str]) -> Scored:
     figures = {name: float(line[name] or "nan") for name in BETTER if name in line}
-    facts = {name: line[name] for name in FACTS if name != "seconds"}
+    facts = {name: line[name] for name in FACTS if name != "seconds" and name not in TOLD}
+    facts |= {name: line.get(name) or "" for name in TOLD}
     return Scored(figures=figures, seconds=float(line["seconds"] or "nan"), **facts)

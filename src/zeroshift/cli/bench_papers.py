@@ -14,7 +14,8 @@ from zeroshift.cli.wrong import usage
 from zeroshift.files import write_atomically
 
 if TYPE_CHECKING:
-    from zeroshift.bench.papers import Comparison, PublishedTable
+    from zeroshift.bench.papers import PublishedTable
+    from zeroshift.bench.scoring import Scored
 
 HEADS = {
     "structure-distance": "structure",
@@ -49,37 +50,55 @@ def papers(
     With a table of edits made with --plan's entries, also which of its means are as near to the published ones.
     """
     from zeroshift.bench import papers as held
+    from zeroshift.bench.summary import judges_of, summaries
+    from zeroshift.grammar import number_of
 
     if plan is not None:
         check_writable(plan, ".json")
         write_atomically(plan, f"{json.dumps([asdict(one) for one in held.plan()], indent=1)}\n".encode())
     with usage():
         tables = held.published().tables if named is None else (held.table_named(named),)
-    beside = {} if table is None else _beside(table)
+    rows = [] if table is None else _rows_beside(table)
+    beside = {one.entry: one for one in summaries(rows)}
     if json_:
         print(
             json.dumps(
                 {
                     "tables": [asdict(one) for one in tables],
                     "bands": asdict(held.published())["bands"],
-                    "compared": {entry: [asdict(row) for row in rows] for entry, rows in beside.items()},
+                    "compared": {entry: [asdict(row) for row in one.published] for entry, one in beside.items()},
+                    "judges": judges_of(rows),
                 }
             )
         )
         return
     _print_published(tables)
-    for entry, rows in beside.items():
-        print(f"\n{entry}")
-        for row in rows:
+    for entry, summary in beside.items():
+        print(f"\n{entry}, {number_of(summary.items, 'edit')}")
+        for row in summary.published:
             near = {True: "near", False: "not near", None: "no band known"}[row.near]
             print(f"  {row.figure:20} published {row.published:.4g}  measured {row.measured:.4g}  {near}")
+    if judges := judges_of(rows):
+        print(f"\nMeasured by {', '.join(f'{name}: {network}' for name, network in judges.items())}.")
 
 
-def _beside(table: Path) -> "dict[str, Sequence[Comparison]]":
-    from zeroshift.bench.summary import summaries
+def _rows_beside(table: Path) -> "list[Scored]":
+    """The edits of entries that stand for published rows.
+
+    Raises:
+        ValueError: it is no table, is not of what was published, or none of its entries is called like a recipe.
+    """
+    from zeroshift.bench.papers import is_published, published
+    from zeroshift.bench.summary import incomparable
     from zeroshift.bench.table import read_csv
 
-    return {one.entry: one.published for one in summaries(read_csv(table)) if one.published}
+    rows = [row for row in read_csv(table) if is_published(row.entry)]
+    if not rows:
+        named = ", ".join(recipe.name for recipe in published().recipes)
+        raise ValueError(f"{table} has no entry that stands for a published row; such are called {named}.")
+    if why := incomparable(rows):
+        raise ValueError(f"{table} cannot be compared: {why}; run and score that.")
+    return rows
 
 
 def _print_published(tables: "Sequence[PublishedTable]") -> None:

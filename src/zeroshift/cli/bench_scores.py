@@ -1,6 +1,7 @@
 """``zeroshift bench``: ``score`` and ``report``."""
 
 import json
+import sys
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,10 @@ from zeroshift.cli.output import check_apart, check_writable
 from zeroshift.cli.quality import follow
 from zeroshift.cli.shared import DEFAULT_LOUDNESS, MODEL, OUTPUT, Loudness, Text, hush_libraries
 from zeroshift.cli.typed import as_typed
-from zeroshift.cli.wrong import Wrong, usage
+from zeroshift.cli.wrong import Wrong, as_flags, usage
 from zeroshift.files import write_atomically
+from zeroshift.grammar import number_of
+from zeroshift.sentences import printable
 
 if TYPE_CHECKING:
     from zeroshift.bench.items import Benchmark
@@ -110,26 +113,45 @@ def score(
     Scores are kept beside the edits; only new pictures are scored. Without --clip, --dino and --lpips no published
     figures are made but those of pixels; the others have names of their own.
     """
+    from zeroshift.bench.matching import matched, sentences_about
+    from zeroshift.bench.provenance import write_provenance
     from zeroshift.bench.scoring import entries_in
     from zeroshift.bench.scoring import score as scores
-    from zeroshift.bench.table import write_csv, write_parquet
+    from zeroshift.bench.table import check_parquet, write_csv, write_parquet
 
     table, folders = output or edits / "items.csv", entries_in(edits)
     check_writable(table, ".csv")
+    if parquet is not None:
+        check_writable(parquet, ".parquet")
+        check_parquet()
     found = _pairs(benchmark, source, target) if source or target else items_of(benchmark, task, count)
-    judges = networks.judges(mode)
-    rows = follow(_rows(scores(judges, found, folders, table.with_name(ROWS))), loud.silent)
-    if not rows:
+    left, broken = matched(found, folders), list[str]()
+    for sentence in [] if loud.silent else sentences_about(left, edits):
+        print("zeroshift: warning:", printable(as_flags(sentence)), file=sys.stderr)
+    if not left.edits:
         raise ValueError(
             f"No file in {edits} is called like an item of {found.name}, such as {found.items[0].name}.png."
         )
-    write_csv(rows, table)
-    if parquet is not None:
-        write_parquet(rows, parquet)
+    judges = networks.judges(mode)
+    rows = follow(_rows(scores(judges, found, folders, table.with_name(ROWS), broken)), loud.silent)
+    if rows:
+        write_csv(rows, table)
+        write_provenance(table, edits, found, judges, as_typed())
+        if parquet is not None:
+            write_parquet(rows, parquet)
+    names = {"unknown": left.unknown, "shared": left.shared}
     facts = {"table": str(table), "edits": len(rows), "items": len(found.items), "judges": judges.names}
-    print(json.dumps(facts) if loud.json else f"{table}: {len(rows)} edits scored")
-    if not loud.silent:
+    facts |= {kind: [str(path) for path in paths] for kind, paths in names.items()}
+    facts |= {"missing": left.missing, "broken": broken}
+    print(json.dumps(facts) if loud.json else f"{table}: {number_of(len(rows), 'edit')} scored")
+    if rows and not loud.silent:
         _print_means(rows)
+    for sentence in [] if loud.json else broken:
+        print("zeroshift: failed:", printable(sentence), file=sys.stderr)
+    if broken:
+        raise ValueError(
+            f"{len(broken)} of {number_of(len(left.edits), 'edit')} could not be scored; mend the pictures."
+        )
 
 
 def _pairs(photographs: Path, source: str | None, target: str | None) -> "Benchmark":
@@ -179,18 +201,19 @@ def report(
     It has means with intervals, curves of success against what is kept, paired differences, best, median and worst
     cases, published rows beside measured ones, and the commands that made it.
     """
+    from zeroshift.bench.provenance import read_provenance
     from zeroshift.bench.report import html_report
-    from zeroshift.bench.running import read_run
     from zeroshift.bench.summary import summaries
     from zeroshift.bench.table import read_csv
 
     check_apart([("the table", table)], [output])
     check_writable(output, ".html")
     rows = read_csv(table)
-    ran = read_run(table.parent)
-    made = [*ran.commands, as_typed()]
+    known = read_provenance(table)
+    made = [*known.commands, as_typed()]
     with usage():
-        page = html_report(rows, ran.entries, made, baseline, title)
+        page = html_report(rows, known.entries, made, baseline, title)
     write_atomically(output, page.encode())
     found = [one.as_dict() for one in summaries(rows, baseline)]
-    print(json.dumps({"report": str(output), "entries": found}) if json_ else f"{output}: {len(found)} entries")
+    said = f"{output}: {number_of(len(found), 'entry')}"
+    print(json.dumps({"report": str(output), "entries": found}) if json_ else said)
