@@ -28,6 +28,8 @@ HEADS = {
     "clip-accuracy": "CLIP acc.",
     "local-clip": "local",
     "seconds": "seconds",
+    "hpsv3": "HPSv3",
+    "edit-score": "EditScore",
 }
 """columns of published tables as they are printed"""
 
@@ -109,10 +111,10 @@ def _print_published(tables: "Sequence[PublishedTable]") -> None:
         wide = max(len(str(row[0])) for row in one.rows)
         heads = [HEADS.get(column, column) for column in one.columns]
         for name, *cells in ((" " * wide, *heads), *one.rows):
-            print(f"  {name:{wide}}", *(f"{cell:>{len(max(HEADS.values(), key=len))}}" for cell in cells))
+            print(f"  {name:{wide}}", *(f"{cell!s:>{len(max(HEADS.values(), key=len))}}" for cell in cells))
         print()
     print("Near is as near as two publications of one method and one code base were:")
     for name, band in published().bands.items():
-        print(f"  {name}: {f'{band.relative:.0%}' if band.relative else f'{band.absolute:g} dB'}")
+        print(f"  {name}: {f'{100 * band.relative:.3g}%' if band.relative else f'{band.absolute:g} dB'}")
     for text in published().bands_from:
         print(f"  {text.text}")
