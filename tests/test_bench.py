@@ -616,8 +616,20 @@ def test_the_report_is_one_file_with_everything(small, tmp_path):
     page = html_report(rows, entries, ["zeroshift bench run <x>"], "ddim", "Comparison & more")
     assert "zeroshift bench run &lt;x&gt;" in page and "Comparison &amp; more" in page
     assert not re.search(r"""(src|href)=["'](?!data:)""", page) and "http" not in page
-    assert page.count("data:image/webp;base64,") == 2 * sum(len({"best", "median", "worst", "failed"}) for _ in entries)
+    cases, beside = page[page.index("<h2>Cases") :], page[page.index("<h2>Side by side") : page.index("<h2>Cases")]
+    count = "data:image/webp;base64,"
+    assert cases.count(count) == 2 * sum(len({"best", "median", "worst", "failed"}) for _ in entries)
+    assert "<th>photograph</th><th>ddim@0.5</th><th>ddim</th><th>direct+p2p</th>" in beside
+    # two items of the first entry succeed: the better one is its best, the other median and worst
+    assert re.findall(r"<tr><td>(\w+)<br><small>([\w-]+)", beside) == [
+        ("best", items[2].name),
+        ("median", items[1].name),
+    ]
+    assert beside.count(count) == 2 * (1 + len(entries))
+    heads = re.findall("<th>(.*?)</th>", page)[:8]
+    assert heads == ["", "items", "imagenet-success ↑", "lpips-outside ↓", "seconds ↓", "psnr ↑"] + heads[6:]
     (svg,) = re.findall(r"<svg.*?</svg>", page)
+    assert ">1</text>" in svg and ">0</text>" in svg
     assert svg.count("<polyline") == 2 and svg.count("<circle") == 3  # the two intensities of ddim are one line
     assert "+1" in page and "p 1" in page
     assert "Beside published figures" in page and "<td>near</td>" not in page and "<td>not near</td>" in page

@@ -11,8 +11,13 @@ WIDTH, HEIGHT, MARGIN = 760, 420, 64
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#8c564b", "#7f7f7f")
 
 
-def curve(lines: Mapping[str, Sequence[Point]], x_name: str, y_name: str) -> str:
-    """Lines by their names, numbered at their last points; points that are not defined are left out."""
+def curve(
+    lines: Mapping[str, Sequence[Point]], x_name: str, y_name: str, y_ends: tuple[float, float] | None = None
+) -> str:
+    """Lines by their names, numbered at their last points; points that are not defined are left out.
+
+    Axes end a little beyond the points, that of y at ``y_ends`` where they are given.
+    """
     known = {
         name: [point for point in points if math.isfinite(point[0]) and math.isfinite(point[1])]
         for name, points in lines.items()
@@ -20,7 +25,7 @@ def curve(lines: Mapping[str, Sequence[Point]], x_name: str, y_name: str) -> str
     every = [point for points in known.values() for point in points]
     if not every:
         return ""
-    (x0, x1), (y0, y1) = _range([x for x, _, _ in every]), _range([y for _, y, _ in every])
+    (x0, x1), (y0, y1) = _range([x for x, _, _ in every]), y_ends or _range([y for _, y, _ in every])
 
     def at(x: float, y: float) -> tuple[float, float]:
         across = MARGIN + (x - x0) / (x1 - x0) * (WIDTH - 2 * MARGIN)

@@ -1,21 +1,18 @@
 """A report of a comparison: one HTML file that opens offline."""
 
-import base64
-import io
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
-from pathlib import Path
 
+from zeroshift.bench.cases import cases, side_by_side
 from zeroshift.bench.curves import curve
 from zeroshift.bench.entries import Entry
-from zeroshift.bench.judging import SUCCESS
+from zeroshift.bench.judging import BETTER, SUCCESS
 from zeroshift.bench.papers import is_published, published
 from zeroshift.bench.scoring import Scored
 from zeroshift.bench.statistics import Difference, Mean
-from zeroshift.bench.summary import Summary, better, incomparable, judges_of, summaries
+from zeroshift.bench.summary import Summary, incomparable, judges_of, summaries
 from zeroshift.bench.table import figures_in
-from zeroshift.image import ImageError, load_image
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem; color: #1c1c1c; }
@@ -28,12 +25,10 @@ small { color: #666; } code { background: #f3f3f3; padding: .1rem .3rem; white-s
 figure { display: inline-block; margin: .4rem; } figcaption { font-size: .8rem; color: #444; max-width: 17rem; }
 img { width: 8rem; image-rendering: auto; } svg { max-width: 100%; }
 """
-SIDE = 256
-"""largest side of pictures in the report"""
 CURVES = ("lpips-outside", "feature-distance-outside", "feature-distance", "psnr-outside", "psnr")
 """what success is drawn against: the first that is there"""
-RANKED = ("structure-distance", "feature-structure", "psnr")
-"""what best, median and worst cases are by, among those that succeeded: the first that is there"""
+STRUCTURES = ("structure-distance", "feature-structure")
+"""structure: the first that is there"""
 
 
 def html_report(
@@ -61,12 +56,13 @@ def html_report(
         f"<p>{escape(scored_by(rows))}</p>",
         "<h2>Means</h2>",
         "<p>Means over items, with 95 % bootstrap intervals over items. An item counts for success only if it was "
-        "judged rightly before the edit; how many count stands beside.</p>",
+        "judged rightly before the edit; how many count stands beside. ↑: more is better, ↓: less is.</p>",
         means_table(found, figures_in(rows)),
         *_curves(found, entries),
         *_differences(found, baseline),
         *_published(found, rows),
         *(part for task in (tasks if len(tasks) > 1 else []) for part in _task(rows, task)),
+        *_side_by_side(rows),
         "<h2>Cases</h2>",
         *(part for summary in found for part in cases(rows, summary.entry)),
     ]
@@ -77,13 +73,25 @@ def html_report(
 
 
 def means_table(found: Sequence[Summary], figures: Sequence[str]) -> str:
-    """Entries by figures."""
-    heads = ["", "items", *figures, "seconds"]
-    lines = [
-        [escape(one.entry), str(one.items), *(shown(one.means[name], name) for name in (*figures, "seconds"))]
-        for one in found
-    ]
+    """Entries by figures, those that tell most first."""
+    names = key_first([*figures, "seconds"])
+    heads = ["", "items", *map(headed, names)]
+    lines = [[escape(one.entry), str(one.items), *(shown(one.means[name], name) for name in names)] for one in found]
     return _table(heads, lines)
+
+
+def key_first(figures: Sequence[str]) -> list[str]:
+    """Figures with success, structure, background and seconds before all others."""
+    firsts = [
+        next((name for name in kind if name in figures), None) for kind in (SUCCESS, STRUCTURES, CURVES, ("seconds",))
+    ]
+    keys = [name for name in firsts if name is not None]
+    return [*keys, *(name for name in figures if name not in keys)]
+
+
+def headed(name: str) -> str:
+    """A figure's name with an arrow to where it is better."""
+    return f"{name} {'↑' if BETTER.get(name, False) else '↓'}"
 
 
 def shown(mean: Mean, name: str) -> str:
@@ -113,7 +121,7 @@ def _curves(found: Sequence[Summary], entries: Sequence[Entry]) -> Iterator[str]
     }
     yield f"<h2>{success} against {kept}</h2><p>Intensities of one method are joined: a method that hardly edits keeps "
     yield "much and succeeds rarely.</p>"
-    yield curve(points, kept, success)
+    yield curve(points, headed(kept), headed(success), (0.0, 1.0))
 
 
 def _first(pair: tuple[float, Summary]) -> float:
@@ -124,11 +132,12 @@ def _differences(found: Sequence[Summary], baseline: str | None) -> Iterator[str
     others = [one for one in found if one.beside]
     if not others:
         return
-    figures = list(others[0].beside)
+    figures = key_first(list(others[0].beside))
     yield f"<h2>Beside {escape(str(baseline))}</h2><p>Paired differences over the items that both have; p is of "
     yield "McNemar's exact test.</p>"
     yield _table(
-        ["", *figures], [[escape(one.entry), *(_more(one.beside[name]) for name in figures)] for one in others]
+        ["", *map(headed, figures)],
+        [[escape(one.entry), *(_more(one.beside[name]) for name in figures)] for one in others],
     )
 
 
@@ -159,7 +168,7 @@ def _published(found: Sequence[Summary], rows: Sequence[Scored]) -> Iterator[str
     yield _table(
         ["", "figure", "published", "measured", ""],
         [
-            [escape(one.entry), each.figure, f"{each.published:.4g}", f"{each.measured:.4g}", words[each.near]]
+            [escape(one.entry), headed(each.figure), f"{each.published:.4g}", f"{each.measured:.4g}", words[each.near]]
             for one in known
             for each in one.published
         ],
@@ -172,41 +181,13 @@ def _task(rows: Sequence[Scored], task: str) -> Iterator[str]:
     yield means_table(summaries(own), figures_in(own))
 
 
-def cases(rows: Sequence[Scored], entry: str) -> Iterator[str]:
-    """Best, median and worst edit of an entry, by structure, and one that failed, each beside its photograph."""
-    own = [row for row in rows if row.entry == entry]
-    ranked = next((name for name in RANKED if any(name in row.figures for row in own)), None)
-    if ranked is None:
+def _side_by_side(rows: Sequence[Scored]) -> Iterator[str]:
+    entries = list(dict.fromkeys(row.entry for row in rows))
+    lines = side_by_side(rows, entries)
+    if len(entries) < 2 or not lines:
         return
-    success = next((name for name in SUCCESS if any(name in row.figures for row in own)), None)
-    arrived = [row for row in own if success is None or row.figures.get(success) == 1]
-    order = sorted(arrived, key=lambda row: better(ranked, row.figures[ranked]), reverse=True)
-    chosen = {} if not order else {"best": order[0], "median": order[len(order) // 2], "worst": order[-1]}
-    failed = [row for row in own if success is not None and row.figures.get(success) == 0]
-    chosen |= {"failed": failed[len(failed) // 2]} if failed else {}
-    yield f"<h3>{escape(entry)}</h3>"
-    for name, row in chosen.items():
-        yield _pair(row, f"{name}: {row.item}, {ranked} {row.figures[ranked]:.4g}")
-
-
-def _pair(row: Scored, words: str) -> str:
-    pictures = "".join(f'<img alt="{what}" src="{_inline(path)}">' for what, path in _files(row).items())
-    return f"<figure>{pictures}<figcaption>{escape(words)}</figcaption></figure>"
-
-
-def _files(row: Scored) -> Mapping[str, Path]:
-    return {"photograph": Path(row.source), "edit": Path(row.edit)}
-
-
-def _inline(path: Path) -> str:
-    try:
-        picture = load_image(path).image
-    except ImageError:
-        return ""
-    picture.thumbnail((SIDE, SIDE))
-    file = io.BytesIO()
-    picture.save(file, "WEBP", quality=85)
-    return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
+    yield f"<h2>Side by side</h2><p>Items that are {escape(entries[0])}'s best, median and worst, by every entry.</p>"
+    yield _table(["", "photograph", *entries], lines)
 
 
 def _table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

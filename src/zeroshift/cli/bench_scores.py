@@ -198,8 +198,8 @@ def report(
 ) -> None:
     """Write a comparison as one HTML file that opens offline.
 
-    It has means with intervals, curves of success against what is kept, paired differences, best, median and worst
-    cases, published rows beside measured ones, and the commands that made it.
+    It has means with intervals, curves of success against what is kept, paired differences, entries side by side, best,
+    median and worst cases, published rows beside measured ones, and the commands that made it.
     """
     from zeroshift.bench.provenance import read_provenance
     from zeroshift.bench.report import html_report
