@@ -32,7 +32,7 @@ from zeroshift.bench.items import Benchmark, read_plain
 from zeroshift.bench.judging import Judges
 from zeroshift.bench.report import html_report
 from zeroshift.bench.resuming import due, left
-from zeroshift.bench.running import Step, read_run, read_times, run, write_run
+from zeroshift.bench.running import Step, read_run, run, seconds_for, took_before, write_run
 from zeroshift.bench.scoring import Scored, entries_in, score
 from zeroshift.bench.shipped_clip import open_shipped_clip
 from zeroshift.bench.table import write_csv
@@ -147,9 +147,8 @@ def drawn(whole: Benchmark, sizes: Sizes, *, slow: bool) -> Benchmark:
 def said(part: str, benchmark: Benchmark, entries: Sequence[Entry], out: Path) -> str:
     """What is about to be done, with hours where earlier edits tell how long one takes."""
     todo = left(benchmark, entries, out)
-    known = {entry.name: [one.seconds for one in read_times(out / entry.name).values()] for entry in entries}
-    each = {name: sum(seconds) / len(seconds) for name, seconds in known.items() if seconds}
-    hours = f", about {sum(each[entry.name] for _, entry in todo) / 3600:.1f} h" if len(each) == len(entries) else ""
+    rest = seconds_for(todo, took_before(entries, out)) if todo else None
+    hours = "" if rest is None else f", about {rest / 3600:.1f} h"
     return f"{part}: {len(todo)} edits to make, {len(benchmark.items)} items by {len(entries)} entries{hours}"
 
 

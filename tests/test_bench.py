@@ -1,12 +1,14 @@
 """Benchmarks: folders that are read, runs that go on where they were, scores, statistics, reports, published rows."""
 
 import csv
+import io
 import itertools
 import json
 import math
 import random
 import re
 import shutil
+from contextlib import redirect_stderr
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,10 +34,21 @@ from zeroshift.bench.provenance import read_provenance
 from zeroshift.bench.published_folders import edit_of, open_benchmark, pairs
 from zeroshift.bench.report import html_report
 from zeroshift.bench.resuming import due, file_of, left
-from zeroshift.bench.running import Ran, read_run, read_times, run, together, write_run
+from zeroshift.bench.running import (
+    Made,
+    Ran,
+    Step,
+    read_run,
+    read_times,
+    run,
+    seconds_for,
+    together,
+    took_before,
+    write_run,
+)
 from zeroshift.bench.scoring import Scored
 from zeroshift.bench.summary import summaries
-from zeroshift.cli.bench import _entries
+from zeroshift.cli.bench import _counted, _entries, spelled
 from zeroshift.evaluation.lpips import FILES
 
 FEW = {"steps": 2, "conditioning": {"sentences": 10}}
@@ -312,6 +325,22 @@ def test_every_entry_is_recorded_with_its_own_seed_and_model(small, tmp_path):
         ("c", 7, "two"),
     ]
     assert ran.commands == ("first", "second") and read_run(tmp_path / "none") == Ran()
+
+
+def test_the_rest_of_a_run_is_estimated_by_what_each_entry_took(small, tmp_path):
+    """Two edits of an entry of 2 and 4 s, and one of 10 s: 16 s; failed edits tell nothing."""
+    a, b = Entry("a"), Entry("b")
+    todo = [(small.items[0], a), (small.items[1], a), (small.items[0], b)]
+    assert seconds_for(todo, {"a": [2.0, 4.0]}) is None and seconds_for(todo, {"a": [2.0, 4.0], "b": []}) is None
+    assert seconds_for(todo, {"a": [2.0, 4.0], "b": [10.0]}) == 16.0
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/seconds.json").write_text('{"x": {"seconds": 2, "error": ""}, "y": {"seconds": 9, "error": "no"}}')
+    assert took_before([a, b], tmp_path) == {"a": [2.0], "b": []}
+    assert [spelled(n) for n in (4.2, 90, 5400, 400_000)] == ["4.2 s", "1.5 min", "1.5 h", "111 h"]
+    made = [Step(k, 3, Made(entry, "x", seconds)) for k, (entry, seconds) in enumerate([("a", 3), ("b", 6)], 1)]
+    with redirect_stderr(io.StringIO()) as said:
+        list(_counted(iter(made), todo, {}, silent=False))
+    assert said.getvalue() == "about 4 s for the rest\n"
 
 
 def test_own_files_that_are_damaged_are_named_in_one_sentence(tmp_path):

@@ -2,10 +2,11 @@
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -172,6 +173,24 @@ def read_times(folder: Path) -> dict[str, Made]:
         return {}
     found = read_own(_TIMES, path, "without it, the seconds of edits that are there are not known")
     return {name: Made(folder.name, name, one.seconds, one.error) for name, one in found.items()}
+
+
+def seconds_for(todo: Sequence[tuple[Item, Entry]], took: Mapping[str, Sequence[float]]) -> float | None:
+    """About how long edits will take, by the seconds of each entry's earlier ones; None where an entry has none."""
+    if not all(took.get(entry.name) for _, entry in todo):
+        return None
+    return sum(fmean(took[entry.name]) for _, entry in todo)
+
+
+def took_before(entries: Sequence[Entry], out: Path) -> dict[str, list[float]]:
+    """Seconds of the edits that are there, by entry.
+
+    Raises:
+        ValueError: a file of them is damaged.
+    """
+    return {
+        entry.name: [one.seconds for one in read_times(out / entry.name).values() if not one.error] for entry in entries
+    }
 
 
 def write_run(out: Path, benchmark: Benchmark, entries: Sequence[Entry], model: str, seed: int, command: str) -> None:

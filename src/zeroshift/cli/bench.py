@@ -91,7 +91,7 @@ def run(
     """
     from zeroshift.bench.resuming import due
     from zeroshift.bench.running import run as steps
-    from zeroshift.bench.running import warm_up, write_run
+    from zeroshift.bench.running import took_before, warm_up, write_run
 
     check_apart([("the benchmark", benchmark)], [output])
     check_folder(output)
@@ -107,13 +107,14 @@ def run(
     write_run(output, items, entries, editor.backbone.identity.name, seed, as_typed())
     if todo:
         warm_up(editor, todo[0][0])
-    failed = follow(_counted(steps(editor, items, entries, output, seed=seed, batch=batch, todo=todo)), loud.silent)
+    work = steps(editor, items, entries, output, seed=seed, batch=batch, todo=todo)
+    failed = follow(_counted(work, todo, took_before(entries, output), loud.silent), loud.silent)
     _after(len(todo), failed, output, loud.json)
 
 
 def _before(todo: "Sequence[tuple[Item, Entry]]", items: "Benchmark", entries: "Sequence[Entry]", output: Path) -> str:
     """How much there is to do."""
-    from zeroshift.bench.running import read_times
+    from zeroshift.bench.running import read_times, seconds_for, took_before
     from zeroshift.grammar import number_of
 
     failed = {
@@ -122,7 +123,9 @@ def _before(todo: "Sequence[tuple[Item, Entry]]", items: "Benchmark", entries: "
     again = sum((item.name, entry.name) in failed for item, entry in todo)
     total = number_of(len(items.items) * len(entries), "edit")
     what = f"{number_of(len(items.items), 'item')}, {number_of(len(entries), 'entry')}"
-    return f"{len(todo)} of {total} to make: {what}{f'; {again} failed before' if again else ''}"
+    rest = seconds_for(todo, took_before(entries, output)) if todo else None
+    known = "" if rest is None else f"; about {spelled(rest)}"
+    return f"{len(todo)} of {total} to make: {what}{f'; {again} failed before' if again else ''}{known}"
 
 
 def _after(todo: int, failed: "Sequence[Made]", output: Path, as_json: bool) -> None:
@@ -145,15 +148,32 @@ def _after(todo: int, failed: "Sequence[Made]", output: Path, as_json: bool) -> 
         )
 
 
-def _counted(steps: "Iterator[Step]") -> "Generator[Progress, None, list[Made]]":
+def _counted(
+    steps: "Iterator[Step]", todo: "Sequence[tuple[Item, Entry]]", took: dict[str, list[float]], silent: bool
+) -> "Generator[Progress, None, list[Made]]":
+    """Go through a run; once every entry has made an edit, say how long the others will take."""
+    from zeroshift.bench.running import seconds_for
     from zeroshift.running.walking import Progress
 
-    failed = []
+    failed, told = [], silent or seconds_for(todo, took) is not None
     for step in steps:
         if step.made.error:
             failed.append(step.made)
+        else:
+            took.setdefault(step.made.entry, []).append(step.made.seconds)
         yield Progress("edits", step.done, step.total, None)
+        if not told and step.done < step.total and (rest := seconds_for(todo, took)) is not None:
+            print(f"about {spelled(rest * (1 - step.done / step.total))} for the rest", file=sys.stderr)
+            told = True
     return failed
+
+
+def spelled(seconds: float) -> str:
+    """A length of time to two digits: "40 s", "12 min", "3.4 h"."""
+    for unit, one in (("h", 3600), ("min", 60)):
+        if seconds >= one:
+            return f"{seconds / one:.2g} {unit}" if seconds < 100 * one else f"{seconds / one:.0f} {unit}"
+    return f"{seconds:.2g} s"
 
 
 def _entries(plan: Path | None, method: str | None, strengths: str | None) -> "list[Entry]":
