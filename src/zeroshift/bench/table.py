@@ -9,6 +9,7 @@ from pathlib import Path
 
 from zeroshift.bench.judging import BETTER
 from zeroshift.bench.scoring import Scored
+from zeroshift.extras import lacking
 from zeroshift.files import write_atomically
 
 TOLD = ("benchmark", "mode", "judges")
@@ -60,7 +61,7 @@ def check_parquet() -> None:
         ValueError: pyarrow is not installed.
     """
     if find_spec("pyarrow") is None:
-        raise ValueError("Parquet needs pyarrow, which is not installed; install zeroshift[table].")
+        raise ValueError(f"Parquet needs pyarrow, which is not installed; {lacking('table')}.")
 
 
 def write_parquet(rows: Sequence[Scored], path: Path) -> None:
