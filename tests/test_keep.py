@@ -90,6 +90,17 @@ def test_a_picture_redrawn_as_a_whole_is_taken_as_a_whole():
     assert kept.drift.inside.share > 0.95
 
 
+def test_a_picture_redrawn_as_a_whole_keeps_its_colours():
+    """Some pixels that happen to be alike say nothing of the colours of all the others."""
+    grey = np.asarray(Image.fromarray(PHOTOGRAPH).convert("L").convert("RGB"))
+    mask = np.full(SIZE[::-1], 255, np.uint8)
+    mask[:8, :30] = 0  # 0.2 % of the picture, and of another tint than the rest
+    kept = keep(PHOTOGRAPH, grey, mask=mask, soft=0)
+    np.testing.assert_array_equal(np.asarray(kept.image)[mask > 0], grey[mask > 0])
+    assert "nearly nothing of the photograph is kept" in kept.warnings[0]
+    assert not keep(PHOTOGRAPH, edited(PHOTOGRAPH, "dark")).warnings
+
+
 @pytest.mark.parametrize("soft", [0, 3, 12])
 def test_a_given_mask_is_never_left(soft):
     mask = np.zeros(SIZE[::-1], np.uint8)

@@ -79,10 +79,7 @@ def keep(
 
 def doubts(kept: "Kept", to: Path) -> Iterator[str]:
     """What may not be as somebody thinks."""
-    if not kept.drift.motion.support:
-        yield "no common motion of the two pictures was found, so they are compared as they lie."
-    if kept.drift.inside is None:
-        yield "nothing looks changed, so the result is the photograph; with --mask you say where the edit is."
+    yield from kept.warnings
     if FORMATS.get(to.suffix.lower()) == "JPEG":
         yield f"{to.name} is a JPEG, which changes every pixel a little when it is written; a .png or .webp does not."
 

@@ -19,6 +19,7 @@ from zeroshift.image.registration import Mask, Motion, limited, motion_of, moved
 SOFT = 1 / 60
 """of the shorter side: how far an edit fades in, unless somebody says otherwise"""
 _SAME = 0.01  # how far proportions may differ and count as the same
+_LITTLE = 0.05  # of the picture: so little that is kept says nothing of the edit's colours
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +32,8 @@ class Kept:
     """mode L, white where the edit was taken"""
     drift: Drift
     """how far the edited picture had drifted before; inside and outside of ``mask``"""
+    warnings: tuple[str, ...] = ()
+    """what may not be as somebody thinks"""
 
 
 def keep(original: Picture, edited: Picture, *, mask: Picture | None = None, soft: int | None = None) -> Kept:
@@ -59,9 +62,27 @@ def keep(original: Picture, edited: Picture, *, mask: Picture | None = None, sof
     pixels = np.asarray(before.image)
     aligned, known, motion = _aligned(pixels, after)
     where = known & (_found(pixels, aligned, known, width) if given is None else given)
-    image = Image.fromarray(blended(pixels, aligned, where, width, known))
+    compared = known if _colours_told(where, known) else where
+    image = Image.fromarray(blended(pixels, aligned, where, width, compared))
     drift = drift_of(pixels, np.asarray(_stretched(after.image, before.image.size)), where, motion)
-    return Kept(before.with_alpha(image), mask_picture(where), drift)
+    return Kept(before.with_alpha(image), mask_picture(where), drift, (*_doubts(where, known, motion),))
+
+
+def _colours_told(where: Mask, known: Mask) -> bool:
+    """Whether enough lies outside of the edit for its colours to be compared there."""
+    return float((known & ~where).sum()) >= _LITTLE * float(known.sum())
+
+
+def _doubts(where: Mask, known: Mask, motion: Motion) -> Iterator[str]:
+    if not motion.support:
+        yield "no common motion of the two pictures was found, so they are compared as they lie."
+    if not where.any():
+        yield "nothing looks changed, so the result is the photograph; with `mask` you say where the edit is."
+    elif not _colours_told(where, known):
+        yield (
+            f"the edit is taken for {where.mean():.1%} of the picture, so that nearly nothing of the photograph is "
+            "kept and the edit's colours are left as they are; with `mask` you say where the edit is."
+        )
 
 
 def _found(original: NDArray[np.uint8], aligned: NDArray[np.uint8], known: Mask, soft: int) -> Mask:
