@@ -1,5 +1,6 @@
 """``zeroshift.keep`` on edits in a known place with drifts of known size: what it finds, and what it leaves alone."""
 
+import cv2
 import numpy as np
 import pytest
 from benchmarks.drifting import drifted, edited, part, photograph
@@ -76,6 +77,43 @@ def test_a_photograph_padded_to_a_square_is_cut_out_of_it():
     kept = keep(PHOTOGRAPH, padded)
     mask = np.asarray(kept.mask) > 0
     assert (mask & EDITED).sum() >= 0.98 * EDITED.sum() and (mask & ~EDITED).sum() <= 0.05 * (~EDITED).sum()
+
+
+def test_what_was_padded_or_cut_without_resampling_is_laid_without_it():
+    """Of ways to lay it that all fit, by a zoom or without one, the one without is right."""
+    change = edited(PHOTOGRAPH, "dark")
+    padded = np.zeros((2, SIZE[0], SIZE[0], 3), np.uint8)
+    padded[0, 75 : 75 + SIZE[1]] = padded[1, 76 : 76 + SIZE[1]] = change  # of an odd rest one row more above or below
+    for came in (*padded, change[:, 28 : SIZE[0] - 28]):
+        kept = keep(PHOTOGRAPH, came)
+        assert kept.drift.motion.whole(SIZE) is not None
+        np.testing.assert_array_equal(np.asarray(kept.image)[EDITED], change[EDITED])
+
+
+@pytest.mark.parametrize("levels", [1, 4, 20])
+def test_of_a_lossless_edit_every_change_is_taken_however_faint(levels):
+    change = np.where(EDITED[..., None], np.minimum(PHOTOGRAPH, 255 - levels) + levels, PHOTOGRAPH).astype(np.uint8)
+    kept = keep(PHOTOGRAPH, change)
+    np.testing.assert_array_equal(np.asarray(kept.image), change)
+    assert ((np.asarray(kept.mask) > 0) & ~EDITED).sum() <= 0.05 * (~EDITED).sum()
+
+
+def test_of_a_lossless_edit_the_thinnest_line_is_taken_also_after_a_shift_of_whole_pixels():
+    line = PHOTOGRAPH.copy()
+    cv2.line(line, (40, 50), (400, 260), (0, 0, 0), 1)
+    np.testing.assert_array_equal(np.asarray(keep(PHOTOGRAPH, line).image), line)
+    kept = keep(PHOTOGRAPH, np.roll(line, (7, -3), (0, 1)))
+    assert kept.drift.motion.shift == pytest.approx((-3, 7), abs=0.1)
+    np.testing.assert_array_equal(np.asarray(kept.image)[20:280, 20:-20], line[20:280, 20:-20])
+
+
+@pytest.mark.parametrize("quality", [95, 100])
+def test_fine_compression_is_no_lossless_edit(quality):
+    """Also where most of a picture is a white ground, which it leaves as it is."""
+    page = np.full((400, 600, 3), 255, np.uint8)
+    page[150:250, 200:350] = PHOTOGRAPH[100:200, 150:300]
+    for picture in (PHOTOGRAPH, page):
+        assert not np.asarray(keep(picture, drifted(picture, Motion(), quality=quality)).mask).any()
 
 
 @pytest.mark.parametrize("drift", [{}, {"quality": 60}, {"cast": True}, {"soft": True, "quality": 75}])

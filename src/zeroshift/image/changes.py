@@ -14,6 +14,7 @@ _BLUR = 1 / 250  # of the shorter side: finer differences, as of sharpness and c
 _CLOSE = 1 / 40  # of the shorter side: gaps so narrow in a region belong to it
 _SPECK = 1 / 1500  # of the picture: a smaller region is none
 _TINT = 40.0  # grey levels of each channel: a larger one is an edit
+_BLOCK = 16  # pixels: where a compressed picture differs, it does in nearly every block so large
 _TRIMMED = 5  # rounds of fitting colours
 
 
@@ -31,6 +32,44 @@ def changed_part(original: NDArray[np.uint8], edited: NDArray[np.uint8], known: 
     limit = min(max(_FLOOR, _NOISE * noise), _CEILING)
     candidates = _closed(distance > limit, round(min(known.shape) * _CLOSE))
     return _kept(candidates, sure=distance > _SURE * limit, fewest=round(known.size * _SPECK))
+
+
+def exactly_changed(original: NDArray[np.uint8], edited: NDArray[np.uint8], known: Mask) -> Mask | None:
+    """Where any value differs, with narrow gaps, if the rest of a picture came back as it was; else None.
+
+    It did if most blocks of it are equal to the last bit; flat ones say nothing, which compression leaves equal, too.
+    """
+    differs = (original != edited).any(2) & known
+    varied = np.zeros_like(known)
+    varied[:, 1:] = (original[:, 1:] != original[:, :-1]).any(2)
+    telling = _blocks(varied & known)
+    if not telling.any():
+        telling = _blocks(known)
+    if not known.any() or _blocks(differs)[telling].mean() >= 0.5:
+        return None
+    return grown_shut(differs, round(min(known.shape) * _CLOSE)) & known
+
+
+def _blocks(mask: Mask) -> Mask:
+    """Whether each block of a mask has anything."""
+    height, width = (-(-length // _BLOCK) * _BLOCK for length in mask.shape)
+    padded = np.zeros((height, width), np.bool_)
+    padded[: mask.shape[0], : mask.shape[1]] = mask
+    return np.asarray(padded.reshape(height // _BLOCK, _BLOCK, width // _BLOCK, _BLOCK).any((1, 3)))
+
+
+def grown(mask: Mask, radius: float) -> Mask:
+    """The mask and all within ``radius`` pixels of it, (H, W)."""
+    if not mask.any():
+        return mask
+    return np.asarray(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE) <= radius)
+
+
+def grown_shut(mask: Mask, radius: int) -> Mask:
+    """The mask with gaps of up to twice ``radius`` pixels, (H, W)."""
+    padded = np.pad(mask, radius + 1)
+    shut = ~grown(~grown(padded, radius), radius)
+    return (shut[radius + 1 : -radius - 1, radius + 1 : -radius - 1]) | mask
 
 
 def tint_undone(before: Floats, after: Floats, known: Mask) -> Floats:

@@ -49,9 +49,19 @@ class Motion:
 
     def still(self, size: tuple[int, int]) -> bool:
         """Whether no corner of a picture (width, height) moves by a fifth of a pixel."""
+        return self.reach(size) < _STILL
+
+    def reach(self, size: tuple[int, int]) -> float:
+        """How far the corners of a picture (width, height) move at most, across or down, in pixels."""
         corners = np.array([(x, y, 1) for x in (0, size[0] - 1) for y in (0, size[1] - 1)], dtype=np.float64)
         moved = corners @ self.matrix(size).T
-        return bool(np.abs(moved - corners[:, :2]).max() < _STILL)
+        return float(np.abs(moved - corners[:, :2]).max())
+
+    def whole(self, size: tuple[int, int]) -> "Motion | None":
+        """The shift by whole pixels, which nothing need be resampled for, that is as good as this; None without one."""
+        shift = (float(round(self.shift[0])), float(round(self.shift[1])))
+        rest = replace(self, shift=(self.shift[0] - shift[0], self.shift[1] - shift[1]))
+        return Motion(shift) if rest.still(size) else None
 
 
 def motion_of(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> Motion:
@@ -82,8 +92,10 @@ def motion_between(before: Floats, after: Floats) -> Motion:
 def moved_back(picture: NDArray[np.uint8], known: Mask, motion: Motion) -> tuple[NDArray[np.uint8], Mask]:
     """Undo a motion of a picture (H, W, 3) and of the part of it that says something, (H, W)."""
     size = (picture.shape[1], picture.shape[0])
-    if motion.still(size):
-        return picture, known
+    if (shifted := motion.whole(size)) is not None:
+        matrix = shifted.matrix(size)
+        moved = _warped(known.astype(np.uint8), matrix, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT) > 0
+        return _warped(picture, matrix, cv2.INTER_NEAREST), moved
     matrix = motion.matrix(size)
     sure = _warped(known.astype(np.float32), matrix, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
     return _warped(picture, matrix, cv2.INTER_LANCZOS4), sure > 0.999

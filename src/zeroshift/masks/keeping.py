@@ -1,6 +1,6 @@
 """Of anybody's edited picture, what was meant to change; of the photograph, everything else, pixel by pixel."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -10,7 +10,7 @@ from PIL import Image
 
 from zeroshift.image import Photo, Picture, as_photo
 from zeroshift.image.blending import blended
-from zeroshift.image.changes import changed_part, disk
+from zeroshift.image.changes import changed_part, disk, exactly_changed, grown
 from zeroshift.image.drift import Drift, drift_of
 from zeroshift.image.framing import Size
 from zeroshift.image.masks import mask_picture, read_mask
@@ -19,6 +19,7 @@ from zeroshift.image.registration import Mask, Motion, limited, motion_of, moved
 SOFT = 1 / 60
 """of the shorter side: how far an edit fades in, unless somebody says otherwise"""
 _SAME = 0.01  # how far proportions may differ and count as the same
+_AS_MANY = 0.1  # how far shares of tiles that agree with a motion may differ and count as the same
 _LITTLE = 0.05  # of the picture: so little that is kept says nothing of the edit's colours
 
 
@@ -61,7 +62,7 @@ def keep(original: Picture, edited: Picture, *, mask: Picture | None = None, sof
     given = None if mask is None else read_mask(mask, before.image.size)
     pixels = np.asarray(before.image)
     aligned, known, motion = _aligned(pixels, after)
-    where = known & (_found(pixels, aligned, known, width) if given is None else given)
+    where = _found(pixels, aligned, known, width) if given is None else known & given
     compared = known if _colours_told(where, known) else where
     image = Image.fromarray(blended(pixels, aligned, where, width, compared))
     drift = drift_of(pixels, np.asarray(_stretched(after.image, before.image.size)), where, motion)
@@ -87,17 +88,30 @@ def _doubts(where: Mask, known: Mask, motion: Motion) -> Iterator[str]:
 
 def _found(original: NDArray[np.uint8], aligned: NDArray[np.uint8], known: Mask, soft: int) -> Mask:
     """The part that changed, with a border for the edit to fade in over."""
+    if (exact := exactly_changed(original, aligned, known)) is not None:
+        return grown(exact, soft + 0.5) & known
     small = limited(original), limited(aligned), limited(known.astype(np.uint8)) > 0
     found = cv2.resize(changed_part(*small).astype(np.uint8), known.shape[::-1], interpolation=cv2.INTER_NEAREST)
-    return np.asarray(cv2.dilate(found, disk(soft)) > 0)
+    return np.asarray(cv2.dilate(found, disk(soft)) > 0) & known
 
 
 def _aligned(original: NDArray[np.uint8], edited: Photo) -> tuple[NDArray[np.uint8], Mask, Motion]:
     """The edit laid over the original, where it says something, and how far it was from there."""
     size = (original.shape[1], original.shape[0])
     tried = [(motion_of(original, picture), picture, known) for picture, known in _laid(edited.image, size)]
-    motion, picture, known = max(tried, key=lambda one: one[0].support)
-    return *moved_back(picture, known, motion), motion
+    motion, picture, known = _likeliest(tried, size)
+    aligned, known = moved_back(picture, known, motion)
+    return np.where(known[..., None], aligned, original), known, motion
+
+
+def _likeliest(tried: Sequence[tuple[Motion, NDArray[np.uint8], Mask]], size: Size) -> tuple[Motion, np.ndarray, Mask]:
+    """How an edit was laid that most tiles agree with; of several such the one that has to be moved least.
+
+    Where these are as near, too, the last, which is the largest.
+    """
+    most = max(motion.support for motion, _, _ in tried)
+    near = [one for one in tried if one[0].support >= most - _AS_MANY]
+    return min(reversed(near), key=lambda one: round(one[0].reach(size)))
 
 
 def _laid(edited: Image.Image, size: Size) -> Iterator[tuple[NDArray[np.uint8], Mask]]:
