@@ -92,6 +92,18 @@ def test_a_blended_part_changes_nothing_outside_it_and_takes_the_colours_around_
         framing.blend(seen, seen)
 
 
+@pytest.mark.parametrize("lawn", [(141, 37, 53), (0, 255, 0)])
+def test_another_content_at_the_borders_does_not_colour_the_middle_of_a_part(lawn):
+    """A brown dog stays brown on red satin, though what the model drew around it is brown, too."""
+    picture = Image.new("RGB", (200, 160), lawn)
+    seen, framing = frame(picture, "aspect", size=64, multiple=8, region=(40, 20, 168, 148))
+    back = np.asarray(framing.blend(Image.new("RGB", seen.size, (112, 83, 73)), picture))
+    assert (back[60:108, 80:128] == (112, 83, 73)).all()
+    assert (back[:24, :] == lawn).all()  # with nothing changed where the edit begins
+    step = np.abs(np.diff(back[84].astype(int), axis=0)).max()
+    assert step <= 24  # 202 levels over 12 pixels at most, by a smooth ramp: no line is seen
+
+
 def test_the_colours_of_what_is_kept_stay_and_those_around_it_are_matched():
     before, after = np.full((80, 80, 3), 120, np.uint8), np.full((80, 80, 3), 160, np.uint8)
     after[30:50, 30:50] = 40  # the subject, on a background that is too light

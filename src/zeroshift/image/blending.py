@@ -13,6 +13,7 @@ from zeroshift.image.registration import Floats, Mask
 
 _ALIKE = 3.0  # how many times the usual difference to the original still counts as colour, not as another content
 _LEAST = 8.0  # grey levels that always count so
+_TINT, _CONTENT = 10.0, 20.0  # grey levels: up to the one an error is a tint of all, from the other on another content
 
 
 def blended(
@@ -23,6 +24,7 @@ def blended(
     known: Mask,
     share: Floats | None = None,
     kept: Mask | None = None,
+    reach: int | None = None,
 ) -> np.ndarray:
     """The original, byte for byte, with the edit where ``mask`` is, uint8.
 
@@ -35,6 +37,8 @@ def blended(
             mask is read.
         share: how much of the edit there is at most, (H, W), 0 to 1, as of ``eased``.
         kept: where the edit's colours are right, (H, W): what it got wrong around that is no error of these.
+        reach: pixels from the border over which an error that is too large for a tint fades out, see ``_near``; None
+            where all of the edit has one tint, however strong.
     """
     result = original.copy()
     if not mask.any():
@@ -42,11 +46,26 @@ def blended(
     place = _around(mask, 4 * soft + 16)
     before, after, inside = original[place].astype(np.float32), edited[place].astype(np.float32), mask[place]
     error = _spread(before - after, known[place] & ~inside, max(1, soft // 2))
+    error = error if reach is None else _near(error, inside, reach)
     matched = after + (error if kept is None else error * (1 - _blurred(kept[place], soft / 2))[..., None])
     weight = (fade(inside, soft) * (1 if share is None else share[place]))[..., None]
     mixed = np.clip(np.rint(weight * matched + (1 - weight) * before), 0, 255).astype(np.uint8)
     result[place][inside] = mixed[inside]
     return result
+
+
+def _near(error: Floats, inside: Mask, reach: int) -> Floats:
+    """A colour error (H, W, 3), where it is large, near the border of ``inside`` alone, and there bounded.
+
+    Up to ``_TINT`` grey levels it is taken for a tint, which the middle has, too; from ``_CONTENT`` on for another
+    content at the border, which says nothing of the middle.
+    """
+    size = np.abs(error).max(2)
+    depth = cv2.distanceTransform(np.pad(inside, 1, mode="edge").astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    far = np.minimum(1, depth[1:-1, 1:-1] / reach)
+    content = np.clip((size - _TINT) / (_CONTENT - _TINT), 0, 1)
+    share = np.minimum(1, _CONTENT / np.maximum(size, 1e-6)) * (1 - far * content)
+    return np.asarray(error * share[..., None], dtype=np.float32)
 
 
 def fade(mask: Mask, soft: int) -> Floats:

@@ -21,6 +21,7 @@ Box = tuple[int, int, int, int]  # left, top, right, bottom
 _FEATHER = 16  # a pasted square fades over this fraction of its side
 _RIM = 32  # a blended part leaves this fraction of its side to the original, where the two colours are compared
 _BLENDED = 3  # and fades in over so many rims
+_MATCHED = 4  # over this fraction of its side colours that are far off at its borders lose their say
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ class Framing:
         inside = np.zeros_like(known)
         rows = slice(top + rim * (top > 0), bottom - rim * (bottom < height))
         inside[rows, left + rim * (left > 0) : right - rim * (right < width)] = True
-        return Image.fromarray(blended(pixels, laid, inside, _BLENDED * rim, known))
+        reach = max(1, min(_extent(self.box)) // _MATCHED)
+        return Image.fromarray(blended(pixels, laid, inside, _BLENDED * rim, known, reach=reach))
 
     def view(self, picture: Image.Image) -> Image.Image:
         """What the model sees of a picture of ``source_size``, at ``frame_size``."""
