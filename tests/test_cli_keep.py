@@ -1,7 +1,9 @@
 """``zeroshift keep`` on the command line."""
 
+import io
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +11,10 @@ from benchmarks.drifting import CAT, drifted, edited, photograph
 from PIL import Image
 
 from tests.shell import call, files, refused
+from zeroshift.cli.keep import said
+from zeroshift.cli.main import main
 from zeroshift.image import read_recipe
+from zeroshift.image.drift import Drift
 from zeroshift.image.registration import Motion
 
 
@@ -39,6 +44,34 @@ def test_json_has_the_drift(capsys, came):
     assert told["path"] == "edit-kept.png" and Path("edit-kept.png").exists()
     assert told["drift"]["motion"]["shift"] == pytest.approx([4, -3], abs=0.1)
     assert told["drift"]["outside"]["changed"] > 0.5 and told["drift"]["outside"]["largest"] > 20
+
+
+def test_json_is_rounded_and_nothing_is_less_than_nothing(capsys, came):
+    done = call(capsys, "keep", CAT, came, "--json")
+    motion = json.loads(done.out)["drift"]["motion"]
+    assert all(number == round(number, 4) for number in (*motion["shift"], motion["zoom"], motion["turn"]))
+    kept = SimpleNamespace(drift=Drift(None, None, Motion((-0.04, -0.01), 1.0, -0.004, 1.0)))
+    assert [*said(kept)] == ["the edit had moved by +0.0, +0.0 px, zoomed to 1.0000 and turned by +0.00 degrees"]
+    assert str(Drift(None, None, Motion((-0.00004, 0.0))).told["motion"]["shift"]) == "[0.0, 0.0]"
+
+
+def test_without_a_common_motion_none_is_told(capsys, came):
+    Image.new("RGB", (64, 64), "red").save("flat.png")
+    done = call(capsys, "keep", CAT, "flat.png")
+    assert "no common motion" in done.err and "moved by" not in done.out
+
+
+def test_a_result_on_standard_output_is_a_png_and_its_report_is_not_in_it(capsysbinary, came):
+    with pytest.raises(SystemExit) as ended:
+        main(["keep", str(CAT), str(came), "-o", "-"])
+    assert not ended.value.code
+    out, err = capsysbinary.readouterr()
+    assert (
+        Image.open(io.BytesIO(out)).size == (451, 300)
+        and out.startswith(b"\x89PNG")
+        and out.endswith(b"IEND\xaeB`\x82")
+    )
+    assert b"the edit had moved by" in err
 
 
 def test_nothing_changed_is_said(capsys, came):

@@ -61,13 +61,14 @@ def test_an_edit_of_another_size_is_brought_to_the_photographs(size):
     assert (mask & EDITED).sum() >= 0.95 * EDITED.sum() and (mask & ~EDITED).sum() <= 0.08 * (~EDITED).sum()
 
 
-def test_a_square_cut_from_the_middle_is_laid_there():
+@pytest.mark.parametrize("how", ["mirror", "dark"])
+def test_a_square_cut_from_the_middle_is_laid_there_and_its_edges_are_no_edit(how):
     left = (SIZE[0] - SIZE[1]) // 2
-    square = edited(PHOTOGRAPH, "mirror")[:, left : left + SIZE[1]]
+    square = edited(PHOTOGRAPH, how)[:, left : left + SIZE[1]]
     kept = keep(PHOTOGRAPH, Image.fromarray(square).resize((512, 512), Image.Resampling.LANCZOS))
     mask = np.asarray(kept.mask) > 0
     assert not mask[:, : left - 1].any() and not mask[:, left + SIZE[1] + 1 :].any()
-    assert (mask & EDITED).sum() >= 0.95 * EDITED.sum() and (mask & ~EDITED).sum() <= 0.08 * (~EDITED).sum()
+    assert (mask & EDITED).sum() >= 0.95 * EDITED.sum() and (mask & ~EDITED).sum() <= 0.045 * (~EDITED).sum()
 
 
 def test_a_photograph_padded_to_a_square_is_cut_out_of_it():
@@ -166,6 +167,29 @@ def test_the_originals_alpha_stays():
     alpha = np.arange(SIZE[0], dtype=np.uint8)[None].repeat(SIZE[1], 0)
     kept = keep(np.dstack([PHOTOGRAPH, alpha]), edited(PHOTOGRAPH, "dark"))
     np.testing.assert_array_equal(np.asarray(kept.image)[..., 3], alpha)
+
+
+def test_a_mask_is_cut_where_the_edit_shows_nothing_and_that_is_said():
+    mask, square = np.zeros(SIZE[::-1], np.uint8), edited(PHOTOGRAPH, "dark")[:, 75:375]
+    mask[100:200, 20:200] = 255
+    kept = keep(PHOTOGRAPH, square, mask=mask)
+    assert not np.asarray(kept.mask)[:, :75].any() and "mask reaches beyond what the edited picture" in kept.warnings[0]
+    mask[:, 75:] = 0
+    with pytest.raises(ImageError, match="The mask lies outside of what the edited picture shows"):
+        keep(PHOTOGRAPH, square, mask=mask)
+
+
+def test_an_edit_that_was_pushed_out_of_the_frame_is_said():
+    change = np.roll(PHOTOGRAPH, -60, 1)
+    change[100:200, :60] = (250, 20, 20)  # of what was painted 60 of 100 columns and more have left the picture
+    kept = keep(PHOTOGRAPH, change)
+    assert kept.drift.motion.shift[0] == pytest.approx(-60, abs=0.2)
+    assert ["cut off" in one for one in kept.warnings] == [True]
+
+
+def test_the_rest_of_a_crop_is_compared_where_it_was_cut_from():
+    kept = keep(PHOTOGRAPH, edited(PHOTOGRAPH, "dark")[:, 60:391])
+    assert (kept.drift.outside.changed, kept.drift.outside.psnr) == (0, None)
 
 
 def test_wrong_masks_and_widths_are_refused():

@@ -20,14 +20,15 @@ def result_stem(source: str, spec: EditSpec) -> str:
     It says target, method, seed and what else is asked for: strength, region, other parts of the method, fast, as in
     "cat-dog-0.5-at-10-20-300-300-sdedit-fast-0" and "cat-dog-ddim-null-text-0".
     """
-    strength, kinds = _strength(spec), (part_of(spec.options, part).get("kind") for part in PARTS)
+    strength, kinds = strength_of(spec), (part_of(spec.options, part).get("kind") for part in PARTS)
     spaced = [] if strength is None else [f"{strength:g}"]
     region = [] if spec.region is None else ["at", slug(spec.region.replace("%", "p"))]
     parts = [*(str(kind) for kind in kinds if kind is not None), *(["fast"] if spec.fast else [])]
     return "-".join([source, slug(spec.target), *spaced, *region, spec.method, *parts, str(spec.seed)])
 
 
-def _strength(spec: EditSpec) -> float | None:
+def strength_of(spec: EditSpec) -> float | None:
+    """The strength that an edit asks for; None where it asks for none."""
     strength = part_of(spec.options, "conditioning").get("strength")
     return strength if isinstance(strength, (int, float)) else None
 
@@ -41,7 +42,7 @@ def table_of(specs: Sequence[EditSpec]) -> tuple[list[str], list[str]]:
     rows = specs[:: len(columns)]
     methods, seeds = len({row.method for row in rows}) > 1, len({row.seed for row in rows}) > 1
     beside = ["\n".join([row.method] * methods + [f"seed {row.seed}"] * seeds) for row in rows]
-    strengths = [_strength(spec) for spec in columns]
+    strengths = [strength_of(spec) for spec in columns]
     above = [f"{c.target}{'' if s is None else f', strength {s:g}'}" for c, s in zip(columns, strengths, strict=True)]
     return beside, above
 

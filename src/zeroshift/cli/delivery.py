@@ -115,7 +115,7 @@ def deliver(made: Finished, place: Place, seconds: float, remark: str, loud: Lou
         put(made.beside, place.beside)
     source = None if place.photograph is None else called(place.photograph.path)
     facts = {"target": made.recipe["target"], "source": source, "before_after": beside}
-    facts |= {"warnings": list(made.result.warnings), "note": made.result.note, "drift": asdict(made.drift)}
+    facts |= {"warnings": list(made.result.warnings), "note": made.result.note, "drift": made.drift.told}
     verdict = made.result.verdict
     facts |= {"verdict": None if verdict is None else asdict(verdict), "recipe": made.recipe}
     tell(place.file, seconds, facts, loud, f"{remark}{f'; before and after: {beside}' if beside else ''}")

@@ -11,10 +11,11 @@ from zeroshift.asked.edits import EditSpec
 from zeroshift.cli.cache import DEFAULT_CACHE, CacheFlags
 from zeroshift.cli.concluding import conclude
 from zeroshift.cli.edit_student import edit as edit_by_student
-from zeroshift.cli.editing import asked_for, check_all, photographs_of, written_files
+from zeroshift.cli.editing import INEXACT, asked_for, check_all, lossy, photographs_of, written_files
 from zeroshift.cli.files import DEFAULT_PHOTOGRAPHS, DEFAULT_RESULTS, PhotographFlags, ResultFlags
 from zeroshift.cli.flags import Flag, Given, with_flags
 from zeroshift.cli.job import carry_out, plan
+from zeroshift.cli.output import warn
 from zeroshift.cli.sentences_from import DEFAULT_SENTENCES, SentenceFlags, kept_on_failure
 from zeroshift.cli.shared import (
     DEFAULT_LOUDNESS,
@@ -33,6 +34,7 @@ from zeroshift.cli.shared import (
 from zeroshift.cli.wrong import usage
 from zeroshift.conditioning.direction import as_direction
 from zeroshift.generators.making import GeneratedDirections
+from zeroshift.naming import strength_of
 
 if TYPE_CHECKING:
     from zeroshift.methods import Method
@@ -124,6 +126,8 @@ def edit(
     found = photographs_of(images, photographs, results.output)
     photographs.check(len(found) if images else 0)
     written = written_files(found, specs, direction, photographs, results)
+    exact = said not in (None, "none") or any(strength_of(spec) == 0 for spec in specs)
+    warn([INEXACT] if exact and found and lossy(found, specs, written.results, results) else [], loud)
     along = as_direction(direction)
     from zeroshift.loading import open_segmenter
 

@@ -16,8 +16,14 @@ from zeroshift.cli.streams import STDIN, STDOUT
 from zeroshift.cli.wrong import Wrong, usage
 from zeroshift.files import slug
 from zeroshift.image import find_pictures
+from zeroshift.image.save import FORMATS
 from zeroshift.image.sheet import check_rows
 from zeroshift.naming import USUAL, result_stem, suffix_for, table_of
+
+INEXACT = (
+    "a JPEG changes every pixel a little when it is written, also those that the photograph keeps; "
+    "with --format png none of these changes."
+)
 
 T = TypeVar("T")
 
@@ -160,6 +166,14 @@ def named(photographs: Sequence[Photograph], specs: Sequence[EditSpec], results:
     stems = [(one.stem, suffix_for(one.source)) for one in photographs] or [(Path(slug(specs[0].source or "")), USUAL)]
     given = None if results.format is None else f".{results.format}"
     return [Path(f"{result_stem(str(stem), spec)}{given or suffix}") for stem, suffix in stems for spec in specs]
+
+
+def lossy(
+    photographs: Sequence[Photograph], specs: Sequence[EditSpec], files: Sequence[Path], results: ResultFlags
+) -> bool:
+    """Whether a result is written in a format that does not hold pixels as they are."""
+    names = named(photographs, specs, results) if STDOUT in files else files
+    return any(FORMATS.get(name.suffix.lower()) == "JPEG" for name in names)
 
 
 def written_files(

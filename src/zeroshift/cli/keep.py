@@ -1,8 +1,8 @@
 """``zeroshift keep``."""
 
+import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,9 +11,10 @@ from cyclopts.validators import Number
 
 from zeroshift import __version__
 from zeroshift.cli.files import MEGAPIXELS
-from zeroshift.cli.output import check_apart, check_picture, relative, settled, tell, warn
+from zeroshift.cli.output import check_apart, check_picture, put, relative, settled, tell, warn
 from zeroshift.cli.shared import DEFAULT_LOUDNESS, OUTPUT, Loudness, Output, Overwrite, as_app
-from zeroshift.image import load_image, save_image
+from zeroshift.cli.streams import STDOUT
+from zeroshift.image import encode_image, load_image
 from zeroshift.image.save import FORMATS
 
 if TYPE_CHECKING:
@@ -69,12 +70,13 @@ def keep(
     seconds = time.perf_counter() - begun
     recipe = {"zeroshift": __version__, "source_sha256": photo.sha256, "edited_sha256": edit.sha256}
     for path, picture, made in zip(results, (kept.image, kept.mask), ("keep", "mask"), strict=False):
-        save_image(picture, path, recipe=recipe | {"command": made, "source_path": relative(original, path)})
+        facts = recipe | {"command": made} | ({} if path == STDOUT else {"source_path": relative(original, path)})
+        put(encode_image(picture, FORMATS.get(path.suffix.lower(), "PNG"), facts), path)
     warn([*doubts(kept, results[0])], loud)
-    facts = {"original": str(original), "edited": str(edited), "mask": str(results[1]) if results[1:] else None}
-    tell(results[0], seconds, {**facts, "drift": asdict(kept.drift)}, loud)
+    told = {"original": str(original), "edited": str(edited), "mask": str(results[1]) if results[1:] else None}
+    tell(results[0], seconds, {**told, "drift": kept.drift.told}, loud)
     for line in () if loud.silent else said(kept):
-        print(f"  {line}")
+        print(f"  {line}", file=sys.stderr if results[0] == STDOUT else sys.stdout)
 
 
 def doubts(kept: "Kept", to: Path) -> Iterator[str]:
@@ -88,11 +90,14 @@ def said(kept: "Kept") -> Iterator[str]:
     """The drift in lines."""
     drift = kept.drift
     (x, y), zoom, turn = drift.motion.shift, drift.motion.zoom, drift.motion.turn
-    yield f"the edit had moved by {x:+.1f}, {y:+.1f} px, zoomed to {zoom:.4f} and turned by {turn:+.2f} degrees"
+    x, y, turn = round(x, 1) + 0.0, round(y, 1) + 0.0, round(turn, 2) + 0.0  # no -0.0
+    if drift.motion.support:
+        yield f"the edit had moved by {x:+.1f}, {y:+.1f} px, zoomed to {zoom:.4f} and turned by {turn:+.2f} degrees"
     if drift.inside is not None:
         yield f"taken from it: {drift.inside.share:.1%} of the picture; {compared(drift.inside)}"
     if drift.outside is not None:
-        yield f"the photograph's own: {drift.outside.share:.1%}; the edit had {compared(drift.outside)}"
+        own = 1 - (0 if drift.inside is None else drift.inside.share)
+        yield f"the photograph's own: {own:.1%}; the edit had {compared(drift.outside)}"
 
 
 def compared(part: "Difference") -> str:

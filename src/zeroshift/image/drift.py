@@ -52,13 +52,18 @@ def _rounded(value: object) -> object:
         return {name: _rounded(inner) for name, inner in value.items()}
     if isinstance(value, (tuple, list)):
         return [_rounded(inner) for inner in value]
-    return round(value, 4) if isinstance(value, float) else value
+    return round(value, 4) + 0.0 if isinstance(value, float) else value  # no -0.0
 
 
-def drift_of(original: NDArray[np.uint8], edited: NDArray[np.uint8], mask: Mask, motion: Motion) -> Drift:
-    """Compare two RGB pictures (H, W, 3) inside and outside of ``mask``, (H, W)."""
+def drift_of(
+    original: NDArray[np.uint8], edited: NDArray[np.uint8], mask: Mask, motion: Motion, known: Mask | None = None
+) -> Drift:
+    """Compare two RGB pictures (H, W, 3) inside and outside of ``mask``, (H, W), where the edit is ``known``."""
+    if known is None:
+        known = np.ones_like(mask)
+    edited = np.where(known[..., None], edited, original)
     likeness = similarity(original, edited)
-    inside, outside = (difference_over(original, edited, part, likeness) for part in (mask, ~mask))
+    inside, outside = (difference_over(original, edited, part & known, likeness) for part in (mask, ~mask))
     return Drift(inside, outside, motion)
 
 

@@ -1,6 +1,6 @@
 """Of anybody's edited picture, what was meant to change; of the photograph, everything else, pixel by pixel."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from zeroshift.image import Photo, Picture, as_photo
+from zeroshift.image import ImageError, Photo, Picture, as_photo
 from zeroshift.image.blending import blended
 from zeroshift.image.changes import changed_part, disk, exactly_changed, grown
 from zeroshift.image.drift import Drift, drift_of
@@ -20,6 +20,7 @@ SOFT = 1 / 60
 """of the shorter side: how far an edit fades in, unless somebody says otherwise"""
 _SAME = 0.01  # how far proportions may differ and count as the same
 _AS_MANY = 0.1  # how far shares of tiles that agree with a motion may differ and count as the same
+_LOST = 0.01  # of a mask: so much may lie where the edit shows nothing without a word
 _LITTLE = 0.05  # of the picture: so little that is kept says nothing of the edit's colours
 
 
@@ -37,6 +38,17 @@ class Kept:
     """what may not be as somebody thinks"""
 
 
+@dataclass(frozen=True, eq=False)
+class _Laid:
+    """An edit laid over its original, before its motion is undone."""
+
+    picture: NDArray[np.uint8]
+    """(H, W, 3)"""
+    known: Mask
+    """where it shows something, (H, W)"""
+    motion: Motion
+
+
 def keep(original: Picture, edited: Picture, *, mask: Picture | None = None, soft: int | None = None) -> Kept:
     """Take from an edited picture what changed, and everything else from the original.
 
@@ -52,7 +64,7 @@ def keep(original: Picture, edited: Picture, *, mask: Picture | None = None, sof
         soft: pixels over which the edit fades in, 0 or more; by default 1/60 of the shorter side.
 
     Raises:
-        ImageError: a picture is unusable, or the mask of another size or empty.
+        ImageError: a picture is unusable, or the mask of another size, empty or nowhere that the edit shows.
         ValueError: ``soft`` is below 0.
     """
     before, after = as_photo(original), as_photo(edited)
@@ -61,12 +73,13 @@ def keep(original: Picture, edited: Picture, *, mask: Picture | None = None, sof
         raise ValueError(f"The width `soft` is 0 or more pixels, not {soft}.")
     given = None if mask is None else read_mask(mask, before.image.size)
     pixels = np.asarray(before.image)
-    aligned, known, motion = _aligned(pixels, after)
-    where = _found(pixels, aligned, known, width) if given is None else known & given
+    laid = _likeliest(pixels, after)
+    aligned, known = _aligned(pixels, laid)
+    where = _found(pixels, aligned, known, width) if given is None else _shown(given, known)
     compared = known if _colours_told(where, known) else where
     image = Image.fromarray(blended(pixels, aligned, where, width, compared))
-    drift = drift_of(pixels, np.asarray(_stretched(after.image, before.image.size)), where, motion)
-    return Kept(before.with_alpha(image), mask_picture(where), drift, (*_doubts(where, known, motion),))
+    drift = drift_of(pixels, laid.picture, where, laid.motion, laid.known)
+    return Kept(before.with_alpha(image), mask_picture(where), drift, (*_doubts(where, known, given, laid.motion),))
 
 
 def _colours_told(where: Mask, known: Mask) -> bool:
@@ -74,7 +87,7 @@ def _colours_told(where: Mask, known: Mask) -> bool:
     return float((known & ~where).sum()) >= _LITTLE * float(known.sum())
 
 
-def _doubts(where: Mask, known: Mask, motion: Motion) -> Iterator[str]:
+def _doubts(where: Mask, known: Mask, given: Mask | None, motion: Motion) -> Iterator[str]:
     if not motion.support:
         yield "no common motion of the two pictures was found, so they are compared as they lie."
     if not where.any():
@@ -84,6 +97,17 @@ def _doubts(where: Mask, known: Mask, motion: Motion) -> Iterator[str]:
             f"the edit is taken for {where.mean():.1%} of the picture, so that nearly nothing of the photograph is "
             "kept and the edit's colours are left as they are; with `mask` you say where the edit is."
         )
+    if given is not None and (given & ~known).sum() > _LOST * given.sum():
+        yield "the mask reaches beyond what the edited picture shows of the photograph, and the edit is cut off there."
+    if given is None and (where & grown(~known, 1)).sum() > _LOST * where.sum():
+        yield "the edit reaches the end of what the edited picture shows of the photograph, and is cut off there."
+
+
+def _shown(given: Mask, known: Mask) -> Mask:
+    """What the edited picture shows of the part that was asked for."""
+    if not (given & known).any():
+        raise ImageError("The mask lies outside of what the edited picture shows; give one that meets it, or none.")
+    return given & known
 
 
 def _found(original: NDArray[np.uint8], aligned: NDArray[np.uint8], known: Mask, soft: int) -> Mask:
@@ -95,26 +119,25 @@ def _found(original: NDArray[np.uint8], aligned: NDArray[np.uint8], known: Mask,
     return np.asarray(cv2.dilate(found, disk(soft)) > 0) & known
 
 
-def _aligned(original: NDArray[np.uint8], edited: Photo) -> tuple[NDArray[np.uint8], Mask, Motion]:
-    """The edit laid over the original, where it says something, and how far it was from there."""
-    size = (original.shape[1], original.shape[0])
-    tried = [(motion_of(original, picture), picture, known) for picture, known in _laid(edited.image, size)]
-    motion, picture, known = _likeliest(tried, size)
-    aligned, known = moved_back(picture, known, motion)
-    return np.where(known[..., None], aligned, original), known, motion
+def _aligned(original: NDArray[np.uint8], laid: "_Laid") -> tuple[NDArray[np.uint8], Mask]:
+    """The edit brought to where the original is, which fills what the edit does not show, and where it shows."""
+    aligned, known = moved_back(laid.picture, laid.known, laid.motion)
+    return np.where(known[..., None], aligned, original), known
 
 
-def _likeliest(tried: Sequence[tuple[Motion, NDArray[np.uint8], Mask]], size: Size) -> tuple[Motion, np.ndarray, Mask]:
-    """How an edit was laid that most tiles agree with; of several such the one that has to be moved least.
+def _likeliest(original: NDArray[np.uint8], edited: Photo) -> "_Laid":
+    """The edit laid as most tiles agree with; of several such ways the one after which it has to be moved least.
 
     Where these are as near, too, the last, which is the largest.
     """
-    most = max(motion.support for motion, _, _ in tried)
-    near = [one for one in tried if one[0].support >= most - _AS_MANY]
-    return min(reversed(near), key=lambda one: round(one[0].reach(size)))
+    size = (original.shape[1], original.shape[0])
+    tried = [_Laid(picture, known, motion_of(original, picture)) for picture, known in _ways(edited.image, size)]
+    most = max(laid.motion.support for laid in tried)
+    near = [laid for laid in tried if laid.motion.support >= most - _AS_MANY]
+    return min(reversed(near), key=lambda laid: round(laid.motion.reach(size)))
 
 
-def _laid(edited: Image.Image, size: Size) -> Iterator[tuple[NDArray[np.uint8], Mask]]:
+def _ways(edited: Image.Image, size: Size) -> Iterator[tuple[NDArray[np.uint8], Mask]]:
     """Lay an edit over a picture of ``size``, and say where it covers that, in every way that it may have come.
 
     Squeezed to its proportions; and where these differ also as the middle of it, cut out, or as all of it, padded.
