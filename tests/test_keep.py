@@ -108,6 +108,16 @@ def test_of_a_lossless_edit_the_thinnest_line_is_taken_also_after_a_shift_of_who
     np.testing.assert_array_equal(np.asarray(kept.image)[20:280, 20:-20], line[20:280, 20:-20])
 
 
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.65])
+def test_what_is_left_of_a_photograph_that_was_mostly_replaced_is_kept(share):
+    replaced = np.zeros(SIZE[::-1], np.bool_)
+    replaced[:, round(SIZE[0] * (1 - share)) :] = True
+    change = np.where(replaced[..., None], 255 - PHOTOGRAPH[::-1, ::-1], PHOTOGRAPH)
+    mask = np.asarray(keep(PHOTOGRAPH, drifted(change, Motion(), cast=True, quality=85)).mask) > 0
+    assert (mask & replaced).sum() >= 0.97 * replaced.sum()
+    assert (mask & ~replaced).sum() <= 0.08 * (~replaced).sum()  # the border alone is 3 %
+
+
 @pytest.mark.parametrize("quality", [95, 100])
 def test_fine_compression_is_no_lossless_edit(quality):
     """Also where most of a picture is a white ground, which it leaves as it is."""

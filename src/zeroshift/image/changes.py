@@ -15,6 +15,8 @@ _CLOSE = 1 / 40  # of the shorter side: gaps so narrow in a region belong to it
 _SPECK = 1 / 1500  # of the picture: a smaller region is none
 _TINT = 40.0  # grey levels of each channel: a larger one is an edit
 _BLOCK = 16  # pixels: where a compressed picture differs, it does in nearly every block so large
+_LIKENESS = 0.9  # correlation of the lightness around a place from which it shows the same thing
+_FEWEST = 500  # pixels that a tint is fitted to
 _TRIMMED = 5  # rounds of fitting colours
 
 
@@ -75,22 +77,35 @@ def grown_shut(mask: Mask, radius: int) -> Mask:
 def tint_undone(before: Floats, after: Floats, known: Mask) -> Floats:
     """The colours of ``after`` without the gain and offset of each channel that most of the picture differs by.
 
-    Both are RGB, (H, W, 3), 0 to 255. A trimmed least-squares fit: what differs most is left out round by round.
+    Both are RGB, (H, W, 3), 0 to 255. A trimmed least-squares fit, begun where both show the
+    same structure: what differs most is left out round by round.
     """
     count = known.sum()
     if not count:
         return after
     thin = max(1, int(count) // 50_000)
     x, y = after[known][::thin], before[known][::thin]
-    trusted = np.ones(len(x), np.bool_)
+    trusted = _alike(before, after)[known][::thin]
+    if trusted.sum() < _FEWEST:
+        trusted = np.ones(len(x), np.bool_)
     for _ in range(_TRIMMED):
         spread = np.maximum(x[trusted].std(0), 1.0)
         gain = np.clip(_covariance(x[trusted], y[trusted]) / spread**2, 0.7, 1.4)
         middle = x[trusted].mean(0)
         offset = (1 - gain) * middle + np.clip(y[trusted].mean(0) - middle, -_TINT, _TINT)
         error = np.linalg.norm(gain * x + offset - y, axis=1)
-        trusted = error <= max(1.0, 2 * float(np.median(error)))
+        trusted = error <= max(1.0, 2 * float(np.median(error[trusted])))
     return np.asarray(gain * after + offset, dtype=np.float32)
+
+
+def _alike(before: Floats, after: Floats) -> Mask:
+    """Where both pictures have the same structure, (H, W), whatever gain and offset of the colours is between them."""
+    x, y = (cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (before, after))
+    window = (max(15, min(x.shape) // 20) | 1,) * 2
+    x, y = x - cv2.blur(x, window), y - cv2.blur(y, window)
+    spread = cv2.blur(x * x, window) * cv2.blur(y * y, window)
+    likeness = cv2.blur(x * y, window) / np.sqrt(np.maximum(spread, 1e-6))
+    return np.asarray((likeness > _LIKENESS) & (spread > 1))
 
 
 def _covariance(x: Floats, y: Floats) -> NDArray[np.float32]:
