@@ -1,5 +1,7 @@
 """``zeroshift.keep`` on edits in a known place with drifts of known size: what it finds, and what it leaves alone."""
 
+import io
+
 import cv2
 import numpy as np
 import pytest
@@ -209,3 +211,18 @@ def test_wrong_masks_and_widths_are_refused():
         keep(PHOTOGRAPH, PHOTOGRAPH, mask=np.zeros(SIZE[::-1], np.uint8))
     with pytest.raises(ValueError, match="`soft` is 0 or more"):
         keep(PHOTOGRAPH, PHOTOGRAPH, soft=-1)
+
+
+@pytest.mark.parametrize("quality", [92, 75])
+def test_what_was_recoloured_before_a_plain_backdrop_is_no_tint_of_all(quality):
+    """A backdrop of one colour has no structure that a tint could be fitted to."""
+    plain = np.full((240, 320, 3), 128, np.uint8)
+    noise = np.random.default_rng(3).integers(60, 200, (80, 100, 3), np.uint8)
+    plain[80:160, 110:210] = cv2.GaussianBlur(noise, (0, 0), 2)
+    edited = plain.copy()
+    edited[80:160, 110:210] = edited[80:160, 110:210][..., ::-1] // 2 + 90
+    file = io.BytesIO()
+    Image.fromarray(edited).save(file, "JPEG", quality=quality)
+    kept = keep(Image.fromarray(plain), Image.open(file))
+    found = np.asarray(kept.mask) > 0
+    assert found[80:160, 110:210].mean() > 0.95 and found.mean() < 0.2

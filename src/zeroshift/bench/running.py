@@ -146,6 +146,7 @@ def _edited(
             for item in items:
                 yield from _edited(editor, [item], entry, out, seed, inversions)
         else:
+            file_of(out, entry, items[0]).unlink(missing_ok=True)  # one of another seed or options
             yield Made(entry.name, items[0].name, time.perf_counter() - begun, str(error))
         return
     seconds = (time.perf_counter() - begun) / len(items)

@@ -16,6 +16,7 @@ _SPECK = 1 / 1500  # of the picture: a smaller region is none
 _TINT = 40.0  # grey levels of each channel: a larger one is an edit
 _BLOCK = 16  # pixels: where a compressed picture differs, it does in nearly every block so large
 _LIKENESS = 0.9  # correlation of the lightness around a place from which it shows the same thing
+_EQUAL = 2.0  # grey levels that compression and rounding make
 _FEWEST = 500  # pixels that a tint is fitted to
 _TRIMMED = 5  # rounds of fitting colours
 
@@ -77,14 +78,16 @@ def grown_shut(mask: Mask, radius: int) -> Mask:
 def tint_undone(before: Floats, after: Floats, known: Mask) -> Floats:
     """The colours of ``after`` without the gain and offset of each channel that most of the picture differs by.
 
-    Both are RGB, (H, W, 3), 0 to 255. A trimmed least-squares fit, begun where both show the
-    same structure: what differs most is left out round by round.
+    Both are RGB, (H, W, 3), 0 to 255. Where most colours are as they were there is no tint. Else a trimmed
+    least-squares fit, begun where both show the same structure: what differs most is left out round by round.
     """
     count = known.sum()
     if not count:
         return after
     thin = max(1, int(count) // 50_000)
     x, y = after[known][::thin], before[known][::thin]
+    if (np.abs(x - y).max(1) <= _EQUAL).mean() >= 0.5:
+        return after  # a plain backdrop has no structure, and what was recoloured before it would be all that is fitted
     trusted = _alike(before, after)[known][::thin]
     if trusted.sum() < _FEWEST:
         trusted = np.ones(len(x), np.bool_)

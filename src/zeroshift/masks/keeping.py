@@ -93,9 +93,11 @@ def _doubts(where: Mask, known: Mask, given: Mask | None, motion: Motion) -> Ite
     if not where.any():
         yield "nothing looks changed, so the result is the photograph; with `mask` you say where the edit is."
     elif not _colours_told(where, known):
+        advice = "; with `mask` you say where the edit is" if given is None else ""
+        share = (where & known).sum() / known.sum()
         yield (
-            f"the edit is taken for {where.mean():.1%} of the picture, so that nearly nothing of the photograph is "
-            "kept and the edit's colours are left as they are; with `mask` you say where the edit is."
+            f"the edit is taken for {share:.1%} of what it shows, so that nearly nothing of the photograph is kept "
+            f"there and the edit's colours are left as they are{advice}."
         )
     if given is not None and (given & ~known).sum() > _LOST * given.sum():
         yield "the mask reaches beyond what the edited picture shows of the photograph, and the edit is cut off there."

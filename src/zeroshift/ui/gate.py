@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from zeroshift.service.refusals import Refusal
 from zeroshift.service.security import LOOPBACK, Doorkeeper
 
-MOST_BODY = 101_000_000
+MOST_BODY = 106_000_000
 """bytes of a request: a photograph of ``look.MOST_FILE`` and what is around it"""
 MOST_SAID = 32_000_000
 """bytes of a request that brings no file: a painted mask, and what the fields say"""
@@ -30,7 +30,7 @@ MOST_KEPT = 4_000_000_000
 ROUNDS = 8
 """of percent-encoding that are looked through"""
 _FILE = re.compile(r"/gradio_api/+file[=/](.*)", re.DOTALL | re.IGNORECASE)
-_IDLE = re.compile(r"/gradio_api/+(?:proxy=|process_recording|vibe-)", re.IGNORECASE)
+_IDLE = re.compile(r"/gradio_api/+(?:proxy=|process_recording|vibe-|component_server|deep_link)", re.IGNORECASE)
 """what passes requests on, or runs other programs"""
 _ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]+:|[/\\]{2}", re.IGNORECASE)
 """a scheme of two letters or more (C: is a disk), or another machine's share"""
