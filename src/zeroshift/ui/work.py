@@ -23,7 +23,7 @@ from zeroshift.running.looking import look_at
 from zeroshift.running.turns import Turns
 from zeroshift.running.walking import EDIT, INVERT
 from zeroshift.running.walking import STAGES as OF_RUNS
-from zeroshift.ui.desk import Desk, Made, Where, file_name, kept_within
+from zeroshift.ui.desk import MOST_NAME, Desk, Made, Where, file_name, kept_within
 from zeroshift.ui.pictures import Stage, small
 
 WAIT, LOOK = "wait", "look"
@@ -35,8 +35,6 @@ PREVIEWS = 8
 """of one edit"""
 MASK = "mask.png"
 """the painted mask among the files of an edit"""
-MOST_STEM = 200
-"""bytes of the name of a result; file systems take 255"""
 SLIDER = 1400
 """longer side in pixels of the pictures of the slider"""
 
@@ -123,7 +121,7 @@ def kept_of(desk: Desk, photo: Photo, name: str, where: Where, spec: EditSpec, r
     if where.painted is not None:
         recipe["mask_path"] = MASK
         where.painted.image.save(folder / MASK)
-    file = folder / f"{kept_within(result_stem(Path(name).stem, spec), MOST_STEM)}.png"
+    file = folder / f"{kept_within(result_stem(Path(name).stem, spec), MOST_NAME)}.png"
     file.write_bytes(encode_image(result.image, "PNG", recipe))
     advice = "" if result.verdict is None else result.verdict.advice or ""
     before, after = sliding(folder, photo.image, result.image)
