@@ -103,8 +103,16 @@ def check_files(headers: Headers) -> None:
     length = headers.get("content-length", "0")
     if length.isdigit() and int(length) > MOST_BODY:
         raise Refusal(413, "too_large", f"The request is larger than {MOST_BODY / 1e6:g} MB.")
-    if sum(file.stat().st_size for file in Path(get_upload_folder()).rglob("*") if file.is_file()) > MOST_KEPT:
+    if sum(map(bytes_of, Path(get_upload_folder()).rglob("*"))) > MOST_KEPT:
         raise Refusal(413, "too_large", "This page holds as many files as it may; start it again to be rid of them.")
+
+
+def bytes_of(file: Path) -> int:
+    """The length of a file; 0 of what is gone since it was listed, as Gradio deletes old ones."""
+    try:
+        return file.stat().st_size if file.is_file() else 0
+    except OSError:
+        return 0
 
 
 async def read(receive: Receive, method: str) -> Receive:
