@@ -97,7 +97,7 @@ def check_text(found: object) -> None:
             inner += [*one, *one.values()]
         elif isinstance(one, list):
             inner += one
-        elif isinstance(one, str) and _HALF.search(one):
+        elif isinstance(one, str) and not one.isascii() and _HALF.search(one):
             raise wrong("The body has half of a character in it (a lone surrogate); send whole ones.", None, NOT_TEXT)
 
 
