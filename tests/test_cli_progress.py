@@ -1,8 +1,15 @@
 """What a run says of itself, by a clock that the test winds."""
 
+import io
+import sys
+import time
+
 import pytest
 
-from zeroshift.cli.progress import with_lines
+from tests.shell import call
+from zeroshift.cli import cost
+from zeroshift.cli.progress import shown, waiting, with_lines
+from zeroshift.cost import estimate
 from zeroshift.running.walking import Progress
 
 STEPS = [
@@ -36,3 +43,47 @@ def test_time_left_is_of_the_stage_at_its_own_pace():
 @pytest.mark.parametrize(("pause", "told"), [(15, [0, 4, 6]), (120, [5]), (200, [])])
 def test_pause_between_lines(pause: float, told: list[int]):
     assert said(pause) == [line if k in told else None for k, line in enumerate(LINES)]
+
+
+class Terminal(io.StringIO):
+    """What is written to a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("first", [None, "direction"])
+def test_a_terminal_shows_the_stages_that_happen(monkeypatch, first: str | None):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert [step for _, step in shown(((None, step) for step in STEPS), 1, False, first)] == STEPS
+    drawn = sys.stderr.getvalue()
+    assert "invert" in drawn and ("direction" in drawn) == (first is not None)
+
+
+def told_at_last(capsys) -> str:
+    """What is said on stderr within ten seconds."""
+    until = time.monotonic() + 10
+    while not (said := capsys.readouterr().err) and time.monotonic() < until:
+        time.sleep(0.01)
+    return said
+
+
+def test_without_a_terminal_long_waiting_is_one_line(capsys):
+    with waiting("counting", False, patience=0):
+        assert told_at_last(capsys) == "counting\n"
+    with waiting("counting", False), waiting("counting", True, patience=0), waiting("counting", False, patience=60):
+        pass
+    assert capsys.readouterr().err == ""
+
+
+def test_a_cost_that_takes_long_says_so_on_stderr_alone(capsys, monkeypatch):
+    said = list[str]()
+
+    def slow(*what: object, **how: object) -> None:
+        said.append(told_at_last(capsys))
+        raise estimate.WrongSize("It is enough.")
+
+    monkeypatch.setattr(estimate, "measure", slow)
+    monkeypatch.setattr(cost, "PATIENCE", 0)
+    assert call(capsys, "cost", "--method", "sdedit").out == ""
+    assert said == [f"{cost.COUNTING}\n"]

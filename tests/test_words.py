@@ -13,8 +13,10 @@ from tests.tiny import LENGTH, tokenizer
 from zeroshift import EditSpec, load
 from zeroshift.backbones.checkpoint import SHIPPED
 from zeroshift.backbones.spelling import TokenizerSpelling
+from zeroshift.cli import job
 from zeroshift.miniature.training.captions import vary, words_said
 from zeroshift.miniature.vocabulary import COATS, MEDIA, Scene
+from zeroshift.running.groups import run_groups
 from zeroshift.words import (
     DoubtfulWords,
     KnownWords,
@@ -139,6 +141,20 @@ def test_an_unknown_target_is_told_once_for_all_pictures(capsys, place, word):
     assert f'does not know "{word}"' in line and "cat and dog" in line
 
 
+def test_it_is_told_before_the_work_begins(capsys, place, monkeypatch):
+    before = list[str]()
+
+    def watched(editor, groups, **how):
+        for group in groups:
+            before.append(capsys.readouterr().err)
+            yield from run_groups(editor, [group], **how)
+
+    monkeypatch.setattr(job, "run_groups", watched)
+    done = edit(capsys, place, "0.png", "1.png", "--target", "lion", "--batch", "1")
+    assert done.code == 0 and "does not know" not in done.err
+    assert ['does not know "lion"' in said for said in before] == [True, False]
+
+
 def test_several_unknown_targets_are_one_warning(capsys, place):
     """By several methods too, which run one after another; each result has its own in JSON."""
     words = ("0.png", "--target", "lion", "--target", "zebra", "--target", "dog", "--method", "sdedit,ddim")
@@ -158,7 +174,6 @@ def test_a_refusal_announces_no_file(capsys, place):
     Path("d.safetensors").touch()
     again = edit(capsys, place, "0.png", "--target", "lion", "-o", "r.png")
     assert again.code == 0 and again.err.count("r.png is there and stays; writing r-2.png") == 1
-    assert again.err.index("stays") < again.err.index("does not know")
     refused(edit(capsys, place, "0.png", "--target", "lion", "--strict", "-o", "r.png"), 2, '"lion"')  # and no more
     few = ("--model", place, "--steps", "2", "-o", "r.png")
     refused(call(capsys, "generate", "a lion", *few, "--strict"), 2, '"lion"')

@@ -1,7 +1,7 @@
 """``zeroshift cost``."""
 
 import json as as_json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +20,10 @@ from zeroshift.cli.shared import (
     method_flags,
 )
 from zeroshift.cli.wrong import Wrong
+
+COUNTING = "counting; this may take half a minute"
+PATIENCE = 2.0
+"""seconds after which that is said where there is no terminal"""
 
 
 def command(tokens: Sequence[str]) -> App:
@@ -44,6 +48,26 @@ def cost(
 
     SF is one forward pass of the UNet on one sample; backward passes are counted in the same unit.
     """
+    with waiting(COUNTING, json, PATIENCE):  # importing torch is part of it
+        figures = figures_of(method, fast, model, revision, cache_dir, size, given)
+    print(as_json.dumps(figures) if json else "\n".join(f"{name:25} {spelled(v)}" for name, v in figures.items()))
+
+
+def figures_of(
+    method: str,
+    fast: bool,
+    model: str,
+    revision: str | None,
+    cache_dir: Path | None,
+    size: int | None,
+    given: Mapping[str, object],
+) -> dict[str, str | int | float | None]:
+    """What ``measure`` counts of what the command line asks for.
+
+    Raises:
+        Wrong: an option or the size makes no sense.
+        ValueError: the model cannot be found.
+    """
     from zeroshift.presets import faster
 
     built = checked_method(method, faster(method_class(method).name, {}) if fast else {}, given)
@@ -51,12 +75,10 @@ def cost(
     hush_libraries()
     from zeroshift.cost.estimate import WrongSize, measure
 
-    with waiting("counting", json):
-        try:
-            figures = measure(built, model=model, revision=revision, cache_dir=cache_dir, size=size).as_dict()
-        except WrongSize as error:
-            raise Wrong(str(error)) from error
-    print(as_json.dumps(figures) if json else "\n".join(f"{name:25} {spelled(v)}" for name, v in figures.items()))
+    try:
+        return measure(built, model=model, revision=revision, cache_dir=cache_dir, size=size).as_dict()
+    except WrongSize as error:
+        raise Wrong(str(error)) from error
 
 
 def spelled(figure: str | int | float | None) -> str:

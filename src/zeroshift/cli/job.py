@@ -98,7 +98,7 @@ def carry_out(job: Job, editor: "Editor", along: "Direction | None", loaded: flo
         ValueError: the work cannot be done, or a file cannot be written.
     """
     failed: Failed | None = {} if job.flags.keep_going else None
-    runs = groups_of(job, editor, along, failed)
+    runs = with_doubts(job, editor, groups_of(job, editor, along, failed))
     trajectory, wanted = saved(job.flags.inversion_file, editor, runs, job.loud)
     several = len({(spec.method, spec.seed) for spec in job.specs}) > 1
     kept = InversionMemory() if several else None
@@ -140,7 +140,9 @@ def write(
     previews = previews_of(job, editor)
     edits, total = len(job.specs), len(job.todo or [0]) * len(job.specs)
     pace = Pace(f"; the model took {loaded:.1f} s to load")
-    for group, step in shown(with_doubts(job, editor, steps), total, job.loud.silent):
+    ways = [vars(spec.bare_method.conditioning).get("words") for spec in job.specs]
+    first = "direction" if job.direction is None and "sentences" in ways else None
+    for group, step in shown(told_moved(job, steps), total, job.loud.silent, first):
         if previews is not None:
             previews.write(editor, group, step)
         if step.results:
@@ -149,21 +151,25 @@ def write(
             write_group(job, editor, group, step, failed, seconds, remark)
 
 
-def with_doubts(
-    job: Job, editor: "Editor", steps: "Iterator[tuple[Group, Progress]]"
-) -> "Iterator[tuple[Group, Progress]]":
-    """Say on stderr which results get other names, now that they will come, and once what is doubtful about words."""
+def with_doubts(job: Job, editor: "Editor", runs: "Iterator[Group]") -> "Iterator[Group]":
+    """Say on stderr before each run what is doubtful about its words and was not said before."""
     known, said = set[str](), set[str]()
-    for n, (group, step) in enumerate(steps):
-        if n == 0:
-            tell_moved(job.written.wanted, job.written.every, job.loud)
+    for group in runs:
         words = [w for w in dict.fromkeys(w for request in group.requests for w in request.unknown) if w not in known]
         others = dict.fromkeys(d for request in group.requests for d in request.doubts[bool(request.unknown) :])
         unknown = [editor.about_unknown(words)] if words else []
         warn([*unknown, *(doubt for doubt in others if doubt not in said)], job.loud)
         known.update(words)
         said |= others.keys()
-        yield group, step
+        yield group
+
+
+def told_moved(job: Job, steps: "Iterator[tuple[Group, Progress]]") -> "Iterator[tuple[Group, Progress]]":
+    """Say on stderr with the first step which results get other names, now that they will come."""
+    for n, one in enumerate(steps):
+        if n == 0:
+            tell_moved(job.written.wanted, job.written.every, job.loud)
+        yield one
 
 
 def write_group(

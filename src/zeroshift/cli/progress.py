@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Timer
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -22,8 +23,13 @@ def follow(steps: "Iterator[Progress]", silent: bool) -> "tuple[Progress, float]
     return last, time.perf_counter() - begun
 
 
-def shown(steps: "Iterator[tuple[T, Progress]]", results: int, silent: bool) -> "Iterator[tuple[T, Progress]]":
-    """Go through several runs, each step with what it belongs to, showing how far they are of all ``results``."""
+def shown(
+    steps: "Iterator[tuple[T, Progress]]", results: int, silent: bool, first: str | None = None
+) -> "Iterator[tuple[T, Progress]]":
+    """Go through several runs, each step with what it belongs to, showing how far they are of all ``results``.
+
+    ``first`` is what is done before the first step, where that is worth a name.
+    """
     at: list[T] = []
 
     def alone() -> "Iterator[Progress]":
@@ -33,15 +39,27 @@ def shown(steps: "Iterator[tuple[T, Progress]]", results: int, silent: bool) -> 
 
     if silent:
         return steps
-    told = _drawn(alone(), results) if sys.stderr.isatty() else _told(alone())
+    told = _drawn(alone(), results, first) if sys.stderr.isatty() else _told(alone())
     return ((at[0], step) for step in told)
 
 
 @contextmanager
-def waiting(for_what: str, silent: bool) -> Iterator[None]:
-    """Say what is going on while there are no steps to count."""
-    if silent or not sys.stderr.isatty():
+def waiting(for_what: str, silent: bool, patience: float | None = None) -> Iterator[None]:
+    """Say what is going on while there are no steps to count.
+
+    Where there is no terminal that is one line, after ``patience`` seconds; None: nothing.
+    """
+    if silent or not sys.stderr.isatty() and patience is None:
         yield
+        return
+    if not sys.stderr.isatty():
+        line = Timer(patience or 0, print, (for_what,), {"file": sys.stderr, "flush": True})
+        line.start()
+        try:
+            yield
+        finally:
+            line.cancel()
+            line.join()
         return
     from rich.console import Console
 
@@ -83,17 +101,18 @@ def _told(steps: "Iterator[Progress]") -> "Iterator[Progress]":
         yield step
 
 
-def _drawn(steps: "Iterator[Progress]", results: int) -> "Iterator[Progress]":
+def _drawn(steps: "Iterator[Progress]", results: int, first: str | None) -> "Iterator[Progress]":
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
     columns = (TextColumn("{task.description:<9}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
-        lines = {"direction": bars.add_task("direction", total=None)}
+        lines = {} if first is None else {first: bars.add_task(first, total=None)}
         every = bars.add_task("results", total=results, visible=results > 1)
         for step in steps:
-            bars.update(lines["direction"], total=1, completed=1)
+            if first is not None:
+                bars.update(lines[first], total=1, completed=1)
             if step.stage not in lines:
                 lines[step.stage] = bars.add_task(step.stage, total=step.total)
             elif step.done == 1:  # the next run's
