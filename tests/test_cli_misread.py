@@ -69,6 +69,16 @@ def test_a_verb_alone_shows_how_it_is_used(capsys, verb):
             "--direction leads to one target, and these are 2; give one, or leave it out.",
         ),
         (["generate", "a cat", "a dog", "-o", "one.png"], "one.png is the name of one picture, and 2 are to be"),
+        (["edit", "cat.png", *S, "--fst"], "edit has no option --fst; did you mean --fast?"),
+        (["edit", "cat.png", *S, "--guidence-scale=3"], "edit has no option --guidence-scale=3; did you mean --guidan"),
+        (["invert", "cat.png", "--sorce", "cat"], "invert has no option --sorce; did you mean --source?"),
+        (["caption", "cat.png", "--jsn"], "caption has no option --jsn; did you mean --json?"),
+        (["generate", "a cat", "--sed", "3"], "generate has no option --sed; did you mean --seed?"),
+        (["keep", "cat.png", "tom.png", "--sfot", "3"], "keep has no option --sfot; did you mean --soft?"),
+        (["redo", "cat.png", "--imge", "tom.png"], "redo has no option --imge; did you mean --image?"),
+        (["cost", "--stps", "3"], "cost has no option --stps; did you mean --steps?"),
+        (["direction", "make", "--traget", "dog"], "direction make has no option --traget; did you mean --target?"),
+        (["cost", "--zzz"], "cost has no option --zzz; see: zeroshift cost --help."),
     ],
 )
 def test_too_little_or_too_much(capsys, tmp_path, tokens, said):

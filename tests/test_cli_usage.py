@@ -116,6 +116,10 @@ def test_of_edit(capsys, tmp_path, tokens, words):
         (["cost", "--size", "-512"], ["size must be a multiple of", "not -512"]),
         (["cost", "--revision", "main"], ["--revision", "downloaded"]),
         (["edit", "--source", "cat", "--target", "dog", "--fit", "pad"], ["--fit", "none is given"]),
+        (
+            ["edit", "--source", "cat", "--target", "dog", "--no-second-try", "--fit", "pad"],
+            ["--fit", "none is given"],  # and no word of the other option, which there is
+        ),
         (["edit", "--source", "cat", "--target", "dog", *METHOD, "--lambda-ac", "1"], ["--inversion", "none is given"]),
         (
             ["edit", "--source", "cat", "--target", "dog", "--max-megapixels", "1"],

@@ -81,7 +81,10 @@ def edit(
     ] = None,
     second_try: Annotated[
         bool,
-        Parameter(help="without --method and its options: where the target cannot be seen, also try sdedit"),
+        Parameter(
+            help="without --method and its options: where the target cannot be seen, also try sdedit",
+            negative="--no-second-try",
+        ),
     ] = True,
     fast: Annotated[
         bool, Parameter(help="fewer passes of the network, as measured for the method; options go before it")

@@ -1,6 +1,7 @@
 """What is wrong with a command line, in one sentence; for a verb that stands alone, how it is used."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
 
@@ -58,7 +59,8 @@ def misread(error: CycloptsError, tokens: Sequence[str]) -> str:
         return said
     match error:
         case UnknownOptionError():
-            return unknown(error.token.keyword or error.token.value, verb, tokens)
+            there = [name for argument in error.argument_collection for name in argument.names]
+            return unknown(error.token.keyword or error.token.value, verb, tokens, there)
         case UnusedCliTokensError():
             left = " and ".join(error.unused_tokens or ())
             return f"{verb} takes {_takes(verb)}, and {left} is left over; see: zeroshift {verb} --help."
@@ -83,11 +85,14 @@ def _takes(verb: str) -> str:
     return f"one {ONE[verb]} at a time" if verb in ONE else "options alone"
 
 
-def unknown(option: str, verb: str, tokens: Sequence[str]) -> str:
-    """What to do about an option that a verb does not have."""
+def unknown(option: str, verb: str, tokens: Sequence[str], there: Iterable[str]) -> str:
+    """What to do about an option that a verb does not have, which has ``there``."""
     if Path(option).exists():
         return f"{verb} has no option {option}; write ./{option} for the file of that name."
-    nowhere = f"{verb} has no option {option}; see: zeroshift {verb} --help."
+    words = [name.removeprefix("--") for name in there if name.startswith("--")]
+    near = get_close_matches(option.partition("=")[0].lstrip("-"), words, n=1)
+    hint = f"did you mean --{near[0]}?" if near else f"see: zeroshift {verb} --help."
+    nowhere = f"{verb} has no option {option}; {hint}"
     return nowhere if verb not in CHOOSING else belonging(verb, option, tokens) or nowhere
 
 
