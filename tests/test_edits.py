@@ -258,6 +258,25 @@ def test_a_method_may_be_named(tiny):
     assert repr(editor).startswith("Editor(tiny, cpu, fp") and "\n" not in repr(editor)
 
 
+@pytest.mark.parametrize(
+    ("given", "advice"),
+    [
+        ({"fast": True}, "give all that is asked for as an EditSpec, as in EditSpec(target=..., fast=...)."),
+        ({"steps": 20}, "as in method=editor.method('plug-and-play', {'steps': ...})."),
+        ({"lambda_xa": 0.1}, "as in method=editor.method('pix2pix-zero', {'control': {'lambda_xa': ...}})."),
+        ({"promt": "a cat"}, "did you mean `prompt`."),
+        ({"zzz": 1}, "see help(zeroshift.Editor.edit)."),
+    ],
+)
+def test_an_argument_that_there_is_not_is_refused_with_what_to_do(tiny, given, advice):
+    editor, (name,) = Editor(tiny, {}), given
+    for called in ("edit", "stream"):
+        with pytest.raises(TypeError) as refused:
+            getattr(editor, called)(picture(0), "cat", "dog", **given)
+        assert str(refused.value).startswith(f"`{called}` has no argument `{name}`; ")
+        assert str(refused.value).endswith(advice)
+
+
 def test_another_edit_of_the_same_picture_inverts_nothing(tiny):
     editor, photo, kept = Editor(tiny, {}), picture(0), InversionMemory()
     spec = EditSpec(target="dog", source="cat", method="ddim", options={"steps": 2})

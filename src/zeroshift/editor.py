@@ -4,11 +4,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Unpack, overload
+from typing import Never, Unpack, overload
 
 from PIL import Image
 
-from zeroshift.asked.arguments import Asked, Batched, Targets, by_method, check_targets, seeds_of, spec_of, told
+from zeroshift.asked.arguments import (
+    Asked,
+    Batched,
+    Targets,
+    by_method,
+    check_arguments,
+    check_targets,
+    seeds_of,
+    spec_of,
+    told,
+)
 from zeroshift.asked.edits import EditSpec
 from zeroshift.asked.request import Request
 from zeroshift.captioning import Seen
@@ -74,6 +84,7 @@ class Editor(Model):
         detail: float = 0.0,
         batch: int | None = None,
         inversions: InversionStore | None = None,
+        **others: Never,
     ) -> Result | list[Result] | list[list[Result]]:
         """Translate a photograph, or a list of them, from ``source`` to ``target``.
 
@@ -107,11 +118,14 @@ class Editor(Model):
             batch: how many pictures of a list run together at most; by default what memory has room for, up to 16.
                 Where it runs out all the same, halves are run.
             inversions: where inversions are kept, so that another edit of the same pictures inverts nothing.
+            others: none; what else is given is refused by a sentence that says where it belongs.
 
         Raises:
             Unsupported: no source is given, and the model has no captioner.
+            TypeError: there is no such argument.
             ValueError: a picture, word or option is unusable; the sentence says why.
         """
+        check_arguments("edit", Batched, others)
         single = isinstance(image, (str, bytes)) or not isinstance(image, Sequence)
         pictures: Sequence[Picture] = [image] if single else image  # type: ignore[assignment,list-item]
         said, given = told(mask)
@@ -150,13 +164,16 @@ class Editor(Model):
         soft: int | None = None,
         detail: float = 0.0,
         inversions: InversionStore | None = None,
+        **others: Never,
     ) -> Iterator[Progress]:
         """Do what ``edit`` does step by step; ``preview`` turns a step into a picture, the last step has the result.
 
         Raises:
             Unsupported: no source is given, and the model has no captioner.
+            TypeError: there is no such argument.
             ValueError: the picture, a word or an option is unusable; the sentence says why.
         """
+        check_arguments("stream", Asked, others)
         said, given = told(mask)
         spec, along = spec_of(source, target, prompt, seed, fit, region, said, soft, detail), as_direction(direction)
         (spec,), method = by_method([spec], method)

@@ -1,6 +1,7 @@
 """What is asked of an editor in arguments, and the same as data."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeAlias, TypedDict, cast, get_args
 
@@ -13,7 +14,9 @@ from zeroshift.image import Fit, Photo, Picture, as_photo
 from zeroshift.image.masks import Said
 from zeroshift.image.regions import Region
 from zeroshift.inversions import InversionStore
-from zeroshift.methods import Method
+from zeroshift.methods import METHODS, USUAL, Method
+from zeroshift.options.fields import fields_of
+from zeroshift.options.parts import parts_of
 
 Targets: TypeAlias = list[str] | tuple[str, ...]
 
@@ -38,6 +41,43 @@ class Batched(Asked, total=False):
 
     seeds: Sequence[int] | None
     batch: int | None
+
+
+def check_arguments(called: str, known: type[Asked], others: Iterable[str]) -> None:
+    """Refuse named arguments that ``Editor.edit`` or ``stream`` does not have, and say where the first belongs.
+
+    Args:
+        called: which of them.
+        known: what it has.
+        others: the arguments that it has not.
+
+    Raises:
+        TypeError: there are any.
+    """
+    for name in others:
+        raise TypeError(f"`{called}` has no argument `{name}`; {home_of(name, known)}.")
+
+
+def home_of(name: str, known: type[Asked]) -> str:
+    """Where an argument belongs that ``Editor.edit`` does not have: in an ``EditSpec``, or in a method's options."""
+    if name in EditSpec.model_fields:
+        return f"give all that is asked for as an EditSpec, as in EditSpec(target=..., {name}=...)"
+    for method in sorted(METHODS, key=lambda method: method.name != USUAL):
+        if (path := path_of(name, method)) is not None:
+            nested = f"{{{path[-1]!r}: ...}}"
+            for part in reversed(path[:-1]):
+                nested = f"{{{part!r}: {nested}}}"
+            return f"give it as an option of the method, as in method=editor.method({method.name!r}, {nested})"
+    near = get_close_matches(name, [*known.__annotations__, "source", "target", *EditSpec.model_fields], n=1)
+    return f"did you mean `{near[0]}`" if near else "see help(zeroshift.Editor.edit)"
+
+
+def path_of(name: str, method: type[Method]) -> tuple[str, ...] | None:
+    """Where an option stands in those of a method and of its usual parts; None if there is none of that name."""
+    if name in fields_of(method):
+        return (name,)
+    parts = [part for part in parts_of(method) if not part.several]
+    return next(((p.name, name) for p in parts for one in p.usual.values() if name in fields_of(type(one))), None)
 
 
 def by_method(specs: list[EditSpec], method: Method | str | None) -> tuple[list[EditSpec], Method | None]:
