@@ -13,6 +13,8 @@ from tests.shell import FEW, USUAL, altered, call, edit, files, photograph, refu
 from tests.tiny import tiny_clip
 from zeroshift.backbones.checkpoint import SHIPPED
 from zeroshift.image import read_recipe, save_image
+from zeroshift.loading import load
+from zeroshift.methods import SDEdit
 
 
 @pytest.fixture(autouse=True)
@@ -81,6 +83,20 @@ def test_same_bytes_with_a_saved_direction(capsys, checkpoint, tmp_path):
     assert (tmp_path / "elsewhere/b.png").read_bytes() == (tmp_path / "made/a.png").read_bytes()
     assert call(capsys, "direction", "make", *words, "--count", "11", "--overwrite").code == 0
     assert "is not the edit direction" in redo(capsys, checkpoint, "made/a.png").err
+
+
+def test_what_python_made_of_a_file_is_made_again_from_the_same_name(capsys, checkpoint, tmp_path):
+    """Beside the result or here; its folder is nobody's business."""
+    editor, method = load(checkpoint, device="cpu", precision="fp32"), SDEdit(steps=2)
+    of_file = editor.edit(tmp_path / "cat.png", "cat", "dog", method=method)
+    assert of_file.recipe["source_path"] == "cat.png"
+    save_image(of_file.image, "made/a.png", recipe=of_file.recipe)
+    assert "the same bytes" in redo(capsys, checkpoint, "made/a.png").out
+    in_memory = editor.edit(Image.open("cat.png"), "cat", "dog", method=method)
+    assert "source_path" not in in_memory.recipe
+    save_image(in_memory.image, "made/b.png", recipe=in_memory.recipe)
+    done = redo(capsys, checkpoint, "made/b.png")
+    refused(done, 1, "The photograph, from which made/b.png was made, is not there; give it with --image.")
 
 
 REFINED = ("--extras", "refinement", "--refine-steps", "1", "-o", "made/a.png")

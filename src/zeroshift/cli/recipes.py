@@ -90,7 +90,8 @@ def original(recipe: Recipe, edited: Path, image: Path | None) -> Path | None:
             return place
     if there:
         raise ValueError(f"{there[0]} is not the picture that {edited} was made from; give that with --image.")
-    name = image or name_of(stored, "The photograph")
+    named = "source_path" in recipe.model_fields_set
+    name = image or (name_of(stored, "The photograph") if named else "The photograph")
     raise ValueError(f"{name}, from which {edited} was made, is not there; give it with --image.")
 
 

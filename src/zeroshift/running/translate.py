@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from zeroshift.asked.request import Request, check_shared, describe, tiles
 from zeroshift.control.perceptual import Vgg
@@ -90,6 +91,7 @@ def _origin(frames: Sequence[FramedPhoto], row: int, seed: int, trajectory: Traj
         "rows": len(frames),
         "row": row,
         "source_sha256": frame.photo.sha256,
+        **({"source_path": Path(frame.photo.file).name} if frame.photo.file else {}),
         "inversion_sha256": trajectory.sha256(row),
         **({} if frame.caption is None else {"caption": frame.caption}),
         **({} if frame.region is None else {"region": frame.region}),
