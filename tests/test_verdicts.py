@@ -18,7 +18,7 @@ from zeroshift.editor import Editor
 from zeroshift.image import ImageError, Photo
 from zeroshift.recipe import parse_recipe
 from zeroshift.redo import replay
-from zeroshift.verdicts import CHANGED, change_between, verdict_of
+from zeroshift.verdicts import CHANGED, STYLED, change_between, verdict_of
 
 SPEC = EditSpec(target="dog", source="cat", method="sdedit", options={"steps": 2})
 
@@ -73,6 +73,26 @@ def test_the_sentence_says_what_is_wrong_and_what_to_try(tiny):
     assert "region" not in verdict_of(0, "", other).advice
     drawn = verdict_of(0, "", other, photograph=False).advice
     assert "another `seed`" in drawn and "sdedit" not in drawn
+
+
+def test_a_style_alone_need_not_change_as_much_as_another_animal(tiny):
+    asked = request(tiny)
+    styles = [
+        replace(asked, task=make_task("a photo of a cat", "a painting of a cat")),
+        replace(asked, task=make_task("a photo of a cat", "a photo of a cat at night"), whole=True),
+        replace(asked, task=make_task("a photo", "a painting"), whole=True),
+    ]
+    others = [
+        asked,
+        replace(asked, task=make_task("a photo of a cat", "a painting of a dog"), whole=True),
+        replace(asked, task=make_task("a photo of a cat", "a photo of an orange cat")),
+    ]
+    for style in styles:
+        assert verdict_of(STYLED, "", style).advice is None
+        assert "does not look like a painting" in verdict_of(STYLED, "a painting", style).advice
+        assert "hardly differs" in verdict_of(STYLED / 2, "", style).advice
+    for other in others:
+        assert "hardly differs" in verdict_of(STYLED, "", other).advice
 
 
 def test_a_word_that_the_model_does_not_know_is_what_is_wrong(tiny):

@@ -8,6 +8,7 @@ from PIL import Image
 
 from zeroshift.asked.request import Request
 from zeroshift.captioning import Judge, Rating
+from zeroshift.captioning.subject import subject_of
 from zeroshift.framed import FramedPhoto
 from zeroshift.image.errors import ImageError
 from zeroshift.results import Result, Verdict
@@ -21,6 +22,8 @@ SHARE = 0.05
 """share of the cells that changed most, whose mean counts: an edit may be of a small part"""
 CHANGED = 20.0
 """grey levels of change from which on something happened"""
+STYLED = 10.0
+"""the same where a style alone is asked for, which leaves shapes and most colours where they are"""
 
 
 def with_verdicts(
@@ -93,10 +96,22 @@ def verdict_of(change: float, lacking: str, request: Request, *, photograph: boo
         photograph: whether a photograph was edited.
         near: of ``nearer_to``.
     """
-    if vars(request.method.conditioning).get("strength") == 0 or (change >= CHANGED and not lacking):
+    least = STYLED if style_alone(request) else CHANGED
+    if vars(request.method.conditioning).get("strength") == 0 or (change >= least and not lacking):
         return Verdict(change, lacking)
-    fault = "hardly differs from its source" if change < CHANGED else f"does not look like {lacking}"
+    fault = "hardly differs from its source" if change < least else f"does not look like {lacking}"
     return Verdict(change, lacking, f"The result {fault}; {what_to_try(request, photograph, near)}.")
+
+
+def style_alone(request: Request) -> bool:
+    """Whether the target is the source's thing in another kind of picture, as in "a painting of a cat"."""
+    prompts = (request.task.source_prompt, request.task.target_prompt)
+    try:
+        one, other = (subject_of(prompt).noun.casefold() for prompt in prompts)
+    except ValueError:  # a prompt that names no thing, as "a photo" does
+        return request.whole
+    media = {prompt.casefold().partition(" of ")[0] for prompt in prompts}
+    return one == other and (request.whole or len(media) > 1)
 
 
 def strange(request: Request) -> list[str]:

@@ -269,7 +269,8 @@ class EditSpec(Data):
             doubts = (*doubts, NO_DIRECTION)
         if doubts and self.strict:
             raise DoubtfulWords(" ".join(doubts))
-        return replace(request, doubts=doubts, unknown=editor.unknown(request.texts, seen))
+        whole = self.changes_all(editor.vocabulary)
+        return replace(request, whole=whole, doubts=doubts, unknown=editor.unknown(request.texts, seen))
 
     @property
     def given_sentences(self) -> list[str]:

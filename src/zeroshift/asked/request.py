@@ -51,6 +51,8 @@ class Request:
     """what is tried where the target cannot be seen in a result"""
     words_alone: bool = False
     """whether a strength moves the prompts and nothing else, as in version 0.1"""
+    whole: bool = field(default=False, compare=False)
+    """whether the target is a matter of the whole picture, such as a style, to those who know the model's words"""
     doubts: tuple[str, ...] = field(default=(), compare=False)
     """what to warn about in its words"""
     unknown: tuple[str, ...] = field(default=(), compare=False)
