@@ -25,6 +25,7 @@ from zeroshift.methods import METHODS
 from zeroshift.presets import build_method
 from zeroshift.recipe import parse_recipe
 from zeroshift.redo import replay
+from zeroshift.results import Place, whole
 
 PHOTOGRAPH = photograph()[:120, 100:240]
 MASK = np.zeros(PHOTOGRAPH.shape[:2], np.uint8)
@@ -70,6 +71,21 @@ def test_a_mask_of_everything_changes_no_bit_of_the_models_picture(editor):
     )
     np.testing.assert_array_equal(np.asarray(with_mask.native), np.asarray(without.native))
     np.testing.assert_array_equal(np.asarray(with_mask.image), np.asarray(without.image))
+
+
+def test_another_content_around_a_mask_does_not_colour_its_middle(editor):
+    """As without a mask. Where the result was looked at, it is known what the border says nothing of."""
+    lawn, brown = Photo.of(Image.new("RGB", (200, 160), (0, 255, 0))), (112, 83, 73)
+    (frame,) = framed(editor.backbone, [lawn], "stretch")
+    mask = np.zeros((160, 200), np.bool_)
+    mask[20:140, 30:170] = True
+    native = Image.new("RGB", frame.pixels.size, brown)
+    for place in (Place(mask, 2, shows=False), Place(mask, 2, shows=False, shown=mask)):
+        image = np.asarray(whole(native, frame, place, None)[0])
+        assert (image[70:90, 80:120] == brown).all() and (image[~mask] == (0, 255, 0)).all()
+    tinted = Image.new("RGB", frame.pixels.size, (8, 247, 8))  # a tint is of the middle, too
+    image = np.asarray(whole(tinted, frame, Place(mask, 2, shows=False), None)[0])
+    assert (image == (0, 255, 0)).all()
 
 
 def test_soft_is_how_far_it_fades_in(editor):

@@ -171,6 +171,8 @@ def whole(
     share = eased(place.mask, seen, round(min(right - left, bottom - top) * EASE))
     inside = place.mask & seen
     original, edit = np.asarray(photo.image), np.asarray(restored)
-    pixels = blended(original, edit, inside, place.soft, seen, share, kept=place.shown)
+    # where nobody looked at the result, what is far off at the border is no more believed than without a mask
+    reach = framing.reach if place.shown is None else None
+    pixels = blended(original, edit, inside, place.soft, seen, share, kept=place.shown, reach=reach)
     image, mask = Image.fromarray(pixels), mask_picture(inside)
     return (image if place.shows else photo.with_alpha(image)), mask

@@ -80,8 +80,12 @@ class Framing:
         inside = np.zeros_like(known)
         rows = slice(top + rim * (top > 0), bottom - rim * (bottom < height))
         inside[rows, left + rim * (left > 0) : right - rim * (right < width)] = True
-        reach = max(1, min(_extent(self.box)) // _MATCHED)
-        return Image.fromarray(blended(pixels, laid, inside, _BLENDED * rim, known, reach=reach))
+        return Image.fromarray(blended(pixels, laid, inside, _BLENDED * rim, known, reach=self.reach))
+
+    @property
+    def reach(self) -> int:
+        """Pixels of the picture over which colours that are far off at the borders of the part lose their say."""
+        return max(1, min(_extent(self.box)) // _MATCHED)
 
     def view(self, picture: Image.Image) -> Image.Image:
         """What the model sees of a picture of ``source_size``, at ``frame_size``."""
