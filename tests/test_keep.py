@@ -10,10 +10,12 @@ from PIL import Image
 
 from zeroshift import ImageError, keep
 from zeroshift.image.registration import Motion
+from zeroshift.masks import keeping
 
 PHOTOGRAPH = photograph()
 SIZE = (PHOTOGRAPH.shape[1], PHOTOGRAPH.shape[0])
 EDITED = part(SIZE)
+LOW = 0.9 * keeping._CHANCE
 MOTIONS = [
     Motion(),
     Motion((3.4, -2.2)),
@@ -165,6 +167,19 @@ def test_a_given_mask_is_never_left(soft):
     np.testing.assert_array_equal(np.asarray(kept.mask), mask)
 
 
+def test_what_was_edited_beyond_a_given_mask_does_not_colour_its_middle():
+    mask, dark, tint = np.zeros(SIZE[::-1], np.uint8), PHOTOGRAPH // 3, (PHOTOGRAPH * 0.9).astype(np.uint8)
+    mask[60:240, 100:340] = 255
+    middle = np.s_[120:180, 160:280]
+    other = np.asarray(keep(PHOTOGRAPH, dark, mask=mask).image)
+    assert np.abs(other[middle].astype(int) - dark[middle]).max() <= 11  # what may be a tint, and rounding
+    tinted = np.asarray(keep(PHOTOGRAPH, tint, mask=mask).image)
+    assert (
+        np.abs(tinted[middle].astype(int) - PHOTOGRAPH[middle]).mean()
+        < 0.5 * np.abs(tint[middle].astype(int) - PHOTOGRAPH[middle]).mean()
+    )
+
+
 def test_a_transparent_part_is_the_mask_too():
     """Alpha 0 means "edit here", as in OpenAI's API."""
     white = np.zeros(SIZE[::-1], np.uint8)
@@ -197,6 +212,30 @@ def test_an_edit_that_was_pushed_out_of_the_frame_is_said():
     kept = keep(PHOTOGRAPH, change)
     assert kept.drift.motion.shift[0] == pytest.approx(-60, abs=0.2)
     assert ["cut off" in one for one in kept.warnings] == [True]
+
+
+def test_a_deep_edit_is_said_to_be_cut_at_the_end_of_a_crop():
+    """Of 200 rows and 180 columns one side alone lies there, less than a hundredth of them."""
+    change = PHOTOGRAPH.copy()
+    change[50:250, 195:] = 255 - change[50:250, 195:]
+    (said,) = keep(PHOTOGRAPH, change[:, 75:375]).warnings
+    assert "cut off" in said
+    change[50:250, 365:] = PHOTOGRAPH[50:250, 365:]  # it ends before
+    assert not keep(PHOTOGRAPH, change[:, 75:375]).warnings
+    change[50:250, 365:] = 255 - PHOTOGRAPH[50:250, 365:]
+    drift = drifted(change, Motion((-3, 0)), quality=90)  # so few columns are lost that it only fades in there
+    assert not keep(PHOTOGRAPH, drift).warnings
+
+
+@pytest.mark.parametrize(("supports", "share"), [((0.02, LOW, 0.02), 1), ((0.02, 2 * LOW, 0.02), SIZE[1] / SIZE[0])])
+def test_a_redrawn_picture_of_other_proportions_is_squeezed(monkeypatch, supports, share):
+    """Where next to nothing says how the two lie, all of the photograph is covered, and a warning says that."""
+    found = iter([Motion(support=one) for one in supports])
+    monkeypatch.setattr(keeping, "motion_of", lambda before, after: next(found))
+    noise = np.random.default_rng(0).integers(0, 256, (24, 24, 3), np.uint8)
+    kept = keep(PHOTOGRAPH, Image.fromarray(noise).resize((512, 512), Image.Resampling.BICUBIC))
+    assert (np.asarray(kept.mask) > 0).mean() == pytest.approx(share, abs=0.02)
+    assert ["not sure how they lie" in said for said in kept.warnings].count(True) == 1
 
 
 def test_the_rest_of_a_crop_is_compared_where_it_was_cut_from():

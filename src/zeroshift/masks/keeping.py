@@ -20,7 +20,11 @@ SOFT = 1 / 60
 """of the shorter side: how far an edit fades in, unless somebody says otherwise"""
 _SAME = 0.01  # how far proportions may differ and count as the same
 _AS_MANY = 0.1  # how far shares of tiles that agree with a motion may differ and count as the same
+_UNSURE = 0.3  # of the tiles: where fewer moved alike, it is not sure how the two pictures lie
+_CHANCE = 0.15  # of the tiles: so few agree with some motion in pictures that have nothing in common
+_UNEVEN = 15.0  # grey levels: by so much and more another content differs from place to place, and no tint
 _LOST = 0.01  # of a mask: so much may lie where the edit shows nothing without a word
+_CUT = 0.1  # of the side of a square as large as an edit: so long it may lie at the end of what is shown
 _LITTLE = 0.05  # of the picture: so little that is kept says nothing of the edit's colours
 
 
@@ -75,11 +79,13 @@ def keep(original: Picture, edited: Picture, *, mask: Picture | None = None, sof
     pixels = np.asarray(before.image)
     laid = _likeliest(pixels, after)
     aligned, known = _aligned(pixels, laid)
-    where = _found(pixels, aligned, known, width) if given is None else _shown(given, known)
+    changed, where = _found(pixels, aligned, known, width) if given is None else (None, _shown(given, known))
     compared = known if _colours_told(where, known) else where
-    image = Image.fromarray(blended(pixels, aligned, where, width, compared))
+    reach = None if given is None else _reach(pixels, aligned, where, known, width)
+    image = Image.fromarray(blended(pixels, aligned, where, width, compared, reach=reach))
     drift = drift_of(pixels, laid.picture, where, laid.motion, laid.known)
-    return Kept(before.with_alpha(image), mask_picture(where), drift, (*_doubts(where, known, given, laid.motion),))
+    doubts = (*_doubts(where, known, given, laid.motion), *_cut_off(changed, known, width))
+    return Kept(before.with_alpha(image), mask_picture(where), drift, doubts)
 
 
 def _colours_told(where: Mask, known: Mask) -> bool:
@@ -87,9 +93,23 @@ def _colours_told(where: Mask, known: Mask) -> bool:
     return float((known & ~where).sum()) >= _LITTLE * float(known.sum())
 
 
+def _reach(original: NDArray[np.uint8], aligned: NDArray[np.uint8], where: Mask, known: Mask, soft: int) -> int | None:
+    """Over how many pixels what is far off around a given mask loses its say inside; None where all has one tint."""
+    around = grown(where, soft + 1) & known & ~where
+    if not around.any() or (original[around].astype(np.float32) - aligned[around]).std(0).max() < _UNEVEN:
+        return None
+    *_, width, height = cv2.boundingRect(where.astype(np.uint8))
+    return max(1, min(width, height) // 4)
+
+
 def _doubts(where: Mask, known: Mask, given: Mask | None, motion: Motion) -> Iterator[str]:
     if not motion.support:
         yield "no common motion of the two pictures was found, so they are compared as they lie."
+    elif motion.support < _UNSURE:
+        yield (
+            f"only {motion.support:.0%} of the two pictures moved alike, so that it is not sure how they lie over each "
+            "other; look whether the result fits."
+        )
     if not where.any():
         yield "nothing looks changed, so the result is the photograph; with `mask` you say where the edit is."
     elif not _colours_told(where, known):
@@ -101,7 +121,17 @@ def _doubts(where: Mask, known: Mask, given: Mask | None, motion: Motion) -> Ite
         )
     if given is not None and (given & ~known).sum() > _LOST * given.sum():
         yield "the mask reaches beyond what the edited picture shows of the photograph, and the edit is cut off there."
-    if given is None and (where & grown(~known, 1)).sum() > _LOST * where.sum():
+
+
+def _cut_off(changed: Mask | None, known: Mask, soft: int) -> Iterator[str]:
+    """Whether what changed reaches a place beyond which the edit shows nothing; strips in which it only fades in aside.
+
+    It need not be a large share of the edit: of one that is deep, only a side lies there.
+    """
+    if changed is None or not changed.any():
+        return
+    beyond = cv2.morphologyEx((~known).astype(np.uint8), cv2.MORPH_OPEN, disk(soft)) > 0
+    if (changed & grown(beyond, 2)).sum() > 2 * _CUT * float(np.sqrt(changed.sum())):
         yield "the edit reaches the end of what the edited picture shows of the photograph, and is cut off there."
 
 
@@ -112,13 +142,13 @@ def _shown(given: Mask, known: Mask) -> Mask:
     return given & known
 
 
-def _found(original: NDArray[np.uint8], aligned: NDArray[np.uint8], known: Mask, soft: int) -> Mask:
-    """The part that changed, with a border for the edit to fade in over."""
+def _found(original: NDArray[np.uint8], aligned: NDArray[np.uint8], known: Mask, soft: int) -> tuple[Mask, Mask]:
+    """The part that changed, and the same with a border for the edit to fade in over."""
     if (exact := exactly_changed(original, aligned, known)) is not None:
-        return grown(exact, soft + 0.5) & known
+        return exact, grown(exact, soft + 0.5) & known
     small = limited(original), limited(aligned), limited(known.astype(np.uint8)) > 0
     found = cv2.resize(changed_part(*small).astype(np.uint8), known.shape[::-1], interpolation=cv2.INTER_NEAREST)
-    return np.asarray(cv2.dilate(found, disk(soft)) > 0) & known
+    return (found > 0) & known, np.asarray(cv2.dilate(found, disk(soft)) > 0) & known
 
 
 def _aligned(original: NDArray[np.uint8], laid: "_Laid") -> tuple[NDArray[np.uint8], Mask]:
@@ -130,11 +160,14 @@ def _aligned(original: NDArray[np.uint8], laid: "_Laid") -> tuple[NDArray[np.uin
 def _likeliest(original: NDArray[np.uint8], edited: Photo) -> "_Laid":
     """The edit laid as most tiles agree with; of several such ways the one after which it has to be moved least.
 
-    Where these are as near, too, the last, which is the largest.
+    Where these are as near, too, the last, which is the largest. Where hardly any tiles agree with any way, the first:
+    a picture that was redrawn has its own proportions, and squeezed it covers all.
     """
     size = (original.shape[1], original.shape[0])
     tried = [_Laid(picture, known, motion_of(original, picture)) for picture, known in _ways(edited.image, size)]
     most = max(laid.motion.support for laid in tried)
+    if most < _CHANCE:
+        return tried[0]
     near = [laid for laid in tried if laid.motion.support >= most - _AS_MANY]
     return min(reversed(near), key=lambda laid: round(laid.motion.reach(size)))
 
