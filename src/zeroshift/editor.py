@@ -125,7 +125,7 @@ class Editor(Model):
             TypeError: there is no such argument.
             ValueError: a picture, word or option is unusable; the sentence says why.
         """
-        check_arguments("edit", Batched, others)
+        check_arguments("edit", Batched.__annotations__, others)
         single = isinstance(image, (str, bytes)) or not isinstance(image, Sequence)
         pictures: Sequence[Picture] = [image] if single else image  # type: ignore[assignment,list-item]
         said, given = told(mask)
@@ -173,7 +173,7 @@ class Editor(Model):
             TypeError: there is no such argument.
             ValueError: the picture, a word or an option is unusable; the sentence says why.
         """
-        check_arguments("stream", Asked, others)
+        check_arguments("stream", Asked.__annotations__, others)
         said, given = told(mask)
         spec, along = spec_of(source, target, prompt, seed, fit, region, said, soft, detail), as_direction(direction)
         (spec,), method = by_method([spec], method)

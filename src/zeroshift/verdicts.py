@@ -8,6 +8,7 @@ from PIL import Image
 
 from zeroshift.asked.request import Request
 from zeroshift.captioning import Judge, Rating
+from zeroshift.captioning.lexicon import DEPICTIONS
 from zeroshift.captioning.subject import subject_of
 from zeroshift.framed import FramedPhoto
 from zeroshift.image.errors import ImageError
@@ -107,11 +108,12 @@ def style_alone(request: Request) -> bool:
     """Whether the target is the source's thing in another kind of picture, as in "a painting of a cat"."""
     prompts = (request.task.source_prompt, request.task.target_prompt)
     try:
-        one, other = (subject_of(prompt).noun.casefold() for prompt in prompts)
-    except ValueError:  # a prompt that names no thing, as "a photo" does
-        return request.whole
-    media = {prompt.casefold().partition(" of ")[0] for prompt in prompts}
-    return one == other and (request.whole or len(media) > 1)
+        nouns = [subject_of(prompt).noun.casefold() for prompt in prompts]
+    except ValueError:
+        return False
+    same = nouns[0] == nouns[1] or DEPICTIONS.issuperset(nouns)  # "a photo" alone, where nobody is sure of what
+    media = {prompt.casefold().rpartition(" of ")[0] for prompt in prompts}
+    return same and (request.whole or len(media) > 1)
 
 
 def strange(request: Request) -> list[str]:

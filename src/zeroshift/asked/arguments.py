@@ -43,7 +43,7 @@ class Batched(Asked, total=False):
     batch: int | None
 
 
-def check_arguments(called: str, known: type[Asked], others: Iterable[str]) -> None:
+def check_arguments(called: str, known: Iterable[str], others: Iterable[str]) -> None:
     """Refuse named arguments that ``Editor.edit`` or ``stream`` does not have, and say where the first belongs.
 
     Args:
@@ -58,7 +58,7 @@ def check_arguments(called: str, known: type[Asked], others: Iterable[str]) -> N
         raise TypeError(f"`{called}` has no argument `{name}`; {home_of(name, known)}.")
 
 
-def home_of(name: str, known: type[Asked]) -> str:
+def home_of(name: str, known: Iterable[str]) -> str:
     """Where an argument belongs that ``Editor.edit`` does not have: in an ``EditSpec``, or in a method's options."""
     if name in EditSpec.model_fields:
         return f"give all that is asked for as an EditSpec, as in EditSpec(target=..., {name}=...)"
@@ -68,7 +68,7 @@ def home_of(name: str, known: type[Asked]) -> str:
             for part in reversed(path[:-1]):
                 nested = f"{{{part!r}: {nested}}}"
             return f"give it as an option of the method, as in method=editor.method({method.name!r}, {nested})"
-    near = get_close_matches(name, [*known.__annotations__, "source", "target", *EditSpec.model_fields], n=1)
+    near = get_close_matches(name, [*known, "source", "target", *EditSpec.model_fields], n=1)
     return f"did you mean `{near[0]}`" if near else "see help(zeroshift.Editor.edit)"
 
 
