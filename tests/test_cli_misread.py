@@ -5,6 +5,7 @@ import os
 import pytest
 
 from tests.shell import METHOD, call, files, photograph, refused
+from zeroshift.cli import cost
 from zeroshift.cli.misread import EXAMPLES
 from zeroshift.cli.numbers import THREADS_PER_CORE
 
@@ -14,6 +15,7 @@ S = ("--source", "cat", "--target", "dog", "--method", "sdedit", "--steps", "2")
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cost, "PATIENCE", 600)
     photograph(tmp_path / "cat.png")
     photograph(tmp_path / "tom.png")
     photograph(tmp_path / "-cat.png")
@@ -77,7 +79,11 @@ def test_a_verb_alone_shows_how_it_is_used(capsys, verb):
         (["keep", "cat.png", "tom.png", "--sfot", "3"], "keep has no option --sfot; did you mean --soft?"),
         (["redo", "cat.png", "--imge", "tom.png"], "redo has no option --imge; did you mean --image?"),
         (["cost", "--stps", "3"], "cost has no option --stps; did you mean --steps?"),
-        (["direction", "make", "--traget", "dog"], "direction make has no option --traget; did you mean --target?"),
+        (
+            ["direction", "make", "--source", "cat", "--traget", "dog", "-o", "x.safetensors"],
+            "direction make has no option --traget; did you mean --target?",
+        ),
+        (["edit", "cat.png", *S[:2], "--traget=dog"], "edit has no option --traget=dog; did you mean --target?"),
         (["cost", "--zzz"], "cost has no option --zzz; see: zeroshift cost --help."),
     ],
 )

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from tests.shell import METHOD, call, files, photograph, refused
+from zeroshift.cli import cost
 
 KEPT = ("--source", "cat", "-o", "kept.safetensors")
 
@@ -13,6 +14,7 @@ KEPT = ("--source", "cat", "-o", "kept.safetensors")
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cost, "PATIENCE", 600)
     photograph(tmp_path / "cat.png")
 
 

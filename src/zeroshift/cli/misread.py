@@ -34,6 +34,8 @@ EXAMPLES = {
 """one command line of every verb that is nothing alone"""
 CHOOSING = ("edit", "invert", "cost")
 """verbs whose options depend on the method and on the kinds of its parts"""
+ALIKE = 0.75
+"""ratio of ``difflib`` from which on an option is taken for the one that is missing, mistyped"""
 ONE = {
     "invert": "photograph",
     "redo": "edited picture",
@@ -65,6 +67,9 @@ def misread(error: CycloptsError, tokens: Sequence[str]) -> str:
             left = " and ".join(error.unused_tokens or ())
             return f"{verb} takes {_takes(verb)}, and {left} is left over; see: zeroshift {verb} --help."
         case MissingArgumentError(argument=argument) if argument is not None:
+            typed = [token.partition("=")[0] for token in tokens if token.startswith("--")]
+            if near := get_close_matches(argument.name, {*typed} - {argument.name}, n=1, cutoff=ALIKE):
+                return f"{verb} has no option {near[0]}; did you mean {argument.name}?"
             given = error.keyword or next((token.keyword for token in argument.tokens if token.keyword), None)
             return (
                 needs_value(given, tokens) if given else f"{verb} needs {argument.name}; see: zeroshift {verb} --help."

@@ -99,7 +99,7 @@ def _reach(original: NDArray[np.uint8], aligned: NDArray[np.uint8], where: Mask,
     if not around.any() or (original[around].astype(np.float32) - aligned[around]).std(0).max() < _UNEVEN:
         return None
     *_, width, height = cv2.boundingRect(where.astype(np.uint8))
-    return max(1, min(width, height) // 4)
+    return max(1, min(int(width), int(height)) // 4)
 
 
 def _doubts(where: Mask, known: Mask, given: Mask | None, motion: Motion) -> Iterator[str]:
