@@ -88,8 +88,8 @@ class Benchmark:
     whole: tuple[Item, ...] = field(default=(), compare=False)
     """the items that these were drawn of; empty where they are all"""
 
-    left_out: frozenset[str] = field(default=frozenset(), compare=False)
-    """names of items of other tasks"""
+    left_out: tuple[Item, ...] = field(default=(), compare=False)
+    """items of other tasks"""
 
     @cached_property
     def shared(self) -> frozenset[str]:
@@ -119,7 +119,8 @@ class Benchmark:
         if missing := [task for task in tasks if task not in known]:
             raise ValueError(f"{self.name} has no task {missing[0]}; it has {', '.join(known)}.")
         own = tuple(item for item in self.items if item.task in tasks)
-        return replace(self, items=own, whole=(), left_out=frozenset(i.name for i in self.items if i.task not in tasks))
+        others = tuple(item for item in self.items if item.task not in tasks)
+        return replace(self, items=own, whole=(), left_out=(*self.left_out, *others))
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ def matched(benchmark: Benchmark, folders: Sequence[Path]) -> Matched:
         folder.name: [item.name for item in benchmark.items if (folder, item.name) not in have] for folder in folders
     }
     known = {name for item in benchmark.whole or benchmark.items for name in names_of(item, benchmark)}
-    known |= benchmark.left_out
+    known |= {name for item in benchmark.left_out for name in {*names_of(item, benchmark), item.picture.stem}}
     rest = [
         (path, path.relative_to(folder).with_suffix("").as_posix())
         for folder in folders
