@@ -25,7 +25,7 @@ import zeroshift
 from tests.shell import altered, call, photograph, refused
 from tests.test_several import grey_levels
 from zeroshift.asked.edits import EditSpec
-from zeroshift.bench import judging, papers, scoring, statistics, table
+from zeroshift.bench import judging, papers, resuming, scoring, statistics, summary, table
 from zeroshift.bench.entries import Entry, planned, read_plan
 from zeroshift.bench.items import Benchmark, Row, Runs, picture_of, read_plain, write_plain
 from zeroshift.bench.judging import BETTER, Judges, figures_of
@@ -640,8 +640,9 @@ def test_later_published_rows_are_as_printed():
     assert papers.table_named("seconds").figures("LEDITS++, A100") == {"seconds": 1.78}
 
 
-def test_the_report_is_one_file_with_everything(small, tmp_path):
+def test_the_report_is_one_file_with_everything(small, tmp_path, monkeypatch):
     """It names its commands, has a line per entry, a curve per method, pictures inside, and asks nothing of the net."""
+    monkeypatch.setattr(summary, "ALL", 3)
     edits, entries = tmp_path / "edits", [*planned(["ddim"], [0.5, 1]), Entry("direct+p2p", "prompt-to-prompt")]
     rows, items = [], small.items[:3]
     for n, entry in enumerate(entries):
@@ -679,7 +680,11 @@ def test_the_report_is_one_file_with_everything(small, tmp_path):
     judged = [replace(row, mode="corrected", judges='{"clip": "a/clip"}') for row in rows]
     page = html_report(judged, entries, [], None, "Comparison")
     assert "Benchmark PIE-Bench, mode corrected, judges clip: a/clip." in page and "near</td>" not in page
-    assert "Nothing is set beside them: published rows are of PIE-Bench in the mode paper" in page
+    assert "Nothing is set beside direct+p2p: published rows are of PIE-Bench in the mode paper" in page
+    monkeypatch.setattr(summary, "ALL", 700)
+    page = html_report(rows, entries, [], None, "Comparison")
+    assert "beside direct+p2p: published rows are of all 700 items of PIE-Bench, and these are 3." in page
+    assert "near</td>" not in page
 
 
 def short(folder: Path) -> Path:
@@ -761,9 +766,15 @@ def test_published_rows_are_printed(capsys, tmp_path):
         table.write_csv([asked], tmp_path / "t.csv")
         refused(call(capsys, "bench", "papers", tmp_path / "t.csv"), 1, said)
     judges = json.dumps({"lpips": FILES["alex"]})
-    table.write_csv([replace(row, **PAPER, judges=judges)], tmp_path / "t.csv")
-    said = call(capsys, "bench", "papers", tmp_path / "t.csv").out
-    assert "direct+pix2pix-zero, 1 edit\n" in said and f"Measured by lpips: {FILES['alex']}." in said
+    rows = [replace(row, **PAPER, judges=judges, item=str(k)) for k in range(700)]
+    table.write_csv(rows[1:], tmp_path / "t.csv")
+    few = "published rows are of all 700 items of PIE-Bench, and these are 699"
+    refused(call(capsys, "bench", "papers", tmp_path / "t.csv"), 1, few)
+    table.write_csv([*rows, replace(row, **PAPER, entry="ddim+p2p")], tmp_path / "t.csv")
+    done = call(capsys, "bench", "papers", tmp_path / "t.csv")
+    assert "zeroshift: warning: Nothing is set beside ddim+p2p: published rows are of all 700 items" in done.err
+    said = done.out
+    assert "direct+pix2pix-zero, 700 edits\n" in said and f"Measured by lpips: {FILES['alex']}." in said
     found = json.loads(call(capsys, "bench", "papers", tmp_path / "t.csv", "--json").out)["compared"]
     near = {one["figure"]: one["near"] for one in found["direct+pix2pix-zero"]}
     assert near == {"psnr-outside": True, "mse-outside": False}

@@ -158,11 +158,15 @@ def scored_by(rows: Sequence[Scored]) -> str:
 
 def _published(found: Sequence[Summary], rows: Sequence[Scored]) -> Iterator[str]:
     known = [one for one in found if one.published]
-    if (why := incomparable(rows)) and any(is_published(one.entry) for one in found):
-        yield f"<h2>Beside published figures</h2><p>Nothing is set beside them: {escape(why)}.</p>"
+    named = [one.entry for one in found if is_published(one.entry)]
+    if named:
+        yield "<h2>Beside published figures</h2>"
+    for entry in named:
+        if why := incomparable([row for row in rows if row.entry == entry]):
+            yield f"<p>Nothing is set beside {escape(entry)}: {escape(why)}.</p>"
     if not known:
         return
-    yield "<h2>Beside published figures</h2><p>Near is as near as two publications of one method were:</p><ul>"
+    yield "<p>Near is as near as two publications of one method were:</p><ul>"
     yield "".join(f"<li>{escape(one.text)}</li>" for one in published().bands_from) + "</ul>"
     words = {True: "near", False: "not near", None: ""}
     yield _table(

@@ -14,6 +14,8 @@ from zeroshift.evaluation.lpips import FILES
 
 BENCHMARK, MODE = "PIE-Bench", "paper"
 """what the published rows that are compared with were scored on, and how"""
+ALL = 700
+"""its items, of all of which they are"""
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,11 @@ def _summary(rows: Sequence[Scored], entry: str, baseline: str | None) -> Summar
 
 
 def incomparable(rows: Sequence[Scored]) -> str:
-    """Why published rows of PIE-Bench cannot stand beside these edits; empty where they can."""
+    """Why published rows of PIE-Bench cannot stand beside these edits of one entry; empty where they can."""
     benchmarks, modes = ({getattr(row, name) or "nobody knows what" for row in rows} for name in ("benchmark", "mode"))
     if benchmarks == {BENCHMARK} and modes == {MODE}:
-        return ""
+        count = len({row.item for row in rows})
+        return "" if count >= ALL else f"published rows are of all {ALL} items of {BENCHMARK}, and these are {count}"
     of, by = " and ".join(sorted(benchmarks)), " and ".join(sorted(modes))
     return f"published rows are of {BENCHMARK} in the mode {MODE}, and these edits are of {of} in the mode {by}"
 

@@ -1,6 +1,7 @@
 """``zeroshift bench papers``."""
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +13,7 @@ from zeroshift.cli.output import check_writable
 from zeroshift.cli.shared import OUTPUT, Text
 from zeroshift.cli.wrong import usage
 from zeroshift.files import write_atomically
+from zeroshift.sentences import printable
 
 if TYPE_CHECKING:
     from zeroshift.bench.papers import PublishedTable
@@ -98,9 +100,14 @@ def _rows_beside(table: Path) -> "list[Scored]":
     if not rows:
         named = ", ".join(recipe.name for recipe in published().recipes)
         raise ValueError(f"{table} has no entry that stands for a published row; such are called {named}.")
-    if why := incomparable(rows):
-        raise ValueError(f"{table} cannot be compared: {why}; run and score that.")
-    return rows
+    entries = dict.fromkeys(row.entry for row in rows)
+    whys = {entry: incomparable([row for row in rows if row.entry == entry]) for entry in entries}
+    if all(whys.values()):
+        raise ValueError(f"{table} cannot be compared: {next(iter(whys.values()))}; run and score that.")
+    for entry, why in whys.items():
+        if why:
+            print("zeroshift: warning:", printable(f"Nothing is set beside {entry}: {why}."), file=sys.stderr)
+    return [row for row in rows if not whys[row.entry]]
 
 
 def _print_published(tables: "Sequence[PublishedTable]") -> None:
