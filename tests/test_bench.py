@@ -535,6 +535,20 @@ def test_edits_of_other_tasks_are_known_by_any_of_their_names(tmp_path):
     assert len(some.edits) == 1 and not some.unknown and not some.shared
 
 
+def test_tasks_that_are_run_apart_have_one_seed(small, editor, tmp_path):
+    """The edits of another task that lie there were made with another seed: one entry would be of two."""
+    cats, dogs = small.of_tasks(["test cat-dog"]), small.of_tasks(["test dog-cat"])
+    entry = Entry("a", "sdedit", {"steps": 2})
+    list(run(editor, cats, [entry], tmp_path, seed=0))
+    assert len(due(editor, dogs, [entry], tmp_path, seed=0)) == 1
+    said = "a/cat_1-dog.png, which is of none of these items, was made with seed 0 instead of 1, and an entry is one"
+    for overwrite in (False, True):
+        with pytest.raises(ValueError, match=re.escape(said)):
+            due(editor, dogs, [entry], tmp_path, seed=1, overwrite=overwrite)
+    with pytest.raises(ValueError, match="was made with method sdedit instead of ddim, and an entry"):
+        due(editor, dogs, [replace(entry, method="ddim")], tmp_path)
+    assert len(due(editor, small, [entry], tmp_path, seed=1, overwrite=True)) == len(small.items)
+    assert len(due(editor, dogs, [replace(entry, name="b")], tmp_path, seed=1)) == 1
 
 
 def test_tables_are_read_back(tmp_path):

@@ -1,6 +1,7 @@
 """What of a run is there already, and whether it was made as is asked for now: each picture's recipe tells."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,13 +41,17 @@ def due(
     """What is to be made: what is not there yet, and with ``overwrite`` what was made otherwise; item by item.
 
     Raises:
-        ValueError: something that is there was made otherwise, and is not to be overwritten.
+        ValueError: something that is there was made otherwise, and is not to be overwritten; or an entry has edits of
+            other items that were made with another seed, model, method or mask.
     """
+    check_alike(editor, benchmark, entries, out, seed)
+    hashed = cache(sha256_of_file)  # every entry has the same photographs
     otherwise = {
         (item.name, entry.name): why
         for item in benchmark.items
         for entry in entries
-        if (path := file_of(out, entry, item)).is_file() and (why := otherwise_made(editor, entry, item, path, seed))
+        if (path := file_of(out, entry, item)).is_file()
+        and (why := next(_differences(facts_of(path), _asked(editor, entry, item, seed, hashed)), ""))
     }
     if otherwise and not overwrite:
         (item_name, entry_name), why = next(iter(otherwise.items()))
@@ -64,19 +69,37 @@ def due(
     ]
 
 
-def otherwise_made(editor: "Editor", entry: Entry, item: Item, path: Path, seed: int) -> str:
-    """In what a picture that is there was made otherwise than is asked for; empty where in nothing."""
+def check_alike(editor: "Editor", benchmark: Benchmark, entries: Sequence[Entry], out: Path, seed: int) -> None:
+    """Refuse an entry that would be of two kinds: tasks may be run apart, and its other edits be made otherwise.
+
+    Raises:
+        ValueError: an edit of an item that is not in ``benchmark`` has another seed, model, method or mask.
+    """
+    own = {item.name for item in benchmark.items}
+    for entry in entries:
+        now = _of_entry(editor, entry, seed)
+        for path in sorted((out / entry.name).glob("*.png")):
+            was = {} if path.stem in own else facts_of(path)
+            if was and (why := next(_differences({name: was[name] for name in now}, now), "")):
+                raise ValueError(
+                    f"{path}, which is of none of these items, was made {why}, and an entry is one method with "
+                    "one seed; give another folder, or make all of its items anew in one run with `overwrite`."
+                )
+
+
+def facts_of(path: Path) -> dict[str, object]:
+    """What a picture's recipe says of the facts of ``_asked``; nothing where it has none."""
     try:
         recipe = RECIPE.validate_python(read_recipe(path))
-        was = _facts_of(recipe) if isinstance(recipe, EditRecipe) else {}
+        return _facts_of(recipe) if isinstance(recipe, EditRecipe) else {}
     except (ImageError, ValueError):
-        was = {}
-    if not was:
-        return NO_RECIPE
-    return next(_differences(was, _asked(editor, entry, item, seed)), "")
+        return {}
 
 
 def _differences(was: Mapping[str, object], now: Mapping[str, object]) -> Iterator[str]:
+    if not was:
+        yield NO_RECIPE
+        return
     for name in (*now, *(name for name in was if name.startswith("option ") and name not in now)):
         old, new = was.get(name), now.get(name)
         if old == new:
@@ -106,20 +129,30 @@ def _facts_of(recipe: EditRecipe) -> dict[str, object]:
     }
 
 
-def _asked(editor: "Editor", entry: Entry, item: Item, seed: int) -> dict[str, object]:
+def _of_entry(editor: "Editor", entry: Entry, seed: int) -> dict[str, object]:
+    """What all edits of an entry have in common."""
+    identity = editor.backbone.identity
+    return {
+        "model": (identity.sha256, identity.clip, identity.loras),
+        "method": entry.method,
+        "seed": seed if entry.seed is None else entry.seed,
+        "mask": None if entry.mask == "none" else entry.mask,
+    }
+
+
+def _asked(editor: "Editor", entry: Entry, item: Item, seed: int, hashed: Callable[[Path], str]) -> dict[str, object]:
     """All that an edit depends on, by what it is called; the model's presets are among the options."""
-    spec, identity = entry.spec(item, seed), editor.backbone.identity
+    spec = entry.spec(item, seed)
     words: dict[str, object] = {}
     if spec.source is not None:  # else the model says what the photograph shows
         task = spec.task(editor.vocabulary)
         words = {"source prompt": task.source_prompt, "target prompt": task.target_prompt}
-    photograph = {"photograph": sha256_of_file(item.picture)} if item.picture.is_file() else {}
+    common = _of_entry(editor, entry, seed)
+    photograph = {"photograph": hashed(item.picture)} if item.picture.is_file() else {}
     return {
-        "model": (identity.sha256, identity.clip, identity.loras),
+        "model": common["model"],
         **photograph,
-        "method": spec.method,
-        "seed": spec.seed,
-        "mask": None if spec.mask == "none" else spec.mask,
+        **common,
         **words,
         **_flat(options_of(spec.built(editor))),
     }
