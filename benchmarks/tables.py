@@ -14,8 +14,13 @@ BESIDE = ("", "photographs", "flips, %", "p", "structure", "background, features
 
 
 def means(rows: Sequence[Scored]) -> list[str]:
-    """A line per entry: flipped and surely flipped of those that count, structure, what is kept of the background."""
-    return lined(HEADS, [_line(one) for one in summaries(rows)])
+    """A line per entry: flipped and surely flipped of those that count, structure, what is kept of the background.
+
+    What of ``MORE`` was measured stands behind.
+    """
+    found = summaries(rows)
+    more = {head: cell for head, cell in MORE.items() if any(map(cell, found))}
+    return lined([*HEADS, *more], [[*_line(one), *(cell(one) for cell in more.values())] for one in found])
 
 
 def _line(one: Summary) -> list[str]:
@@ -131,6 +136,11 @@ def _apart(one: Difference, unit: float, digits: int) -> str:
     return f"{value:+.{digits}f}{ends}" if one.mean.count else ""
 
 
+MORE: Mapping[str, Callable[[Summary], str]] = {
+    "reconstruction, dB": lambda one: _with_ends(one.means.get("reconstruction", mean_of([])), 1),
+    "seconds": lambda one: _with_ends(one.means["seconds"], 1),
+}
+"""columns that stand where somebody measured them"""
 GRIDS: Mapping[str, Callable[[Summary], str]] = {
     "Flipped, in brackets surely": lambda one: f"{_counted(one.means['imagenet-success'])} ({_sure(one)})",
     "Structure": lambda one: _with_ends(one.means["feature-structure"], 4),

@@ -535,6 +535,24 @@ def test_edits_of_other_tasks_are_known_by_any_of_their_names(tmp_path):
     assert len(some.edits) == 1 and not some.unknown and not some.shared
 
 
+def test_own_files_are_read_once_for_all_rows(small, editor, tmp_path, monkeypatch):
+    """The seconds of an entry once, not once a row; a photograph's hash once, not once an entry."""
+    read, hashed = list[Path](), list[Path]()
+    seconds, sha = scoring.read_times, resuming.sha256_of_file
+    monkeypatch.setattr(scoring, "read_times", lambda path: read.append(path) or seconds(path))
+    monkeypatch.setattr(resuming, "sha256_of_file", lambda path: hashed.append(path) or sha(path))
+    two, entries = small.of_tasks(["test cat-dog", "bench-test cat-dog"]), [Entry("a", "sdedit"), Entry("b", "sdedit")]
+    for entry in entries:
+        (tmp_path / entry.name).mkdir()
+        for item in two.items:
+            shutil.copy(item.picture, tmp_path / entry.name / f"{item.name}.png")
+    assert len(list(scoring.score(Judges(), two, [tmp_path / "a", tmp_path / "b"], tmp_path / "scores.jsonl"))) == 4
+    assert read == [tmp_path / "a", tmp_path / "b"]
+    monkeypatch.setattr(resuming, "facts_of", lambda path: {"seed": 1})
+    assert len(due(editor, two, entries, tmp_path, overwrite=True)) == 4
+    assert hashed == [item.picture for item in two.items]
+
+
 def test_tasks_that_are_run_apart_have_one_seed(small, editor, tmp_path):
     """The edits of another task that lie there were made with another seed: one entry would be of two."""
     cats, dogs = small.of_tasks(["test cat-dog"]), small.of_tasks(["test dog-cat"])

@@ -3,8 +3,8 @@
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ from pydantic import TypeAdapter, ValidationError
 from zeroshift.bench.items import Benchmark, Item, picture_of
 from zeroshift.bench.judging import BETTER, Judges, figures_of
 from zeroshift.bench.matching import matched
-from zeroshift.bench.running import read_times
+from zeroshift.bench.reconstructing import read_returned
+from zeroshift.bench.running import Made, read_times
 from zeroshift.files import sha256_of_file
 from zeroshift.image import load_image
 from zeroshift.image.errors import ImageError
@@ -32,7 +33,7 @@ class Scored:
     entry: str
     item: str
     task: str
-    figures: dict[str, float]
+    figures: dict[str, float] = field(default_factory=dict)
     """by the names of ``judging.BETTER``; those that are not defined are NaN"""
     seconds: float = math.nan
     """how long the edit took, where that is known"""
@@ -89,13 +90,14 @@ def score(
     """
     known = {(row.entry, row.item, row.edit_sha256, row.judged): row for row in read_scores(place)}
     fingerprints = cache(partial(fingerprint, judges))
-    found = matched(benchmark, folders).edits
+    found, times = matched(benchmark, folders).edits, {folder: read_times(folder) for folder in folders}
+    back = {folder: read_returned(folder) for folder in folders}
     for done, (folder, item, path) in enumerate(found, start=1):
         try:
-            key = fingerprints(item)
+            key, told = fingerprints(item), _told(judges, benchmark, item, path, times[folder])
             row = known.get((folder.name, item.name, sha256_of_file(path), key))
             if row is None:
-                row = scored(judges, benchmark, item, folder, path, key)
+                row = _scored(judges, benchmark, item, path, Scored(folder.name, item.name, judged=key, **told))
                 with place.open("a", encoding="utf-8") as lines:
                     lines.write(json.dumps(_plain(row)) + "\n")
         except ImageError as error:
@@ -103,12 +105,14 @@ def score(
                 raise
             broken.append(str(error))
             continue
-        yield done, len(found), replace(row, **_told(judges, benchmark, item, folder, path))
+        measured = back[folder].get(item.name)
+        if measured is not None and measured.edit_sha256 == row.edit_sha256:
+            row = replace(row, figures={**row.figures, "reconstruction": measured.decibels})
+        yield done, len(found), replace(row, **told)
 
 
-def _told(judges: Judges, benchmark: Benchmark, item: Item, folder: Path, path: Path) -> dict[str, Any]:
+def _told(judges: Judges, benchmark: Benchmark, item: Item, path: Path, times: Mapping[str, Made]) -> dict[str, Any]:
     """What a row says that no figure depends on, as it is now."""
-    times = read_times(folder)
     return {
         "task": item.task,
         "seconds": times[item.name].seconds if item.name in times else math.nan,
@@ -120,8 +124,8 @@ def _told(judges: Judges, benchmark: Benchmark, item: Item, folder: Path, path: 
     }
 
 
-def scored(judges: Judges, benchmark: Benchmark, item: Item, folder: Path, path: Path, key: str) -> Scored:
-    """The figures of one edit; ``key`` is its fingerprint.
+def _scored(judges: Judges, benchmark: Benchmark, item: Item, path: Path, row: Scored) -> Scored:
+    """An edit's row with its figures.
 
     Raises:
         ImageError: a picture cannot be read.
@@ -130,14 +134,11 @@ def scored(judges: Judges, benchmark: Benchmark, item: Item, folder: Path, path:
     edit = last_of_strip(photo.image) if benchmark.strips else photo.image
     if edit.size != source.size:  # tools have sizes of their own; the photograph's is what is compared at
         edit = edit.resize(source.size, Image.Resampling.LANCZOS)
-    return Scored(
-        entry=folder.name,
-        item=item.name,
+    return replace(
+        row,
         figures=figures_of(judges, item, source, edit),
-        judged=key,
         edit_sha256=photo.sha256,
         source_sha256=sha256_of_file(item.picture),
-        **_told(judges, benchmark, item, folder, path),
     )
 
 
@@ -187,7 +188,8 @@ def fingerprint(judges: Judges, item: Item) -> str:
     words = (item.source, item.target, item.source_prompt, item.target_prompt)
     try:
         mask = sha256_of_file(item.mask) if isinstance(item.mask, Path) else str(item.mask)
-        facts = [judges.names, list(BETTER), words, sha256_of_file(item.picture), mask]
+        figures = [name for name in BETTER if name != "reconstruction"]  # that is not scored here
+        facts = [judges.names, figures, words, sha256_of_file(item.picture), mask]
     except OSError as error:
         raise ImageError(f"{error.filename} cannot be read ({error.strerror}); get the benchmark anew.") from error
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
