@@ -2,8 +2,9 @@
 
 DATA is a folder of captioned photographs as for ``benchmarks.pets_edit``. Every part is run, scored and reported in
 OUT/PART; entries that invert alike do it once, so that seconds compare nothing. What is there is not made again, so
-the same command goes on where it was stopped. All of it takes days on one core; ``--small``, ``--entries`` and
-``--minutes`` take a part of it, as many items of every task and of every method.
+the same command goes on where it was stopped; with ``--overwrite`` what older presets made is. All of it takes days on
+one core; ``--small``, ``--entries`` and ``--minutes`` take a part of it, as many items of every task and of every
+method.
 The part ``tuning``, which is made only if it is named, is what presets were chosen by: it reads ``bench-val`` alone.
 """
 
@@ -17,29 +18,34 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import torch
 
 import zeroshift
 from benchmarks import plans
 from benchmarks.diversity import diversity
+from benchmarks.kids import kids
 from benchmarks.sheets import write_sheets
 from benchmarks.tables import beside, by_target, grids, means
 from benchmarks.tuning import tuning
 from zeroshift.bench.entries import Entry
+from zeroshift.bench.foretelling import seconds_before
 from zeroshift.bench.items import Benchmark, read_plain
 from zeroshift.bench.judging import Judges
+from zeroshift.bench.reconstructing import reconstruct, unmeasured
 from zeroshift.bench.report import html_report
-from zeroshift.bench.resuming import due, left
-from zeroshift.bench.running import Step, read_run, run, seconds_for, took_before, write_run
+from zeroshift.bench.resuming import due
+from zeroshift.bench.running import read_run, run, took_before, write_run
 from zeroshift.bench.scoring import Scored, entries_in, score
 from zeroshift.bench.shipped_clip import open_shipped_clip
 from zeroshift.bench.table import write_csv
 from zeroshift.cli.shared import hush_libraries
+from zeroshift.cli.wrong import as_flags
 from zeroshift.evaluation.imagenet import open_judge
 from zeroshift.files import write_atomically
 
+T = TypeVar("T")
 Sizes: TypeAlias = Sequence[tuple[str, int | None, int | None]]
 """for tasks whose names are like this: how many items, and how many of the slow methods; None is all"""
 FEW: Sizes = (("bench-test cat-dog", 24, 24), ("bench-test dog-cat", 24, 24))
@@ -88,14 +94,22 @@ def main() -> None:
         rounds = asked(part, whole, sizes, given.entries)
         out = given.out / part
         for benchmark, entries in rounds:
-            print(said(part, benchmark, entries, out), flush=True)
-            todo = due(editor, benchmark, entries, out)
+            try:
+                todo = due(editor, benchmark, entries, out, overwrite=given.overwrite)
+            except ValueError as error:
+                raise SystemExit(as_flags(str(error))) from error
+            seconds = seconds_before(editor, todo, took_before(entries, out), batch=given.batch, counting=1)
+            print(said(part, benchmark, entries, todo, seconds), flush=True)
             write_run(out, benchmark, entries, editor.backbone.identity.name, 0, command)
             steps = run(editor, benchmark, entries, out, batch=given.batch, inversions=kept, todo=todo)
             for step in until(steps, end):
                 rest = f"{step.made.seconds:.1f} s{', failed: ' + step.made.error if step.made.error else ''}"
                 print(f"{step.done} of {step.total}: {step.made.entry} {step.made.item}, {rest}", flush=True)
-        tell(part, drawn(whole, sizes, slow=False), [entry for _, entries in rounds for entry in entries], out)
+            if given.reconstruct:
+                missing = unmeasured(editor, benchmark, entries, out)
+                for item, entry, decibels in until(reconstruct(editor, missing, out, inversions=kept), end):
+                    print(f"{entry.name} {item.name} comes back at {decibels:.1f} dB", flush=True)
+        tell(part, drawn(whole, sizes, slow=False), whole, [entry for _, entries in rounds for entry in entries], out)
 
 
 def arguments() -> argparse.Namespace:
@@ -106,6 +120,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--entries", nargs="+", default=["*"], help="those named like one of these", metavar="PATTERN")
     parser.add_argument("--small", action="store_true", help="fewer items, those of SMALL: some hours on one core")
     parser.add_argument("--batch", type=int, default=8, help="items edited together at most [default 8]")
+    parser.add_argument("--reconstruct", action="store_true", help="measure how well photographs come back as well")
+    parser.add_argument("--overwrite", action="store_true", help="make again what is there with older presets")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="stop making edits after so many")
     return parser.parse_args()
 
@@ -144,28 +160,32 @@ def drawn(whole: Benchmark, sizes: Sizes, *, slow: bool) -> Benchmark:
     return replace(whole, items=tuple(item for item in every.items if item.name in chosen))
 
 
-def said(part: str, benchmark: Benchmark, entries: Sequence[Entry], out: Path) -> str:
-    """What is about to be done, with hours where earlier edits tell how long one takes."""
-    todo = left(benchmark, entries, out)
-    rest = seconds_for(todo, took_before(entries, out)) if todo else None
-    hours = "" if rest is None else f", about {rest / 3600:.1f} h"
+def said(
+    part: str, benchmark: Benchmark, entries: Sequence[Entry], todo: Sequence[object], seconds: float | None
+) -> str:
+    """What is about to be done, and about how long that takes at most, for inversions are shared."""
+    hours = "" if seconds is None or not todo else f", about {seconds / 3600:.1f} h at most"
     return f"{part}: {len(todo)} edits to make, {len(benchmark.items)} items by {len(entries)} entries{hours}"
 
 
-def until(steps: Iterator[Step], end: float) -> Iterator[Step]:
+def until(steps: Iterator[T], end: float) -> Iterator[T]:
     """Steps until the clock says ``end``."""
     return itertools.takewhile(lambda _: time.monotonic() < end, steps)
 
 
-def tell(part: str, benchmark: Benchmark, entries: Sequence[Entry], out: Path) -> None:
-    """Write the table and the report of a part."""
+def tell(part: str, benchmark: Benchmark, whole: Benchmark, entries: Sequence[Entry], out: Path) -> None:
+    """Write the table and the report of a part; ``whole`` has the photographs that edits are to look like."""
     judges = Judges(imagenet=open_judge(), shipped_clip=open_shipped_clip())
     rows = [row for _, _, row in score(judges, benchmark, entries_in(out), out / "scores.jsonl")]
     write_csv(rows, out / "items.csv")
     baseline = next((name for name in BASELINES if any(row.entry == name for row in rows)), None)
     write_sheets(benchmark, entries, out)
     tables = [*SHAPES.get(part, means)(rows), "", *([] if baseline is None else beside(rows, baseline)), ""]
-    tables += diversity(open_judge(), benchmark, entries, out)
+    tables += [
+        *diversity(open_judge(), benchmark, entries, out),
+        "",
+        *kids(open_judge(), benchmark, whole, entries, out),
+    ]
     write_atomically(out / TABLES, ("\n".join(tables) + "\n").encode())
     page = html_report(rows, entries, read_run(out).commands, baseline, f"Pets-Edit: {part}")
     write_atomically(out / "report.html", page.encode())

@@ -25,13 +25,15 @@ import zeroshift
 from tests.shell import altered, call, photograph, refused
 from tests.test_several import grey_levels
 from zeroshift.asked.edits import EditSpec
-from zeroshift.bench import judging, papers, resuming, scoring, statistics, summary, table
+from zeroshift.bench import foretelling, judging, papers, resuming, scoring, statistics, summary, table
 from zeroshift.bench.entries import Entry, planned, read_plan
+from zeroshift.bench.foretelling import seconds_before
 from zeroshift.bench.items import Benchmark, Row, Runs, picture_of, read_plain, write_plain
 from zeroshift.bench.judging import BETTER, Judges, figures_of
 from zeroshift.bench.matching import matched, sentences_about
 from zeroshift.bench.provenance import read_provenance
 from zeroshift.bench.published_folders import edit_of, open_benchmark, pairs
+from zeroshift.bench.reconstructing import reconstruct, unmeasured
 from zeroshift.bench.report import html_report
 from zeroshift.bench.resuming import due, file_of, left
 from zeroshift.bench.running import (
@@ -49,7 +51,13 @@ from zeroshift.bench.running import (
 from zeroshift.bench.scoring import Scored
 from zeroshift.bench.summary import summaries
 from zeroshift.cli.bench import _counted, _entries, spelled
+from zeroshift.cost.estimate import measure
+from zeroshift.evaluation.imagenet import as_bytes
 from zeroshift.evaluation.lpips import FILES
+from zeroshift.evaluation.pixels import psnr
+from zeroshift.framed import Encoded, stacked
+from zeroshift.image.tensors import to_pictures
+from zeroshift.running.looking import look_at
 
 FEW = {"steps": 2, "conditioning": {"sentences": 10}}
 
@@ -341,6 +349,46 @@ def test_the_rest_of_a_run_is_estimated_by_what_each_entry_took(small, tmp_path)
     with redirect_stderr(io.StringIO()) as said:
         list(_counted(iter(made), todo, {}, silent=False))
     assert said.getvalue() == "about 4 s for the rest\n"
+
+
+def test_a_run_is_foretold_by_its_passes(small, editor, checkpoint, tmp_path, monkeypatch):
+    """An edit's cost times a pass of 10 s; what is known of an entry comes before what is counted."""
+    monkeypatch.setattr(foretelling, "pass_seconds", lambda *_: 10.0)
+    two, a, b = small.of_tasks(["test cat-dog", "bench-test cat-dog"]), Entry("a", "sdedit", {"steps": 2}), Entry("b")
+    todo = [(item, entry) for item in two.items for entry in (a, b)]
+    cost = measure(editor.method("sdedit", {"steps": 2}), model=checkpoint).first_edit_sf
+    assert seconds_before(editor, todo, {"b": [100.0]}) == pytest.approx(2 * (10 * cost + 100)) and 1 < cost <= 4
+    assert seconds_before(editor, todo, {"a": [1.0, 3.0], "b": [5.0]}) == 14
+    assert seconds_before(editor, todo, {"b": [1.0]}, counting=100) is None
+    gone = replace(two.items[0], picture=tmp_path / "gone.png")
+    assert seconds_before(editor, [(gone, a)], {}) is None
+    monkeypatch.undo()
+    assert 0 < foretelling.pass_seconds(editor.backbone, (32, 32), 2) < 30
+
+
+def test_photographs_come_back_from_entries_that_invert(small, editor, tmp_path):
+    """SDEdit inverts nothing; direct inversion replays its latents, so that the autoencoder alone is between. What was
+    measured beside another edit than is there does not count."""
+    one, direct = (
+        small.of_tasks(["test cat-dog"]),
+        Entry("direct", "ddim", {"steps": 2, "inversion": {"kind": "direct"}}),
+    )
+    entries = [direct, Entry("noised", "sdedit", {"steps": 2})]
+    list(run(editor, one, entries, tmp_path))
+    path = file_of(tmp_path, direct, one.items[0])
+    before = path.read_bytes()
+    todo = unmeasured(editor, one, entries, tmp_path)
+    assert todo == [(one.items[0], direct)]
+    ((item, _, decibels),) = reconstruct(editor, todo, tmp_path)
+    assert path.read_bytes() == before and not unmeasured(editor, one, entries, tmp_path)
+    (frame,) = look_at(editor, [item.picture], direct.spec(item, 0))
+    (plain,) = to_pictures(editor.backbone.decode(Encoded(editor.backbone, stacked([frame])).x0))
+    assert decibels == pytest.approx(float(psnr(as_bytes(frame.pixels), as_bytes(plain))), abs=0.01)
+    folder, place = tmp_path / "direct", tmp_path / "scores.jsonl"
+    assert [row.figures["reconstruction"] for *_, row in scoring.score(Judges(), one, [folder], place)] == [decibels]
+    photograph(path)
+    assert unmeasured(editor, one, entries, tmp_path) == todo
+    assert ["reconstruction" in row.figures for *_, row in scoring.score(Judges(), one, [folder], place)] == [False]
 
 
 def test_own_files_that_are_damaged_are_named_in_one_sentence(tmp_path):
@@ -725,7 +773,7 @@ def short(folder: Path) -> Path:
     return folder / "short.json"
 
 
-def test_commands_refuse_what_makes_no_sense(capsys, tmp_path, checkpoint):
+def test_commands_refuse_what_makes_no_sense(capsys, tmp_path, checkpoint, monkeypatch):
     root = tmp_path / "plain"
     root.mkdir()
     photograph(root / "a.png")
@@ -745,6 +793,9 @@ def test_commands_refuse_what_makes_no_sense(capsys, tmp_path, checkpoint):
     assert [one["name"] for one in facts["entries"]] == ["sdedit"] and facts["benchmark"] == "Plain"
     again = call(capsys, *run_)
     assert again.code == 0 and "0 of 1 edit to make: 1 item, 1 entry\n" in again.err
+    monkeypatch.setattr(foretelling, "pass_seconds", lambda *_: 3600.0)
+    shutil.rmtree(tmp_path / "out/sdedit")
+    assert re.search(r"1 of 1 edit to make: 1 item, 1 entry; about \d h\n", call(capsys, *run_).err)
     refused(
         call(capsys, *run_, "--seed", "3", "-q"), 1, "sdedit/a.png was made with seed 0 instead of 3", "--overwrite"
     )

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.comparison import SMALL, TABLES, WHOLE, asked, drawn
+from benchmarks.comparison import SMALL, TABLES, WHOLE, arguments, asked, drawn, said
 from benchmarks.comparison_page import DIVERSITY, PAGE, table
 from benchmarks.diversity import HEADS, diversity, line_of, spread
+from benchmarks.kids import kids
 from benchmarks.plans import is_slow
 from benchmarks.sheets import write_sheets
-from benchmarks.tables import against, beside, by_target, grids, means
+from benchmarks.tables import HEADS as HEADS_OF_MEANS
+from benchmarks.tables import MORE, against, beside, by_target, grids, means
 from PIL import Image
 from remake.pages import MARKED
 
@@ -21,7 +23,7 @@ from zeroshift.bench.items import Benchmark, Item
 from zeroshift.bench.scoring import Scored
 from zeroshift.bench.table import write_csv
 from zeroshift.evaluation.features import feature_distance
-from zeroshift.evaluation.imagenet import as_bytes, open_judge
+from zeroshift.evaluation.imagenet import as_bytes, feature_kid, open_judge
 from zeroshift.image.sheet import GAP, SIDE
 
 FIGURES = ("imagenet-success", "imagenet-surely", "feature-structure", "feature-distance-outside", "mse-outside")
@@ -43,6 +45,42 @@ def test_means_count_successes_and_pool_errors():
     assert cells[6].startswith("20.0 (17.0 to ")
     *_, other = means([row("sketch", "1", math.nan, math.nan, 0.1, math.nan, math.nan)])
     assert other == "| sketch | 1 |  |  | 0.1000 |  |  |"
+
+
+def test_columns_of_means_stand_where_somebody_measured_them():
+    rows = [row("a", "1", 1, 1, 0.02, 0.4, 0.01), row("b", "1", 1, 1, 0.02, 0.4, 0.01)]
+    rows[0] = replace(rows[0], seconds=2.0, figures={**rows[0].figures, "reconstruction": 31.25})
+    head, _, first, second = means(rows)
+    assert head == f"| {' | '.join([*HEADS_OF_MEANS, 'reconstruction, dB', 'seconds'])} |"
+    assert first.endswith(" | 31.2 | 2.0 |") and second.endswith(" |  |  |")
+
+
+def test_edits_are_set_beside_photographs_of_what_they_show(tmp_path):
+    """Two edits into dogs beside the two dogs that are to become cats; an entry without edits has no line."""
+    noise, words = np.random.default_rng(1).integers(0, 256, (6, 32, 32, 3), np.uint8), ["cat", "cat", "dog", "dog"]
+    items = []
+    for k, (word, pixels) in enumerate(zip(words, noise, strict=False)):
+        Image.fromarray(pixels).save(tmp_path / f"{k}.png")
+        items.append(Item(f"{k}", tmp_path / f"{k}.png", word, "dog" if word == "cat" else "cat", "", "", word))
+    whole, entries = Benchmark("x", tuple(items)), [Entry("a"), Entry("b")]
+    (tmp_path / "a").mkdir()
+    for k, pixels in enumerate(noise[4:]):
+        Image.fromarray(pixels).save(tmp_path / f"a/{k}.png")
+    judge = open_judge()
+    edits, dogs = ([Image.fromarray(pixels) for pixels in noise[first : first + 2]] for first in (4, 2))
+    wanted = feature_kid(judge.look(edits), judge.look(dogs))
+    head, _, line = kids(judge, whole.of_tasks(["cat"]), whole, entries, tmp_path)
+    assert head == "|  | feature-kid to a dog |" and line == f"| a | {wanted:.3f} (2) |"
+
+
+def test_the_comparison_says_what_it_is_about_to_do(monkeypatch):
+    """Hours at most, where they are known, and none where nothing is to be made; what there is goes on request."""
+    bench, entries = Benchmark("x", ()), [Entry("a")]
+    todo = "2 edits to make, 0 items by 1 entries, about 1.5 h at most"
+    assert said("defaults", bench, entries, [1, 2], 5400) == f"defaults: {todo}"
+    assert said("defaults", bench, entries, [], 0.0).endswith("0 edits to make, 0 items by 1 entries")
+    monkeypatch.setattr("sys.argv", ["comparison", "data", "out", "--overwrite"])
+    assert arguments().overwrite and not arguments().reconstruct
 
 
 def test_differences_are_over_items_that_both_have():
@@ -181,6 +219,8 @@ def test_every_table_of_the_page_stands_between_its_own_marks():
     assert not [line for line in outside.splitlines() if line.startswith("|")]
     for found in MARKED.finditer(text):
         form = found[1].split()[1]
-        said = {above for above, line in pairwise(found[2].splitlines()) if line.startswith("|---")}
+        above = {above for above, line in pairwise(found[2].splitlines()) if line.startswith("|---")}
+        if form == "means":  # what was not measured has no column
+            above = {"".join(f"{cell}|" for cell in one.split("|")[:-1] if cell.strip() not in MORE) for one in above}
         if "," in form or form in heads:
-            assert said == heads["beside" if "," in form else form], form
+            assert above == heads["beside" if "," in form else form], form

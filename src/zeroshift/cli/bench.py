@@ -14,6 +14,7 @@ from zeroshift.cli.bench_scores import Count, Folder, Tasks, items_of, report, s
 from zeroshift.cli.cache import DEFAULT_CACHE, CacheFlags
 from zeroshift.cli.editing import numbers_of
 from zeroshift.cli.output import check_apart, check_folder
+from zeroshift.cli.progress import waiting
 from zeroshift.cli.quality import follow
 from zeroshift.cli.shared import (
     DEFAULT_LOUDNESS,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from zeroshift.bench.entries import Entry
     from zeroshift.bench.items import Benchmark, Item
     from zeroshift.bench.running import Made, Step
+    from zeroshift.editor import Editor
     from zeroshift.running.walking import Progress
 
 
@@ -76,6 +78,10 @@ def run(
             validator=Number(gte=1, lte=64),
         ),
     ] = 1,
+    reconstruct: Annotated[
+        bool,
+        Parameter(help="measure how well photographs come back from inversions, which takes as long again"),
+    ] = False,
     overwrite: Annotated[
         bool, Parameter(group=OUTPUT, help="make again what is there with another seed, model or option")
     ] = False,
@@ -89,6 +95,7 @@ def run(
     Items go round: a run that is stopped has as many of every entry, and goes on where it was when started again. What
     failed is tried again.
     """
+    from zeroshift.bench.foretelling import seconds_before
     from zeroshift.bench.resuming import due
     from zeroshift.bench.running import run as steps
     from zeroshift.bench.running import took_before, warm_up, write_run
@@ -103,18 +110,29 @@ def run(
     editor, _ = model.opened(loud, cache=cache.place)
     todo = due(editor, items, entries, output, seed=seed, overwrite=overwrite)
     if not loud.silent:
-        print(_before(todo, items, entries, output), file=sys.stderr)
+        took = took_before(entries, output)
+        with waiting("counting how long it takes", loud.silent):
+            rest = seconds_before(editor, todo, took, seed=seed, batch=batch) if todo else None
+        print(_before(todo, items, entries, output, rest), file=sys.stderr)
     write_run(output, items, entries, editor.backbone.identity.name, seed, as_typed())
     if todo:
         warm_up(editor, todo[0][0])
     work = steps(editor, items, entries, output, seed=seed, batch=batch, todo=todo)
     failed = follow(_counted(work, todo, took_before(entries, output), loud.silent), loud.silent)
+    if reconstruct:
+        follow(_returned(editor, items, entries, output, seed), loud.silent)
     _after(len(todo), failed, output, loud.json)
 
 
-def _before(todo: "Sequence[tuple[Item, Entry]]", items: "Benchmark", entries: "Sequence[Entry]", output: Path) -> str:
-    """How much there is to do."""
-    from zeroshift.bench.running import read_times, seconds_for, took_before
+def _before(
+    todo: "Sequence[tuple[Item, Entry]]",
+    items: "Benchmark",
+    entries: "Sequence[Entry]",
+    output: Path,
+    rest: float | None,
+) -> str:
+    """How much there is to do, and about how many seconds it takes."""
+    from zeroshift.bench.running import read_times
     from zeroshift.grammar import number_of
 
     failed = {
@@ -123,7 +141,6 @@ def _before(todo: "Sequence[tuple[Item, Entry]]", items: "Benchmark", entries: "
     again = sum((item.name, entry.name) in failed for item, entry in todo)
     total = number_of(len(items.items) * len(entries), "edit")
     what = f"{number_of(len(items.items), 'item')}, {number_of(len(entries), 'entry')}"
-    rest = seconds_for(todo, took_before(entries, output)) if todo else None
     known = "" if rest is None else f"; about {spelled(rest)}"
     return f"{len(todo)} of {total} to make: {what}{f'; {again} failed before' if again else ''}{known}"
 
@@ -166,6 +183,18 @@ def _counted(
             print(f"about {spelled(rest * (1 - step.done / step.total))} for the rest", file=sys.stderr)
             told = True
     return failed
+
+
+def _returned(
+    editor: "Editor", items: "Benchmark", entries: "Sequence[Entry]", output: Path, seed: int
+) -> "Generator[Progress, None, None]":
+    """Measure how well photographs come back, where that is not known yet."""
+    from zeroshift.bench.reconstructing import reconstruct, unmeasured
+    from zeroshift.running.walking import Progress
+
+    todo = unmeasured(editor, items, entries, output, seed)
+    for done, _ in enumerate(reconstruct(editor, todo, output, seed=seed), start=1):
+        yield Progress("reconstructions", done, len(todo), None)
 
 
 def spelled(seconds: float) -> str:
