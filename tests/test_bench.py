@@ -795,7 +795,7 @@ def test_commands_refuse_what_makes_no_sense(capsys, tmp_path, checkpoint, monke
     assert again.code == 0 and "0 of 1 edit to make: 1 item, 1 entry\n" in again.err
     monkeypatch.setattr(foretelling, "pass_seconds", lambda *_: 3600.0)
     shutil.rmtree(tmp_path / "out/sdedit")
-    assert re.search(r"1 of 1 edit to make: 1 item, 1 entry; about \d h\n", call(capsys, *run_).err)
+    assert re.search(r"1 of 1 edit to make: 1 item, 1 entry; about [\d.]+ h\n", call(capsys, *run_).err)
     refused(
         call(capsys, *run_, "--seed", "3", "-q"), 1, "sdedit/a.png was made with seed 0 instead of 3", "--overwrite"
     )
