@@ -268,7 +268,8 @@ def test_nothing_is_kept_for_a_listener_that_went(client, served):
     ticket = served.service.jobs.get(here.rpartition("/")[2]).ticket
     until(lambda: len(ticket._listeners) == 2)  # who counts its end, and who writes its result
     with client.stream("GET", f"{here}/events") as listening:
-        next(listening.iter_lines())
+        lines = listening.iter_lines()  # held: one that is let go closes the connection
+        next(lines)
         assert len(ticket._listeners) == 3
     until(lambda: len(ticket._listeners) == 2)
     client.delete(here)
@@ -347,11 +348,11 @@ def test_no_more_pictures_than_there_is_room_for(editor):
     ):
         here = client.post("/v1/jobs", **form(file_of(pixels()[:32, :16]), **LONG)).headers["location"]
         until(lambda: client.get(here).json()["status"] == "running")
-        assert served.counted("zeroshift_held_bytes") == 2 * 5 * 16 * 32
+        until(lambda: served.counted("zeroshift_held_bytes") == 2 * 5 * 16 * 32)
         unfinished = form(file_of(pixels()[:32, :16]), **LONG)
         unfinished["data"]["partial_images"] = "2"
         more = client.post("/v1/jobs", **unfinished).headers["location"]
-        assert served.counted("zeroshift_held_bytes") == (2 + 2 + 2) * 5 * 16 * 32
+        until(lambda: served.counted("zeroshift_held_bytes") == (2 + 2 + 2) * 5 * 16 * 32)
         client.delete(more)
         until(lambda: served.counted("zeroshift_held_bytes") == 2 * 5 * 16 * 32)
         grown = client.post("/v1/edits", **form(file_of(np.zeros((160, 160, 3), np.uint8))))
@@ -377,15 +378,15 @@ def test_a_client_that_goes_is_waited_for_no_more(client, served, caplog, stream
         until(lambda: served.counted("zeroshift_running", device="cpu") == 1)
     until(lambda: served.counted("zeroshift_jobs_total", how="cancelled") == cancelled + 1)
     until(lambda: served.counted("zeroshift_running", device="cpu") == 0)
-    assert served.counted("zeroshift_requests_in_progress") == served.counted("zeroshift_held_bytes") == 0
+    until(lambda: served.counted("zeroshift_requests_in_progress") == served.counted("zeroshift_held_bytes") == 0)
     if not stream:
-        now = served.counted("zeroshift_requests_total", method="POST", route="/v1/images/edits", status="499")
-        assert now == left + 1
+        route = {"method": "POST", "route": "/v1/images/edits", "status": "499"}
+        until(lambda: served.counted("zeroshift_requests_total", **route) == left + 1)
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 def test_what_is_not_done_in_time_is_given_up(editor):
-    with serving(editor, Limits(seconds=0.1)) as served, httpx2.Client(base_url=served.url, timeout=60) as client:
+    with serving(editor, Limits(seconds=1)) as served, httpx2.Client(base_url=served.url, timeout=60) as client:
         answer = client.post("/v1/edits", **form(**LONG))
         assert answer.status_code == 504 and answer.headers["x-should-retry"] == "false"
         until(lambda: served.counted("zeroshift_running", device="cpu") == 0)
@@ -400,17 +401,17 @@ def test_what_is_not_done_in_time_is_given_up(editor):
 def test_a_request_whose_time_is_up_is_not_read_on(editor):
     with serving(editor, Limits(seconds=1e-4)) as served, httpx2.Client(base_url=served.url, timeout=60) as client:
         assert client.post("/v1/edits", **form()).status_code == 504
+        until(lambda: served.counted("zeroshift_requests_in_progress") == 0)
         assert served.counted("zeroshift_jobs_total", how="deadline_exceeded") == 0
-        assert served.counted("zeroshift_requests_in_progress") == 0
 
 
 def test_a_service_that_is_stopped_finishes_what_runs_and_refuses_what_waits(editor):
     with (
-        serving(editor, Limits(grace_seconds=20)) as served,
+        serving(editor, Limits(grace_seconds=60)) as served,
         httpx2.Client(base_url=served.url, timeout=60) as client,
         ThreadPoolExecutor(2) as threads,
     ):
-        running = threads.submit(client.post, "/v1/edits", **form(options={"steps": 60}))
+        running = threads.submit(client.post, "/v1/edits", **form(options={"steps": 200}))
         until(lambda: served.counted("zeroshift_running", device="cpu") == 1)
         waiting = threads.submit(client.post, "/v1/edits", **form())
         until(lambda: served.counted("zeroshift_waiting", device="cpu") == 1)
