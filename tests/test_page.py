@@ -34,8 +34,9 @@ from zeroshift.ui import photographs, telling
 from zeroshift.ui.asking import Fields, asked_for, laid_out, numbers, where_of
 from zeroshift.ui.controls import put, read, sections_of
 from zeroshift.ui.copies import python_of
-from zeroshift.ui.desk import Desk, Host, Stops, Where, file_name
+from zeroshift.ui.desk import Desk, Host, Where, file_name
 from zeroshift.ui.students import offered as offered_student
+from zeroshift.ui.visits import Stops
 from zeroshift.ui.work import STAGES, Stopped, Working, brought, edited, in_turn
 from zeroshift.words import KnownWords, offered
 
@@ -259,7 +260,7 @@ def test_a_stop_reaches_the_runs_of_its_own_page_alone():
 @pytest.mark.slow
 def test_photographs_are_as_the_application_allows(editor, tmp_path, monkeypatch):
     pytest.importorskip("gradio", reason="Gradio is not installed; install zeroshift[ui].")
-    from zeroshift.ui.actions import Bringing
+    from zeroshift.ui.bringing import Bringing
 
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     page = SimpleNamespace(editor=editor, failed=lambda error: {"said": str(error)}, ask=SimpleNamespace(photo="photo"))

@@ -12,7 +12,8 @@ from zeroshift.image import load_image, read_recipe
 from zeroshift.inversions import InversionMemory
 from zeroshift.ui import telling
 from zeroshift.ui.asking import at_intensity, intensity_of, where_of
-from zeroshift.ui.desk import Desk, Host, Stops, Where
+from zeroshift.ui.desk import Desk, Host, Where
+from zeroshift.ui.visits import Stops
 from zeroshift.ui.work import brought
 
 pytest.importorskip("gradio", reason="Gradio is not installed; install zeroshift[ui].")
@@ -39,7 +40,7 @@ def editor(checkpoint):
 
 @pytest.fixture
 def page(editor):
-    from zeroshift.ui.actions import Page
+    from zeroshift.ui.parts import Page
 
     sides = (Parts("ask"), Parts("show"), Parts("beside"))
     return Page(editor, None, InversionMemory(), Stops(), Host(), *sides, "desk", "version")
@@ -79,8 +80,9 @@ def without_photo(page, desk):
 
 def test_every_handler_answers_whatever_lies_on_the_desk(page, desk):
     """An answer without anything is refused by Gradio, and a generator without answers empties the page."""
-    from zeroshift.ui.actions import Bringing
-    from zeroshift.ui.running import Comparing, Inside
+    from zeroshift.ui.bringing import Bringing
+    from zeroshift.ui.comparing import Comparing
+    from zeroshift.ui.inside import Inside
 
     act, run = Bringing(page), running(page)
     for lies in (Desk(), without_photo(page, desk)):
@@ -159,7 +161,7 @@ def test_a_second_click_begins_no_second_edit(page, desk):
 
 def test_results_with_names_that_no_file_can_have_are_read(page, desk, tmp_path, monkeypatch):
     """Recipes come from strangers; what is wrong is said in one sentence, without the server's paths."""
-    from zeroshift.ui.actions import Bringing
+    from zeroshift.ui.bringing import Bringing
 
     edited(page, desk)
     recipe, image = read_recipe(desk.shown.file), load_image(desk.shown.file).image
@@ -191,7 +193,7 @@ def test_results_with_names_that_no_file_can_have_are_read(page, desk, tmp_path,
 
 def test_a_photograph_that_comes_after_its_result_shows_where_it_changed(page, desk, cat):
     """A box that is of the recipe lies on the photograph as a box that the model found would."""
-    from zeroshift.ui.actions import Bringing
+    from zeroshift.ui.bringing import Bringing
 
     desk.where = Where("box", (0.2, 0.1, 0.5, 0.5))
     edited(page, desk)

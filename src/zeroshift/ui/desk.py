@@ -6,9 +6,8 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path, PurePath
 from shutil import rmtree
-from threading import Event, Lock
 from typing import Literal, TypeAlias
-from weakref import WeakValueDictionary, finalize
+from weakref import finalize
 
 from torch import Tensor
 
@@ -163,30 +162,6 @@ class Desk:
         return next((one for one in same if one.photo is not None and one.photo.sha256 == photo.sha256), None)
 
 
-class Closed:
-    """Desks of pages that were closed: the last few stay for who comes back on a broken connection, the others let go.
-
-    Gradio itself keeps what a closed page had for an hour.
-    """
-
-    def __init__(self, most: int = 2) -> None:
-        self._most, self._lock = most, Lock()
-        self._open, self._left = WeakValueDictionary[str, Desk](), list[Desk]()
-
-    def opened(self, page: str, desk: Desk) -> None:
-        """A page was opened."""
-        with self._lock:
-            self._open[page] = desk
-
-    def closed(self, page: str) -> None:
-        """A page was closed."""
-        with self._lock:
-            desk = self._open.pop(page, None)
-            self._left += [] if desk is None else [desk]
-            while len(self._left) > self._most:
-                self._left.pop(0).clear()
-
-
 @dataclass(frozen=True)
 class Host:
     """What a page is told by the application that it is mounted on."""
@@ -197,41 +172,3 @@ class Host:
     """of a photograph, 1e6 pixels"""
     formats: tuple[str, ...] = READABLE
     """of photographs that are read"""
-
-
-class Stops:
-    """What stops the runs of a page: each looks between two steps whether it shall go on."""
-
-    def __init__(self) -> None:
-        self._lock, self._running, self._alone = Lock(), dict[str, set[Event]](), dict[str, Event]()
-
-    def begin(self, page: str) -> Event:
-        """A run begins on a page."""
-        with self._lock:
-            event = Event()
-            self._running.setdefault(page, set()).add(event)
-            return event
-
-    def begin_alone(self, page: str) -> Event | None:
-        """A run begins on a page that has one such at a time; None where it runs already."""
-        with self._lock:
-            if page in self._alone:
-                return None
-            event = self._alone[page] = Event()
-            self._running.setdefault(page, set()).add(event)
-            return event
-
-    def end(self, page: str, event: Event) -> None:
-        """A run ended."""
-        with self._lock:
-            if self._alone.get(page) is event:
-                del self._alone[page]
-            self._running.get(page, set()).discard(event)
-            if not self._running.get(page):
-                self._running.pop(page, None)
-
-    def stop(self, page: str) -> None:
-        """Stop all runs of a page."""
-        with self._lock:
-            for event in self._running.get(page, ()):
-                event.set()

@@ -9,12 +9,16 @@ from zeroshift.inversions import InversionMemory
 from zeroshift.methods import METHODS
 from zeroshift.recipe import STUDENT
 from zeroshift.ui import layout, photographs
-from zeroshift.ui.actions import Bringing, Page, other_seed
-from zeroshift.ui.desk import Closed, Desk, Host, Stops
+from zeroshift.ui.bringing import Bringing, other_seed
+from zeroshift.ui.comparing import Comparing
+from zeroshift.ui.desk import Desk, Host
+from zeroshift.ui.inside import Inside
 from zeroshift.ui.look import asset
 from zeroshift.ui.panel import QUIET, RAISES, WITHIN, panel
-from zeroshift.ui.running import Comparing, Inside, Running
+from zeroshift.ui.parts import Page
+from zeroshift.ui.running import Running
 from zeroshift.ui.students import Offered
+from zeroshift.ui.visits import Closed, Stops
 
 HOUR, DAY = 3600, 86400
 MOST_PAGES = 64

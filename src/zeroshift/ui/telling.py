@@ -1,5 +1,6 @@
 """What the page says, as HTML: states, what is seen, what became of an edit."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from html import escape
@@ -16,6 +17,7 @@ from zeroshift.ui.desk import Made
 from zeroshift.ui.pictures import CARD, inline
 from zeroshift.ui.work import Stopped, Working
 
+log = logging.getLogger(__name__)
 STAGES = {
     "wait": "Waiting until other edits are done",
     "look": "Looking at the photograph",
@@ -53,6 +55,14 @@ def named(option: str) -> str:
 def failed(text: object) -> str:
     """The state in which something went wrong."""
     return f'<div class="zs-stage zs-failed" role="alert"><h3>That did not work</h3><p>{sentence(text)}</p></div>'
+
+
+def wrong(error: Exception) -> str:
+    """What went wrong in one sentence; what nobody expected is written to the log as well."""
+    if isinstance(error, ValueError):
+        return str(error)
+    log.exception("an edit failed")
+    return f"Unexpected {type(error).__name__}: {error}"
 
 
 def stopped(seconds: float) -> str:

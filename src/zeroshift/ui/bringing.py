@@ -1,11 +1,8 @@
-"""What happens on the page: photographs come, results are shown and come back."""
+"""What is brought to the page and comes back to it: photographs, results, and what they were made with."""
 
 import secrets
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Event
-from typing import Any
 
 import gradio as gr
 from gradio.utils import get_upload_folder
@@ -13,113 +10,15 @@ from gradio.utils import get_upload_folder
 from zeroshift.asked.again import asked_again
 from zeroshift.asked.edits import EditSpec
 from zeroshift.asked.together import seeds_in_vain
-from zeroshift.cli.written import command_line
 from zeroshift.distillation.asked import SAME
-from zeroshift.editor import Editor
 from zeroshift.image import ImageError, Photo, load_image, size_of
-from zeroshift.inversions import InversionMemory
-from zeroshift.options.errors import OptionError
 from zeroshift.recipe import STUDENT, EditRecipe
 from zeroshift.ui import photographs, telling
 from zeroshift.ui.asking import laid_out, where_of
-from zeroshift.ui.copies import python_of
-from zeroshift.ui.desk import Desk, Host, Made, Stops, Where, file_name
-from zeroshift.ui.layout import Ask, Beside, Show
+from zeroshift.ui.desk import Desk, Made, Where, file_name
 from zeroshift.ui.look import MOST_FILE
-from zeroshift.ui.students import Offered, is_students
-from zeroshift.ui.work import MASK, Stopped, Working, edited, in_turn, sliding
-
-Update = dict[Any, Any]
-"""what becomes of components"""
-NO_PHOTO = "There is no photograph yet; drop one on the page, or take an example."
-
-
-@dataclass(frozen=True, eq=False)
-class Page:
-    """The components of a page, and the editor behind it."""
-
-    editor: Editor
-    model: str | None
-    """what the editor was loaded from; None is the shipped model"""
-    kept: InversionMemory
-    stops: Stops
-    host: Host
-    ask: Ask
-    show: Show
-    beside: Beside
-    desk: gr.State
-    version: gr.State
-    """a number that rises when the options are to be drawn anew"""
-    student: Offered | None = None
-    """a small network that stands among the methods"""
-
-    @property
-    def every(self) -> list[Any]:
-        """All components that an action may change."""
-        sides = (self.ask, self.show, self.beside)
-        return [self.desk, self.version, *(part for side in sides for part in vars(side).values())]
-
-    @property
-    def same(self) -> Update:
-        """Nothing changes: Gradio takes no empty answer, and empties the page where there is none."""
-        return {self.version: gr.skip()}
-
-    def run(self, desk: Desk, spec: EditSpec, stop: Event) -> Iterator[Working | Stopped | Made]:
-        """Edit the photograph of a desk, by the student if that is the method; it waits for its turn, and tells.
-
-        Raises:
-            ValueError: the picture, a word or an option is unusable; the sentence says why.
-        """
-        assert desk.photo is not None
-        if self.student is not None and is_students(spec):
-            run = self.student.edited(desk, spec)
-        else:
-            spec.check(vgg=None if self.editor.vgg else False)
-            run = edited(self.editor, desk, spec, kept=self.kept, stop=stop)
-        return in_turn(self.host.turns, desk.photo, stop, run)
-
-    def failed(self, error: object) -> Update:
-        """What went wrong, on the stage."""
-        show = self.show
-        return {
-            show.stage: gr.HTML(telling.failed(error), visible=True),
-            show.slider: gr.ImageSlider(visible=False),
-            show.status: "",
-            show.actions: gr.Column(visible=False),
-        }
-
-    def shows(self, desk: Desk, made: Made) -> Update:
-        """A finished edit, on the slider."""
-        desk.shown = made
-        show, beside = self.show, self.beside
-        masked = made.where.painted is not None
-        return {
-            show.stage: gr.HTML(visible=False),
-            show.slider: gr.ImageSlider((str(made.before), str(made.after)), visible=True),
-            show.status: telling.done(made),
-            show.actions: gr.Column(visible=True),
-            show.download: gr.DownloadButton(value=str(made.file)),
-            show.mask: gr.DownloadButton(value=mask_file(made) if masked else None, visible=masked),
-            show.line_text: self.line_of(made),
-            show.python_text: self.python_of(made),
-            beside.history: telling.cards(desk.made, made),
-            beside.drift: telling.drift(made.drift),
-        }
-
-    def line_of(self, made: Made) -> str:
-        """The command line of an edit, or why there is none."""
-        if self.student is not None and is_students(made.spec):
-            return self.student.line(made.spec, made.name)
-        try:
-            return command_line(made.spec, made.name)
-        except OptionError as error:
-            return f"# {error}"
-
-    def python_of(self, made: Made) -> str:
-        """An edit as a few lines of Python."""
-        if self.student is not None and is_students(made.spec):
-            return self.student.python(made.spec, made.name)
-        return python_of(made.spec, made.name, self.model)
+from zeroshift.ui.parts import Page, Update
+from zeroshift.ui.work import sliding
 
 
 @dataclass(frozen=True, eq=False)
@@ -300,8 +199,3 @@ def wrong_with(error: Exception, file: Path, name: str) -> str:
 def other_seed() -> int:
     """Another seed."""
     return secrets.randbelow(10_000)
-
-
-def mask_file(made: Made) -> str:
-    """The file of a painted mask."""
-    return str(made.before.parent / MASK)
