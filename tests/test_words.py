@@ -24,6 +24,7 @@ from zeroshift.words import (
     cut_words,
     doubts_of_words,
     read_known_words,
+    signs_of,
     spelled_out,
     unknown_words,
     words_of,
@@ -74,6 +75,25 @@ def test_a_word_is_unknown_if_it_is_spelled_letter_by_letter(tiny, shipped):
 def test_a_word_is_unknown_if_training_never_said_it(tiny):
     assert unknown_words(tiny, KNOWN, ["a photo of a cat", "a sketch of a Tabby cat"]) == ("sketch",)
     assert unknown_words(tiny, KNOWN, ["a sketch on a sofa"], "a cat on a sofa") == ("sketch",)
+
+
+@pytest.mark.parametrize(
+    ("text", "signs"),
+    [
+        ("{}", ["{}"]),
+        ("\U0001f436", ["\U0001f436"]),
+        ("dog\U0001f436 and \U0001f468\u200d\U0001f469", ["\U0001f436", "\U0001f468\u200d\U0001f469"]),
+        ("a photo of {} {}", ["{}"]),
+        ("$$ ### ✨", ["$$", "###", "✨"]),
+        ("a cat - a dog, 2 dogs & (a) cat's ... e\u0301te 50% été – ok?", []),
+    ],
+    ids=range(6),
+)
+def test_signs_in_the_place_of_words_are_unknown(tiny, text, signs):
+    assert signs_of(text) == signs
+    known = KnownWords(frozenset(words_of(text)))
+    assert unknown_words(tiny, known, [text]) == tuple(signs)
+    assert any("does not know" in one for one in doubts_of_words(tiny, known, [text])) == bool(signs)
 
 
 def test_everything_that_training_says_is_known():

@@ -2,10 +2,12 @@
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
 
 from zeroshift.backbones.checkpoint import WORDS
@@ -25,6 +27,10 @@ SHOWN = 8
 LONGEST = 20
 """how many of an edit direction's sentences are looked at before all are"""
 _WORD = re.compile(r"[^\W\d_]+")
+_POINTS = "-–—.,;:!?…/&+()[]'\"“”"
+"""what stands alone between words and is none"""
+_PICTURED = frozenset({"So", "Sk", "Cf", "Cn", "Co"})
+"""Unicode's kinds of signs and of what joins them: emoji are of the first"""
 
 
 class DoubtfulWords(OptionError):
@@ -89,6 +95,18 @@ def words_of(text: str) -> list[str]:
     return list(dict.fromkeys(word for word in found if len(word) > 1 or not word.isascii()))
 
 
+def signs_of(text: str) -> list[str]:
+    """The different signs of a text that stand where words could, as "{}" does, or an emoji beside a word."""
+    found: list[str] = []
+    for part in text.split():
+        if not any(one.isalnum() for one in part):
+            found += [part] if part.strip(_POINTS) else []
+        else:
+            runs = groupby(part, key=lambda one: unicodedata.category(one) in _PICTURED)
+            found += ["".join(run) for pictured, run in runs if pictured]
+    return list(dict.fromkeys(found))
+
+
 def unknown_words(
     backbone: Backbone, known: KnownWords | None, texts: Iterable[str], caption: str = ""
 ) -> tuple[str, ...]:
@@ -96,10 +114,11 @@ def unknown_words(
 
     A word is spelled out if a token of it is no whole character, or if it has three tokens or more of less than
     ``LEAST_LETTERS`` letters on average. Of the 49,408 tokens of Stable Diffusion, rare names have longer ones. The
-    words of a ``caption`` are a captioner's, and nobody's to choose.
+    words of a ``caption`` are a captioner's, and nobody's to choose. Signs in the place of words count as words.
     """
     seen = words_of(caption)
-    words = [word for word in dict.fromkeys(word for text in texts for word in words_of(text)) if word not in seen]
+    every = dict.fromkeys(word for text in texts for word in (*words_of(text), *signs_of(text)))
+    words = [word for word in every if word not in seen]
     if known is not None:
         return tuple(word for word in words if word not in known.words)
     return tuple(word for word in words if spelled_out(backbone.spelling.pieces(word)))
