@@ -1,6 +1,8 @@
 """What happens on the page, without a browser: what its handlers answer, and to whom."""
 
+import asyncio
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,7 +15,8 @@ from zeroshift.inversions import InversionMemory
 from zeroshift.ui import telling
 from zeroshift.ui.asking import at_intensity, intensity_of, where_of
 from zeroshift.ui.desk import Desk, Host, Where
-from zeroshift.ui.visits import Stops
+from zeroshift.ui.kept import Kept
+from zeroshift.ui.visits import Closed, Stops
 from zeroshift.ui.work import brought
 
 pytest.importorskip("gradio", reason="Gradio is not installed; install zeroshift[ui].")
@@ -207,22 +210,130 @@ def test_a_photograph_that_comes_after_its_result_shows_where_it_changed(page, d
     assert np.array_equal(load_image(other.shown.before).image, cat.image)
 
 
-def test_what_lay_on_closed_pages_is_let_go(page, cat):
+def test_what_lay_on_closed_pages_is_let_go(cat):
     """All but the last two: a connection that broke may come back."""
-    from zeroshift.ui.page import MOST_PAGES, wire_visits
-
-    opens, closes = [], []
-    whole = SimpleNamespace(load=lambda what, *_, **__: opens.append(what), unload=closes.append)
-    wire_visits(page, whole)
-    assert whole.state_session_capacity == MOST_PAGES
-    desks = [Desk(photo=cat) for _ in range(4)]
+    closed, desks = Closed(), [Desk(photo=cat) for _ in range(4)]
     folders = [desk.place() for desk in desks]
     for n, desk in enumerate(desks):
-        opens[0](SimpleNamespace(session_hash=str(n)), desk)
+        closed.opened(str(n), desk)
     assert all(desk.photo is cat for desk in desks)
     for n in (0, 1, 2, 3, 3, 4):  # closed twice, and never opened
-        closes[0](SimpleNamespace(session_hash=str(n)))
+        closed.closed(str(n))
     assert [desk.photo for desk in desks] == [None, None, cat, cat]
     assert [folder.exists() for folder in folders] == [False, False, True, True]
     desks[0].photo = cat
     assert desks[0].place().exists() and desks[0].place() != folders[0]
+
+
+def test_a_page_whose_connection_broke_keeps_its_desk_as_long_as_it_is_used(editor, cat):
+    """Gradio takes it for closed, and would delete its desk an hour later."""
+    from gradio.state_holder import StateHolder
+
+    from zeroshift.ui.page import DAY, MOST_PAGES, blocks
+
+    kept = Kept()
+
+    async def built():  # in a loop, or Gradio opens one that nobody closes
+        return blocks(editor, kept=kept)
+
+    whole = asyncio.run(built())
+    assert whole.state_session_capacity == MOST_PAGES
+    sessions = StateHolder()
+    sessions.set_blocks(whole)
+    arrivals = [one for one in whole.fns.values() if one.name == "arrives"]
+    arrives, asked = arrivals[0], {event for one in arrivals for _, event in one.targets}
+    assert asked >= {"load", "brought", "example", "click", "submit", "release", "picked"}
+    (state,) = [one for one in whole.blocks.values() if isinstance(one.value if hasattr(one, "value") else 0, Desk)]
+    session = sessions["mine"]
+    desk = session[state._id]
+    desk.photo = cat
+
+    def used():
+        session[state._id] = arrives.fn(REQUEST, session[state._id])
+
+    def after(seconds):
+        session._state_ttl = {one: (lives, then - timedelta(seconds=seconds)) for one, (lives, then) in
+                              session._state_ttl.items()}  # fmt: skip
+        sessions.delete_all_expired_state()
+        return session[state._id]
+
+    used()
+    kept.closed.closed("mine")
+    session.is_closed = True
+    assert after(5000) is desk
+    used()
+    for other in ("a", "b", "c"):  # pages that are opened and closed meanwhile
+        kept.closed.opened(other, Desk())
+        kept.closed.closed(other)
+    assert after(DAY - 5000) is desk and desk.photo is cat
+    used()
+    assert after(DAY - 5000) is desk
+    assert after(DAY) is not desk and desk.photo is None
+
+
+def test_another_intensity_while_an_edit_runs_is_told_to_come_later(page, desk):
+    edited(page, desk)
+    first = desk.shown
+    run = running(page).edit(REQUEST, desk, "dog", "cat", "", "sdedit", False, 1, 1.0)
+    next(run)
+    (said,) = running(page).stronger(REQUEST, 0.5, desk)
+    assert telling.RUNNING in said["show.status"] and said["show.strength"] == 1
+    assert desk.shown is first
+    list(run)
+    list(running(page).stronger(REQUEST, 0.5, desk))
+    assert len(desk.made) == 3
+
+
+def test_a_look_inside_is_of_the_photograph_that_lies_there(page, desk, cat):
+    from zeroshift.ui.bringing import Bringing
+    from zeroshift.ui.inside import Inside
+
+    inside, other = Inside(page), load_image(CAT.with_name("cat-sketch.png"))
+    list(inside.words(desk, *FIELDS))
+    assert "<img" in inside.word(desk, SimpleNamespace(_data={"word": "cat"}))
+    said = Bringing(page).laid(desk, other, "other.png")
+    assert said["beside.words"] == [] and telling.LOOK_ANEW in said["beside.heat"]
+    assert desk.looked is None and not inside.word(desk, SimpleNamespace(_data={"word": "cat"}))
+    assert "beside.words" not in Bringing(page).laid(desk, cat, "cat.png")
+    with page.host.turns.one():
+        looking = inside.words(desk, *FIELDS)
+        next(looking)  # it waits
+        desk.photo = other
+    *_, said = looking
+    assert said["beside.words"] == [] and telling.LOOK_ANEW in said["beside.heat"] and desk.looked is None
+
+
+def test_what_nobody_expected_is_said_without_where_the_server_keeps_things(page, desk, monkeypatch, caplog):
+    edited(page, desk)
+    for error, says in (
+        (OSError(28, "No space left on device", "/secret/place"), "cannot be kept here (No space left on device)"),
+        (KeyError("/secret/place"), "Something unexpected went wrong (KeyError)"),
+    ):
+
+        def fails(*_, error=error):
+            raise error
+
+        monkeypatch.setattr("zeroshift.ui.work.sliding", fails)
+        *_, last = running(page).edit(REQUEST, desk, *FIELDS)
+        assert says in last["show.stage"].value and "secret" not in last["show.stage"].value
+    assert [record.exc_info[0] for record in caplog.records if record.levelname == "ERROR"] == [OSError, KeyError]
+
+
+@pytest.mark.parametrize(
+    ("told", "says"),
+    [
+        ({"failed": 'HTTP 413: {"error": {"message": "The body is larger than 20 MB."}}'}, "larger than 20 MB."),
+        ({"failed": "HTTP 502: Bad gateway"}, "did not arrive here: Bad gateway"),
+        ({"failed": "Connection errored out. Failed to fetch", "size": 5}, "its connection broke off"),
+        ({"failed": "HTTP 413: [1]"}, "did not arrive here: [1]"),
+        ({"size": 123_000_000, "failed": "larger"}, "has 123 MB, and a photograph may have 100 MB here"),
+        ({"path": "/etc/passwd"}, "did not arrive here"),
+        ({}, "did not arrive here"),
+    ],
+    ids=range(7),
+)
+def test_why_a_file_did_not_come_is_said(page, told, says):
+    from zeroshift.ui.bringing import Bringing
+
+    update = Bringing(page).bring(Desk(), 0, SimpleNamespace(_data={"path": "", "name": "cat.png", **told}))
+    assert says in update["show.stage"].value.replace("&quot;", '"')

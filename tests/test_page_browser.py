@@ -418,6 +418,91 @@ def test_two_pages_at_once_keep_apart(opened):
         expect(page.locator(".zs-done")).to_contain_text(f"{word} · ")
 
 
+@pytest.mark.parametrize("width", [360, 768, 1440])
+def test_no_width_scrolls_sideways(opened, width):
+    """Neither the page as it is opened, nor with an edit, all options and a comparison on it."""
+    page = opened({"width": width, "height": 800})
+    across = "document.documentElement.scrollWidth"
+    assert page.evaluate(across) <= width
+    bring(page, CAT)
+    method(page, "sdedit")
+    page.wait_for_selector(".zs-option")
+    edit(page)
+    for name in ("The same elsewhere", "More about the picture", "Frame and finish"):
+        page.get_by_role("button", name=name).click()
+    for tab in ("Side by side", "Look inside", "History"):
+        page.get_by_role("tab", name=tab).click()
+        assert page.evaluate(across) <= width, tab
+    for name in ("#edit", "#slider", "#strength", "#download"):
+        box = page.locator(name).bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= width
+
+
+def test_a_keyboard_is_enough(page, tmp_path):
+    """An example, a word, the edit, another intensity and the download: each reached by Tab, none by pointer."""
+    tab_to(page, "button[aria-label^='Example: A cat']")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#photograph [data-state=there]")
+    tab_to(page, "#target textarea")
+    page.keyboard.type("dog")
+    tab_to(page, "#edit")
+    page.keyboard.press("Enter")
+    done(page)
+    tab_to(page, "#strength input[type=range]")
+    page.keyboard.press("ArrowLeft")
+    done(page, 2)
+    expect(page.locator(".zs-done")).to_contain_text("intensity 0.95")
+    tab_to(page, "#download")
+    with page.expect_download() as download:
+        page.keyboard.press("Enter")
+    download.value.save_as(tmp_path / "dog.png")
+    assert read_recipe(tmp_path / "dog.png")["target"] == "dog"
+
+
+def tab_to(page, selector: str) -> None:
+    """Press Tab until something has the focus, which then can be seen."""
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        if page.evaluate("selector => document.activeElement.closest(selector) !== null", selector):
+            break
+    else:
+        raise AssertionError(f"Tab does not reach {selector}.")
+    outline, shadow = page.evaluate(
+        "() => { const s = getComputedStyle(document.activeElement); return [s.outlineStyle, s.boxShadow]; }"
+    )
+    assert (outline, shadow) != ("none", "none")
+
+
+def test_why_a_photograph_was_not_taken_is_said(page, tmp_path):
+    large = tmp_path / "large.png"
+    large.write_bytes(bytes(101_000_000))
+    page.set_input_files("#photograph input[type=file]", str(large))
+    page.wait_for_selector(".zs-failed")
+    assert "has 101 MB, and a photograph may have 100 MB here" in said(page, "#stage")
+    page.wait_for_selector("#photograph [data-state=empty]")
+    answer = {"error": {"message": "The open pages hold as many files as they may."}}
+    page.route("**/gradio_api/upload*", lambda route: route.fulfill(status=413, json=answer))
+    page.set_input_files("#photograph input[type=file]", str(CAT))
+    expect(page.locator("#stage")).to_contain_text("did not arrive here: The open pages hold as many files")
+
+
+def test_a_number_that_was_taken_out_is_none(page, tmp_path):
+    """An emptied field is not the range's end: the option stays as it was, and the field says so."""
+    bring(page, CAT)
+    page.get_by_role("button", name="Method and options").click()
+    page.wait_for_selector(".zs-option")
+    steps = page.get_by_label("number input for Steps")
+    with page.expect_response(lambda answer: answer.request.method == "POST"):
+        steps.fill("3")
+        steps.press("Tab")
+    steps.fill("")
+    steps.press("Tab")
+    page.wait_for_timeout(2000)
+    edit(page)
+    left = steps.input_value()
+    assert str(read_recipe(downloaded(page, tmp_path))["options"]["steps"]) == left
+
+
 def test_a_phone_shows_all_of_it_without_scrolling_sideways(opened):
     page = opened(PHONE)
     bring(page, CAT)

@@ -1,7 +1,12 @@
 """Who reaches the page, and what it never does for them: it fetches nothing, and takes no more than a photograph."""
 
+import asyncio
+import json
+import os
 import subprocess
 import sys
+import time
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -9,6 +14,7 @@ import httpx2
 import pytest
 
 pytest.importorskip("gradio", reason="Gradio is not installed; install zeroshift[ui].")
+from gradio.route_utils import GradioMultiPartParser
 from starlette.applications import Starlette
 from starlette.formparsers import MultiPartException
 from starlette.requests import Request
@@ -17,7 +23,12 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from tests.serving import file_of, pixels
+from zeroshift.service.refusals import Refusal
+from zeroshift.service.security import HEADERS
 from zeroshift.ui import gate
+from zeroshift.ui import kept as kept_files
+from zeroshift.ui.desk import Desk
+from zeroshift.ui.kept import Kept
 
 ROOT = Path(__file__).parent.parent
 AWAY = [
@@ -44,21 +55,27 @@ HERE = [
     "/tmp/100%.png",
     "cat.png",
 ]
+PART = b'--edge\r\nContent-Disposition: form-data; name="files"; filename="cat.png"\r\n\r\n'
 FILE = {"path": "http://8.8.8.8/x.png", "meta": {"_type": "gradio.FileData"}}
 
 
 async def taken(request: Request) -> PlainTextResponse:
-    """What stands behind the gate: it tells how much has come, as Gradio does of what is too large."""
+    """What stands behind the gate: it tells how much has come, and as Gradio does that something was wrong."""
     try:
         return PlainTextResponse(str(sum([len(piece) async for piece in request.stream()])))
     except MultiPartException as error:
-        return PlainTextResponse(error.message, 413)
+        return PlainTextResponse(error.message, 400)
 
 
 @pytest.fixture
-def client():
+def kept(tmp_path):
+    return Kept(tmp_path)
+
+
+@pytest.fixture
+def client(kept):
     every = Route("/{path:path}", taken, methods=["GET", "HEAD", "POST"])
-    with TestClient(Starlette(routes=[every], middleware=gate.alone()), "http://127.0.0.1:7860") as client:
+    with TestClient(Starlette(routes=[every], middleware=gate.alone(kept)), "http://127.0.0.1:7860") as client:
         yield client
 
 
@@ -115,19 +132,85 @@ def test_no_more_is_taken_than_a_photograph(client, monkeypatch):
     form = {"Content-Type": "multipart/form-data; boundary=x"}
     assert client.post("/gradio_api/upload", content=iter([b"x" * 10_000] * 10), headers=form).text == "100000"
     answer = client.post("/gradio_api/upload", content=iter([b"x" * 10_000] * 11), headers=form)
-    assert answer.status_code == 413 and "maximum allowed size" in answer.text
+    assert answer.status_code == 413 and answer.json()["error"]["message"] == "The request is larger than 0.1 MB."
     assert client.post("/gradio_api/queue/join", content=b" " * 50_000).text == "50000"
     assert client.post("/gradio_api/queue/join", content=b" " * 50_001).status_code == 413
 
 
-def test_nothing_is_taken_where_too_much_lies(client, monkeypatch, tmp_path):
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    monkeypatch.setattr(gate, "MOST_KEPT", 5)
-    (tmp_path / "a").write_bytes(b"12345")
-    assert client.post("/gradio_api/upload", files={"files": b"x"}).status_code == 200
-    (tmp_path / "b").write_bytes(b"6")
-    answer = client.post("/gradio_api/upload", files={"files": b"x"})
-    assert answer.status_code == 413 and "as many files as it may" in answer.json()["error"]["message"]
+def test_what_is_no_open_pages_goes_first_where_too_much_lies(client, kept, monkeypatch):
+    """Of what was brought or copied for the browser the oldest, then desks of closed pages; nothing of an open one."""
+    monkeypatch.setattr(kept_files, "MOST_KEPT", 100)
+    open_desk, closed_desk, begun = Desk(home=kept.desks), Desk(home=kept.desks), time.time()
+    for desk, page in ((open_desk, "open"), (closed_desk, "closed")):
+        kept.closed.opened(page, desk)
+        (desk.place() / "after.png").write_bytes(page.encode() * 5)  # 20 and 30 bytes
+    kept.closed.closed("closed")
+    names = {"old.png": 40, "new.png": 10, "after.png": 20}  # the last is the copy of what the open page shows
+    for age, (name, size) in enumerate(names.items()):
+        (kept.copies / name).write_bytes(b"x" * size)
+        os.utime(kept.copies / name, (begun - 1000 + 100 * age,) * 2)
+    post = partial(client.post, "/gradio_api/upload", files={"files": b"x"})
+    assert post().status_code == 200
+    assert {file.name for file in kept.copies.iterdir()} == {"new.png", "after.png"} and closed_desk.folder
+    (open_desk.place() / "before.png").write_bytes(b"x" * 60)
+    assert post().status_code == 200
+    assert {file.name for file in kept.copies.iterdir()} == {"after.png"} and closed_desk.folder is None
+    (kept.copies / "coming.png").write_bytes(b"x" * 5)  # was brought a moment ago: somebody is about to use it
+    answer = post()
+    assert answer.status_code == 413 and "open pages hold as many files" in answer.json()["error"]["message"]
+    assert len([file for file in open_desk.folder.iterdir()]) == 2 and (kept.copies / "coming.png").exists()
+    kept.closed.closed("open")
+    assert post().status_code == 200
+
+
+def test_all_answers_have_the_headers_of_security(client):
+    for answer in (client.get("/"), client.get("/", headers={"Host": "evil.example"})):
+        assert {name: answer.headers[name] for name in HEADERS} == HEADERS
+
+
+@pytest.mark.parametrize("code", [408, 413, 429])
+def test_what_the_service_refuses_on_the_way_is_its_own_answer_and_leaves_no_file(kept, code):
+    """The page is mounted behind the service's own limits, which refuse inside of Gradio's reading."""
+    refusal = Refusal(code, "some", "The body does not come.", headers={"Retry-After": "3"})
+    pieces = iter([PART + b"x" * 1000, b"x" * 1000])
+    told, folder = [], kept.copies
+
+    async def receive():
+        if (piece := next(pieces, None)) is None:
+            raise refusal
+        return {"type": "http.request", "body": piece, "more_body": True}
+
+    async def send(message):
+        told.append(message)
+
+    async def gradio(scope, receive, send):
+        """As its upload does."""
+        request = Request(scope, receive)
+        parser = GradioMultiPartParser(request.headers, request.stream(), upload_dir=folder, max_file_size=1e9)
+        try:
+            await parser.parse()
+        except MultiPartException as error:
+            await PlainTextResponse(error.message, 400)(scope, receive, send)
+
+    headers = [(b"content-type", b"multipart/form-data; boundary=edge")]
+    scope = {"type": "http", "method": "POST", "path": "/gradio_api/upload", "headers": headers}
+    asyncio.run(gate.Gate(gradio, kept)(scope, receive, send))
+    assert told[0]["status"] == code and dict(told[0]["headers"])[b"retry-after"] == b"3"
+    assert json.loads(told[1]["body"]) == refusal.body and len(told) == 2
+    assert not [*folder.iterdir()]
+
+
+def test_a_client_that_goes_after_its_body_came_is_no_fault():
+    messages = [{"type": "http.request", "body": b"x"}, {"type": "http.disconnect"}]
+
+    async def receive():
+        return messages.pop(0)
+
+    async def both():
+        body = gate.Bounded(receive, 10)
+        return [(await body())["type"], (await body())["type"]]
+
+    assert asyncio.run(both()) == ["http.request", "http.disconnect"]
 
 
 @pytest.fixture(scope="module")

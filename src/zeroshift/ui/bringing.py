@@ -1,8 +1,12 @@
 """What is brought to the page and comes back to it: photographs, results, and what they were made with."""
 
+import json
+import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 from gradio.utils import get_upload_folder
@@ -15,10 +19,12 @@ from zeroshift.image import ImageError, Photo, load_image, size_of
 from zeroshift.recipe import STUDENT, EditRecipe
 from zeroshift.ui import photographs, telling
 from zeroshift.ui.asking import laid_out, where_of
-from zeroshift.ui.desk import Desk, Made, Where, file_name
-from zeroshift.ui.look import MOST_FILE
+from zeroshift.ui.desk import Desk, Host, Made, Where, file_name
 from zeroshift.ui.parts import Page, Update
 from zeroshift.ui.work import sliding
+
+MOST_REASON = 300
+"""characters of what a server says of a file that it did not take"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +37,7 @@ class Bringing:
         """A file was dropped, pasted or chosen: a photograph, or a result, which brings back what it was made with."""
         page, name = self.page, file_name(str(event._data["name"]))
         try:
-            file = uploaded(str(event._data["path"]))
+            file = uploaded(event._data, page.host)
         except ImageError as error:
             return self.refused(desk, error)
         try:
@@ -89,12 +95,14 @@ class Bringing:
         }
 
     def seen(self, desk: Desk) -> Update:
-        """What is seen in the photograph, and which part of it is looked at."""
-        ask = self.page.ask
+        """What is seen in the photograph, and which part of it is looked at; a look inside another one is put away."""
+        ask, beside, away = self.page.ask, self.page.beside, {}
+        if desk.looked is not None and not desk.shows(desk.looked[0].photo):
+            desk.looked, away = None, {beside.words: [], beside.heat: telling.note(telling.LOOK_ANEW)}
         if desk.photo is None:
-            return {ask.photo: photographs.shown(desk), ask.seen: ""}
+            return {ask.photo: photographs.shown(desk), ask.seen: "", **away}
         seen, part, found = photographs.look_at_photo(self.page.editor, desk)
-        return {ask.photo: photographs.shown(desk, found), ask.seen: telling.seen(seen, part)}
+        return {ask.photo: photographs.shown(desk, found), ask.seen: telling.seen(seen, part), **away}
 
     def place(self, desk: Desk, event: gr.EventData) -> Update:
         """A box or a mask was drawn, or another way was chosen to say where."""
@@ -177,16 +185,33 @@ class Bringing:
             return telling.doubts([str(error)])
 
 
-def uploaded(path: str) -> Path:
+def uploaded(event: Mapping[str, Any], host: Host) -> Path:
     """The file that a browser says it has brought.
 
     Raises:
-        ImageError: it lies elsewhere than in the folder of what was brought.
+        ImageError: it did not come, or lies elsewhere than in the folder of what was brought.
     """
+    path = str(event.get("path", ""))
     file = Path(path).resolve()
-    if not file.is_relative_to(Path(get_upload_folder()).resolve()):
-        raise ImageError(f"That file did not arrive here; a photograph has {MOST_FILE} at most.")
-    return file
+    if path and file.is_relative_to(Path(get_upload_folder()).resolve()):
+        return file
+    said, size = str(event.get("failed", "")), event.get("size", 0)
+    if isinstance(size, (int, float)) and size > host.file_bytes:
+        raise ImageError(
+            f"That file has {size / 1e6:.0f} MB, and a photograph may have {host.file_bytes / 1e6:.0f} MB here; "
+            "bring a smaller one."
+        )
+    raise ImageError(f"That file did not arrive here: {reason_in(said) or 'its connection broke off; try again.'}")
+
+
+def reason_in(said: str) -> str:
+    """Why a server took no file, from what it answered as Gradio's client tells it; empty where it did not answer."""
+    if (answer := re.fullmatch(r"HTTP \d+: (.*)", said, re.DOTALL)) is None:
+        return ""
+    try:
+        return str(json.loads(answer[1])["error"]["message"])[:MOST_REASON]
+    except (ValueError, LookupError, TypeError):
+        return answer[1][:MOST_REASON]
 
 
 def wrong_with(error: Exception, file: Path, name: str) -> str:

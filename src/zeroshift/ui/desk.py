@@ -26,6 +26,8 @@ UNNAMED = "photograph"
 """where no name is left of what was said"""
 MOST_NAME = 200
 """bytes of a file's name; file systems take 255"""
+MOST_FILE = 100_000_000
+"""bytes of one photograph's file"""
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,8 @@ class Desk:
     """the photograph as the model saw it last, and where the words looked"""
     awaits: str = ""
     """hash of the photograph of a result that was brought without it"""
+    home: Path | None = None
+    """where its folder is made; None is where the system has what is temporary"""
     folder: Path | None = None
     keys: "count[int]" = field(default_factory=count)
     """of edits: one that failed while it was written, or another that runs, does not share its own"""
@@ -124,7 +128,7 @@ class Desk:
     def place(self) -> Path:
         """The folder of its files."""
         if self.folder is None:
-            self.folder = Path(tempfile.mkdtemp(prefix="zeroshift-"))
+            self.folder = Path(tempfile.mkdtemp(prefix="zeroshift-", dir=self.home))
             finalize(self, rmtree, self.folder, ignore_errors=True)  # with the desk, or when the process ends
         return self.folder
 
@@ -172,3 +176,5 @@ class Host:
     """of a photograph, 1e6 pixels"""
     formats: tuple[str, ...] = READABLE
     """of photographs that are read"""
+    file_bytes: int = MOST_FILE
+    """of a photograph's file"""

@@ -8,25 +8,23 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from gradio.utils import get_upload_folder
-from starlette.datastructures import Headers
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.formparsers import MultiPartException
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from zeroshift.service.refusals import Refusal
-from zeroshift.service.security import LOOPBACK, Doorkeeper
+from zeroshift.service.security import HEADERS, LOOPBACK, Doorkeeper
+from zeroshift.ui.kept import Kept
 
 MOST_BODY = 106_000_000
-"""bytes of a request: a photograph of ``look.MOST_FILE`` and what is around it"""
+"""bytes of a request: a photograph of ``desk.MOST_FILE`` and what is around it"""
 MOST_SAID = 32_000_000
 """bytes of a request that brings no file: a painted mask, and what the fields say"""
-MOST_KEPT = 4_000_000_000
-"""bytes of all that was brought and made"""
 ROUNDS = 8
 """of percent-encoding that are looked through"""
 _FILE = re.compile(r"/gradio_api/+file[=/](.*)", re.DOTALL | re.IGNORECASE)
@@ -37,14 +35,33 @@ _ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]+:|[/\\]{2}", re.IGNORECASE)
 NOTHING_FETCHED = Refusal(403, "not_fetched", "This page fetches nothing from elsewhere; bring the picture as a file.")
 
 
-def alone() -> list[Middleware]:
+def alone(kept: Kept) -> list[Middleware]:
     """What stands before a page that has a server of its own: a doorkeeper for this machine, and the gate."""
-    return [Middleware(Doorkeeper, digests=(), hosts=LOOPBACK), *behind()]
+    return [Middleware(Dressed), Middleware(Doorkeeper, digests=(), hosts=LOOPBACK), *behind(kept)]
 
 
-def behind() -> list[Middleware]:
+def behind(kept: Kept) -> list[Middleware]:
     """What stands before a page that is mounted where others let people in."""
-    return [Middleware(Gate)]
+    return [Middleware(Gate, kept=kept)]
+
+
+@dataclass(frozen=True)
+class Dressed:
+    """Gives answers the headers of security, as the service has them."""
+
+    app: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on."""
+
+        async def dressed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self.app(scope, receive, dressed)
 
 
 @dataclass(frozen=True)
@@ -52,6 +69,7 @@ class Gate:
     """Refuses what names an address, and bodies that are too large."""
 
     app: ASGIApp
+    kept: Kept
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse, or pass on."""
@@ -62,22 +80,41 @@ class Gate:
             await NOTHING_FETCHED.response()(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        files = headers.get("content-type", "").lower().startswith("multipart/form-data")
         try:
-            if files:
-                check_files(headers)
-            passed = Bounded(receive, MOST_BODY) if files else await read(receive, scope["method"])
+            if headers.get("content-type", "").lower().startswith("multipart/form-data"):
+                check_length(headers)
+                await run_in_threadpool(self.kept.make_room)
+                await self.with_files(scope, receive, send)
+                return
+            passed = await read(receive, scope["method"])
         except Refusal as refusal:
             await refusal.response()(scope, receive, send)
             return
         await self.app(scope, passed, send)
 
+    async def with_files(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on a body with files; where it was refused on its way, that is the answer and not what Gradio says."""
+        body = Bounded(receive, MOST_BODY)
+
+        async def answered(message: Message) -> None:
+            if body.refusal is None:
+                await send(message)
+            elif message["type"] == "http.response.start":
+                await body.refusal.response()(scope, receive, send)
+
+        await self.app(scope, body, answered)
+
 
 class Bounded:
-    """A body with files as it comes; one that is too large or breaks off ends so that Gradio deletes what had come."""
+    """A body with files as it comes; one that is refused or breaks off ends so that Gradio deletes what had come.
+
+    Attributes:
+        refusal: why it was not taken to its end, by this page or by the application that it is mounted on.
+    """
 
     def __init__(self, receive: Receive, most: int) -> None:
-        self._receive, self._left = receive, most
+        self._receive, self._most, self._taken, self._whole = receive, most, 0, False
+        self.refusal: Refusal | None = None
 
     async def __call__(self) -> Message:
         """The next piece.
@@ -85,34 +122,36 @@ class Bounded:
         Raises:
             MultiPartException: there is more than may be, or no end.
         """
-        message = await self._receive()
-        self._left -= len(message.get("body", b""))
-        if self._left < 0:
-            raise MultiPartException(f"The request is larger than the maximum allowed size of {MOST_BODY / 1e6:g} MB.")
+        if self._whole:  # what comes now is that the client has gone, whenever that is
+            return await self._receive()
+        try:
+            message = await self._receive()
+            self._taken += len(message.get("body", b""))
+            if self._taken > self._most:
+                raise too_large(self._most)
+        except Refusal as refusal:
+            self.refusal = refusal
+            raise MultiPartException(refusal.message) from refusal
         if message["type"] == "http.disconnect":
             raise MultiPartException("The request broke off.")
+        self._whole = not message.get("more_body", False)
         return message
 
 
-def check_files(headers: Headers) -> None:
-    """Refuse a body with files by its length, and any as long as too many files lie here.
+def too_large(most: int) -> Refusal:
+    """What is answered to a body that is too large."""
+    return Refusal(413, "too_large", f"The request is larger than {most / 1e6:g} MB.")
+
+
+def check_length(headers: Headers) -> None:
+    """Refuse a body with files by its length.
 
     Raises:
-        Refusal: so it is.
+        Refusal: it is too long.
     """
     length = headers.get("content-length", "0")
     if length.isdigit() and int(length) > MOST_BODY:
-        raise Refusal(413, "too_large", f"The request is larger than {MOST_BODY / 1e6:g} MB.")
-    if sum(map(bytes_of, Path(get_upload_folder()).rglob("*"))) > MOST_KEPT:
-        raise Refusal(413, "too_large", "This page holds as many files as it may; start it again to be rid of them.")
-
-
-def bytes_of(file: Path) -> int:
-    """The length of a file; 0 of what is gone since it was listed, as Gradio deletes old ones."""
-    try:
-        return file.stat().st_size if file.is_file() else 0
-    except OSError:
-        return 0
+        raise too_large(MOST_BODY)
 
 
 async def read(receive: Receive, method: str) -> Receive:
@@ -131,7 +170,7 @@ async def read(receive: Receive, method: str) -> Receive:
         pieces.append(message.get("body", b""))
         size, more = size + len(pieces[-1]), message.get("more_body", False)
         if size > MOST_SAID:
-            raise Refusal(413, "too_large", f"The request is larger than {MOST_SAID / 1e6:g} MB.")
+            raise too_large(MOST_SAID)
     body = b"".join(pieces)
     if any(elsewhere(path) for path in paths_in(said(body))):
         raise NOTHING_FETCHED

@@ -39,6 +39,9 @@ class Inside:
         except ValueError as error:
             yield {beside.words: [], beside.heat: telling.doubts([str(error)])}
             return
+        if not desk.shows(on.photo):
+            yield {beside.words: [], beside.heat: telling.note(telling.LOOK_ANEW)}
+            return
         desk.looked = on.looked
         yield {beside.words: [{"name": "Words", "words": list(maps)}], beside.heat: self.shown(desk, list(maps)[-1])}
 

@@ -7,8 +7,6 @@ import gradio as gr
 from gradio.themes.utils.fonts import LocalFont
 
 ASSETS = Path(__file__).parent / "assets"
-MOST_FILE = "100mb"
-"""of one photograph"""
 
 
 def asset(name: str) -> str:

@@ -13,6 +13,7 @@ from zeroshift.ui.bringing import Bringing, other_seed
 from zeroshift.ui.comparing import Comparing
 from zeroshift.ui.desk import Desk, Host
 from zeroshift.ui.inside import Inside
+from zeroshift.ui.kept import Kept
 from zeroshift.ui.look import asset
 from zeroshift.ui.panel import QUIET, RAISES, WITHIN, panel
 from zeroshift.ui.parts import Page
@@ -45,7 +46,12 @@ COPY = """async (text) => {
 
 
 def blocks(
-    editor: Editor, model: str | None = None, student: Offered | None = None, *, host: Host | None = None
+    editor: Editor,
+    model: str | None = None,
+    student: Offered | None = None,
+    *,
+    host: Host | None = None,
+    kept: Kept | None = None,
 ) -> gr.Blocks:
     """The page of an editor, to be launched or mounted with ``look()``.
 
@@ -54,43 +60,53 @@ def blocks(
         model: folder, file or hub id that it was loaded from, for costs and command lines; None is the shipped model.
         student: a small network that stands among the methods.
         host: what an application tells it that it is mounted on.
+        kept: where its files lie; None is where the system has what is temporary.
     """
+    kept, told = kept or Kept(), host or Host()
     methods = [*(method.name for method in METHODS), *([] if student is None else [STUDENT])]
     with gr.Blocks(title="zeroshift", analytics_enabled=False, delete_cache=(HOUR, DAY)) as whole:
-        desk = gr.State(Desk(), time_to_live=DAY, delete_callback=Desk.clear)
+        desk = gr.State(Desk(home=kept.desks), time_to_live=DAY, delete_callback=Desk.clear)
         version = gr.State(0)
         layout.header(editor)
         with gr.Row(elem_classes="zs-main"):
             with gr.Column(scale=4, min_width=320, elem_classes="zs-ask"):
-                ask = layout.ask_side(editor, {"examples": photographs.examples()}, methods)
+                ask = layout.ask_side(editor, {"examples": photographs.examples(), "most": told.file_bytes}, methods)
                 with ask.fold:
                     panel(editor, desk, ask, version, whole, student)
             with gr.Column(scale=7, min_width=320, elem_classes="zs-show"):
                 show = layout.show_side()
                 beside = layout.beside(methods)
-        told = host or Host()
         page = Page(editor, model, InversionMemory(), Stops(), told, ask, show, beside, desk, version, student)
         wire_photograph(page)
         wire_words(page)
         wire_runs(page)
         wire_beside(page)
-        wire_visits(page, whole)
+        wire_visits(page, whole, kept.closed)
     return whole
 
 
-def wire_visits(page: Page, whole: gr.Blocks) -> None:
-    """Pages open and close: a closed one's edit stops, and what lay on its desk is let go."""
-    closed, run = Closed(), Running(page)
+def wire_visits(page: Page, whole: gr.Blocks, closed: Closed) -> None:
+    """Pages open and close: a closed one's edit stops, and what lay on its desk is let go.
+
+    Whatever is asked for is a sign of life, and begins the desk's day anew, also of a page that Gradio takes for closed
+    since its connection broke off: it would delete the desk an hour after it was set.
+    """
+    run, ask, show, beside = Running(page), page.ask, page.show, page.beside
     whole.state_session_capacity = MOST_PAGES
 
-    def arrives(request: gr.Request, desk: Desk) -> None:
+    def arrives(request: gr.Request, desk: Desk) -> Desk:
         closed.opened(str(request.session_hash), desk)
+        whole.state_holder[str(request.session_hash)].STATE_TTL_WHEN_CLOSED = DAY
+        return desk
 
     def leaves(request: gr.Request) -> None:
         run.stop(request)
         closed.closed(str(request.session_hash))
 
-    whole.load(arrives, page.desk, None, **QUIET)
+    asked = [ask.photo.brought, ask.photo.example, ask.photo.placed, ask.edit.click, ask.target.submit]
+    asked += [show.strength.release, show.again.click, beside.compare.click, beside.history.picked, beside.cards.picked]
+    for event in (whole.load, *asked):
+        event(arrives, page.desk, page.desk, **QUIET)
     whole.load(None, None, None, js=asset("intensity.js"))
     whole.unload(leaves)
 

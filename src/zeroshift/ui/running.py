@@ -61,7 +61,7 @@ class Running:
         page, session = self.page, str(request.session_hash)
         stop = page.stops.begin_alone(session)
         if stop is None:
-            yield page.same
+            yield page.same if fresh or desk.shown is None else self.later(desk.shown)
             return
         picture = ""
         try:
@@ -72,6 +72,11 @@ class Running:
             yield self.broken(desk, telling.wrong(error), fresh)
         finally:
             page.stops.end(session, stop)
+
+    def later(self, shown: Made) -> Update:
+        """Another intensity has to be asked for again when the edit that runs is done; the slider goes back."""
+        show = self.page.show
+        return {show.strength: intensity_of(shown.spec), show.status: telling.done(shown, telling.RUNNING)}
 
     def told_of(self, desk: Desk, on: Desk, at: Working | Stopped | Made, picture: str, *, fresh: bool) -> Update:
         """A state of a run: on the stage, or beside it where another photograph was laid on the desk meanwhile."""

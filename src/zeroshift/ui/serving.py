@@ -2,6 +2,7 @@
 
 import atexit
 import os
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
@@ -9,8 +10,9 @@ import gradio as gr
 
 from zeroshift.editor import Editor
 from zeroshift.ui import gate
-from zeroshift.ui.desk import Host
-from zeroshift.ui.look import MOST_FILE, look
+from zeroshift.ui.desk import MOST_FILE, Host
+from zeroshift.ui.kept import Kept
+from zeroshift.ui.look import look
 from zeroshift.ui.page import blocks
 from zeroshift.ui.photographs import EXAMPLES
 from zeroshift.ui.students import Offered
@@ -43,7 +45,7 @@ def serve(
     Raises:
         OSError: the port is taken.
     """
-    page = prepared(editor, model, student)
+    page, kept = prepared(editor, model, student)
     page.launch(
         server_name=THIS_MACHINE,
         server_port=port,
@@ -55,7 +57,7 @@ def serve(
         max_file_size=MOST_FILE,
         allowed_paths=[str(EXAMPLES)],
         state_session_capacity=page.state_session_capacity,
-        app_kwargs={"middleware": gate.alone()},
+        app_kwargs={"middleware": gate.alone(kept)},
         **look(),
     )
     return page
@@ -80,7 +82,7 @@ def mount(
         student: a small network that stands among the methods.
         host: what the application tells the page: its turns on the editor's device, and which photographs are read.
     """
-    page = prepared(editor, model, student, host)
+    page, kept = prepared(editor, model, student, host)
     gr.mount_gradio_app(
         app,
         page,
@@ -88,16 +90,19 @@ def mount(
         ssr_mode=False,
         max_file_size=MOST_FILE,
         allowed_paths=[str(EXAMPLES)],
-        app_kwargs={"middleware": gate.behind()},
+        app_kwargs={"middleware": gate.behind(kept)},
         **look(),
     )
 
 
-def prepared(editor: Editor, model: str | None, student: Offered | None = None, host: Host | None = None) -> gr.Blocks:
-    """The page, whose files lie in a folder that goes with the process, not where Gradio leaves them."""
+def prepared(
+    editor: Editor, model: str | None, student: Offered | None = None, host: Host | None = None
+) -> tuple[gr.Blocks, Kept]:
+    """The page, and where its files lie: in a folder that goes with the process, not where Gradio leaves them."""
     folder = TemporaryDirectory(prefix="zeroshift-page-", ignore_cleanup_errors=True)
     atexit.register(folder.cleanup)
-    os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": folder.name}
-    page = blocks(editor, model, student, host=host)
+    kept = Kept(Path(folder.name))
+    os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": str(kept.copies)}
+    page = blocks(editor, model, student, host=host, kept=kept)
     page.queue(default_concurrency_limit=4, max_size=64)
-    return page
+    return page, kept

@@ -33,6 +33,8 @@ EMPTY = """<div class="zs-stage zs-empty"><ol>
 </ol></div>"""
 
 
+RUNNING = "An edit is being made on this page; choose the intensity again when it is done, or stop it."
+LOOK_ANEW = "Another photograph lies here by now; open this tab again to look into it."
 OWN = {"strength": "Intensity", "region": "Box", "mask": "Brush"}
 """what the page calls options for which it has no control of their type"""
 
@@ -58,11 +60,13 @@ def failed(text: object) -> str:
 
 
 def wrong(error: Exception) -> str:
-    """What went wrong in one sentence; what nobody expected is written to the log as well."""
+    """What went wrong in one sentence, without where the server keeps things; the log has what nobody expected."""
     if isinstance(error, ValueError):
         return str(error)
     log.exception("an edit failed")
-    return f"Unexpected {type(error).__name__}: {error}"
+    if isinstance(error, OSError):
+        return f"What was made cannot be kept here ({error.strerror or 'I/O error'}): see whether the disk is full."
+    return f"Something unexpected went wrong ({type(error).__name__}); the log of this page's server says what."
 
 
 def stopped(seconds: float) -> str:

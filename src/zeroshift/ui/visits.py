@@ -1,5 +1,6 @@
 """Pages that open, run and close: whose desks are kept, and what stops their runs."""
 
+from pathlib import Path
 from threading import Event, Lock
 from weakref import WeakValueDictionary
 
@@ -7,9 +8,10 @@ from zeroshift.ui.desk import Desk
 
 
 class Closed:
-    """Desks of pages that were closed: the last few stay for who comes back on a broken connection, the others let go.
+    """Desks of open pages, and of those that were closed: the last few stay for who comes back, the others let go.
 
-    Gradio itself keeps what a closed page had for an hour.
+    A page counts as closed when its connection breaks off, as where a laptop sleeps; what it asks for then is a sign of
+    life.
     """
 
     def __init__(self, most: int = 2) -> None:
@@ -17,9 +19,10 @@ class Closed:
         self._open, self._left = WeakValueDictionary[str, Desk](), list[Desk]()
 
     def opened(self, page: str, desk: Desk) -> None:
-        """A page was opened."""
+        """A page was opened, or it gave a sign of life."""
         with self._lock:
             self._open[page] = desk
+            self._left = [one for one in self._left if one is not desk]
 
     def closed(self, page: str) -> None:
         """A page was closed."""
@@ -28,6 +31,19 @@ class Closed:
             self._left += [] if desk is None else [desk]
             while len(self._left) > self._most:
                 self._left.pop(0).clear()
+
+    def folders(self) -> list[Path]:
+        """The folders of open pages' files."""
+        with self._lock:
+            return [desk.folder for desk in self._open.values() if desk.folder is not None]
+
+    def let_go(self) -> bool:
+        """Let go of the desk of the page that was closed first of those that stayed; whether there was one."""
+        with self._lock:
+            if not self._left:
+                return False
+            self._left.pop(0).clear()
+            return True
 
 
 class Stops:

@@ -11,16 +11,19 @@ const HINTS = {
 const layer = document.createElement("canvas"); // the mask, white where painted
 const ink = layer.getContext("2d");
 let mode = "auto", box = null, rubbing = false, from = null, painted = false, name = null, busy = false;
+let most = Infinity; // bytes of a file
 
 async function bring(file) {
   if (!file || busy) return;
   busy = true;
   root.dataset.state = "busy";
+  const called = file.name || "pasted.png";
   try {
+    if (file.size > most) throw new Error("larger than it may be");
     const { path } = await upload(file);
-    trigger("brought", { path, name: file.name || "pasted.png" });
+    trigger("brought", { path, name: called });
   } catch (error) {
-    trigger("brought", { path: "", name: "" });
+    trigger("brought", { path: "", name: called, size: file.size, failed: String(error.message) });
   } finally {
     busy = false;
     input.value = "";
@@ -62,6 +65,7 @@ function show() {
 
 async function update() {
   const value = props.value || {};
+  most = value.most || most; // said once, when the page is opened
   delete root.dataset.told;
   const examples = find(".zs-examples");
   if (!examples.childElementCount && value.examples) {

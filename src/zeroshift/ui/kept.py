@@ -1,0 +1,89 @@
+"""The files of a page: where they lie, how many there may be, and which go first where there are more."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from zeroshift.service.refusals import Refusal
+from zeroshift.ui.visits import Closed
+
+MOST_KEPT = 4_000_000_000
+"""bytes of all that was brought and made"""
+COMING = 120.0
+"""seconds in which a file that was brought is in use, whoever brought it"""
+FULL = Refusal(
+    413,
+    "too_large",
+    f"The open pages hold as many files as they may, {MOST_KEPT / 1e9:g} GB; close those that you do not need.",
+)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Where the files of a page lie."""
+
+    home: Path | None = None
+    """the folder of all of them; None where nobody counts them"""
+    closed: Closed = field(default_factory=Closed)
+    """whose they are"""
+
+    @property
+    def desks(self) -> Path | None:
+        """The folder of what was made."""
+        return self._made("desks")
+
+    @property
+    def copies(self) -> Path | None:
+        """The folder of what was brought, and of Gradio's copies of what is shown."""
+        return self._made("copies")
+
+    def _made(self, name: str) -> Path | None:
+        if self.home is None:
+            return None
+        (self.home / name).mkdir(exist_ok=True)
+        return self.home / name
+
+    def make_room(self) -> None:
+        """Where too many files lie here, delete what is no open page's, the oldest first.
+
+        Raises:
+            Refusal: the open pages themselves have too many.
+        """
+        if self.home is None or self.too_many() <= 0:
+            return
+        mine = {(file.name, bytes_of(file)) for folder in self.closed.folders() for file in folder.rglob("*")}
+        over, late = self.too_many(), time.time() - COMING
+        for file in sorted(filter(Path.is_file, self.copies.rglob("*")), key=changed):  # type: ignore[union-attr]
+            if over > 0 and changed(file) < late and (file.name, bytes_of(file)) not in mine:
+                over -= bytes_of(file)
+                file.unlink(missing_ok=True)
+        while self.too_many() > 0:
+            if not self.closed.let_go():
+                raise FULL
+
+    def too_many(self) -> int:
+        """Bytes by which there are too many."""
+        assert self.home is not None
+        return total(self.home.rglob("*")) - MOST_KEPT
+
+
+def total(files: Iterable[Path]) -> int:
+    """The length of all of them."""
+    return sum(map(bytes_of, files))
+
+
+def bytes_of(file: Path) -> int:
+    """The length of a file; 0 of what is gone since it was listed, as Gradio deletes old ones."""
+    try:
+        return file.stat().st_size if file.is_file() else 0
+    except OSError:
+        return 0
+
+
+def changed(file: Path) -> float:
+    """When a file was written, or handed out again; now where it is gone."""
+    try:
+        return file.stat().st_mtime
+    except OSError:
+        return time.time()
