@@ -53,9 +53,11 @@ def serving(
     running.start()
     while not server.started:
         assert running.is_alive()
-    yield Served(port, service, server)
-    server.should_exit = True
-    running.join(30)
+    try:
+        yield Served(port, service, server)
+    finally:  # also where a test fails, or its process would not end
+        server.should_exit = True
+        running.join(30)
     assert not running.is_alive()
 
 

@@ -352,7 +352,7 @@ def test_no_more_pictures_than_there_is_room_for(editor):
         unfinished = form(file_of(pixels()[:32, :16]), **LONG)
         unfinished["data"]["partial_images"] = "2"
         more = client.post("/v1/jobs", **unfinished).headers["location"]
-        until(lambda: served.counted("zeroshift_held_bytes") == (2 + 2 + 2) * 5 * 16 * 32)
+        until(lambda: served.counted("zeroshift_held_bytes") == (2 + 3) * 5 * 16 * 32)
         client.delete(more)
         until(lambda: served.counted("zeroshift_held_bytes") == 2 * 5 * 16 * 32)
         grown = client.post("/v1/edits", **form(file_of(np.zeros((160, 160, 3), np.uint8))))
@@ -363,6 +363,28 @@ def test_no_more_pictures_than_there_is_room_for(editor):
         client.delete(here)
         until(lambda: served.counted("zeroshift_held_bytes") == 0)
         assert client.post("/v1/edits", **form(flat)).status_code == 200
+
+
+def test_unfinished_pictures_take_room_one_at_a_time_and_who_asks_for_too_many_learns_how_many_fit(editor):
+    one = 5 * 40 * 32
+    few = {"method": "sdedit", "options": {"steps": 8}}
+    body = {"image": data_url(), "prompt": "cat -> dog", **few, "n": 10, "stream": True, "partial_images": 3}
+    with (
+        serving(editor, Limits(held_bytes=14 * one)) as served,  # the photograph, ten results, one unfinished; the body
+        httpx2.Client(base_url=served.url, timeout=60) as client,
+    ):
+        names = [name for name, _ in events(client.post("/v1/images/edits", json=body).text)]
+        assert names.count("image_edit.partial_image") == 30 and names.count("image_edit.completed") == 10
+        until(lambda: served.counted("zeroshift_held_bytes") == 0)
+    with (
+        serving(editor, Limits(held_bytes=8 * one + 6000)) as served,  # 6000: the body
+        httpx2.Client(base_url=served.url, timeout=60) as client,
+    ):
+        answer = client.post("/v1/images/edits", json=body)
+        assert answer.status_code == 413 and "there is room for 6 of these 10;" in answer.json()["error"]["message"]
+        until(lambda: served.counted("zeroshift_held_bytes") == 0)
+        assert client.post("/v1/images/edits", json={**body, "n": 6}).status_code == 200
+        assert client.post("/v1/images/edits", json={**body, "n": 10, "method": "ddim"}).status_code == 200  # makes one
 
 
 @pytest.mark.parametrize("stream", [False, True])

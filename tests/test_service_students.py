@@ -10,6 +10,7 @@ import zeroshift
 from tests.serving import file_of, image_of, pixels, serving
 from zeroshift.distillation.editing import StudentSpec
 from zeroshift.distillation.opening import open_editor
+from zeroshift.service.limits import Limits
 
 CAT = file_of(pixels(0, 48, 48))
 
@@ -82,6 +83,15 @@ def test_openais_way(client, student):
     assert any("nothing at random" in warning for warning in answer["warnings"])
     refused = client.post("/v1/images/edits", files={"image": CAT}, data={**fields, "prompt": "fox"})
     assert refused.json()["error"]["param"] == "prompt"
+
+
+def test_it_takes_room_for_the_one_picture_that_it_makes(checkpoint, student):
+    editor = zeroshift.load(checkpoint, device="cpu", precision="fp32")
+    limits = Limits(held_bytes=3 * 5 * 48 * 48 + len(CAT))  # its photograph, its result, and the form
+    with serving(editor, limits, students={"quick": student}) as served:
+        fields = {"prompt": "cat -> dog", "model": "quick", "n": "10", "stream": "true", "partial_images": "3"}
+        answer = httpx2.post(f"{served.url}/v1/images/edits", files={"image": CAT}, data=fields, timeout=60)
+        assert answer.status_code == 200 and answer.text.count("event: image_edit.completed") == 10
 
 
 def test_it_says_nothing_of_pictures(client):

@@ -82,8 +82,7 @@ class LimitFlags:
         Raises:
             Wrong: a picture that may be sent has no room.
         """
-        from zeroshift.service.bodies import room_for
-        from zeroshift.service.limits import Limits
+        from zeroshift.service.limits import Limits, room_for
 
         limits = Limits(
             requests=self.queue,
@@ -194,7 +193,8 @@ def mount_page(
     editor = next(iter(offer.editors.values()))
     quick = next((Offered(one, students[name]) for name, one in offer.students.items()), None)
     turns = app.state.service.desk.turns(str(editor.backbone.device))
-    mount(app, editor, "/ui", model, student=quick, host=Host(turns, limits.megapixels, limits.formats))
+    host = Host(turns, limits.megapixels, limits.formats, limits.body_bytes)
+    mount(app, editor, "/ui", model, student=quick, host=host)
 
 
 def keys_in(file: Path | None) -> list[str]:

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from zeroshift.image import Photo, load_image, size_of
 from zeroshift.options.errors import option_error
 from zeroshift.service.desk import Place
-from zeroshift.service.limits import Formats, Limits
+from zeroshift.service.limits import Formats, Limits, held
 from zeroshift.service.refusals import Refusal, wrong
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -28,8 +28,6 @@ T = TypeVar("T")
 FIELDS = 100
 """of a form"""
 NOT_TEXT = "invalid_text"
-PIXEL = 5
-"""bytes of a pixel in memory: Pillow has colours in four of them, alpha in one"""
 DECODERS = 2
 """pictures that are decoded or written at a time"""
 _DATA_URL = re.compile(r"data:image/[\w.+-]+;base64,", re.ASCII)
@@ -206,6 +204,8 @@ class Decoding:
 
     def __init__(self, limits: Limits) -> None:
         self._limits, self.threads = limits, CapacityLimiter(DECODERS)
+        self.unfinished = CapacityLimiter(1)
+        """for unfinished pictures: to put one into its photograph takes twenty times its memory for a moment"""
 
     async def photos(self, place: Place, files: Sequence[bytes], name: str) -> list[Photo]:
         """The pictures of a field, for which there is room in their request's place.
@@ -232,13 +232,3 @@ class Decoding:
         return await run_sync(
             how, data, limits.megapixels, limits.formats, limiter=self.threads, abandon_on_cancel=True
         )
-
-
-def room_for(limits: Limits) -> int:
-    """Bytes of memory that the largest request of one picture takes: its body, the picture, a mask, and the result."""
-    return limits.body_bytes + 3 * round(PIXEL * limits.megapixels * 1e6)
-
-
-def held(size: tuple[int, int]) -> int:
-    """Bytes of memory that a picture of that size takes."""
-    return PIXEL * size[0] * size[1]

@@ -1,16 +1,18 @@
 """Where requests are taken in: so many at a time, with so many bytes, each to the device of its model."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from itertools import accumulate
 
 from starlette.requests import ClientDisconnect, Request
 
 from zeroshift.running.turns import Turns
 from zeroshift.service.devices import Device
-from zeroshift.service.limits import Limits
+from zeroshift.service.limits import Limits, held
 from zeroshift.service.metrics import Metrics
 from zeroshift.service.offer import Offer
+from zeroshift.service.pictures import Size
 from zeroshift.service.refusals import Refusal, busy, late, stopping
 from zeroshift.service.tickets import Done, Job, Ticket
 
@@ -38,8 +40,11 @@ class Desk:
         """Whose turn it is on a device, for others who run something there."""
         return self._devices[device].turns
 
-    def place(self) -> "Place":
+    def place(self, body: int = 0) -> "Place":
         """One of the places for requests that are read, wait, run or are answered.
+
+        Args:
+            body: bytes of the request's body, as far as it says so.
 
         Raises:
             Refusal: all are taken, or the service is being stopped.
@@ -49,7 +54,7 @@ class Desk:
         if self._taken >= self.limits.requests:
             raise busy(self._wait())
         self._count(1)
-        return Place(self)
+        return Place(self, body)
 
     def leave(self) -> None:
         """Give a place back."""
@@ -144,8 +149,8 @@ class Place:
         ticket: the job of the request, once it waits for its device.
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self.begun, self.kept = asyncio.get_running_loop().time(), False
+    def __init__(self, desk: Desk, body: int = 0) -> None:
+        self.begun, self.kept, self._body = asyncio.get_running_loop().time(), False, body
         self.ticket: Ticket | None = None
         self._desk, self._held = desk, 0
 
@@ -156,13 +161,36 @@ class Place:
             Refusal: there is no room for them now, or never.
         """
         most = self._desk.limits.held_bytes
-        if self._held + amount > most:
+        if self._body + self._held + amount > most:
             sentence = (
                 f"The pictures of this request take more than {most / 1e6:g} MB of memory; send smaller or fewer."
             )
             raise Refusal(413, "too_large", sentence)
         self._desk.hold(amount)
         self._held += amount
+
+    def hold_results(self, sizes: Sequence[Size], wanted: Size | None, *, unfinished: bool) -> None:
+        """Count the bytes of an edit's results; of unfinished pictures one is there at a time, while it is written.
+
+        Args:
+            sizes: of the photographs, one for each result.
+            wanted: the size that the results get; None is the photographs' own.
+            unfinished: whether there are any.
+
+        Raises:
+            Refusal: there is no room for them now, or never; then it says for how many there would be.
+        """
+        each = [max(held(size), held(wanted or (0, 0))) for size in sizes]
+        apart, most = max(each) if unfinished else 0, self._desk.limits.held_bytes
+        room = most - self._body - self._held - apart
+        if sum(each) > room:
+            fit = sum(there <= room for there in accumulate(each))
+            count = f"for {fit} of these {len(each)}" if fit else "for none of these"
+            sentence = (
+                f"The pictures of this request take more than {most / 1e6:g} MB of memory: there is room {count}; "
+            )
+            raise Refusal(413, "too_large", f"{sentence}ask for fewer, or send smaller ones.")
+        self.hold(sum(each) + apart)
 
     @asynccontextmanager
     async def in_time(self) -> AsyncIterator[None]:

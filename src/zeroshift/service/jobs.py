@@ -111,7 +111,8 @@ async def events(service: Service, job: StoredJob, ticket: Ticket) -> AsyncItera
                 case Step(stage=stage, done=done, total=total):
                     yield event("job.step", {"id": job.id, "stage": stage, "done": done, "total": total})
                 case Partial(index=index, picture=picture):
-                    file = await run_sync(job.output.written_partial, picture, limiter=service.decoding.threads)
+                    how = job.output.written_partial
+                    file = await run_sync(how, picture, limiter=service.decoding.unfinished)
                     yield event("job.partial_image", {"id": job.id, "index": index, "b64_json": base64_of(file)})
                 case Done() | Failed():
                     await job.over.wait()

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 Formats: TypeAlias = tuple[str, ...]
+PIXEL = 5
+"""bytes of a pixel in memory: Pillow has colours in four of them, alpha in one"""
 
 
 @dataclass(frozen=True)
@@ -38,3 +40,16 @@ class Limits:
     """that a result waits to be fetched"""
     grace_seconds: float = 30.0
     """for what runs when the service is stopped"""
+
+
+def room_for(limits: Limits) -> int:
+    """Bytes of memory that the largest request of one picture takes.
+
+    These are its body, the picture, a mask, the result, and what is unfinished of it.
+    """
+    return limits.body_bytes + 4 * round(PIXEL * limits.megapixels * 1e6)
+
+
+def held(size: tuple[int, int]) -> int:
+    """Bytes of memory that a picture of that size takes."""
+    return PIXEL * size[0] * size[1]

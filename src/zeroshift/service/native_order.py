@@ -14,7 +14,7 @@ from zeroshift.editor import Editor
 from zeroshift.image import Fit, Photo
 from zeroshift.image.masks import read_mask
 from zeroshift.options.errors import OptionError
-from zeroshift.service.bodies import Sent, held, picture_bytes, plain_json, validated
+from zeroshift.service.bodies import Sent, picture_bytes, plain_json, validated
 from zeroshift.service.desk import Place
 from zeroshift.service.limits import Limits
 from zeroshift.service.pictures import Background, Output, OutputFormat, quality_of
@@ -81,7 +81,6 @@ async def read_edit(service: Service, place: Place, sent: Sent) -> NativeOrder:
     body = validated(EditBody, fields)
     maker = service.offer.maker(body.model)
     photo, mask = await one_picture(service, place, sent), await mask_of(service, place, sent)
-    place.hold((1 + body.partial_images) * held(photo.image.size))  # the result, and what it was on the way
     output = Output(body.output_format, quality_of(body.output_format, body.output_compression), body.background)
     output.check(photo)
     with at("spec"):
@@ -94,6 +93,7 @@ async def read_edit(service: Service, place: Place, sent: Sent) -> NativeOrder:
     if given is not None:
         with at("mask"):
             read_mask(given, photo.image.size)
+    place.hold_results([photo.image.size], None, unfinished=job.unfinished)
     return NativeOrder(job, output)
 
 

@@ -71,7 +71,8 @@ async def events(service: Service, order: Order, ticket: Ticket) -> AsyncIterato
             while True:
                 match await heard.get():
                     case Partial(row=row, index=index, picture=picture):
-                        file = await run_sync(order.output.written_partial, picture, limiter=threads)
+                        how = order.output.written_partial
+                        file = await run_sync(how, picture, limiter=service.decoding.unfinished)
                         places = {"partial_image_index": index, "image_index": row * order.copies}
                         yield told("partial_image", order, file, places)
                     case Done(results=results, said=doubts):

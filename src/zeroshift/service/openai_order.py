@@ -16,7 +16,7 @@ from zeroshift.editor import Editor
 from zeroshift.image import Photo
 from zeroshift.image.masks import read_mask
 from zeroshift.options.errors import OptionError
-from zeroshift.service.bodies import Sent, held, picture_bytes
+from zeroshift.service.bodies import Sent, picture_bytes
 from zeroshift.service.desk import Place
 from zeroshift.service.openai_body import PICTURES, ImageEdit, image_edit
 from zeroshift.service.pictures import Output, shaped
@@ -73,12 +73,11 @@ async def read_order(service: Service, place: Place, sent: Sent) -> Order:
         output.check(photo)
     cut = [shaped(photo, output.size) for photo in photos]
     mask = None if mask is None else shaped(mask, output.size)[0]
-    results = [max(held(photo.image.size), held(output.size or (0, 0))) for photo, _ in cut]
     partial = body.partial_images if body.stream else 0
-    place.hold(body.n * (1 + partial) * sum(results))
     spec = body.spec(mask, direction)
     with of_prompt(body):
         job, idle = job_of(body, maker, spec, [Row(photo, mask, spec.seed) for photo, _ in cut], direction, partial)
+    place.hold_results([row.photo.image.size for row in job.rows], output.size, unfinished=job.unfinished)
     warned += [IDLE_FIDELITY] if mask is not None and body.input_fidelity == "low" else []
     warned += [CUT] if any(shorter for _, shorter in cut) else []
     unknown = [f"`{name}` is not known here and has no effect." for name in sorted(sent.files) if name not in PICTURES]

@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
@@ -48,9 +48,9 @@ class Output:
         """The file of a result, with its recipe."""
         return encode_image(self.finished(result.image), self.format, result.recipe, quality=self.quality)
 
-    def written_partial(self, image: Image.Image) -> bytes:
-        """The file of an unfinished picture."""
-        return encode_image(self.finished(image), self.format, {"command": "preview"}, quality=self.quality)
+    def written_partial(self, picture: Callable[[], Image.Image]) -> bytes:
+        """The file of an unfinished picture, which is made now."""
+        return encode_image(self.finished(picture()), self.format, {"command": "preview"}, quality=self.quality)
 
     def check(self, photo: Photo) -> None:
         """Refuse a transparent background that there is none of, or that the format cannot hold.

@@ -1,9 +1,9 @@
 """What a device does at a time: edits that go together, or a look at a picture."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 from PIL import Image
 
@@ -54,6 +54,11 @@ class Edit:
     def size(self) -> int:
         """How many pictures it makes."""
         return len(self.rows)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether unfinished pictures are shown."""
+        return self.partial > 0
 
     @cached_property
     def shared(self) -> EditSpec:
@@ -181,10 +186,10 @@ class EditRun:
                 self._shown[ticket] = index + 1
                 ticket.tell(Partial(n, index, self._partial(group.frames[k], step, k)))
 
-    def _partial(self, frame: FramedPhoto, step: Progress, k: int) -> Image.Image:
+    def _partial(self, frame: FramedPhoto, step: Progress, k: int) -> Callable[[], Image.Image]:
         assert step.latents is not None
         (native,) = to_pictures(self._lead.editor.backbone.decode(step.latents[k : k + 1]))
-        return unfinished(native, frame, self._lead.spec.soft)
+        return partial(unfinished, native, frame, self._lead.spec.soft)
 
     def _tell_failed(self) -> None:
         for place, error in self._failed.items():

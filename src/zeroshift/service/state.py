@@ -53,7 +53,8 @@ async def place_of(request: Request) -> AsyncIterator[Place]:
     Raises:
         Refusal: there is none.
     """
-    place = service_of(request).desk.place()
+    length = request.headers.get("content-length", "")
+    place = service_of(request).desk.place(int(length) if length.isdecimal() else 0)
     try:
         yield place
     finally:

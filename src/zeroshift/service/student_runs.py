@@ -24,6 +24,8 @@ class StudentEdit:
     rows: tuple[Row, ...]
     """whatever their seeds"""
     device: str = "cpu"
+    unfinished: bool = False
+    """it shows none"""
 
     @property
     def size(self) -> int:

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
@@ -56,7 +56,8 @@ class Partial:
     row: int
     index: int
     """which of those that were asked for, from 0"""
-    picture: Image.Image
+    picture: Callable[[], Image.Image]
+    """makes it: it takes its memory while it is written, not while it waits for that"""
 
 
 @dataclass(frozen=True, eq=False)
