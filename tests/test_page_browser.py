@@ -470,7 +470,7 @@ def tab_to(page, selector: str) -> None:
     outline, shadow = page.evaluate(
         "() => { const s = getComputedStyle(document.activeElement); return [s.outlineStyle, s.boxShadow]; }"
     )
-    assert (outline, shadow) != ("none", "none")
+    assert (outline, shadow) != ("none", "none"), f"The focus of {selector} cannot be seen."
 
 
 def test_why_a_photograph_was_not_taken_is_said(page, tmp_path):
@@ -486,8 +486,8 @@ def test_why_a_photograph_was_not_taken_is_said(page, tmp_path):
     expect(page.locator("#stage")).to_contain_text("did not arrive here: The open pages hold as many files")
 
 
-def test_a_number_that_was_taken_out_is_none(page, tmp_path):
-    """An emptied field is not the range's end: the option stays as it was, and the field says so."""
+def test_an_emptied_number_is_what_its_field_shows_then(page, tmp_path):
+    """The field shows the range's end when it is left empty, and the edit has that."""
     bring(page, CAT)
     page.get_by_role("button", name="Method and options").click()
     page.wait_for_selector(".zs-option")
