@@ -1,7 +1,6 @@
 """A picture made again from its recipe."""
 
 from collections.abc import Iterator, Mapping
-from importlib.metadata import version
 
 from zeroshift.asked.request import LIBRARIES, Request
 from zeroshift.conditioning.direction import Direction
@@ -11,6 +10,7 @@ from zeroshift.image import Photo, encode_image
 from zeroshift.image.masks import ALPHA
 from zeroshift.image.regions import Region
 from zeroshift.image.save import Format
+from zeroshift.installed import version
 from zeroshift.presets import build_method
 from zeroshift.recipe import EditRecipe, GenerateRecipe, Recipe
 from zeroshift.results import Result

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 
 import torch
 from pydantic import TypeAdapter
@@ -12,6 +11,7 @@ from zeroshift.conditioning.task import Task
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.machine import machine_of
 from zeroshift.framed import FramedPhoto
+from zeroshift.installed import version
 from zeroshift.masks.locating import Segmenter
 from zeroshift.methods import Method
 from zeroshift.methods.base import source_key

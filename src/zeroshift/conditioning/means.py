@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from threading import Lock
 from typing import Protocol
 from weakref import WeakKeyDictionary
@@ -14,6 +13,7 @@ import torch
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.embedding import Embedding
 from zeroshift.diffusion.machine import machine_of
+from zeroshift.installed import version
 
 _LIBRARIES = ("torch", "transformers", "tokenizers")
 """whose versions the bits of an encoded sentence depend on"""
