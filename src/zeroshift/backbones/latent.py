@@ -74,8 +74,9 @@ class LatentDiffusion:
 
     @property
     def device(self) -> torch.device:
-        device: torch.device = self.saving.place or self.unet.device
-        return device
+        # the network's own property walks through all its layers, at every call
+        place = self.saving.place or next(self.unet.parameters()).device
+        return place
 
     @property
     def precision(self) -> str:
