@@ -1,5 +1,6 @@
 """Tiny models of the real classes, random but seeded."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -17,6 +18,14 @@ from zeroshift.backbones.stable_diffusion import StableDiffusion
 from zeroshift.control.perceptual import shapes
 
 torch.set_num_threads(1)
+gc.disable()  # until everything is imported: libraries are kept, and looking through them for garbage takes long
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage among what tests make, and not among the libraries, and less often."""
+    gc.freeze()
+    gc.set_threshold(10_000)
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)
