@@ -4,6 +4,8 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Set
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,18 @@ def imported(tree: ast.AST) -> set[str]:
     return names
 
 
+@cache
+def imports(path: Path) -> frozenset[str]:
+    """Return what a file imports, wherever in it."""
+    return frozenset(imported(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+@cache
+def first_imports(path: Path) -> frozenset[str]:
+    """Return what importing a file imports."""
+    return frozenset(imported(at_import_time(ast.parse(path.read_text(encoding="utf-8")))))
+
+
 def at_import_time(tree: ast.Module) -> ast.Module:
     """Return the file without its functions' bodies and without what only type checkers read."""
     kept: list[ast.stmt] = []
@@ -73,12 +87,12 @@ def part_of(path: Path) -> str:
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
-def own(names: set[str]) -> set[str]:
+def own(names: Set[str]) -> set[str]:
     """Return which top-level parts of the package are imported."""
     return {name.split(".")[1] for name in names if name.startswith("zeroshift.")}
 
 
-def foreign(names: set[str]) -> set[str]:
+def foreign(names: Set[str]) -> set[str]:
     tops = {name.split(".")[0] for name in names}
     return tops - {"zeroshift"} - set(sys.stdlib_module_names)
 
@@ -94,12 +108,11 @@ def test_there_are_files_to_look_at():
 @pytest.mark.parametrize("path", [p for p in FILES if part_of(p) not in OUTSIDE], ids=named)
 def test_core_imports(path: Path):
     """The core knows a handful of libraries, diffusers only in ``backbones/``, no shell and no wing."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    names = imported(tree)
+    names = imports(path)
     known = BACKBONE_IMPORTS if part_of(path) == "backbones" else CORE_IMPORTS | ADAPTERS.get(named(path), set())
     assert foreign(names) <= known
     assert own(names) & OUTSIDE == FACE.get(named(path), set())
-    assert not own(imported(at_import_time(tree))) & OUTSIDE
+    assert not own(first_imports(path)) & OUTSIDE
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if part_of(p) not in SHELLS], ids=named)
@@ -112,14 +125,14 @@ def test_no_flags_outside_the_command_line(path: Path):
 
 @pytest.mark.parametrize("path", [p for p in FILES if part_of(p) in WINGS], ids=named)
 def test_wings_import_no_shell(path: Path):
-    assert not own(imported(ast.parse(path.read_text(encoding="utf-8")))) & SHELLS
+    assert not own(imports(path)) & SHELLS
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if part_of(p) in SHELLS], ids=named)
 def test_shells_do_not_import_each_other(path: Path):
     """Except the command line, whose commands import what they run when they run it."""
-    shell, tree = part_of(path), ast.parse(path.read_text(encoding="utf-8"))
-    names = imported(at_import_time(tree) if shell == "cli" else tree)
+    shell = part_of(path)
+    names = first_imports(path) if shell == "cli" else imports(path)
     others = (own(names) & SHELLS) - {shell}
     assert {other for other in others if (shell, other) not in ALLOWED_BETWEEN_SHELLS} == set()
 
@@ -127,14 +140,14 @@ def test_shells_do_not_import_each_other(path: Path):
 @pytest.mark.parametrize("path", [p for p in FILES if part_of(p) == "ui"], ids=named)
 def test_the_page_has_the_doorkeeper_alone_of_the_service(path: Path):
     """The rest of the service needs libraries that zeroshift[ui] does not bring."""
-    names = imported(ast.parse(path.read_text(encoding="utf-8")))
+    names = imports(path)
     assert {name.rpartition(".")[0] for name in names if name.startswith("zeroshift.service.")} <= DOORKEEPER
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if part_of(p) == "evaluation"], ids=named)
 def test_scores_know_no_method(path: Path):
     """Pictures are scored whatever made them, so that other tools' edits can be."""
-    assert own(imported(ast.parse(path.read_text(encoding="utf-8")))) <= {"evaluation", "image", "files", "extras"}
+    assert own(imports(path)) <= {"evaluation", "image", "files", "extras"}
 
 
 def loaded_by(statement: str) -> set[str]:
@@ -183,4 +196,4 @@ print(*parts())
 
 def test_torchvision_is_nowhere():
     for path in FILES:
-        assert "torchvision" not in foreign(imported(ast.parse(path.read_text(encoding="utf-8")))), named(path)
+        assert "torchvision" not in foreign(imports(path)), named(path)
