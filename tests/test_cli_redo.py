@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from tests.shell import FEW, USUAL, altered, call, edit, files, photograph, refused
 from tests.tiny import tiny_clip
 from zeroshift.backbones.checkpoint import SHIPPED
+from zeroshift.cli.main import run
 from zeroshift.image import read_recipe, save_image
 from zeroshift.loading import load
 from zeroshift.methods import SDEdit
@@ -22,6 +23,28 @@ def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     photograph(tmp_path / "cat.png")
     photograph(tmp_path / "tom.png", seed=1)
+
+
+@pytest.fixture(scope="module")
+def edits(tmp_path_factory, checkpoint):
+    """A folder with a direction and with two edits of ``cat.png``: a.png, and fox.png along the direction."""
+    folder = tmp_path_factory.mktemp("edits")
+    photograph(folder / "cat.png")
+    words = ["--source", "cat", "--model", str(checkpoint), "-q", "-o"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        make = ["direction", "make", *words, "fox.safetensors", "--target", "fox", "--count", "10"]
+        edit = ["edit", "cat.png", *words, "a.png", "--target", "dog", *FEW, "--threads", "1"]
+        along = ["edit", "cat.png", *words, "fox.png", "--target", "dog", "--direction", "fox.safetensors", *FEW[:4]]
+        for tokens in (make, edit, along):
+            assert run(tokens, debug=True) == 0
+    return folder
+
+
+@pytest.fixture
+def made(edits, tmp_path):
+    """An edit of ``cat.png``, beside it."""
+    return Path(shutil.copy(edits / "a.png", tmp_path / "a.png"))
 
 
 def redo(capsys, checkpoint, *tokens):
@@ -139,49 +162,43 @@ def test_same_bytes_with_a_clip_given_apart(capsys, checkpoint, tmp_path):
     assert (tmp_path / "again.png").read_bytes() == (tmp_path / "made/a.png").read_bytes()
 
 
-@pytest.mark.parametrize("place", ["beside", "here", "named"])
-def test_the_source_may_have_moved(capsys, checkpoint, tmp_path, place):
+def test_the_source_may_have_moved(capsys, checkpoint, tmp_path):
     (tmp_path / "pictures").mkdir()
-    shutil.move("cat.png", "pictures/cat.png")
-    edit(capsys, checkpoint, "pictures/cat.png", "-o", "made/a.png")
-    target = {"beside": "made/cat.png", "here": "cat.png", "named": "other.png"}[place]
-    shutil.move("pictures/cat.png", target)
-    named = ("--image", "other.png") if place == "named" else ()
-    assert redo(capsys, checkpoint, "made/a.png", *named).code == 0
+    there = shutil.move("cat.png", "pictures/cat.png")
+    edit(capsys, checkpoint, there, "-o", "made/a.png")
+    for place, named in (("made/cat.png", ()), ("cat.png", ()), ("other.png", ("--image", "other.png"))):
+        there = shutil.move(there, place)
+        assert redo(capsys, checkpoint, "made/a.png", *named).code == 0
 
 
-def test_the_recipe_keeps_the_path_when_written_elsewhere(capsys, checkpoint):
-    edit(capsys, checkpoint, "cat.png", "-o", "made/a.png")
-    redo(capsys, checkpoint, "made/a.png", "-o", "some/where/else.png")
-    assert read_recipe("some/where/else.png")["source_path"] == "../cat.png"
+def test_the_recipe_keeps_the_path_when_written_elsewhere(capsys, checkpoint, made):
+    redo(capsys, checkpoint, made, "-o", "some/where/else.png")
+    assert read_recipe("some/where/else.png")["source_path"] == "cat.png"
 
 
-def test_another_source_is_refused(capsys, checkpoint, tmp_path):
-    edit(capsys, checkpoint, "cat.png", "-o", "made/a.png")
+def test_another_source_is_refused(capsys, checkpoint, tmp_path, made):
     shutil.copy("tom.png", "cat.png")
     for tokens in ((), ("--image", "tom.png")):
-        done = redo(capsys, checkpoint, "made/a.png", *tokens)
+        done = redo(capsys, checkpoint, "a.png", *tokens)
         assert done.code == 1
-        assert "is not the picture that made/a.png was made from" in done.err
+        assert "is not the picture that a.png was made from" in done.err
     (tmp_path / "cat.png").unlink()
-    assert "give it with --image" in redo(capsys, checkpoint, "made/a.png").err
-    assert files(tmp_path / "made") == ["a.png"]
+    assert "give it with --image" in redo(capsys, checkpoint, "a.png").err
+    assert files(tmp_path) == ["a.png", "tom.png"]
 
 
-def test_another_model_is_refused(capsys, checkpoint, tmp_path):
-    edit(capsys, checkpoint, "cat.png", "-o", "made/a.png")
-    done = redo(capsys, altered(checkpoint, tmp_path / "other", 0.0), "made/a.png")
+def test_another_model_is_refused(capsys, checkpoint, tmp_path, made):
+    done = redo(capsys, altered(checkpoint, tmp_path / "other", 0.0), "a.png")
     assert done.code == 1
     assert "was made with another model" in done.err
-    assert "say where that is with --model" in call(capsys, "redo", "made/a.png").err
-    assert files(tmp_path / "made") == ["a.png"]
+    assert "say where that is with --model" in call(capsys, "redo", "a.png").err
+    assert not list(tmp_path.glob("*-redo.png"))
 
 
-def test_what_plays_no_part_is_refused(capsys, checkpoint, tmp_path):
+def test_what_plays_no_part_is_refused(capsys, checkpoint, tmp_path, made):
     edit(capsys, checkpoint, "-o", "generated.png")
     refused(redo(capsys, checkpoint, "generated.png", "--image", "cat.png"), 2, "--image means nothing to it")
-    edit(capsys, checkpoint, "cat.png", "-o", "words.png")
-    refused(redo(capsys, checkpoint, "words.png", "--direction", "x.safetensors"), 2, "--direction means nothing to it")
+    refused(redo(capsys, checkpoint, "a.png", "--direction", "x.safetensors"), 2, "--direction means nothing to it")
     assert not list(tmp_path.glob("*-redo.png"))
 
 
@@ -202,21 +219,19 @@ def test_pictures_without_an_edit_are_refused(capsys, checkpoint):
         ({"row": 3}, "row 3 of 1"),
     ],
 )
-def test_damaged_recipes_are_refused(capsys, checkpoint, tmp_path, damage, where):
-    edit(capsys, checkpoint, "cat.png", "-o", "a.png")
-    with Image.open("a.png") as picture:
-        save_image(picture, "damaged.png", recipe={**read_recipe("a.png"), **damage})
+def test_damaged_recipes_are_refused(capsys, checkpoint, made, damage, where):
+    with Image.open(made) as picture:
+        save_image(picture, "damaged.png", recipe={**read_recipe(made), **damage})
     done = redo(capsys, checkpoint, "damaged.png")
     assert (done.code, len(done.err.splitlines())) == (1, 1)
     assert f"The recipe in damaged.png is damaged ({where}" in done.err
 
 
 @pytest.mark.parametrize("output", ["a.png", "link.png", "cat.png", "sub/../cat.png", "fox.safetensors.png"])
-def test_what_is_read_is_never_written(capsys, checkpoint, tmp_path, output):
+def test_what_is_read_is_never_written(capsys, checkpoint, tmp_path, edits, output):
     (tmp_path / "sub").mkdir()
-    words = ("--source", "cat", "--target", "fox", "--model", checkpoint, "-o", "fox.safetensors")
-    assert call(capsys, "direction", "make", *words, "--count", "10").code == 0
-    edit(capsys, checkpoint, "cat.png", "--direction", "fox.safetensors", "-o", "a.png")
+    shutil.copy(edits / "fox.safetensors", tmp_path)
+    shutil.copy(edits / "fox.png", tmp_path / "a.png")
     (tmp_path / "link.png").hardlink_to(tmp_path / "a.png")
     (tmp_path / "fox.safetensors.png").symlink_to("fox.safetensors")
     before = {name: (tmp_path / name).read_bytes() for name in files(tmp_path)}
@@ -226,6 +241,7 @@ def test_what_is_read_is_never_written(capsys, checkpoint, tmp_path, output):
     assert {name: (tmp_path / name).read_bytes() for name in files(tmp_path)} == before
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not (SHIPPED / "unet").is_dir(), reason="the shipped model is not there")
 def test_same_bytes_with_the_shipped_model(capsys, tmp_path):
     few = (*FEW, "--threads", "1")
