@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from zeroshift import loading
+from zeroshift.image import read_recipe
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGE = (ROOT / "docs/python.md").read_text(encoding="utf-8")
@@ -18,11 +21,20 @@ def test_an_editing_command_stands_in_the_first_lines():
     assert len(README.splitlines()) <= 160
 
 
-# the first is the plain edit
-RUN = [pytest.param(snippet, marks=pytest.mark.slow) if n else snippet for n, snippet in enumerate(SNIPPETS)]
+def test_the_plain_edit_runs(tmp_path, monkeypatch):
+    """The first snippet, in fewer steps than the shipped model's presets have."""
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    monkeypatch.chdir(tmp_path)
+    presets = loading.presets_of
+    monkeypatch.setattr(
+        loading, "presets_of", lambda *of: {name: {**one, "steps": 2} for name, one in presets(*of).items()}
+    )
+    exec(SNIPPETS[0], {})
+    assert read_recipe("dog.png")["options"]["steps"] == 2
 
 
-@pytest.mark.parametrize("snippet", RUN, ids=range(len(RUN)))
+@pytest.mark.slow
+@pytest.mark.parametrize("snippet", SNIPPETS, ids=range(len(SNIPPETS)))
 def test_snippets_run(snippet, tmp_path):
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     done = subprocess.run([sys.executable, "-c", snippet], cwd=tmp_path, capture_output=True, text=True, timeout=250)
