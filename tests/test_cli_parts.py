@@ -1,11 +1,14 @@
 """Parts of a method freely combined on the command line: what is chosen, what presets may say, what is listed."""
 
+import io
 import json
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
 
 from tests.shell import FEW, METHOD, call, edit, photograph, refused
+from zeroshift.cli.main import run
 from zeroshift.cli.methods import conditionings_with, in_any, sense
 from zeroshift.image import read_recipe
 from zeroshift.methods import METHODS, by_name
@@ -119,11 +122,19 @@ def test_inverting_takes_the_options_of_the_inversion(capsys, checkpoint):
     refused(call(capsys, "edit", *edited, "--prompt", "a cat"), 1, "another prompt than this edit")
 
 
+@pytest.fixture(scope="module")
+def listed() -> dict:
+    """What ``zeroshift methods --json`` prints."""
+    with redirect_stdout(io.StringIO()) as out:
+        assert run(["methods", "--json"], debug=True) == 0
+    return json.loads(out.getvalue())
+
+
 @pytest.mark.parametrize("method", METHODS)
-def test_every_inversion_of_a_method_is_a_command_line(capsys, method):
+def test_every_inversion_of_a_method_is_a_command_line(capsys, listed, method):
     """Each is refused in a sentence or gets as far as looking for the photograph."""
     inversions = next(part for part in parts_of(method) if part.name == "inversion")
-    matrix = json.loads(call(capsys, "methods", "--json").out)["matrix"][method.name]
+    matrix = listed["matrix"][method.name]
     for kind in inversions.kinds:
         tokens = ("--method", method.name, "--inversion", kind, "--source", "cat", "--target", "dog")
         done = call(capsys, "edit", "nowhere.png", *tokens)
@@ -133,8 +144,7 @@ def test_every_inversion_of_a_method_is_a_command_line(capsys, method):
             refused(done, 2, matrix[kind])
 
 
-def test_methods_lists_methods_parts_and_what_goes_together(capsys):
-    listed = json.loads(call(capsys, "methods", "--json").out)
+def test_methods_lists_methods_parts_and_what_goes_together(listed):
     assert list(listed) == ["methods", "inversions", "conditionings", "controls", "extras", "matrix", "control_matrix"]
     names = {key: [row["name"] for row in listed[key]] for key in list(listed)[:5]}
     assert names["methods"] == list(listed["matrix"]) == [method.name for method in METHODS]

@@ -100,14 +100,18 @@ def plain(request, checkpoint, tmp_path_factory) -> Path:
     return checkpoint if request.param == "1" else tiny_xl(tmp_path_factory.mktemp("xl") / "tiny-xl")
 
 
-@pytest.mark.parametrize(("layout", "scale"), [(kohya, ALPHA / RANK), (peft, 1.0), (older, 1.0)])
-def test_every_layout_adds_what_the_paper_says(plain, tmp_path, layout, scale):
+@pytest.mark.parametrize(
+    ("layout", "scale", "factors"),
+    [(kohya, ALPHA / RANK, (1.0, 0.5, -0.25)), (peft, 1.0, (0.5,)), (older, 1.0, (1.0,))],
+)
+def test_every_layout_adds_what_the_paper_says(plain, tmp_path, layout, scale, factors):
     before = weights(load_backbone(plain, device="cpu", precision="fp32"))
     file = written(tmp_path / "style.safetensors", before, layout)
-    for text, weight in ((str(file), 1.0), (f"{file}:0.5", 0.5), (f"{file}:-0.25", -0.25)):
+    for factor in factors:
+        text = str(file) if factor == 1 else f"{file}:{factor}"
         backbone = load(plain, device="cpu", precision="fp32", loras=[text]).backbone
-        same(weights(backbone), merged(before, weight * scale))
-        assert backbone.identity.loras == (f"style.safetensors:{weight:g}",)
+        same(weights(backbone), merged(before, factor * scale))
+        assert backbone.identity.loras == (f"style.safetensors:{factor:g}",)
 
 
 def test_alpha_in_diffusers_metadata(checkpoint, tmp_path):
