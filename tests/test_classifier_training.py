@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -91,6 +93,22 @@ def test_a_share_of_the_batch_is_rendered() -> None:
     assert not rendered(pictures, 0.0)[1].any()
 
 
+@contextmanager
+def few_channels() -> Iterator[None]:
+    """The command with a smaller network, which trains as the usual one does."""
+    from zeroshift.miniature.training import classifier_job
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(classifier_job, "WIDTHS", (8, 8, 8, 8))
+        yield
+
+
+@pytest.fixture
+def small() -> Iterator[None]:
+    with few_channels():
+        yield
+
+
 def captioned(folder, splits, coated=False):
     """Write four pictures of each split: red cats and blue dogs, of one colour each."""
     folder.mkdir(exist_ok=True)
@@ -108,7 +126,7 @@ def captioned(folder, splits, coated=False):
 @pytest.mark.parametrize("coated", [False, True])
 @pytest.mark.parametrize("held_out", [(), ("val", "bench-val", "test")])
 def test_the_command_trains_and_measures_the_splits_that_are_there(
-    tmp_path, capsys, monkeypatch, held_out, coated
+    tmp_path, capsys, monkeypatch, small, held_out, coated
 ) -> None:
     """Of what is held out, ``val`` alone chooses the threshold, and ``test`` is not even read."""
     from zeroshift.miniature.training import classifier, classifier_job
@@ -154,7 +172,8 @@ def judge(tmp_path_factory):
 
     root = tmp_path_factory.mktemp("judge")
     folder = captioned(root / "pictures", ("train",))
-    main([folder, str(root / "judge"), "--run", str(root / "run"), "--steps", "1", "--styles", "0"])
+    with few_channels():
+        main([folder, str(root / "judge"), "--run", str(root / "run"), "--steps", "1", "--styles", "0"])
     return root
 
 
@@ -168,7 +187,7 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("option", OTHERS)
-def test_another_classifier_is_not_taken_for_this_one(judge, tmp_path, option) -> None:
+def test_another_classifier_is_not_taken_for_this_one(judge, small, tmp_path, option) -> None:
     from zeroshift.miniature.training.classifier import main
 
     asked = ["--run", str(judge / "run"), "--styles", "0", "--steps", "1", *OTHERS[option](judge)]
@@ -178,7 +197,7 @@ def test_another_classifier_is_not_taken_for_this_one(judge, tmp_path, option) -
     assert not (tmp_path / "out").exists() and (judge / "run/job.json").read_bytes() == before
 
 
-def test_other_pictures_and_runs_of_unknown_origin_are_refused(judge, tmp_path) -> None:
+def test_other_pictures_and_runs_of_unknown_origin_are_refused(judge, small, tmp_path) -> None:
     from zeroshift.miniature.training.classifier import main
 
     shutil.copytree(judge / "pictures", tmp_path / "pictures")
@@ -193,7 +212,7 @@ def test_other_pictures_and_runs_of_unknown_origin_are_refused(judge, tmp_path) 
         main([str(judge / "pictures"), str(tmp_path / "out"), "--run", str(tmp_path / "run")])
 
 
-def test_a_classifier_goes_on_with_another_budget(judge, tmp_path) -> None:
+def test_a_classifier_goes_on_with_another_budget(judge, small, tmp_path) -> None:
     from zeroshift.miniature.training.classifier import main
 
     shutil.copytree(judge / "run", tmp_path / "run")

@@ -9,6 +9,7 @@ import sys
 import time
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from safetensors.torch import load_file
 from zeroshift.backbones import load_backbone
 from zeroshift.loading import load
 from zeroshift.miniature.training.job import SHARES, Job, TrainOptions
-from zeroshift.miniature.training.train import train
+from zeroshift.miniature.training.train import drawn, train
 
 TINY = TrainOptions(
     size=32,
@@ -57,7 +58,9 @@ def folder(tmp_path_factory):
 def trained(folder, tmp_path_factory):
     """A folder with a finished run and its model, and what was said."""
     root, said = tmp_path_factory.mktemp("trained"), []
-    train(folder, root / "model", Job(TINY, root / "run", None, said.append))
+    with pytest.MonkeyPatch.context() as patch:  # the thousand pictures that latents are measured on take long
+        patch.setattr("zeroshift.miniature.training.train.drawn", partial(drawn, count=50))
+        train(folder, root / "model", Job(TINY, root / "run", None, said.append))
     return root, said
 
 
