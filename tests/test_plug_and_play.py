@@ -163,6 +163,7 @@ def test_replaying_what_the_target_computes_anyway_is_a_no_op(tiny, guidance: fl
     assert apart(edits[0].targets[0], edits[0].source) <= EQUAL
 
 
+@pytest.mark.parametrize("backbone", ["epsilon", pytest.param("v_prediction", marks=pytest.mark.slow)], indirect=True)
 @pytest.mark.parametrize("own", [{}, {"source_guidance": 2.0}, {"empty_share": 0.5}, {"source_text": "a dog"}])
 def test_zero_strength_is_the_reconstruction(backbone, own: dict[str, object]):
     conditioning = Prompts(negative=NEGATIVE, strength=0, **own)
@@ -197,6 +198,7 @@ def test_a_finer_inversion_against_the_joint_batch(tiny):
     assert PlugAndPlay(inversion=DirectInversion(inversion_steps=999)).inversion.stages(50) == 981
 
 
+@pytest.mark.parametrize("backbone", ["epsilon", pytest.param("v_prediction", marks=pytest.mark.slow)], indirect=True)
 def test_batch_of_pictures_is_single_pictures(backbone):
     together = translated(backbone, method(), clean(3)).targets[0]
     for k, x0 in enumerate(clean(3)):

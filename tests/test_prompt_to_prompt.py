@@ -50,6 +50,7 @@ def test_defaults_are_the_papers():
 SAME = Task("cat", "cat", "a photo of a cat", "a photo of a cat", None)
 
 
+@pytest.mark.parametrize("backbone", ["epsilon", pytest.param("v_prediction", marks=pytest.mark.slow)], indirect=True)
 @pytest.mark.parametrize(
     "options", [{"edit": "replace"}, {"edit": "refine"}, {"uncond_self_until": 0.6}, {"self_scale": 1}]
 )

@@ -37,6 +37,7 @@ def at(strength: float, chosen: Method) -> Method:
     return replace(chosen, steps=STEPS, conditioning=conditioning)
 
 
+@pytest.mark.parametrize("pure", [False, pytest.param(True, marks=pytest.mark.slow)], indirect=True)
 @pytest.mark.parametrize(
     "method",
     [pytest.param(m, marks=pytest.mark.slow) if m is StyleDiffusion else m for m in METHODS],

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 import zeroshift
-from tests.runs import STEPS, TASK, method
+from tests import runs
+from tests.runs import TASK
 from zeroshift.asked.request import Request
 from zeroshift.conditioning.shift import EditDirection
 from zeroshift.conditioning.task import make_task
@@ -15,6 +16,12 @@ from zeroshift.control.guidance import AttentionGuidance
 from zeroshift.image import Photo
 from zeroshift.inversion.ddim import DDIMInversion
 from zeroshift.methods.pix2pix_zero import Pix2PixZero
+
+STEPS = 2
+
+
+def method(**options: object) -> Pix2PixZero:
+    return runs.method(**{"steps": STEPS, **options})
 
 
 def pictures(count: int) -> list[Photo]:

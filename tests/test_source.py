@@ -191,6 +191,7 @@ def test_inversion_against_a_plain_loop(backbone, options, grid, fine):
         assert apart(x, expected[t]) <= EQUAL
 
 
+@pytest.mark.parametrize("backbone", ["epsilon", pytest.param("v_prediction", marks=pytest.mark.slow)], indirect=True)
 @torch.no_grad()
 def test_finer_inversion_against_diffusers(backbone):
     """A hundred steps for sampling's 4 levels, those at 1, 251, 501 and 751."""

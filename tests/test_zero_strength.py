@@ -13,7 +13,7 @@ from zeroshift.inversion import DDIMInversion, DirectInversion
 from zeroshift.methods import METHODS, Method, PromptToPrompt
 
 EQUAL = 1e-10
-STEPS = 5
+STEPS = 3
 TASKS = {
     "as many tokens": make_task("cat", "dog"),
     "a word of more tokens": make_task("cat", "chihuahua"),
@@ -34,6 +34,7 @@ def test_the_tasks_differ_in_their_tokens(tiny):
     assert [s.used != t.used for s, t in ids.values()] == [False, True, True]
 
 
+@pytest.mark.parametrize("backbone", ["epsilon", pytest.param("v_prediction", marks=pytest.mark.slow)], indirect=True)
 @pytest.mark.parametrize("method", METHODS, ids=lambda m: m.name)
 def test_with_the_offset_every_method_returns_the_photograph(backbone, method: type[Method]):
     """Direct inversion's offset is added to both branches; without it the target is where its own steps lead."""
@@ -50,15 +51,16 @@ def test_the_offset_is_what_the_source_branch_lacks(tiny):
     assert apart(translated(tiny, at(0, plain), clean(1)).targets[0], clean(1)) > 1e-3
 
 
-@pytest.mark.parametrize("inversion", [DDIMInversion(), EXACT], ids=lambda i: i.kind)
 @pytest.mark.parametrize(
-    "options",
+    ("options", "inversion"),
     [
-        {},
-        {"mapper": "official"},
-        {"edit": "refine"},
-        {"uncond_self_until": 0.6},
-        {"amplify": "a=3"},
+        ({}, DDIMInversion()),
+        ({}, EXACT),
+        *[
+            pytest.param(options, inversion, marks=pytest.mark.slow if inversion is EXACT else ())
+            for inversion in (DDIMInversion(), EXACT)
+            for options in ({"mapper": "official"}, {"edit": "refine"}, {"uncond_self_until": 0.6}, {"amplify": "a=3"})
+        ],
     ],
     ids=str,
 )
