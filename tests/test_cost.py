@@ -125,8 +125,19 @@ class Now(Control):
         return (lambda _site, _part, compute: compute()) if here.i in self.on else None
 
 
-@pytest.mark.parametrize(("replayed", "ahead"), [(False, 0), (True, 1)])
-@pytest.mark.parametrize(("records", "applies"), [({0, 4}, {4}), ({0, 1, 2}, {0, 1, 2}), ({3}, set()), (set(), {5})])
+@pytest.mark.parametrize(
+    ("replayed", "ahead", "records", "applies"),
+    [
+        (False, 0, {0, 4}, {4}),
+        (True, 1, {0, 1, 2}, {0, 1, 2}),
+        (False, 0, {3}, set()),
+        (True, 1, {3}, set()),
+        (True, 1, set(), {5}),
+        pytest.param(True, 1, {0, 4}, {4}, marks=pytest.mark.slow),
+        pytest.param(False, 0, {0, 1, 2}, {0, 1, 2}, marks=pytest.mark.slow),
+        pytest.param(False, 0, set(), {5}, marks=pytest.mark.slow),
+    ],
+)
 def test_steps_that_differ_are_counted_apart(tiny, replayed, ahead, records, applies):
     latent = torch.zeros(1, 4, 8, 8, dtype=torch.float64)
     trajectory = Trajectory(tiny.schedule(6), (latent,) * 7, replayed=replayed)

@@ -65,10 +65,10 @@ def trajectory(tiny) -> Trajectory:
 @pytest.mark.parametrize("savings", SAVINGS, ids=str)
 def test_without_rewriting_schedule_and_cycles_it_is_pix2pix_zero_with_kl_only(tiny, savings):
     plain_parts = {"conditioning": EditDirection(sentences=20), "control": MirrorGuidance(cycle_steps=0, **savings)}
-    ours = translated(tiny, mirror(inversion=replace(LITTLE, inner_steps=0), **plain_parts), clean(1))
+    ours = translated(tiny, mirror(steps=4, inversion=replace(LITTLE, inner_steps=0), **plain_parts), clean(1))
     kl_only = RegularisedInversion(lambda_ac=0, lambda_kl=LAMBDA_KL)
     guidance = AttentionGuidance(**savings)
-    zero = Pix2PixZero(steps=STEPS, conditioning=EditDirection(sentences=20), inversion=kl_only, control=guidance)
+    zero = Pix2PixZero(steps=4, conditioning=EditDirection(sentences=20), inversion=kl_only, control=guidance)
     theirs = translated(tiny, zero, clean(1))
     assert apart(ours.source, theirs.source) <= EQUAL and apart(ours.targets[0], theirs.targets[0]) <= EQUAL
 

@@ -165,8 +165,15 @@ def test_official_grid_needs_three_steps(tiny, inversion):
 
 
 @pytest.mark.parametrize("inversion", [RegularisedInversion(), RegularisedInversion(grid="official"), DDIMInversion()])
-def test_batch_of_pictures_is_single_pictures(backbone, inversion):
-    chosen = method(inversion=inversion)
+def test_batch_of_pictures_is_single_pictures(tiny, inversion):
+    each_alone(tiny, method(inversion=inversion))
+
+
+def test_so_it_is_with_a_network_that_predicts_v(tiny_v):
+    each_alone(tiny_v, method(inversion=RegularisedInversion(grid="official")))
+
+
+def each_alone(backbone, chosen: Pix2PixZero) -> None:
     together = translated(backbone, chosen, clean(3, 16, 8))
     for n in range(3):
         alone = translated(backbone, chosen, clean(3, 16, 8)[n : n + 1])

@@ -46,13 +46,19 @@ def oracle(backbone, x: Tensor, control: FusedGuidance, rho: tuple = (0.5,)) -> 
     return PlainLoops(net, x, prompts(backbone).tokens, delta.double(), control, rho, STEPS).run()
 
 
+@pytest.fixture(scope="module")
+def usual(tiny) -> Tensor:
+    """What the plain loops make with no option."""
+    return oracle(tiny, clean(1), FusedGuidance())
+
+
 @pytest.mark.parametrize("name", VARIANTS)
-def test_edit_is_that_of_plain_loops(tiny, name):
+def test_edit_is_that_of_plain_loops(tiny, usual, name):
     chosen = rediffuser(**VARIANTS[name])
     ours = last(tiny, start(tiny), [plan(tiny, chosen, start(tiny)).branch]).targets[0]
     assert apart(ours, oracle(tiny, clean(1), chosen.control)) <= EQUAL
     if name != "shared":
-        assert apart(ours, oracle(tiny, clean(1), FusedGuidance())) > 1e-4
+        assert apart(ours, usual) > 1e-4
 
 
 def test_v_prediction_and_several_prompts_in_between(tiny_v):
@@ -72,8 +78,17 @@ def test_defaults_are_pix2pix_zeros_and_the_figures():
 
 @pytest.mark.parametrize(("photograph", "regeneration"), [(True, "shared"), (False, "shared"), (False, "chain")])
 @pytest.mark.parametrize("savings", SAVINGS, ids=str)
-def test_source_maps_alone_are_pix2pix_zero(backbone, photograph, regeneration, savings):
+def test_source_maps_alone_are_pix2pix_zero(tiny, photograph, regeneration, savings):
     """So are the approximate savings."""
+    same_as_pix2pix_zero(tiny, photograph, regeneration, savings)
+
+
+@pytest.mark.parametrize("regeneration", ["shared", "chain"])
+def test_so_they_are_with_a_network_that_predicts_v(tiny_v, regeneration):
+    same_as_pix2pix_zero(tiny_v, False, regeneration, {})
+
+
+def same_as_pix2pix_zero(backbone, photograph: bool, regeneration: str, savings: dict[str, object]) -> None:
     chosen = rediffuser(fusion_weights=(1, 0, 0), regeneration=regeneration, **savings)
     plain, here = method(STEPS, control=AttentionGuidance(**savings)), start(backbone)
     ours, theirs = (last(backbone, here, [plan(backbone, m, here, photograph).branch]) for m in (chosen, plain))
