@@ -13,7 +13,7 @@ from zeroshift.diffusion.noise import random_start
 from zeroshift.diffusion.schedule import Level, Schedule, join
 from zeroshift.inversion.grid import transitions
 
-STEPS = (1, 2, 4, 7, 10, 50, 333)
+STEPS = (1, 2, 4, 7, 10, 50, 111)
 PREDICTIONS = ("epsilon", "v_prediction")
 SPACINGS: tuple[dict[str, object], ...] = (
     {},
@@ -28,7 +28,7 @@ SPACINGS: tuple[dict[str, object], ...] = (
 """what checkpoints say of their schedules, beside Stable Diffusion's own"""
 GRIDS = [(steps, prediction, said) for steps in STEPS for prediction in PREDICTIONS for said in SPACINGS]
 GRIDS = [g for g in GRIDS if g[1] == "v_prediction" or "rescale_betas_zero_snr" not in g[2]]
-GRIDS += [(steps, prediction, SPACINGS[0]) for steps in (30, 60, 100, 999) for prediction in PREDICTIONS]
+GRIDS += [(steps, prediction, SPACINGS[0]) for steps in (30, 60, 100, 333, 999) for prediction in PREDICTIONS]
 
 
 def stated(prediction: str = "epsilon", said: dict[str, object] | None = None) -> DDIMScheduler:
