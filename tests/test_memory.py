@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,7 +17,6 @@ from zeroshift.control.none import NoControl
 from zeroshift.doubts import Doubt
 from zeroshift.editor import Editor
 from zeroshift.image import Photo
-from zeroshift.inversion import RegularisedInversion
 from zeroshift.memory import room as rooms
 from zeroshift.memory.held import bytes_held
 from zeroshift.memory.need import STEPS, need
@@ -87,8 +85,6 @@ QUICK = ("pix2pix-zero", "plug-and-play", "sdedit")
 def test_need_is_what_a_run_really_holds(tiny, kind):
     """Oracle: the same run on the CPU, where every storage is there."""
     short = kind(steps=STEPS)
-    if isinstance(short.inversion, RegularisedInversion):  # its many small operations would only take time
-        short = replace(short, inversion=replace(short.inversion, reg_steps=1, ac_rolls=1))
     counted = need(tiny, [short], (32, 32))
     editor = Editor(tiny, {})
     frames = [*look(editor, photos(1))]
