@@ -1,10 +1,13 @@
 """Every method with every inversion, conditioning, control and extra, on tiny models of the real classes."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import product
 from typing import get_args
 
 import pytest
 from pydantic import ValidationError
+from torch import Tensor
 
 import zeroshift
 from tests.runs import TASK, apart, clean, inverted, last, plan
@@ -17,7 +20,7 @@ from zeroshift.control import AnyControl, AnyExtra, DeepCache
 from zeroshift.image.tensors import to_pictures, to_tensor
 from zeroshift.inversion import AnyInversion, DirectInversion, RandomStart, ValueEmbedding
 from zeroshift.inversion.shortened import with_iterations
-from zeroshift.methods import METHODS, Method, PromptToPrompt
+from zeroshift.methods import DDIM, METHODS, Method, PromptToPrompt
 from zeroshift.options.errors import option_error
 
 STEPS = 2
@@ -91,21 +94,38 @@ def editor(checkpoint) -> zeroshift.Editor:
     return zeroshift.load(checkpoint, device="cpu", precision="fp32")
 
 
-@pytest.mark.parametrize("network", ["tiny", pytest.param("tiny_xl", marks=pytest.mark.slow)], indirect=True)
+def edited(network: Backbone, method: Method, x0: Tensor, seeds: Sequence[int]) -> Tensor:
+    """Invert latents by the method and edit them."""
+    trajectory = inverted(network, method, x0, seeds=seeds)
+    return last(network, trajectory, [plan(network, method, trajectory).branch], reconstruct=False).targets[0]
+
+
 @pytest.mark.parametrize("inversion", INVERSIONS, ids=named)
 @pytest.mark.parametrize("method", METHODS, ids=lambda m: m.name)
-def test_every_method_with_every_inversion(network, method, inversion):
+def test_every_method_with_every_inversion(tiny, method, inversion):
     if inversion is RandomStart:  # nothing of the photograph is left in it
         return refused(method, inversion=inversion())
+    assert edited(tiny, combined(method, inversion=inversion()), clean(1), [3]).isfinite().all()
+
+
+def together() -> Iterator[object]:
+    """Yield every method with every inversion; slow are those that are neither plain DDIM's nor the method's own."""
+    for method, inversion in product(METHODS, INVERSIONS):
+        if inversion is not RandomStart:
+            quick = method is DDIM or isinstance(method().inversion, inversion)
+            marks = () if quick else pytest.mark.slow
+            yield pytest.param(method, inversion, id=f"{method.name}-{named(inversion)}", marks=marks)
+
+
+@pytest.mark.parametrize("network", ["tiny", pytest.param("tiny_xl", marks=pytest.mark.slow)], indirect=True)
+@pytest.mark.parametrize(("method", "inversion"), together())
+def test_pictures_of_a_batch_are_inverted_and_edited_as_each_alone(network, method, inversion):
     chosen = fitted(network, combined(method, inversion=inversion()))
     x0 = clean(2)
-    both = inverted(network, chosen, x0, seeds=[3, 4])
-    together = last(network, both, [plan(network, chosen, both).branch], reconstruct=False).targets[0]
-    assert together.isfinite().all()
+    both = edited(network, chosen, x0, [3, 4])
+    assert both.isfinite().all()
     for k in range(2):
-        single = inverted(network, chosen, x0[k : k + 1], seeds=[3 + k])
-        alone = last(network, single, [plan(network, chosen, single).branch], reconstruct=False).targets[0]
-        assert apart(alone[0], together[k]) <= 1e-10
+        assert apart(edited(network, chosen, x0[k : k + 1], [3 + k])[0], both[k]) <= 1e-10
 
 
 @pytest.mark.parametrize("conditioning", CONDITIONINGS, ids=named)
@@ -119,6 +139,7 @@ def test_every_control_under_every_conditioning(network, control, conditioning):
     assert last(network, trajectory, [plan(network, chosen, trajectory).branch]).targets[0].isfinite().all()
 
 
+@pytest.mark.parametrize("network", ["tiny", pytest.param("tiny_xl", marks=pytest.mark.slow)], indirect=True)
 @pytest.mark.parametrize("extra", EXTRAS, ids=named)
 @pytest.mark.parametrize("method", METHODS, ids=lambda m: m.name)
 def test_every_method_with_every_extra(network, method, extra):
