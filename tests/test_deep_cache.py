@@ -69,7 +69,7 @@ def test_where_a_control_looks_into_the_network_all_of_it_runs(tiny):
     assert len(rows["mid_block.resnets.0"]) == 3 + 3  # both branches, in the first half
 
 
-@pytest.mark.parametrize("steps", [1, 2, 3])
+@pytest.mark.parametrize("steps", [3, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2))])
 def test_cost_counts_it(tiny, steps):
     method = DDIM(steps=STEPS, extras=(DeepCache(cache_steps=steps),))
     start = inverted(tiny, method, clean(1))

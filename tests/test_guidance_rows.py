@@ -16,7 +16,7 @@ THREE = Prompts(negative="a drawing", empty_share=0.5)
 @pytest.mark.parametrize("control", [AttentionGuidance(), AttentionGuidance(reuse_noise=True), MirrorGuidance()])
 def test_a_target_of_more_rows_than_the_source_is_guided_row_by_row(tiny, control):
     """Rows are paired from the last; the source's first stands for the one that it lacks."""
-    chosen = method(conditioning=THREE, control=control)
+    chosen = method(3, conditioning=THREE, control=control)
     step = translated(tiny, chosen, clean(1))
     whole = translated(tiny, replace(chosen, conditioning=replace(THREE, empty_share=0)), clean(1))
     assert step.targets[0].isfinite().all() and apart(step.targets[0], whole.targets[0]) > 1e-6

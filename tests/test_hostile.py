@@ -17,7 +17,7 @@ from tests.damage import ODD_WORDS, damage
 from tests.shell import METHOD, Outcome, call, edit, files, photograph, refused
 from zeroshift.miniature.classifier import build_classifier, save_classifier
 
-FEW, MANY = range(20), range(100, 600)
+FEW, MANY = range(12), range(100, 600)
 S = ("--source", "cat", "--target", "fox", "--threads", "1", "--steps", "2")
 FLAGS = (
     "--fit --max-megapixels --batch --seed --threads --steps --guidance-scale --strength --strengths --method -o "

@@ -28,8 +28,13 @@ MOTIONS = [
 ]
 
 
-@pytest.mark.parametrize("motion", MOTIONS)
-@pytest.mark.parametrize("how", ["mirror", "dark"])
+@pytest.mark.parametrize(
+    ("how", "motion"),
+    [
+        *[("mirror", motion) for motion in MOTIONS],
+        *[pytest.param("dark", m, marks=pytest.mark.slow if k % 3 else ()) for k, m in enumerate(MOTIONS)],
+    ],
+)
 def test_drift_is_found_and_undone_and_the_rest_is_the_photograph(how, motion):
     kept = keep(PHOTOGRAPH, drifted(edited(PHOTOGRAPH, how), motion, soft=True, cast=True, quality=75))
     found, mask = kept.drift.motion, np.asarray(kept.mask) > 0

@@ -91,6 +91,9 @@ def test_shapes_alone_count_what_it_does(both, editors):
     assert forward_flops(found, x0.to("meta")) == forward_flops(editors[0].backbone, x0)
 
 
+@pytest.mark.parametrize(
+    "both", ["1", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("2", "XL"))], indirect=True
+)
 def test_the_command_line_takes_a_file(both, tmp_path, capsys):
     out = tmp_path / "cat.png"
     options = ("--steps", "2", "--threads", "1", "-q")

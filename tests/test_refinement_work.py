@@ -55,7 +55,7 @@ COUNTED = {
 }
 
 
-@pytest.mark.parametrize("name", COUNTED)
+@pytest.mark.parametrize("name", ["guidance", *(pytest.param(n, marks=pytest.mark.slow) for n in ("final", "clip"))])
 def test_extended_counts_equal_a_real_run_of_every_step(tiny, name):
     method = replace(PLAIN, extras=COUNTED[name])
     run = run_of(tiny, method, clean(1), photographs(1))

@@ -208,6 +208,7 @@ def test_a_network_of_other_blocks_shares_its_first_convolution():
     assert apart(plain, shared) <= EQUAL
 
 
+@pytest.mark.slow  # measures the large network; that shares are counted right is seen on the tiny ones
 def test_share_of_stable_diffusion():
     """By hand, 512 x 512: two operations per multiplication, a grid of 64 x 64, 320 channels."""
     cells, wide = 64 * 64, 320

@@ -108,10 +108,10 @@ def test_every_picture_on_the_pages_is_made_again():
 
 
 def test_every_panel_of_the_manifest_is_a_command_that_exists():
-    for picture in pictures.read(pictures.MANIFEST):
-        for panel in picture.panels:
-            wish = asked(f"{picture.words} {panel.partition(' ')[2]}")
-            build_method(wish.method, wish.options)
+    drawn = pictures.read(pictures.MANIFEST)
+    for words in {f"{picture.words} {panel.partition(' ')[2]}" for picture in drawn for panel in picture.panels}:
+        wish = asked(words)
+        build_method(wish.method, wish.options)
 
 
 def test_marks_are_filled_in_lines_and_around_blocks():
