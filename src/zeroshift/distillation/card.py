@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from zeroshift.distillation.comod import CoModulated
 from zeroshift.distillation.examples import Examples
 from zeroshift.distillation.options import DistillOptions
 from zeroshift.distillation.pairs import read_about
-from zeroshift.distillation.residual import Residual
+from zeroshift.distillation.students import Network
 
 CARD = """---
 library_name: zeroshift
@@ -40,7 +39,7 @@ photographs that it learned from go on in it.
 """
 
 
-def card(student: Residual | CoModulated, folders: Sequence[Path], examples: Examples, options: DistillOptions) -> str:
+def card(student: Network, folders: Sequence[Path], examples: Examples, options: DistillOptions) -> str:
     """What a student is and what it was made of, as README.md has it."""
     told = [read_about(folder) for folder in folders]
     teachers = {f"{about.method} on {about.model} ({about.model_sha256[:12]})": None for about in told}

@@ -66,6 +66,10 @@ class CoModulated(nn.Module, PyTorchModelHubMixin):
         maps[-1] = x = active(self.last(x))
         return self.dropped(active(self.whole(x.flatten(1)))), maps[::-1]
 
+    def edited(self, x: Tensor, direction: Tensor, intensity: Tensor) -> tuple[Tensor, None]:
+        """Edits (B, 3, S, S) of pictures in [-1, 1]; where they are it does not say."""
+        return self(x, direction, intensity), None
+
     def forward(self, x: Tensor, direction: Tensor, intensity: Tensor, z: Tensor | None = None) -> Tensor:
         """Edited pictures (B, 3, S, S).
 

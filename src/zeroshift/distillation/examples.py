@@ -96,10 +96,24 @@ class Examples:
         return Batch(
             torch.stack([self.opened(k, 0.0) for k in indices]),
             torch.stack(edits),
-            torch.stack([(self.memory.read(self.pairs[k].mask_file(self.roots[k]))[:1] / 255) for k in indices]),
+            torch.stack([self.mask(k) for k in indices]),
             torch.tensor([self.numbers[k] for k in indices]),
             torch.tensor(drawn),
         )
+
+    def whole(self, indices: Sequence[int]) -> Batch:
+        """Read the whole edits of some."""
+        return Batch(
+            torch.stack([self.opened(k, 0.0) for k in indices]),
+            torch.stack([self.opened(k, 1.0) for k in indices]),
+            torch.stack([self.mask(k) for k in indices]),
+            torch.tensor([self.numbers[k] for k in indices]),
+            torch.ones(len(indices)),
+        )
+
+    def mask(self, k: int) -> Tensor:
+        """Where a pair's edit is (1, S, S), from 0 to 1."""
+        return self.memory.read(self.pairs[k].mask_file(self.roots[k]))[:1] / 255
 
     def at(self, k: int, intensity: float) -> Tensor:
         """A pair's edit (3, S, S): the teacher's, or between two of these and the photograph."""

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zeroshift.distillation.adversary import Adversary, adversarys_loss, penalty, students_loss
+from zeroshift.distillation.adversary import Adversary
 from zeroshift.distillation.augmenting import augmented
 from zeroshift.distillation.examples import Examples
 from zeroshift.distillation.options import DistillOptions
@@ -70,18 +70,7 @@ class ResidualStage(DistillStage):
         assert adversary is not None
         with torch.no_grad():
             photographs = network(self.reals.drawn(target.tolist()).to(self.device))
-        with self.exactly():
-            real, made = (adversary.projected([one.float() for one in side[1:]]) for side in (photographs, maps))
-            seen, fake = ([one.detach().requires_grad_(True) for one in side] for side in (real, made))
-            said_real, said_fake = adversary(seen, target), adversary(fake, target)
-            told["adversary"] = adversarys_loss(said_real, said_fake)
-            told["ahead"] = (said_real - said_fake).mean().detach()
-            told["penalty"] = smooth = penalty(said_real, seen) + penalty(said_fake, fake)
-            self.updated(1, adversary, told["adversary"] + self.options.penalty / 2 * smooth, counted=False)
-            adversary.heads.requires_grad_(False)
-            paid = self.options.adversary * students_loss(adversary(real, target), adversary(made, target))
-            adversary.heads.requires_grad_(True)
-        return paid
+        return self.against(adversary, photographs[1:], maps[1:], target, told)
 
     def configure_optimizers(self) -> Any:
         assert isinstance(self.student, Residual)
@@ -91,6 +80,5 @@ class ResidualStage(DistillStage):
         optimizer.add_param_group({"params": [*trunk.parameters()], "share": TRUNK})
         every: list[torch.optim.Optimizer] = [optimizer]
         if self.adversary is not None:
-            heads = self.adversary.heads.parameters()
-            every.append(torch.optim.AdamW(heads, lr=self.options.lr / 4, betas=(0.0, 0.99), weight_decay=0.0))
+            every.append(self.optimizer_of(self.adversary))
         return every

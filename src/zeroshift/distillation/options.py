@@ -13,8 +13,13 @@ MAY_CHANGE = {"minutes", "steps", "processes", "strips_every", "save_every"}
 class DistillOptions:
     """How a student is trained."""
 
-    architecture: Literal["residual", "co-mod"] = "residual"
-    """residual: a small U-Net that predicts an edit and where it is; co-mod: the paper's, a co-modulated GAN"""
+    architecture: Literal["residual", "one-step", "co-mod"] = "residual"
+    """residual: a small U-Net that predicts an edit and where it is; one-step: a diffusion model with low-rank changes,
+    asked once; co-mod: the paper's, a co-modulated GAN"""
+    base: str = "shipped"
+    """folder or hub id of the model that one-step changes"""
+    rank: Annotated[int, Field(ge=1)] = 24
+    """rank of one-step's changes"""
     channels: Annotated[int, Field(ge=1)] = 512
     """channels of co-mod's maps up to 32 x 32, halved with every doubling above"""
     minutes: Annotated[float, Field(gt=0)] | None = None

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 from zeroshift.distillation.examples import Examples
@@ -28,10 +27,15 @@ class Reals:
 
     def _one(self, files: Sequence[Path]) -> Tensor:
         place, mirrored = torch.rand(2).tolist()
-        picture = load_image(files[int(place * len(files))]).image
+        picture = self.opened(files[int(place * len(files))])
+        return picture.flip(3) if mirrored < 0.5 else picture
+
+    def opened(self, file: Path) -> Tensor:
+        """One of them (1, 3, S, S) in [-1, 1]."""
+        picture = load_image(file).image
         if picture.size != (self.size, self.size):
             picture, _ = frame(picture, "crop", size=self.size, multiple=1)
-        return to_tensor([picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored < 0.5 else picture])
+        return to_tensor([picture])
 
 
 def reals_of(examples: Examples, folders: Mapping[str, Path]) -> Reals:

@@ -60,6 +60,12 @@ class Residual(nn.Module, PyTorchModelHubMixin):
         g, where = self.out(torch.cat([fine, x], 1)).split([3, 1], 1)
         return g, where
 
+    def edited(self, x: Tensor, direction: Tensor, intensity: Tensor) -> tuple[Tensor, Tensor]:
+        """Edits (B, 3, H, W) of pictures in [-1, 1], and where they are, (B, 1, H, W) from 0 to 1."""
+        g, where = self.parts(x, direction, intensity)
+        m = mask(where, intensity)
+        return x + m * (g - x), m
+
     def forward(self, x: Tensor, direction: Tensor, intensity: Tensor) -> Tensor:
         """Edited pictures (B, 3, H, W).
 
@@ -68,8 +74,7 @@ class Residual(nn.Module, PyTorchModelHubMixin):
             direction: (B,), int64, which of ``directions``.
             intensity: (B,) from 0, the photograph, to 1.
         """
-        g, where = self.parts(x, direction, intensity)
-        return x + mask(where, intensity) * (g - x)
+        return self.edited(x, direction, intensity)[0]
 
 
 def mask(where: Tensor, intensity: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ import copy
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import torch
 from safetensors import SafetensorError
@@ -12,22 +13,24 @@ from torch import Tensor
 
 from zeroshift.backbones.hub import snapshot
 from zeroshift.distillation.comod import CoModulated
+from zeroshift.distillation.one_step import OneStep
 from zeroshift.distillation.parts import laid
-from zeroshift.distillation.residual import Residual, mask
+from zeroshift.distillation.residual import Residual
 from zeroshift.files import sha256_of, write_atomically
 
 SHIPPED_NAME = "shipped"
 FILES = ("config.json", "model.safetensors")
 SHIPPED = Path(__file__).parent.parent / "shipped_student"
 """the student that comes with this package, of cats and dogs"""
-KINDS: dict[str, type[Residual] | type[CoModulated]] = {kind.architecture: kind for kind in (Residual, CoModulated)}
+Network: TypeAlias = Residual | OneStep | CoModulated
+KINDS: dict[str, type[Network]] = {kind.architecture: kind for kind in (Residual, OneStep, CoModulated)}
 
 
 @dataclass(frozen=True, eq=False)
 class Student:
     """A trained network that makes an edit in one pass."""
 
-    network: Residual | CoModulated
+    network: Network
     """in evaluation mode"""
     name: str
     """of its folder, or its hub id"""
@@ -59,17 +62,15 @@ class Student:
         """Edits (B, 3, H, W) of pictures in [-1, 1], and where they are, (B, 1, H, W) from 0 to 1, if it says that."""
         x = x.contiguous(memory_format=torch.channels_last)
         number, share = torch.full((len(x),), direction), torch.full((len(x),), intensity)
-        if isinstance(self.network, CoModulated):
-            return self.network(x, number, share).clamp(-1, 1), None
-        g, where = self.network.parts(x, number, share)
-        m = mask(where, share)
-        return (x + m * (g - x)).clamp(-1, 1), m
+        edits, where = self.network.edited(x, number, share)
+        return edits.clamp(-1, 1), where
 
 
-def save_student(network: Residual | CoModulated, folder: Path, card: str) -> None:
+def save_student(network: Network, folder: Path, card: str) -> None:
     """Write a network in float16, with its ``card`` as README.md."""
     write_atomically(folder / "README.md", card.encode())
-    config = {**network._hub_mixin_config, "architecture": network.architecture}  # type: ignore[dict-item]
+    changed = {"model_sha256": network.model_sha256} if isinstance(network, OneStep) else {}
+    config = {**network._hub_mixin_config, "architecture": network.architecture, **changed}  # type: ignore[dict-item]
     copy.deepcopy(network).half().save_pretrained(folder, config=config)
 
 

@@ -5,11 +5,14 @@ from pathlib import Path
 
 import torch
 
+from zeroshift.conditioning.task import make_task
 from zeroshift.distillation.card import card
 from zeroshift.distillation.comod import CoModulated
 from zeroshift.distillation.comod_learning import CoModStage
 from zeroshift.distillation.examples import Examples, open_examples
 from zeroshift.distillation.learning import ResidualStage
+from zeroshift.distillation.one_step import OneStep
+from zeroshift.distillation.one_step_learning import OneStepStage
 from zeroshift.distillation.options import MAY_CHANGE, DistillOptions
 from zeroshift.distillation.parts import laid
 from zeroshift.distillation.reals import reals_of
@@ -72,5 +75,9 @@ def stage_of(examples: Examples, options: DistillOptions, reals: Mapping[str, Pa
     directions = [list(one) for one in examples.directions]
     if options.architecture == "co-mod":
         return CoModStage(CoModulated(directions, examples.size, options.channels, options.channels), examples, options)
+    if options.architecture == "one-step":
+        prompts = [make_task(*pair).target_prompt for pair in examples.directions]
+        changed = OneStep(directions, prompts, options.base, rank=options.rank)
+        return OneStepStage(changed, examples, reals_of(examples, reals), options)
     student = Residual(directions, examples.size)
     return ResidualStage(student, examples, reals_of(examples, reals), options)

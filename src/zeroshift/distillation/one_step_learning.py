@@ -1,0 +1,82 @@
+"""What the student ``one-step`` learns in one step."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from zeroshift.distillation.adversary import Adversary
+from zeroshift.distillation.examples import Examples
+from zeroshift.distillation.latent_examples import LatentBatch, LatentExamples
+from zeroshift.distillation.one_step import OneStep
+from zeroshift.distillation.options import DistillOptions
+from zeroshift.distillation.reals import Reals
+from zeroshift.distillation.stage import DistillStage, stage_options
+from zeroshift.miniature.training.loop import adamw
+
+LEVELS = (0.02, 0.6)
+"""timesteps at which latents are compared, as shares of all"""
+
+
+class OneStepStage(DistillStage):
+    """Distances to the teacher's edit in latents and in the UNet's features, its mask, and an adversary.
+
+    The adversary's heads read features of the frozen UNet at random noise levels (Sauer et al. 2024, LADD,
+    arXiv:2403.12015, section 3), and its real pictures are photographs of the target. Nothing is decoded.
+    """
+
+    def __init__(self, student: OneStep, examples: Examples, reals: Reals, options: DistillOptions) -> None:
+        super().__init__(student, examples, options)
+        self.latents = LatentExamples(examples, reals, student)
+        self.one: tuple[OneStep] = (student,)
+        self.adversary = Adversary(student.widths, len(student.directions)) if options.adversary else None
+
+    def training_step(self, indices: Tensor, _: int) -> None:
+        (student,), batch = self.one, self.latents.read(indices.tolist())
+        z = batch.photographs
+        edit, where = student.changed(z, batch.directions)
+        told = {"latents": ((edit - batch.edits).abs() * batch.masks).mean() / batch.masks.mean().clamp(min=0.01)}
+        told["mask"] = F.binary_cross_entropy_with_logits(where, batch.masks)
+        loss = self.options.pixels * told["latents"] + self.options.mask * told["mask"]
+        timesteps = self.drawn_timesteps(len(z))
+        noise = torch.randn_like(z)
+        made = self.seen(z + batch.masks * (edit - z), timesteps, noise, batch.directions)
+        with torch.no_grad():
+            wanted = self.seen(batch.edits, timesteps, noise, batch.directions)
+        apart = [(a - b).abs().mean() / b.abs().mean() for a, b in zip(made, wanted, strict=True)]
+        told["features"] = torch.stack(apart).mean()
+        loss = loss + self.options.features * told["features"]
+        if self.adversary is not None and self.progress >= self.options.adversary_from:
+            loss = loss + self.played(batch, timesteps, made, told)
+        self.log_dict(told, prog_bar=True)
+        self.updated(0, self.student, loss, counted=True)
+
+    def drawn_timesteps(self, count: int) -> Tensor:
+        """Timesteps (B,) at which latents are compared, by torch's global generator."""
+        low, high = (int(share * self.one[0].train_steps) for share in LEVELS)
+        return torch.randint(low, high, (count,), device=self.device)
+
+    def seen(self, z: Tensor, timesteps: Tensor, noise: Tensor, directions: Tensor) -> list[Tensor]:
+        """Features of the frozen UNet's way down for latents under noise, finest first, told the target."""
+        (student,) = self.one
+        levels = [student.levels(t) for t in timesteps.tolist()]
+        alpha, sigma = (
+            torch.tensor([getattr(one, name) for one in levels], device=z.device)[:, None, None, None]
+            for name in ("alpha", "sigma")
+        )
+        return student.features(alpha * z + sigma * noise, timesteps, directions)
+
+    def played(self, batch: LatentBatch, timesteps: Tensor, made: list[Tensor], told: dict[str, Tensor]) -> Tensor:
+        """Train the adversary on edits by their features and on real photographs; what the student has to pay."""
+        adversary, target = self.adversary, batch.directions
+        assert adversary is not None
+        with torch.no_grad():
+            photographs = self.seen(batch.reals, timesteps, torch.randn_like(batch.reals), target)
+        return self.against(adversary, photographs, made, target, told)
+
+    def configure_optimizers(self) -> Any:
+        every: list[torch.optim.Optimizer] = [adamw(self.student, stage_options(self.options))]
+        if self.adversary is not None:
+            every.append(self.optimizer_of(self.adversary))
+        return every
