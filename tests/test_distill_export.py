@@ -10,6 +10,7 @@ from PIL import Image
 
 from tests.shell import call, refused
 from zeroshift.distillation.exporting import onnx_bytes, page
+from zeroshift.distillation.one_step import OneStep
 from zeroshift.distillation.residual import Residual
 from zeroshift.distillation.students import Student, open_student, save_student
 
@@ -19,10 +20,16 @@ DIST = Path(os.environ.get("ORT_WEB_DIST", "node_modules/onnxruntime-web/dist"))
 """of npm's package; the browser's test needs it, and nothing else does"""
 
 
-@pytest.fixture(scope="module")
-def student(tmp_path_factory) -> Student:
+WAYS = [["cat", "dog"], ["dog", "cat"]]
+
+
+@pytest.fixture(scope="module", params=["residual", "one-step"])
+def student(request, tmp_path_factory, checkpoint) -> Student:
     torch.manual_seed(0)
-    network = Residual([["cat", "dog"], ["dog", "cat"]], 32, (8, 32), (1, 1), 8)
+    if request.param == "residual":
+        network = Residual(WAYS, 32, (8, 32), (1, 1), 8)
+    else:
+        network = OneStep(WAYS, ["a photo of a dog", "a photo of a cat"], str(checkpoint), rank=3)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))

@@ -78,6 +78,11 @@ def stage_of(examples: Examples, options: DistillOptions, reals: Mapping[str, Pa
     if options.architecture == "one-step":
         prompts = [make_task(*pair).target_prompt for pair in examples.directions]
         changed = OneStep(directions, prompts, options.base, rank=options.rank)
+        if changed.size != examples.size:
+            raise ValueError(
+                f"The pairs are of {examples.size} pixels, and {options.base} makes pictures of {changed.size}; "
+                "collect pairs with it."
+            )
         return OneStepStage(changed, examples, reals_of(examples, reals), options)
     student = Residual(directions, examples.size)
     return ResidualStage(student, examples, reals_of(examples, reals), options)

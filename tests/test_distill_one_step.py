@@ -1,0 +1,192 @@
+"""The student ``one-step`` beside the network that it changes."""
+
+import json
+
+import pytest
+import torch
+from diffusers import UNet2DConditionModel
+
+pytest.importorskip("lightning")
+
+from tests.test_distill_training import folder_of
+from zeroshift.distillation.examples import open_examples
+from zeroshift.distillation.latent_examples import VERSIONS, LatentExamples
+from zeroshift.distillation.one_step import OneStep, opened
+from zeroshift.distillation.options import DistillOptions
+from zeroshift.distillation.reals import reals_of
+from zeroshift.distillation.students import open_student, save_student
+from zeroshift.distillation.training import train
+
+WAYS, PROMPTS = [["cat", "dog"], ["dog", "cat"]], ["a photo of a dog", "a photo of a cat"]
+
+
+def new(checkpoint) -> OneStep:
+    torch.manual_seed(0)
+    return OneStep(WAYS, PROMPTS, str(checkpoint), rank=3)
+
+
+@pytest.fixture
+def student(checkpoint) -> OneStep:
+    """One whose changes are large."""
+    network = new(checkpoint)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return network
+
+
+def asked() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    torch.manual_seed(1)
+    return torch.rand(2, 3, 32, 32) * 2 - 1, torch.tensor([0, 1]), torch.tensor([1.0, 0.6])
+
+
+def test_a_new_student_asks_the_network_as_it_is(checkpoint):
+    """Its clean part by the schedule's equation; epsilon-prediction: x0 = (x - sigma eps) / alpha."""
+    network, backbone = new(checkpoint), opened(str(checkpoint), "")
+    x, direction, _ = asked()
+    z = backbone.encode(x)
+    alpha_bar = backbone.scheduler.alphas_cumprod[500]
+    noised = alpha_bar.sqrt() * z + (1 - alpha_bar).sqrt() * network.noise
+    eps = backbone.unet(noised, 500, backbone.embed(PROMPTS).tokens).sample
+    found, where = network.changed(network.latents(x), direction)
+    torch.testing.assert_close(found, (noised - (1 - alpha_bar).sqrt() * eps) / alpha_bar.sqrt(), rtol=1e-4, atol=1e-4)
+    assert torch.equal(where, torch.full_like(where, 2.0))
+
+
+def test_changes_are_products_of_thin_matrices(student, checkpoint):
+    """Low-rank adaptation as it is defined, W + B A, put into a network of diffusers by hand."""
+    (unet, _), x, direction = student.base, *asked()[:2]
+    alone = UNet2DConditionModel.from_pretrained(checkpoint, subfolder="unet")
+    config = {
+        **alone.config,
+        "in_channels": 2 * alone.config.in_channels,
+        "out_channels": alone.config.out_channels + 1,
+    }
+    wide = UNet2DConditionModel.from_config(config)
+    weights = dict(alone.state_dict())
+    for key, change in student.changes.items():
+        before = weights[key.replace("/", ".")]
+        weights[key.replace("/", ".")] = before + (change.up @ change.down).reshape(before.shape)
+    wide.load_state_dict(weights | {key.replace("/", "."): one for key, one in student.wide.items()})
+    z = student.latents(x)
+    level = student.levels(500)
+    noised = level.alpha * z + level.sigma * student.noise
+    out = wide(torch.cat([noised, z], 1), 500, student.texts[direction]).sample
+    torch.testing.assert_close(student.changed(z, direction)[1], out[:, -1:], rtol=1e-4, atol=1e-4)
+    assert max(change.down.shape[0] for change in student.changes.values()) == 3
+    assert all(not one.requires_grad for one in unet.parameters())
+
+
+@torch.no_grad()
+def test_changes_are_added_once_where_nothing_is_trained(student):
+    whole = student(*asked())
+    assert not student.merged
+    student.eval()
+    assert student.merged
+    torch.testing.assert_close(student(*asked()), whole, rtol=1e-5, atol=1e-5)
+
+
+@torch.no_grad()
+def test_nothing_changes_at_intensity_0_nor_outside_of_the_mask(student):
+    x, direction, _ = asked()
+    assert torch.equal(student(x, direction, torch.zeros(2)), x)
+    edits, where = student.edited(x, direction, torch.ones(2))
+    assert not torch.equal(edits, x)
+    student.wide["conv_out/bias"][-1] = -100
+    edits, where = student.edited(x, direction, torch.ones(2))
+    assert torch.equal(edits, x) and not where.any()
+
+
+@torch.no_grad()
+def test_features_are_what_the_network_has_on_its_way_down(student):
+    """By hooks in the network itself."""
+    unet, seen = student.base[0], []
+    parts = [block.resnets[-1] if not block.attentions else block.attentions[-1] for block in unet.down_blocks[:2]]
+    hooks = [one.register_forward_hook(lambda _m, _i, out: seen.append(out)) for one in [*parts, unet.mid_block]]
+    z, direction = torch.randn(2, 4, 8, 8), torch.tensor([1, 0])
+    unet(z, torch.tensor([30, 700]), student.texts[direction])
+    for hook in hooks:
+        hook.remove()
+    found = student.features(z, torch.tensor([30, 700]), direction)
+    assert tuple(one.shape[1] for one in found) == student.widths
+    for own, theirs in zip(found, seen, strict=True):
+        theirs = theirs if isinstance(theirs, torch.Tensor) else theirs[0]
+        torch.testing.assert_close(own, theirs)
+
+
+@torch.no_grad()
+def test_pictures_of_other_sizes(student):
+    x = torch.rand(1, 3, 48, 32) * 2 - 1
+    assert student(x, torch.tensor([0]), torch.ones(1)).shape == x.shape
+    assert torch.equal(student.noise_like(torch.zeros(1, 4, 12, 8))[..., 8:, :], student.noise[..., :4, :])
+
+
+def test_a_folder_has_the_changes_alone(student, tmp_path, checkpoint):
+    save_student(student, tmp_path / "one", "card")
+    config = json.loads((tmp_path / "one/config.json").read_text())
+    assert config["model_sha256"] == student.model_sha256 != ""
+    again = open_student(tmp_path / "one")
+    x, direction, _ = asked()
+    with torch.no_grad():
+        wanted = student.eval()(x[:1], direction[:1], torch.ones(1)).clamp(-1, 1)
+    torch.testing.assert_close(again.edited(x[:1], 0, 1.0)[0], wanted, rtol=0, atol=2e-2)  # saved in half precision
+    own = sum(one.numel() for one in [*student.parameters(), student.texts])
+    assert (tmp_path / "one/model.safetensors").stat().st_size < 2 * own + 50_000  # names and shapes
+    (tmp_path / "one/config.json").write_text(json.dumps(config | {"model_sha256": "0" * 64}))
+    with pytest.raises(ValueError, match="another version of .* than is here"):
+        open_student(tmp_path / "one")
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    root = tmp_path_factory.mktemp("pairs")
+    return [folder_of(root / "one", "cat", "dog"), folder_of(root / "two", "dog", "cat")]
+
+
+def test_every_picture_is_encoded_once(student, folders, monkeypatch):
+    examples = open_examples(folders)
+    latents = LatentExamples(examples, reals_of(examples, {}), student)
+    count, encode = [], student.latents
+    monkeypatch.setattr(student, "latents", lambda x: count.append(len(x)) or encode(x))
+    torch.manual_seed(0)
+    batch = latents.read([0, 4] * 20)
+    assert sum(count) == 2 * 2 * VERSIONS + 2 * len(latents.photographs)
+    assert batch.directions.tolist() == [0, 1] * 20
+    plain = examples.whole([4])
+    wanted = torch.cat([encode(plain.photographs), encode(plain.edits)])
+    torch.testing.assert_close(latents.pair(4)[0, :8].float(), wanted.flatten(0, 1), rtol=1e-2, atol=1e-2)
+    assert latents.pair(4)[0, 8].tolist() == [[0.0] * 4 + [1.0] * 4] * 8
+    latents.read([0, 4])
+    assert sum(count) == 2 * 2 * VERSIONS + 2 * len(latents.photographs)
+
+
+def test_it_trains_towards_its_teacher(folders, checkpoint, tmp_path):
+    """Edits are red on the right half, and there the latents come nearer to them."""
+    options = DistillOptions(
+        architecture="one-step",
+        base=str(checkpoint),
+        steps=40,
+        batch=4,
+        lr=1e-2,
+        ema=0.9,
+        adversary_from=0.9,
+    )
+    train(folders, tmp_path / "student", tmp_path / "run", options, lambda _: None)
+    student, examples = open_student(tmp_path / "student"), open_examples(folders)
+    assert student.directions == [("cat", "dog"), ("dog", "cat")]
+    photograph, edit = examples.opened(0, 0.0)[None], examples.opened(0, 1.0)[None]
+    network = student.network
+    assert isinstance(network, OneStep)
+    with torch.no_grad():
+        new_one = OneStep(WAYS, PROMPTS, str(checkpoint), rank=3)
+        z, wanted = network.latents(photograph), network.latents(edit)
+        found, _ = network.changed(z, torch.tensor([0]))
+        before, _ = new_one.changed(z, torch.tensor([0]))
+    right = slice(4, None)
+    assert (found - wanted)[..., right].abs().mean() < 0.7 * (before - wanted)[..., right].abs().mean()
+
+
+def test_pairs_of_another_size_are_refused(folders, tmp_path):
+    options = DistillOptions(architecture="one-step", steps=1)
+    with pytest.raises(ValueError, match="pairs are of 32 pixels, and shipped makes pictures of 128"):
+        train(folders, tmp_path / "student", tmp_path / "run", options, lambda _: None)
