@@ -83,6 +83,7 @@ class OneStep(nn.Module, PyTorchModelHubMixin):
         schedule = backbone.schedule(1)
         self.levels, self.split = schedule.levels, schedule.split
         self.asked = int(timestep * schedule.train_steps)
+        self.level = schedule.levels(self.asked)
         self.train_steps, self.widths = schedule.train_steps, tuple(backbone.unet.config.block_out_channels)
         self.base: Any = (backbone.unet, backbone.vae)  # as a tuple: neither trained nor saved
         self.merged: tuple[Any, ...] = ()  # likewise; empty while it is trained
@@ -144,15 +145,14 @@ class OneStep(nn.Module, PyTorchModelHubMixin):
 
     def changed(self, z: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
         """The edit's latents (B, C, h, w) for a photograph's, and logits (B, 1, h, w) of where it is."""
-        level = self.levels(self.asked)
-        noised = level.alpha * z + level.sigma * self.noise_like(z)
+        noised = self.level.alpha * z + self.level.sigma * self.noise_like(z)
         given = (torch.cat([noised, z], 1), self.asked, self.texts[direction])
         if self.merged:
             out = self.merged[0](*given, return_dict=False)[0]
         else:
             out = functional_call(self.base[0], self.weights(), given, {"return_dict": False})[0]
         edit, where = out.split([z.shape[1], 1], 1)
-        return self.split(noised, edit, level)[0], where
+        return self.split(noised, edit, self.level)[0], where
 
     def features(self, z: Tensor, timesteps: Tensor, direction: Tensor) -> list[Tensor]:
         """What the unchanged UNet makes of noised latents on its way down, finest first, told the directions' prompts.
