@@ -21,7 +21,7 @@ from zeroshift.backbones import open_backbone
 from zeroshift.backbones.checkpoint import find_checkpoint
 from zeroshift.backbones.stable_diffusion import StableDiffusion
 
-LEAST = 0.1
+LEAST = 0.25
 """of a mask: what is less counts as nothing, so that most of a background is the photograph's own, exactly"""
 RISE = 4
 """intensities up to 1 / RISE fade in what the autoencoder alone changes"""
