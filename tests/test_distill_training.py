@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from pydantic import TypeAdapter
 
 pytest.importorskip("lightning")
 
@@ -161,3 +162,13 @@ def test_curves_of_losses(tmp_path):
     assert "pixels 0.5 at step 1" in drawn and "pixels 0.3 at step 3" in drawn
     draw_losses(tmp_path / "nothing", tmp_path / "none.html")
     assert not (tmp_path / "none.html").exists()
+
+
+def test_architectures_have_defaults_of_their_own():
+    plain, one = DistillOptions(), DistillOptions(architecture="one-step", lr=0.5)
+    assert (plain.batch, plain.adversary) == (16, 0.15)
+    assert (one.batch, one.adversary, one.lr) == (8, 1.0, 0.5)
+    assert replace(one, batch=3).adversary == 1.0 and replace(one, batch=3).batch == 3
+    given = {"architecture": "co-mod", "penalty": 7}
+    read = TypeAdapter(DistillOptions).validate_python(given)
+    assert (read.batch, read.penalty) == (64, 7.0) and given == {"architecture": "co-mod", "penalty": 7}

@@ -1,21 +1,37 @@
 """What a student is, and how long and how it trains."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
+from pydantic_core import ArgsKwargs
 
 MAY_CHANGE = {"minutes", "steps", "processes", "strips_every", "save_every"}
 """options that may change when a training goes on"""
+OWN: Mapping[str, Mapping[str, Any]] = {
+    "one-step": {
+        "batch": 8,
+        "lr": 1e-3,
+        "ema": 0.998,
+        "cooldown": 0.4,
+        "pixels": 0.2,
+        "adversary": 1.0,
+        "adversary_from": 0.02,
+        "penalty": 10.0,
+    },
+    "co-mod": {"batch": 64, "lr": 1e-3, "adversary": 1.0, "penalty": 1.0},
+}
+"""defaults of an architecture where they are others than those below; co-mod's batch and learning rate are published"""
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, allow_inf_nan=False))
 class DistillOptions:
-    """How a student is trained."""
+    """How a student is trained; the defaults are those of a residual one, and ``OWN`` has those of the others."""
 
     architecture: Literal["residual", "one-step", "co-mod"] = "residual"
     """residual: a small U-Net that predicts an edit and where it is; one-step: a diffusion model with low-rank changes,
-    asked once; co-mod: the paper's, a co-modulated GAN"""
+    asked once; co-mod: the paper's, a co-modulated GAN (the two have defaults of their own for batch and weights)"""
     base: str = "shipped"
     """folder or hub id of the model that one-step changes"""
     rank: Annotated[int, Field(ge=1)] = 24
@@ -35,9 +51,10 @@ class DistillOptions:
     cooldown: Annotated[float, Field(ge=0, le=1)] = 0.2
     """share of the budget, at its end, over which the learning rate falls to a hundredth"""
     pixels: Annotated[float, Field(ge=0)] = 2.0
-    """weight of the absolute difference of pixels in [-1, 1]"""
+    """weight of the absolute difference of pixels in [-1, 1]; of latents for one-step"""
     features: Annotated[float, Field(ge=0)] = 0.5
-    """weight of the distance of an ImageNet network's features, where the extra textures is installed"""
+    """weight of the distance of an ImageNet network's features, where the extra textures is installed; for one-step of
+    the UNet's"""
     sparsity: Annotated[float, Field(ge=0)] = 0.005
     """weight of the mask's mean area"""
     mask: Annotated[float, Field(ge=0)] = 0.5
@@ -60,3 +77,10 @@ class DistillOptions:
     """minutes between checkpoints: a kill loses no more"""
     strips_every: Annotated[float, Field(gt=0)] = 5.0
     """minutes between the strips of samples that are written"""
+
+    @model_validator(mode="before")
+    @classmethod
+    def of_architecture(cls, given: Any) -> Any:
+        """What is not given is the architecture's own."""
+        named = dict(given.kwargs or {}) if isinstance(given, ArgsKwargs) else dict(given)
+        return {**OWN.get(str(named.get("architecture")), {}), **named}
