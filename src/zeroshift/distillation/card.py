@@ -21,7 +21,7 @@ A student of zeroshift: one pass of a small network makes an edit that takes its
 | | |
 |---|---|
 | directions | {directions} |
-| architecture | `{architecture}`, {millions:.2f} million weights in float16 |
+| architecture | `{architecture}`, {millions:.2f} million weights in float16{changes} |
 | pictures | {size} x {size} pixels |
 | teacher | {teachers} |
 | pairs | {pairs} that its filters kept |
@@ -49,6 +49,7 @@ def card(student: Network, folders: Sequence[Path], examples: Examples, options:
         directions=", ".join(f"{source} → {target}" for source, target in examples.directions),
         architecture=student.architecture,
         millions=sum(parameter.numel() for parameter in student.parameters()) / 1e6,
+        changes=f", which change the model {options.base}" if options.architecture == "one-step" else "",
         size=examples.size,
         teachers=", ".join(teachers),
         pairs=len(examples.pairs),

@@ -102,7 +102,7 @@ class OneStep(nn.Module, PyTorchModelHubMixin):
         self.register_buffer("texts", backbone.embed(prompts).tokens.float())
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "OneStep":
-        for network in self.base:  # they go where the changes go
+        for network in (*self.base, *self.merged):  # they go where the changes go
             network._apply(fn)
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         return self
