@@ -15,7 +15,7 @@ import io
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +38,8 @@ from zeroshift.image.sheet import sheet
 INTENSITIES = (0.25, 0.5, 0.75, 1.0)
 SHOWN = 12
 """photographs of each direction on the sheet"""
+PAPER = "pix2pix-zero"
+"""the method that the paper distilled"""
 ROUNDS = 3
 """of the teacher in all its steps; of the student thirty times as many"""
 
@@ -73,7 +75,8 @@ class Edits:
 
 def taught(about: About, *, exact: bool = False) -> EditSpec:
     """The teacher's edit: as the pairs were made, or ``exact``, the paper's, in all its steps."""
-    spec = EditSpec(source=about.source, target=about.target, method=about.method, paper_defaults=True)
+    words = {"source": about.source, "target": about.target, "method": about.method}
+    spec = EditSpec.parse({**words, "paper_defaults": True, "mask": about.mask})
     return spec if exact else spec.model_copy(update={"options": about.options})
 
 
@@ -114,16 +117,22 @@ def milliseconds(work: Callable[[], object], rounds: int) -> float:
 
 
 def pace(editor: zeroshift.Editor, student: StudentEditor, about: About, item: Item) -> Iterator[str]:
-    """Yield lines on how long a photograph takes: a student's pass, its whole edit, and the teacher in all steps."""
+    """Yield lines on how long a photograph takes: a student's pass, its whole edit, and teachers in all their steps.
+
+    Beside its own teacher stands pix2pix-zero, the one of the paper.
+    """
     photograph = picture_of(item)
     asked = StudentSpec(source=about.source, target=about.target)
     x, number = torch.zeros(1, 3, student.size, student.size), student.student.number(about.source, about.target)
     alone = milliseconds(lambda: student.student.edited(x, number, 1.0), 30 * ROUNDS)
     whole = milliseconds(lambda: student.edit(photograph, asked), 30 * ROUNDS)
-    teacher = milliseconds(lambda: editor.edit(photograph, taught(about, exact=True)), ROUNDS)
     yield f"On {torch.get_num_threads()} threads, one picture at a time: the student's pass {alone:.0f} ms, its edit"
-    yield f"with the search for the part and the seam {whole:.0f} ms; {about.method} in all its steps {teacher:.0f} ms,"
-    yield f"{teacher / whole:.0f} times as long as the edit and {teacher / alone:.0f} times as long as the pass."
+    yield f"with the search for the part and the seam {whole:.0f} ms."
+    for method in dict.fromkeys([about.method, PAPER]):
+        spec = taught(replace(about, method=method), exact=True)
+        teacher = milliseconds(lambda spec=spec: editor.edit(photograph, spec), ROUNDS)  # type: ignore[misc]
+        yield f"{method} in all its steps takes {teacher:.0f} ms, {teacher / whole:.0f} times as long as the edit and"
+        yield f"{teacher / alone:.0f} times as long as the pass."
 
 
 def line(judge: ImageNetJudge, edits: Edits, found: Sequence[Row], real: Seen, about: About) -> str:

@@ -148,5 +148,8 @@ def test_the_papers_thresholds(scores, kept):
 def test_a_folder_holds_pairs_of_one_edit(editor, tmp_path):
     write_about(tmp_path, about(editor, SPEC, "once"))
     write_about(tmp_path, about(editor, SPEC, "again"))
+    assert read_about(tmp_path).mask == SPEC.mask is None
+    write_about(tmp_path, about(editor, SPEC.model_copy(update={"mask": "auto"}), "masked"))
+    assert read_about(tmp_path).mask == "auto"
     with pytest.raises(ValueError, match="source is cat, and these have dog; name another folder"):
         write_about(tmp_path, about(editor, SPEC.model_copy(update={"source": "dog", "target": "cat"}), "other"))

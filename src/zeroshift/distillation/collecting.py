@@ -139,9 +139,8 @@ def about(editor: Editor, spec: EditSpec, command: str) -> About:
     method = spec.built(editor)
     identity, size = editor.backbone.identity, spec.size or editor.backbone.size
     assert spec.source is not None
-    return About(
-        spec.source, spec.target, method.name, options_of(method), identity.name, identity.sha256, size, (command,)
-    )
+    facts = options_of(method), identity.name, identity.sha256, size, (command,)
+    return About(spec.source, spec.target, method.name, *facts, mask=None if spec.mask is None else str(spec.mask))
 
 
 def edited(editor: Editor, files: dict[str, Path], spec: EditSpec, wanted: CollectOptions, root: Path) -> list[Pair]:

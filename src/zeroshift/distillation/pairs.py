@@ -76,6 +76,8 @@ class About:
     size: int
     """side of the pictures in pixels"""
     commands: tuple[str, ...] = ()
+    mask: str | None = None
+    """where the edits might change, as it was asked"""
 
 
 _PAIR, _ABOUT = TypeAdapter(Pair), TypeAdapter(About)
