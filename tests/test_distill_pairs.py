@@ -12,7 +12,7 @@ from zeroshift.asked.edits import EditSpec
 from zeroshift.captioning import Seen
 from zeroshift.distillation.collecting import CollectOptions, about, collect
 from zeroshift.distillation.filters import ODD, Filters, overlap, reason
-from zeroshift.distillation.pairs import LOG, Scores, read_pairs, write_about
+from zeroshift.distillation.pairs import LOG, Scores, read_about, read_pairs, write_about
 from zeroshift.distillation.report import contact_sheet, reasons
 from zeroshift.editor import Editor
 from zeroshift.image.tensors import to_tensor
