@@ -78,5 +78,5 @@ class OneStepStage(DistillStage):
     def configure_optimizers(self) -> Any:
         every: list[torch.optim.Optimizer] = [adamw(self.student, stage_options(self.options))]
         if self.adversary is not None:
-            every.append(self.optimizer_of(self.adversary))
+            every.append(self.optimizer_of(self.adversary, 1.0))
         return every
