@@ -167,8 +167,8 @@ def test_curves_of_losses(tmp_path):
 def test_architectures_have_defaults_of_their_own():
     plain, one = DistillOptions(), DistillOptions(architecture="one-step", lr=0.5)
     assert (plain.batch, plain.adversary) == (16, 0.15)
-    assert (one.batch, one.adversary, one.lr) == (8, 1.0, 0.5)
-    assert replace(one, batch=3).adversary == 1.0 and replace(one, batch=3).batch == 3
+    assert (one.batch, one.adversary, one.lr) == (8, 0.5, 0.5)
+    assert replace(one, batch=3).adversary == 0.5 and replace(one, batch=3).batch == 3
     given = {"architecture": "co-mod", "penalty": 7}
     read = TypeAdapter(DistillOptions).validate_python(given)
     assert (read.batch, read.penalty) == (64, 7.0) and given == {"architecture": "co-mod", "penalty": 7}

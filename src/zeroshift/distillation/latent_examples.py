@@ -8,13 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zeroshift.distillation.augmenting import augmented
-from zeroshift.distillation.examples import Batch, Examples
+from zeroshift.distillation.augmenting import cropped
+from zeroshift.distillation.examples import Examples
 from zeroshift.distillation.one_step import OneStep
 from zeroshift.distillation.reals import Reals
 
-VERSIONS = 4
-"""of every picture: as it is, and changed at random; encoding takes longer than a student's step"""
+VERSIONS = 5
+"""of every pair: as it is, mirrored, and parts of it; encoding takes longer than a student's step"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,15 +59,16 @@ class LatentExamples:
         """A pair's versions."""
         if k not in self.pairs:
             plain = self.examples.whole([k])
-            batches = [plain, *(augmented(plain) for _ in range(VERSIONS - 1))]
-            self.pairs[k] = torch.cat([self.encoded(one) for one in batches]).half().cpu()
+            stacks = [plain.photographs, plain.edits, plain.masks]
+            versions = [stacks, [one.flip(3) for one in stacks], *(cropped(stacks) for _ in range(VERSIONS - 2))]
+            self.pairs[k] = torch.cat([self.encoded(*one) for one in versions]).half().cpu()
         return self.pairs[k]
 
-    def encoded(self, batch: Batch) -> Tensor:
-        """Photograph, edit and mask (B, 2 C + 1, h, w) of a batch."""
-        device, count = self.student.texts.device, len(batch.photographs)
-        z = self.student.latents(torch.cat([batch.photographs, batch.edits]).to(device))
-        return torch.cat([z[:count], z[count:], F.avg_pool2d(batch.masks.to(device), self.student.factor)], 1)
+    def encoded(self, photographs: Tensor, edits: Tensor, masks: Tensor) -> Tensor:
+        """Photograph, edit and mask (B, 2 C + 1, h, w) of pictures."""
+        device, count = self.student.texts.device, len(photographs)
+        z = self.student.latents(torch.cat([photographs, edits]).to(device))
+        return torch.cat([z[:count], z[count:], F.avg_pool2d(masks.to(device), self.student.factor)], 1)
 
     def real(self, direction: int) -> Tensor:
         """A photograph (C, h, w) of a direction's target."""

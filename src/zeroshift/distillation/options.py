@@ -15,10 +15,9 @@ OWN: Mapping[str, Mapping[str, Any]] = {
         "lr": 1e-3,
         "ema": 0.998,
         "cooldown": 0.4,
-        "pixels": 0.2,
-        "adversary": 1.0,
+        "pixels": 0.5,
+        "adversary": 0.5,
         "adversary_from": 0.02,
-        "penalty": 10.0,
     },
     "co-mod": {"batch": 64, "lr": 1e-3, "adversary": 1.0, "penalty": 1.0},
 }
