@@ -56,6 +56,8 @@ class OneStep(nn.Module, PyTorchModelHubMixin):
         rank: of the changes.
         timestep: at which the UNet is asked, as a share of those that it was trained at.
         noise: seed of the noise that lies over the latents; it is the same for all pictures.
+        gain: what the change of latents is multiplied by. A distance to the teacher's edits is least at their mean,
+            which lies nearer to the photograph than they do.
 
     Raises:
         ValueError: the checkpoint is another one than it was trained on, or of another kind.
@@ -74,12 +76,13 @@ class OneStep(nn.Module, PyTorchModelHubMixin):
         rank: int = 24,
         timestep: float = 0.5,
         noise: int = 0,
+        gain: float = 1.4,
     ) -> None:
         super().__init__()
         backbone = opened(model, model_sha256)
         self.directions, self.model_sha256 = [tuple(pair) for pair in directions], backbone.identity.sha256
         self.size, self.multiple = backbone.size, backbone.multiple
-        self.factor, self.scale = backbone.factor, float(backbone.vae.config.scaling_factor)
+        self.gain, self.factor, self.scale = gain, backbone.factor, float(backbone.vae.config.scaling_factor)
         schedule = backbone.schedule(1)
         self.levels, self.split = schedule.levels, schedule.split
         self.asked = int(timestep * schedule.train_steps)
@@ -179,7 +182,7 @@ class OneStep(nn.Module, PyTorchModelHubMixin):
         z, share = self.latents(x), intensity[:, None, None, None]
         edit, where = self.changed(z, direction)
         m = where.sigmoid()
-        made = self.pictures(z + share * (2 - share) * m * (edit - z))
+        made = self.pictures(z + self.gain * share * (2 - share) * m * (edit - z))
         shown = F.interpolate(F.max_pool2d(m, 3, 1, 1), scale_factor=float(self.factor), mode="bilinear")
         shown = ((shown - LEAST) / (1 - 2 * LEAST)).clamp(0, 1) * (RISE * share).clamp(max=1)
         return x + shown * (made - x), shown
