@@ -12,6 +12,7 @@ from tests.test_distill_training import folder_of
 from zeroshift.distillation.examples import open_examples
 from zeroshift.distillation.latent_examples import VERSIONS, LatentExamples
 from zeroshift.distillation.one_step import OneStep, opened
+from zeroshift.distillation.one_step_learning import mask_loss
 from zeroshift.distillation.options import DistillOptions
 from zeroshift.distillation.reals import reals_of
 from zeroshift.distillation.students import open_student, save_student
@@ -133,8 +134,32 @@ def test_a_folder_has_the_changes_alone(student, tmp_path, checkpoint):
     own = sum(one.numel() for one in [*student.parameters(), student.texts])
     assert (tmp_path / "one/model.safetensors").stat().st_size < 2 * own + 50_000  # names and shapes
     (tmp_path / "one/config.json").write_text(json.dumps(config | {"model_sha256": "0" * 64}))
-    with pytest.raises(ValueError, match="another version of .* than is here"):
+    with pytest.raises(ValueError, match="^This student changes another version of .* than is here"):
         open_student(tmp_path / "one")
+
+
+def test_no_model_is_fetched_because_a_student_names_it(student, tmp_path, checkpoint, monkeypatch):
+    save_student(student, tmp_path / "one", "card")
+    path = tmp_path / "one/config.json"
+    config = json.loads(path.read_text())
+    path.write_text(json.dumps(config | {"model": "somebody/model"}))
+    monkeypatch.setattr("zeroshift.distillation.one_step.find_checkpoint", lambda *_: 1 / 0)
+    with pytest.raises(ValueError, match="changes somebody/model, which is not here; say where that is"):
+        open_student(tmp_path / "one")
+    monkeypatch.undo()
+    assert open_student(tmp_path / "one", base=checkpoint).directions == [("cat", "dog"), ("dog", "cat")]
+    for wrong in (1.0, -0.5, 1e308):
+        path.write_text(json.dumps(config | {"timestep": wrong}))
+        with pytest.raises(ValueError, match="damaged.* from 0 to below 1"):
+            open_student(tmp_path / "one")
+
+
+def test_edits_of_whole_pictures_teach_no_mask():
+    where = torch.tensor([[[[2.0, -2.0]]], [[[2.0, -2.0]]]])
+    masks = torch.tensor([[[[1.0, 1.0]]], [[[1.0, 0.0]]]])
+    wanted = torch.nn.functional.binary_cross_entropy_with_logits(where[1:], masks[1:])
+    torch.testing.assert_close(mask_loss(where, masks), wanted)
+    assert mask_loss(where[:1], masks[:1]) == 0
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +190,8 @@ def test_it_trains_towards_its_teacher(folders, checkpoint, tmp_path):
     options = DistillOptions(
         architecture="one-step",
         base=str(checkpoint),
-        steps=40,
+        steps=60,
+        pixels=2.0,
         batch=4,
         lr=1e-2,
         ema=0.9,

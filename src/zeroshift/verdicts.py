@@ -112,7 +112,7 @@ def style_alone(request: Request) -> bool:
     except ValueError:
         return False
     same = nouns[0] == nouns[1] or DEPICTIONS.issuperset(nouns)  # "a photo" alone, where nobody is sure of what
-    media = {prompt.casefold().rpartition(" of ")[0] for prompt in prompts}
+    media = {prompt.casefold().partition(" of ")[0] for prompt in prompts}
     return same and (request.whole or len(media) > 1)
 
 

@@ -140,7 +140,8 @@ def about(editor: Editor, spec: EditSpec, command: str) -> About:
     identity, size = editor.backbone.identity, spec.size or editor.backbone.size
     assert spec.source is not None
     facts = options_of(method), identity.name, identity.sha256, size, (command,)
-    return About(spec.source, spec.target, method.name, *facts, mask=None if spec.mask is None else str(spec.mask))
+    mask = None if spec.mask is None else str(spec.mask)
+    return About(spec.source, spec.target, method.name, *facts, mask, spec.region)
 
 
 def edited(editor: Editor, files: dict[str, Path], spec: EditSpec, wanted: CollectOptions, root: Path) -> list[Pair]:

@@ -26,8 +26,6 @@ class LatentBatch:
     """whole ones: what lies between is between the latents"""
     masks: Tensor
     """(B, 1, h, w), from 0 to 1, how much of a cell the teacher changed"""
-    reals: Tensor
-    """photographs of the targets"""
     directions: Tensor
     """(B,), int64"""
 
@@ -48,12 +46,18 @@ class LatentExamples:
     def read(self, indices: Sequence[int]) -> LatentBatch:
         """Some, by torch's global generator."""
         numbers = torch.tensor([self.examples.numbers[k] for k in indices])
-        own, real = [self.pair(k) for k in indices], [self.real(n) for n in numbers.tolist()]
+        own = [self.pair(k) for k in indices]
         device = self.student.texts.device
         rows = torch.stack([one[int(torch.randint(len(one), ()))] for one in own]).to(device).float()
         channels = (rows.shape[1] - 1) // 2
         photographs, edits, masks = rows.split([channels, channels, 1], 1)
-        return LatentBatch(photographs, edits, masks, torch.stack(real).to(device).float(), numbers.to(device))
+        return LatentBatch(photographs, edits, masks, numbers.to(device))
+
+    @torch.no_grad()
+    def drawn(self, directions: Tensor) -> Tensor:
+        """Photographs (B, C, h, w) of the targets of directions (B,), by torch's global generator."""
+        real = [self.real(n) for n in directions.tolist()]
+        return torch.stack(real).to(directions.device).float()
 
     def pair(self, k: int) -> Tensor:
         """A pair's versions."""

@@ -80,5 +80,5 @@ class ResidualStage(DistillStage):
         optimizer.add_param_group({"params": [*trunk.parameters()], "share": TRUNK})
         every: list[torch.optim.Optimizer] = [optimizer]
         if self.adversary is not None:
-            every.append(self.optimizer_of(self.adversary, 1 / 4))
+            every.append(self.optimizer_of(self.adversary))
         return every

@@ -22,11 +22,17 @@ from zeroshift.backbones.checkpoint import find_checkpoint
 from zeroshift.backbones.stable_diffusion import StableDiffusion
 
 LEAST = 0.25
-"""of a mask: what is less counts as nothing, so that most of a background is the photograph's own, exactly"""
+"""of a mask: what is less counts as nothing, and as far below 1 as all: most of a background is the photograph's own"""
 RISE = 4
 """intensities up to 1 / RISE fade in what the autoencoder alone changes"""
+SHIPPED_BASE = "shipped"
+"""the name of the model that comes with this package"""
 WIDE = ("conv_in.weight", "conv_out.weight", "conv_out.bias")
 """weights that are learned whole: they read clean latents as well, and give a mask beside them"""
+
+
+class AnotherBase(ValueError):
+    """The model that a student changes is not here, or is another one."""
 
 
 class LowRank(nn.Module):
@@ -54,13 +60,14 @@ class OneStep(nn.Module, PyTorchModelHubMixin):
         model: the checkpoint that it changes: "shipped", a folder or a hub id, of Stable Diffusion 1.x or 2.x.
         model_sha256: of that checkpoint; "" for a new student.
         rank: of the changes.
-        timestep: at which the UNet is asked, as a share of those that it was trained at.
+        timestep: at which the UNet is asked, as a share of those that it was trained at, from 0 to below 1.
         noise: seed of the noise that lies over the latents; it is the same for all pictures.
         gain: what the change of latents is multiplied by. A distance to the teacher's edits is least at their mean,
             which lies nearer to the photograph than they do.
 
     Raises:
-        ValueError: the checkpoint is another one than it was trained on, or of another kind.
+        ValueError: the checkpoint is another one than it was trained on, or of another kind, or there is no such
+            timestep.
     """
 
     architecture: str = "one-step"
@@ -71,7 +78,7 @@ class OneStep(nn.Module, PyTorchModelHubMixin):
         self,
         directions: list[list[str]],
         prompts: list[str],
-        model: str = "shipped",
+        model: str = SHIPPED_BASE,
         model_sha256: str = "",
         rank: int = 24,
         timestep: float = 0.5,
@@ -79,6 +86,8 @@ class OneStep(nn.Module, PyTorchModelHubMixin):
         gain: float = 1.4,
     ) -> None:
         super().__init__()
+        if not 0 <= timestep < 1:
+            raise ValueError(f"A one-step student is asked at a timestep from 0 to below 1, not {timestep:g}.")
         backbone = opened(model, model_sha256)
         self.directions, self.model_sha256 = [tuple(pair) for pair in directions], backbone.identity.sha256
         self.size, self.multiple = backbone.size, backbone.multiple
@@ -181,10 +190,10 @@ class OneStep(nn.Module, PyTorchModelHubMixin):
         """Edits (B, 3, H, W) of pictures in [-1, 1], and where they are, (B, 1, H, W) from 0 to 1."""
         z, share = self.latents(x), intensity[:, None, None, None]
         edit, where = self.changed(z, direction)
-        m = where.sigmoid()
+        m = ((where.sigmoid() - LEAST) / (1 - 2 * LEAST)).clamp(0, 1)
         made = self.pictures(z + self.gain * share * (2 - share) * m * (edit - z))
         shown = F.interpolate(F.max_pool2d(m, 3, 1, 1), scale_factor=float(self.factor), mode="bilinear")
-        shown = ((shown - LEAST) / (1 - 2 * LEAST)).clamp(0, 1) * (RISE * share).clamp(max=1)
+        shown = shown * (RISE * share).clamp(max=1)
         return x + shown * (made - x), shown
 
     def forward(self, x: Tensor, direction: Tensor, intensity: Tensor) -> Tensor:
@@ -202,13 +211,13 @@ def opened(model: str, sha256: str) -> StableDiffusion:
     """The checkpoint that a student changes, in float32 on the CPU.
 
     Raises:
-        ValueError: it is another one, or of another kind.
+        AnotherBase: it is another one, or of another kind.
     """
-    backbone = open_backbone(find_checkpoint(None if model == "shipped" else model, None, None), "cpu", "fp32")
+    backbone = open_backbone(find_checkpoint(None if model == SHIPPED_BASE else model, None, None), "cpu", "fp32")
     if not isinstance(backbone, StableDiffusion):
-        raise ValueError(f"A one-step student changes a Stable Diffusion 1.x or 2.x; {model} is none.")
+        raise AnotherBase(f"A one-step student changes a Stable Diffusion 1.x or 2.x; {model} is none.")
     if sha256 not in ("", backbone.identity.sha256):
-        raise ValueError(f"This student changes another version of {model} ({sha256[:12]}) than is here; get that.")
+        raise AnotherBase(f"This student changes another version of {model} ({sha256[:12]}) than is here; get that.")
     return backbone
 
 

@@ -18,6 +18,9 @@ from zeroshift.miniature.training.loop import adamw
 LEVELS = (0.02, 0.6)
 """timesteps at which latents are compared, as shares of all"""
 
+WHOLE = 0.99
+"""share of a picture from which on an edit counts as one of all of it: crops may end a little beyond an edge"""
+
 
 class OneStepStage(DistillStage):
     """Distances to the teacher's edit in latents and in the UNet's features, its mask, and an adversary.
@@ -33,7 +36,9 @@ class OneStepStage(DistillStage):
         self.adversary = Adversary(student.widths, len(student.directions)) if options.adversary else None
 
     def training_step(self, indices: Tensor, _: int) -> None:
-        (student,), batch = self.one, self.latents.read(indices.tolist())
+        (student,) = self.one
+        with self.exactly():
+            batch = self.latents.read(indices.tolist())
         z = batch.photographs
         edit, where = student.changed(z, batch.directions)
         told = {"latents": ((edit - batch.edits).abs() * batch.masks).mean()}
@@ -72,18 +77,20 @@ class OneStepStage(DistillStage):
         adversary, target = self.adversary, batch.directions
         assert adversary is not None
         with torch.no_grad():
-            photographs = self.seen(batch.reals, timesteps, torch.randn_like(batch.reals), target)
+            with self.exactly():
+                real = self.latents.drawn(target)
+            photographs = self.seen(real, timesteps, torch.randn_like(real), target)
         return self.against(adversary, photographs, made, target, told)
 
     def configure_optimizers(self) -> Any:
         every: list[torch.optim.Optimizer] = [adamw(self.student, stage_options(self.options))]
         if self.adversary is not None:
-            every.append(self.optimizer_of(self.adversary, 1 / 4))
+            every.append(self.optimizer_of(self.adversary))
         return every
 
 
 def mask_loss(where: Tensor, masks: Tensor) -> Tensor:
     """Cross-entropy of logits (B, 1, h, w) with masks; edits of whole pictures say nothing about where an edit is."""
-    told = (masks.mean((1, 2, 3)) < 1).float()
+    told = (masks.mean((1, 2, 3)) < WHOLE).float()
     apart = F.binary_cross_entropy_with_logits(where, masks, reduction="none").mean((1, 2, 3))
     return (told * apart).sum() / told.sum().clamp(min=1)

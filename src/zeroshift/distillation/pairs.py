@@ -78,6 +78,8 @@ class About:
     commands: tuple[str, ...] = ()
     mask: str | None = None
     """where the edits might change, as it was asked"""
+    region: str | None = None
+    """the part that was edited, as it was asked"""
 
 
 _PAIR, _ABOUT = TypeAdapter(Pair), TypeAdapter(About)

@@ -66,10 +66,10 @@ class DistillStage(Stage):
             adversary.heads.requires_grad_(True)
         return paid
 
-    def optimizer_of(self, adversary: Adversary, share: float) -> torch.optim.Optimizer:
-        """That of the adversary's heads, which learn at a share of the student's rate."""
+    def optimizer_of(self, adversary: Adversary) -> torch.optim.Optimizer:
+        """That of the adversary's heads, which learn more slowly than the student."""
         heads = adversary.heads.parameters()
-        return torch.optim.AdamW(heads, lr=share * self.options.lr, betas=(0.0, 0.99), weight_decay=0.0)
+        return torch.optim.AdamW(heads, lr=self.options.lr / 4, betas=(0.0, 0.99), weight_decay=0.0)
 
 
 def features_at_hand() -> list[ImageNetFeatures]:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from zeroshift.backbones.hub import snapshot
 from zeroshift.distillation.comod import CoModulated
-from zeroshift.distillation.one_step import OneStep
+from zeroshift.distillation.one_step import SHIPPED_BASE, AnotherBase, OneStep
 from zeroshift.distillation.parts import laid
 from zeroshift.distillation.residual import Residual
 from zeroshift.files import sha256_of, write_atomically
@@ -61,7 +61,8 @@ class Student:
     def edited(self, x: Tensor, direction: int, intensity: float) -> tuple[Tensor, Tensor | None]:
         """Edits (B, 3, H, W) of pictures in [-1, 1], and where they are, (B, 1, H, W) from 0 to 1, if it says that."""
         x = x.contiguous(memory_format=torch.channels_last)
-        number, share = torch.full((len(x),), direction), torch.full((len(x),), intensity)
+        number = torch.full((len(x),), direction, device=x.device)
+        share = torch.full((len(x),), intensity, device=x.device)
         edits, where = self.network.edited(x, number, share)
         return edits.clamp(-1, 1), where
 
@@ -74,11 +75,14 @@ def save_student(network: Network, folder: Path, card: str) -> None:
     copy.deepcopy(network).half().save_pretrained(folder, config=config)
 
 
-def open_student(place: str | Path, revision: str | None = None) -> Student:
+def open_student(place: str | Path, revision: str | None = None, base: str | Path | None = None) -> Student:
     """A student in a folder or of a hub id, or the "shipped" one, in float32 on the CPU.
 
+    ``base`` says where the model is that a one-step student changes. The shipped model, and folders on this machine,
+    are found without it; nothing is downloaded because a student names it.
+
     Raises:
-        ValueError: there is none, or its files are damaged.
+        ValueError: there is none, its files are damaged, or the model that it changes is not here.
     """
     root = SHIPPED if str(place) == SHIPPED_NAME else Path(place)
     if not root.exists() and str(place).count("/") == 1:
@@ -87,10 +91,25 @@ def open_student(place: str | Path, revision: str | None = None) -> Student:
         raise ValueError(f"{root} is no student: it has no {missing[0]}; give the folder that `distill train` wrote.")
     try:
         shape = json.loads((root / FILES[0]).read_text(encoding="utf-8"))
+        if (model := shape.get("model")) is not None:
+            shape["model"] = str(base or model)
+            check_at_hand(root, model, base)
         network = KINDS[shape.pop("architecture", "residual")](**shape)
         network.load_state_dict(load_file(root / FILES[1]))
+    except AnotherBase:
+        raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
         raise ValueError(f"The student in {root} is damaged; write it anew ({str(error).splitlines()[0]}).") from error
     name = root.resolve().name if root == Path(place) else str(place)
     sha256 = sha256_of([root / name for name in FILES], root)
     return Student(laid(network.eval(), torch.channels_last), name, sha256)
+
+
+def check_at_hand(root: Path, model: object, base: str | Path | None) -> None:
+    """Refuse to fetch a model because a student names it.
+
+    Raises:
+        AnotherBase: it is neither the shipped one nor a folder here, and nobody said where it is.
+    """
+    if base is None and model != SHIPPED_BASE and not Path(str(model)).exists():
+        raise AnotherBase(f"The student in {root} changes {model}, which is not here; say where that is (`base`).")

@@ -15,7 +15,7 @@ from zeroshift.distillation.one_step import OneStep
 from zeroshift.distillation.one_step_learning import OneStepStage
 from zeroshift.distillation.options import MAY_CHANGE, DistillOptions
 from zeroshift.distillation.parts import laid
-from zeroshift.distillation.reals import reals_of
+from zeroshift.distillation.reals import Reals, reals_of
 from zeroshift.distillation.residual import Residual
 from zeroshift.distillation.stage import DistillStage, stage_options
 from zeroshift.distillation.strips import CURVES, Saves, Strips, draw_losses
@@ -75,6 +75,7 @@ def stage_of(examples: Examples, options: DistillOptions, reals: Mapping[str, Pa
     directions = [list(one) for one in examples.directions]
     if options.architecture == "co-mod":
         return CoModStage(CoModulated(directions, examples.size, options.channels, options.channels), examples, options)
+    photographs = reals_of(examples, reals) if options.adversary else Reals((), examples.size)
     if options.architecture == "one-step":
         prompts = [make_task(*pair).target_prompt for pair in examples.directions]
         changed = OneStep(directions, prompts, options.base, rank=options.rank)
@@ -83,6 +84,6 @@ def stage_of(examples: Examples, options: DistillOptions, reals: Mapping[str, Pa
                 f"The pairs are of {examples.size} pixels, and {options.base} makes pictures of {changed.size}; "
                 "collect pairs with it."
             )
-        return OneStepStage(changed, examples, reals_of(examples, reals), options)
+        return OneStepStage(changed, examples, photographs, options)
     student = Residual(directions, examples.size)
-    return ResidualStage(student, examples, reals_of(examples, reals), options)
+    return ResidualStage(student, examples, photographs, options)
