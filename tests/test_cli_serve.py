@@ -23,7 +23,7 @@ from tests.shell import call, photograph, refused
         (["--api-keys", "nowhere"], 2, "cannot be read"),
         (["--port", "70000"], 2, "65535"),
         (["--batch", "0"], 2, "--batch"),
-        (["--queue-megabytes", "100"], 2, "give 395 or more"),
+        (["--queue-megabytes", "100"], 2, "give 520 or more"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )

@@ -82,6 +82,12 @@ def _details(requests: Sequence[Request], photographs: Encoded) -> list[Detail |
     return [Detail(plain, request.detail) if request.detail else None for request in requests]
 
 
+def _named(file: str) -> dict[str, str]:
+    """The bare name of a photograph's file, where text can hold it."""
+    name = Path(file).name if file else ""
+    return {"source_path": name} if name and name.isprintable() else {}
+
+
 def _origin(frames: Sequence[FramedPhoto], row: int, seed: int, trajectory: Trajectory) -> dict[str, object]:
     """What a recipe says of its picture."""
     frame = frames[row]
@@ -91,7 +97,7 @@ def _origin(frames: Sequence[FramedPhoto], row: int, seed: int, trajectory: Traj
         "rows": len(frames),
         "row": row,
         "source_sha256": frame.photo.sha256,
-        **({"source_path": Path(frame.photo.file).name} if frame.photo.file else {}),
+        **_named(frame.photo.file),
         "inversion_sha256": trajectory.sha256(row),
         **({} if frame.caption is None else {"caption": frame.caption}),
         **({} if frame.region is None else {"region": frame.region}),
