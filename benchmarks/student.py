@@ -86,7 +86,8 @@ def edited(editor: zeroshift.Editor, student: StudentEditor, about: About, items
     """Edit the photographs of a direction by both."""
     photographs, spec = [picture_of(item) for item in items], taught(about)
     teachers = [result.image.convert("RGB") for result in editor.edit(photographs, spec)]
-    asked = [StudentSpec(source=about.source, target=about.target, intensity=one) for one in INTENSITIES]
+    words = {"source": about.source, "target": about.target, "region": about.region}
+    asked = [StudentSpec.model_validate({**words, "intensity": one}) for one in INTENSITIES]
     students = [[student.edit(one, spec).image.convert("RGB") for spec in asked] for one in photographs]
     return Edits(items, photographs, teachers, students)
 

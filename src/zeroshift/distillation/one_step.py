@@ -21,8 +21,10 @@ from zeroshift.backbones import open_backbone
 from zeroshift.backbones.checkpoint import find_checkpoint
 from zeroshift.backbones.stable_diffusion import StableDiffusion
 
-LEAST = 0.25
-"""of a mask: what is less counts as nothing, and as far below 1 as all: most of a background is the photograph's own"""
+LEAST, MOST = 0.25, 0.75
+"""of a mask: what is less counts as nothing and what is more as all, so most of a background is the photograph's own"""
+EVERYWHERE = 3.0
+"""logit of a mask at first: of everything"""
 RISE = 4
 """intensities up to 1 / RISE fade in what the autoencoder alone changes"""
 SHIPPED_BASE = "shipped"
@@ -190,10 +192,9 @@ class OneStep(nn.Module, PyTorchModelHubMixin):
         """Edits (B, 3, H, W) of pictures in [-1, 1], and where they are, (B, 1, H, W) from 0 to 1."""
         z, share = self.latents(x), intensity[:, None, None, None]
         edit, where = self.changed(z, direction)
-        m = ((where.sigmoid() - LEAST) / (1 - 2 * LEAST)).clamp(0, 1)
+        m = ((where.sigmoid() - LEAST) / (MOST - LEAST)).clamp(0, 1)
         made = self.pictures(z + self.gain * share * (2 - share) * m * (edit - z))
-        shown = F.interpolate(F.max_pool2d(m, 3, 1, 1), scale_factor=float(self.factor), mode="bilinear")
-        shown = shown * (RISE * share).clamp(max=1)
+        shown = F.interpolate(m, scale_factor=float(self.factor), mode="bilinear") * (RISE * share).clamp(max=1)
         return x + shown * (made - x), shown
 
     def forward(self, x: Tensor, direction: Tensor, intensity: Tensor) -> Tensor:
@@ -227,7 +228,7 @@ def widened(name: str, weight: Tensor) -> nn.Parameter:
         return nn.Parameter(torch.cat([weight, torch.zeros_like(weight)], 1))
     if name == "conv_out.weight":
         return nn.Parameter(torch.cat([weight, torch.zeros_like(weight[:1])]))
-    return nn.Parameter(torch.cat([weight, torch.full_like(weight[:1], 2.0)]))
+    return nn.Parameter(torch.cat([weight, torch.full_like(weight[:1], EVERYWHERE)]))
 
 
 def keyed(name: str) -> str:
