@@ -28,7 +28,7 @@ IDLE = ("segmenter", "detail", "batch", "inversion_file")
 
 def edit(
     *images: Annotated[Path, Parameter(help="photographs, folders or patterns, or -")],
-    student: Annotated[Path, Parameter(help="folder of a student, or its hub id", metavar="FOLDER")],
+    student: Annotated[Path, Parameter(help="folder of a student, its hub id, or shipped", metavar="FOLDER")],
     target: Annotated[Text, Parameter(help="what it shall show: a word that the student knows a way to")],
     source: Annotated[Text | None, Parameter(help="what it shows [default the only way to the target]")] = None,
     strength: Annotated[

@@ -30,7 +30,7 @@ def ui(
         ),
     ] = None,
     student: Annotated[
-        Path | None, Parameter(help="a student that stands among the methods, or its hub id", metavar="FOLDER")
+        Path | None, Parameter(help="a student that stands among the methods, its hub id, or shipped", metavar="FOLDER")
     ] = None,
     open: Annotated[bool, Parameter(help="open it in the browser")] = False,
     vgg: Vgg = None,
