@@ -1,4 +1,4 @@
-"""``zeroshift edit --student``: edits by a distilled network, which needs no diffusion model."""
+"""``zeroshift edit --student``: edits by a distilled network, in one pass."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
