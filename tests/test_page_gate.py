@@ -8,12 +8,14 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
+from shutil import rmtree
 from urllib.parse import quote
 
 import httpx2
 import pytest
 
 pytest.importorskip("gradio", reason="Gradio is not installed; install zeroshift[ui].")
+from gradio.processing_utils import save_file_to_cache
 from gradio.route_utils import GradioMultiPartParser
 from starlette.applications import Starlette
 from starlette.formparsers import MultiPartException
@@ -161,6 +163,42 @@ def test_what_is_no_open_pages_goes_first_where_too_much_lies(client, kept, monk
     assert len([file for file in open_desk.folder.iterdir()]) == 2 and (kept.copies / "coming.png").exists()
     kept.closed.closed("open")
     assert post().status_code == 200
+
+
+def test_desks_that_are_let_go_while_files_are_counted_are_no_fault(client, kept, monkeypatch):
+    """Other threads delete them; here each file that is looked at takes the folders beside its own away."""
+    monkeypatch.setattr(kept_files, "MOST_KEPT", 1)
+    folders, told = [Desk(home=kept.desks).place() for _ in range(3)], []
+    length = kept_files.bytes_of
+
+    def looked_at(file):
+        for other in file.parent.parent.iterdir():
+            if file.parent in folders and other != file.parent:
+                rmtree(other)
+                told.append(other)
+        return length(file)
+
+    for folder in folders:
+        folder.mkdir(exist_ok=True)
+        (folder / "after.png").write_bytes(b"x")
+    monkeypatch.setattr(kept_files, "bytes_of", looked_at)
+    assert client.post("/gradio_api/upload", files={"files": b"x"}).status_code == 200
+    assert len(told) == 2
+
+
+@pytest.mark.parametrize("name", ["a 'cat'! $1.png", f"{'ä' * 99}.png"])
+def test_copies_that_gradio_calls_otherwise_are_an_open_pages_all_the_same(client, kept, monkeypatch, name):
+    desk = Desk(home=kept.desks)
+    kept.closed.opened("open", desk)
+    (desk.place() / name).write_bytes(b"x" * 40)
+    copy = Path(save_file_to_cache(desk.place() / name, str(kept.copies)))
+    (kept.copies / "old.png").write_bytes(b"x" * 40)
+    for file in (copy, kept.copies / "old.png"):
+        os.utime(file, (time.time() - 1000,) * 2)
+    assert copy.name != name
+    monkeypatch.setattr(kept_files, "MOST_KEPT", 100)
+    assert client.post("/gradio_api/upload", files={"files": b"x"}).status_code == 200
+    assert copy.exists() and not (kept.copies / "old.png").exists()
 
 
 def test_all_answers_have_the_headers_of_security(client):

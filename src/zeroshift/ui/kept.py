@@ -1,9 +1,12 @@
 """The files of a page: where they lie, how many there may be, and which go first where there are more."""
 
+import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from gradio_client.utils import strip_invalid_filename_characters as copied_name
 
 from zeroshift.service.refusals import Refusal
 from zeroshift.ui.visits import Closed
@@ -50,11 +53,13 @@ class Kept:
         Raises:
             Refusal: the open pages themselves have too many.
         """
-        if self.home is None or self.too_many() <= 0:
+        copies = self.copies
+        if copies is None or self.too_many() <= 0:
             return
-        mine = {(file.name, bytes_of(file)) for folder in self.closed.folders() for file in folder.rglob("*")}
+        shown = [file for folder in self.closed.folders() for file in files_in(folder)]
+        mine = {(copied_name(file.name), bytes_of(file)) for file in shown}
         over, late = self.too_many(), time.time() - COMING
-        for file in sorted(filter(Path.is_file, self.copies.rglob("*")), key=changed):  # type: ignore[union-attr]
+        for file in sorted(files_in(copies), key=changed):
             if over > 0 and changed(file) < late and (file.name, bytes_of(file)) not in mine:
                 over -= bytes_of(file)
                 file.unlink(missing_ok=True)
@@ -65,7 +70,13 @@ class Kept:
     def too_many(self) -> int:
         """Bytes by which there are too many."""
         assert self.home is not None
-        return total(self.home.rglob("*")) - MOST_KEPT
+        return total(files_in(self.home)) - MOST_KEPT
+
+
+def files_in(folder: Path) -> Iterator[Path]:
+    """Yield all files below a folder; of what is deleted meanwhile, as desks are by other threads, nothing."""
+    for place, _, names in os.walk(folder):
+        yield from (Path(place, name) for name in names)
 
 
 def total(files: Iterable[Path]) -> int:
