@@ -86,8 +86,10 @@ def test_a_word_is_unknown_if_training_never_said_it(tiny):
         ("a photo of {} {}", ["{}"]),
         ("$$ ### ✨", ["$$", "###", "✨"]),
         ("a cat - a dog, 2 dogs & (a) cat's ... e\u0301te 50% été – ok?", []),
+        ("\ufeffdog, a zebra\u00adcat, a wood\u200cland \u200b \u200edog", []),
+        ("dog\u200d\U0001f436", ["\u200d\U0001f436"]),
     ],
-    ids=range(6),
+    ids=range(8),
 )
 def test_signs_in_the_place_of_words_are_unknown(tiny, text, signs):
     assert signs_of(text) == signs

@@ -3,7 +3,7 @@
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
@@ -100,11 +100,16 @@ def signs_of(text: str) -> list[str]:
     found: list[str] = []
     for part in text.split():
         if not any(one.isalnum() for one in part):
-            found += [part] if part.strip(_POINTS) else []
+            found += [part] if more_than({"Cf"}, part.strip(_POINTS)) else []
         else:
             runs = groupby(part, key=lambda one: unicodedata.category(one) in _PICTURED)
-            found += ["".join(run) for pictured, run in runs if pictured]
+            found += [sign for pictured, run in runs if pictured and more_than({"Cf", "Sk"}, sign := "".join(run))]
     return list(dict.fromkeys(found))
+
+
+def more_than(kinds: Set[str], sign: str) -> bool:
+    """Whether anything of a sign is of other kinds than Unicode's ``kinds``, as those that are not seen are."""
+    return any(unicodedata.category(one) not in kinds for one in sign)
 
 
 def unknown_words(
