@@ -384,7 +384,16 @@ def test_unfinished_pictures_take_room_one_at_a_time_and_who_asks_for_too_many_l
         assert answer.status_code == 413 and "there is room for 6 of these 10;" in answer.json()["error"]["message"]
         until(lambda: served.counted("zeroshift_held_bytes") == 0)
         assert client.post("/v1/images/edits", json={**body, "n": 6}).status_code == 200
-        assert client.post("/v1/images/edits", json={**body, "n": 10, "method": "ddim"}).status_code == 200  # makes one
+        until(lambda: served.counted("zeroshift_held_bytes") == 0)
+        same = {**body, "n": 10, "method": "ddim"}  # draws nothing at random: one is made for all ten
+        assert client.post("/v1/images/edits", json=same).status_code == 200
+        until(lambda: served.counted("zeroshift_held_bytes") == 0)
+        answer = client.post("/v1/images/edits", json={**same, "stream": False})  # which has it ten times
+        assert answer.status_code == 413 and "there is room for 7 of these 10;" in answer.json()["error"]["message"]
+        for less in ({"n": 7}, {"response_format": "url"}):
+            until(lambda: served.counted("zeroshift_held_bytes") == 0)
+            there = client.post("/v1/images/edits", json={**same, "stream": False, **less})
+            assert there.status_code == 200 and len(there.json()["data"]) == less.get("n", 10)
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -77,11 +77,13 @@ async def read_order(service: Service, place: Place, sent: Sent) -> Order:
     spec = body.spec(mask, direction)
     with of_prompt(body):
         job, idle = job_of(body, maker, spec, [Row(photo, mask, spec.seed) for photo, _ in cut], direction, partial)
-    place.hold_results([row.photo.image.size for row in job.rows], output.size, unfinished=job.unfinished)
+    copies = body.n * len(cut) // len(job.rows)
+    written = 1 if body.stream or body.response_format == "url" else copies
+    sizes = [row.photo.image.size for row in job.rows] * written
+    place.hold_results(sizes, output.size, unfinished=job.unfinished)
     warned += [IDLE_FIDELITY] if mask is not None and body.input_fidelity == "low" else []
     warned += [CUT] if any(shorter for _, shorter in cut) else []
     unknown = [f"`{name}` is not known here and has no effect." for name in sorted(sent.files) if name not in PICTURES]
-    copies = body.n * len(cut) // len(job.rows)
     return Order(body, output, job, copies, (*body.warnings, *unknown, *warned, *idle))
 
 
