@@ -88,8 +88,9 @@ def blocks(
 def wire_visits(page: Page, whole: gr.Blocks, closed: Closed) -> None:
     """Pages open and close: a closed one's edit stops, and what lay on its desk is let go.
 
-    Whatever is asked for is a sign of life, and begins the desk's day anew, also of a page that Gradio takes for closed
-    since its connection broke off: it would delete the desk an hour after it was set.
+    A photograph that comes, goes or is drawn on, another method, its options reset, an edit, another intensity,
+    a comparison, a look inside and an earlier edit are signs of life. Each begins the desk's day anew, also of a page
+    that Gradio takes for closed since its connection broke off: it would delete the desk an hour after it was set.
     """
     run, ask, show, beside = Running(page), page.ask, page.show, page.beside
     whole.state_session_capacity = MOST_PAGES
@@ -103,7 +104,8 @@ def wire_visits(page: Page, whole: gr.Blocks, closed: Closed) -> None:
         run.stop(request)
         closed.closed(str(request.session_hash))
 
-    asked = [ask.photo.brought, ask.photo.example, ask.photo.placed, ask.edit.click, ask.target.submit]
+    asked = [ask.photo.brought, ask.photo.example, ask.photo.placed, ask.photo.cleared, ask.method.input]
+    asked += [ask.reset.click, ask.edit.click, ask.target.submit, beside.inside.select]
     asked += [show.strength.release, show.again.click, beside.compare.click, beside.history.picked, beside.cards.picked]
     for event in (whole.load, *asked):
         event(arrives, page.desk, page.desk, **QUIET)
