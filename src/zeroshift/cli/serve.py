@@ -186,14 +186,14 @@ def mount_page(
     app: "FastAPI", offer: "Offer", model: str | None, students: Mapping[str, str], limits: "Limits"
 ) -> None:
     """Put the first model's page at /ui, with the first student among the methods; ``students`` are their folders."""
-    from zeroshift.ui.desk import Host
+    from zeroshift.ui.desk import MOST_FILE, Host
     from zeroshift.ui.serving import mount
     from zeroshift.ui.students import Offered
 
     editor = next(iter(offer.editors.values()))
     quick = next((Offered(one, students[name]) for name, one in offer.students.items()), None)
     turns = app.state.service.desk.turns(str(editor.backbone.device))
-    host = Host(turns, limits.megapixels, limits.formats, limits.body_bytes)
+    host = Host(turns, limits.megapixels, limits.formats, min(MOST_FILE, limits.body_bytes))
     mount(app, editor, "/ui", model, student=quick, host=host)
 
 

@@ -5,6 +5,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from zeroshift.recipe import STUDENT, EditRecipe
 from zeroshift.ui import photographs, telling
 from zeroshift.ui.asking import laid_out, where_of
 from zeroshift.ui.desk import Desk, Host, Made, Where, file_name
-from zeroshift.ui.parts import Page, Update
+from zeroshift.ui.parts import NO_PHOTO, Page, Update
 from zeroshift.ui.work import sliding
 
 MOST_REASON = 300
@@ -98,7 +99,8 @@ class Bringing:
         """What is seen in the photograph, and which part of it is looked at; a look inside another one is put away."""
         ask, beside, away = self.page.ask, self.page.beside, {}
         if desk.looked is not None and not desk.shows(desk.looked[0].photo):
-            desk.looked, away = None, {beside.words: [], beside.heat: telling.note(telling.LOOK_ANEW)}
+            why = NO_PHOTO if desk.photo is None else telling.LOOK_ANEW
+            desk.looked, away = None, {beside.words: [], beside.heat: telling.note(why)}
         if desk.photo is None:
             return {ask.photo: photographs.shown(desk), ask.seen: "", **away}
         seen, part, found = photographs.look_at_photo(self.page.editor, desk)
@@ -197,10 +199,8 @@ def uploaded(event: Mapping[str, Any], host: Host) -> Path:
         return file
     said, size = str(event.get("failed", "")), event.get("size", 0)
     if isinstance(size, (int, float)) and size > host.file_bytes:
-        raise ImageError(
-            f"That file has {size / 1e6:.0f} MB, and a photograph may have {host.file_bytes / 1e6:.0f} MB here; "
-            "bring a smaller one."
-        )
+        has, may = ceil(size / 1e5) / 10, host.file_bytes // 1e5 / 10
+        raise ImageError(f"That file has {has:g} MB, and a photograph may have {may:g} MB here; bring a smaller one.")
     raise ImageError(f"That file did not arrive here: {reason_in(said) or 'its connection broke off; try again.'}")
 
 

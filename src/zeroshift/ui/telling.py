@@ -2,10 +2,11 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from errno import EDQUOT, ENOSPC, EROFS
 from functools import lru_cache
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from PIL import Image
 
@@ -64,9 +65,14 @@ def wrong(error: Exception) -> str:
     if isinstance(error, ValueError):
         return str(error)
     log.exception("an edit failed")
-    if isinstance(error, OSError):
-        return f"What was made cannot be kept here ({error.strerror or 'I/O error'}): see whether the disk is full."
+    if is_full(error):
+        return f"What was made cannot be kept here ({error.strerror}): see whether the disk is full."
     return f"Something unexpected went wrong ({type(error).__name__}); the log of this page's server says what."
+
+
+def is_full(error: Exception) -> TypeGuard[OSError]:
+    """Whether a disk takes nothing: it is full, somebody's share of it is, or it can only be read."""
+    return isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT, EROFS)
 
 
 def stopped(seconds: float) -> str:
