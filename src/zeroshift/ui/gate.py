@@ -94,10 +94,12 @@ class Gate:
 
     async def with_files(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on a body with files; where it was refused on its way, that is the answer and not what Gradio says."""
-        body = Bounded(receive, MOST_BODY)
+        body, begun = Bounded(receive, MOST_BODY), False
 
         async def answered(message: Message) -> None:
-            if body.refusal is None:
+            nonlocal begun
+            if begun or body.refusal is None:
+                begun = True
                 await send(message)
             elif message["type"] == "http.response.start":
                 await body.refusal.response()(scope, receive, send)
@@ -150,7 +152,7 @@ def check_length(headers: Headers) -> None:
         Refusal: it is too long.
     """
     length = headers.get("content-length", "0")
-    if length.isdigit() and int(length) > MOST_BODY:
+    if length.isdecimal() and int(length) > MOST_BODY:
         raise too_large(MOST_BODY)
 
 

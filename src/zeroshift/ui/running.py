@@ -121,7 +121,7 @@ class Running:
         page = self.page
         if not fresh and desk.shown is not None:
             return {**page.shows(desk, desk.shown), page.show.strength: intensity_of(desk.shown.spec)}
-        return {page.show.stage: gr.HTML(telling.stopped(at.seconds), visible=True)}
+        return {page.show.stage: gr.HTML(telling.stopped(at.seconds), visible=True), page.show.status: ""}
 
     def broken(self, desk: Desk, error: str, fresh: bool) -> Update:
         """What is shown of a run that failed, or the edit that is there already with what went wrong."""
