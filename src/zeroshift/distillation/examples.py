@@ -90,25 +90,19 @@ class Examples:
 
     def read(self, indices: Sequence[int]) -> Batch:
         """Read some, each at an intensity drawn from torch's global generator."""
-        drawn, edits = [drawn_intensity(self.pairs[k].intensities) for k in indices], []
-        for k, intensity in zip(indices, drawn, strict=True):
-            edits.append(self.at(k, intensity))
-        return Batch(
-            torch.stack([self.opened(k, 0.0) for k in indices]),
-            torch.stack(edits),
-            torch.stack([self.mask(k) for k in indices]),
-            torch.tensor([self.numbers[k] for k in indices]),
-            torch.tensor(drawn),
-        )
+        return self._batch(indices, [drawn_intensity(self.pairs[k].intensities) for k in indices])
 
     def whole(self, indices: Sequence[int]) -> Batch:
         """Read the whole edits of some."""
+        return self._batch(indices, [1.0] * len(indices))
+
+    def _batch(self, indices: Sequence[int], intensities: Sequence[float]) -> Batch:
         return Batch(
             torch.stack([self.opened(k, 0.0) for k in indices]),
-            torch.stack([self.opened(k, 1.0) for k in indices]),
+            torch.stack([self.at(k, intensity) for k, intensity in zip(indices, intensities, strict=True)]),
             torch.stack([self.mask(k) for k in indices]),
             torch.tensor([self.numbers[k] for k in indices]),
-            torch.ones(len(indices)),
+            torch.tensor(intensities),
         )
 
     def mask(self, k: int) -> Tensor:
