@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from benchmarks import pets_edit, plans
 from benchmarks.regression.__main__ import EXPECTED, METHODS, items
 from benchmarks.regression.expected import faults, intervals
@@ -364,6 +365,20 @@ def test_a_run_is_foretold_by_its_passes(small, editor, checkpoint, tmp_path, mo
     assert seconds_before(editor, [(gone, a)], {}) is None
     monkeypatch.undo()
     assert 0 < foretelling.pass_seconds(editor.backbone, (32, 32), 2) < 30
+
+
+def test_a_timed_pass_takes_as_many_rows_as_memory_has_room_for(editor, monkeypatch):
+    tried, predict = list[int](), editor.backbone.predict
+
+    def small(x, *given, **how):
+        tried.append(len(x))
+        if len(x) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return predict(x, *given, **how)
+
+    monkeypatch.setattr(type(editor.backbone), "predict", lambda _, *given, **how: small(*given, **how))
+    assert foretelling.pass_seconds(editor.backbone, (32, 32), 8) > 0
+    assert tried == [8, 4, 2, 2]
 
 
 def test_photographs_come_back_from_entries_that_invert(small, editor, tmp_path):
@@ -829,6 +844,23 @@ def test_a_run_of_which_edits_fail_says_so_and_tries_them_again(capsys, tmp_path
     assert (
         mended.code == 0 and "1 item, 1 entry; 1 failed before" in mended.err and "1 edit made, 0 failed" in mended.out
     )
+
+
+def test_reconstructions_that_fail_are_told_after_the_run(capsys, tmp_path, checkpoint):
+    root = tmp_path / "plain"
+    root.mkdir()
+    write_plain(root, "Plain", [Row(name, f"{name}.png", "cat", "dog", "a cat", "a dog", "cat-dog") for name in "ab"])
+    photograph(root / "a.png")
+    photograph(root / "b.png")
+    run_ = ("bench", "run", root, "-o", tmp_path / "out", "--model", checkpoint, "--threads", "1", "--json", "-q")
+    (tmp_path / "ddim.json").write_text('[{"name": "ddim", "method": "ddim", "options": {"steps": 2}}]')
+    run_ += ("--plan", tmp_path / "ddim.json")
+    assert call(capsys, *run_).code == 0
+    (root / "a.png").unlink()
+    done = call(capsys, *run_, "--reconstruct")
+    assert done.code == 1 and list(json.loads(done.out)["not_measured"]) == ["ddim/a"]
+    assert list(json.loads((tmp_path / "out/ddim/reconstruction.json").read_text())) == ["b"]
+    assert "1 reconstruction could not be measured" in done.err
 
 
 def test_published_rows_are_printed(capsys, tmp_path):

@@ -144,7 +144,8 @@ def test_of_other_verbs(capsys, tmp_path, tokens, words):
     assert files(tmp_path) == ["cat.png"]
 
 
-def test_output_that_nobody_reads_ends_quietly():
-    command = f"{sys.executable} -m zeroshift methods --json | true; exit ${{PIPESTATUS[0]}}"
+@pytest.mark.parametrize("tokens", ["methods --json", "edit --help", "--version"])
+def test_output_that_nobody_reads_ends_quietly(tokens):
+    command = f"{sys.executable} -m zeroshift {tokens} | true; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (141, "")

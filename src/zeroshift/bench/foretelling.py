@@ -15,6 +15,7 @@ from zeroshift.cost.counting import auto_mask_flops, count
 from zeroshift.cost.flops import forward_flops, prompt_for
 from zeroshift.cost.remembered import Remembered
 from zeroshift.diffusion.backbone import Backbone, Unsupported
+from zeroshift.memory.room import is_shortage
 from zeroshift.methods import Method
 from zeroshift.running.looking import look_at
 
@@ -90,13 +91,22 @@ def passes(
 
 @torch.no_grad()
 def pass_seconds(backbone: Backbone, size: tuple[int, int], rows: int = 1) -> float:
-    """Seconds that a pass of the network takes for one of ``rows`` samples together, the faster of two."""
-    x = latents(backbone, size, rows)
-    text, seconds = prompt_for(backbone, x), list[float]()
-    for _ in range(TIMED):
-        begun = time.perf_counter()
-        backbone.predict(x, 500, text).sum().item()  # waits until the device has computed it
-        seconds.append(time.perf_counter() - begun)
+    """Seconds that a pass of the network takes for one of ``rows`` samples together, the faster of two.
+
+    Where memory is too small for so many, of half of them: a run parts its batches likewise.
+    """
+    seconds = list[float]()
+    try:
+        x = latents(backbone, size, rows)
+        text = prompt_for(backbone, x)
+        for _ in range(TIMED):
+            begun = time.perf_counter()
+            backbone.predict(x, 500, text).sum().item()  # waits until the device has computed it
+            seconds.append(time.perf_counter() - begun)
+    except (RuntimeError, MemoryError) as error:
+        if rows == 1 or not is_shortage(error):
+            raise
+        return pass_seconds(backbone, size, rows // 2)
     return min(seconds) / rows
 
 

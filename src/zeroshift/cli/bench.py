@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -119,9 +119,8 @@ def run(
         warm_up(editor, todo[0][0])
     work = steps(editor, items, entries, output, seed=seed, batch=batch, todo=todo)
     failed = follow(_counted(work, todo, took_before(entries, output), loud.silent), loud.silent)
-    if reconstruct:
-        follow(_returned(editor, items, entries, output, seed), loud.silent)
-    _after(len(todo), failed, output, loud.json)
+    lost = follow(_returned(editor, items, entries, output, seed), loud.silent) if reconstruct else {}
+    _after(len(todo), failed, output, loud.json, lost)
 
 
 def _before(
@@ -145,8 +144,13 @@ def _before(
     return f"{len(todo)} of {total} to make: {what}{f'; {again} failed before' if again else ''}{known}"
 
 
-def _after(todo: int, failed: "Sequence[Made]", output: Path, as_json: bool) -> None:
+def _after(
+    todo: int, failed: "Sequence[Made]", output: Path, as_json: bool, lost: "Mapping[str, str] | None" = None
+) -> None:
     """Say what became of it.
+
+    Args:
+        lost: why the return of photographs could not be measured, by entry and item.
 
     Raises:
         ValueError: something failed; exit code 1 tells that.
@@ -155,13 +159,19 @@ def _after(todo: int, failed: "Sequence[Made]", output: Path, as_json: bool) -> 
 
     why = {f"{one.entry}/{one.item}": one.error for one in failed}
     made = todo - len(failed)
-    facts = json.dumps({"made": made, "failed": why})
+    lost = lost or {}
+    facts = json.dumps({"made": made, "failed": why, **({"not_measured": lost} if lost else {})})
     print(facts if as_json else f"{number_of(made, 'edit')} made, {len(failed)} failed, in {output}")
-    for name, sentence in [] if as_json else why.items():
-        print("zeroshift: failed:", printable(f"{name}: {sentence}"), file=sys.stderr)
+    for what, sentences in [] if as_json else [("failed", why), ("not measured", lost)]:
+        for name, sentence in sentences.items():
+            print(f"zeroshift: {what}:", printable(f"{name}: {sentence}"), file=sys.stderr)
     if failed:
         raise ValueError(
             f"{len(failed)} of {number_of(todo, 'edit')} could not be made; the same command tries them again."
+        )
+    if lost:
+        raise ValueError(
+            f"{number_of(len(lost), 'reconstruction')} could not be measured; the same command tries them again."
         )
 
 
@@ -187,14 +197,22 @@ def _counted(
 
 def _returned(
     editor: "Editor", items: "Benchmark", entries: "Sequence[Entry]", output: Path, seed: int
-) -> "Generator[Progress, None, None]":
-    """Measure how well photographs come back, where that is not known yet."""
+) -> "Generator[Progress, None, dict[str, str]]":
+    """Measure how well photographs come back, where that is not known yet; what could not be measured, and why."""
     from zeroshift.bench.reconstructing import reconstruct, unmeasured
+    from zeroshift.diffusion.backbone import Unsupported
     from zeroshift.running.walking import Progress
 
+    lost = dict[str, str]()
     todo = unmeasured(editor, items, entries, output, seed)
-    for done, _ in enumerate(reconstruct(editor, todo, output, seed=seed), start=1):
+    for done, (item, entry) in enumerate(todo, start=1):
+        try:
+            for _ in reconstruct(editor, [(item, entry)], output, seed=seed):
+                pass
+        except (ValueError, Unsupported) as error:
+            lost[f"{entry.name}/{item.name}"] = str(error)
         yield Progress("reconstructions", done, len(todo), None)
+    return lost
 
 
 def spelled(seconds: float) -> str:

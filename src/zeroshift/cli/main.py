@@ -94,6 +94,10 @@ def run(tokens: list[str], debug: bool) -> int:
         return complain("stopped; what was not finished was not written.", INTERRUPTED)
     except BrokenPipeError:  # whoever read the output, such as head, has seen enough
         return UNREAD
+    except SystemExit as error:
+        if isinstance(error.__context__, BrokenPipeError):  # what rich, which prints help texts, makes of it
+            return UNREAD
+        raise
     except CycloptsError as error:
         return complain(misread(error, tokens), 2)
     except Wrong as error:
