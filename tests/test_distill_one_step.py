@@ -1,18 +1,24 @@
 """The student ``one-step`` beside the network that it changes."""
 
 import json
+import shutil
 
+import numpy as np
 import pytest
 import torch
 from diffusers import UNet2DConditionModel
+from PIL import Image
+from safetensors.torch import load_file
 
 pytest.importorskip("lightning")
 
+from tests.shell import call, refused
 from tests.test_distill_training import folder_of
 from zeroshift.distillation.examples import open_examples
 from zeroshift.distillation.latent_examples import VERSIONS, LatentExamples
 from zeroshift.distillation.one_step import EVERYWHERE, OneStep, opened
 from zeroshift.distillation.one_step_learning import mask_loss
+from zeroshift.distillation.opening import open_editor
 from zeroshift.distillation.options import DistillOptions
 from zeroshift.distillation.reals import reals_of
 from zeroshift.distillation.students import open_student, save_student
@@ -144,14 +150,34 @@ def test_no_model_is_fetched_because_a_student_names_it(student, tmp_path, check
     config = json.loads(path.read_text())
     path.write_text(json.dumps(config | {"model": "somebody/model"}))
     monkeypatch.setattr("zeroshift.distillation.one_step.find_checkpoint", lambda *_: 1 / 0)
-    with pytest.raises(ValueError, match="changes somebody/model, which is not here; say where that is"):
+    with pytest.raises(ValueError, match="changes somebody/model, which is not here; say where it is"):
         open_student(tmp_path / "one")
     monkeypatch.undo()
-    assert open_student(tmp_path / "one", base=checkpoint).directions == [("cat", "dog"), ("dog", "cat")]
+    assert open_student(tmp_path / "one", model=checkpoint).directions == [("cat", "dog"), ("dog", "cat")]
+    assert open_editor(tmp_path / "one", beside=checkpoint).student.directions == [("cat", "dog"), ("dog", "cat")]
+    with pytest.raises(ValueError, match="There is no folder .*elsewhere"):
+        open_editor(tmp_path / "one", beside=tmp_path / "elsewhere")
     for wrong in (1.0, -0.5, 1e308):
         path.write_text(json.dumps(config | {"timestep": wrong}))
         with pytest.raises(ValueError, match="damaged.* from 0 to below 1"):
             open_student(tmp_path / "one")
+
+
+def test_a_student_whose_model_moved_is_told_where_it_is(student, tmp_path, checkpoint, capsys):
+    moved, out = tmp_path / "moved", tmp_path / "edited.png"
+    shutil.copytree(checkpoint, tmp_path / "first")
+    network = OneStep(WAYS, PROMPTS, str(tmp_path / "first"), rank=3)
+    save_student(network, tmp_path / "one", "card")
+    (tmp_path / "first").rename(moved)
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)).save(tmp_path / "cat.png")
+    words = ("edit", tmp_path / "cat.png", "--student", tmp_path / "one", "--target", "dog", "-o", out)
+    refused(call(capsys, *words), 2, "which is not here", "say where it is with --model")
+    assert call(capsys, *words, "--model", moved).code == 0
+    again = call(capsys, "redo", out, "--student", tmp_path / "one", "--model", moved, "-o", tmp_path / "again.png")
+    assert again.code == 0 and (tmp_path / "again.png").read_bytes() == out.read_bytes()
+    kept = load_file(tmp_path / "one/model.safetensors")
+    assert kept.keys() == network.state_dict().keys()
+    assert all(one.dtype == torch.float16 for one in kept.values())
 
 
 def test_edits_of_whole_pictures_teach_no_mask():

@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from zeroshift.cli.output import check_writable
-from zeroshift.cli.shared import OUTPUT
+from zeroshift.cli.shared import OUTPUT, Text
 from zeroshift.cli.wrong import Wrong, usage
 from zeroshift.files import write_atomically
 
@@ -19,6 +19,10 @@ def export(
     runtime: Annotated[
         Path | None, Parameter(help="folder dist of npm's onnxruntime-web, for .html", metavar="FOLDER")
     ] = None,
+    model: Annotated[
+        Text | None,
+        Parameter(help="the model that a one-step student changes [default where the student says]", metavar="MODEL"),
+    ] = None,
 ) -> None:
     """Write a student as an ONNX file, or as one page that edits pictures in a browser, without a server."""
     if output.suffix not in (".onnx", ".html"):
@@ -30,7 +34,7 @@ def export(
     from zeroshift.distillation.students import open_student
 
     with usage():
-        opened = open_student(student)
+        opened = open_student(student, model=model)
     data = onnx_bytes(opened) if runtime is None else page(opened, runtime).encode()
     write_atomically(output, data)
     print(f"{output}: {len(data) / 1e6:.1f} MB")

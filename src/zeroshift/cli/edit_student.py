@@ -39,6 +39,10 @@ def edit(
             metavar="X,X",
         ),
     ] = "1",
+    model: Annotated[
+        Text | None,
+        Parameter(help="the model that a one-step student changes [default where the student says]", metavar="MODEL"),
+    ] = None,
     threads: Annotated[int | None, Parameter(help="CPU threads", metavar="N", validator=Number(gte=1))] = None,
     photographs: PhotographFlags = DEFAULT_PHOTOGRAPHS,
     results: ResultFlags = DEFAULT_RESULTS,
@@ -62,7 +66,7 @@ def edit(
     from zeroshift.distillation.opening import open_editor
 
     with usage():
-        editor = open_editor(student, threads)
+        editor = open_editor(student, threads, model=model)
         editor.student.number(source, target)
     faults = carry_out(editor, student, found, [asked for _, asked in specs], written, photographs, results, loud)
     if written.sheet is not None and len(faults) < len(found):

@@ -69,7 +69,7 @@ def redo(
     where = None if shown is None else load_image(shown, max_megapixels=float("inf"))
     if isinstance(recipe, EditRecipe) and recipe.method == STUDENT:
         begun = time.perf_counter()
-        result, seconds = by_student(recipe, edited, student, photo, where), time.perf_counter() - begun
+        result, seconds = by_student(recipe, edited, student, model, photo, where), time.perf_counter() - begun
     else:
         from zeroshift.loading import open_segmenter
 
@@ -88,7 +88,12 @@ def redo(
 
 
 def by_student(
-    recipe: EditRecipe, edited: Path, student: Path | None, photo: "Photo | None", mask: "Photo | None"
+    recipe: EditRecipe,
+    edited: Path,
+    student: Path | None,
+    model: str | None,
+    photo: "Photo | None",
+    mask: "Photo | None",
 ) -> "Result":
     """The picture of a student made again.
 
@@ -107,4 +112,4 @@ def by_student(
         raise Wrong(f"{edited} was made by the student {name}; say where that is with --student: a folder.")
     if photo is None:
         raise ValueError(f"{edited} was made of a photograph that its recipe does not name; edit anew.")
-    return replayed(open_editor(student, recipe.threads), recipe, photo, mask)
+    return replayed(open_editor(student, recipe.threads, model=model), recipe, photo, mask)

@@ -172,7 +172,7 @@ def serve(
     students = pairs(student, "student")
     with listen(host, port) as where:
         editors = editors_of(model, name, others, vgg)
-        offer = Offer(editors, directions, students_of(students, editors))
+        offer = Offer(editors, directions, students_of(students, editors, model.model))
         app = create(offer, taken)
         if ui:
             mount_page(app, offer, model.model, students, taken)
@@ -240,8 +240,10 @@ def directions_of(files: Mapping[str, str]) -> "dict[str, Direction]":
     return {name: load_direction(Path(file)) for name, file in files.items()}
 
 
-def students_of(named: Mapping[str, str], editors: "Mapping[str, Editor]") -> "dict[str, StudentEditor]":
-    """Students by their names.
+def students_of(
+    named: Mapping[str, str], editors: "Mapping[str, Editor]", model: str | None
+) -> "dict[str, StudentEditor]":
+    """Students by their names; where the model that one changes is not here, the served one is tried.
 
     Raises:
         Wrong: one has a model's name.
@@ -251,7 +253,7 @@ def students_of(named: Mapping[str, str], editors: "Mapping[str, Editor]") -> "d
 
     if both := sorted(named.keys() & editors.keys()):
         raise Wrong(f'A model and a student have the name "{both[0]}"; give them different ones.')
-    return {name: open_editor(folder) for name, folder in named.items()}
+    return {name: open_editor(folder, beside=model) for name, folder in named.items()}
 
 
 def editors_of(model: ModelFlags, name: str | None, also: Mapping[str, str], vgg: Path | None) -> "dict[str, Editor]":

@@ -45,7 +45,7 @@ def ui(
     from zeroshift.ui.students import offered
 
     editor, seconds = model.opened(Loudness(), vgg, cache.place)
-    quick = None if student is None else offered(str(student))
+    quick = None if student is None else offered(str(student), model.model)
     try:
         page = serve(editor, model.model, student=quick, port=port, browser=open)
     except OSError as error:

@@ -1,6 +1,5 @@
 """Students as folders: ``config.json`` and ``model.safetensors``, as huggingface_hub writes them."""
 
-import copy
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import TypeAlias
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from zeroshift.backbones.hub import snapshot
@@ -68,17 +67,25 @@ class Student:
 
 
 def save_student(network: Network, folder: Path, card: str) -> None:
-    """Write a network in float16, with its ``card`` as README.md."""
+    """Write a network in float16, with its ``card`` as README.md.
+
+    As ``save_pretrained`` does, which would need a copy of the network in float16, and of the model that it changes.
+    """
     write_atomically(folder / "README.md", card.encode())
     changed = {"model_sha256": network.model_sha256} if isinstance(network, OneStep) else {}
     config = {**network._hub_mixin_config, "architecture": network.architecture, **changed}  # type: ignore[dict-item]
-    copy.deepcopy(network).half().save_pretrained(folder, config=config)
+    weights = {
+        name: (one.half() if one.is_floating_point() else one).contiguous()
+        for name, one in network.state_dict().items()
+    }
+    write_atomically(folder / FILES[1], save(weights, {"format": "pt"}))
+    write_atomically(folder / FILES[0], json.dumps(config, sort_keys=True, indent=2).encode())
 
 
-def open_student(place: str | Path, revision: str | None = None, base: str | Path | None = None) -> Student:
+def open_student(place: str | Path, revision: str | None = None, model: str | Path | None = None) -> Student:
     """A student in a folder or of a hub id, or the "shipped" one, in float32 on the CPU.
 
-    ``base`` says where the model is that a one-step student changes. The shipped model, and folders on this machine,
+    ``model`` says where the one is that a one-step student changes. The shipped model, and folders on this machine,
     are found without it; nothing is downloaded because a student names it.
 
     Raises:
@@ -91,9 +98,9 @@ def open_student(place: str | Path, revision: str | None = None, base: str | Pat
         raise ValueError(f"{root} is no student: it has no {missing[0]}; give the folder that `distill train` wrote.")
     try:
         shape = json.loads((root / FILES[0]).read_text(encoding="utf-8"))
-        if (model := shape.get("model")) is not None:
-            shape["model"] = str(base or model)
-            check_at_hand(root, model, base)
+        if (named := shape.get("model")) is not None:
+            shape["model"] = str(model or named)
+            check_at_hand(root, named, model)
         network = KINDS[shape.pop("architecture", "residual")](**shape)
         network.load_state_dict(load_file(root / FILES[1]))
     except AnotherBase:
@@ -105,11 +112,11 @@ def open_student(place: str | Path, revision: str | None = None, base: str | Pat
     return Student(laid(network.eval(), torch.channels_last), name, sha256)
 
 
-def check_at_hand(root: Path, model: object, base: str | Path | None) -> None:
+def check_at_hand(root: Path, named: object, model: str | Path | None) -> None:
     """Refuse to fetch a model because a student names it.
 
     Raises:
         AnotherBase: it is neither the shipped one nor a folder here, and nobody said where it is.
     """
-    if base is None and model != SHIPPED_BASE and not Path(str(model)).exists():
-        raise AnotherBase(f"The student in {root} changes {model}, which is not here; say where that is (`base`).")
+    if model is None and named != SHIPPED_BASE and not Path(str(named)).exists():
+        raise AnotherBase(f"The student in {root} changes {named}, which is not here; say where it is with `model`.")

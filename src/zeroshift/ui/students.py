@@ -82,13 +82,13 @@ class Offered:
         )
 
 
-def offered(place: str) -> Offered:
-    """Open a student for the page.
+def offered(place: str, model: str | None = None) -> Offered:
+    """Open a student for the page; where the model that it changes is not here, ``model``, the page's own, is tried.
 
     Raises:
         ValueError: there is none, or its files are damaged.
     """
-    return Offered(open_editor(place), place)
+    return Offered(open_editor(place, beside=model), place)
 
 
 def is_students(spec: EditSpec) -> bool:
