@@ -59,7 +59,8 @@ def opened(chromium, address):
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(PATIENCE)
-        page.asked = []
+        page.asked, page.complaints = [], []
+        page.on("console", lambda line: page.complaints.append(line.text) if line.type == "error" else None)
         page.on("request", lambda request: page.asked.append(request.url))
         page.goto(address)
         page.wait_for_selector(".zs-drop")
@@ -135,7 +136,7 @@ def test_a_photograph_is_seen_and_edited_and_nothing_leaves_the_machine(page, le
     assert recipe["source_path"] == "cat.png" and recipe["drift"]["inside"]["changed"] > 0.5
     assert load_image(file).image.size == load_image(CAT).image.size
     elsewhere = [url for url in page.asked if not url.startswith(("http://127.0.0.1:", "data:", "blob:"))]
-    assert not elsewhere
+    assert not elsewhere and not page.complaints
     assert not left.exists() or not left.read_text()
 
 

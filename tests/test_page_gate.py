@@ -204,6 +204,7 @@ def test_copies_that_gradio_calls_otherwise_are_an_open_pages_all_the_same(clien
 def test_all_answers_have_the_headers_of_security(client):
     for answer in (client.get("/"), client.get("/", headers={"Host": "evil.example"})):
         assert {name: answer.headers[name] for name in HEADERS} == HEADERS
+    assert client.get("/").headers["Content-Security-Policy"] == gate.POLICY
 
 
 @pytest.mark.parametrize("code", [408, 413, 429])

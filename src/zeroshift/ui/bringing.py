@@ -216,8 +216,10 @@ def reason_in(said: str) -> str:
 
 def wrong_with(error: Exception, file: Path, name: str) -> str:
     """What is wrong with a file that was brought, called by its name and not by where the server keeps it."""
-    if isinstance(error, OSError):
+    if telling.is_full(error):
         return f"{name} cannot be kept here ({error.strerror}): see whether the disk is full."
+    if isinstance(error, OSError):
+        return f"{name} cannot be read again here ({error.strerror}); bring it once more."
     return str(error).replace(str(file), name)
 
 

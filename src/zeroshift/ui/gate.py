@@ -6,7 +6,7 @@ addresses in the place of files that are sent to a function. The page needs none
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
@@ -32,24 +32,41 @@ _IDLE = re.compile(r"/gradio_api/+(?:proxy=|process_recording|vibe-|component_se
 """what passes requests on, or runs other programs"""
 _ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]+:|[/\\]{2}", re.IGNORECASE)
 """a scheme of two letters or more (C: is a disk), or another machine's share"""
+POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "script-src 'self' 'unsafe-inline' 'unsafe-eval'",  # Gradio makes functions of texts
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data: blob:",
+        "font-src 'self' data:",
+        "connect-src 'self' data: blob:",
+        "worker-src 'self' blob:",
+        "object-src 'none'",
+        "base-uri 'self'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    )
+)
+"""what the page may load: nothing from elsewhere"""
 NOTHING_FETCHED = Refusal(403, "not_fetched", "This page fetches nothing from elsewhere; bring the picture as a file.")
 
 
 def alone(kept: Kept) -> list[Middleware]:
     """What stands before a page that has a server of its own: a doorkeeper for this machine, and the gate."""
-    return [Middleware(Dressed), Middleware(Doorkeeper, digests=(), hosts=LOOPBACK), *behind(kept)]
+    return [Middleware(Dressed, headers=HEADERS), Middleware(Doorkeeper, digests=(), hosts=LOOPBACK), *behind(kept)]
 
 
 def behind(kept: Kept) -> list[Middleware]:
     """What stands before a page that is mounted where others let people in."""
-    return [Middleware(Gate, kept=kept)]
+    return [Middleware(Dressed, headers={"Content-Security-Policy": POLICY}), Middleware(Gate, kept=kept)]
 
 
 @dataclass(frozen=True)
 class Dressed:
-    """Gives answers the headers of security, as the service has them."""
+    """Gives answers headers of security; those that they have stay."""
 
     app: ASGIApp
+    headers: Mapping[str, str]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on."""
@@ -57,7 +74,7 @@ class Dressed:
         async def dressed(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                for name, value in self.headers.items():
                     headers.setdefault(name, value)
             await send(message)
 
