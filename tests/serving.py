@@ -2,21 +2,24 @@
 
 import asyncio
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Thread
+from threading import Semaphore, Thread
 
 import numpy as np
+import pytest
 import uvicorn
 from PIL import Image
 
 from zeroshift.editor import Editor
+from zeroshift.service import openai_edits
 from zeroshift.service.app import create, guarded
 from zeroshift.service.limits import Limits
 from zeroshift.service.offer import Offer
 from zeroshift.service.server import listen, serve, server_of
 from zeroshift.service.state import Service
+from zeroshift.service.tickets import Partial, Ticket
 
 FEW = {"method": "sdedit", "options": {"steps": 4}}
 LONG = {"method": "sdedit", "options": {"steps": 999}}
@@ -77,3 +80,33 @@ def file_of(picture: np.ndarray | Image.Image, kind: str = "PNG") -> bytes:
 def image_of(data: bytes) -> Image.Image:
     """The picture in a file."""
     return Image.open(io.BytesIO(data))
+
+
+@contextmanager
+def after_unfinished(wait: Callable[[Partial], None]) -> Iterator[None]:
+    """Inside, the device waits after each unfinished picture that it has told."""
+    plain = Ticket.tell
+
+    def tell(ticket: Ticket, event: object) -> None:
+        plain(ticket, event)
+        if isinstance(event, Partial):
+            wait(event)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Ticket, "tell", tell)
+        yield
+
+
+@contextmanager
+def every_unfinished() -> Iterator[None]:
+    """Inside, the device waits until each unfinished picture of a stream is sent, so that none comes too late."""
+    sent, plain = Semaphore(0), openai_edits.told
+
+    def told(kind: str, *what: object) -> bytes:
+        if kind == "partial_image":
+            sent.release()
+        return plain(kind, *what)
+
+    with pytest.MonkeyPatch.context() as patch, after_unfinished(lambda _: sent.acquire(timeout=60)):
+        patch.setattr(openai_edits, "told", told)
+        yield

@@ -8,7 +8,7 @@ import openai
 import pytest
 
 import zeroshift
-from tests.serving import FEW, file_of, image_of, pixels, serving
+from tests.serving import FEW, every_unfinished, file_of, image_of, pixels, serving
 from zeroshift.service.limits import Limits
 
 CAT = file_of(pixels())
@@ -29,6 +29,13 @@ def served(editor):
 def client(served):
     with openai.OpenAI(base_url=f"{served.url}/v1", api_key="none", max_retries=0) as client:
         yield client
+
+
+@pytest.fixture
+def patient():
+    """No unfinished picture comes too late."""
+    with every_unfinished():
+        yield
 
 
 def asked(**more) -> dict:
@@ -70,7 +77,7 @@ def test_source_and_target_go_before_the_prompt(client, editor):
     assert "`prompt` has no effect where `target` is given." in made.warnings
 
 
-def test_asynchronously(served, editor):
+def test_asynchronously(served, editor, patient):
     async def run():
         async with openai.AsyncOpenAI(base_url=f"{served.url}/v1", api_key="none", max_retries=0) as client:
             made = await client.images.edit(**asked())
@@ -83,7 +90,7 @@ def test_asynchronously(served, editor):
     assert events[-1].b64_json == made.data[0].b64_json
 
 
-def test_a_stream_has_unfinished_pictures_and_the_end(client, editor):
+def test_a_stream_has_unfinished_pictures_and_the_end(client, editor, patient):
     options = {"steps": 8}
     stream = client.images.edit(**asked(extra_body={"options": options}), stream=True, partial_images=3)
     *partial, last = stream
@@ -98,7 +105,7 @@ def test_a_stream_has_unfinished_pictures_and_the_end(client, editor):
 
 
 @pytest.mark.parametrize(("steps", "said"), [(1, "no unfinished picture, not 3"), (3, "2 unfinished pictures, not 3")])
-def test_fewer_steps_have_fewer_unfinished_pictures_and_say_so(client, steps, said):
+def test_fewer_steps_have_fewer_unfinished_pictures_and_say_so(client, patient, steps, said):
     few = {"method": "ddim", "options": {"steps": steps}}
     *partial, last = client.images.edit(**asked(extra_body=few), stream=True, partial_images=3)
     assert [event.partial_image_index for event in partial] == list(range(steps - 1))
@@ -112,7 +119,7 @@ def test_what_fails_on_the_way_ends_a_stream_with_an_error(client):
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_mask_is_kept_to_the_pixel(client, stream):
+def test_a_mask_is_kept_to_the_pixel(client, patient, stream):
     """Where its alpha is 0 the picture is edited, and nowhere else, also in unfinished pictures."""
     mask = np.full((32, 40, 4), 255, np.uint8)
     mask[8:24, 10:30, 3] = 0
@@ -146,7 +153,7 @@ def test_fidelity_keeps_the_background_or_nothing(client, editor):
 
 
 @pytest.mark.slow
-def test_unfinished_pictures_say_whose_they_are(client):
+def test_unfinished_pictures_say_whose_they_are(client, patient):
     other = file_of(pixels(1))
     events = list(client.images.edit(**asked(image=[CAT, other], n=2), stream=True, partial_images=1))
     assert sorted(event.image_index for event in events if event.type == "image_edit.partial_image") == [0, 1, 2, 3]

@@ -1,10 +1,11 @@
 """Photographs as a model sees them: in its frame, and encoded."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol, TypeAlias
 
+import numpy as np
 from PIL import Image
 from torch import Tensor
 
@@ -12,7 +13,8 @@ from zeroshift.captioning import Seen
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.frames import Choice
 from zeroshift.image import Fit, Framing, Photo, frame
-from zeroshift.image.framing import Box
+from zeroshift.image.framing import Box, no_larger
+from zeroshift.image.masks import mask_picture
 from zeroshift.image.registration import Mask
 from zeroshift.image.tensors import to_tensor
 
@@ -90,6 +92,19 @@ def framed_as(backbone: Backbone | Sized, photo: Photo, choice: Choice) -> Frame
     return FramedPhoto(
         photo, pixels, framing, choice.fit, region=choice.box, part=part, size=choice.size, subject=subject
     )
+
+
+def smaller(frame: FramedPhoto, most: int) -> FramedPhoto:
+    """The same part of a smaller copy of the photograph, whose longer side has ``most`` pixels; a small one itself."""
+    photo, size = frame.photo, no_larger(frame.photo.image.size, most)
+    if size == photo.image.size:
+        return frame
+    image, alpha = photo.image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2), photo.alpha
+    copy = replace(photo, image=image, alpha=None if alpha is None else alpha.resize(size, Image.Resampling.BOX))
+    mask = frame.mask
+    if mask is not None:  # what is thin stays
+        mask = np.asarray(mask_picture(mask).resize(size, Image.Resampling.BOX)) > 0
+    return replace(frame, photo=copy, framing=frame.framing.of_size(size), mask=mask)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,7 +1,7 @@
 """A picture of any size to the size a model works at, and the way back."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -97,6 +97,14 @@ class Framing:
         whole.paste(self._patch(seen), self.box[:2])
         return whole
 
+    def of_size(self, size: Size) -> "Framing":
+        """The same part of a copy of the source that has another size; of at least a pixel a side."""
+        across, down = (new / old for new, old in zip(size, self.source_size, strict=True))
+        left, top, right, bottom = self.box
+        left, top = min(round(left * across), size[0] - 1), min(round(top * down), size[1] - 1)
+        box = (left, top, max(left + 1, round(right * across)), max(top + 1, round(bottom * down)))
+        return replace(self, source_size=size, box=box)
+
     def _patch(self, seen: Image.Image) -> Image.Image:
         return seen.crop(self.inner).resize(_extent(self.box), Image.Resampling.LANCZOS)
 
@@ -151,6 +159,12 @@ def _plan(source: Size, fit: Fit, size: int, multiple: int) -> Framing:
             return Framing(source, scaled, whole, (0, 0, *scaled))
         case _:
             raise ImageError(f"There is no fit {fit!r}: use one of {', '.join(FITS)}.")
+
+
+def no_larger(size: Size, most: int) -> Size:
+    """The size of a copy whose longer side has ``most`` pixels; of what is no larger, its own."""
+    scale = most / max(size)
+    return size if scale >= 1 else (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
 
 
 def middle(size: Size) -> Box:

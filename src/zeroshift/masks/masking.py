@@ -15,7 +15,7 @@ from torch import Tensor
 
 from zeroshift.asked.request import Request
 from zeroshift.doubts import doubt
-from zeroshift.framed import Encoded, FramedPhoto
+from zeroshift.framed import Encoded, FramedPhoto, smaller
 from zeroshift.image import ImageError, Photo
 from zeroshift.image.changes import disk
 from zeroshift.image.cutting import cut_out
@@ -166,13 +166,16 @@ def places_of(frames: Sequence[FramedPhoto], soft: int | None, sure: Tensor | No
     return places
 
 
-def unfinished(native: Image.Image, frame: FramedPhoto, soft: int | None = None) -> Image.Image:
+def unfinished(native: Image.Image, frame: FramedPhoto, soft: int | None, most: int) -> Image.Image:
     """A step's preview of an edit, at the model's size, laid into its photograph.
 
-    A given mask keeps all else; what the words will find is not known before the end.
+    A given mask keeps all else; what the words will find is not known before the end. Of a photograph with a side of
+    more than ``most`` pixels it is a smaller copy: all of one takes seconds.
     """
-    (place,) = places_of([frame], soft, None)
-    return whole(native, frame, place, None)[0]
+    small = smaller(frame, most)
+    width = None if soft is None else round(soft * small.photo.image.width / frame.photo.image.width)
+    (place,) = places_of([small], width, None)
+    return whole(native, small, place, None)[0]
 
 
 def cut(frame: FramedPhoto, sure: Tensor) -> Mask:

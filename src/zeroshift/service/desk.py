@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from zeroshift.running.turns import Turns
 from zeroshift.service.devices import Device
-from zeroshift.service.limits import Limits, held
+from zeroshift.service.limits import Limits, held, held_unfinished
 from zeroshift.service.metrics import Metrics
 from zeroshift.service.offer import Offer
 from zeroshift.service.pictures import Size
@@ -181,7 +181,7 @@ class Place:
             Refusal: there is no room for them now, or never; then it says for how many there would be.
         """
         each = [max(held(size), held(wanted or (0, 0))) for size in sizes]
-        apart, most = max(each) if unfinished else 0, self._desk.limits.held_bytes
+        apart, most = held_unfinished(max(each)) if unfinished else 0, self._desk.limits.held_bytes
         room = most - self._body - self._held - apart
         if sum(each) > room:
             fit = sum(there <= room for there in accumulate(each))

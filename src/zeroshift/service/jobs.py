@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from anyio.to_thread import run_sync
@@ -15,6 +15,7 @@ from zeroshift.service.job_list import StoredJob
 from zeroshift.service.native import PICTURE
 from zeroshift.service.native_order import read_edit
 from zeroshift.service.pictures import Made, base64_of
+from zeroshift.service.previews import Previews
 from zeroshift.service.refusals import ANSWERS, Refusal, refusal_of
 from zeroshift.service.sse import event, stream_of
 from zeroshift.service.state import Service, Taken, service_of
@@ -104,26 +105,29 @@ async def attend(service: Service, job: StoredJob, ticket: Ticket, place: Place)
 async def events(service: Service, job: StoredJob, ticket: Ticket) -> AsyncIterator[bytes]:
     """What a stream says of a job that has not ended."""
     with ticket.listening() as heard:
+        previews = Previews(ticket, job.output, service.decoding.unfinished)
         while True:
             match await heard.get():
                 case Waiting():
                     yield event("job.waiting", facts(job))
                 case Step(stage=stage, done=done, total=total):
                     yield event("job.step", {"id": job.id, "stage": stage, "done": done, "total": total})
-                case Partial(index=index, picture=picture):
-                    how = job.output.written_partial
-                    file = await run_sync(how, picture, limiter=service.decoding.unfinished)
-                    yield event("job.partial_image", {"id": job.id, "index": index, "b64_json": base64_of(file)})
+                case Partial(index=index) as one:
+                    if (file := await previews.file_of(one)) is not None:
+                        yield event("job.partial_image", {"id": job.id, "index": index, "b64_json": base64_of(file)})
                 case Done() | Failed():
                     await job.over.wait()
-                    async for last in ended(job):
+                    async for last in ended(job, previews.said):
                         yield last
                     return
 
 
-async def ended(job: StoredJob) -> AsyncIterator[bytes]:
-    """What a stream says of a job that has ended."""
-    yield event(f"job.{job.status}", facts(job))
+async def ended(job: StoredJob, said: Sequence[str] = ()) -> AsyncIterator[bytes]:
+    """What a stream says of a job that has ended; what is ``said`` to its listener alone is among the warnings."""
+    last = facts(job)
+    if said and job.made is not None:
+        last["result"] = {**job.made.facts, "warnings": [*job.made.facts["warnings"], *said]}
+    yield event(f"job.{job.status}", last)
 
 
 def facts(job: StoredJob) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse
 from zeroshift.service.bodies import read_body
 from zeroshift.service.openai_order import Order, read_order
 from zeroshift.service.pictures import base64_of
+from zeroshift.service.previews import Previews
 from zeroshift.service.refusals import ANSWERS, Refusal
 from zeroshift.service.sse import event, stream_of
 from zeroshift.service.state import Service, Taken, service_of
@@ -68,15 +69,15 @@ async def events(service: Service, order: Order, ticket: Ticket) -> AsyncIterato
     threads = service.decoding.threads
     try:
         with ticket.listening() as heard:
+            previews = Previews(ticket, order.output, service.decoding.unfinished)
             while True:
                 match await heard.get():
-                    case Partial(row=row, index=index, picture=picture):
-                        how = order.output.written_partial
-                        file = await run_sync(how, picture, limiter=service.decoding.unfinished)
+                    case Partial(row=row, index=index) as one:
                         places = {"partial_image_index": index, "image_index": row * order.copies}
-                        yield told("partial_image", order, file, places)
+                        if (preview := await previews.file_of(one)) is not None:
+                            yield told("partial_image", order, preview, places)
                     case Done(results=results, said=doubts):
-                        facts = {"usage": NO_USAGE, "warnings": [*order.warnings, *doubts]}
+                        facts = {"usage": NO_USAGE, "warnings": [*order.warnings, *doubts, *previews.said]}
                         for row, result in enumerate(results):
                             file = await run_sync(order.output.written, result, limiter=threads)
                             for image in range(row * order.copies, (row + 1) * order.copies):

@@ -9,7 +9,9 @@ from typing import Any, Literal, TypeAlias
 from PIL import Image
 
 from zeroshift.image import Photo, encode_image, flatten
+from zeroshift.image.framing import no_larger
 from zeroshift.results import Result
+from zeroshift.service.limits import MOST_UNFINISHED
 from zeroshift.service.refusals import wrong
 
 OutputFormat: TypeAlias = Literal["png", "jpeg", "webp"]
@@ -44,13 +46,19 @@ class Output:
         image = flatten(image) if self.background == "opaque" else image
         return image if self.size in (None, image.size) else image.resize(self.size, Image.Resampling.LANCZOS)
 
+    @property
+    def smaller(self) -> "Output":
+        """The same for unfinished pictures, which are no larger than ``MOST_UNFINISHED``."""
+        return replace(self, size=None if self.size is None else no_larger(self.size, MOST_UNFINISHED))
+
     def written(self, result: Result) -> bytes:
         """The file of a result, with its recipe."""
         return encode_image(self.finished(result.image), self.format, result.recipe, quality=self.quality)
 
     def written_partial(self, picture: Callable[[], Image.Image]) -> bytes:
         """The file of an unfinished picture, which is made now."""
-        return encode_image(self.finished(picture()), self.format, {"command": "preview"}, quality=self.quality)
+        image = self.smaller.finished(picture())
+        return encode_image(image, self.format, {"command": "preview"}, quality=self.quality)
 
     def check(self, photo: Photo) -> None:
         """Refuse a transparent background that there is none of, or that the format cannot hold.

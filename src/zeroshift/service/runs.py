@@ -23,6 +23,7 @@ from zeroshift.running.grouping import Group
 from zeroshift.running.groups import run_groups
 from zeroshift.running.looking import look_at
 from zeroshift.running.walking import Progress
+from zeroshift.service.limits import MOST_UNFINISHED
 from zeroshift.service.tickets import Done, Partial, Step, Ticket
 
 ANY_MASK = GivenMask(sha256="0" * 64)
@@ -189,7 +190,7 @@ class EditRun:
     def _partial(self, frame: FramedPhoto, step: Progress, k: int) -> Callable[[], Image.Image]:
         assert step.latents is not None
         (native,) = to_pictures(self._lead.editor.backbone.decode(step.latents[k : k + 1]))
-        return partial(unfinished, native, frame, self._lead.spec.soft)
+        return partial(unfinished, native, frame, self._lead.spec.soft, MOST_UNFINISHED)
 
     def _tell_failed(self) -> None:
         for place, error in self._failed.items():

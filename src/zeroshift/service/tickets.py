@@ -97,6 +97,9 @@ class Ticket:
         self._loop = asyncio.get_running_loop()
         self._alarm = self._loop.call_at(begun + seconds, self.fail, late(seconds))
         self._listeners: list[asyncio.Queue[Event]] = []
+        self._newest: dict[int, Partial] = {}
+        self.ended = asyncio.Event()
+        """set in the event loop when it has"""
 
     @property
     def over(self) -> bool:
@@ -106,7 +109,13 @@ class Ticket:
     def tell(self, event: Event) -> None:
         """Say how far it is; nothing is said after its end. Any thread may call this."""
         if not self._over:
+            if isinstance(event, Partial):
+                self._newest[event.row] = event
             self._loop.call_soon_threadsafe(self._told, event)
+
+    def stale(self, one: Partial) -> bool:
+        """Whether a newer unfinished picture of the same row is there, or the end; any thread may ask."""
+        return self._over or self._newest.get(one.row) is not one
 
     def end(self, event: Done | Failed) -> None:
         """End it, unless it has ended. Any thread may call this."""
@@ -153,7 +162,9 @@ class Ticket:
         if isinstance(self.last, Done | Failed):  # a step that was told while it ended
             return
         self.last = event
-        if self._over:
+        if isinstance(event, Done | Failed):
             self._alarm.cancel()
+            self._newest.clear()
+            self.ended.set()
         for heard in self._listeners:
             heard.put_nowait(event)
