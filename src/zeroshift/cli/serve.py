@@ -1,16 +1,15 @@
 """``zeroshift serve``."""
 
-import math
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 from cyclopts import App, Group, Parameter
 from cyclopts.validators import Number
 
+from zeroshift.cli.serve_limits import LimitFlags
 from zeroshift.cli.shared import DEFAULT_MODEL, Loudness, ModelFlags, Text, Vgg, as_app
 from zeroshift.cli.wrong import Wrong
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 ADDRESS = Group("Address", sort_key=5)
 OFFERED = Group("What is offered", sort_key=21)
-LIMITS = Group("Limits", sort_key=22)
 KEY = "ZEROSHIFT_API_KEY"
 """the environment variable with a key"""
 Port: TypeAlias = Annotated[
@@ -33,74 +31,6 @@ Port: TypeAlias = Annotated[
     Parameter(group=ADDRESS, help="port; 0 takes any that is free", metavar="N", validator=Number(gte=0, lte=65535)),
 ]
 Named: TypeAlias = tuple[str, ...]
-
-
-@Parameter(name="*", group=LIMITS)
-@dataclass(frozen=True, kw_only=True)
-class LimitFlags:
-    """How much the service takes upon itself."""
-
-    queue: Annotated[
-        int, Parameter(help="requests at a time; those beyond get 429", metavar="N", validator=Number(gte=1))
-    ] = 64
-    queue_megabytes: Annotated[
-        float,
-        Parameter(
-            help="memory for bodies and decoded pictures of all requests; those beyond get 429",
-            metavar="X",
-            validator=Number(gt=0),
-        ),
-    ] = 3000.0
-    batch: Annotated[
-        int, Parameter(help="pictures that run together at most", metavar="N", validator=Number(gte=1, lte=64))
-    ] = 8
-    deadline: Annotated[
-        float, Parameter(help="seconds from a request to its result", metavar="S", validator=Number(gt=0))
-    ] = 300.0
-    upload_time: Annotated[
-        float,
-        Parameter(
-            help="seconds for a request's body to arrive, and for each piece of its answer to be taken",
-            metavar="S",
-            validator=Number(gt=0),
-        ),
-    ] = 30.0
-    max_megabytes: Annotated[float, Parameter(help="of a request", metavar="X", validator=Number(gt=0))] = 20.0
-    max_megapixels: Annotated[float, Parameter(help="of a picture", metavar="X", validator=Number(gt=0))] = 25.0
-    formats: Annotated[
-        tuple[Literal["png", "jpeg", "webp", "tiff", "bmp", "gif", "avif"], ...],
-        Parameter(help="format of pictures that are read; may be given again", show_default=False, metavar="NAME"),
-    ] = ("png", "jpeg", "webp")
-    grace: Annotated[
-        float,
-        Parameter(help="seconds for what runs, when the service is stopped", metavar="S", validator=Number(gte=0)),
-    ] = 30.0
-
-    def limits(self) -> "Limits":
-        """The same for the service.
-
-        Raises:
-            Wrong: a picture that may be sent has no room.
-        """
-        from zeroshift.service.limits import Limits, room_for
-
-        limits = Limits(
-            requests=self.queue,
-            held_bytes=round(self.queue_megabytes * 1e6),
-            together=self.batch,
-            seconds=self.deadline,
-            upload_seconds=self.upload_time,
-            body_bytes=round(self.max_megabytes * 1e6),
-            megapixels=self.max_megapixels,
-            formats=tuple(name.upper() for name in self.formats),
-            grace_seconds=self.grace,
-        )
-        if (least := math.ceil(room_for(limits) / 1e6)) > self.queue_megabytes:
-            raise Wrong(
-                f"--queue-megabytes {self.queue_megabytes:g} has no room for one request; give {least} or more, or "
-                "lower --max-megabytes and --max-megapixels."
-            )
-        return limits
 
 
 DEFAULT_LIMITS = LimitFlags()
@@ -119,7 +49,10 @@ def serve(
     port: Port = 8000,
     api_keys: Annotated[
         Path | None,
-        Parameter(group=ADDRESS, help=f"file with a key a line [default the key in {KEY}, if there is one]"),
+        Parameter(
+            group=ADDRESS,
+            help=f"file with a key a line; # begins a comment [default the key in {KEY}, if there is one]",
+        ),
     ] = None,
     host_name: Annotated[
         Named,
@@ -200,16 +133,18 @@ def mount_page(
 def keys_in(file: Path | None) -> list[str]:
     """The keys of a file, one a line, or the one in the environment; none where there are none.
 
+    Lines that begin with # are comments; what editors put before a file's first character is no part of a key.
+
     Raises:
         Wrong: the file has none, or cannot be read.
     """
     if file is None:
         return [key] if (key := os.environ.get(KEY)) else []
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
-        raise Wrong(f"The file of keys {file} cannot be read; give a text file with a key a line.") from error
-    if not (keys := [line.strip() for line in lines if line.strip()]):
+        raise Wrong(f"The file of keys {file} cannot be read; give a text file (UTF-8) with a key a line.") from error
+    if not (keys := [line for line in lines if line and not line.startswith("#")]):
         raise Wrong(f"The file of keys {file} has none; write one into it, or leave --api-keys out.")
     return keys
 
