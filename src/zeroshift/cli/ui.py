@@ -1,5 +1,6 @@
 """``zeroshift ui``."""
 
+import errno
 import signal
 import time
 from collections.abc import Sequence
@@ -49,8 +50,7 @@ def ui(
     try:
         page = serve(editor, model.model, student=quick, port=port, browser=open)
     except OSError as error:
-        where = "any port from 7860 on" if port is None else f"port {port}"
-        raise Wrong(f"Nothing can listen at {where}: other programs do; give another --port.") from error
+        raise Wrong(unheard(error, port)) from error
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stop by the system deletes them as well
     print(f"{page.local_url} is the page (model loaded in {seconds:.1f} s). Ctrl-C ends it.", flush=True)
     try:
@@ -58,3 +58,15 @@ def ui(
             time.sleep(3600)
     except KeyboardInterrupt:
         page.close()  # which deletes the photographs
+
+
+def unheard(error: OSError, port: int | None) -> str:
+    """Why no page came of it, and what helps."""
+    where = "any port from 7860 on" if port is None else f"port {port}"
+    if error.errno == errno.EADDRINUSE:
+        return f"Nothing can listen at {where}: other programs do; give another --port."
+    if error.errno in (errno.EACCES, errno.EPERM) and port is not None:
+        return f"This user may not listen at port {port} ({error.strerror}); give a --port of 1024 or more."
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENOENT):
+        return f"The page has no place for its files ({error.strerror}): make room, or set TMPDIR to another folder."
+    return f"Nothing can listen at {where} ({error.strerror or error}); see what keeps it, or give another --port."
