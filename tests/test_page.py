@@ -313,8 +313,10 @@ def test_an_edit_waits_for_its_turn_and_says_so(editor, cat):
 
 
 def test_an_edit_is_found_again_by_what_was_asked(cat):
-    made = SimpleNamespace(spec=EditSpec(target="dog"), photo=cat)
-    desk = Desk(made=[made])
+    desk = Desk()
+    said = {"called": "dog.png", "name": "cat.png", "spec": EditSpec(target="dog"), "photo": cat, "where": Where()}
+    made = brought(desk, EXAMPLES / "cat.png", **said)
+    desk.made = [made]
     assert desk.made_before(EditSpec(target="dog"), cat) is made
     assert desk.made_before(EditSpec(target="dog", seed=1), cat) is None
     assert desk.made_before(EditSpec(target="dog"), replace(cat, sha256="0")) is None
@@ -375,6 +377,16 @@ def test_seeds_are_whole_numbers():
     for text in ("0.5", "inf", "1,,2"):
         with pytest.raises(ValueError, match="Whole numbers with commas"):
             numbers(text, int)
+
+
+@pytest.mark.parametrize("text", ["inf", "0.5, nan", "1e30", ",".join("0" * 17), f"1{'0' * 400}"])
+def test_numbers_side_by_side_are_few_and_of_a_usual_size(text):
+    """Each of them is an edit, which is not to fail when its turn comes."""
+    with pytest.raises(ValueError, match=r"of a usual size are wanted|17 numbers are too many") as told:
+        numbers(text, float)
+    assert len(str(told.value)) < 200
+    with pytest.raises(ValueError, match=r"of a usual size|Whole numbers|too many"):
+        numbers(text, int)
 
 
 def test_a_student_edits_what_lies_on_the_desk(cat, student_folder):

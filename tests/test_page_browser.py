@@ -207,6 +207,26 @@ def test_a_box_is_where_it_changes(page, tmp_path):
     assert abs(top / height - 0.1) < 0.02 and abs(bottom / height - 0.9) < 0.02
 
 
+def test_a_pointer_that_the_system_takes_draws_no_more(page):
+    """As where a call comes in: what is drawn stays, and what moves later without a press draws nothing."""
+    bring(page, CAT)
+    page.get_by_role("button", name="Box", exact=True).click()
+    canvas = page.locator("#photograph canvas")
+    box = canvas.bounding_box()
+
+    def point(kind, x):
+        where = {"clientX": box["x"] + x * box["width"], "clientY": box["y"] + x * box["height"]}
+        canvas.evaluate("(c, [kind, where]) => c.dispatchEvent(new PointerEvent(kind, where))", [kind, where])
+
+    canvas.evaluate("(c) => { c.setPointerCapture = () => {}; }")
+    point("pointerdown", 0.2)
+    point("pointermove", 0.5)
+    point("pointercancel", 0.5)
+    drawn = canvas.evaluate("(c) => c.toDataURL()")
+    point("pointermove", 0.9)
+    assert canvas.evaluate("(c) => c.toDataURL()") == drawn
+
+
 @pytest.mark.parametrize("size", [(300, 200), (200, 460)], ids=["landscape", "portrait"])
 def test_a_painted_mask_is_where_it_changes_and_the_rest_keeps_its_pixels(page, tmp_path, size):
     photograph = tmp_path / "cat.png"

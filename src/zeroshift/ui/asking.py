@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import TypeVar
 
 from zeroshift.asked.data import GivenMask
@@ -13,6 +14,10 @@ from zeroshift.methods.idle import part_of
 from zeroshift.ui.desk import Desk, Fractions, Where
 
 N = TypeVar("N", int, float)
+MOST_NUMBERS = 16
+"""edits side by side, of seeds or intensities"""
+LARGEST = 2**63
+"""below which a number is"""
 FRAMING = ("fit", "size", "soft", "detail", "paper_defaults", "strict")
 """fields of an ``EditSpec`` that have controls of their types beside the method's"""
 
@@ -123,10 +128,16 @@ def numbers(text: str, kind: Callable[[str], N]) -> list[N]:
     """Numbers with commas between, whole ones if ``kind`` is int.
 
     Raises:
-        ValueError: these are none.
+        ValueError: these are none, or too many.
     """
+    parts, wanted = text.split(","), "Whole numbers" if kind is int else "Numbers"
+    if len(parts) > MOST_NUMBERS:
+        raise ValueError(f"{len(parts)} numbers are too many, for side by side stand at most {MOST_NUMBERS}.")
+    shown = text if len(text) <= 60 else f"{text[:60]}…"
     try:
-        return [kind(part) for part in text.split(",")]
+        found = [kind(part) for part in parts]
     except ValueError as error:
-        wanted = "Whole numbers" if kind is int else "Numbers"
-        raise ValueError(f"{wanted} with commas between are wanted here, as in 0, 1, 2, not {text!r}.") from error
+        raise ValueError(f"{wanted} with commas between are wanted here, as in 0, 1, 2, not {shown!r}.") from error
+    if not all(abs(one) < LARGEST and isfinite(one) for one in found):
+        raise ValueError(f"{wanted} of a usual size are wanted here, as in 0, 1, 2, not {shown!r}.")
+    return found

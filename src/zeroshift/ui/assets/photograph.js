@@ -178,7 +178,7 @@ canvas.addEventListener("pointermove", (event) => {
   }
   draw();
 });
-canvas.addEventListener("pointerup", () => {
+function lifted() {
   if (!from) return;
   from = null;
   if (mode === "box" && (!box || box[2] * canvas.width < 4 || box[3] * canvas.height < 4)) {
@@ -187,7 +187,9 @@ canvas.addEventListener("pointerup", () => {
     return;
   }
   tell();
-});
+}
+canvas.addEventListener("pointerup", lifted);
+canvas.addEventListener("pointercancel", lifted); // the system took the pointer, as where a call comes in
 document.addEventListener("dragover", (event) => {
   event.preventDefault();
   root.classList.add("zs-over");
