@@ -4,11 +4,9 @@ Gradio itself fetches what ``file=`` names where that is an address, passes ``pr
 addresses in the place of files that are sent to a function. The page needs none of it.
 """
 
-import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import unquote
 
 from starlette.concurrency import run_in_threadpool
@@ -19,19 +17,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from zeroshift.service.refusals import Refusal
 from zeroshift.service.security import HEADERS, LOOPBACK, Doorkeeper
+from zeroshift.ui import bodies
 from zeroshift.ui.kept import Kept
 
 MOST_BODY = 106_000_000
 """bytes of a request: a photograph of ``desk.MOST_FILE`` and what is around it"""
 MOST_SAID = 32_000_000
 """bytes of a request that brings no file: a painted mask, and what the fields say"""
+MOST_AT_ONCE = 50_000
+"""bytes that are looked through without letting others go first"""
 ROUNDS = 8
 """of percent-encoding that are looked through"""
 _FILE = re.compile(r"/gradio_api/+file[=/](.*)", re.DOTALL | re.IGNORECASE)
 _IDLE = re.compile(r"/gradio_api/+(?:proxy=|process_recording|vibe-|component_server|deep_link)", re.IGNORECASE)
 """what passes requests on, or runs other programs"""
-_ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]+:|[/\\]{2}", re.IGNORECASE)
-"""a scheme of two letters or more (C: is a disk), or another machine's share"""
 POLICY = "; ".join(
     (
         "default-src 'self'",
@@ -177,7 +176,7 @@ async def read(receive: Receive, method: str) -> Receive:
     """A body that has no files, looked through and then given on.
 
     Raises:
-        Refusal: it is too large, or names an address in the place of a file.
+        Refusal: it is too large, says too much, or names an address in the place of a file.
     """
     if method in ("GET", "HEAD"):
         return receive
@@ -191,7 +190,9 @@ async def read(receive: Receive, method: str) -> Receive:
         if size > MOST_SAID:
             raise too_large(MOST_SAID)
     body = b"".join(pieces)
-    if any(elsewhere(path) for path in paths_in(said(body))):
+    bodies.check_values(body)
+    elsewhere_in = bodies.names_elsewhere
+    if await run_in_threadpool(elsewhere_in, body) if size > MOST_AT_ONCE else elsewhere_in(body):
         raise NOTHING_FETCHED
     given = iter([{"type": "http.request", "body": body, "more_body": False}])
 
@@ -204,35 +205,9 @@ async def read(receive: Receive, method: str) -> Receive:
 def fetches(path: str) -> bool:
     """Whether Gradio would fetch something from elsewhere for this path, however it is written."""
     for _ in range(ROUNDS):
-        if _IDLE.search(path) or ((named := _FILE.search(path)) and elsewhere(named[1])):
+        if _IDLE.search(path) or ((named := _FILE.search(path)) and bodies.elsewhere(named[1])):
             return True
         if (plain := unquote(path)) == path:
             return False
         path = plain
     return True
-
-
-def elsewhere(path: str) -> bool:
-    """Whether what stands in the place of a file is an address, spaces and slashes before it left aside."""
-    bare = path.strip()
-    return bool(_ELSEWHERE.match(bare) or _ELSEWHERE.match(bare.lstrip("/\\ \t\r\n")))
-
-
-def said(body: bytes) -> Any:  # noqa: ANN401 - what JSON says
-    """What a body says; nothing where it is no JSON, which Gradio refuses itself."""
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-
-
-def paths_in(found: Any) -> Iterator[str]:  # noqa: ANN401 - what JSON says
-    """Yield what stands in the place of files, however deep."""
-    inner = [found]
-    while inner:
-        one = inner.pop()
-        if isinstance(one, dict):
-            yield from (one[name] for name in ("path", "url") if isinstance(one.get(name), str))
-            inner += one.values()
-        elif isinstance(one, list):
-            inner += one
