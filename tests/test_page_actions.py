@@ -1,16 +1,18 @@
 """What happens on the page, without a browser: what its handlers answer, and to whom."""
 
 import asyncio
-from dataclasses import dataclass
+import gc
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import zeroshift
-from zeroshift.image import load_image, read_recipe
+from zeroshift.image import Photo, load_image, read_recipe
 from zeroshift.inversions import InversionMemory
 from zeroshift.ui import telling
 from zeroshift.ui.asking import at_intensity, intensity_of, where_of
@@ -78,7 +80,7 @@ def without_photo(page, desk):
 
     file, other = desk.shown.file, Desk()
     made = photographs.result_brought(other, file, file.name, photographs.recipe_in(file), desk.shown.spec)
-    made = SimpleNamespace(**{**vars(made), "photo": None, "name": "cat.png"})
+    made = replace(made, source=None, name="cat.png")
     other.made, other.shown = [made], made
     return other
 
@@ -184,6 +186,11 @@ def test_results_with_names_that_no_file_can_have_are_read(page, desk, tmp_path,
         assert other.shown.name == name and other.shown.file.name == "result.png"
         assert f"{name} itself is not here" in update["ask.seen"]
     (tmp_path / "notes.png").write_text("no picture")
+    huge = {**recipe, "rows": 1000}
+    zeroshift.save_image(image, tmp_path / "0123.png", recipe=huge)
+    _, update = bring(tmp_path / "0123.png", "my result.png")
+    assert "The recipe in my result.png is damaged" in update["show.stage"].value
+    assert "0123" not in update["show.stage"].value
     _, update = bring(tmp_path / "notes.png", "my notes.png")
     assert "my notes.png is not a picture" in update["show.stage"].value
     assert str(tmp_path) not in update["show.stage"].value
@@ -210,6 +217,53 @@ def test_a_photograph_that_comes_after_its_result_shows_where_it_changed(page, d
     assert other.where.mode == "auto" and other.where.box == pytest.approx((0.2, 0.1, 0.5, 0.5), abs=0.01)
     assert other.shown is other.made[0] and (other.shown.photo, other.shown.name) == (cat, "my cat.png")
     assert np.array_equal(load_image(other.shown.before).image, cat.image)
+
+
+def test_the_history_keeps_no_photograph_decoded(page, desk, cat, tmp_path):
+    """Nor painted masks: they wait in files of the page's own, and come back also where the brought file has gone."""
+    from zeroshift.ui.bringing import Bringing
+
+    mine, mask = tmp_path / "mine.png", Image.new("L", cat.image.size, 0)
+    cat.image.rotate(180).save(mine)
+    mask.paste(255, (100, 100, 300, 200))
+    mask.save(tmp_path / "mask.png")
+    desk.photo, desk.where = load_image(mine), Where("brush", mask=load_image(tmp_path / "mask.png"))
+    both = {desk.photo.sha256, desk.where.mask.sha256}
+    mine.unlink()
+    edited(page, desk)
+    (made,) = desk.made
+    Bringing(page).laid(desk, cat, "other.png")
+    gc.collect()
+    assert not [one for one in gc.get_objects() if isinstance(one, Photo) and one.sha256 in both]
+    Bringing(page).picked(desk, 0, SimpleNamespace(_data={"key": made.key}))
+    assert {desk.photo.sha256, desk.where.mask.sha256} == both and made.photo is desk.photo
+    assert np.array_equal(desk.photo.image, cat.image.rotate(180))
+    assert desk.where.mode == "brush" and np.array_equal(desk.where.mask.image.convert("L"), mask)
+    edited(page, desk, "dog", "cat", "", "sdedit", False, 1, 1.0)
+    assert len(desk.made) == 2 and len([*(desk.folder / "photographs").iterdir()]) == 1
+    made.source.file.unlink()
+    desk.photo = None
+    gc.collect()
+    said = Bringing(page).picked(desk, 0, SimpleNamespace(_data={"key": made.key}))
+    assert "cat.png itself is not here; drop it" in said["ask.seen"]
+
+
+def test_room_is_made_after_an_edit_and_it_is_told(page, desk, monkeypatch, tmp_path):
+    from zeroshift.ui import kept as kept_files
+
+    files = Kept(tmp_path)
+    page, desk.home = replace(page, files=files), files.desks
+    files.closed.opened("mine", desk)
+    edited(page, desk)
+    edited(page, desk, "dog", "cat", "", "sdedit", False, 1, 1.0)
+    first, second = desk.made
+    monkeypatch.setattr(kept_files, "MOST_KEPT", files.too_many() + kept_files.MOST_KEPT)
+    *_, last = edited(page, desk, "dog", "cat", "", "sdedit", False, 2, 1.0)
+    assert desk.made[0] is second and len(desk.made) == 2 and not first.file.exists() and desk.shown.file.exists()
+    assert len(last["beside.history"]) == 2
+    assert "The oldest edit of this page is not here any more" in last["show.status"]
+    assert "dropped here brings its edit back" in last["show.status"]
+    assert second.photo is not None
 
 
 def test_what_lay_on_closed_pages_is_let_go(cat):

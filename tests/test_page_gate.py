@@ -5,10 +5,12 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from functools import partial
 from pathlib import Path
 from shutil import rmtree
+from types import SimpleNamespace
 from urllib.parse import quote
 
 import httpx2
@@ -25,11 +27,13 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from tests.serving import file_of, pixels
+from zeroshift import EditSpec
 from zeroshift.service.refusals import Refusal
 from zeroshift.service.security import HEADERS
-from zeroshift.ui import gate
+from zeroshift.ui import bodies, gate, homes, serving, telling
 from zeroshift.ui import kept as kept_files
-from zeroshift.ui.desk import Desk
+from zeroshift.ui.desk import Desk, Made, Where
+from zeroshift.ui.filed import FOLDER, Filed
 from zeroshift.ui.kept import Kept
 
 ROOT = Path(__file__).parent.parent
@@ -159,10 +163,108 @@ def test_what_is_no_open_pages_goes_first_where_too_much_lies(client, kept, monk
     assert {file.name for file in kept.copies.iterdir()} == {"after.png"} and closed_desk.folder is None
     (kept.copies / "coming.png").write_bytes(b"x" * 5)  # was brought a moment ago: somebody is about to use it
     answer = post()
-    assert answer.status_code == 413 and "open pages hold as many files" in answer.json()["error"]["message"]
+    assert answer.status_code == 413 and "Bring it again in 2 minutes" in answer.json()["error"]["message"]
     assert len([file for file in open_desk.folder.iterdir()]) == 2 and (kept.copies / "coming.png").exists()
     kept.closed.closed("open")
     assert post().status_code == 200
+
+
+def made_on(desk, size=30):
+    """An edit on a desk, of files of so many bytes."""
+    key = next(desk.keys)
+    folder = desk.place() / str(key)
+    folder.mkdir()
+    (folder / "after.png").write_bytes(b"x" * size)
+    files = {"file": folder / "after.png", "before": folder / "before.png", "after": folder / "after.png"}
+    source = Filed(desk.place() / FOLDER / "cat", "cat")
+    source.file.parent.mkdir(exist_ok=True)
+    source.file.write_bytes(b"x")
+    made = Made(key=key, source=source, name="cat.png", place=Where(), mask=None, spec=EditSpec(target="dog"), **files)
+    desk.made.append(made)
+    return made
+
+
+def test_of_the_only_page_the_oldest_edits_go_and_it_is_told_so(client, kept, monkeypatch):
+    """Of the open page that has the most; what is shown stays, and so do photographs of other edits."""
+    monkeypatch.setattr(kept_files, "MOST_KEPT", 100)
+    desk, other = Desk(home=kept.desks), Desk(home=kept.desks)
+    kept.closed.opened("mine", desk)
+    kept.closed.opened("other", other)
+    first, second, third, fourth = [made_on(desk) for _ in range(4)]
+    last = made_on(other, 20)
+    desk.shown = first
+    assert client.post("/gradio_api/upload", files={"files": b"x"}).status_code == 200
+    assert desk.made == [first, fourth] and desk.gone == 2 and other.made == [last] and other.gone == 0
+    assert first.file.exists() and not second.file.parent.exists() and not third.file.parent.exists()
+    assert first.source.file.exists()
+    (sentence,) = telling.let_go(desk)
+    assert sentence.startswith("The 2 oldest edits of this page are not here any more, for there is room for 4 GB")
+    assert telling.let_go(desk) == []
+    desk.shown = other.shown = None
+    (kept.copies / "coming.png").write_bytes(b"x" * 90)
+    assert kept.has_room() and desk.made == other.made == []
+    assert not first.source.file.exists()
+
+
+def test_two_pages_of_a_process_count_their_files_together(monkeypatch, tmp_path):
+    """Gradio has one folder of uploads for a process, and so has the count."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.delenv("GRADIO_TEMP_DIR", raising=False)
+    monkeypatch.setattr(serving, "blocks", lambda *_, **__: SimpleNamespace(queue=lambda **_: None))
+    homes.of_process.cache_clear()
+    try:
+        (_, one), (_, other) = serving.prepared(None, None), serving.prepared(None, None)
+        assert one is other and os.environ["GRADIO_TEMP_DIR"] == str(one.copies)
+        assert one.home.parent == tmp_path and len([*tmp_path.iterdir()]) == 1
+    finally:
+        homes.of_process.cache_clear()
+
+
+LEAVES = """
+import os, sys, tempfile
+from zeroshift.ui.homes import of_process
+home = of_process().home
+(home / "photograph.png").write_bytes(b"x")
+print(home, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="There no lock tells that a process has ended.")
+def test_folders_of_killed_processes_are_swept_and_no_others(tmp_path):
+    command = [sys.executable, "-c", LEAVES]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    both = [subprocess.Popen(command, cwd=ROOT, env=env, **pipes) for _ in range(2)]
+    killed, alive = [Path(one.stdout.readline().strip()) for one in both]
+    unlocked, foreign = tmp_path / "zeroshift-page-older", tmp_path / "zeroshift-page-x.txt"
+    unlocked.mkdir()
+    foreign.mkdir()
+    (foreign / homes.LOCK).touch()
+    (tmp_path / "zeroshift-page-link").symlink_to(foreign)
+    homes.sweep(tmp_path)
+    assert killed.exists() and alive.exists()
+    both[0].kill()
+    both[0].communicate()
+    assert (killed / "photograph.png").exists()
+    homes.sweep(tmp_path)
+    assert not killed.exists() and (alive / "photograph.png").exists()
+    assert unlocked.exists() and (foreign / homes.LOCK).exists()
+    both[1].communicate()
+    assert not alive.exists()
+
+
+def test_bodies_that_say_too_much_are_refused_before_they_are_read(client, monkeypatch):
+    """32 MB of lists would hold up all others for seconds; a painted mask is as long and says one thing."""
+    read = []
+    monkeypatch.setattr(bodies, "said", lambda body: read.append((len(body), threading.current_thread())))
+    answer = client.post("/gradio_api/queue/join", content=b"[" + b"[]," * 150_000 + b"1]")
+    assert answer.status_code == 413 and "more than 200000 things" in answer.json()["error"]["message"] and not read
+    mask = json.dumps({"data": ["data:image/png;base64," + "A" * 20_000_000]}).encode()
+    assert client.post("/gradio_api/queue/join", content=mask).status_code == 200
+    assert client.post("/gradio_api/queue/join", content=b'{"data": [1]}').status_code == 200
+    (large, beside), (small, loop) = read
+    assert large == len(mask) and small == 13 and beside is not loop
 
 
 def test_desks_that_are_let_go_while_files_are_counted_are_no_fault(client, kept, monkeypatch):
@@ -289,4 +391,7 @@ def test_gradio_itself_fetches_nothing(addresses, log, which):
         chosen = client.get("config").json()["dependencies"][0]["id"]
         joined = client.post("gradio_api/queue/join", json={"data": [], "fn_index": chosen, "session_hash": "mine"})
         assert joined.status_code == 200
+        for path in ("monitoring", "monitoring/summary", "monitoring/x"):
+            answer = client.get(path)
+            assert answer.status_code == 403 and "total_requests" not in answer.text
     assert not log.exists()

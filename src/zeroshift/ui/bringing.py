@@ -4,7 +4,7 @@ import json
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from zeroshift.ui import photographs, telling
 from zeroshift.ui.asking import laid_out, where_of
 from zeroshift.ui.desk import Desk, Host, Made, Where, file_name
 from zeroshift.ui.parts import NO_PHOTO, Page, Update
-from zeroshift.ui.work import sliding
+from zeroshift.ui.work import of_photo, sliding
 
 MOST_REASON = 300
 """characters of what a server says of a file that it did not take"""
@@ -43,7 +43,7 @@ class Bringing:
             return self.refused(desk, error)
         try:
             size_of(file, page.host.megapixels, page.host.formats)
-            recipe = photographs.recipe_in(file)
+            recipe = photographs.recipe_in(file, name)
             if recipe is not None:
                 return self.restored(desk, self.result(desk, file, name, recipe), version)
             return self.laid(desk, load_image(file), name)
@@ -81,7 +81,7 @@ class Bringing:
         if awaited and desk.shown is not None:
             desk.where = where_of(desk.shown.spec, photo, desk.where.mask)
             sliding(desk.shown.before.parent, photo.image, load_image(desk.shown.file).image)
-            desk.shown = replace(desk.shown, photo=photo, name=name, where=desk.where)
+            desk.shown = of_photo(desk, desk.shown, photo, name)
             desk.made = [desk.shown if one.key == desk.shown.key else one for one in desk.made]
             return {**page.shows(desk, desk.shown), **self.seen(desk)}
         desk.where, desk.shown = Where(), None

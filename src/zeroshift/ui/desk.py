@@ -18,6 +18,7 @@ from zeroshift.image import Photo
 from zeroshift.image.reader import READABLE
 from zeroshift.image.regions import Region
 from zeroshift.running.turns import Turns
+from zeroshift.ui.filed import Filed
 
 Mode: TypeAlias = Literal["auto", "box", "brush", "whole"]
 Fractions: TypeAlias = tuple[float, float, float, float]
@@ -28,6 +29,8 @@ MOST_NAME = 200
 """bytes of a file's name; file systems take 255"""
 MOST_FILE = 100_000_000
 """bytes of one photograph's file"""
+MOST_KEPT = 4_000_000_000
+"""bytes of all that was brought and made"""
 
 
 @dataclass(frozen=True)
@@ -82,11 +85,14 @@ class Made:
     """A finished edit."""
 
     key: int
-    photo: Photo | None
-    """the photograph; None where a result was brought without it"""
+    source: Filed | None
+    """the photograph's file; None where a result was brought without it"""
     name: str
     """of the photograph's file"""
-    where: Where
+    place: Where
+    """where it changed the photograph, but for what was painted"""
+    mask: Filed | None
+    """what was painted"""
     spec: EditSpec
     file: Path
     """the picture with its recipe"""
@@ -100,6 +106,20 @@ class Made:
     advice: str = ""
     doubts: tuple[str, ...] = ()
     drift: Mapping[str, object] | None = None
+
+    @property
+    def photo(self) -> Photo | None:
+        """The photograph, read from its file; None where a result was brought without it."""
+        return None if self.source is None else self.source.photo
+
+    @property
+    def where(self) -> Where:
+        """Where it changed the photograph."""
+        return self.place if self.mask is None else replace(self.place, mask=self.mask.photo)
+
+    def is_of(self, photo: Photo) -> bool:
+        """Whether it is an edit of that photograph."""
+        return self.source is not None and self.source.sha256 == photo.sha256
 
 
 @dataclass
@@ -124,6 +144,8 @@ class Desk:
     folder: Path | None = None
     keys: "count[int]" = field(default_factory=count)
     """of edits: one that failed while it was written, or another that runs, does not share its own"""
+    gone: int = 0
+    """edits that went for want of room, and nobody was told yet"""
 
     def place(self) -> Path:
         """The folder of its files."""
@@ -139,6 +161,19 @@ class Desk:
         if self.folder is not None:
             rmtree(self.folder, ignore_errors=True)
             self.folder = None
+
+    @property
+    def spare(self) -> list[Made]:
+        """The edits that may go for want of room, the oldest first: all but the one that is shown."""
+        return [one for one in [*self.made] if self.shown is None or one.key != self.shown.key]
+
+    def let_go(self, made: Made) -> None:
+        """Let an edit and its files go."""
+        self.made.remove(made)
+        self.gone += 1
+        rmtree(made.before.parent, ignore_errors=True)
+        if made.source is not None and not any(one.source == made.source for one in [*self.made]):
+            made.source.file.unlink(missing_ok=True)
 
     def of(self, key: int) -> Made:
         """The edit of that key.
@@ -162,8 +197,7 @@ class Desk:
 
     def made_before(self, spec: EditSpec, photo: Photo) -> Made | None:
         """The same edit of the same photograph, if it is there."""
-        same = (one for one in self.made if one.spec == spec)
-        return next((one for one in same if one.photo is not None and one.photo.sha256 == photo.sha256), None)
+        return next((one for one in self.made if one.spec == spec and one.is_of(photo)), None)
 
 
 @dataclass(frozen=True)

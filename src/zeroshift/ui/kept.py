@@ -9,16 +9,17 @@ from pathlib import Path
 from gradio_client.utils import strip_invalid_filename_characters as copied_name
 
 from zeroshift.service.refusals import Refusal
+from zeroshift.ui.desk import MOST_KEPT
 from zeroshift.ui.visits import Closed
 
-MOST_KEPT = 4_000_000_000
-"""bytes of all that was brought and made"""
 COMING = 120.0
 """seconds in which a file that was brought is in use, whoever brought it"""
 FULL = Refusal(
     413,
     "too_large",
-    f"The open pages hold as many files as they may, {MOST_KEPT / 1e9:g} GB; close those that you do not need.",
+    f"There is no room for that file: what open pages show, and what came in the last {COMING / 60:g} minutes, is more "
+    f"than the {MOST_KEPT / 1e9:g} GB that may lie here. Bring it again in {COMING / 60:g} minutes; if that does not "
+    "help, close other open pages.",
 )
 
 
@@ -48,14 +49,30 @@ class Kept:
         return self.home / name
 
     def make_room(self) -> None:
-        """Where too many files lie here, delete what is no open page's, the oldest first.
+        """Where too many files lie here, delete what is no open page's, then open pages' oldest edits.
 
         Raises:
-            Refusal: the open pages themselves have too many.
+            Refusal: there are too many all the same.
         """
+        if not self.has_room():
+            raise FULL
+
+    def has_room(self) -> bool:
+        """The same; whether there are few enough now."""
+        if self.home is None or self.too_many() <= 0:
+            return True
+        self._sweep_copies()
+        while self.too_many() > 0:
+            if not self.closed.let_go():
+                if not self.closed.thin_out(lambda folder: total(files_in(folder))):
+                    return False
+                self._sweep_copies()
+        return True
+
+    def _sweep_copies(self) -> None:
+        """Where too many files lie here, delete copies of what no open page has, the oldest first."""
         copies = self.copies
-        if copies is None or self.too_many() <= 0:
-            return
+        assert copies is not None
         shown = [file for folder in self.closed.folders() for file in files_in(folder)]
         mine = {(copied_name(file.name), bytes_of(file)) for file in shown}
         over, late = self.too_many(), time.time() - COMING
@@ -63,9 +80,6 @@ class Kept:
             if over > 0 and changed(file) < late and (file.name, bytes_of(file)) not in mine:
                 over -= bytes_of(file)
                 file.unlink(missing_ok=True)
-        while self.too_many() > 0:
-            if not self.closed.let_go():
-                raise FULL
 
     def too_many(self) -> int:
         """Bytes by which there are too many."""

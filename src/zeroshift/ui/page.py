@@ -76,7 +76,7 @@ def blocks(
             with gr.Column(scale=7, min_width=320, elem_classes="zs-show"):
                 show = layout.show_side()
                 beside = layout.beside(methods)
-        page = Page(editor, model, InversionMemory(), Stops(), told, ask, show, beside, desk, version, student)
+        page = Page(editor, model, InversionMemory(), Stops(), told, ask, show, beside, desk, version, student, kept)
         wire_photograph(page)
         wire_words(page)
         wire_runs(page)

@@ -1,7 +1,8 @@
 """The components of a page with the editor behind it, and what they show of an edit."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, field
 from threading import Event
 from typing import Any
 
@@ -15,6 +16,7 @@ from zeroshift.options.errors import OptionError
 from zeroshift.ui import telling
 from zeroshift.ui.copies import python_of
 from zeroshift.ui.desk import Desk, Host, Made
+from zeroshift.ui.kept import Kept
 from zeroshift.ui.layout import Ask, Beside, Show
 from zeroshift.ui.students import Offered, is_students
 from zeroshift.ui.visits import Stops
@@ -43,6 +45,8 @@ class Page:
     """a number that rises when the options are to be drawn anew"""
     student: Offered | None = None
     """a small network that stands among the methods"""
+    files: Kept = field(default_factory=Kept)
+    """where the files of the page lie"""
 
     @property
     def every(self) -> list[Any]:
@@ -67,7 +71,15 @@ class Page:
         else:
             spec.check(vgg=None if self.editor.vgg else False)
             run = edited(self.editor, desk, spec, kept=self.kept, stop=stop)
-        return in_turn(self.host.turns, desk.photo, stop, run)
+        return self.within_room(in_turn(self.host.turns, desk.photo, stop, run))
+
+    def within_room(self, run: Iterator[Working | Stopped | Made]) -> Iterator[Working | Stopped | Made]:
+        """The same, and where its files are too many, older edits' go."""
+        with closing(run):  # type: ignore[type-var]
+            for at in run:
+                if isinstance(at, Made):
+                    self.files.has_room()
+                yield at
 
     def failed(self, error: object) -> Update:
         """What went wrong, on the stage."""
@@ -83,11 +95,11 @@ class Page:
         """A finished edit, on the slider."""
         desk.shown = made
         show, beside = self.show, self.beside
-        masked = made.where.painted is not None
+        masked = made.mask is not None
         return {
             show.stage: gr.HTML(visible=False),
             show.slider: gr.ImageSlider((str(made.before), str(made.after)), visible=True),
-            show.status: telling.done(made),
+            show.status: telling.done(made, *telling.let_go(desk)),
             show.actions: gr.Column(visible=True),
             show.download: gr.DownloadButton(value=str(made.file)),
             show.mask: gr.DownloadButton(value=mask_file(made) if masked else None, visible=masked),

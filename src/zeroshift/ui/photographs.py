@@ -42,8 +42,12 @@ def examples() -> list[dict[str, str]]:
     ]
 
 
-def recipe_in(file: Path) -> EditRecipe | None:
+def recipe_in(file: Path, called: str | None = None) -> EditRecipe | None:
     """The recipe of a file that is the result of an edit of a photograph; None of any other picture.
+
+    Args:
+        file: as it lies here.
+        called: its name where it comes from, by which errors name it.
 
     Raises:
         ValueError: the recipe is damaged.
@@ -54,17 +58,18 @@ def recipe_in(file: Path) -> EditRecipe | None:
         return None
     if written.get("command") != "edit" or written.get("source_sha256") is None:
         return None
-    recipe = parse_recipe(written, file.name)
+    recipe = parse_recipe(written, called or file.name)
     assert isinstance(recipe, EditRecipe)
     return recipe
 
 
 def photograph_of(desk: Desk, recipe: EditRecipe) -> tuple[Photo | None, str]:
     """The photograph of a recipe and its name, if it lies on the desk or among the examples."""
-    there = [(one.photo, one.name) for one in desk.made] + [(desk.photo, desk.name)]
-    for photo, name in there:
-        if photo is not None and photo.sha256 == recipe.source_sha256:
-            return photo, name
+    if desk.photo is not None and desk.photo.sha256 == recipe.source_sha256:
+        return desk.photo, desk.name
+    for one in desk.made:
+        if one.source is not None and one.source.sha256 == recipe.source_sha256:
+            return one.photo, one.name
     for name in CREDITS:
         photo = load_image(EXAMPLES / name)
         if photo.sha256 == recipe.source_sha256:
@@ -75,8 +80,8 @@ def photograph_of(desk: Desk, recipe: EditRecipe) -> tuple[Photo | None, str]:
 def result_brought(desk: Desk, file: Path, called: str, recipe: EditRecipe, spec: EditSpec) -> Made:
     """A result's file, dropped under the name ``called``, with all that it was made with: ``spec`` is its edit."""
     photo, name = photograph_of(desk, recipe)
-    masks = [one.where.mask for one in desk.made if one.where.mask is not None]
-    mask = next((mask for mask in masks if mask.sha256 == recipe.mask_sha256), None)
+    masks = [one.mask for one in desk.made if one.mask is not None]
+    mask = next((mask.photo for mask in masks if mask.sha256 == recipe.mask_sha256), None)
     desk.awaits = str(recipe.source_sha256) if photo is None else ""
     made = work.brought(desk, file, called=called, name=name, spec=spec, photo=photo, where=where_of(spec, photo, mask))
     desk.made.append(made)

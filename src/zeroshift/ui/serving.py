@@ -1,16 +1,17 @@
 """The page on an address of this machine."""
 
-import atexit
 import os
-from pathlib import Path
-from tempfile import TemporaryDirectory
+import socket
 from typing import TYPE_CHECKING
 
 import gradio as gr
+from gradio.http_server import INITIAL_PORT_VALUE as FIRST_PORT
+from gradio.http_server import TRY_NUM_PORTS as PORTS
 
 from zeroshift.editor import Editor
 from zeroshift.ui import gate
 from zeroshift.ui.desk import MOST_FILE, Host
+from zeroshift.ui.homes import of_process
 from zeroshift.ui.kept import Kept
 from zeroshift.ui.look import look
 from zeroshift.ui.page import blocks
@@ -43,8 +44,9 @@ def serve(
         browser: whether to open it.
 
     Raises:
-        OSError: the port is taken.
+        OSError: the port is taken, or files cannot be written; its number says which.
     """
+    check_port(port)
     page, kept = prepared(editor, model, student)
     page.launch(
         server_name=THIS_MACHINE,
@@ -52,6 +54,7 @@ def serve(
         inbrowser=browser,
         quiet=True,
         share=False,
+        enable_monitoring=False,
         ssr_mode=False,
         prevent_thread_lock=True,
         max_file_size=MOST_FILE,
@@ -61,6 +64,23 @@ def serve(
         **look(),
     )
     return page
+
+
+def check_port(port: int | None) -> None:
+    """See that a port is free, or one that Gradio tries by itself: it says of none why it is not.
+
+    Raises:
+        OSError: it is not.
+    """
+    for last, one in enumerate([port] if port is not None else range(FIRST_PORT, FIRST_PORT + PORTS), 1):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((THIS_MACHINE, one))
+                return
+            except OSError:
+                if port is not None or last == PORTS:
+                    raise
 
 
 def mount(
@@ -88,6 +108,7 @@ def mount(
         page,
         path,
         ssr_mode=False,
+        enable_monitoring=False,
         max_file_size=MOST_FILE,
         allowed_paths=[str(EXAMPLES)],
         app_kwargs={"middleware": gate.behind(kept)},
@@ -99,9 +120,7 @@ def prepared(
     editor: Editor, model: str | None, student: Offered | None = None, host: Host | None = None
 ) -> tuple[gr.Blocks, Kept]:
     """The page, and where its files lie: in a folder that goes with the process, not where Gradio leaves them."""
-    folder = TemporaryDirectory(prefix="zeroshift-page-", ignore_cleanup_errors=True)
-    atexit.register(folder.cleanup)
-    kept = Kept(Path(folder.name))
+    kept = of_process()
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": str(kept.copies)}
     page = blocks(editor, model, student, host=host, kept=kept)
     page.queue(default_concurrency_limit=4, max_size=64)

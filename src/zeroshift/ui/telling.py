@@ -14,7 +14,7 @@ from zeroshift.captioning import Seen
 from zeroshift.options.errors import respelled
 from zeroshift.ui.asking import intensity_of
 from zeroshift.ui.controls import label_of
-from zeroshift.ui.desk import Made
+from zeroshift.ui.desk import MOST_KEPT, Desk, Made
 from zeroshift.ui.pictures import CARD, inline
 from zeroshift.ui.work import Stopped, Working
 
@@ -125,6 +125,18 @@ def done(made: Made, *doubtful: str) -> str:
     part = f'<p class="zs-part">Edited {escape(made.part)}.</p>' if made.part else ""
     warned = doubts([*([made.advice] if made.advice else []), *doubtful])
     return f'<div class="zs-done"><p>{" · ".join(map(escape, facts))}</p>{part}{doubts(made.doubts)}{warned}</div>'
+
+
+def let_go(desk: Desk) -> list[str]:
+    """How many edits went since it was last said, for want of room."""
+    gone, desk.gone = desk.gone, 0
+    if not gone:
+        return []
+    which = "The oldest edit of this page is" if gone == 1 else f"The {gone} oldest edits of this page are"
+    return [
+        f"{which} not here any more, for there is room for {MOST_KEPT / 1e9:g} GB of files. Download what you want to "
+        "keep: a result's file dropped here brings its edit back."
+    ]
 
 
 def intensity(made: Made) -> list[str]:

@@ -1,5 +1,6 @@
 """Pages that open, run and close: whose desks are kept, and what stops their runs."""
 
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Lock
 from weakref import WeakValueDictionary
@@ -36,6 +37,16 @@ class Closed:
         """The folders of open pages' files."""
         with self._lock:
             return [desk.folder for desk in self._open.values() if desk.folder is not None]
+
+    def thin_out(self, size: Callable[[Path], int]) -> bool:
+        """Let go of the oldest edit that may go, of the open page whose files are the most; whether there was one."""
+        with self._lock:
+            desks = [desk for desk in self._open.values() if desk.folder is not None and desk.spare]
+            if not desks:
+                return False
+            most = max(desks, key=lambda desk: size(desk.folder) if desk.folder is not None else 0)
+            most.let_go(most.spare[0])
+            return True
 
     def let_go(self) -> bool:
         """Let go of the desk of the page that was closed first of those that stayed; whether there was one."""

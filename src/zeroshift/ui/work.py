@@ -24,6 +24,7 @@ from zeroshift.running.turns import Turns
 from zeroshift.running.walking import EDIT, INVERT
 from zeroshift.running.walking import STAGES as OF_RUNS
 from zeroshift.ui.desk import MOST_NAME, Desk, Made, Where, file_name, kept_within
+from zeroshift.ui.filed import Filed, filed, held
 from zeroshift.ui.pictures import Stage, small
 
 WAIT, LOOK = "wait", "look"
@@ -120,16 +121,16 @@ def kept_of(desk: Desk, photo: Photo, name: str, where: Where, spec: EditSpec, r
     recipe = {**result.recipe, "source_path": name, "drift": result.drift.told}
     if where.painted is not None:
         recipe["mask_path"] = MASK
-        where.painted.image.save(folder / MASK)
     file = folder / f"{kept_within(result_stem(Path(name).stem, spec), MOST_NAME)}.png"
     file.write_bytes(encode_image(result.image, "PNG", recipe))
     advice = "" if result.verdict is None else result.verdict.advice or ""
     before, after = sliding(folder, photo.image, result.image)
     return Made(
         key=key,
-        photo=photo,
+        source=filed(photo, desk.place()),
         name=name,
-        where=where,
+        place=replace(where, mask=None),
+        mask=mask_in(folder, where),
         spec=spec,
         file=file,
         before=before,
@@ -170,10 +171,23 @@ def brought(
     mine.parent.mkdir(parents=True)
     mine.write_bytes(file.read_bytes())
     image = load_image(file).image
-    if where.painted is not None:
-        where.painted.image.save(folder / MASK)
+    source = None if photo is None else filed(photo, desk.place())
     before, after = sliding(folder, image if photo is None else photo.image, image)
-    return Made(key, photo, name, where, spec, mine, before, after)
+    return Made(key, source, name, replace(where, mask=None), mask_in(folder, where), spec, mine, before, after)
+
+
+def of_photo(desk: Desk, made: Made, photo: Photo, name: str) -> Made:
+    """A result that was brought alone, with its photograph, which came later; ``desk`` says where it changes."""
+    mask = mask_in(made.before.parent, desk.where)
+    return replace(made, source=filed(photo, desk.place()), name=name, place=replace(desk.where, mask=None), mask=mask)
+
+
+def mask_in(folder: Path, where: Where) -> Filed | None:
+    """Write what was painted among the files of an edit."""
+    if where.painted is None:
+        return None
+    where.painted.image.save(folder / MASK)
+    return Filed(folder / MASK, held(where.painted).sha256)
 
 
 @lru_cache(maxsize=64)
