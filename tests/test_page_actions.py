@@ -266,6 +266,61 @@ def test_room_is_made_after_an_edit_and_it_is_told(page, desk, monkeypatch, tmp_
     assert second.photo is not None
 
 
+def cost(first, further, mask=1.0):
+    return SimpleNamespace(first_edit_sf=first, further_edit_sf=further, auto_mask_sf=mask)
+
+
+COSTS = {"sdedit": cost(20, 20), "ddim": cost(60, 40), "pix2pix-zero": cost(100, 70)}
+
+
+@pytest.fixture
+def costs(monkeypatch):
+    """Methods of which it is known what they cost; those that were counted."""
+    told = []
+
+    def known(method, model):
+        told.append(method)
+        return COSTS[method.name]
+
+    monkeypatch.setattr("zeroshift.ui.foretold.cost_of", known)
+    return told
+
+
+def foretold_by(page, desk, by, methods=(), seeds="0", strengths="1", fields=FIELDS):
+    from zeroshift.ui.comparing import Comparing
+    from zeroshift.ui.foretold import Foretelling
+
+    return list(Foretelling(page, Comparing(page)).told(desk, by, list(methods), seeds, strengths, *fields))
+
+
+def test_what_edits_side_by_side_cost_is_said_beforehand(page, desk, costs):
+    first, *_, last = foretold_by(page, desk, "Methods", ["ddim", "sdedit", "pix2pix-zero"])
+    assert "Counting what 3 edits cost, 0 counted." in first
+    assert "3 edits of 20 to 100 SF, at most 180 SF in all, the cheapest first" in last
+    assert "how long that takes is known after the first" in last
+    edited(page, desk)
+    desk.made[0] = replace(desk.made[0], seconds=2.0)
+    *_, last = foretold_by(page, desk, "Seeds", seeds="0, 1, 2, 3, 4")
+    assert "5 edits of 20 SF, at most 100 SF in all, the cheapest first: about 10 s." in last
+    del costs[:]
+    foretold_by(page, desk, "Intensities", strengths="0.5, 0.75, 1", fields=("dog", "cat", "", "sdedit", False, 0, 1.0))
+    assert len({*costs}) == 1  # another intensity is not counted anew
+    (said,) = foretold_by(page, desk, "Seeds", seeds="none")
+    assert "Whole numbers with commas" in said
+    assert foretold_by(page, Desk(), "Seeds") == [""] and foretold_by(page, desk, "Methods") == ["", ""]
+
+
+def test_the_cheapest_of_edits_side_by_side_is_made_first(page, desk, costs):
+    from zeroshift.ui.comparing import Comparing
+
+    desk.options = {}
+    fields = ("dog", "cat", "", "sdedit", True, 0, 1.0)
+    said = list(Comparing(page).compare(REQUEST, desk, "Methods", ["ddim", "sdedit"], "0", "1", *fields))
+    assert [made.spec.method for made in desk.made] == ["sdedit", "ddim"]
+    told = [one["beside.told"] for one in said if "beside.told" in one]
+    assert any("at most 80 SF in all, the cheapest first" in one for one in told)
+
+
 def test_what_lay_on_closed_pages_is_let_go(cat):
     """All but the last two: a connection that broke may come back."""
     closed, desks = Closed(), [Desk(photo=cat) for _ in range(4)]

@@ -7,13 +7,12 @@ from typing import Any
 import gradio as gr
 
 from zeroshift.asked.edits import EditSpec
-from zeroshift.backbones.checkpoint import SHIPPED
-from zeroshift.ui import telling
+from zeroshift.ui import foretold, telling
 from zeroshift.ui.asking import Fields, asked_for, numbers
 from zeroshift.ui.desk import Desk, Made
 from zeroshift.ui.parts import NO_PHOTO, Page, Update
 from zeroshift.ui.students import is_students
-from zeroshift.ui.work import Working, cost_of
+from zeroshift.ui.work import Working
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +35,11 @@ class Comparing:
             on = desk.with_photo(desk.photo, desk.name, desk.where)
             specs = self.specs(desk, by, methods, seeds, strengths, Fields(*given))
             yield {beside.compare: gr.Button(visible=False), beside.halt: gr.Button(visible=True), beside.told: ""}
+            costs: dict[str, float] = {}
+            for costs in foretold.counted(page, specs, stop):
+                yield {beside.told: foretold.counting(len(costs), len(specs))}
+            specs = foretold.cheapest_first(specs, costs)
+            yield {beside.told: foretold.sentence(page, desk, costs)}
             yield from self.cards(desk, on, specs, stop)
         except Exception as error:
             yield {beside.told: telling.doubts([telling.wrong(error)])}
@@ -92,12 +96,7 @@ class Comparing:
 
     def cost(self, made: Made, shared: bool) -> float:
         """What an edit cost in SF, without an inversion that was there already; a student passes no UNet."""
-        if is_students(made.spec):
-            return 0.0
-        model = str(SHIPPED) if self.page.model is None else self.page.model
-        cost = cost_of(made.spec.built(self.page.editor), model)
-        mask = cost.auto_mask_sf * made.spec.looks(self.page.editor)
-        return (cost.further_edit_sf if shared else cost.first_edit_sf) + mask
+        return foretold.passes(self.page, made.spec, shared=shared)
 
     def lines(self, made: Made, shared: bool, cost: str) -> list[str]:
         """Cost and time of an edit, and what is to be said of it."""

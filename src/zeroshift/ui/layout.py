@@ -75,6 +75,7 @@ class Beside:
     words: gr.HTML
     heat: gr.HTML
     drift: gr.HTML
+    across: gr.Tab
 
 
 def header(editor: Editor) -> None:
@@ -172,14 +173,12 @@ def beside(names: Sequence[str]) -> Beside:
             history = gr.HTML(
                 [], html_template=CARDS, js_on_load=asset("cards.js"), apply_default_css=False, elem_id="history"
             )
-        with gr.Tab("Side by side", elem_id="tab-compare"):
+        with gr.Tab("Side by side", elem_id="tab-compare") as across:
             by = gr.Radio(["Methods", "Seeds", "Intensities"], value="Methods", show_label=False, elem_id="by")
             methods = gr.CheckboxGroup(list(names), value=list(names), label="Methods", elem_id="methods")
             seeds = gr.Textbox("0, 1, 2, 3", label="Seeds", visible=False)
             strengths = gr.Textbox("0.5, 0.75, 1, 1.25", label="Intensities", visible=False)
-            gr.HTML(
-                '<p class="zs-note">Costs differ by more than ten times; <b>Fast</b> makes less of all of them.</p>'
-            )
+            gr.HTML('<p class="zs-note">SF is one pass of the network; <b>Fast</b> makes less of all of them.</p>')
             compare = gr.Button("Compare", elem_id="compare")
             halt = gr.Button("Stop", variant="stop", visible=False, elem_id="halt")
             told = gr.HTML("", elem_id="compared")
@@ -199,4 +198,6 @@ def beside(names: Sequence[str]) -> Beside:
                     heat = gr.HTML("", elem_id="heat")
                 with gr.Column():
                     drift = gr.HTML(telling.drift(None), elem_id="drift")
-    return Beside(history, by, methods, seeds, strengths, compare, halt, told, cards, inside, words, heat, drift)
+    return Beside(
+        history, by, methods, seeds, strengths, compare, halt, told, cards, inside, words, heat, drift, across
+    )

@@ -12,6 +12,7 @@ from zeroshift.ui import layout, photographs
 from zeroshift.ui.bringing import Bringing, other_seed
 from zeroshift.ui.comparing import Comparing
 from zeroshift.ui.desk import Desk, Host
+from zeroshift.ui.foretold import Foretelling
 from zeroshift.ui.inside import Inside
 from zeroshift.ui.kept import Kept
 from zeroshift.ui.look import asset
@@ -162,10 +163,14 @@ def wire_runs(page: Page) -> None:
 
 def wire_beside(page: Page) -> None:
     """Side by side, and a look inside."""
-    beside, compare, inside = page.beside, Comparing(page), Inside(page)
+    ask, beside, compare, inside = page.ask, page.beside, Comparing(page), Inside(page)
     lists = [beside.by, beside.methods, beside.seeds, beside.strengths]
     fields = [page.desk, *fields_of(page)]
     beside.by.change(by_what, beside.by, lists[1:], **QUIET)
+    foretelling = Foretelling(page, compare)
+    listed = [beside.across.select, *(one.change for one in lists)]
+    gr.on(listed, foretelling.told, [page.desk, *lists, *fields[1:]], beside.told, trigger_mode="always_last", **RAISES)
+    gr.on([ask.fast.change, ask.method.change], lambda: "", None, beside.told, **QUIET)  # it was of other edits
     beside.compare.click(
         compare.compare, [page.desk, *lists, *fields[1:]], page.every, concurrency_id="compare", **RUNS
     )
