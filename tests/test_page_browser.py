@@ -398,7 +398,9 @@ def test_methods_side_by_side_share_what_they_can(page):
     cards = page.locator("#cards .zs-card").all_inner_texts()
     assert all(" SF" in card and " s" in card for card in cards)
     page.wait_for_selector("#compare", state="visible")
-    page.locator("#cards .zs-card").nth(1).click()
+    assert "SF in all, the cheapest first" in page.locator("#compared").inner_text()
+    assert cards[0].startswith("ddim")
+    page.locator("#cards .zs-card", has_text="ddim").click()
     page.wait_for_function("document.querySelector('.zs-done')?.innerText.startsWith('dog · ddim')")
 
 
