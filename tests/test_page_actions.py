@@ -370,9 +370,6 @@ def test_an_edit_that_comes_to_nothing_leaves_the_one_before_it(page, desk, monk
     """Whether its words are none, it is stopped, or it fails: the marked card and the slider show one edit."""
     edited(page, desk)
     first = desk.shown
-    (empty,) = edited(page, desk, "", *FIELDS[1:])
-    assert set(empty) == {"show.status"}  # nothing is hidden
-    assert "sdedit" in empty["show.status"] and 'role="alert"' in empty["show.status"]
 
     def there(last):
         assert desk.shown is first and last["show.slider"].visible and last["show.actions"].visible
@@ -380,6 +377,8 @@ def test_an_edit_that_comes_to_nothing_leaves_the_one_before_it(page, desk, monk
         assert last["show.strength"] == 1 and last["ask.edit"].visible
         return last["show.status"]
 
+    *_, last = edited(page, desk, "", *FIELDS[1:])
+    assert 'role="alert"' in there(last) and "dog · sdedit" in last["show.status"]
     run = running(page).edit(REQUEST, desk, "tiger", *FIELDS[1:])
     next(run)
     page.stops.stop("mine")
@@ -392,6 +391,9 @@ def test_an_edit_that_comes_to_nothing_leaves_the_one_before_it(page, desk, monk
     monkeypatch.setattr("zeroshift.ui.work.sliding", fails)
     *_, last = edited(page, desk, "tiger", *FIELDS[1:])
     assert "cannot be kept here" in there(last) and "dog · sdedit" in last["show.status"]
+    desk.photo = None
+    (last,) = edited(page, desk)
+    assert set(last) == {"show.status"} and "There is no photograph yet" in last["show.status"]  # nothing was hidden
 
 
 def test_no_card_waits_when_a_comparison_has_ended(page, desk, monkeypatch):

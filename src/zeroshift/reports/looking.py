@@ -18,7 +18,7 @@ from zeroshift.reports.mirror import word_maps
 
 _GRID = 10  # steps of the schedule that levels are taken from
 
-_SMALL = ARTICLES | CLOSING
+_SMALL = ARTICLES | CLOSING | {"and", "or"}
 """words that name nothing in a picture"""
 
 
