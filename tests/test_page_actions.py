@@ -440,7 +440,7 @@ def test_a_look_inside_offers_the_words_that_name_something(page, desk, monkeypa
     long = f"a photo of a {'very ' * 80}orange cat"
     (chips,) = looked(long)["beside.words"]
     assert "cat" not in chips["words"] and "does not read: " in chips["about"]
-    assert chips["about"].endswith("orange, cat")
+    assert chips["about"].endswith("orange, cat.")
 
     def fails(*_, **__):
         raise MemoryError
