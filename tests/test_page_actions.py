@@ -373,7 +373,7 @@ def test_an_edit_that_comes_to_nothing_leaves_the_one_before_it(page, desk, monk
 
     def there(last):
         assert desk.shown is first and last["show.slider"].visible and last["show.actions"].visible
-        assert last["show.slider"].value[1] == str(first.after) and not last["show.stage"].visible
+        assert last["show.download"].value and not last["show.stage"].visible
         assert last["show.strength"] == 1 and last["ask.edit"].visible
         return last["show.status"]
 
