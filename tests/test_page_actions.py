@@ -192,15 +192,22 @@ def test_results_with_names_that_no_file_can_have_are_read(page, desk, tmp_path,
     assert "The recipe in my result.png is damaged" in update["show.stage"].value
     assert "0123" not in update["show.stage"].value
     _, update = bring(tmp_path / "notes.png", "my notes.png")
-    assert "my notes.png is not a picture" in update["show.stage"].value
-    assert str(tmp_path) not in update["show.stage"].value
+    assert "my notes.png is not a picture" in update["ask.photo"]["wrong"]
+    assert str(tmp_path) not in update["ask.photo"]["wrong"]
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("zeroshift.ui.work.sliding", full)
     _, update = bring(tmp_path / "odd.png")
-    assert "result.png cannot be kept here (No space left on device)" in update["show.stage"].value
+    assert "result.png cannot be kept here (No space left on device)" in update["ask.photo"]["wrong"]
+
+    def breaks(*_):
+        raise MemoryError
+
+    monkeypatch.setattr("zeroshift.ui.work.sliding", breaks)
+    _, update = bring(tmp_path / "odd.png")
+    assert "Something unexpected went wrong (MemoryError)" in update["ask.photo"]["wrong"]
 
 
 def test_a_photograph_that_comes_after_its_result_shows_where_it_changed(page, desk, cat):
@@ -431,7 +438,7 @@ def test_what_nobody_expected_is_said_without_where_the_server_keeps_things(page
 
         monkeypatch.setattr("zeroshift.ui.work.sliding", fails)
         *_, last = running(page).edit(REQUEST, desk, *FIELDS)
-        assert says in last["show.stage"].value and "secret" not in last["show.stage"].value
+        assert says in last["show.status"] and "secret" not in last["show.status"]
     failures = [record.exc_info[0] for record in caplog.records if record.levelname == "ERROR"]
     assert failures == [OSError, ConnectionResetError, KeyError]
 
@@ -454,4 +461,99 @@ def test_why_a_file_did_not_come_is_said(page, told, says):
     from zeroshift.ui.bringing import Bringing
 
     update = Bringing(page).bring(Desk(), 0, SimpleNamespace(_data={"path": "", "name": "cat.png", **told}))
-    assert says in update["show.stage"].value.replace("&quot;", '"')
+    assert says in update["ask.photo"]["wrong"]
+
+
+def test_a_file_that_is_refused_leaves_all_that_lies_there(page, desk, cat):
+    """It is said where the file was brought: with the frame that was found, the slider and the card's mark stays."""
+    from zeroshift.ui.bringing import Bringing
+
+    edited(page, desk)
+    shown = desk.shown
+    update = Bringing(page).bring(desk, 0, SimpleNamespace(_data={"path": "", "name": "cat.png"}))
+    assert set(update) == {"ask.photo"} and set(update["ask.photo"]) == {"wrong", "tick"}
+    assert desk.photo is cat and desk.shown is shown
+
+
+def test_an_edit_that_comes_to_nothing_leaves_the_one_before_it(page, desk, monkeypatch):
+    """Whether its words are none, it is stopped, or it fails: the marked card and the slider show one edit."""
+    edited(page, desk)
+    first = desk.shown
+
+    def there(last):
+        assert desk.shown is first and last["show.slider"].visible and last["show.actions"].visible
+        assert last["show.download"].value and not last["show.stage"].visible
+        assert last["show.strength"] == 1 and last["ask.edit"].visible
+        return last["show.status"]
+
+    *_, last = edited(page, desk, "", *FIELDS[1:])
+    assert 'role="alert"' in there(last) and "dog · sdedit" in last["show.status"]
+    run = running(page).edit(REQUEST, desk, "tiger", *FIELDS[1:])
+    next(run)
+    page.stops.stop("mine")
+    *_, last = run
+    assert "Stopped after" in there(last) and "dog · sdedit" in last["show.status"]
+
+    def fails(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("zeroshift.ui.work.sliding", fails)
+    *_, last = edited(page, desk, "tiger", *FIELDS[1:])
+    assert "cannot be kept here" in there(last) and "dog · sdedit" in last["show.status"]
+    desk.photo = None
+    (last,) = edited(page, desk)
+    assert set(last) == {"show.status"} and "There is no photograph yet" in last["show.status"]  # nothing was hidden
+
+
+def test_no_card_waits_when_a_comparison_has_ended(page, desk, monkeypatch):
+    from zeroshift.ui.comparing import Comparing
+
+    def compared(during):
+        answers = []
+        for answer in Comparing(page).compare(REQUEST, desk, "Seeds", [], "0, 1, 2", "", *FIELDS):
+            answers.append(answer)
+            during(answer)
+        return [update["beside.cards"] for update in answers if "beside.cards" in update][-1], answers
+
+    def stop(answer):
+        if any(card.get("src") for card in answer.get("beside.cards", ())):
+            page.stops.stop("mine")
+
+    cards, answers = compared(stop)
+    assert [card["title"] for card in cards] == ["seed 0", "seed 1", "seed 2"]
+    assert cards[0]["src"] and [card["gap"] for card in cards[1:]] == ["stopped", "stopped"]
+    assert len(answers[-2]["beside.history"]) == 1
+
+    def fails(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("zeroshift.ui.work.sliding", fails)
+    cards, answers = compared(lambda answer: None)
+    assert [card["gap"] for card in cards] == ["not made"] * 3
+    assert "cannot be kept here" in answers[-2]["beside.told"] and answers[-1]["beside.compare"].visible
+
+
+def test_a_look_inside_offers_the_words_that_name_something(page, desk, monkeypatch):
+    """No articles or prepositions; a repeated one is another; the sentence is said, and what it lacks."""
+    from zeroshift.ui.inside import Inside
+
+    def looked(source):
+        *_, said = Inside(page).words(desk, "dog", source, *FIELDS[2:])
+        return said
+
+    said = looked("a photo of a cat, and a cat on the mat")
+    (chips,) = said["beside.words"]
+    assert chips["words"] == ["photo", "cat", "cat (2)", "mat"] and "Where <b>mat</b> looks" in said["beside.heat"]
+    assert "a cat on the mat” that name something." in chips["about"] and "too long" not in chips["about"]
+    assert looked("the of")["beside.words"] == []
+    long = f"a photo of a {'very ' * 80}orange cat"
+    (chips,) = looked(long)["beside.words"]
+    assert "cat" not in chips["words"] and "does not read: " in chips["about"]
+    assert chips["about"].endswith("orange, cat.")
+
+    def fails(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr("zeroshift.ui.inside.look_at", fails)
+    said = looked("cat")
+    assert said["beside.words"] == [] and "went wrong (MemoryError)" in said["beside.heat"]

@@ -345,7 +345,7 @@ def test_what_is_wrong_is_said_as_the_core_says_it(page, tmp_path):
     nothing = tmp_path / "notes.png"
     nothing.write_text("not a picture")
     page.set_input_files("#photograph input[type=file]", str(nothing))
-    page.wait_for_function("document.querySelector('#stage')?.innerText.includes('not a picture')")
+    expect(page.locator("#photograph .zs-wrong")).to_contain_text("notes.png is not a picture")
     page.wait_for_selector("#photograph [data-state=empty]")
     bring(page, CAT)
     page.click("#edit")
@@ -500,13 +500,94 @@ def test_why_a_photograph_was_not_taken_is_said(page, tmp_path):
     large = tmp_path / "large.png"
     large.write_bytes(bytes(101_000_000))
     page.set_input_files("#photograph input[type=file]", str(large))
-    page.wait_for_selector(".zs-failed")
-    assert "has 101 MB, and a photograph may have 100 MB here" in said(page, "#stage")
+    told = page.locator("#photograph .zs-wrong")
+    expect(told).to_contain_text("has 101 MB, and a photograph may have 100 MB here")
     page.wait_for_selector("#photograph [data-state=empty]")
     answer = {"error": {"message": "The open pages hold as many files as they may."}}
     page.route("**/gradio_api/upload*", lambda route: route.fulfill(status=413, json=answer))
     page.set_input_files("#photograph input[type=file]", str(CAT))
-    expect(page.locator("#stage")).to_contain_text("did not arrive here: The open pages hold as many files")
+    expect(told).to_contain_text("did not arrive here: The open pages hold as many files")
+
+
+def test_a_file_that_is_refused_is_said_where_it_was_brought(opened, tmp_path):
+    """On a phone without scrolling; what lies there stays: frame and hint, the edit on the slider, and its card."""
+    page = opened(PHONE)
+    nothing = tmp_path / "notes.png"
+    nothing.write_text("not a picture")
+    told = page.locator("#photograph .zs-wrong")
+    page.set_input_files("#photograph input[type=file]", str(nothing))
+    expect(told).to_be_in_viewport()
+    bring(page, CAT)
+    expect(told).to_be_hidden()
+    edit(page)
+    hint, painted = page.inner_text(".zs-hint"), "document.querySelector('#photograph canvas').toDataURL()"
+    before = page.evaluate(painted)
+    page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+    page.set_input_files("#photograph input[type=file]", str(nothing))
+    expect(told).to_be_in_viewport()
+    page.wait_for_selector("#photograph [data-state=there]")
+    assert hint and page.inner_text(".zs-hint") == hint and page.evaluate(painted) == before
+    assert page.is_visible("#slider") and page.locator("#history .zs-chosen").count() == 1
+    page.fill("#target textarea", "")
+    page.click("#edit")
+    expect(page.locator("#status .zs-wrong")).to_be_in_viewport()
+    assert page.is_visible("#slider") and page.is_visible("#download")
+
+
+DROP = """([kind, value]) => {
+    const transfer = new DataTransfer();
+    kind ? transfer.setData(kind, value) : transfer.items.add(new File(["x"], value, {type: "image/png"}));
+    document.dispatchEvent(new DragEvent("drop", {dataTransfer: transfer, bubbles: true, cancelable: true}));
+}"""
+
+
+def test_what_is_dropped_and_not_taken_is_said(page):
+    """A picture of another page is no file, and of two files that come at once one is taken."""
+    told = page.locator("#photograph .zs-wrong")
+    page.evaluate(DROP, ["text/uri-list", "https://example.com/cat.png"])
+    expect(told).to_contain_text("That is no file")
+    page.evaluate(DROP, ["", "one.png"])
+    page.evaluate(DROP, ["", "two.png"])
+    expect(told).to_contain_text("this one was left out")
+    expect(told).to_contain_text("one.png is not a picture")
+    bring(page, CAT)
+    expect(told).to_be_hidden()
+    assert not [url for url in page.asked if "example.com" in url]
+
+
+def test_a_page_that_has_something_asks_before_it_goes(page):
+    """Loading it anew would lose photograph, history and settings; an empty one goes without a word."""
+    asked = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    page.reload()
+    page.wait_for_selector(".zs-drop")
+    assert not asked
+    bring(page, CAT)
+    edit(page)
+    page.reload()
+    page.wait_for_selector(".zs-drop")
+    assert asked == ["beforeunload"]
+    assert page.evaluate("getComputedStyle(document.documentElement).overscrollBehaviorY") == "contain"
+
+
+def test_a_comparison_that_is_stopped_has_no_card_that_waits(page):
+    bring(page, CAT)
+    method(page, "sdedit")
+    page.fill("#target textarea", "dog")
+    page.get_by_role("tab", name="Side by side").click()
+    page.get_by_label("Seeds", exact=True).check()
+    page.click("#compare")
+    page.wait_for_function("/editing [0-9]+/.test(document.querySelector('#cards')?.innerText)")
+    page.click("#halt")
+    expect(page.locator("#compare")).to_be_visible()
+    assert page.locator("#cards .zs-gap").all_inner_texts() == ["stopped"] * 4
+
+
+def test_both_pictures_of_the_slider_have_names(page):
+    bring(page, CAT)
+    edit(page)
+    names = page.locator("#slider img").evaluate_all("all => all.map(one => one.alt)")
+    assert names == ["The photograph before the edit", "The photograph after the edit"]
 
 
 def test_an_emptied_number_is_what_its_field_shows_then(page, tmp_path):

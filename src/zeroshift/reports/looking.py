@@ -6,7 +6,9 @@ The photograph is looked at under noise, at the levels at which the mask ``auto`
 import torch
 from torch import Tensor
 
-from zeroshift.diffusion.backbone import Backbone
+from zeroshift.captioning.lexicon import ARTICLES, CLOSING
+from zeroshift.captioning.subject import bare
+from zeroshift.diffusion.backbone import Backbone, Tokens
 from zeroshift.diffusion.noise import generators, normal_noise
 from zeroshift.diffusion.schedule import join
 from zeroshift.framed import FramedPhoto
@@ -16,21 +18,44 @@ from zeroshift.reports.mirror import word_maps
 
 _GRID = 10  # steps of the schedule that levels are taken from
 
+_SMALL = ARTICLES | CLOSING | {"and", "or"}
+"""words that name nothing in a picture"""
+
+
+def words_that_name(read: Tokens) -> dict[str, tuple[int, ...]]:
+    """The words of a prompt but articles, prepositions and the like, each with its positions; of one that is cut off
+    there are none.
+
+    Punctuation is left aside. A word that comes again is another one: "cat (2)".
+    """
+    named: dict[str, tuple[int, ...]] = {}
+    for word, span in zip(read.words, read.spans, strict=True):
+        name = bare(word)
+        if name and name not in _SMALL:
+            times = sum(one == name or one.startswith(f"{name} (") for one in named)
+            named[f"{name} ({times + 1})" if times else name] = span
+    return named
+
 
 @torch.no_grad()
 def words_in(backbone: Backbone, frame: FramedPhoto, prompt: str, *, seed: int = 0) -> dict[str, Tensor]:
-    """The map of every word of ``prompt``, (h, w) in [0, 1], on the grid of the latents; 1 is each word's highest.
+    """The map of the words of ``prompt``, (h, w) in [0, 1], on the grid of the latents; 1 is each word's highest.
 
-    Costs three predictions. A word that the text encoder does not see is left out.
+    Costs three predictions. Of ``words_that_name`` those that the text encoder does not see are left out.
 
     Args:
         backbone: the model.
         frame: the photograph as the model sees it.
         prompt: what it shows, or anything else.
         seed: of the noise.
+
+    Raises:
+        ValueError: no word of the prompt names anything.
     """
-    read, text = backbone.tokens(prompt), backbone.embed([prompt])
-    named = {word: span for word, span in zip(read.words, read.spans, strict=True) if span}
+    named = {word: span for word, span in words_that_name(backbone.tokens(prompt)).items() if span}
+    if not named:
+        raise ValueError(f'No word of "{prompt}" names anything that could be looked for; give the `source` another.')
+    text = backbone.embed([prompt])
     x0, schedule = backbone.encode(to_tensor([frame.pixels])), backbone.schedule(_GRID)
     noise = normal_noise(x0.shape[1:], generators([seed])).to(x0)
     total = torch.zeros((), device=x0.device)

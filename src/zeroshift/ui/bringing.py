@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
+from time import monotonic_ns
 from typing import Any
 
 import gradio as gr
@@ -40,19 +41,19 @@ class Bringing:
         try:
             file = uploaded(event._data, page.host)
         except ImageError as error:
-            return self.refused(desk, error)
+            return self.refused(error)
         try:
             size_of(file, page.host.megapixels, page.host.formats)
             recipe = photographs.recipe_in(file, name)
             if recipe is not None:
                 return self.restored(desk, self.result(desk, file, name, recipe), version)
             return self.laid(desk, load_image(file), name)
-        except (ValueError, OSError) as error:
-            return self.refused(desk, wrong_with(error, file, name))
+        except Exception as error:  # without an answer the page would wait for this file
+            return self.refused(wrong_with(error, file, name))
 
-    def refused(self, desk: Desk, error: object) -> Update:
-        """A file that was brought is no good; what lies on the desk stays."""
-        return {**self.page.failed(error), self.page.ask.photo: photographs.shown(desk)}
+    def refused(self, error: object) -> Update:
+        """A file that was brought is no good, which is said where it was brought; all that lies on the page stays."""
+        return {self.page.ask.photo: {"wrong": telling.plain(error), "tick": monotonic_ns()}}
 
     def result(self, desk: Desk, file: Path, name: str, recipe: EditRecipe) -> Made:
         """A result's file with all that it was made with.
@@ -220,7 +221,7 @@ def wrong_with(error: Exception, file: Path, name: str) -> str:
         return f"{name} cannot be kept here ({error.strerror}): see whether the disk is full."
     if isinstance(error, OSError):
         return f"{name} cannot be read again here ({error.strerror}); bring it once more."
-    return str(error).replace(str(file), name)
+    return telling.wrong(error).replace(str(file), name)
 
 
 def other_seed() -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import gradio as gr
 
@@ -13,6 +13,9 @@ from zeroshift.ui.desk import Desk, Made
 from zeroshift.ui.parts import NO_PHOTO, Page, Update
 from zeroshift.ui.students import is_students
 from zeroshift.ui.work import Working
+
+Cards: TypeAlias = dict[str, dict[str, object]]
+"""what ``cards.js`` draws, by title"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +30,7 @@ class Comparing:
         """Make one edit after another, each as a card; they share inversions where they can."""
         page, beside = self.page, self.page.beside
         over = {beside.compare: gr.Button(visible=True), beside.halt: gr.Button(visible=False)}
+        cards: Cards = {}
         if desk.photo is None:
             yield {beside.told: telling.doubts([NO_PHOTO])}
             return
@@ -40,9 +44,10 @@ class Comparing:
                 yield {beside.told: foretold.counting(len(costs), len(specs))}
             specs = foretold.cheapest_first(specs, costs)
             yield {beside.told: foretold.sentence(page, desk, costs)}
-            yield from self.cards(desk, on, specs, stop)
+            cards |= {title: waiting(title, "waits") for title in specs}
+            yield from self.cards(desk, on, specs, stop, cards)
         except Exception as error:
-            yield {beside.told: telling.doubts([telling.wrong(error)])}
+            yield {beside.told: telling.doubts([telling.wrong(error)]), **self.ended(desk, cards, "not made")}
         finally:
             page.stops.end(str(request.session_hash), stop)
         yield over
@@ -68,10 +73,9 @@ class Comparing:
             for title, one in wanted.items()
         }
 
-    def cards(self, desk: Desk, on: Desk, specs: dict[str, EditSpec], stop: Any) -> Iterator[Update]:
-        """Run the edits of what lies ``on`` a desk's copy, and show what is there of them."""
+    def cards(self, desk: Desk, on: Desk, specs: dict[str, EditSpec], stop: Any, cards: Cards) -> Iterator[Update]:
+        """Run the edits of what lies ``on`` a desk's copy, and show on their ``cards`` what is there of them."""
         page, beside = self.page, self.page.beside
-        cards: dict[str, dict[str, object]] = {title: waiting(title, "waits") for title in specs}
         for title, spec in specs.items():
             shared = False
             try:
@@ -86,13 +90,21 @@ class Comparing:
                         cost = f"{self.cost(at, shared):.0f}"  # counting takes a moment
                         cards[title] = {**telling.card(at, None, self.lines(at, shared, cost)), "title": title}
                     else:
-                        yield {beside.history: telling.cards(desk.made, desk.shown)}
+                        yield self.ended(desk, cards, "stopped")
                         return
                     yield {beside.cards: list(cards.values())}
             except ValueError as error:
-                cards[title] = waiting(title, telling.plain(error))
+                cards[title] = {**waiting(title, telling.plain(error)), "over": True}
                 yield {beside.cards: list(cards.values())}
-        yield {beside.cards: list(cards.values()), beside.history: telling.cards(desk.made, desk.shown)}
+        yield self.ended(desk, cards)
+
+    def ended(self, desk: Desk, cards: Cards, why: str = "") -> Update:
+        """All cards when nothing runs any more, those that were not come to with ``why``; edits are in the history."""
+        left = [title for title, card in cards.items() if card.get("waiting") and not card.get("over")]
+        cards |= {title: waiting(title, why) for title in left}
+        beside = self.page.beside
+        shown = {beside.cards: list(cards.values())} if cards else {}
+        return {**shown, beside.history: telling.cards(desk.made, desk.shown)}
 
     def cost(self, made: Made, shared: bool) -> float:
         """What an edit cost in SF, without an inversion that was there already; a student passes no UNet."""

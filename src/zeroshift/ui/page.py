@@ -110,7 +110,8 @@ def wire_visits(page: Page, whole: gr.Blocks, closed: Closed) -> None:
     asked += [show.strength.release, show.again.click, beside.compare.click, beside.history.picked, beside.cards.picked]
     for event in (whole.load, *asked):
         event(arrives, page.desk, page.desk, **QUIET)
-    whole.load(None, None, None, js=asset("intensity.js"))
+    for script in ("intensity.js", "leaving.js", "slider.js"):
+        whole.load(None, None, None, js=asset(script))
     whole.unload(leaves)
 
 

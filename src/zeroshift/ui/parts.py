@@ -14,6 +14,7 @@ from zeroshift.editor import Editor
 from zeroshift.inversions import InversionMemory
 from zeroshift.options.errors import OptionError
 from zeroshift.ui import telling
+from zeroshift.ui.asking import intensity_of
 from zeroshift.ui.copies import python_of
 from zeroshift.ui.desk import Desk, Host, Made
 from zeroshift.ui.kept import Kept
@@ -81,15 +82,31 @@ class Page:
                     self.files.has_room()
                 yield at
 
-    def failed(self, error: object) -> Update:
-        """What went wrong, on the stage."""
+    def refused(self, desk: Desk, error: object) -> Update:
+        """Why an edit does not begin: below the edit that is there, which nothing has hidden, or else on the stage."""
+        if desk.shown is not None:
+            return {self.show.status: telling.kept(desk.shown, telling.alarm(error))}
+        return self.failed(desk, error)
+
+    def failed(self, desk: Desk, error: object) -> Update:
+        """What went wrong in a run: below the edit that was there before it and is shown again, or else on the stage.
+
+        Its card is marked in the history all the while.
+        """
         show = self.show
+        if desk.shown is not None:
+            return self.back(desk, desk.shown, telling.alarm(error))
         return {
             show.stage: gr.HTML(telling.failed(error), visible=True),
             show.slider: gr.ImageSlider(visible=False),
             show.status: "",
             show.actions: gr.Column(visible=False),
         }
+
+    def back(self, desk: Desk, made: Made, told: str) -> Update:
+        """The edit that was there before a run that came to nothing, and ``told``, HTML, why it is that one."""
+        strength = {self.show.strength: intensity_of(made.spec)}
+        return {**self.shows(desk, made), **strength, self.show.status: telling.kept(made, told)}
 
     def shows(self, desk: Desk, made: Made) -> Update:
         """A finished edit, on the slider."""

@@ -24,12 +24,12 @@ class Running:
     def edit(self, request: gr.Request, desk: Desk, *given: Any) -> Iterator[Update]:
         """Edit the photograph, and show every few steps what becomes of it."""
         if desk.photo is None:
-            yield self.page.failed(NO_PHOTO)
+            yield self.page.refused(desk, NO_PHOTO)
             return
         try:
             spec = asked_for(desk, Fields(*given), desk.photo)
         except ValueError as error:
-            yield self.page.failed(error)
+            yield self.page.refused(desk, error)
             return
         yield from self.run(request, desk, desk.with_photo(desk.photo, desk.name, desk.where), spec, fresh=True)
 
@@ -69,7 +69,7 @@ class Running:
                 picture = inline(at.picture) if isinstance(at, Working) and at.picture is not None else picture
                 yield self.told_of(desk, on, at, picture, fresh=fresh)
         except Exception as error:
-            yield self.broken(desk, telling.wrong(error), fresh)
+            yield {**page.failed(desk, telling.wrong(error)), **self.over}
         finally:
             page.stops.end(session, stop)
 
@@ -88,7 +88,7 @@ class Running:
         if isinstance(at, Made):
             return {**page.shows(desk, at), **self.over, page.desk: desk}
         if isinstance(at, Stopped):
-            return {**self.halted(desk, at, fresh), **self.over}
+            return {**self.halted(desk, at), **self.over}
         return self.on_stage(at, picture) if fresh else {page.show.status: telling.progress(at), **self.going}
 
     def on_stage(self, at: Working, picture: str) -> Update:
@@ -116,19 +116,12 @@ class Running:
         """The buttons when it has ended."""
         return {self.page.ask.edit: gr.Button(visible=True), self.page.ask.stop: gr.Button(visible=False)}
 
-    def halted(self, desk: Desk, at: Stopped, fresh: bool) -> Update:
-        """What is shown after a stop: that it was, or the edit that is there already."""
+    def halted(self, desk: Desk, at: Stopped) -> Update:
+        """What is shown after a stop: that it was, with the edit that is there already."""
         page = self.page
-        if not fresh and desk.shown is not None:
-            return {**page.shows(desk, desk.shown), page.show.strength: intensity_of(desk.shown.spec)}
+        if desk.shown is not None:
+            return page.back(desk, desk.shown, telling.halted(at.seconds))
         return {page.show.stage: gr.HTML(telling.stopped(at.seconds), visible=True), page.show.status: ""}
-
-    def broken(self, desk: Desk, error: str, fresh: bool) -> Update:
-        """What is shown of a run that failed, or the edit that is there already with what went wrong."""
-        page = self.page
-        if not fresh and desk.shown is not None:
-            return {**page.shows(desk, desk.shown), page.show.status: telling.done(desk.shown, error), **self.over}
-        return {**page.failed(error), **self.over}
 
     def stop(self, request: gr.Request) -> None:
         """Stop what runs on this page, within one step."""

@@ -60,6 +60,11 @@ def failed(text: object) -> str:
     return f'<div class="zs-stage zs-failed" role="alert"><h3>That did not work</h3><p>{sentence(text)}</p></div>'
 
 
+def alarm(text: object) -> str:
+    """The same beside an edit that stays, said at once by what reads pages out."""
+    return f'<p class="zs-doubt zs-wrong" role="alert">{sentence(text)}</p>'
+
+
 def wrong(error: Exception) -> str:
     """What went wrong in one sentence, without where the server keeps things; the log has what nobody expected."""
     if isinstance(error, ValueError):
@@ -78,6 +83,11 @@ def is_full(error: Exception) -> TypeGuard[OSError]:
 def stopped(seconds: float) -> str:
     """The state after somebody stopped a run."""
     return f'<div class="zs-stage zs-stopped"><h3>Stopped</h3><p>After {seconds:.1f} s; nothing was kept.</p></div>'
+
+
+def halted(seconds: float) -> str:
+    """The same beside an edit that was there before."""
+    return note(f"Stopped after {seconds:.1f} s; nothing was kept of it, and this is the edit from before.")
 
 
 def working(at: Working, picture: str) -> str:
@@ -137,6 +147,11 @@ def let_go(desk: Desk) -> list[str]:
         f"{which} not here any more, for there is room for {MOST_KEPT / 1e9:g} GB of files. Download what you want to "
         "keep: a result's file dropped here brings its edit back."
     ]
+
+
+def kept(made: Made, told: str) -> str:
+    """An edit that is there still, and why no other is: ``told``, HTML."""
+    return f'<div class="zs-kept">{told}{done(made)}</div>'
 
 
 def intensity(made: Made) -> list[str]:

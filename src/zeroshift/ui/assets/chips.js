@@ -22,9 +22,15 @@ function draw() {
     }
     root.append(tabs);
   }
-  const words = document.createElement("div");
+  const words = document.createElement("div"), shown = groups.find((group) => group.name === open) || { words: [] };
   words.className = "zs-words";
-  for (const word of (groups.find((group) => group.name === open) || { words: [] }).words) {
+  if (shown.about) {
+    const about = document.createElement("p");
+    about.className = "zs-note";
+    about.textContent = shown.about;
+    root.append(about);
+  }
+  for (const word of shown.words) {
     const chip = document.createElement("button");
     chip.type = "button";
     chip.className = "zs-chip";

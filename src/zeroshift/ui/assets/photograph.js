@@ -10,11 +10,18 @@ const HINTS = {
 };
 const layer = document.createElement("canvas"); // the mask, white where painted
 const ink = layer.getContext("2d");
+const NO_FILE = "That is no file: save the picture, then drop its file here.";
+const SECOND = "One at a time: another file was on its way, so this one was left out; bring it again.";
+const LONGEST = 60_000; // milliseconds that an answer may take until another file is taken all the same
 let mode = "auto", box = null, rubbing = false, from = null, painted = false, name = null, busy = false;
+let found = null; // the part that the model looks at
 let most = Infinity; // bytes of a file
+let waiting = 0; // the timer of LONGEST
 
 async function bring(file) {
-  if (!file || busy) return;
+  if (!file) return;
+  if (busy) return say(SECOND);
+  say("");
   busy = true;
   root.dataset.state = "busy";
   const called = file.name || "pasted.png";
@@ -25,15 +32,27 @@ async function bring(file) {
   } catch (error) {
     trigger("brought", { path: "", name: called, size: file.size, failed: String(error.message) });
   } finally {
-    busy = false;
+    waiting = setTimeout(free, LONGEST); // update() has the answer before: Gradio tells of no second file until then
     input.value = "";
   }
+}
+
+function free() {
+  clearTimeout(waiting);
+  busy = false;
+  if (root.dataset.state === "busy") root.dataset.state = name ? "there" : "empty";
+}
+
+function say(text) {
+  const wrong = find(".zs-wrong");
+  wrong.textContent = text;
+  wrong.hidden = !text;
+  if (text) wrong.scrollIntoView({ block: "nearest" });
 }
 
 function draw() {
   const { width, height } = canvas;
   pen.clearRect(0, 0, width, height);
-  const found = props.value && props.value.found;
   const shown = mode === "box" ? box : mode === "auto" || mode === "brush" ? found : null;
   if (mode === "brush") {
     pen.save();
@@ -58,13 +77,16 @@ function draw() {
 function show() {
   root.dataset.mode = mode;
   root.querySelectorAll(".zs-tools button").forEach((b) => b.setAttribute("aria-pressed", b.dataset.mode === mode));
-  const found = props.value && props.value.found;
   find(".zs-hint").textContent = mode === "auto" && !found ? "" : HINTS[mode];
   draw();
 }
 
 async function update() {
   const value = props.value || {};
+  free();
+  if (value.wrong || find(".zs-wrong").textContent !== SECOND) say(value.wrong || "");
+  if (value.wrong) return; // what lies here stays as it is
+  found = value.found || null;
   most = value.most || most; // said once, when the page is opened
   delete root.dataset.told;
   const examples = find(".zs-examples");
@@ -190,15 +212,21 @@ function lifted() {
 }
 canvas.addEventListener("pointerup", lifted);
 canvas.addEventListener("pointercancel", lifted); // the system took the pointer, as where a call comes in
+// a word that is dragged into a field of words is the browser's matter
+const isWord = ({ dataTransfer, target }) =>
+  !dataTransfer.types.includes("Files") && target.closest && target.closest("input[type=text], textarea");
 document.addEventListener("dragover", (event) => {
+  if (isWord(event)) return;
   event.preventDefault();
   root.classList.add("zs-over");
 });
 document.addEventListener("dragleave", (event) => event.relatedTarget || root.classList.remove("zs-over"));
 document.addEventListener("drop", (event) => {
-  event.preventDefault();
   root.classList.remove("zs-over");
-  bring(event.dataTransfer.files[0]);
+  if (isWord(event)) return;
+  event.preventDefault();
+  const file = event.dataTransfer.files[0];
+  file ? bring(file) : say(NO_FILE);
 });
 document.addEventListener("paste", (event) => {
   const file = [...event.clipboardData.files].find((one) => one.type.startsWith("image/"));
