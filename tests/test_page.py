@@ -263,7 +263,7 @@ def test_photographs_are_as_the_application_allows(editor, tmp_path, monkeypatch
     from zeroshift.ui.bringing import Bringing
 
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    page = SimpleNamespace(editor=editor, failed=lambda error: {"said": str(error)}, ask=SimpleNamespace(photo="photo"))
+    page = SimpleNamespace(editor=editor, ask=SimpleNamespace(photo="photo"))
     for host, says in (
         (Host(megapixels=0.1), "at most 0.1"),
         (Host(formats=("JPEG",)), "expected one of JPEG"),
@@ -271,7 +271,7 @@ def test_photographs_are_as_the_application_allows(editor, tmp_path, monkeypatch
         page.host = host
         (tmp_path / "cat.png").write_bytes((EXAMPLES / "cat.png").read_bytes())
         brought = SimpleNamespace(_data={"path": str(tmp_path / "cat.png"), "name": "cat.png"})
-        assert says in Bringing(page).bring(Desk(), 0, brought)["said"]
+        assert says in Bringing(page).bring(Desk(), 0, brought)["photo"]["wrong"]
 
 
 def test_every_stage_that_a_run_names_is_told():

@@ -189,8 +189,8 @@ def test_results_with_names_that_no_file_can_have_are_read(page, desk, tmp_path,
     huge = {**recipe, "rows": 1000}
     zeroshift.save_image(image, tmp_path / "0123.png", recipe=huge)
     _, update = bring(tmp_path / "0123.png", "my result.png")
-    assert "The recipe in my result.png is damaged" in update["show.stage"].value
-    assert "0123" not in update["show.stage"].value
+    assert "The recipe in my result.png is damaged" in update["ask.photo"]["wrong"]
+    assert "0123" not in update["ask.photo"]["wrong"]
     _, update = bring(tmp_path / "notes.png", "my notes.png")
     assert "my notes.png is not a picture" in update["ask.photo"]["wrong"]
     assert str(tmp_path) not in update["ask.photo"]["wrong"]
