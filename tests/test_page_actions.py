@@ -317,6 +317,17 @@ def test_what_edits_side_by_side_cost_is_said_beforehand(page, desk, costs):
     assert foretold_by(page, Desk(), "Seeds") == [""] and foretold_by(page, desk, "Methods") == ["", ""]
 
 
+def test_what_is_counted_is_not_told_any_more_once_a_comparison_has_begun(page, desk, costs):
+    from zeroshift.ui.comparing import Comparing
+    from zeroshift.ui.foretold import Foretelling
+
+    compare, fields = Comparing(page), ("dog", "cat", "", "sdedit", True, 0, 1.0)
+    telling = Foretelling(page, compare).told(desk, "Methods", ["ddim", "sdedit", "pix2pix-zero"], "0", "1", *fields)
+    assert "0 counted" in next(telling) and "1 counted" in next(telling)
+    list(compare.compare(REQUEST, desk, "Methods", ["sdedit"], "0", "1", *fields))
+    assert list(telling) == []
+
+
 def test_the_cheapest_of_edits_side_by_side_is_made_first(page, desk, costs):
     from zeroshift.ui.comparing import Comparing
 

@@ -35,6 +35,7 @@ class Comparing:
             yield {beside.told: telling.doubts([NO_PHOTO])}
             return
         stop = page.stops.begin(str(request.session_hash))
+        desk.compared += 1
         try:
             on = desk.with_photo(desk.photo, desk.name, desk.where)
             specs = self.specs(desk, by, methods, seeds, strengths, Fields(*given))

@@ -142,6 +142,8 @@ class Desk:
     home: Path | None = None
     """where its folder is made; None is where the system has what is temporary"""
     folder: Path | None = None
+    compared: int = 0
+    """comparisons that were begun: what was counted for another one is not told any more"""
     keys: "count[int]" = field(default_factory=count)
     """of edits: one that failed while it was written, or another that runs, does not share its own"""
     gone: int = 0

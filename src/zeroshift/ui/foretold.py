@@ -111,8 +111,10 @@ class Foretelling:
         except ValueError as error:
             yield telling.doubts([str(error)])
             return
-        costs: dict[str, float] = {}
+        costs, begun = dict[str, float](), desk.compared
         yield counting(0, len(specs)) if specs else ""
         for costs in counted(self.page, specs):
+            if desk.compared != begun:  # Gradio tells what comes of a step that ran when it was cancelled
+                return
             yield counting(len(costs), len(specs))
         yield sentence(self.page, desk, costs)

@@ -170,11 +170,11 @@ def wire_beside(page: Page) -> None:
     beside.by.change(by_what, beside.by, lists[1:], **QUIET)
     foretelling = Foretelling(page, compare)
     listed = [beside.across.select, *(one.change for one in lists)]
-    gr.on(listed, foretelling.told, [page.desk, *lists, *fields[1:]], beside.told, trigger_mode="always_last", **RAISES)
-    gr.on([ask.fast.change, ask.method.change], lambda: "", None, beside.told, **QUIET)  # it was of other edits
-    beside.compare.click(
-        compare.compare, [page.desk, *lists, *fields[1:]], page.every, concurrency_id="compare", **RUNS
-    )
+    asked = [page.desk, *lists, *fields[1:]]
+    told = gr.on(listed, foretelling.told, asked, beside.told, trigger_mode="always_last", **RAISES)
+    # what is still counted then is of other edits
+    gr.on([ask.fast.change, ask.method.change], lambda: "", None, beside.told, cancels=told, **QUIET)
+    beside.compare.click(compare.compare, asked, page.every, cancels=told, concurrency_id="compare", **RUNS)
     beside.inside.select(inside.words, fields, [beside.words, beside.heat], concurrency_id="inside", **RUNS)
     beside.words.picked(inside.word, page.desk, beside.heat, **QUIET)
 
