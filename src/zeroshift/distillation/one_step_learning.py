@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from zeroshift.diffusion.schedule import join
 from zeroshift.distillation.adversary import Adversary
 from zeroshift.distillation.examples import Examples
 from zeroshift.distillation.latent_examples import LatentBatch, LatentExamples
@@ -18,6 +19,9 @@ from zeroshift.miniature.training.loop import adamw
 LEVELS = (0.02, 0.6)
 """timesteps at which latents are compared, as shares of all"""
 
+GUIDED = (0.2, 0.6)
+"""and those at which the unchanged UNet is asked which way the target lies"""
+
 WHOLE = 0.99
 """share of a picture from which on an edit counts as one of all of it: crops may end a little beyond an edge"""
 
@@ -27,10 +31,17 @@ class OneStepStage(DistillStage):
 
     The adversary's heads read features of the frozen UNet at random noise levels (Sauer et al. 2024, LADD,
     arXiv:2403.12015, section 3), and its real pictures are photographs of the target. Nothing is decoded.
+
+    Args:
+        sources: (directions, L, D), what the UNet is told for each direction's source; those of targets are the
+            student's.
     """
 
-    def __init__(self, student: OneStep, examples: Examples, reals: Reals, options: DistillOptions) -> None:
+    def __init__(
+        self, student: OneStep, sources: Tensor, examples: Examples, reals: Reals, options: DistillOptions
+    ) -> None:
         super().__init__(student, examples, options)
+        self.register_buffer("sources", sources, persistent=False)
         self.latents = LatentExamples(examples, reals, student)
         self.one: tuple[OneStep] = (student,)
         self.adversary = Adversary(student.widths, len(student.directions)) if options.adversary else None
@@ -44,33 +55,56 @@ class OneStepStage(DistillStage):
         told = {"latents": ((edit - batch.edits).abs() * batch.masks).mean()}
         told["mask"] = mask_loss(where, batch.masks)
         loss = self.options.pixels * told["latents"] + self.options.mask * told["mask"]
-        timesteps = self.drawn_timesteps(len(z))
+        timesteps = self.drawn_timesteps(len(z), LEVELS)
         noise = torch.randn_like(z)
-        made = self.seen(z + batch.masks * (edit - z), timesteps, noise, batch.directions)
+        laid = z + batch.masks * (edit - z)
+        made = self.seen(laid, timesteps, noise, batch.directions)
         with torch.no_grad():
             wanted = self.seen(batch.edits, timesteps, noise, batch.directions)
         apart = [(a - b).abs().mean() / b.abs().mean() for a, b in zip(made, wanted, strict=True)]
         told["features"] = torch.stack(apart).mean()
         loss = loss + self.options.features * told["features"]
+        if self.options.guidance:
+            told["guidance"] = (laid * self.away(laid.detach(), batch.directions)).mean()
+            loss = loss + self.options.guidance * told["guidance"]
         if self.adversary is not None and self.progress >= self.options.adversary_from:
             loss = loss + self.played(batch, timesteps, made, told)
         self.log_dict(told, prog_bar=True)
         self.updated(0, self.student, loss, counted=True)
 
-    def drawn_timesteps(self, count: int) -> Tensor:
-        """Timesteps (B,) at which latents are compared, by torch's global generator."""
-        low, high = (int(share * self.one[0].train_steps) for share in LEVELS)
+    def drawn_timesteps(self, count: int, between: tuple[float, float]) -> Tensor:
+        """Timesteps (B,) between shares of all, by torch's global generator."""
+        low, high = (int(share * self.one[0].train_steps) for share in between)
         return torch.randint(low, high, (count,), device=self.device)
 
     def seen(self, z: Tensor, timesteps: Tensor, noise: Tensor, directions: Tensor) -> list[Tensor]:
         """Features of the frozen UNet's way down for latents under noise, finest first, told the target."""
+        return self.one[0].features(self.noised(z, timesteps, noise), timesteps, directions)
+
+    def noised(self, z: Tensor, timesteps: Tensor, noise: Tensor) -> Tensor:
+        """Latents under noise, each at a timestep of its own."""
+        rows = zip(z, noise, timesteps.tolist(), strict=True)
+        return torch.stack([join(one, eps, self.one[0].levels(t)) for one, eps, t in rows])
+
+    @torch.no_grad()
+    def away(self, z: Tensor, directions: Tensor) -> Tensor:
+        """The way from target to source at latents, by the unchanged UNet.
+
+        The difference of what it takes for the clean latents, told the one and the other, is a classifier's gradient
+        (Yu et al. 2023, arXiv:2310.19415, section 4, with the source as the negative prompt).
+        """
         (student,) = self.one
-        levels = [student.levels(t) for t in timesteps.tolist()]
-        alpha, sigma = (
-            torch.tensor([getattr(one, name) for one in levels], device=z.device)[:, None, None, None]
-            for name in ("alpha", "sigma")
-        )
-        return student.features(alpha * z + sigma * noise, timesteps, directions)
+        timesteps = self.drawn_timesteps(len(z), GUIDED)
+        noised = self.noised(z, timesteps, torch.randn_like(z))
+        target, source = (self.clean(noised, timesteps, told[directions]) for told in (student.texts, self.sources))
+        return source - target
+
+    def clean(self, noised: Tensor, timesteps: Tensor, text: Tensor) -> Tensor:
+        """What the unchanged UNet takes for the clean part of noised latents, told a text (B, L, D)."""
+        (student,) = self.one
+        out = student.base[0](noised, timesteps, text, return_dict=False)[0]
+        rows = zip(noised, out, timesteps.tolist(), strict=True)
+        return torch.stack([student.split(one, said, student.levels(t))[0] for one, said, t in rows])
 
     def played(self, batch: LatentBatch, timesteps: Tensor, made: list[Tensor], told: dict[str, Tensor]) -> Tensor:
         """Train the adversary on edits by their features and on real photographs; what the student has to pay."""

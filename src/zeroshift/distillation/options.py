@@ -60,6 +60,8 @@ class DistillOptions:
     """weight of the cross-entropy of the mask with where the teacher changed something"""
     half: Annotated[float, Field(ge=0, le=1)] = 0.2
     """share of the budget, at its beginning, with pictures of half the size: shapes are learned cheaply there"""
+    guidance: Annotated[float, Field(ge=0)] = 0.0
+    """weight, for one-step, of the way from source to target that the unchanged UNet sees in the edit"""
     adversary: Annotated[float, Field(ge=0)] = 0.15
     """weight of the adversary's verdict; 0 trains without one"""
     adversary_from: Annotated[float, Field(ge=0, le=1)] = 0.2

@@ -11,7 +11,7 @@ from zeroshift.distillation.comod import CoModulated
 from zeroshift.distillation.comod_learning import CoModStage
 from zeroshift.distillation.examples import Examples, open_examples
 from zeroshift.distillation.learning import ResidualStage
-from zeroshift.distillation.one_step import OneStep
+from zeroshift.distillation.one_step import OneStep, opened
 from zeroshift.distillation.one_step_learning import OneStepStage
 from zeroshift.distillation.options import MAY_CHANGE, DistillOptions
 from zeroshift.distillation.parts import laid
@@ -77,13 +77,14 @@ def stage_of(examples: Examples, options: DistillOptions, reals: Mapping[str, Pa
         return CoModStage(CoModulated(directions, examples.size, options.channels, options.channels), examples, options)
     photographs = reals_of(examples, reals) if options.adversary else Reals((), examples.size)
     if options.architecture == "one-step":
-        prompts = [make_task(*pair).target_prompt for pair in examples.directions]
-        changed = OneStep(directions, prompts, options.base, rank=options.rank)
+        tasks = [make_task(*pair) for pair in examples.directions]
+        changed = OneStep(directions, [task.target_prompt for task in tasks], options.base, rank=options.rank)
         if changed.size != examples.size:
             raise ValueError(
                 f"The pairs are of {examples.size} pixels, and {options.base} makes pictures of {changed.size}; "
                 "collect pairs with it."
             )
-        return OneStepStage(changed, examples, photographs, options)
+        sources = opened(options.base, "").embed([task.source_prompt for task in tasks]).tokens.float()
+        return OneStepStage(changed, sources, examples, photographs, options)
     student = Residual(directions, examples.size)
     return ResidualStage(student, examples, photographs, options)
