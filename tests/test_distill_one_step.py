@@ -22,7 +22,7 @@ from zeroshift.distillation.opening import open_editor
 from zeroshift.distillation.options import DistillOptions
 from zeroshift.distillation.reals import reals_of
 from zeroshift.distillation.students import open_student, save_student
-from zeroshift.distillation.training import train
+from zeroshift.distillation.training import stage_of, train
 
 WAYS, PROMPTS = [["cat", "dog"], ["dog", "cat"]], ["a photo of a dog", "a photo of a cat"]
 
@@ -186,6 +186,22 @@ def test_edits_of_whole_pictures_teach_no_mask():
     wanted = torch.nn.functional.binary_cross_entropy_with_logits(where[1:], masks[1:])
     torch.testing.assert_close(mask_loss(where, masks), wanted)
     assert mask_loss(where[:1], masks[:1]) == 0
+
+
+def test_guidance_is_the_difference_of_what_the_unchanged_model_takes_for_the_clean_latents(checkpoint, folders):
+    """For epsilon-prediction x0 = (x - sigma eps) / alpha, so it is sigma / alpha (eps_target - eps_source)."""
+    examples, options = open_examples(folders), DistillOptions(architecture="one-step", base=str(checkpoint), rank=3)
+    stage, backbone = stage_of(examples, options, {}), opened(str(checkpoint), "")
+    z, direction = backbone.encode(asked()[0]), torch.tensor([1, 0])
+    torch.manual_seed(2)
+    found = stage.away(z, direction)
+    torch.manual_seed(2)
+    timesteps, noise = torch.randint(200, 600, (2,)), torch.randn_like(z)
+    alpha_bar = backbone.scheduler.alphas_cumprod[timesteps][:, None, None, None]
+    noised = alpha_bar.sqrt() * z + (1 - alpha_bar).sqrt() * noise
+    cat_dog = [backbone.unet(noised, timesteps, backbone.embed([text] * 2).tokens).sample for text in PROMPTS[::-1]]
+    apart = ((1 - alpha_bar) / alpha_bar).sqrt() * (cat_dog[1] - cat_dog[0])
+    torch.testing.assert_close(found, apart * torch.tensor([-1.0, 1.0])[:, None, None, None], rtol=1e-3, atol=1e-5)
 
 
 @pytest.fixture(scope="module")
