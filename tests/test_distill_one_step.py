@@ -144,6 +144,20 @@ def test_a_folder_has_the_changes_alone(student, tmp_path, checkpoint):
         open_student(tmp_path / "one")
 
 
+def test_a_gain_is_of_all_directions_or_of_each(checkpoint):
+    def edited(gain):
+        torch.manual_seed(0)
+        network = OneStep(WAYS, PROMPTS, str(checkpoint), rank=3, gain=gain).eval()
+        with torch.no_grad():
+            return network(*asked())
+
+    apart, first, second = edited([0.7, 1.4]), edited(0.7), edited(1.4)
+    torch.testing.assert_close(apart, torch.stack([first[0], second[1]]))
+    assert not torch.allclose(first, second, atol=1e-3)
+    with pytest.raises(ValueError, match="of 2 directions has 3 gains"):
+        edited([1.0, 1.0, 1.0])
+
+
 def test_no_model_is_fetched_because_a_student_names_it(student, tmp_path, checkpoint, monkeypatch):
     save_student(student, tmp_path / "one", "card")
     path = tmp_path / "one/config.json"

@@ -64,17 +64,18 @@ class OneStep(nn.Module, PyTorchModelHubMixin):
         rank: of the changes.
         timestep: at which the UNet is asked, as a share of those that it was trained at, from 0 to below 1.
         noise: seed of the noise that lies over the latents; it is the same for all pictures.
-        gain: what the change of latents is multiplied by. A distance to the teacher's edits is least at their mean,
-            which lies nearer to the photograph than they do.
+        gain: what the change of latents is multiplied by, for all directions or for each. A distance to the teacher's
+            edits is least at their mean, which lies nearer to the photograph than they do.
 
     Raises:
-        ValueError: the checkpoint is another one than it was trained on, or of another kind, or there is no such
-            timestep.
+        ValueError: the checkpoint is another one than it was trained on, or of another kind, there is no such
+            timestep, or gains are not one for each direction.
     """
 
     architecture: str = "one-step"
     texts: Tensor
     noise: Tensor
+    gains: Tensor
 
     def __init__(
         self,
@@ -85,7 +86,7 @@ class OneStep(nn.Module, PyTorchModelHubMixin):
         rank: int = 24,
         timestep: float = 0.5,
         noise: int = 0,
-        gain: float = 1.4,
+        gain: float | list[float] = 1.4,
     ) -> None:
         super().__init__()
         if not 0 <= timestep < 1:
@@ -93,7 +94,12 @@ class OneStep(nn.Module, PyTorchModelHubMixin):
         backbone = opened(model, model_sha256)
         self.directions, self.model_sha256 = [tuple(pair) for pair in directions], backbone.identity.sha256
         self.size, self.multiple = backbone.size, backbone.multiple
-        self.gain, self.factor, self.scale = gain, backbone.factor, float(backbone.vae.config.scaling_factor)
+        gains = gain if isinstance(gain, list) else [gain] * len(directions)
+        if len(gains) != len(directions):
+            raise ValueError(
+                f"A one-step student of {len(directions)} directions has {len(gains)} gains; give one each."
+            )
+        self.factor, self.scale = backbone.factor, float(backbone.vae.config.scaling_factor)
         schedule = backbone.schedule(1)
         self.levels, self.split = schedule.levels, schedule.split
         self.asked = int(timestep * schedule.train_steps)
@@ -113,6 +119,7 @@ class OneStep(nn.Module, PyTorchModelHubMixin):
         side = self.size // self.factor
         fixed = torch.randn(1, backbone.latent_channels, side, side, generator=torch.Generator().manual_seed(noise))
         self.register_buffer("noise", fixed, persistent=False)
+        self.register_buffer("gains", torch.tensor(gains, dtype=torch.float32), persistent=False)
         self.register_buffer("texts", backbone.embed(prompts).tokens.float())
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "OneStep":
@@ -193,7 +200,8 @@ class OneStep(nn.Module, PyTorchModelHubMixin):
         z, share = self.latents(x), intensity[:, None, None, None]
         edit, where = self.changed(z, direction)
         m = ((where.sigmoid() - LEAST) / (MOST - LEAST)).clamp(0, 1)
-        made = self.pictures(z + self.gain * share * (2 - share) * m * (edit - z))
+        gain = self.gains[direction][:, None, None, None]
+        made = self.pictures(z + gain * share * (2 - share) * m * (edit - z))
         shown = F.interpolate(m, scale_factor=float(self.factor), mode="bilinear") * (RISE * share).clamp(max=1)
         return x + shown * (made - x), shown
 
