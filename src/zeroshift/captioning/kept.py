@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from importlib.metadata import version
 from pathlib import Path
 
 import torch
@@ -11,6 +10,7 @@ import torch
 from zeroshift.cache import CacheFolder
 from zeroshift.diffusion.machine import machine_of
 from zeroshift.files import read_regular
+from zeroshift.installed import version
 
 MOST_BYTES = 2 << 20
 """that a folder of captions holds by default: some 15,000"""

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from typing import Annotated
 
 import torch
@@ -21,6 +20,7 @@ from zeroshift.image.masks import ALPHA, MOST_SOFT, Alpha
 from zeroshift.image.regions import Region
 from zeroshift.image.registration import Mask
 from zeroshift.image.tensors import to_pictures, to_tensor
+from zeroshift.installed import version
 from zeroshift.masks.masking import allowed_in, in_photograph, masked_by, places_of, width_of, with_mask
 from zeroshift.recipe import STUDENT, EditRecipe, ModelOfRecipe
 from zeroshift.results import Place, Result, Verdict, recipe_of, whole
