@@ -16,6 +16,7 @@ OWN: Mapping[str, Mapping[str, Any]] = {
         "ema": 0.998,
         "cooldown": 0.4,
         "pixels": 0.5,
+        "guidance": 5.0,
         "adversary": 0.5,
         "adversary_from": 0.02,
     },
