@@ -1,14 +1,17 @@
 """Unfinished pictures that are slower to write than the edit is to make, and how large they are."""
 
+import asyncio
 import base64
 import json
 from contextlib import contextmanager
 from threading import Event
+from types import SimpleNamespace
 
 import httpx2
 import numpy as np
 import openai
 import pytest
+from anyio import CapacityLimiter
 from PIL import Image
 
 import zeroshift
@@ -18,6 +21,7 @@ from zeroshift.image import Photo
 from zeroshift.masks.masking import unfinished, with_mask
 from zeroshift.service.limits import MOST_UNFINISHED, Limits
 from zeroshift.service.pictures import Output
+from zeroshift.service.previews import Previews
 
 CAT = file_of(pixels())
 EIGHT = {"method": "sdedit", "options": {"steps": 8}}
@@ -40,6 +44,37 @@ def served(editor):
 def client(served):
     with openai.OpenAI(base_url=f"{served.url}/v1", api_key="none", max_retries=0) as client:
         yield client
+
+
+def test_a_picture_that_nobody_waits_for_keeps_its_place_until_it_is_written():
+    """Its memory is in use as long, so the next one of another listener does not begin beside it."""
+    free, begun = Event(), list[str]()
+
+    class Slow:
+        def written_partial(self, picture: str) -> bytes:
+            begun.append(picture)
+            assert free.wait(LONGEST)
+            return picture.encode()
+
+    def ticket() -> SimpleNamespace:
+        return SimpleNamespace(ended=asyncio.Event(), stale=lambda _: False)
+
+    async def both() -> tuple[bytes | None, bytes | None]:
+        limiter, first, second = CapacityLimiter(1), ticket(), ticket()
+        one = asyncio.ensure_future(Previews(first, Slow(), limiter).file_of(SimpleNamespace(picture="one")))
+        while not begun:
+            await asyncio.sleep(0)
+        first.ended.set()
+        ended = await one
+        two = asyncio.ensure_future(Previews(second, Slow(), limiter).file_of(SimpleNamespace(picture="two")))
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert begun == ["one"] and limiter.borrowed_tokens == 1
+        free.set()
+        return ended, await two
+
+    assert asyncio.run(both()) == (None, b"two")
+    assert begun == ["one", "two"]
 
 
 def streamed(client, picture: bytes = CAT, count: int = 3, **more):

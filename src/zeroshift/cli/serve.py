@@ -51,7 +51,7 @@ def serve(
         Path | None,
         Parameter(
             group=ADDRESS,
-            help=f"file with a key a line; # begins a comment [default the key in {KEY}, if there is one]",
+            help=f"file with a key a line; lines with # first are comments [default the key in {KEY}, if there is one]",
         ),
     ] = None,
     host_name: Annotated[

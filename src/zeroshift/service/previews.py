@@ -8,6 +8,17 @@ from anyio.to_thread import run_sync
 from zeroshift.service.pictures import Output
 from zeroshift.service.tickets import Partial, Ticket
 
+_WRITING: set["asyncio.Future[bytes | None]"] = set()
+"""what threads write, also of those that nobody waits for any more: such a one keeps its place among the threads until
+it has ended, since its memory is in use as long"""
+
+
+def _forgotten(writing: "asyncio.Future[bytes | None]") -> None:
+    """Let go of what was written, and of an error that nobody waits for."""
+    _WRITING.discard(writing)
+    if not writing.cancelled():
+        writing.exception()
+
 
 class Previews:
     """Writes a job's unfinished pictures for one listener, and leaves out those that are out of date.
@@ -49,13 +60,14 @@ class Previews:
 
     async def _written_in_time(self, one: Partial) -> bytes | None:
         """The picture's file, unless the job ends first."""
-        write = run_sync(self._written, one, limiter=self._limiter, abandon_on_cancel=True)
-        writing, ending = asyncio.ensure_future(write), asyncio.ensure_future(self._ticket.ended.wait())
+        writing = asyncio.ensure_future(run_sync(self._written, one, limiter=self._limiter))
+        ending = asyncio.ensure_future(self._ticket.ended.wait())
+        _WRITING.add(writing)
+        writing.add_done_callback(_forgotten)
         try:
             await asyncio.wait([writing, ending], return_when=asyncio.FIRST_COMPLETED)
             return writing.result() if writing.done() else None
         finally:
-            writing.cancel()
             ending.cancel()
 
     def _written(self, one: Partial) -> bytes | None:

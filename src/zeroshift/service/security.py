@@ -55,8 +55,10 @@ def check_address(host: str, keys: Iterable[str]) -> None:
             f"{host} can be reached by others, and there is no key; give keys, or take 127.0.0.1, which is this "
             "machine's own."
         )
-    if any(len(key) < LEAST_KEY or not key.isascii() or not key.isprintable() for key in keys):
-        raise ValueError(f"A key has {LEAST_KEY} ASCII characters or more; `openssl rand -hex 24` makes one.")
+    if any(len(key) < LEAST_KEY or not key.isascii() or not key.isprintable() or " " in key for key in keys):
+        raise ValueError(
+            f"A key has {LEAST_KEY} ASCII characters or more and no space; `openssl rand -hex 24` makes one."
+        )
 
 
 @dataclass(frozen=True)

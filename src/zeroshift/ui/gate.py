@@ -43,7 +43,7 @@ POLICY = "; ".join(
         "object-src 'none'",
         "base-uri 'self'",
         "form-action 'self'",
-        "frame-ancestors 'none'",
+        "frame-ancestors 'self'",  # an application that it is mounted on may frame it
     )
 )
 """what the page may load: nothing from elsewhere"""
