@@ -3,7 +3,8 @@
 OUT is the folder of ``benchmarks.comparison``. A table goes between ``<!-- compared FORM PART PATTERN... -->`` and
 ``<!-- /compared ... -->`` of docs/comparison.md: of the entries of OUT/PART/items.csv that are named like one of the
 patterns, without patterns of all. FORM is means, beside (the part's baseline), matrix, targets, or two methods with a
-comma between. ``compared cost`` is what methods cost, with ``--cost``; ``compared diversity`` is that part's.
+comma between. ``compared cost`` is what methods cost, with ``--cost``; ``compared diversity`` is that part's. Tables of
+parts that OUT does not have stay.
 """
 
 import argparse
@@ -37,9 +38,17 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="folder of python -m benchmarks.comparison")
     parser.add_argument("--cost", action="store_true", help="count what methods cost anew, which takes two minutes")
     given, text = parser.parse_args(), PAGE.read_text(encoding="utf-8")
-    wanted = [mark for mark in marks(text) if mark.startswith(MARK) and (mark != COST or given.cost)]
+    wanted = [mark for mark in marks(text) if mark.startswith(MARK) and is_there(mark, given.out, cost=given.cost)]
     values = {mark: "\n".join(costs()) if mark == COST else table(mark, given.out) for mark in wanted}
     write_atomically(PAGE, filled(text, values).encode())
+
+
+def is_there(mark: str, out: Path, *, cost: bool) -> bool:
+    """Whether the table of a mark can be made."""
+    if mark == COST:
+        return cost
+    part = "diversity" if mark == DIVERSITY else mark.split()[2]
+    return (out / part / "items.csv").is_file()
 
 
 def table(mark: str, out: Path) -> str:
