@@ -273,6 +273,47 @@ def test_room_is_made_after_an_edit_and_it_is_told(page, desk, monkeypatch, tmp_
     assert second.photo is not None
 
 
+def of_one_edit(page, desk, monkeypatch, tmp_path):
+    """The page with one edit on that desk, and room for no other."""
+    from zeroshift.ui import kept as kept_files
+
+    files = Kept(tmp_path)
+    page, desk.home = replace(page, files=files), files.desks
+    files.closed.opened("mine", desk)
+    edited(page, desk)
+    desk.shown = None
+    monkeypatch.setattr(kept_files, "MOST_KEPT", 1)
+    return page
+
+
+def test_no_room_leaves_the_new_edit_with_its_photograph(page, desk, monkeypatch, tmp_path):
+    """Nothing is shown meanwhile, so the earlier edit goes, the last one of that photograph but for the new one."""
+    page = of_one_edit(page, desk, monkeypatch, tmp_path)
+    (first,) = desk.made
+    *_, last = edited(page, desk, "dog", "cat", "", "sdedit", False, 1, 1.0)
+    (second,) = desk.made
+    assert second is not first and second.after.exists() and second.source.file.exists() and desk.runs == []
+    assert "The oldest edit of this page is not here any more" in last["show.status"]
+
+
+def test_a_comparison_tells_of_edits_that_went_and_keeps_its_own(page, desk, monkeypatch, tmp_path):
+    from zeroshift.ui.comparing import Comparing
+
+    page = of_one_edit(page, desk, monkeypatch, tmp_path)
+    *_, last, _ = Comparing(page).compare(REQUEST, desk, "Seeds", [], "1, 2", "", *FIELDS)
+    keys = [card["key"] for card in last["beside.cards"]]
+    assert [made.key for made in desk.made] == keys and all(made.source.file.exists() for made in desk.made)
+    assert "The oldest edit of this page is not here any more" in last["beside.told"] and desk.runs == []
+
+
+def test_edits_that_went_are_told_of_after_a_stop_too(page, desk):
+    edited(page, desk)
+    desk.gone = 3
+    said = page.back(desk, desk.shown, telling.halted(1.0))["show.status"]
+    assert "Stopped after" in said and "The 3 oldest edits of this page are not here any more" in said
+    assert desk.gone == 0
+
+
 def cost(first, further, mask=1.0):
     return SimpleNamespace(first_edit_sf=first, further_edit_sf=further, auto_mask_sf=mask)
 

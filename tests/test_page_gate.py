@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from errno import ENOSYS
 from functools import partial
 from pathlib import Path
 from shutil import rmtree
@@ -28,12 +29,13 @@ from starlette.testclient import TestClient
 
 from tests.serving import file_of, pixels
 from zeroshift import EditSpec
+from zeroshift.image import load_image
 from zeroshift.service.refusals import Refusal
 from zeroshift.service.security import HEADERS
 from zeroshift.ui import bodies, gate, homes, serving, telling
 from zeroshift.ui import kept as kept_files
 from zeroshift.ui.desk import Desk, Made, Where
-from zeroshift.ui.filed import FOLDER, Filed
+from zeroshift.ui.filed import FOLDER, Filed, filed
 from zeroshift.ui.kept import Kept
 
 ROOT = Path(__file__).parent.parent
@@ -206,10 +208,51 @@ def test_of_the_only_page_the_oldest_edits_go_and_it_is_told_so(client, kept, mo
     assert not first.source.file.exists()
 
 
+def test_what_runs_keeps_its_photographs_file_and_what_it_has_made(client, kept, monkeypatch):
+    """Another page makes room between the moment when a run files its photograph and that when its edit is there."""
+    monkeypatch.setattr(kept_files, "MOST_KEPT", 0)
+    desk, cat = Desk(home=kept.desks), SimpleNamespace(sha256="cat")
+    kept.closed.opened("mine", desk)
+    first, on = made_on(desk), desk.with_photo(cat, "cat.png", Where())
+    with desk.running(on):
+        assert not kept.has_room() and not desk.made and first.source.file.exists()
+        second = made_on(desk)
+        on.own.append(second)
+        assert not kept.has_room() and desk.made == [second] and second.file.exists()
+    desk.photo = cat
+    assert not kept.has_room() and not desk.made and second.source.file.exists()
+    desk.photo = None
+    third = made_on(desk)
+    assert kept.has_room() and desk.gone == 3 and not desk.made and not third.source.file.exists()
+
+
+def test_an_edit_that_goes_while_room_is_made_is_no_fault(client, kept, monkeypatch):
+    monkeypatch.setattr(kept_files, "MOST_KEPT", 40)
+    desk = Desk(home=kept.desks)
+    kept.closed.opened("mine", desk)
+    first, second = made_on(desk), made_on(desk)
+
+    def looked_at(folder):
+        desk.made[:] = [second]
+        rmtree(first.file.parent, ignore_errors=True)
+        return 1
+
+    assert kept.closed.thin_out(looked_at) and desk.made == [second] and desk.gone == 0
+    assert kept.has_room() and desk.made == [second]
+
+
+def test_a_desk_finds_its_place_again_where_empty_folders_are_cleaned_away(kept):
+    desk = Desk(home=kept.desks)
+    kept.desks.rmdir()
+    desk.home.rmdir()
+    assert desk.place().is_dir() and desk.place().parent == kept.desks
+
+
 def test_two_pages_of_a_process_count_their_files_together(monkeypatch, tmp_path):
     """Gradio has one folder of uploads for a process, and so has the count."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.delenv("GRADIO_TEMP_DIR", raising=False)
+    for name in ("GRADIO_TEMP_DIR", "GRADIO_ANALYTICS_ENABLED"):
+        monkeypatch.setenv(name, "")  # and not delenv, which takes nothing back where there is none
     monkeypatch.setattr(serving, "blocks", lambda *_, **__: SimpleNamespace(queue=lambda **_: None))
     homes.of_process.cache_clear()
     try:
@@ -252,6 +295,62 @@ def test_folders_of_killed_processes_are_swept_and_no_others(tmp_path):
     assert unlocked.exists() and (foreign / homes.LOCK).exists()
     both[1].communicate()
     assert not alive.exists()
+
+
+FORKS = """
+import os, sys
+from zeroshift.ui.desk import Desk
+from zeroshift.ui.homes import of_process
+kept = of_process()
+desk = Desk(home=kept.desks)
+folder = desk.place()
+if (child := os.fork()) == 0:
+    sys.exit(0)
+os.waitpid(child, 0)
+print(folder.exists(), flush=True)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="There no process is forked.")
+def test_a_forked_process_leaves_the_folder_of_its_parent(tmp_path):
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", FORKS], cwd=ROOT, env=env, capture_output=True, text=True)
+    assert done.stdout == "True\n" and not [*tmp_path.iterdir()], done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="There no lock tells that a process has ended.")
+def test_folders_are_nobodys_to_delete_where_no_lock_tells_of_their_process(tmp_path, monkeypatch):
+    """On a file system without locks, and from another machine, which does not see them."""
+    home, other = tmp_path / "zeroshift-page-home", tmp_path / "zeroshift-page-other"
+    for folder in (home, other):
+        folder.mkdir()
+
+    def fails(*_):
+        raise OSError(ENOSYS, "Function not implemented")
+
+    with monkeypatch.context() as without:
+        without.setattr(homes.fcntl, "flock", fails)
+        homes.lock(home)
+    (other / homes.LOCK).write_bytes(homes.machine())
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(homes.platform, "node", lambda: "elsewhere")
+        homes.sweep(tmp_path)
+        assert home.exists() and other.exists()
+    homes.sweep(tmp_path)
+    assert home.exists() and not other.exists()
+
+
+def test_a_photograph_that_two_runs_file_at_a_time_is_filed_once(tmp_path, monkeypatch):
+    photo, told = load_image(file_of(pixels())), []
+    named = Path.replace
+
+    def meanwhile(begun, file):
+        monkeypatch.setattr(Path, "replace", named)
+        told.append(filed(photo, tmp_path))
+        return begun.replace(file)
+
+    monkeypatch.setattr(Path, "replace", meanwhile)
+    assert [filed(photo, tmp_path)] == told and [*(tmp_path / FOLDER).iterdir()] == [told[0].file]
 
 
 def test_bodies_that_say_too_much_are_refused_before_they_are_read(client, monkeypatch):

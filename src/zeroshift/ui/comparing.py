@@ -46,9 +46,10 @@ class Comparing:
             specs = foretold.cheapest_first(specs, costs)
             yield {beside.told: foretold.sentence(page, desk, costs)}
             cards |= {title: waiting(title, "waits") for title in specs}
-            yield from self.cards(desk, on, specs, stop, cards)
+            with desk.running(on):
+                yield from self.cards(desk, on, specs, stop, cards)
         except Exception as error:
-            yield {beside.told: telling.doubts([telling.wrong(error)]), **self.ended(desk, cards, "not made")}
+            yield self.ended(desk, cards, "not made", telling.wrong(error))
         finally:
             page.stops.end(str(request.session_hash), stop)
         yield over
@@ -85,7 +86,7 @@ class Comparing:
                         shared = at.shared
                         cards[title] = waiting(title, briefly(at))
                     elif isinstance(at, Made):
-                        desk.made.append(at)
+                        page.keep(desk, on, at)
                         cards[title] = {**telling.card(at, None, self.lines(at, shared, "…")), "title": title}
                         yield {beside.cards: list(cards.values())}
                         cost = f"{self.cost(at, shared):.0f}"  # counting takes a moment
@@ -99,13 +100,18 @@ class Comparing:
                 yield {beside.cards: list(cards.values())}
         yield self.ended(desk, cards)
 
-    def ended(self, desk: Desk, cards: Cards, why: str = "") -> Update:
-        """All cards when nothing runs any more, those that were not come to with ``why``; edits are in the history."""
+    def ended(self, desk: Desk, cards: Cards, why: str = "", *wrong: str) -> Update:
+        """All cards when nothing runs any more, those that were not come to with ``why``; edits are in the history.
+
+        Beside them stands what went ``wrong``, and how many older edits went for want of room.
+        """
         left = [title for title, card in cards.items() if card.get("waiting") and not card.get("over")]
         cards |= {title: waiting(title, why) for title in left}
         beside = self.page.beside
         shown = {beside.cards: list(cards.values())} if cards else {}
-        return {**shown, beside.history: telling.cards(desk.made, desk.shown)}
+        said = [*wrong, *telling.let_go(desk)]
+        told = {beside.told: telling.doubts(said)} if said else {}
+        return {**shown, **told, beside.history: telling.cards(desk.made, desk.shown)}
 
     def cost(self, made: Made, shared: bool) -> float:
         """What an edit cost in SF, without an inversion that was there already; a student passes no UNet."""

@@ -1,7 +1,9 @@
 """What lies on somebody's desk: the photograph, what is asked for, and what became of it. One for each open page."""
 
+import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path, PurePath
@@ -122,7 +124,7 @@ class Made:
         return self.source is not None and self.source.sha256 == photo.sha256
 
 
-@dataclass
+@dataclass(eq=False)
 class Desk:
     """All of it."""
 
@@ -148,12 +150,18 @@ class Desk:
     """of edits: one that failed while it was written, or another that runs, does not share its own"""
     gone: int = 0
     """edits that went for want of room, and nobody was told yet"""
+    runs: list["Desk"] = field(default_factory=list, repr=False)
+    """the copies ``with_photo`` that runs are of just now"""
+    own: list[Made] = field(default_factory=list)
+    """what such a copy's run has made"""
 
     def place(self) -> Path:
         """The folder of its files."""
         if self.folder is None:
+            if self.home is not None:
+                self.home.mkdir(mode=0o700, parents=True, exist_ok=True)  # what cleans /tmp takes empty folders
             self.folder = Path(tempfile.mkdtemp(prefix="zeroshift-", dir=self.home))
-            finalize(self, rmtree, self.folder, ignore_errors=True)  # with the desk, or when the process ends
+            finalize(self, delete_if_own, self.folder, os.getpid())  # with the desk, or when the process ends
         return self.folder
 
     def clear(self) -> None:
@@ -166,16 +174,35 @@ class Desk:
 
     @property
     def spare(self) -> list[Made]:
-        """The edits that may go for want of room, the oldest first: all but the one that is shown."""
-        return [one for one in [*self.made] if self.shown is None or one.key != self.shown.key]
+        """The edits that may go for want of room, the oldest first: not the shown one, nor those of a run that goes on.
+
+        Those are about to be shown, as one picture or side by side.
+        """
+        kept = {one.key for run in [*self.runs] for one in [*run.own]}
+        kept |= set() if self.shown is None else {self.shown.key}
+        return [one for one in [*self.made] if one.key not in kept]
 
     def let_go(self, made: Made) -> None:
         """Let an edit and its files go."""
         self.made.remove(made)
         self.gone += 1
         rmtree(made.before.parent, ignore_errors=True)
-        if made.source is not None and not any(one.source == made.source for one in [*self.made]):
+        if made.source is not None and not self.needs(made.source):
             made.source.file.unlink(missing_ok=True)
+
+    def needs(self, source: Filed) -> bool:
+        """Whether a photograph's file is that of an edit, or may be that of one in a moment: it lies here, or runs."""
+        edited = any(one.source == source for one in [*self.made])
+        return edited or any(one.photo is not None and one.photo.sha256 == source.sha256 for one in [self, *self.runs])
+
+    @contextmanager
+    def running(self, on: "Desk") -> Iterator[None]:
+        """While a run of what lies ``on`` a copy goes on, neither its photograph nor what it has made goes."""
+        self.runs.append(on)
+        try:
+            yield
+        finally:
+            self.runs.remove(on)
 
     def of(self, key: int) -> Made:
         """The edit of that key.
@@ -191,7 +218,7 @@ class Desk:
     def with_photo(self, photo: Photo, name: str, where: Where) -> "Desk":
         """The same desk with its edits, but that photograph on it: a run's own, whatever comes meanwhile."""
         self.place()
-        return replace(self, photo=photo, name=name, where=where)
+        return replace(self, photo=photo, name=name, where=where, own=[])
 
     def shows(self, photo: Photo | None) -> bool:
         """Whether that photograph lies here."""
@@ -200,6 +227,12 @@ class Desk:
     def made_before(self, spec: EditSpec, photo: Photo) -> Made | None:
         """The same edit of the same photograph, if it is there."""
         return next((one for one in self.made if one.spec == spec and one.is_of(photo)), None)
+
+
+def delete_if_own(folder: Path, process: int) -> None:
+    """Delete a folder when the process of that number ends: one that was forked from it leaves it there."""
+    if os.getpid() == process:
+        rmtree(folder, ignore_errors=True)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,11 @@
 """Photographs and masks that wait in files: the history of a page keeps none of them decoded."""
 
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import mkstemp
 from weakref import WeakValueDictionary
 
 from zeroshift.image import ImageError, Photo, encode_image, load_image
@@ -51,9 +53,13 @@ def filed(photo: Photo, desk: Path) -> Filed:
         return Filed(file, photo.sha256)
     file.parent.mkdir(exist_ok=True)
     own = own_bytes(photo)
-    begun = file.with_suffix(".new")
-    begun.write_bytes(encode_image(photo.with_alpha(photo.image), "PNG", {}) if own is None else own)
-    begun.replace(file)  # whole, or not there
+    opened, begun = mkstemp(dir=file.parent)  # of its own: two runs of a page may file the same photograph
+    try:
+        with os.fdopen(opened, "wb") as written:
+            written.write(encode_image(photo.with_alpha(photo.image), "PNG", {}) if own is None else own)
+        Path(begun).replace(file)  # whole, or not there
+    finally:
+        Path(begun).unlink(missing_ok=True)
     return Filed(file, photo.sha256, {} if own is not None else {"capture": photo.capture})
 
 

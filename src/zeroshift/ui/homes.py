@@ -2,12 +2,14 @@
 
 import atexit
 import os
+import platform
 import re
 from functools import cache
 from pathlib import Path
 from shutil import rmtree
 from tempfile import gettempdir, mkdtemp
 
+from zeroshift.ui.desk import delete_if_own
 from zeroshift.ui.kept import Kept
 
 try:
@@ -17,7 +19,8 @@ except ImportError:  # Windows, where no lock tells that a process has ended
 
 PREFIX = "zeroshift-page-"
 LOCK = "in-use"
-"""a file that its process has locked as long as it lives, however it ends"""
+"""a file that its process has locked as long as it lives, however it ends; it names the machine"""
+MACHINE = Path("/etc/machine-id")
 _OWN = re.compile(re.escape(PREFIX) + r"[a-z0-9_]+")
 
 
@@ -31,17 +34,31 @@ def of_process() -> Kept:
     sweep(Path(gettempdir()))
     home = Path(mkdtemp(prefix=PREFIX))
     lock(home)
-    atexit.register(rmtree, home, ignore_errors=True)
+    atexit.register(delete_if_own, home, os.getpid())
     return Kept(home)
 
 
+def machine() -> bytes:
+    """This machine, the same after it was started anew: others that share a folder do not see its locks."""
+    try:
+        number = MACHINE.read_text().strip()
+    except OSError:
+        number = ""
+    return f"{platform.node()} {number}".encode()
+
+
 def lock(home: Path) -> None:
-    """Say that a folder is in use until this process ends."""
+    """Say that a folder is in use until this process ends; where there are no locks nobody deletes it for another."""
     if fcntl is None:
         return
     begun = home / f"{LOCK}.new"
     held = os.open(begun, os.O_CREAT | os.O_RDWR, 0o600)  # stays open as long as the process lives
-    fcntl.flock(held, fcntl.LOCK_EX)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+    except OSError:
+        os.close(held)
+        return
+    os.write(held, machine())
     begun.rename(home / LOCK)  # whoever sees it by this name sees it locked
 
 
@@ -53,7 +70,7 @@ def sweep(place: Path) -> None:
 
 
 def is_left(home: Path) -> bool:
-    """Whether a folder is this user's own and its process has ended; where that cannot be told it has not."""
+    """Whether a folder is of this user on this machine and its process has ended; where nothing tells, it has not."""
     if fcntl is None or home.is_symlink():
         return False
     try:
@@ -64,8 +81,8 @@ def is_left(home: Path) -> bool:
         return False
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.read(held, 1000) == machine()
     except OSError:
         return False
     finally:
         os.close(held)
-    return True

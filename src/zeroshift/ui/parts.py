@@ -1,7 +1,6 @@
 """The components of a page with the editor behind it, and what they show of an edit."""
 
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass, field
 from threading import Event
 from typing import Any
@@ -72,15 +71,13 @@ class Page:
         else:
             spec.check(vgg=None if self.editor.vgg else False)
             run = edited(self.editor, desk, spec, kept=self.kept, stop=stop)
-        return self.within_room(in_turn(self.host.turns, desk.photo, stop, run))
+        return in_turn(self.host.turns, desk.photo, stop, run)
 
-    def within_room(self, run: Iterator[Working | Stopped | Made]) -> Iterator[Working | Stopped | Made]:
-        """The same, and where its files are too many, older edits' go."""
-        with closing(run):  # type: ignore[type-var]
-            for at in run:
-                if isinstance(at, Made):
-                    self.files.has_room()
-                yield at
+    def keep(self, desk: Desk, on: Desk, made: Made) -> None:
+        """What a run of a desk's copy ``on`` made comes to the desk; where there are too many files, older edits' go."""
+        on.own.append(made)
+        desk.made.append(made)
+        self.files.has_room()
 
     def refused(self, desk: Desk, error: object) -> Update:
         """Why an edit does not begin: below the edit that is there, which nothing has hidden, or else on the stage."""
@@ -105,8 +102,8 @@ class Page:
 
     def back(self, desk: Desk, made: Made, told: str) -> Update:
         """The edit that was there before a run that came to nothing, and ``told``, HTML, why it is that one."""
-        strength = {self.show.strength: intensity_of(made.spec)}
-        return {**self.shows(desk, made), **strength, self.show.status: telling.kept(made, told)}
+        status = telling.kept(made, told, *telling.let_go(desk))
+        return {**self.shows(desk, made), self.show.strength: intensity_of(made.spec), self.show.status: status}
 
     def shows(self, desk: Desk, made: Made) -> Update:
         """A finished edit, on the slider."""

@@ -65,9 +65,10 @@ class Running:
             return
         picture = ""
         try:
-            for at in page.run(on, spec, stop):
-                picture = inline(at.picture) if isinstance(at, Working) and at.picture is not None else picture
-                yield self.told_of(desk, on, at, picture, fresh=fresh)
+            with desk.running(on):
+                for at in page.run(on, spec, stop):
+                    picture = inline(at.picture) if isinstance(at, Working) and at.picture is not None else picture
+                    yield self.told_of(desk, on, at, picture, fresh=fresh)
         except Exception as error:
             yield {**page.failed(desk, telling.wrong(error)), **self.over}
         finally:
@@ -82,7 +83,7 @@ class Running:
         """A state of a run: on the stage, or beside it where another photograph was laid on the desk meanwhile."""
         page = self.page
         if isinstance(at, Made):
-            desk.made.append(at)
+            page.keep(desk, on, at)
         if not desk.shows(on.photo):
             return self.aside(desk, on, at)
         if isinstance(at, Made):

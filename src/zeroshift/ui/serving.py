@@ -34,7 +34,8 @@ def serve(
 ) -> gr.Blocks:
     """Serve the page from this process to this machine alone, and return it; the process goes on.
 
-    Its ``local_url`` is the address, its ``close()`` ends it and deletes what was brought and made.
+    Its ``local_url`` is the address, its ``close()`` ends it and deletes what was brought and Gradio's copies of what
+    was shown; what was made goes with the process.
 
     Args:
         editor: edits.

@@ -149,9 +149,9 @@ def let_go(desk: Desk) -> list[str]:
     ]
 
 
-def kept(made: Made, told: str) -> str:
-    """An edit that is there still, and why no other is: ``told``, HTML."""
-    return f'<div class="zs-kept">{told}{done(made)}</div>'
+def kept(made: Made, told: str, *doubtful: str) -> str:
+    """An edit that is there still, why no other is: ``told``, HTML, and what else is doubtful."""
+    return f'<div class="zs-kept">{told}{done(made, *doubtful)}</div>'
 
 
 def intensity(made: Made) -> list[str]:

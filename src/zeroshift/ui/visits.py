@@ -1,6 +1,7 @@
 """Pages that open, run and close: whose desks are kept, and what stops their runs."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from threading import Event, Lock
 from weakref import WeakValueDictionary
@@ -41,11 +42,12 @@ class Closed:
     def thin_out(self, size: Callable[[Path], int]) -> bool:
         """Let go of the oldest edit that may go, of the open page whose files are the most; whether there was one."""
         with self._lock:
-            desks = [desk for desk in self._open.values() if desk.folder is not None and desk.spare]
-            if not desks:
+            oldest = {desk: spare[0] for desk in self._open.values() if desk.folder and (spare := desk.spare)}
+            if not oldest:
                 return False
-            most = max(desks, key=lambda desk: size(desk.folder) if desk.folder is not None else 0)
-            most.let_go(most.spare[0])
+            most = max(oldest, key=lambda desk: size(desk.folder) if desk.folder is not None else 0)
+            with suppress(ValueError):  # its page has let it go meanwhile
+                most.let_go(oldest[most])
             return True
 
     def let_go(self) -> bool:
