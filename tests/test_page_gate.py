@@ -243,7 +243,6 @@ def test_an_edit_that_goes_while_room_is_made_is_no_fault(client, kept, monkeypa
 
 def test_a_desk_finds_its_place_again_where_empty_folders_are_cleaned_away(kept):
     desk = Desk(home=kept.desks)
-    kept.desks.rmdir()
     desk.home.rmdir()
     assert desk.place().is_dir() and desk.place().parent == kept.desks
 

@@ -74,7 +74,7 @@ class Page:
         return in_turn(self.host.turns, desk.photo, stop, run)
 
     def keep(self, desk: Desk, on: Desk, made: Made) -> None:
-        """What a run of a desk's copy ``on`` made comes to the desk; where there are too many files, older edits' go."""
+        """What a run of a desk's copy ``on`` made comes to the desk; where files are too many, older edits go."""
         on.own.append(made)
         desk.made.append(made)
         self.files.has_room()
