@@ -1,17 +1,13 @@
 """What is brought to the page and comes back to it: photographs, results, and what they were made with."""
 
-import json
-import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
-from math import ceil
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic_ns
 from typing import Any
 
 import gradio as gr
-from gradio.utils import get_upload_folder
 
 from zeroshift.asked.again import asked_again
 from zeroshift.asked.edits import EditSpec
@@ -21,12 +17,10 @@ from zeroshift.image import ImageError, Photo, load_image, size_of
 from zeroshift.recipe import STUDENT, EditRecipe
 from zeroshift.ui import photographs, telling
 from zeroshift.ui.asking import laid_out, where_of
-from zeroshift.ui.desk import Desk, Host, Made, Where, file_name
+from zeroshift.ui.desk import Desk, Made, Where, file_name
 from zeroshift.ui.parts import NO_PHOTO, Page, Update
+from zeroshift.ui.uploads import uploaded, wrong_with
 from zeroshift.ui.work import of_photo, sliding
-
-MOST_REASON = 300
-"""characters of what a server says of a file that it did not take"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,17 +30,29 @@ class Bringing:
     page: Page
 
     def bring(self, desk: Desk, version: int, event: gr.EventData) -> Update:
-        """A file was dropped, pasted or chosen: a photograph, or a result, which brings back what it was made with."""
-        page, name = self.page, file_name(str(event._data["name"]))
+        """A file was dropped, pasted or chosen: a photograph, or a result, which brings back what it was made with.
+
+        The answer has the file's number: by that the page knows it from answers to what was drawn meanwhile.
+        """
+        photo, update = self.page.ask.photo, self.brought(desk, version, event._data)
+        return {**update, photo: {**update[photo], "brought": event._data.get("number")}}
+
+    def brought(self, desk: Desk, version: int, said: Mapping[str, Any]) -> Update:
+        """What comes of a file, of which a browser said that."""
+        page, name = self.page, file_name(str(said["name"]))
         try:
-            file = uploaded(event._data, page.host)
+            file = uploaded(said, page.host)
         except ImageError as error:
             return self.refused(error)
         try:
             size_of(file, page.host.megapixels, page.host.formats)
             recipe = photographs.recipe_in(file, name)
             if recipe is not None:
-                return self.restored(desk, self.result(desk, file, name, recipe), version)
+                made = self.result(desk, file, name, recipe)
+                update = self.restored(desk, made, version)
+                desk.made.append(made)
+                desk.awaits = str(recipe.source_sha256) if made.source is None else ""
+                return {**update, page.beside.history: telling.cards(desk.made, made)}
             return self.laid(desk, load_image(file), name)
         except Exception as error:  # without an answer the page would wait for this file
             return self.refused(wrong_with(error, file, name))
@@ -77,24 +83,37 @@ class Bringing:
 
     def laid(self, desk: Desk, photo: Photo, name: str) -> Update:
         """A photograph is laid on the desk; settings stay, but where it changes is another matter."""
-        page, awaited = self.page, photo.sha256 == desk.awaits
-        desk.photo, desk.name, desk.awaits = photo, name, ""
-        if awaited and desk.shown is not None:
-            desk.where = where_of(desk.shown.spec, photo, desk.where.mask)
-            sliding(desk.shown.before.parent, photo.image, load_image(desk.shown.file).image)
-            desk.shown = of_photo(desk, desk.shown, photo, name)
-            desk.made = [desk.shown if one.key == desk.shown.key else one for one in desk.made]
-            return {**page.shows(desk, desk.shown), **self.seen(desk)}
-        desk.where, desk.shown = Where(), None
-        show = page.show
+        if desk.shown is not None and photo.sha256 == desk.awaits:
+            return self.joined(desk, desk.shown, photo, name)
+        seen = self.looked_at(desk, photo, name, Where())
+        desk.awaits, desk.shown, show = "", None, self.page.show
         return {
-            **self.seen(desk),
+            **seen,
             show.stage: gr.HTML(telling.EMPTY, visible=True),
             show.slider: gr.ImageSlider(visible=False),
             show.status: "",
             show.actions: gr.Column(visible=False),
             show.strength: 1,
         }
+
+    def joined(self, desk: Desk, shown: Made, photo: Photo, name: str) -> Update:
+        """The photograph of the result that is shown came after it."""
+        where = where_of(shown.spec, photo, desk.where.mask)
+        sliding(shown.before.parent, photo.image, load_image(shown.file).image)
+        whole = of_photo(replace(desk, where=where), shown, photo, name)
+        seen = self.looked_at(desk, photo, name, where)
+        desk.awaits = ""
+        for at, one in enumerate(desk.made):  # in its place: other runs add to the same list
+            if one.key == whole.key:
+                desk.made[at] = whole
+        return {**self.page.shows(desk, whole), **seen}
+
+    def looked_at(self, desk: Desk, photo: Photo | None, name: str, where: Where) -> Update:
+        """Lay a photograph on a desk once it was looked at: where that fails, all that lies there stays."""
+        on = replace(desk, photo=photo, name=name, where=where)
+        seen = self.seen(on)
+        desk.photo, desk.name, desk.where, desk.looked = photo, name, where, on.looked
+        return seen
 
     def seen(self, desk: Desk) -> Update:
         """What is seen in the photograph, and which part of it is looked at; a look inside another one is put away."""
@@ -145,12 +164,13 @@ class Bringing:
 
     def restored(self, desk: Desk, made: Made, version: int) -> Update:
         """An edit with all that it was made with."""
-        page, ask = self.page, self.page.ask
-        fields, desk.options, framing = laid_out(made.spec)
-        desk.framing = {name: value for name, value in framing.items() if name not in made.where.said}
-        desk.where, desk.name, desk.photo = made.where, made.name, made.photo
-        updates = {**page.shows(desk, made), **self.seen(desk)}
-        if made.photo is None:
+        page, ask, where = self.page, self.page.ask, made.where
+        fields, options, framing = laid_out(made.spec)
+        seen = self.looked_at(desk, made.photo, made.name, where)
+        desk.options = options
+        desk.framing = {name: value for name, value in framing.items() if name not in where.said}
+        updates = {**page.shows(desk, made), **seen}
+        if desk.photo is None:
             updates[ask.seen] = telling.doubts([telling.away(made.name)])
         return {
             **updates,
@@ -186,42 +206,6 @@ class Bringing:
             return telling.doubts(seeds_in_vain(specs)) if seed else ""
         except ValueError as error:
             return telling.doubts([str(error)])
-
-
-def uploaded(event: Mapping[str, Any], host: Host) -> Path:
-    """The file that a browser says it has brought.
-
-    Raises:
-        ImageError: it did not come, or lies elsewhere than in the folder of what was brought.
-    """
-    path = str(event.get("path", ""))
-    file = Path(path).resolve()
-    if path and file.is_relative_to(Path(get_upload_folder()).resolve()):
-        return file
-    said, size = str(event.get("failed", "")), event.get("size", 0)
-    if isinstance(size, (int, float)) and size > host.file_bytes:
-        has, may = ceil(size / 1e5) / 10, host.file_bytes // 1e5 / 10
-        raise ImageError(f"That file has {has:g} MB, and a photograph may have {may:g} MB here; bring a smaller one.")
-    raise ImageError(f"That file did not arrive here: {reason_in(said) or 'its connection broke off; try again.'}")
-
-
-def reason_in(said: str) -> str:
-    """Why a server took no file, from what it answered as Gradio's client tells it; empty where it did not answer."""
-    if (answer := re.fullmatch(r"HTTP \d+: (.*)", said, re.DOTALL)) is None:
-        return ""
-    try:
-        return str(json.loads(answer[1])["error"]["message"])[:MOST_REASON]
-    except (ValueError, LookupError, TypeError):
-        return answer[1][:MOST_REASON]
-
-
-def wrong_with(error: Exception, file: Path, name: str) -> str:
-    """What is wrong with a file that was brought, called by its name and not by where the server keeps it."""
-    if telling.is_full(error):
-        return f"{name} cannot be kept here ({error.strerror}): see whether the disk is full."
-    if isinstance(error, OSError):
-        return f"{name} cannot be read again here ({error.strerror}); bring it once more."
-    return telling.wrong(error).replace(str(file), name)
 
 
 def other_seed() -> int:

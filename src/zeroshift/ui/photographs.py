@@ -82,10 +82,7 @@ def result_brought(desk: Desk, file: Path, called: str, recipe: EditRecipe, spec
     photo, name = photograph_of(desk, recipe)
     masks = [one.mask for one in desk.made if one.mask is not None]
     mask = next((mask.photo for mask in masks if mask.sha256 == recipe.mask_sha256), None)
-    desk.awaits = str(recipe.source_sha256) if photo is None else ""
-    made = work.brought(desk, file, called=called, name=name, spec=spec, photo=photo, where=where_of(spec, photo, mask))
-    desk.made.append(made)
-    return made
+    return work.brought(desk, file, called=called, name=name, spec=spec, photo=photo, where=where_of(spec, photo, mask))
 
 
 def look_at_photo(editor: Editor, desk: Desk) -> tuple[Seen | None, str | None, Any]:

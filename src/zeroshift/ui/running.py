@@ -39,7 +39,8 @@ class Running:
         if made is None:
             yield page.same
             return
-        if made.photo is None:
+        photo, where = made.photo, made.where  # from files, which may go meanwhile
+        if photo is None:
             yield {page.show.status: telling.done(made, telling.away(made.name))}
             return
         try:
@@ -47,11 +48,11 @@ class Running:
         except ValueError as error:
             yield {page.show.status: telling.done(made, str(error))}
             return
-        there = desk.made_before(spec, made.photo)
+        there = desk.made_before(spec, photo)
         if there is not None:
             yield page.shows(desk, there)
             return
-        yield from self.run(request, desk, desk.with_photo(made.photo, made.name, made.where), spec, fresh=False)
+        yield from self.run(request, desk, desk.with_photo(photo, made.name, where), spec, fresh=False)
 
     def run(self, request: gr.Request, desk: Desk, on: Desk, spec: EditSpec, *, fresh: bool) -> Iterator[Update]:
         """Run an edit of what lies ``on`` a desk's copy; the page has one at a time.

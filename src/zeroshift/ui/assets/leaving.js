@@ -1,7 +1,7 @@
 // Asks before the page is left or loaded anew where something was made or runs: another page has another desk.
 () => {
   document.documentElement.style.overscrollBehaviorY = "contain"; // on a phone no pull loads it anew
-  const runs = (name) => document.querySelector(name)?.checkVisibility();
+  const runs = (name) => document.querySelector(name)?.getClientRects().length; // the button that stops it is seen
   window.addEventListener("beforeunload", (event) => {
     if (document.querySelector("#history .zs-card, #cards .zs-card") || runs("#stop") || runs("#halt")) {
       event.preventDefault();

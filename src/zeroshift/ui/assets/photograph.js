@@ -12,35 +12,47 @@ const layer = document.createElement("canvas"); // the mask, white where painted
 const ink = layer.getContext("2d");
 const NO_FILE = "That is no file: save the picture, then drop its file here.";
 const SECOND = "One at a time: another file was on its way, so this one was left out; bring it again.";
+const NO_ANSWER = "No answer came to that file: see whether the page's server still runs, then bring it again.";
 const LONGEST = 60_000; // milliseconds that an answer may take until another file is taken all the same
 let mode = "auto", box = null, rubbing = false, from = null, painted = false, name = null, busy = false;
 let found = null; // the part that the model looks at
 let most = Infinity; // bytes of a file
 let waiting = 0; // the timer of LONGEST
+let number = 0; // of the file that was brought last
+let second = false; // whether another one came while it was on its way
 
 async function bring(file) {
   if (!file) return;
-  if (busy) return say(SECOND);
+  if (busy) {
+    second = true;
+    return say(SECOND);
+  }
   say("");
   busy = true;
+  const mine = ++number;
   root.dataset.state = "busy";
   const called = file.name || "pasted.png";
   try {
     if (file.size > most) throw new Error("larger than it may be");
     const { path } = await upload(file);
-    trigger("brought", { path, name: called });
+    trigger("brought", { path, name: called, number: mine });
   } catch (error) {
-    trigger("brought", { path: "", name: called, size: file.size, failed: String(error.message) });
+    trigger("brought", { path: "", name: called, number: mine, size: file.size, failed: String(error.message) });
   } finally {
-    waiting = setTimeout(free, LONGEST); // update() has the answer before: Gradio tells of no second file until then
+    waiting = setTimeout(unanswered, LONGEST); // update() has the answer before: Gradio tells of no second file until then
     input.value = "";
   }
 }
 
 function free() {
   clearTimeout(waiting);
-  busy = false;
+  busy = second = false;
   if (root.dataset.state === "busy") root.dataset.state = name ? "there" : "empty";
+}
+
+function unanswered() {
+  free();
+  say(NO_ANSWER);
 }
 
 function say(text) {
@@ -83,8 +95,8 @@ function show() {
 
 async function update() {
   const value = props.value || {};
-  free();
-  if (value.wrong || find(".zs-wrong").textContent !== SECOND) say(value.wrong || "");
+  if (value.wrong || !second) say(value.wrong || ""); // SECOND stays for the answer to the file before it
+  if (value.brought === number) free(); // other answers, as to a box, are not the file's
   if (value.wrong) return; // what lies here stays as it is
   found = value.found || null;
   most = value.most || most; // said once, when the page is opened
@@ -108,7 +120,7 @@ async function update() {
       examples.append(button);
     }
   }
-  root.dataset.state = value.src ? "there" : "empty";
+  root.dataset.state = busy ? "busy" : value.src ? "there" : "empty";
   if (!value.src) {
     name = null;
     return;
