@@ -369,6 +369,19 @@ def test_what_is_counted_is_not_told_any_more_once_a_comparison_has_begun(page, 
     assert list(telling) == []
 
 
+@pytest.mark.parametrize("steps", [1, 4])
+def test_what_is_counted_is_not_told_any_more_once_an_option_was_set(page, desk, costs, steps):
+    """Neither how far it is nor, where all was counted, the sentence."""
+    from zeroshift.ui.comparing import Comparing
+    from zeroshift.ui.foretold import Foretelling, untold
+
+    fields, methods = ("dog", "cat", "", "sdedit", True, 0, 1.0), ["ddim", "sdedit", "pix2pix-zero"]
+    telling = Foretelling(page, Comparing(page)).told(desk, "Methods", methods, "0", "1", *fields)
+    for _ in range(steps):
+        next(telling)
+    assert untold(desk) == "" and list(telling) == []
+
+
 def test_the_cheapest_of_edits_side_by_side_is_made_first(page, desk, costs):
     from zeroshift.ui.comparing import Comparing
 
@@ -523,8 +536,77 @@ def test_a_file_that_is_refused_leaves_all_that_lies_there(page, desk, cat):
     edited(page, desk)
     shown = desk.shown
     update = Bringing(page).bring(desk, 0, SimpleNamespace(_data={"path": "", "name": "cat.png"}))
-    assert set(update) == {"ask.photo"} and set(update["ask.photo"]) == {"wrong", "tick"}
+    assert set(update) == {"ask.photo"} and set(update["ask.photo"]) == {"wrong", "tick", "brought"}
     assert desk.photo is cat and desk.shown is shown
+
+
+def test_an_answer_says_which_file_it_is_to(page):
+    """So the page tells it from answers to what was drawn while the file was on its way."""
+    from zeroshift.ui.bringing import Bringing
+
+    said = {"path": "", "name": "cat.png", "number": 7}
+    assert Bringing(page).bring(Desk(), 0, SimpleNamespace(_data=said))["ask.photo"]["brought"] == 7
+    assert "brought" not in Bringing(page).example(Desk(), SimpleNamespace(_data={"name": "cat.png"}))["ask.photo"]
+
+
+@pytest.mark.parametrize("kind", ["a photograph", "a result", "an awaited photograph"])
+def test_where_the_look_at_a_file_fails_all_stays(page, desk, cat, monkeypatch, tmp_path, kind):
+    from zeroshift.ui.bringing import Bringing
+
+    edited(page, desk)
+    file = desk.shown.file if kind == "a result" else tmp_path / "other.png"
+    if kind != "a result":
+        cat.image.rotate(180).save(file)
+    desk.awaits = load_image(file).sha256 if kind == "an awaited photograph" else ""
+    desk.options = {"steps": 3}
+    before, cards = replace(desk), [*desk.made]
+
+    def fails(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr("zeroshift.ui.bringing.uploaded", lambda *_: file)
+    monkeypatch.setattr("zeroshift.ui.photographs.look", fails)
+    answer = Bringing(page).bring(desk, 0, SimpleNamespace(_data={"name": file.name}))
+    assert "wrong" in answer["ask.photo"] and desk == before and desk.made == cards
+
+
+def test_an_edit_that_is_done_while_an_awaited_photograph_comes_is_kept(page, desk, cat):
+    """Runs add to the list that their copy of the desk has."""
+    from zeroshift.ui.bringing import Bringing
+
+    other = without_photo(page, desk)
+    other.place()
+    other.awaits, run = cat.sha256, other.with_photo(cat, "cat.png", Where())
+    Bringing(page).laid(other, cat, "cat.png")
+    assert run.made is other.made and other.made == [other.shown] and other.shown.photo is not None
+
+
+def test_why_a_file_cannot_be_read_is_logged_and_no_reason_is_no_word(tmp_path, caplog):
+    from zeroshift.ui.uploads import wrong_with
+
+    said = wrong_with(OSError("image file is truncated"), tmp_path / "0", "cat.png")
+    assert said == "cat.png cannot be read again here; bring it once more."
+    assert "image file is truncated" in caplog.text
+    assert "(reset)" in wrong_with(ConnectionResetError(104, "reset"), tmp_path / "0", "cat.png")
+
+
+def test_another_intensity_reads_the_photograph_once(page, desk, cat):
+    """Its file may go meanwhile, and reading it takes time."""
+    edited(page, desk)
+    reads = []
+
+    class Once:
+        sha256 = cat.sha256
+
+        @property
+        def photo(self):
+            reads.append(self)
+            return cat if len(reads) == 1 else None
+
+    desk.shown = replace(desk.shown, source=Once())
+    for _ in running(page).stronger(REQUEST, 0.5, desk):
+        pass
+    assert len(reads) == 1 and len(desk.made) == 2
 
 
 def test_an_edit_that_comes_to_nothing_leaves_the_one_before_it(page, desk, monkeypatch):

@@ -219,10 +219,12 @@ def test_a_pointer_that_the_system_takes_draws_no_more(page):
         canvas.evaluate("(c, [kind, where]) => c.dispatchEvent(new PointerEvent(kind, where))", [kind, where])
 
     canvas.evaluate("(c) => { c.setPointerCapture = () => {}; }")
+    empty = canvas.evaluate("(c) => c.toDataURL()")
     point("pointerdown", 0.2)
     point("pointermove", 0.5)
     point("pointercancel", 0.5)
     drawn = canvas.evaluate("(c) => c.toDataURL()")
+    assert drawn != empty
     point("pointermove", 0.9)
     assert canvas.evaluate("(c) => c.toDataURL()") == drawn
 
@@ -553,6 +555,88 @@ def test_what_is_dropped_and_not_taken_is_said(page):
     bring(page, CAT)
     expect(told).to_be_hidden()
     assert not [url for url in page.asked if "example.com" in url]
+
+
+def test_what_was_said_of_a_second_file_goes_with_the_next_answer(page):
+    told = page.locator("#photograph .zs-wrong")
+    page.set_input_files("#photograph input[type=file]", str(CAT))
+    page.evaluate(DROP, ["", "two.png"])
+    page.wait_for_selector("#photograph [data-state=there]")
+    expect(told).to_contain_text("this one was left out")
+    page.get_by_role("button", name="All of it").click()
+    expect(told).to_be_hidden()
+
+
+def test_a_file_is_on_its_way_until_its_own_answer_comes(page):
+    """An answer to what is drawn meanwhile lets no second file begin; where none comes, that is said."""
+    told, stalled = page.locator("#photograph .zs-wrong"), []
+    bring(page, CAT)
+    page.clock.install()
+    page.route("**/gradio_api/upload*", stalled.append)
+    page.set_input_files("#photograph input[type=file]", str(CAT))
+    page.evaluate("document.querySelector('#photograph [data-mode=whole]').click()")
+    page.wait_for_function("!document.querySelector('#photograph [data-told]')")
+    page.evaluate(DROP, ["", "two.png"])
+    expect(told).to_contain_text("this one was left out")
+    page.route("**/gradio_api/queue/join*", stalled.append)
+    stalled[0].continue_()
+    expect(told).to_contain_text("this one was left out")
+    while len(stalled) < 2:
+        page.wait_for_timeout(50)
+    page.clock.fast_forward(61_000)
+    expect(told).to_contain_text("No answer came to that file")
+    page.wait_for_selector("#photograph [data-state=there]")
+
+
+def test_no_cost_is_told_of_other_options(page):
+    """What was said before an option, or the photograph, became another is taken away."""
+    told = page.locator("#compared")
+    bring(page, CAT)
+    method(page, "sdedit")
+    page.get_by_role("tab", name="Side by side").click()
+    page.get_by_label("Seeds", exact=True).check()
+    expect(told).to_contain_text("SF in all")
+    steps = page.get_by_label("number input for Steps")
+    steps.fill("3")
+    steps.press("Tab")
+    expect(told).not_to_contain_text("SF in all")
+    page.get_by_label("Intensities", exact=True).check()
+    expect(told).to_contain_text("SF in all")
+    page.click(".zs-away")
+    expect(told).not_to_contain_text("SF in all")
+
+
+GOES = "window.dispatchEvent(new Event('beforeunload', {cancelable: true}))"
+
+
+def test_a_page_whose_edit_runs_asks_before_it_goes_in_older_browsers_too(page):
+    page.evaluate("delete Element.prototype.checkVisibility")
+    assert page.evaluate(GOES)
+    bring(page, CAT)
+    method(page, "nti")
+    page.fill("#target textarea", "dog")
+    page.click("#edit")
+    page.wait_for_selector("#stop")
+    assert not page.evaluate(GOES)
+    page.click("#stop")
+    expect(page.locator("#edit")).to_be_visible()
+
+
+def test_a_page_whose_connection_broke_is_kept_where_one_stays(page):
+    """Gradio loads the page anew by itself when the server answers again; the browser asks, and staying keeps all."""
+    asked = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+    bring(page, CAT)
+    edit(page)
+    page.route("**/gradio_api/queue/join*", lambda route: route.abort())
+    page.click("#edit")
+    for _ in range(200):
+        if asked:
+            break
+        page.wait_for_timeout(100)
+    page.unroute("**/gradio_api/queue/join*")
+    assert asked == ["beforeunload"]
+    edit(page, "tiger", count=2)
 
 
 def test_a_page_that_has_something_asks_before_it_goes(page):

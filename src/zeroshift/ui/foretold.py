@@ -92,6 +92,12 @@ def counting(done: int, of: int) -> str:
     return telling.note(f"Counting what {of} edits cost, {done} counted.")
 
 
+def untold(desk: Desk) -> str:
+    """Nothing, where other edits are asked for than were told of: nor is what is still counted of those told later."""
+    desk.compared += 1
+    return ""
+
+
 @dataclass(frozen=True, eq=False)
 class Foretelling:
     """The sentence beside Compare, while somebody chooses what to compare."""
@@ -117,4 +123,5 @@ class Foretelling:
             if desk.compared != begun:  # Gradio tells what comes of a step that ran when it was cancelled
                 return
             yield counting(len(costs), len(specs))
-        yield sentence(self.page, desk, costs)
+        if desk.compared == begun:
+            yield sentence(self.page, desk, costs)

@@ -12,7 +12,7 @@ from zeroshift.ui import layout, photographs
 from zeroshift.ui.bringing import Bringing, other_seed
 from zeroshift.ui.comparing import Comparing
 from zeroshift.ui.desk import Desk, Host
-from zeroshift.ui.foretold import Foretelling
+from zeroshift.ui.foretold import Foretelling, untold
 from zeroshift.ui.inside import Inside
 from zeroshift.ui.kept import Kept
 from zeroshift.ui.look import asset
@@ -72,11 +72,11 @@ def blocks(
         with gr.Row(elem_classes="zs-main"):
             with gr.Column(scale=4, min_width=320, elem_classes="zs-ask"):
                 ask = layout.ask_side(editor, {"examples": photographs.examples(), "most": told.file_bytes}, methods)
-                with ask.fold:
-                    panel(editor, desk, ask, version, whole, student)
             with gr.Column(scale=7, min_width=320, elem_classes="zs-show"):
                 show = layout.show_side()
                 beside = layout.beside(methods)
+        with ask.fold:
+            panel(editor, desk, ask, version, beside.told, whole, student)
         page = Page(editor, model, InversionMemory(), Stops(), told, ask, show, beside, desk, version, student, kept)
         wire_photograph(page)
         wire_words(page)
@@ -172,8 +172,8 @@ def wire_beside(page: Page) -> None:
     listed = [beside.across.select, *(one.change for one in lists)]
     asked = [page.desk, *lists, *fields[1:]]
     told = gr.on(listed, foretelling.told, asked, beside.told, trigger_mode="always_last", **RAISES)
-    # what is still counted then is of other edits
-    gr.on([ask.fast.change, ask.method.change], lambda: "", None, beside.told, cancels=told, **QUIET)
+    others = [ask.fast, ask.method, ask.source, ask.prompt, ask.photo, page.version]
+    gr.on([one.change for one in others], untold, page.desk, beside.told, cancels=told, **QUIET)
     beside.compare.click(compare.compare, asked, page.every, cancels=told, concurrency_id="compare", **RUNS)
     beside.inside.select(inside.words, fields, [beside.words, beside.heat], concurrency_id="inside", **RUNS)
     beside.words.picked(inside.word, page.desk, beside.heat, **QUIET)

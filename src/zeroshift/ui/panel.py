@@ -13,6 +13,7 @@ from zeroshift.recipe import STUDENT
 from zeroshift.ui.asking import FRAMING, changed_in
 from zeroshift.ui.controls import Control, Options, control, put, read, sections_of
 from zeroshift.ui.desk import Desk
+from zeroshift.ui.foretold import untold
 from zeroshift.ui.layout import Ask
 from zeroshift.ui.students import Offered
 
@@ -25,9 +26,18 @@ RAISES: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"
 
 
 def panel(
-    editor: Editor, desk: gr.State, ask: Ask, version: gr.State, page: gr.Blocks, student: Offered | None = None
+    editor: Editor,
+    desk: gr.State,
+    ask: Ask,
+    version: gr.State,
+    told: gr.HTML,
+    page: gr.Blocks,
+    student: Offered | None = None,
 ) -> None:
-    """What draws the controls when the page opens and whenever ``version`` changes; a change of a kind raises it."""
+    """What draws the controls when the page opens and whenever ``version`` changes; a change of a kind raises it.
+
+    Any change takes away what was ``told`` of edits side by side.
+    """
 
     @gr.render(  # type: ignore[untyped-decorator]
         inputs=[desk, ask.method, ask.fast, version], triggers=[page.load, version.change], show_progress="hidden"
@@ -43,24 +53,25 @@ def panel(
                 gr.HTML(f'<p class="zs-note">{section.about}</p>')
                 with gr.Row(elem_classes="zs-grid"):
                     for one in section.controls:
-                        _wire(one, usual, desk, version)
+                        _wire(one, usual, desk, version, told)
         with gr.Accordion("Frame and finish", open=bool(mine.framing), elem_classes="zs-section"):
             with gr.Row(elem_classes="zs-grid"):
                 for name in FRAMING:
-                    _wire_field(name, mine, desk)
+                    _wire_field(name, mine, desk, told)
 
 
-def _wire(one: Control, usual: Options, desk: gr.State, version: gr.State) -> None:
+def _wire(one: Control, usual: Options, desk: gr.State, version: gr.State, told: gr.HTML) -> None:
     component = widget(one)
     if one.widget == "choices" or one.path[-1] == "kind":
         component.input(partial(_chosen, one, usual), [component, desk, version], version, **RAISES)
         return
     within = WITHIN.format(low=one.low, high=one.high) if one.widget == "slider" else None
-    component.input(partial(_set, one, usual), [component, desk], None, js=within, **QUIET)
+    component.input(partial(_set, one, usual), [component, desk], told, js=within, **QUIET)
 
 
-def _set(one: Control, usual: Options, given: object, desk: Desk) -> None:
+def _set(one: Control, usual: Options, given: object, desk: Desk) -> str:
     desk.options = put(desk.options, usual, one, read(one, given))
+    return untold(desk)
 
 
 def _chosen(one: Control, usual: Options, given: object, desk: Desk, version: int) -> int:
@@ -68,16 +79,17 @@ def _chosen(one: Control, usual: Options, given: object, desk: Desk, version: in
     return version + 1
 
 
-def _wire_field(name: str, mine: Desk, desk: gr.State) -> None:
+def _wire_field(name: str, mine: Desk, desk: gr.State, told: gr.HTML) -> None:
     info = EditSpec.model_fields[name]
     one = control((name,), info, mine.framing.get(name, info.default), info.default, info.default)
     component = widget(one)
 
-    def set_field(given: object, desk: Desk) -> None:
+    def set_field(given: object, desk: Desk) -> str:
         value = read(one, given)
         desk.framing = changed_in(desk.framing, name, None if value == NOTHING else value)
+        return untold(desk)
 
-    component.input(set_field, [component, desk], None, **QUIET)
+    component.input(set_field, [component, desk], told, **QUIET)
 
 
 NOTHING = "as usual"
