@@ -622,23 +622,6 @@ def test_a_page_whose_edit_runs_asks_before_it_goes_in_older_browsers_too(page):
     expect(page.locator("#edit")).to_be_visible()
 
 
-def test_a_page_whose_connection_broke_is_kept_where_one_stays(page):
-    """Gradio loads the page anew by itself when the server answers again; the browser asks, and staying keeps all."""
-    asked = []
-    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
-    bring(page, CAT)
-    edit(page)
-    page.route("**/gradio_api/queue/join*", lambda route: route.abort())
-    page.click("#edit")
-    for _ in range(200):
-        if asked:
-            break
-        page.wait_for_timeout(100)
-    page.unroute("**/gradio_api/queue/join*")
-    assert asked == ["beforeunload"]
-    edit(page, "tiger", count=2)
-
-
 def test_a_page_that_has_something_asks_before_it_goes(page):
     """Loading it anew would lose photograph, history and settings; an empty one goes without a word."""
     asked = []
