@@ -145,7 +145,7 @@ class Desk:
     """where its folder is made; None is where the system has what is temporary"""
     folder: Path | None = None
     compared: int = 0
-    """comparisons that were begun: what was counted for another one is not told any more"""
+    """comparisons that were begun and options that changed: what was counted before is not told any more"""
     keys: "count[int]" = field(default_factory=count)
     """of edits: one that failed while it was written, or another that runs, does not share its own"""
     gone: int = 0
