@@ -58,7 +58,7 @@ WHOLE: Mapping[str, Sizes] = {
     "tuning": (("bench-val cat-dog", 8, 8), ("bench-val dog-cat", 8, 8)),
 }
 SMALL: Mapping[str, Sizes] = {
-    "defaults": (("bench-test cat-dog", 24, 2), ("bench-test dog-cat", 24, 2)),
+    "defaults": (("bench-test cat-dog", 12, 2), ("bench-test dog-cat", 12, 2)),
     "ablations": (("bench-test cat-dog", 3, 3), ("bench-test dog-cat", 3, 3)),
     "diversity": (("bench-test cat-dog", 2, 2), ("bench-test dog-cat", 2, 2)),
     "targets": (("bench-test cat-tiger", 6, 0), ("bench-test *-sketch", 2, 0), ("bench-test *-painting", 2, 0)),
