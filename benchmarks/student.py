@@ -12,6 +12,7 @@ hashes, with nothing selected. Needs zeroshift[eval].
 import argparse
 import csv
 import io
+import math
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -143,9 +144,10 @@ def line(judge: ImageNetJudge, edits: Edits, found: Sequence[Row], real: Seen, a
     student, teacher = (feature_kid(judge.look(made), real) for made in (edits.whole, edits.teachers))
     hits, taught = [one.success for one in found], [one.teacher_success for one in found]
     apart = difference(hits, taught).mean
-    near = [finite_mean([getattr(one, name) for one in found]) for name in ("background", "teacher_background")]
+    near = finite_means([(one.background, one.teacher_background) for one in found])
+    judged = sum(np.isfinite(hits))
     cells = [
-        f"{about.source} → {about.target} ({len(found)})",
+        f"{about.source} → {about.target} ({len(found)}, {judged} judged)",
         f"{mean_of(hits).value:.1%}, {mean_of(taught).value:.1%}",
         f"{100 * apart.value:+.1f} ({100 * apart.low:+.1f} to {100 * apart.high:+.1f})",
         ", ".join(f"{value:.1f}" for value in near),
@@ -155,10 +157,11 @@ def line(judge: ImageNetJudge, edits: Edits, found: Sequence[Row], real: Seen, a
     return f"| {' | '.join(cells)} |"
 
 
-def finite_mean(values: Sequence[float]) -> float:
-    """The mean of those that are; of an untouched background decibels are infinite, of none they are NaN."""
-    found = [value for value in values if np.isfinite(value)]
-    return statistics.mean(found) if found else float("nan")
+def finite_means(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Both means over the same photographs: of an untouched background decibels are infinite, of none they are NaN."""
+    found = [pair for pair in pairs if np.isfinite(pair).all()]
+    one, other = zip(*found, strict=True) if found else ((math.nan,), (math.nan,))
+    return statistics.mean(one), statistics.mean(other)
 
 
 HEAD = (
@@ -206,9 +209,14 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--split", default="bench-test")
     parser.add_argument("--model", type=Path, help="the teacher's, if it is not the shipped one", metavar="FOLDER")
     parser.add_argument("--count", type=int, help="photographs of each direction at most", metavar="N")
+    parser.add_argument("--pace", action="store_true", help="time alone, on photographs of the first pairs")
     given = parser.parse_args(words)
     pets, judge = read_plain(given.pets), open_judge()
     editor, student = zeroshift.load(given.model, device="cpu"), open_editor(given.student)
+    if given.pace:
+        about = read_about(given.pairs[0])
+        print("\n".join(pace(editor, student, about, of_direction(pets, about, given.split).items[0])))
+        return
     given.out.mkdir(parents=True, exist_ok=True)
     table, found, shown = list(HEAD), list[Row](), list[Edits]()
     for about in map(read_about, given.pairs):

@@ -581,6 +581,26 @@ def test_an_edit_that_is_done_while_an_awaited_photograph_comes_is_kept(page, de
     assert run.made is other.made and other.made == [other.shown] and other.shown.photo is not None
 
 
+def test_an_awaited_photograph_joins_its_own_result_alone(page, desk, cat):
+    """Whatever card was chosen meanwhile."""
+    from zeroshift.ui.bringing import Bringing
+
+    other, act = without_photo(page, desk), Bringing(page)
+    (alone,) = other.made
+    tiger = Photo(cat.image.rotate(180), None, "0" * 64)
+    act.laid(other, tiger, "tiger.png")
+    edited(page, other)
+    mine = other.shown
+    act.restored(other, alone, 0)
+    assert other.awaits == cat.sha256
+    act.restored(other, mine, 0)
+    act.laid(other, cat, "cat.png")
+    assert other.shown is None and other.made == [alone, mine]
+    act.restored(other, alone, 0)
+    act.laid(other, cat, "cat.png")
+    assert other.shown.key == alone.key and other.shown.source.sha256 == cat.sha256 and other.made[1] is mine
+
+
 def test_why_a_file_cannot_be_read_is_logged_and_no_reason_is_no_word(tmp_path, caplog):
     from zeroshift.ui.uploads import wrong_with
 

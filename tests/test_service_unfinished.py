@@ -69,7 +69,7 @@ def test_a_picture_that_nobody_waits_for_keeps_its_place_until_it_is_written():
         two = asyncio.ensure_future(Previews(second, Slow(), limiter).file_of(SimpleNamespace(picture="two")))
         for _ in range(100):
             await asyncio.sleep(0)
-        assert begun == ["one"] and limiter.borrowed_tokens == 1
+        assert begun == ["one"] and limiter.statistics().tasks_waiting == 1
         free.set()
         return ended, await two
 

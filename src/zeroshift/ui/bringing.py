@@ -51,7 +51,6 @@ class Bringing:
                 made = self.result(desk, file, name, recipe)
                 update = self.restored(desk, made, version)
                 desk.made.append(made)
-                desk.awaits = str(recipe.source_sha256) if made.source is None else ""
                 return {**update, page.beside.history: telling.cards(desk.made, made)}
             return self.laid(desk, load_image(file), name)
         except Exception as error:  # without an answer the page would wait for this file
@@ -166,10 +165,15 @@ class Bringing:
         """An edit with all that it was made with."""
         page, ask, where = self.page, self.page.ask, made.where
         fields, options, framing = laid_out(made.spec)
-        seen = self.looked_at(desk, made.photo, made.name, where)
+        photo = made.photo
+        with desk.running(replace(desk, photo=photo, name=made.name, where=where, own=[made])):  # its files stay
+            seen = self.looked_at(desk, photo, made.name, where)
+            shown = page.shows(desk, made)
+        recipe = photographs.recipe_in(made.file, made.name) if made.source is None else None
+        desk.awaits = "" if recipe is None else str(recipe.source_sha256)
         desk.options = options
         desk.framing = {name: value for name, value in framing.items() if name not in where.said}
-        updates = {**page.shows(desk, made), **seen}
+        updates = {**shown, **seen}
         if desk.photo is None:
             updates[ask.seen] = telling.doubts([telling.away(made.name)])
         return {
