@@ -32,7 +32,7 @@ BENCHMARKS = {
     "--minutes",
     "--measure",
 }
-BENCHMARKS |= {"--small", "--entries", "--again", "--cost", "--memory"}
+BENCHMARKS |= {"--small", "--entries", "--again", "--cost", "--memory", "--pace"}
 """of ``python -m benchmarks`` and its modules"""
 PIP = {"--index-url"}
 DOCKER = {"--build-arg", "--gpus", "--now", "--read-only", "--rm", "--tmpfs"}
