@@ -6,7 +6,7 @@ source is edited by both, in the part and inside the mask that they choose thems
 FOLDER/table.md, success by the ImageNet network, decibels over the background, ``feature-kid`` to photographs of the
 target, how intensity goes together with the target's probability, and milliseconds of one pass beside those of the
 teacher in all its steps; beside it lie items.csv and a sheet of the first photographs of each direction by their names'
-hashes, with nothing selected. Needs zeroshift[eval].
+hashes, with nothing selected. With ``--pace`` times alone are printed. Needs zeroshift[eval].
 """
 
 import argparse
@@ -211,12 +211,16 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--count", type=int, help="photographs of each direction at most", metavar="N")
     parser.add_argument("--pace", action="store_true", help="time alone, on photographs of the first pairs")
     given = parser.parse_args(words)
-    pets, judge = read_plain(given.pets), open_judge()
-    editor, student = zeroshift.load(given.model, device="cpu"), open_editor(given.student)
+    pets, editor, student = (
+        read_plain(given.pets),
+        zeroshift.load(given.model, device="cpu"),
+        open_editor(given.student),
+    )
     if given.pace:
         about = read_about(given.pairs[0])
         print("\n".join(pace(editor, student, about, of_direction(pets, about, given.split).items[0])))
         return
+    judge = open_judge()
     given.out.mkdir(parents=True, exist_ok=True)
     table, found, shown = list(HEAD), list[Row](), list[Edits]()
     for about in map(read_about, given.pairs):
