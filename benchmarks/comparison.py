@@ -58,11 +58,11 @@ WHOLE: Mapping[str, Sizes] = {
     "tuning": (("bench-val cat-dog", 8, 8), ("bench-val dog-cat", 8, 8)),
 }
 SMALL: Mapping[str, Sizes] = {
-    "defaults": (("bench-test cat-dog", 12, 2), ("bench-test dog-cat", 12, 2)),
-    "ablations": (("bench-test cat-dog", 3, 3), ("bench-test dog-cat", 3, 3)),
-    "diversity": (("bench-test cat-dog", 2, 2), ("bench-test dog-cat", 2, 2)),
-    "targets": (("bench-test cat-tiger", 6, 0), ("bench-test *-sketch", 2, 0), ("bench-test *-painting", 2, 0)),
-    "matrix": (("bench-test cat-dog", 2, 0), ("bench-test dog-cat", 2, 0)),
+    "defaults": (("bench-test cat-dog", 24, 6), ("bench-test dog-cat", 24, 6)),
+    "ablations": (("bench-test cat-dog", 6, 4), ("bench-test dog-cat", 6, 4)),
+    "diversity": (("bench-test cat-dog", 4, 4), ("bench-test dog-cat", 4, 4)),
+    "targets": (("bench-test cat-tiger", 12, 0), ("bench-test *-sketch", 4, 0), ("bench-test *-painting", 4, 0)),
+    "matrix": (("bench-test cat-dog", 4, 0), ("bench-test dog-cat", 4, 0)),
     "tuning": (("bench-val cat-dog", 8, 4), ("bench-val dog-cat", 8, 4)),
 }
 PARTS = ("defaults", "ablations", "diversity", "targets", "matrix")
