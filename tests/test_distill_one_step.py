@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -239,6 +240,26 @@ def test_every_picture_is_encoded_once(student, folders, monkeypatch):
     assert latents.pair(4)[0, 8].tolist() == [[0.0] * 4 + [1.0] * 4] * 8
     latents.read([0, 4])
     assert sum(count) == 2 * 2 * VERSIONS + 2 * len(latents.photographs)
+
+
+def test_photographs_without_an_edit_are_of_the_sources(folders, checkpoint, tmp_path):
+    """Red ones of cats are drawn for cat -> dog alone; the other direction has those of its pairs."""
+    Image.new("RGB", (32, 32), "red").save(tmp_path / "red.png")
+    examples = open_examples(folders)
+    options = DistillOptions(architecture="one-step", base=str(checkpoint), rank=3, adversary=0, unpaired=2.5)
+    stage = stage_of(examples, options, {"cat": tmp_path})
+    torch.manual_seed(0)
+    batch = stage.latents.read([0, 4])
+    z, directions = stage.with_unpaired(batch)
+    assert z.shape == (7, 4, 8, 8) and directions.tolist()[:2] == batch.directions.tolist()
+    assert torch.equal(z[:2], batch.photographs)
+    red = (
+        stage.student.latents(torch.tensor([1.0, -1.0, -1.0])[None, :, None, None].expand(1, 3, 32, 32)).half().float()
+    )
+    assert set(directions.tolist()[2:]) == {0, 1}
+    assert [torch.allclose(one, red[0], atol=1e-2) for one in z[2:]] == [n == 0 for n in directions.tolist()[2:]]
+    none = stage_of(examples, replace(options, unpaired=0.0), {}).with_unpaired(batch)
+    assert torch.equal(none[0], batch.photographs) and torch.equal(none[1], batch.directions)
 
 
 def test_it_trains_towards_its_teacher(folders, checkpoint, tmp_path):

@@ -82,7 +82,9 @@ def test_most_examples_are_whole_edits():
 def test_real_photographs_are_those_of_the_other_direction(folders, tmp_path):
     examples = open_examples(folders)
     found = reals_of(examples, {})
-    assert [{path.parents[1].name for path in files} for files in found.files] == [{"two"}, {"one"}]
+    assert [{path.parents[1].name for path in files} for files in found.targets] == [{"two"}, {"one"}]
+    assert found.sources == found.targets[::-1]
+    assert reals_of(open_examples(folders[:1]), {}, targets=False).targets == ()
     with pytest.raises(ValueError, match="no photographs of dog .* `reals`"):
         reals_of(open_examples(folders[:1]), {})
     Image.new("RGB", (40, 60), "white").save(tmp_path / "white.png")

@@ -32,8 +32,8 @@ def train(
     reals: Annotated[
         tuple[Text, ...],
         Parameter(
-            help="real photographs of a target, as in dog=photos/dogs; may be given again [default the photographs of "
-            "pairs whose source it is]",
+            help="real photographs of a target or a source, as in dog=photos/dogs; may be given again [default the "
+            "photographs of pairs whose source it is]",
             metavar="WORD=FOLDER",
             show_default=False,
         ),

@@ -56,8 +56,16 @@ class LatentExamples:
     @torch.no_grad()
     def drawn(self, directions: Tensor) -> Tensor:
         """Photographs (B, C, h, w) of the targets of directions (B,), by torch's global generator."""
-        real = [self.real(n) for n in directions.tolist()]
+        real = [self.photograph(self.reals.targets[n]) for n in directions.tolist()]
         return torch.stack(real).to(directions.device).float()
+
+    @torch.no_grad()
+    def unpaired(self, count: int) -> tuple[Tensor, Tensor]:
+        """Photographs (``count``, C, h, w) of sources and their directions, as likely as each other."""
+        device = self.student.texts.device
+        directions = torch.randint(len(self.reals.sources), (count,))
+        found = [self.photograph(self.reals.sources[n]) for n in directions.tolist()]
+        return torch.stack(found).to(device).float(), directions.to(device)
 
     def pair(self, k: int) -> Tensor:
         """A pair's versions."""
@@ -74,9 +82,8 @@ class LatentExamples:
         z = self.student.latents(torch.cat([photographs, edits]).to(device))
         return torch.cat([z[:count], z[count:], F.avg_pool2d(masks.to(device), self.student.factor)], 1)
 
-    def real(self, direction: int) -> Tensor:
-        """A photograph (C, h, w) of a direction's target."""
-        files = self.reals.files[direction]
+    def photograph(self, files: Sequence[Path]) -> Tensor:
+        """One of ``files`` (C, h, w), mirrored or not."""
         path = files[int(torch.randint(len(files), ()))]
         if path not in self.photographs:
             x = self.reals.opened(path).to(self.student.texts.device)

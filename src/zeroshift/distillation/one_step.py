@@ -199,7 +199,7 @@ class OneStep(nn.Module, PyTorchModelHubMixin):
         """Edits (B, 3, H, W) of pictures in [-1, 1], and where they are, (B, 1, H, W) from 0 to 1."""
         z, share = self.latents(x), intensity[:, None, None, None]
         edit, where = self.changed(z, direction)
-        m = ((where.sigmoid() - LEAST) / (MOST - LEAST)).clamp(0, 1)
+        m = part(where)
         gain = self.gains[direction][:, None, None, None]
         made = self.pictures(z + gain * share * (2 - share) * m * (edit - z))
         shown = F.interpolate(m, scale_factor=float(self.factor), mode="bilinear") * (RISE * share).clamp(max=1)
@@ -214,6 +214,11 @@ class OneStep(nn.Module, PyTorchModelHubMixin):
             intensity: (B,) from 0, the photograph, to 1.
         """
         return self.edited(x, direction, intensity)[0]
+
+
+def part(where: Tensor) -> Tensor:
+    """What logits (B, 1, h, w) of where the edit is stand for, from 0, the photograph's own, to 1."""
+    return ((where.sigmoid() - LEAST) / (MOST - LEAST)).clamp(0, 1)
 
 
 def opened(model: str, sha256: str) -> StableDiffusion:

@@ -10,7 +10,7 @@ from zeroshift.diffusion.schedule import join
 from zeroshift.distillation.adversary import Adversary
 from zeroshift.distillation.examples import Examples
 from zeroshift.distillation.latent_examples import LatentBatch, LatentExamples
-from zeroshift.distillation.one_step import OneStep
+from zeroshift.distillation.one_step import OneStep, part
 from zeroshift.distillation.options import DistillOptions
 from zeroshift.distillation.reals import Reals
 from zeroshift.distillation.stage import DistillStage, stage_options
@@ -30,7 +30,8 @@ class OneStepStage(DistillStage):
     """Distances to the teacher's edit in latents and in the UNet's features, its mask, and an adversary.
 
     The adversary's heads read features of the frozen UNet at random noise levels (Sauer et al. 2024, LADD,
-    arXiv:2403.12015, section 3), and its real pictures are photographs of the target. Nothing is decoded.
+    arXiv:2403.12015, section 3), and its real pictures are photographs of the target. It and the guidance also see
+    edits of photographs that have no pair, in the student's own mask. Nothing is decoded.
 
     Args:
         sources: (directions, L, D), what the UNet is told for each direction's source; those of targets are the
@@ -50,27 +51,37 @@ class OneStepStage(DistillStage):
         (student,) = self.one
         with self.exactly():
             batch = self.latents.read(indices.tolist())
-        z = batch.photographs
-        edit, where = student.changed(z, batch.directions)
-        told = {"latents": ((edit - batch.edits).abs() * batch.masks).mean()}
-        told["mask"] = mask_loss(where, batch.masks)
+            z, directions = self.with_unpaired(batch)
+        count = len(indices)
+        edit, where = student.changed(z, directions)
+        told = {"latents": ((edit[:count] - batch.edits).abs() * batch.masks).mean()}
+        told["mask"] = mask_loss(where[:count], batch.masks)
         loss = self.options.pixels * told["latents"] + self.options.mask * told["mask"]
         timesteps = self.drawn_timesteps(len(z), LEVELS)
         noise = torch.randn_like(z)
-        laid = z + batch.masks * (edit - z)
-        made = self.seen(laid, timesteps, noise, batch.directions)
+        laid = z + torch.cat([batch.masks, part(where[count:].detach())]) * (edit - z)
+        made = self.seen(laid, timesteps, noise, directions)
         with torch.no_grad():
-            wanted = self.seen(batch.edits, timesteps, noise, batch.directions)
-        apart = [(a - b).abs().mean() / b.abs().mean() for a, b in zip(made, wanted, strict=True)]
+            wanted = self.seen(batch.edits, timesteps[:count], noise[:count], batch.directions)
+        apart = [(a[:count] - b).abs().mean() / b.abs().mean() for a, b in zip(made, wanted, strict=True)]
         told["features"] = torch.stack(apart).mean()
         loss = loss + self.options.features * told["features"]
         if self.options.guidance:
-            told["guidance"] = (laid * self.away(laid.detach(), batch.directions)).mean()
+            told["guidance"] = (laid * self.away(laid.detach(), directions)).mean()
             loss = loss + self.options.guidance * told["guidance"]
         if self.adversary is not None and self.progress >= self.options.adversary_from:
-            loss = loss + self.played(batch, timesteps, made, told)
+            loss = loss + self.played(directions, timesteps, made, told)
         self.log_dict(told, prog_bar=True)
         self.updated(0, self.student, loss, counted=True)
+
+    def with_unpaired(self, batch: LatentBatch) -> tuple[Tensor, Tensor]:
+        """Photographs (B + U, C, h, w) of pairs, then of ones without an edit, and their directions."""
+        count = round(self.options.unpaired * len(batch.photographs))
+        if not count:
+            return batch.photographs, batch.directions
+        own = zip((batch.photographs, batch.directions), self.latents.unpaired(count), strict=True)
+        photographs, directions = (torch.cat(both) for both in own)
+        return photographs, directions
 
     def drawn_timesteps(self, count: int, between: tuple[float, float]) -> Tensor:
         """Timesteps (B,) between shares of all, by torch's global generator."""
@@ -106,9 +117,13 @@ class OneStepStage(DistillStage):
         rows = zip(noised, out, timesteps.tolist(), strict=True)
         return torch.stack([student.split(one, said, student.levels(t))[0] for one, said, t in rows])
 
-    def played(self, batch: LatentBatch, timesteps: Tensor, made: list[Tensor], told: dict[str, Tensor]) -> Tensor:
-        """Train the adversary on edits by their features and on real photographs; what the student has to pay."""
-        adversary, target = self.adversary, batch.directions
+    def played(self, target: Tensor, timesteps: Tensor, made: list[Tensor], told: dict[str, Tensor]) -> Tensor:
+        """Train the adversary on edits by their features and on photographs of the ``target``; what is to be paid.
+
+        Args:
+            target: (B,), the direction of every edit.
+        """
+        adversary = self.adversary
         assert adversary is not None
         with torch.no_grad():
             with self.exactly():

@@ -1,4 +1,4 @@
-"""Real photographs of the targets, which an adversary compares edits with."""
+"""Real photographs without edits: of targets, which adversaries compare with, and of sources."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,15 +15,17 @@ from zeroshift.image.tensors import to_tensor
 
 @dataclass(frozen=True, eq=False)
 class Reals:
-    """Photographs of every direction's target."""
+    """Photographs of every direction's target and source."""
 
-    files: tuple[tuple[Path, ...], ...]
+    targets: tuple[tuple[Path, ...], ...]
+    """by direction; empty where no adversary asks for them"""
+    sources: tuple[tuple[Path, ...], ...]
     """by direction"""
     size: int
 
     def drawn(self, directions: Sequence[int]) -> Tensor:
-        """One for each of ``directions`` (B, 3, S, S) in [-1, 1], half of them mirrored, by torch's generator."""
-        return torch.cat([self._one(self.files[n]) for n in directions])
+        """Targets of ``directions``, (B, 3, S, S) in [-1, 1], half of them mirrored, by torch's generator."""
+        return torch.cat([self._one(self.targets[n]) for n in directions])
 
     def _one(self, files: Sequence[Path]) -> Tensor:
         place, mirrored = torch.rand(2).tolist()
@@ -38,20 +40,25 @@ class Reals:
         return to_tensor([picture])
 
 
-def reals_of(examples: Examples, folders: Mapping[str, Path]) -> Reals:
-    """Photographs of every target: those in ``folders`` by its word, else those that other pairs have as their source.
+def reals_of(examples: Examples, folders: Mapping[str, Path], *, targets: bool = True) -> Reals:
+    """Photographs of every word: those in ``folders`` by the word, else those of pairs whose source it is.
 
     Raises:
-        ValueError: there are none of a target.
+        ValueError: there are none of a target, and ``targets`` are asked for.
     """
-    found = []
-    for _, target in examples.directions:
-        given = [one.path for one in find_pictures([folders[target]])] if target in folders else []
-        own = given or examples.photographs_of(target)
+    known = {word: tuple(one.path for one in find_pictures([folder])) for word, folder in folders.items()}
+
+    def photographs_of(word: str) -> tuple[Path, ...]:
+        return known.get(word) or tuple(examples.photographs_of(word))
+
+    sources = tuple(photographs_of(source) for source, _ in examples.directions)
+    if not targets:
+        return Reals((), sources, examples.size)
+    found = tuple(photographs_of(target) for _, target in examples.directions)
+    for (_, target), own in zip(examples.directions, found, strict=True):
         if not own:
             raise ValueError(
                 f"There are no photographs of {target} to compare edits with; name a folder of some with `reals`, add "
                 "pairs whose source it is, or train with `adversary` 0."
             )
-        found.append(tuple(own))
-    return Reals(tuple(found), examples.size)
+    return Reals(found, sources, examples.size)

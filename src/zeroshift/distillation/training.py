@@ -15,7 +15,7 @@ from zeroshift.distillation.one_step import OneStep, opened
 from zeroshift.distillation.one_step_learning import OneStepStage
 from zeroshift.distillation.options import MAY_CHANGE, DistillOptions
 from zeroshift.distillation.parts import laid
-from zeroshift.distillation.reals import Reals, reals_of
+from zeroshift.distillation.reals import reals_of
 from zeroshift.distillation.residual import Residual
 from zeroshift.distillation.stage import DistillStage, stage_options
 from zeroshift.distillation.strips import CURVES, Saves, Strips, draw_losses
@@ -75,7 +75,7 @@ def stage_of(examples: Examples, options: DistillOptions, reals: Mapping[str, Pa
     directions = [list(one) for one in examples.directions]
     if options.architecture == "co-mod":
         return CoModStage(CoModulated(directions, examples.size, options.channels, options.channels), examples, options)
-    photographs = reals_of(examples, reals) if options.adversary else Reals((), examples.size)
+    photographs = reals_of(examples, reals, targets=options.adversary > 0)
     if options.architecture == "one-step":
         tasks = [make_task(*pair) for pair in examples.directions]
         changed = OneStep(directions, [task.target_prompt for task in tasks], options.base, rank=options.rank)
