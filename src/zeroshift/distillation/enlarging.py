@@ -1,7 +1,7 @@
 """Enlargement by repeated pixels and the 3x3 convolution after it, in four ninths of the work.
 
-Several taps of the kernel meet copies of the same pixel there, and can be added up before. What is left is a transposed
-convolution of stride 2 (Odena et al. 2016, Deconvolution and Checkerboard Artifacts, has the two side by side).
+Several taps of the kernel K meet copies of the same pixel there, and can be added up before: what is left is the
+transposed convolution of stride 2 by K * (1 1; 1 1), 4x4, of which four taps meet each pixel of the result.
 """
 
 import torch.nn.functional as F
@@ -19,9 +19,8 @@ class Enlarging(nn.Module):
         weight = taps.unflatten(0, conv.weight.shape[:2]).squeeze(2).transpose(0, 1)  # (C, O, 4, 4)
         self.weight, self.bias = nn.Parameter(weight.contiguous(), requires_grad=False), conv.bias
 
-    def forward(self, x: Tensor, output_size: int | None = None) -> Tensor:
-        """(B, O, 2h, 2w) of (B, C, h, w); ``output_size`` is diffusers', and would be asked for where sides are odd."""
-        assert output_size is None
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, O, 2h, 2w) of (B, C, h, w)."""
         return F.conv_transpose2d(x, self.weight, self.bias, stride=2, padding=1)
 
 
