@@ -5,9 +5,11 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from diffusers.models.upsampling import Upsample2D
 
 from zeroshift.distillation.adversary import Adversary, adversarys_loss, penalty, students_loss
 from zeroshift.distillation.comod import CoModulated, Discriminator, widths_of
+from zeroshift.distillation.enlarging import Enlarging
 from zeroshift.distillation.parts import Modulated as Film
 from zeroshift.distillation.residual import Residual
 from zeroshift.distillation.stylegan import FILTER, Conv, Dense, Mapping, Modulated, blurred, doubled, spread_within
@@ -35,6 +37,17 @@ def test_modulated_convolution_is_each_pictures_own():
         for n, own in enumerate(weight):
             demodulated = own / torch.sqrt(own.square().sum() + 1e-8)
             close(found[n], F.conv2d(one[None], demodulated[None], padding=1)[0, 0])
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_an_enlargement_and_its_convolution_are_one_transposed_convolution(layout):
+    """Against diffusers' two layers, also at borders, of which a picture of one row has most."""
+    both = Upsample2D(5, use_conv=True, out_channels=7).double()
+    one = Enlarging(both.conv).to(memory_format=layout)
+    for height, width in ((6, 9), (1, 4)):
+        x = torch.randn(2, 5, height, width).double()
+        close(one(x), both(x))
+    assert not one.weight.requires_grad
 
 
 def test_without_demodulation_weights_are_only_scaled():

@@ -15,6 +15,7 @@ pytest.importorskip("lightning")
 
 from tests.shell import call, refused
 from tests.test_distill_training import folder_of
+from zeroshift.distillation.enlarging import Enlarging
 from zeroshift.distillation.examples import open_examples
 from zeroshift.distillation.latent_examples import VERSIONS, LatentExamples
 from zeroshift.distillation.one_step import EVERYWHERE, OneStep, opened
@@ -123,6 +124,14 @@ def test_features_are_what_the_network_has_on_its_way_down(student):
 
 
 @torch.no_grad()
+def test_latents_become_the_pictures_that_the_unchanged_model_makes_of_them(student, checkpoint):
+    """Though its decoder enlarges in another way."""
+    backbone, z = opened(str(checkpoint), ""), torch.randn(2, 4, 8, 12)
+    torch.testing.assert_close(student.pictures(z), backbone.decode(z), rtol=1e-4, atol=1e-5)
+    assert sum(isinstance(one, Enlarging) for one in student.base[1].modules()) > 0
+
+
+@torch.no_grad()
 def test_pictures_of_other_sizes(student):
     x = torch.rand(1, 3, 48, 32) * 2 - 1
     assert student(x, torch.tensor([0]), torch.ones(1)).shape == x.shape
@@ -217,6 +226,44 @@ def test_guidance_is_the_difference_of_what_the_unchanged_model_takes_for_the_cl
     cat_dog = [backbone.unet(noised, timesteps, backbone.embed([text] * 2).tokens).sample for text in PROMPTS[::-1]]
     apart = ((1 - alpha_bar) / alpha_bar).sqrt() * (cat_dog[1] - cat_dog[0])
     torch.testing.assert_close(found, apart * torch.tensor([-1.0, 1.0])[:, None, None, None], rtol=1e-3, atol=1e-5)
+
+
+def test_guidance_pulls_latents_towards_what_the_unchanged_model_takes_for_the_target(checkpoint, folders, monkeypatch):
+    """In a training step that has no other loss: down its slope latents go from source to target."""
+    examples = open_examples(folders)
+    alone = {"pixels": 0.0, "mask": 0.0, "features": 0.0, "adversary": 0.0, "guidance": 5.0}
+    options = DistillOptions(architecture="one-step", base=str(checkpoint), rank=3, **alone)
+    stage, backbone, asked_for, losses = stage_of(examples, options, {}), opened(str(checkpoint), ""), [], []
+    read, clean = stage.latents.read, stage.clean
+    batch = read([0, 4])
+    monkeypatch.setattr(stage.latents, "read", lambda _: batch)
+    monkeypatch.setattr(stage, "clean", lambda *given: asked_for.append((given[2], clean(*given))) or asked_for[-1][1])
+    monkeypatch.setattr(stage, "updated", lambda _, student, loss, counted: losses.append(loss))
+    monkeypatch.setattr(stage, "log_dict", lambda *_, **__: None)
+    torch.manual_seed(3)
+    stage.training_step(torch.tensor([0, 4]), 0)
+    texts = backbone.embed(PROMPTS).tokens.float()  # a dog, a cat; directions are cat to dog, and back
+    taken = {
+        name: found
+        for name, told in (("target", texts), ("source", texts.flip(0)))
+        for text, found in asked_for
+        if torch.equal(text, told[batch.directions])
+    }
+
+    def laid() -> torch.Tensor:
+        with torch.no_grad():
+            edit, _ = stage.student.changed(batch.photographs, batch.directions)
+        return batch.photographs + batch.masks * (edit - batch.photographs)
+
+    before, parameters = laid(), list(stage.student.parameters())
+    slopes = torch.autograd.grad(losses[0], parameters, allow_unused=True)
+    with torch.no_grad():
+        for parameter, slope in zip(parameters, slopes, strict=True):
+            if slope is not None:
+                parameter -= 1e-3 * slope
+    moved, way = laid() - before, taken["target"] - taken["source"]
+    assert moved.abs().max() > 0
+    assert (moved * way).sum() > 0
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import zeroshift
 from tests.shell import call
 from zeroshift.backbones.checkpoint import SHIPPED as MODEL
 from zeroshift.distillation.editing import StudentSpec
@@ -35,6 +36,17 @@ def test_a_cat_becomes_a_dog_and_its_surroundings_stay(editor):
     (said,) = captioner.captions([result.native])
     assert "dog" in said
     assert result.recipe["model"]["name"] == "shipped"
+
+
+def test_a_dog_becomes_a_cat(editor):
+    """One that the shipped model draws, since the examples have none."""
+    dog = zeroshift.load(device="cpu").generate("a photo of a dog", seed=0)
+    result = editor.edit(dog, StudentSpec(target="cat"))
+    captioner = own_captioner(MODEL)
+    assert captioner is not None
+    before, after = captioner.captions([dog, result.native])
+    assert "dog" in before and "cat" in after
+    assert (result.recipe["source"], result.recipe["target"]) == ("dog", "cat")
 
 
 def test_intensities_lie_between_the_photograph_and_the_edit(editor):

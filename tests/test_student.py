@@ -13,7 +13,7 @@ from zeroshift.cli.main import run
 from zeroshift.distillation.comod import CoModulated
 from zeroshift.distillation.editing import StudentEditor, StudentSpec
 from zeroshift.distillation.residual import Residual
-from zeroshift.distillation.students import open_student, save_student
+from zeroshift.distillation.students import check_words, open_student, save_student
 from zeroshift.image import read_recipe
 from zeroshift.image.tensors import to_pictures, to_tensor
 
@@ -167,12 +167,34 @@ def test_a_broken_photograph_of_many_is_named_at_the_end(folder, photograph, tmp
 
 
 @pytest.mark.parametrize(
-    ("options", "sentence"),
+    ("code", "options", "sentence"),
     [
-        (["--target", "cat"], "from several sources"),
-        (["--target", "dog", "--strength", "1.5"], "--strength is from 0 to 1, not 1.5"),
-        (["--target", "dog", "--detail", "0.5"], "--detail mean nothing to a student"),
+        (2, ["--target", "cat"], "from several sources"),
+        (2, ["--target", "fish"], "does not know fish; it knows cat to dog, dog to cat, fox to cat"),
+        (2, ["--target", "dog", "--strength", "1.5"], "--strength is from 0 to 1, not 1.5"),
+        (2, ["--target", "dog", "--strengths", "0.5,0.5"], "--strength has one of 0.5,0.5 twice"),
+        (2, ["--target", "dog", "--strengths", "0.5,1", "-o", "one.png"], "the name of one picture, and 2 are to be"),
+        (2, ["--target", "dog", "--region", "head"], "--region must be X,Y,W,H"),
+        (2, ["--target", "dog", "--detail", "0.5"], "--detail mean nothing to a student"),
+        (1, ["--target", "dog", "--mask", "nowhere.png"], "nowhere.png does not exist"),
     ],
 )
-def test_what_makes_no_sense_is_refused(options, sentence, folder, photograph, capsys):
-    refused(call(capsys, "edit", photograph, "--student", folder, *options), 2, sentence)
+def test_what_makes_no_sense_is_refused_before_anything_is_loaded(
+    code, options, sentence, folder, photograph, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("zeroshift.distillation.opening.open_editor", lambda *_, **__: 1 / 0)
+    before = sorted(tmp_path.iterdir())
+    refused(call(capsys, "edit", photograph, "--student", folder, *options), code, sentence)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_words_are_looked_up_in_what_is_damaged_or_no_student(folder, tmp_path):
+    with pytest.raises(ValueError, match="is no student"):
+        check_words(tmp_path, None, "dog")
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    for damage in ("[]", "{}", '{"directions": 3}', '{"directions": [["cat"]]}', "{"):
+        (tmp_path / "config.json").write_text(damage)
+        with pytest.raises(ValueError, match="is damaged; write it anew"):
+            check_words(tmp_path, None, "dog")

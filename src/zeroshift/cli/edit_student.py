@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from zeroshift.asked.checks import check_region
 from zeroshift.asked.edits import EditSpec
 from zeroshift.cli.delivery import Place, deliver, finished, write_sheet
 from zeroshift.cli.editing import Photograph, Written, numbers_of, photographs_of, written_files
@@ -16,7 +17,8 @@ from zeroshift.cli.numbers import check_threads
 from zeroshift.cli.remarks import left_out
 from zeroshift.cli.shared import DEFAULT_LOUDNESS, Loudness, Text
 from zeroshift.cli.wrong import Wrong, usage
-from zeroshift.image import load_image
+from zeroshift.image import Photo, load_image
+from zeroshift.image.masks import ALPHA, Alpha
 from zeroshift.recipe import STUDENT
 
 if TYPE_CHECKING:
@@ -59,18 +61,27 @@ def edit(
     results.check()
     check_idle(photographs, results)
     strengths = numbers_of(strength)
-    found = photographs_of(images, photographs, results.output)
+    if len(set(strengths)) < len(strengths):
+        raise Wrong(f"--strength has one of {strength} twice; give each once.")
     with usage():
         specs = [spec_of(source, target, one, photographs, named=len(strengths) > 1) for one in strengths]
-    written = written_files(found, [spec for spec, _ in specs], None, photographs, results)
+    said, picture = photographs.masked()
+    mask = picture if picture is not None else ALPHA if said == ALPHA else None
+    from zeroshift.distillation.editing import StudentSpec
     from zeroshift.distillation.opening import open_editor
+    from zeroshift.distillation.students import check_words
 
     with usage():
+        check_words(student, source, target)
+    found = photographs_of(images, photographs, results.output)
+    written = written_files(found, specs, None, photographs, results)
+    framed = {name: getattr(photographs, name) for name in ("fit", "region", "size", "soft")}
+    asked = [StudentSpec(target=target, source=source, intensity=one, **framed) for one in strengths]
+    with usage():
         editor = open_editor(student, threads, model=model)
-        editor.student.number(source, target)
-    faults = carry_out(editor, student, found, [asked for _, asked in specs], written, photographs, results, loud)
+    faults = carry_out(editor, found, asked, mask, written, photographs, results, loud)
     if written.sheet is not None and len(faults) < len(found):
-        write_sheet(found, [spec for spec, _ in specs], written.results, written.sheet)
+        write_sheet(found, specs, written.results, written.sheet)
     name_faults(faults, len(found), loud)
 
 
@@ -89,29 +100,25 @@ def check_idle(photographs: PhotographFlags, results: ResultFlags) -> None:
         raise Wrong(f"{named} mean nothing to a student, which makes its edit in one pass; leave that out.")
 
 
-def spec_of(
-    source: str | None, target: str, strength: float, photographs: PhotographFlags, *, named: bool
-) -> "tuple[EditSpec, StudentSpec]":
-    """An edit as its files are named, and as the student is asked.
+def spec_of(source: str | None, target: str, strength: float, photographs: PhotographFlags, *, named: bool) -> EditSpec:
+    """An edit as its files are named.
 
     Raises:
-        ValueError: a value is out of range.
+        ValueError: the strength is out of range, or the region is none.
     """
-    from zeroshift.distillation.editing import StudentSpec
-
-    options = {"conditioning": {"strength": strength}} if named else {}
-    spec = EditSpec(target=target, source=source, method=STUDENT, options=options, region=photographs.region)
     if not 0 <= strength <= 1:
         raise ValueError(f"A student's `strength` is from 0 to 1, not {strength:g}.")
-    framed = {name: getattr(photographs, name) for name in ("fit", "region", "size", "soft")}
-    return spec, StudentSpec(target=target, source=source, intensity=strength, **framed)
+    if photographs.region is not None:
+        check_region(photographs.region)
+    options = {"conditioning": {"strength": strength}} if named else {}
+    return EditSpec(target=target, source=source, method=STUDENT, options=options, region=photographs.region)
 
 
 def carry_out(
     editor: "StudentEditor",
-    student: Path,
     found: Sequence[Photograph],
     asked: "Sequence[StudentSpec]",
+    mask: Photo | Alpha | None,
     written: Written,
     photographs: PhotographFlags,
     results: ResultFlags,
@@ -122,8 +129,6 @@ def carry_out(
     Raises:
         ValueError: a photograph cannot be edited, and nobody said to keep going.
     """
-    said, picture = photographs.masked()
-    mask = picture if picture is not None else "alpha" if said == "alpha" else None
     faults = dict[Path, ValueError]()
     for place, photograph, spec in places(found, asked, written, photographs, results):
         begun = time.perf_counter()

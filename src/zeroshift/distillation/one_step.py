@@ -20,6 +20,8 @@ from torch.func import functional_call
 from zeroshift.backbones import open_backbone
 from zeroshift.backbones.checkpoint import find_checkpoint
 from zeroshift.backbones.stable_diffusion import StableDiffusion
+from zeroshift.distillation.enlarging import quicker
+from zeroshift.distillation.parts import Masking
 
 LEAST, MOST = 0.25, 0.75
 """of a mask: what is less counts as nothing and what is more as all, so most of a background is the photograph's own"""
@@ -53,7 +55,7 @@ class LowRank(nn.Module):
         return (self.up @ self.down).view(self.shape)
 
 
-class OneStep(nn.Module, PyTorchModelHubMixin):
+class OneStep(Masking, PyTorchModelHubMixin):
     """The edit of a photograph as one pass of a diffusion model's three networks: encoder, UNet, decoder.
 
     Args:
@@ -105,7 +107,7 @@ class OneStep(nn.Module, PyTorchModelHubMixin):
         self.asked = int(timestep * schedule.train_steps)
         self.level = schedule.levels(self.asked)
         self.train_steps, self.widths = schedule.train_steps, tuple(backbone.unet.config.block_out_channels)
-        self.base: Any = (backbone.unet, backbone.vae)  # as a tuple: neither trained nor saved
+        self.base: Any = (backbone.unet, quicker(backbone.vae))  # as a tuple: neither trained nor saved
         self.merged: tuple[Any, ...] = ()  # likewise; empty while it is trained
         weights = dict(backbone.unet.named_parameters())
         self.wide = nn.ParameterDict({keyed(name): widened(name, weights[name]) for name in WIDE})
@@ -204,16 +206,6 @@ class OneStep(nn.Module, PyTorchModelHubMixin):
         made = self.pictures(z + gain * share * (2 - share) * m * (edit - z))
         shown = F.interpolate(m, scale_factor=float(self.factor), mode="bilinear") * (RISE * share).clamp(max=1)
         return x + shown * (made - x), shown
-
-    def forward(self, x: Tensor, direction: Tensor, intensity: Tensor) -> Tensor:
-        """Edited pictures (B, 3, H, W).
-
-        Args:
-            x: pictures (B, 3, H, W) in [-1, 1], sides multiples of ``multiple``.
-            direction: (B,), int64, which of ``directions``.
-            intensity: (B,) from 0, the photograph, to 1.
-        """
-        return self.edited(x, direction, intensity)[0]
 
 
 def part(where: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Layers that students share: blocks told by an embedding, attention among places, and what intensities become."""
 
 import math
+from abc import ABC, abstractmethod
 from typing import TypeVar
 
 import torch
@@ -16,6 +17,24 @@ def laid(network: N, layout: torch.memory_format) -> N:
     """The network with its weights in that layout; convolutions on a CPU are fastest with the channels last."""
     network.to(memory_format=layout)  # type: ignore[call-overload]
     return network
+
+
+class Masking(nn.Module, ABC):
+    """A network that makes an edit and says where it is."""
+
+    @abstractmethod
+    def edited(self, x: Tensor, direction: Tensor, intensity: Tensor) -> tuple[Tensor, Tensor]:
+        """Edits (B, 3, H, W), and where they are, (B, 1, H, W) from 0 to 1; the arguments are those of ``forward``."""
+
+    def forward(self, x: Tensor, direction: Tensor, intensity: Tensor) -> Tensor:
+        """Edited pictures (B, 3, H, W).
+
+        Args:
+            x: pictures (B, 3, H, W) in [-1, 1], sides multiples of ``multiple``.
+            direction: (B,), int64, which of ``directions``.
+            intensity: (B,) from 0, the photograph, to 1.
+        """
+        return self.edited(x, direction, intensity)[0]
 
 
 class Modulated(nn.Module):

@@ -7,11 +7,11 @@ import torch.nn.functional as F
 from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
-from zeroshift.distillation.parts import GROUPS, Attention, Level, Modulated, Told
+from zeroshift.distillation.parts import GROUPS, Attention, Level, Masking, Modulated, Told
 from zeroshift.distillation.trunk import CHANNELS, Trunk
 
 
-class Residual(nn.Module, PyTorchModelHubMixin):
+class Residual(Masking, PyTorchModelHubMixin):
     """y = m g + (1 - m) x: an edit g and its mask m, told by the direction and the intensity; at 0 the photograph.
 
     What sees the photograph is the trunk of an ImageNet network; what draws is told.
@@ -65,16 +65,6 @@ class Residual(nn.Module, PyTorchModelHubMixin):
         g, where = self.parts(x, direction, intensity)
         m = mask(where, intensity)
         return x + m * (g - x), m
-
-    def forward(self, x: Tensor, direction: Tensor, intensity: Tensor) -> Tensor:
-        """Edited pictures (B, 3, H, W).
-
-        Args:
-            x: pictures (B, 3, H, W) in [-1, 1], sides multiples of ``multiple``.
-            direction: (B,), int64, which of ``directions``.
-            intensity: (B,) from 0, the photograph, to 1.
-        """
-        return self.edited(x, direction, intensity)[0]
 
 
 def mask(where: Tensor, intensity: Tensor) -> Tensor:

@@ -1,9 +1,11 @@
 """Students as folders: ``config.json`` and ``model.safetensors``, as huggingface_hub writes them."""
 
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from safetensors import SafetensorError
@@ -47,14 +49,7 @@ class Student:
         Raises:
             ValueError: none does, or several do.
         """
-        ways = [n for n, (a, b) in enumerate(self.directions) if b == target and source in (None, a)]
-        if len(ways) == 1:
-            return ways[0]
-        known = ", ".join(f"{a} to {b}" for a, b in self.directions)
-        asked = target if source is None else f"{source} to {target}"
-        if ways:
-            raise ValueError(f"The student {self.name} comes to {target} from several sources ({known}); name one.")
-        raise ValueError(f"The student {self.name} does not know {asked}; it knows {known}.")
+        return number_of(self.directions, source, target, self.name)
 
     @torch.inference_mode()
     def edited(self, x: Tensor, direction: int, intensity: float) -> tuple[Tensor, Tensor | None]:
@@ -82,6 +77,22 @@ def save_student(network: Network, folder: Path, card: str) -> None:
     write_atomically(folder / FILES[0], json.dumps(config, sort_keys=True, indent=2).encode())
 
 
+def number_of(directions: Sequence[Sequence[str]], source: str | None, target: str, name: str) -> int:
+    """Which of a student's directions leads to a target; without a source the only one that does.
+
+    Raises:
+        ValueError: none does, or several do; ``name`` is the student's in the sentence.
+    """
+    ways = [n for n, (a, b) in enumerate(directions) if b == target and source in (None, a)]
+    if len(ways) == 1:
+        return ways[0]
+    known = ", ".join(f"{a} to {b}" for a, b in directions)
+    asked = target if source is None else f"{source} to {target}"
+    if ways:
+        raise ValueError(f"The student {name} comes to {target} from several sources ({known}); name one.")
+    raise ValueError(f"The student {name} does not know {asked}; it knows {known}.")
+
+
 def open_student(place: str | Path, revision: str | None = None, model: str | Path | None = None) -> Student:
     """A student in a folder or of a hub id, or the "shipped" one, in float32 on the CPU.
 
@@ -91,25 +102,62 @@ def open_student(place: str | Path, revision: str | None = None, model: str | Pa
     Raises:
         ValueError: there is none, its files are damaged, or the model that it changes is not here.
     """
-    root = SHIPPED if str(place) == SHIPPED_NAME else Path(place)
-    if not root.exists() and str(place).count("/") == 1:
-        root = snapshot(str(place), revision, None, FILES, what="student")
-    if missing := [name for name in FILES if not (root / name).is_file()]:
-        raise ValueError(f"{root} is no student: it has no {missing[0]}; give the folder that `distill train` wrote.")
-    try:
-        shape = json.loads((root / FILES[0]).read_text(encoding="utf-8"))
+    root, name = folder_of(place, revision)
+    with undamaged(root):
+        shape = shape_of(root)
         if (named := shape.get("model")) is not None:
             shape["model"] = str(model or named)
             check_at_hand(root, named, model)
         network = KINDS[shape.pop("architecture", "residual")](**shape)
         network.load_state_dict(load_file(root / FILES[1]))
+    sha256 = sha256_of([root / name for name in FILES], root)
+    return Student(laid(network.eval(), torch.channels_last), name, sha256)
+
+
+def check_words(place: str | Path, source: str | None, target: str) -> None:
+    """Refuse words that a student does not know, before it is opened.
+
+    Raises:
+        ValueError: it does not know them, there is no student, or its config.json is damaged.
+    """
+    root, name = folder_of(place, None)
+    with undamaged(root):
+        directions = [(str(a), str(b)) for a, b in shape_of(root)["directions"]]
+    number_of(directions, source, target, name)
+
+
+def folder_of(place: str | Path, revision: str | None) -> tuple[Path, str]:
+    """Where a student's files are, and its name.
+
+    Raises:
+        ValueError: there is none.
+    """
+    root = SHIPPED if str(place) == SHIPPED_NAME else Path(place)
+    if not root.exists() and str(place).count("/") == 1:
+        root = snapshot(str(place), revision, None, FILES, what="student")
+    if missing := [name for name in FILES if not (root / name).is_file()]:
+        raise ValueError(f"{root} is no student: it has no {missing[0]}; give the folder that `distill train` wrote.")
+    return root, root.resolve().name if root == Path(place) else str(place)
+
+
+def shape_of(root: Path) -> dict[str, Any]:
+    """What config.json says; it may be wrong in any way."""
+    return dict(json.loads((root / FILES[0]).read_text(encoding="utf-8")))
+
+
+@contextmanager
+def undamaged(root: Path) -> Iterator[None]:
+    """Say of what goes wrong inside that the student's files are damaged, unless its model is not here.
+
+    Raises:
+        ValueError: something went wrong.
+    """
+    try:
+        yield
     except AnotherBase:
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
         raise ValueError(f"The student in {root} is damaged; write it anew ({str(error).splitlines()[0]}).") from error
-    name = root.resolve().name if root == Path(place) else str(place)
-    sha256 = sha256_of([root / name for name in FILES], root)
-    return Student(laid(network.eval(), torch.channels_last), name, sha256)
 
 
 def check_at_hand(root: Path, named: object, model: str | Path | None) -> None:
