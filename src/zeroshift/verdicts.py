@@ -28,7 +28,8 @@ SHARE = 0.05
 CHANGED = 20.0
 """grey levels of change from which on something happened"""
 STYLED = 10.0
-"""the same where a style alone is asked for, which leaves shapes and most colours where they are"""
+"""the same where a style alone is asked for, which leaves shapes and most colours where they are: above what the
+autoencoder alone changes of photographs (3.7 to 7.9), below all of the weak sketches, paintings and nights (from 31)"""
 NIGHT = 24.0
 """luma, 0 to 255, that the brightest cells of a picture do not reach which is black to the eye"""
 PLAIN = 8.0
