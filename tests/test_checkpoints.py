@@ -1,6 +1,7 @@
 """Checkpoints on disk and in the hub's cache: which files are loaded, hashed and named."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -174,3 +175,16 @@ def test_edits_of_the_whole_picture_have_presets_of_their_own(tiny, tmp_path):
 def test_the_shipped_model_is_whole():
     checkpoint = find_checkpoint(None, None, None)
     assert all(path.is_file() for path in checkpoint.files()) and checkpoint.revision is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"device": "gpu"}, "`device` is one of: auto, cpu, cuda, mps, not 'gpu'."),
+        ({"precision": "half"}, "`precision` is one of: auto, fp32, fp16, bf16, not 'half'."),
+        ({"memory": None}, "`memory` is one of: low, auto, high, not None."),
+    ],
+)
+def test_a_value_that_there_is_not_is_refused_before_anything_is_looked_for(asked, said):
+    with pytest.raises(ValueError, match="^" + re.escape(said) + "$"):
+        load("nowhere", **asked)

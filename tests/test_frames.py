@@ -72,7 +72,7 @@ def test_the_part_around_the_subject_is_edited_and_its_recipe_finds_nothing_anew
 @pytest.mark.parametrize(
     ("box", "asked", "said"),
     [
-        (None, {}, "the middle, 20,0,80,80, since no head was found; where it is can be given"),
+        (None, {}, "the middle, 20,0,80,80, since no head was found; `region` says where it is"),
         ((22, 0, 98, 76), {}, "the middle, where the head is"),
         ((60, 10, 108, 58), {"region": "none"}, None),
         ((60, 10, 108, 58), {"fit": "crop"}, None),
@@ -260,7 +260,7 @@ def test_the_command_line_says_what_it_takes(capsys, finding):
     assert refused.code != 0 and "no finder" in refused.err and not Path("again.png").exists()
     save_finder(untrained(threshold=1e9), finding / "model" / "finder")
     done = call(capsys, "edit", "cat.png", *WORDED, "-o", "middle.png")
-    said = "cat.png: edits the middle, 70,0,60,60, since no head was found; where it is can be given"
+    said = "cat.png: edits the middle, 70,0,60,60, since no head was found; --region says where it is"
     assert said in done.err.splitlines()
 
 

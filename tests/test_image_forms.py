@@ -79,22 +79,23 @@ def test_arrays_are_the_pictures_that_pillow_makes_of_them(pixels):
 
 
 @pytest.mark.parametrize(
-    "values",
+    ("values", "advice"),
     [
-        np.zeros((20, 24, 3), np.float32),
-        np.zeros((20, 24, 3), np.int64),
-        np.zeros((20, 24, 3), bool),
-        np.zeros((3, 20, 24), np.uint8),
-        np.zeros((2, 20, 24, 3), np.uint8),
-        np.zeros(20, np.uint8),
+        (np.zeros((20, 24, 3), np.float32), "bring colours from 0 to 1 there"),
+        (np.zeros((20, 24, 3), np.int64), "give one picture"),
+        (np.zeros((20, 24, 3), bool), "give one picture"),
+        (np.zeros((3, 20, 24), np.uint8), "put colours last with array.transpose(1, 2, 0)."),
+        (np.zeros((4, 20, 24), np.float32), "put colours last with array.transpose(1, 2, 0)."),
+        (np.zeros((2, 20, 24, 3), np.uint8), "give one picture"),
+        (np.zeros((20, 24, 1), np.uint8), "give one picture"),
+        (np.zeros(20, np.uint8), "give one picture"),
     ],
 )
-def test_other_arrays_are_refused_by_type_and_shape(values):
+def test_other_arrays_are_refused_by_type_and_shape(values, advice):
     with pytest.raises(ImageError) as refusal:
         as_photo(values)
-    assert f"The array is {values.dtype} of shape {values.shape}, expected uint8 of (height, width, 3)" in str(
-        refusal.value
-    )
+    said = f"The array is {values.dtype} of shape {values.shape}, expected uint8 of (height, width, 3): {advice}"
+    assert str(refusal.value).startswith(said)
 
 
 @pytest.mark.parametrize("suffix", FORMATS)

@@ -76,6 +76,15 @@ def test_a_value_out_of_place(option, value, said):
         ({"control": {"kind": "magic"}}, '`control` has no kind "magic"; choose one of: attention-guidance, '),
         ({"control": {"kind": "none", "power": 3}}, 'ddim has no option `power` here; "none" has none.'),
         ({"inversion": {"kind": "noised", "power": 3}}, "ddim has no option `power` here; there are: `noise_strength`"),
+        (
+            {"strength": 0.5},
+            "ddim has no option `strength` here; it belongs into `conditioning`, "
+            'as in {"conditioning": {"strength": ...}}.',
+        ),
+        (
+            {"conditioning": {"strength": 0.5, "noise_strength": 1}},
+            "ddim has no option `noise_strength` here; there are: ",
+        ),
     ],
 )
 def test_of_a_method(options, said):

@@ -16,7 +16,7 @@ from remake.asked import asked
 import zeroshift
 from zeroshift import EditSpec
 from zeroshift.asked.again import asked_again
-from zeroshift.captioning import PlainEnglish
+from zeroshift.captioning import PlainEnglish, Seen
 from zeroshift.cli.written import command_line
 from zeroshift.distillation.editing import StudentSpec
 from zeroshift.editor import Editor
@@ -246,6 +246,9 @@ def test_options_are_called_as_on_the_page():
     names = ("a <b>Box</b> close around it", "a <b>Brush</b>", "<b>Intensity</b> above 1", "<b>Guidance scale</b>.")
     assert all(name in telling.sentence(said) for name in names)
     assert telling.plain("`strength` < 1") == "Intensity < 1"
+    part = "the middle, since no head was found; `region` says where it is"
+    told = telling.seen(Seen("a photo of a cat"), part)
+    assert "found; <b>Box</b> says where it is" in told and "`" not in told
 
 
 def test_a_stop_reaches_the_runs_of_its_own_page_alone():

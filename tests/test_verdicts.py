@@ -18,7 +18,8 @@ from zeroshift.editor import Editor
 from zeroshift.image import ImageError, Photo
 from zeroshift.recipe import parse_recipe
 from zeroshift.redo import replay
-from zeroshift.verdicts import CHANGED, STYLED, change_between, verdict_of
+from zeroshift.results import Result
+from zeroshift.verdicts import CELLS, CHANGED, NIGHT, PLAIN, STYLED, blank_as, change_between, judged, verdict_of
 
 SPEC = EditSpec(target="dog", source="cat", method="sdedit", options={"steps": 2})
 
@@ -73,6 +74,38 @@ def test_the_sentence_says_what_is_wrong_and_what_to_try(tiny):
     assert "region" not in verdict_of(0, "", other).advice
     drawn = verdict_of(0, "", other, photograph=False).advice
     assert "another `seed`" in drawn and "sdedit" not in drawn
+
+
+def flat(*levels: float) -> Image.Image:
+    """A picture of 8 × 8 pixels a cell: its cells have these grey levels, row by row, the rest the last of them."""
+    cells = np.full(CELLS**2, levels[-1])
+    cells[: len(levels)] = levels
+    return Image.fromarray(np.kron(cells.reshape(CELLS, CELLS), np.ones((8, 8))).astype(np.uint8)).convert("RGB")
+
+
+def test_a_picture_in_which_nothing_can_be_seen_is_known_by_its_cells():
+    seen = flat(0, 255, 100)
+    assert blank_as(seen, flat(0, NIGHT - 1)) == "nearly black"
+    assert blank_as(seen, flat(0, NIGHT)) == blank_as(seen, seen) == ""
+    assert blank_as(seen, flat(200, 200 + PLAIN - 1)) == "of nearly one colour"
+    assert blank_as(seen, flat(200, 200 + PLAIN)) == ""
+    for blank in (flat(3), flat(200)):  # there never was anything to be seen
+        assert blank_as(blank, flat(3)) == ""
+    for colour, told in (((0, 0, 99), "nearly black"), ((99, 0, 0), "")):  # to the eye blue is the darker one
+        half = np.zeros((128, 128, 3), np.uint8)
+        half[:64] = colour
+        assert blank_as(seen, Image.fromarray(half)) == told
+    assert blank_as(seen, flat(255, 0)) == "nearly black"  # a speck
+    assert blank_as(seen, flat(*[255] * 6, 0)) == ""
+
+
+def test_a_result_in_which_nothing_can_be_seen_is_told_with_what_leaves_more(tiny):
+    ddim = SPEC.model_copy(update={"method": "ddim"}).resolve(Editor(tiny, {}))
+    for asked, option in ((request(tiny), "`noise_strength` below 0.75"), (ddim, "`strength` below 1")):
+        results = [Result(edit, edit, flat(0, 255, 100), {}) for edit in (flat(9), flat(0, 200))]
+        dark, seen = judged(None, results, asked, ())
+        assert dark.verdict.advice == f"The result is nearly black; try {option} or another target."
+        assert seen.verdict.advice is None
 
 
 def test_a_style_alone_need_not_change_as_much_as_another_animal(tiny):

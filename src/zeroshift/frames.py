@@ -165,7 +165,7 @@ def found(finder: SubjectFinder, picture: Image.Image, fit: Fit, usual: Fit, siz
     boxes = finder.every(picture) if isinstance(finder, FindsAll) else [box for box in [finder.find(picture)] if box]
     if not boxes:
         taken = "the middle" if usual != "crop" else f"the middle, {Region.of(middle(picture.size))}"
-        return Choice(usual, said=f"{taken}, since no {finder.subject} was found; where it is can be given")
+        return Choice(usual, said=f"{taken}, since no {finder.subject} was found; `region` says where it is")
     box, *others = boxes
     more = f", and leaves another one at {Region.of(others[0])}" if others else ""
     if overlap(box, middle(picture.size)) >= ALIKE:

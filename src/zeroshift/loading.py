@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 
@@ -85,8 +85,9 @@ def load(
             ZEROSHIFT_CACHE names, else the user's cache folder; False for none. Results are the same bytes.
 
     Raises:
-        ValueError: the model cannot be found or loaded; the sentence says why.
+        ValueError: the model cannot be found or loaded, or an option has no such value; the sentence says why.
     """
+    check_choices(device, precision, memory)
     checkpoint = find_checkpoint(model, revision, cache_dir)
     apart = None if clip is None else find_clip(clip, cache_dir)
     backbone = open_backbone(checkpoint, device, precision, apart, loras, memory, Speed(compile, channels_last))
@@ -112,6 +113,18 @@ def load(
     sampled = Sampling(STEPS, GUIDANCE) if is_turbo(root, name) else Sampling()
     known, sees = read_known_words(root), captioner or own
     return Editor(backbone, presets, sees, compared, finds, directions, known, own, sampled, segmenter)
+
+
+def check_choices(device: str, precision: str, memory: str) -> None:
+    """Refuse values of options that there are not, before anything is looked for.
+
+    Raises:
+        ValueError: there is no such value.
+    """
+    given = {"device": (device, Device), "precision": (precision, Precision), "memory": (memory, Memory)}
+    for option, (value, kind) in given.items():
+        if value not in (known := get_args(kind)):
+            raise ValueError(f"`{option}` is one of: {', '.join(known)}, not {value!r}.")
 
 
 def captioner_of(

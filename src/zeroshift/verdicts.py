@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from zeroshift.asked.request import Request
@@ -17,6 +19,8 @@ from zeroshift.running.walking import Progress
 from zeroshift.sentences import contains_word
 from zeroshift.words import listed
 
+Floats: TypeAlias = npt.NDArray[np.float64]
+
 CELLS = 16
 """into how many cells a side is parted: fine detail, which an autoencoder loses in any case, averages out"""
 SHARE = 0.05
@@ -24,7 +28,14 @@ SHARE = 0.05
 CHANGED = 20.0
 """grey levels of change from which on something happened"""
 STYLED = 10.0
-"""the same where a style alone is asked for, which leaves shapes and most colours where they are"""
+"""the same where a style alone is asked for, which leaves shapes and most colours where they are: above what the
+autoencoder alone changes of photographs (3.7 to 7.9), below all of the weak sketches, paintings and nights (from 31)"""
+NIGHT = 24.0
+"""luma, 0 to 255, that the brightest cells of a picture do not reach which is black to the eye"""
+PLAIN = 8.0
+"""grey levels between the least and the most of all cells in each channel, where there is nothing to be seen"""
+LUMA = (0.299, 0.587, 0.114)
+"""shares of red, green and blue in luma (ITU-R BT.601)"""
 
 
 def with_verdicts(
@@ -57,8 +68,8 @@ def judged(
     clear = judge.clarity(shown, *words) if isinstance(judge, Rating) else None
     nearer = [nearer_to(frame) for frame in frames] or [""] * len(after)
     verdicts = [
-        verdict_of(change_between(source, edit), lacking, request, photograph=bool(frames), near=near)
-        for source, edit, lacking, near in zip(before, after, missed, nearer, strict=True)
+        verdict_of(change_between(*pair), lacking, request, photograph=bool(frames), near=near, blank=blank_as(*pair))
+        for *pair, lacking, near in zip(before, after, missed, nearer, strict=True)
     ]
     if clear is not None:
         verdicts = [replace(verdict, clarity=one) for verdict, one in zip(verdicts, clear, strict=True)]
@@ -76,11 +87,31 @@ def change_between(source: Image.Image, edit: Image.Image) -> float:
     """
     if source.size != edit.size:
         raise ImageError(f"Pictures of one size are compared, and these have {source.size} and {edit.size}.")
-    small = [
-        np.asarray(one.convert("RGB").resize((CELLS, CELLS), Image.Resampling.BOX), float) for one in (source, edit)
-    ]
-    cells = np.sort(np.abs(small[0] - small[1]).mean(2), axis=None)
-    return float(cells[-round(SHARE * len(cells)) :].mean())
+    return most(np.abs(cells_of(source) - cells_of(edit)).mean(2))
+
+
+def cells_of(picture: Image.Image) -> Floats:
+    """Mean colours of a picture's cells, (CELLS, CELLS, 3), 0 to 255."""
+    return np.asarray(picture.convert("RGB").resize((CELLS, CELLS), Image.Resampling.BOX), float)
+
+
+def most(values: Floats) -> float:
+    """Mean of the greatest values, a ``SHARE`` of all."""
+    ordered = np.sort(values, axis=None)
+    return float(ordered[-round(SHARE * len(ordered)) :].mean())
+
+
+def blank_as(source: Image.Image, edit: Image.Image) -> str:
+    """What an edit is in which nothing can be seen, as in "nearly black"; empty where something can, or never could."""
+    return "" if blankness(source) else blankness(edit)
+
+
+def blankness(picture: Image.Image) -> str:
+    """What a picture is in which nothing can be seen; empty where something can."""
+    cells = cells_of(picture)
+    if most(cells @ np.array(LUMA)) < NIGHT:
+        return "nearly black"
+    return "of nearly one colour" if np.ptp(cells, axis=(0, 1)).max() < PLAIN else ""
 
 
 def nearer_to(frame: FramedPhoto) -> str:
@@ -90,13 +121,18 @@ def nearer_to(frame: FramedPhoto) -> str:
     return "" if frame.whole else "a `region` close around what shall change"
 
 
-def verdict_of(change: float, lacking: str, request: Request, *, photograph: bool = True, near: str = "") -> Verdict:
+def verdict_of(
+    change: float, lacking: str, request: Request, *, photograph: bool = True, near: str = "", blank: str = ""
+) -> Verdict:
     """What is to be said of a change and of what is missing; nothing where no change was asked for.
 
     Args:
         photograph: whether a photograph was edited.
         near: of ``nearer_to``.
+        blank: of ``blank_as``.
     """
+    if blank:
+        return Verdict(change, lacking, f"The result is {blank}; try {listed(less(request), 'or')}.")
     least = STYLED if style_alone(request) else CHANGED
     if vars(request.method.conditioning).get("strength") == 0 or (change >= least and not lacking):
         return Verdict(change, lacking)
@@ -144,7 +180,18 @@ def what_to_try(request: Request, photograph: bool, near: str) -> str:
 
 def stronger(request: Request) -> str:
     """The option that makes more of the target."""
+    option, value = measure(request)
+    return f"{option} above {value:g}"
+
+
+def less(request: Request) -> list[str]:
+    """What leaves more of a source of which nothing is to be seen any more."""
+    noise = vars(request.method.inversion).get("noise_strength")
+    option, value = ("`noise_strength`", noise) if noise is not None else measure(request)
+    return [f"{option} below {value:g}", "another target"]
+
+
+def measure(request: Request) -> tuple[str, float]:
+    """The option that says how much is made of the target, and what it is."""
     strength = vars(request.method.conditioning).get("strength")
-    if strength is None:
-        return f"`guidance_scale` above {request.method.guidance_scale:g}"
-    return f"`strength` above {strength:g}"
+    return ("`guidance_scale`", request.method.guidance_scale) if strength is None else ("`strength`", strength)

@@ -41,7 +41,7 @@ def told(
 def remarks_on(frame: "FramedPhoto") -> Iterator[str]:
     """Which part of a photograph is edited, where that is not plain, and what is seen in it."""
     if frame.part is not None:
-        yield f"edits {frame.part}"
+        yield as_flags(f"edits {frame.part}")
     elif frame.region is not None:
         yield f"edits the part at {Region.of(frame.region)}"
     if frame.caption is not None:

@@ -36,10 +36,18 @@ def of_array(values: np.ndarray) -> Image.Image:
     """
     if values.dtype != np.uint8 or values.ndim not in (2, 3) or values.shape[2:] not in ((), (3,), (4,)):
         raise ImageError(
-            f"The array is {values.dtype} of shape {values.shape}, expected uint8 of (height, width, 3): bring colours "
-            "from 0 to 1 there with (255 * array).round().astype('uint8')."
+            f"The array is {values.dtype} of shape {values.shape}, expected uint8 of (height, width, 3): "
+            f"{_how_to_mend(values)}."
         )
     return Image.fromarray(np.ascontiguousarray(values))
+
+
+def _how_to_mend(values: np.ndarray) -> str:
+    if values.ndim == 3 and values.shape[0] in (3, 4) and values.shape[2] not in (3, 4):
+        return "put colours last with array.transpose(1, 2, 0)"
+    if values.dtype.kind == "f":
+        return "bring colours from 0 to 1 there with (255 * array).round().astype('uint8')"
+    return "give one picture, its height and width first, its 3 colours (4 with alpha, none if it is grey) last"
 
 
 def flatten(image: Image.Image) -> Image.Image:

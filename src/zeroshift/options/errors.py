@@ -77,12 +77,22 @@ def first_error(name: str, options: type, first: ErrorDetails) -> OptionError:
     if info is None:
         known = [option for option in fields_of(home) if option != "kind"]
         there = f"there are: {', '.join(map(spelled, known))}" if known else f'"{kind_of(home)}" has none'
+        if within := parts_with(home, path[-1]):
+            there = (
+                f'it belongs into {" or ".join(map(spelled, within))}, as in {{"{within[0]}": {{"{path[-1]}": ...}}}}'
+            )
         return OptionError(f"{name} has no option {spelled(path[-1])} here; {there}.", path, value, {"enum": known})
     option = spelled(next(step for step in reversed(path) if isinstance(step, str)))
     if first["type"] == "union_tag_invalid":
         sentence = f'{option} has no kind "{first["ctx"]["tag"]}"; choose one of: {kinds_in(first["ctx"])}.'
         return OptionError(sentence, path, value, schema_of(info))
     return OptionError(f"{option} of {name} takes {expected(info)}, not {given(value)}.", path, value, schema_of(info))
+
+
+def parts_with(home: type, option: int | str) -> list[str]:
+    """The parts among the fields of ``home`` of which some kind has an option."""
+    kinds = {name: dataclasses_in(unmarked(info.annotation)) for name, info in fields_of(home).items()}
+    return [name for name, found in kinds.items() if any(option in fields_of(kind) for kind in found)]
 
 
 def spelled(field: object) -> str:

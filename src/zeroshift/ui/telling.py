@@ -113,7 +113,7 @@ def seen(what: Seen | None, part: str | None) -> str:
     numbers = ", ".join(f"{escape(name)} {100 * p:.0f} %" for name, p in what.probabilities.items())
     told = f"I see <b>{escape(what.caption)}</b>" if what.sure else f"Not sure; perhaps <b>{escape(what.caption)}</b>"
     also = "" if what.sure else " Say under <b>Source</b> what it shows, or draw a box around it."
-    where = f" <span>{escape(part)}</span>" if part else ""
+    where = f" <span>{sentence(part)}</span>" if part else ""
     kind = "zs-seen" if what.sure else "zs-seen zs-doubt"
     return f'<p class="{kind}">{told}{f" <i>{numbers}</i>" if numbers else ""}.{also}{where}</p>'
 
@@ -132,7 +132,7 @@ def done(made: Made, *doubtful: str) -> str:
     """What became of an edit, and what else is doubtful."""
     took = f"{made.seconds:.1f} s" if made.seconds is not None else "from its file"
     facts = [made.spec.target, made.spec.method, f"seed {made.spec.seed}", *intensity(made), took]
-    part = f'<p class="zs-part">Edited {escape(made.part)}.</p>' if made.part else ""
+    part = f'<p class="zs-part">Edited {sentence(made.part)}.</p>' if made.part else ""
     warned = doubts([*([made.advice] if made.advice else []), *doubtful])
     return f'<div class="zs-done"><p>{" · ".join(map(escape, facts))}</p>{part}{doubts(made.doubts)}{warned}</div>'
 
