@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
@@ -24,22 +24,23 @@ import torch
 
 import zeroshift
 from benchmarks import plans
-from benchmarks.diversity import diversity
+from benchmarks.diversity import apart, diversity
 from benchmarks.kids import kids
 from benchmarks.sheets import write_sheets
 from benchmarks.tables import beside, by_target, grids, means
 from benchmarks.tuning import tuning
 from zeroshift.bench.entries import Entry
 from zeroshift.bench.foretelling import seconds_before
-from zeroshift.bench.items import Benchmark, read_plain
+from zeroshift.bench.items import Benchmark, Item, read_plain
 from zeroshift.bench.judging import Judges
 from zeroshift.bench.reconstructing import reconstruct, unmeasured
 from zeroshift.bench.report import html_report
 from zeroshift.bench.resuming import due
-from zeroshift.bench.running import read_run, run, took_before, write_run
+from zeroshift.bench.running import Step, read_run, run, took_before, write_run
 from zeroshift.bench.scoring import Scored, entries_in, score
 from zeroshift.bench.shipped_clip import open_shipped_clip
 from zeroshift.bench.table import write_csv
+from zeroshift.cli.bench import spelled
 from zeroshift.cli.shared import hush_libraries
 from zeroshift.cli.wrong import as_flags
 from zeroshift.evaluation.imagenet import open_judge
@@ -62,7 +63,7 @@ SMALL: Mapping[str, Sizes] = {
     "ablations": (("bench-test cat-dog", 6, 4), ("bench-test dog-cat", 6, 4)),
     "diversity": (("bench-test cat-dog", 4, 4), ("bench-test dog-cat", 4, 4)),
     "targets": (("bench-test cat-tiger", 12, 0), ("bench-test *-sketch", 4, 0), ("bench-test *-painting", 4, 0)),
-    "matrix": (("bench-test cat-dog", 4, 0), ("bench-test dog-cat", 4, 0)),
+    "matrix": (("bench-test cat-dog", 4, 1), ("bench-test dog-cat", 4, 1)),
     "tuning": (("bench-val cat-dog", 8, 4), ("bench-val dog-cat", 8, 4)),
 }
 PARTS = ("defaults", "ablations", "diversity", "targets", "matrix")
@@ -81,6 +82,19 @@ BASELINES = ("ddim", "ddim+ddim", "pix2pix-zero-A-noise+swap", "ddim-g5")
 """of each part: what the others are compared with, item by item"""
 
 
+@dataclass(frozen=True)
+class Work:
+    """Items of a part that are edited by the same entries."""
+
+    part: str
+    benchmark: Benchmark
+    entries: Sequence[Entry]
+    todo: Sequence[tuple[Item, Entry]]
+    """what is not there yet"""
+    seconds: float | None
+    """about how long that takes at most, where it is known"""
+
+
 def main() -> None:
     """Make what is missing, and the tables and reports of what is there."""
     given = arguments()
@@ -89,27 +103,48 @@ def main() -> None:
     hush_libraries()
     end = time.monotonic() + 60 * given.minutes
     editor, kept = zeroshift.load(device="cpu"), zeroshift.InversionMemory()
-    for part in given.parts:
-        whole, sizes = pets(given.data, given.out, part), (SMALL if given.small else WHOLE)[part]
-        rounds = asked(part, whole, sizes, given.entries)
-        out = given.out / part
-        for benchmark, entries in rounds:
-            try:
-                todo = due(editor, benchmark, entries, out, overwrite=given.overwrite)
-            except ValueError as error:
-                raise SystemExit(as_flags(str(error))) from error
-            seconds = seconds_before(editor, todo, took_before(entries, out), batch=given.batch, counting=1)
-            print(said(part, benchmark, entries, todo, seconds), flush=True)
-            write_run(out, benchmark, entries, editor.backbone.identity.name, 0, command)
-            steps = run(editor, benchmark, entries, out, batch=given.batch, inversions=kept, todo=todo)
+    wholes = {part: pets(given.data, given.out, part) for part in given.parts}
+    works = list[Work]()
+    for part, whole in wholes.items():
+        for one in works_of(editor, part, whole, given):
+            print(said(one), flush=True)
+            works.append(one)
+    if not works:
+        named = f"{' or '.join(given.entries)} in {' or '.join(given.parts)}"
+        raise SystemExit(f"No entry is called {named}; see benchmarks/plans.py for their names.")
+    print(said_of_all(works), flush=True)
+    for part in dict.fromkeys(one.part for one in works):
+        out, whole = given.out / part, wholes[part]
+        for one in (one for one in works if one.part == part):
+            write_run(out, one.benchmark, one.entries, editor.backbone.identity.name, 0, command)
+            begun = time.monotonic()
+            steps = run(editor, one.benchmark, one.entries, out, batch=given.batch, inversions=kept, todo=one.todo)
             for step in until(steps, end):
-                rest = f"{step.made.seconds:.1f} s{', failed: ' + step.made.error if step.made.error else ''}"
-                print(f"{step.done} of {step.total}: {step.made.entry} {step.made.item}, {rest}", flush=True)
+                print(progress(step, time.monotonic() - begun), flush=True)
             if given.reconstruct:
-                missing = unmeasured(editor, benchmark, entries, out)
+                missing = unmeasured(editor, one.benchmark, [*filter(plans.as_it_is, one.entries)], out)
                 for item, entry, decibels in until(reconstruct(editor, missing, out, inversions=kept), end):
                     print(f"{entry.name} {item.name} comes back at {decibels:.1f} dB", flush=True)
-        tell(part, drawn(whole, sizes, slow=False), whole, [entry for _, entries in rounds for entry in entries], out)
+        tell(part, whole, SMALL[part] if given.small else WHOLE[part], out)
+
+
+def progress(step: Step, elapsed: float) -> str:
+    """What was made last, and about how long the rest of these items and entries takes, by what they took so far."""
+    rest = f"; about {spelled(elapsed / step.done * (step.total - step.done))} left" if step.done < step.total else ""
+    failed = f", failed: {step.made.error}" if step.made.error else ""
+    return f"{step.done} of {step.total}: {step.made.entry} {step.made.item}, {step.made.seconds:.1f} s{failed}{rest}"
+
+
+def works_of(editor: "zeroshift.Editor", part: str, whole: Benchmark, given: argparse.Namespace) -> Iterator[Work]:
+    """What is to be done for a part; leaves with a sentence where what is there was made otherwise."""
+    for benchmark, entries in asked(part, whole, (SMALL if given.small else WHOLE)[part], given.entries):
+        out = given.out / part
+        try:
+            todo = due(editor, benchmark, entries, out, overwrite=given.overwrite)
+        except ValueError as error:
+            raise SystemExit(as_flags(str(error))) from error
+        seconds = seconds_before(editor, todo, took_before(entries, out), batch=given.batch, counting=1)
+        yield Work(part, benchmark, entries, todo, seconds)
 
 
 def arguments() -> argparse.Namespace:
@@ -127,11 +162,12 @@ def arguments() -> argparse.Namespace:
 
 
 def pets(data: Path, out: Path, part: str) -> Benchmark:
-    """Pets-Edit of the splits that a part reads, made where it is not there."""
+    """Pets-Edit of the splits that a part reads, made where it is not there; leaves where that cannot be."""
     place, splits = (out / "pets-val", ["bench-val"]) if part == TUNING else (out / "pets", ["test", "bench-test"])
     if not place.is_dir():
         made = [sys.executable, "-m", "benchmarks.pets_edit", str(data), str(place), "--splits", *splits]
-        subprocess.run(made, check=True)
+        if code := subprocess.run(made, check=False).returncode:
+            raise SystemExit(code)  # it has said why
     return read_plain(place)
 
 
@@ -160,12 +196,20 @@ def drawn(whole: Benchmark, sizes: Sizes, *, slow: bool) -> Benchmark:
     return replace(whole, items=tuple(item for item in every.items if item.name in chosen))
 
 
-def said(
-    part: str, benchmark: Benchmark, entries: Sequence[Entry], todo: Sequence[object], seconds: float | None
-) -> str:
+def said(one: Work) -> str:
     """What is about to be done, and about how long that takes at most, for inversions are shared."""
-    hours = "" if seconds is None or not todo else f", about {seconds / 3600:.1f} h at most"
-    return f"{part}: {len(todo)} edits to make, {len(benchmark.items)} items by {len(entries)} entries{hours}"
+    hours = "" if one.seconds is None or not one.todo else f", about {one.seconds / 3600:.1f} h at most"
+    of = f"{len(one.benchmark.items)} items by {len(one.entries)} entries"
+    return f"{one.part}: {len(one.todo)} edits to make, {of}{hours}"
+
+
+def said_of_all(works: Sequence[Work]) -> str:
+    """The same of everything, before any of it."""
+    known = sum(one.seconds or 0.0 for one in works if one.todo)
+    less = any(one.seconds is None for one in works if one.todo)
+    hours = f", {'more than' if less else 'about'} {known / 3600:.1f} h{'' if less else ' at most'}"
+    count = sum(len(one.todo) for one in works)
+    return f"all parts: {count} edits to make{hours if known else ''}; what is stopped goes on by the same command"
 
 
 def until(steps: Iterator[T], end: float) -> Iterator[T]:
@@ -173,8 +217,13 @@ def until(steps: Iterator[T], end: float) -> Iterator[T]:
     return itertools.takewhile(lambda _: time.monotonic() < end, steps)
 
 
-def tell(part: str, benchmark: Benchmark, whole: Benchmark, entries: Sequence[Entry], out: Path) -> None:
-    """Write the table and the report of a part; ``whole`` has the photographs that edits are to look like."""
+def tell(part: str, whole: Benchmark, sizes: Sizes, out: Path) -> None:
+    """Write the table and the report of a part, of all its entries that are there, whichever were asked for now.
+
+    ``whole`` has the photographs that edits are to look like.
+    """
+    benchmark = drawn(whole, sizes, slow=False)
+    entries = [entry for _, own in asked(part, whole, sizes, ["*"]) for entry in own if (out / entry.name).is_dir()]
     judges = Judges(imagenet=open_judge(), shipped_clip=open_shipped_clip())
     rows = [row for _, _, row in score(judges, benchmark, entries_in(out), out / "scores.jsonl")]
     write_csv(rows, out / "items.csv")
@@ -182,7 +231,7 @@ def tell(part: str, benchmark: Benchmark, whole: Benchmark, entries: Sequence[En
     write_sheets(benchmark, entries, out)
     tables = [*SHAPES.get(part, means)(rows), "", *([] if baseline is None else beside(rows, baseline)), ""]
     tables += [
-        *diversity(open_judge(), benchmark, entries, out),
+        *diversity(apart(open_judge(), benchmark, entries, out)),
         "",
         *kids(open_judge(), benchmark, whole, entries, out),
     ]

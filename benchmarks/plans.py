@@ -22,6 +22,11 @@ def is_slow(entry: Entry) -> bool:
     return (kind or entry.method) in SLOW or entry.method in LONG
 
 
+def as_it_is(entry: Entry) -> bool:
+    """Whether a method edits the whole photograph at full strength: others invert as that does."""
+    return entry.mask is None and entry.intensity in (None, 1)
+
+
 def defaults() -> list[Entry]:
     """Every method with the model's presets at two strengths, and at full strength inside of the mask ``auto``."""
     names = [method.name for method in METHODS]
