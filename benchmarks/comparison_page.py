@@ -1,10 +1,10 @@
-"""Make the page of a comparison: ``python -m benchmarks.comparison_page [OUT] [--cost]``.
+"""Make the pages that tell of a comparison: ``python -m benchmarks.comparison_page [OUT] [--cost]``.
 
 OUT is the folder of ``benchmarks.comparison``. Its tables of single edits become docs/comparison/PART.csv, and of those
 alone the page is made, so that without OUT the command makes the page again from what stands in the repository. With
 ``--cost`` what entries cost is counted and timed anew, on the shipped model.
 
-A table goes between ``<!-- compared FORM PART PATTERN... -->`` and ``<!-- /compared ... -->`` of docs/comparison.md: of
+A table goes between ``<!-- compared FORM PART PATTERN... -->`` and ``<!-- /compared ... -->`` of any page: of
 the entries of PART that are named like one of the patterns, without patterns of all. FORM is means, beside (the part's
 baseline), matrix, targets, or two methods with a comma between. ``compared cell PART ENTRY HEAD`` is one value of
 means, without its interval. ``compared cost`` is what methods cost, ``compared diversity`` how different edits with
@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 
 import torch
-from remake.pages import filled, marks
+from remake.pages import filled, marks, pages
 
 import zeroshift
 from benchmarks import plans
@@ -32,7 +32,8 @@ from zeroshift.bench.table import read_csv
 from zeroshift.cli.shared import hush_libraries
 from zeroshift.files import write_atomically
 
-PAGE = Path(__file__).parent.parent / "docs/comparison.md"
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs/comparison.md"
 MARK, DEFAULTS = "compared", "defaults"
 
 
@@ -50,8 +51,11 @@ def main() -> None:
         print(f"{FOLDER / part}.csv", flush=True)
     if given.cost:
         count_costs()
-    text = PAGE.read_text(encoding="utf-8")
-    write_atomically(PAGE, renewed(text).encode())
+    for page in pages(ROOT):
+        text = page.read_text(encoding="utf-8")
+        if (new := renewed(text)) != text:
+            write_atomically(page, new.encode())
+            print(page.relative_to(ROOT), flush=True)
 
 
 def count_costs(folder: Path = FOLDER) -> None:

@@ -9,14 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.comparison_page import FOLDER, MARK, PAGE, is_there, renewed, table
+from benchmarks.comparison_page import FOLDER, MARK, PAGE, ROOT, is_there, renewed, table
 from benchmarks.costs import EntryCost
 from benchmarks.diversity import HEADS, Apart, apart, diversity, line_of
 from benchmarks.published import COST, KEPT, SEEDS, publish, read_rows, write_rows
 from benchmarks.tables import COSTS, MORE, beside, by_target, means
 from PIL import Image
-from remake.pages import MARKED, marks
+from remake.pages import MARKED, marks, pages
 
+from tests.shell import call
 from zeroshift.bench.entries import Entry
 from zeroshift.bench.items import Benchmark, Row, read_plain, write_plain
 from zeroshift.bench.running import write_run
@@ -53,6 +54,13 @@ def test_published_rows_are_those_of_the_comparison_without_places(out, tmp_path
         assert other.figures == pytest.approx(one.figures, rel=5e-6, nan_ok=True)
         assert not (other.source or other.edit or other.source_sha256 or other.edit_sha256)
     assert after[0].figures["feature-structure"] == 0.0212346
+
+
+def test_published_tables_make_a_report(out, tmp_path, capsys):
+    """Pictures are not in the repository: their places in the report are empty, and the figures are all there."""
+    publish("defaults", out, tmp_path)
+    done = call(capsys, "bench", "report", str(tmp_path / "defaults.csv"), "-o", str(tmp_path / "report.html"))
+    assert done.code == 0 and "sdedit+auto" in (tmp_path / "report.html").read_text()
 
 
 def test_the_page_has_tables_of_the_entries_that_its_marks_name(out, tmp_path):
@@ -114,10 +122,11 @@ def test_tables_that_are_none_are_refused(tmp_path):
         read_rows(EntryCost, tmp_path / COST)
 
 
-def test_everything_on_the_page_is_recomputed_from_the_tables_in_the_repository():
-    """Whoever has a clone can make every number of the page again; without a table in it that can fail nowhere else."""
-    text = PAGE.read_text(encoding="utf-8")
-    assert renewed(text) == text, "run python -m benchmarks.comparison_page"
+def test_what_pages_say_of_the_comparison_is_recomputed_from_the_tables_in_the_repository():
+    """Whoever has a clone can make every such number again."""
+    for page in pages(ROOT):
+        text = page.read_text(encoding="utf-8")
+        assert renewed(text) == text, f"{page} is of other tables: run python -m benchmarks.comparison_page"
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.csv")), ids=lambda path: path.stem)
