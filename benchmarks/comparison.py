@@ -16,15 +16,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 import torch
 
 import zeroshift
 from benchmarks import plans
 from benchmarks.diversity import apart, diversity
+from benchmarks.drawing import SMALL, WHOLE, Sizes, drawn
 from benchmarks.kids import kids
 from benchmarks.sheets import write_sheets
 from benchmarks.tables import beside, by_target, grids, means
@@ -33,7 +34,7 @@ from zeroshift.bench.entries import Entry
 from zeroshift.bench.foretelling import seconds_before
 from zeroshift.bench.items import Benchmark, Item, read_plain
 from zeroshift.bench.judging import Judges
-from zeroshift.bench.reconstructing import reconstruct, unmeasured
+from zeroshift.bench.reconstructing import read_returned, reconstruct, unmeasured
 from zeroshift.bench.report import html_report
 from zeroshift.bench.resuming import due
 from zeroshift.bench.running import Step, read_run, run, took_before, write_run
@@ -47,25 +48,6 @@ from zeroshift.evaluation.imagenet import open_judge
 from zeroshift.files import write_atomically
 
 T = TypeVar("T")
-Sizes: TypeAlias = Sequence[tuple[str, int | None, int | None]]
-"""for tasks whose names are like this: how many items, and how many of the slow methods; None is all"""
-FEW: Sizes = (("bench-test cat-dog", 24, 24), ("bench-test dog-cat", 24, 24))
-WHOLE: Mapping[str, Sizes] = {
-    "defaults": (("*", None, None),),
-    "matrix": FEW,
-    "ablations": FEW,
-    "diversity": FEW,
-    "targets": (("bench-test *-cat", 0, 0), ("bench-test *-dog", 0, 0), ("bench-test *", 24, 0)),
-    "tuning": (("bench-val cat-dog", 8, 8), ("bench-val dog-cat", 8, 8)),
-}
-SMALL: Mapping[str, Sizes] = {
-    "defaults": (("bench-test cat-dog", 24, 6), ("bench-test dog-cat", 24, 6)),
-    "ablations": (("bench-test cat-dog", 6, 4), ("bench-test dog-cat", 6, 4)),
-    "diversity": (("bench-test cat-dog", 4, 4), ("bench-test dog-cat", 4, 4)),
-    "targets": (("bench-test cat-tiger", 12, 0), ("bench-test *-sketch", 4, 0), ("bench-test *-painting", 4, 0)),
-    "matrix": (("bench-test cat-dog", 4, 1), ("bench-test dog-cat", 4, 1)),
-    "tuning": (("bench-val cat-dog", 8, 4), ("bench-val dog-cat", 8, 4)),
-}
 PARTS = ("defaults", "ablations", "diversity", "targets", "matrix")
 TUNING = "tuning"
 PLANS = {
@@ -91,8 +73,10 @@ class Work:
     entries: Sequence[Entry]
     todo: Sequence[tuple[Item, Entry]]
     """what is not there yet"""
+    back: Sequence[tuple[Item, Entry]]
+    """of what it is to be measured how well photographs come back: of the part ``defaults``, of each method as it is"""
     seconds: float | None
-    """about how long that takes at most, where it is known"""
+    """about how long both take at most, where it is known"""
 
 
 def main() -> None:
@@ -121,7 +105,7 @@ def main() -> None:
             steps = run(editor, one.benchmark, one.entries, out, batch=given.batch, inversions=kept, todo=one.todo)
             for step in until(steps, end):
                 print(progress(step, time.monotonic() - begun), flush=True)
-            if given.reconstruct:
+            if one.back:
                 missing = unmeasured(editor, one.benchmark, [*filter(plans.as_it_is, one.entries)], out)
                 for item, entry, decibels in until(reconstruct(editor, missing, out, inversions=kept), end):
                     print(f"{entry.name} {item.name} comes back at {decibels:.1f} dB", flush=True)
@@ -143,8 +127,20 @@ def works_of(editor: "zeroshift.Editor", part: str, whole: Benchmark, given: arg
             todo = due(editor, benchmark, entries, out, overwrite=given.overwrite)
         except ValueError as error:
             raise SystemExit(as_flags(str(error))) from error
-        seconds = seconds_before(editor, todo, took_before(entries, out), batch=given.batch, counting=1)
-        yield Work(part, benchmark, entries, todo, seconds)
+        back = unreturned(benchmark, entries, out) if given.reconstruct and part == "defaults" else []
+        seconds = seconds_before(editor, [*todo, *back], took_before(entries, out), batch=given.batch, counting=1)
+        yield Work(part, benchmark, entries, todo, back, seconds)
+
+
+def unreturned(benchmark: Benchmark, entries: Sequence[Entry], out: Path) -> list[tuple[Item, Entry]]:
+    """The photographs whose return from a method's inversion is not known, whether their edits are there or not."""
+    known = {entry.name: read_returned(out / entry.name) for entry in entries if plans.as_it_is(entry)}
+    return [
+        (item, entry)
+        for item in benchmark.items
+        for entry in entries
+        if entry.name in known and item.name not in known[entry.name]
+    ]
 
 
 def arguments() -> argparse.Namespace:
@@ -155,7 +151,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--entries", nargs="+", default=["*"], help="those named like one of these", metavar="PATTERN")
     parser.add_argument("--small", action="store_true", help="fewer items, those of SMALL: some hours on one core")
     parser.add_argument("--batch", type=int, default=8, help="items edited together at most [default 8]")
-    parser.add_argument("--reconstruct", action="store_true", help="measure how well photographs come back as well")
+    parser.add_argument(
+        "--reconstruct", action="store_true", help="measure how well photographs come back by each method, too"
+    )
     parser.add_argument("--overwrite", action="store_true", help="make again what is there with older presets")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="stop making edits after so many")
     return parser.parse_args()
@@ -180,36 +178,20 @@ def asked(part: str, whole: Benchmark, sizes: Sizes, patterns: Sequence[str]) ->
     return [(items, some) for items, some in ((many, fast), (few, slow)) if some and items.items]
 
 
-def drawn(whole: Benchmark, sizes: Sizes, *, slow: bool) -> Benchmark:
-    """Items by their names' hashes, as many of each task as its first line in ``sizes`` says; tasks go round."""
-    tasks = list(dict.fromkeys(item.task for item in whole.items))
-    counts = {
-        task: next((few if slow else many for name, many, few in sizes if fnmatch.fnmatch(task, name)), 0)
-        for task in tasks
-    }
-    every = whole.drawn(len(whole.items))
-    chosen = {
-        item.name
-        for task, count in counts.items()
-        for item in [item for item in every.items if item.task == task][:count]
-    }
-    return replace(whole, items=tuple(item for item in every.items if item.name in chosen))
-
-
 def said(one: Work) -> str:
     """What is about to be done, and about how long that takes at most, for inversions are shared."""
-    hours = "" if one.seconds is None or not one.todo else f", about {one.seconds / 3600:.1f} h at most"
+    hours = f", about {one.seconds / 3600:.1f} h at most" if one.seconds else ""
     of = f"{len(one.benchmark.items)} items by {len(one.entries)} entries"
-    return f"{one.part}: {len(one.todo)} edits to make, {of}{hours}"
+    back = f", {len(one.back)} photographs to come back" if one.back else ""
+    return f"{one.part}: {len(one.todo)} edits to make, {of}{back}{hours}"
 
 
 def said_of_all(works: Sequence[Work]) -> str:
     """The same of everything, before any of it."""
-    known = sum(one.seconds or 0.0 for one in works if one.todo)
-    less = any(one.seconds is None for one in works if one.todo)
-    hours = f", {'more than' if less else 'about'} {known / 3600:.1f} h{'' if less else ' at most'}"
-    count = sum(len(one.todo) for one in works)
-    return f"all parts: {count} edits to make{hours if known else ''}; what is stopped goes on by the same command"
+    known = sum(one.seconds or 0.0 for one in works)
+    less = any(one.seconds is None for one in works if one.todo or one.back)
+    hours = f", {'more than' if less else 'about'} {known / 3600:.1f} h{'' if less else ' at most'}" if known else ""
+    return f"in all {sum(len(one.todo) for one in works)} edits to make{hours}; stopped, the same command goes on"
 
 
 def until(steps: Iterator[T], end: float) -> Iterator[T]:

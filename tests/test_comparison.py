@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.comparison import SMALL, WHOLE, Work, arguments, asked, drawn, pets, progress, said, said_of_all
+from benchmarks.comparison import Work, arguments, asked, pets, progress, said, said_of_all, unreturned
 from benchmarks.costs import EntryCost, cost_table
 from benchmarks.diversity import apart, diversity, spread
+from benchmarks.drawing import SMALL, WHOLE, drawn
 from benchmarks.kids import kids
-from benchmarks.plans import as_it_is, is_slow
 from benchmarks.plans import defaults as defaults_planned
+from benchmarks.plans import is_slow
 from benchmarks.sheets import write_sheets
 from benchmarks.tables import COSTS, against, beside, by_target, grids, means
 from benchmarks.tables import HEADS as HEADS_OF_MEANS
@@ -19,6 +20,7 @@ from PIL import Image
 
 from zeroshift.bench.entries import Entry
 from zeroshift.bench.items import Benchmark, Item
+from zeroshift.bench.reconstructing import FILE
 from zeroshift.bench.running import Made, Step
 from zeroshift.bench.scoring import Scored
 from zeroshift.evaluation.features import feature_distance
@@ -89,12 +91,14 @@ def test_edits_are_set_beside_photographs_of_what_they_show(tmp_path):
 def test_the_comparison_says_what_it_is_about_to_do(monkeypatch):
     """Hours at most, where they are known, and none where nothing is to be made; what there is goes on request."""
     bench, entries, todo = Benchmark("x", ()), [Entry("a")], [(Item("1", Path(), *"stuvw"), Entry("a"))] * 2
-    long, done, unknown = (Work("defaults", bench, entries, *one) for one in ((todo, 5400.0), ([], 0.0), (todo, None)))
+    left = (todo, [], 5400.0), ([], [], 0.0), (todo, [], None), ([], todo, 360.0)
+    long, done, unknown, back = (Work("defaults", bench, entries, *one) for one in left)
     assert said(long) == "defaults: 2 edits to make, 0 items by 1 entries, about 1.5 h at most"
     assert said(done).endswith("0 edits to make, 0 items by 1 entries") and said(unknown).endswith("1 entries")
-    assert said_of_all([long, done, long]).startswith("all parts: 4 edits to make, about 3.0 h at most;")
-    assert said_of_all([long, unknown]).startswith("all parts: 4 edits to make, more than 1.5 h;")
-    assert said_of_all([done]).startswith("all parts: 0 edits to make;")
+    assert said(back).endswith("by 1 entries, 2 photographs to come back, about 0.1 h at most")
+    assert said_of_all([long, done, long, back]).startswith("in all 4 edits to make, about 3.1 h at most;")
+    assert said_of_all([long, unknown]).startswith("in all 4 edits to make, more than 1.5 h;")
+    assert said_of_all([done]).startswith("in all 0 edits to make;")
     monkeypatch.setattr("sys.argv", ["comparison", "data", "out", "--overwrite"])
     assert arguments().overwrite and not arguments().reconstruct
 
@@ -219,5 +223,11 @@ def test_slow_methods_get_fewer_items():
     assert not any(is_slow(one) for one in fast)
 
 
-def test_returning_photographs_are_measured_once_a_method():
-    assert {entry.name for entry in defaults_planned() if as_it_is(entry)} == {method.name for method in METHODS}
+def test_returning_photographs_are_measured_once_a_method(tmp_path):
+    """Other strengths and masks invert alike; what was measured is not measured again."""
+    bench = Benchmark("x", tuple(Item(name, Path(), *"stuvw") for name in ("1", "2")))
+    (tmp_path / "ddim").mkdir()
+    (tmp_path / "ddim" / FILE).write_text('{"1": {"decibels": 30.0, "edit_sha256": "e"}}')
+    found = unreturned(bench, defaults_planned(), tmp_path)
+    wanted = {(k, method.name) for method in METHODS for k in "12"} - {("1", "ddim")}
+    assert {(item.name, entry.name) for item, entry in found} == wanted and len(found) == len(wanted)
