@@ -3,6 +3,8 @@
     python -m benchmarks [--methods NAME ...] [--repeats 3] [--steps T] [--inner-steps N] [--threads 1]
     python -m benchmarks --memory    counts memory alone; times stay as they were measured
 
+Rows of other methods stay in the table as they were, and what is said above it too unless all are measured.
+
 Seconds are medians of CPU time on the shipped model, encoding and decoding of the picture included; MB are the most
 that tensors take beside the weights meanwhile. SF, UNet forwards on one sample, are counted at Stable Diffusion 1.5,
 512 x 512. Optimisations never stop early on either side.
@@ -85,7 +87,21 @@ def main() -> None:
         "torch": torch.__version__,
         "processor": platform.processor() or platform.machine(),
     }
-    write(facts, rows)
+    before, known = recorded()
+    write(facts if {*given.methods} == {*ROWS} else before, merged(known, rows))
+
+
+def recorded() -> tuple[dict[str, object], list[Row]]:
+    """What results.json says of the machine, and its rows."""
+    found = json.loads((FOLDER / "results.json").read_text(encoding="utf-8"))
+    rows = [Row(**row) for row in found.pop("rows")]
+    return found, rows
+
+
+def merged(known: Sequence[Row], new: Sequence[Row]) -> list[Row]:
+    """Rows that were measured now in place of those of the same methods, in the order of ``ROWS``."""
+    every = {row.method: row for row in (*known, *new)}
+    return [every[name] for name in ROWS if name in every]
 
 
 def arguments() -> argparse.Namespace:
@@ -110,14 +126,14 @@ def row_of(name: str, at: Setting, bare: Setting, repeats: int) -> Row:
 
 def recount(at: Setting, methods: Sequence[str]) -> None:
     """Count memory anew in the rows of results.json, whose times stay."""
-    found = json.loads((FOLDER / "results.json").read_text(encoding="utf-8"))
-    rows, at = [Row(**row) for row in found.pop("rows")], replace(at, inner_steps=ITERATIONS)
+    facts, rows = recorded()
+    at = replace(at, inner_steps=ITERATIONS)
     for k, row in enumerate(rows):
         if row.method in methods:
             own, official = held(row.method, at)
             rows[k] = replace(row, ours_bytes=own, official_bytes=official)
             print(line(rows[k].cells()), flush=True)
-            write(found, rows)
+            write(facts, rows)
 
 
 def line(texts: Sequence[str]) -> str:

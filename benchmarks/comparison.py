@@ -16,55 +16,38 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 import torch
 
 import zeroshift
 from benchmarks import plans
-from benchmarks.diversity import diversity
+from benchmarks.diversity import apart, diversity
+from benchmarks.drawing import SMALL, WHOLE, Sizes, drawn
 from benchmarks.kids import kids
 from benchmarks.sheets import write_sheets
 from benchmarks.tables import beside, by_target, grids, means
 from benchmarks.tuning import tuning
 from zeroshift.bench.entries import Entry
 from zeroshift.bench.foretelling import seconds_before
-from zeroshift.bench.items import Benchmark, read_plain
+from zeroshift.bench.items import Benchmark, Item, read_plain
 from zeroshift.bench.judging import Judges
-from zeroshift.bench.reconstructing import reconstruct, unmeasured
+from zeroshift.bench.reconstructing import read_returned, reconstruct, unmeasured
 from zeroshift.bench.report import html_report
 from zeroshift.bench.resuming import due
-from zeroshift.bench.running import read_run, run, took_before, write_run
+from zeroshift.bench.running import Step, read_run, run, took_before, write_run
 from zeroshift.bench.scoring import Scored, entries_in, score
 from zeroshift.bench.shipped_clip import open_shipped_clip
 from zeroshift.bench.table import write_csv
+from zeroshift.cli.bench import spelled
 from zeroshift.cli.shared import hush_libraries
 from zeroshift.cli.wrong import as_flags
 from zeroshift.evaluation.imagenet import open_judge
 from zeroshift.files import write_atomically
 
 T = TypeVar("T")
-Sizes: TypeAlias = Sequence[tuple[str, int | None, int | None]]
-"""for tasks whose names are like this: how many items, and how many of the slow methods; None is all"""
-FEW: Sizes = (("bench-test cat-dog", 24, 24), ("bench-test dog-cat", 24, 24))
-WHOLE: Mapping[str, Sizes] = {
-    "defaults": (("*", None, None),),
-    "matrix": FEW,
-    "ablations": FEW,
-    "diversity": FEW,
-    "targets": (("bench-test *-cat", 0, 0), ("bench-test *-dog", 0, 0), ("bench-test *", 24, 0)),
-    "tuning": (("bench-val cat-dog", 8, 8), ("bench-val dog-cat", 8, 8)),
-}
-SMALL: Mapping[str, Sizes] = {
-    "defaults": (("bench-test cat-dog", 24, 6), ("bench-test dog-cat", 24, 6)),
-    "ablations": (("bench-test cat-dog", 6, 4), ("bench-test dog-cat", 6, 4)),
-    "diversity": (("bench-test cat-dog", 4, 4), ("bench-test dog-cat", 4, 4)),
-    "targets": (("bench-test cat-tiger", 12, 0), ("bench-test *-sketch", 4, 0), ("bench-test *-painting", 4, 0)),
-    "matrix": (("bench-test cat-dog", 4, 0), ("bench-test dog-cat", 4, 0)),
-    "tuning": (("bench-val cat-dog", 8, 4), ("bench-val dog-cat", 8, 4)),
-}
 PARTS = ("defaults", "ablations", "diversity", "targets", "matrix")
 TUNING = "tuning"
 PLANS = {
@@ -81,6 +64,21 @@ BASELINES = ("ddim", "ddim+ddim", "pix2pix-zero-A-noise+swap", "ddim-g5")
 """of each part: what the others are compared with, item by item"""
 
 
+@dataclass(frozen=True)
+class Work:
+    """Items of a part that are edited by the same entries."""
+
+    part: str
+    benchmark: Benchmark
+    entries: Sequence[Entry]
+    todo: Sequence[tuple[Item, Entry]]
+    """what is not there yet"""
+    back: Sequence[tuple[Item, Entry]]
+    """of what it is to be measured how well photographs come back: of the part ``defaults``, of each method as it is"""
+    seconds: float | None
+    """about how long both take at most, where it is known"""
+
+
 def main() -> None:
     """Make what is missing, and the tables and reports of what is there."""
     given = arguments()
@@ -89,27 +87,60 @@ def main() -> None:
     hush_libraries()
     end = time.monotonic() + 60 * given.minutes
     editor, kept = zeroshift.load(device="cpu"), zeroshift.InversionMemory()
-    for part in given.parts:
-        whole, sizes = pets(given.data, given.out, part), (SMALL if given.small else WHOLE)[part]
-        rounds = asked(part, whole, sizes, given.entries)
-        out = given.out / part
-        for benchmark, entries in rounds:
-            try:
-                todo = due(editor, benchmark, entries, out, overwrite=given.overwrite)
-            except ValueError as error:
-                raise SystemExit(as_flags(str(error))) from error
-            seconds = seconds_before(editor, todo, took_before(entries, out), batch=given.batch, counting=1)
-            print(said(part, benchmark, entries, todo, seconds), flush=True)
-            write_run(out, benchmark, entries, editor.backbone.identity.name, 0, command)
-            steps = run(editor, benchmark, entries, out, batch=given.batch, inversions=kept, todo=todo)
+    wholes = {part: pets(given.data, given.out, part) for part in given.parts}
+    works = list[Work]()
+    for part, whole in wholes.items():
+        for one in works_of(editor, part, whole, given):
+            print(said(one), flush=True)
+            works.append(one)
+    if not works:
+        named = f"{' or '.join(given.entries)} in {' or '.join(given.parts)}"
+        raise SystemExit(f"No entry is called {named}; see benchmarks/plans.py for their names.")
+    print(said_of_all(works), flush=True)
+    for part in dict.fromkeys(one.part for one in works):
+        out, whole = given.out / part, wholes[part]
+        for one in (one for one in works if one.part == part):
+            write_run(out, one.benchmark, one.entries, editor.backbone.identity.name, 0, command)
+            begun = time.monotonic()
+            steps = run(editor, one.benchmark, one.entries, out, batch=given.batch, inversions=kept, todo=one.todo)
             for step in until(steps, end):
-                rest = f"{step.made.seconds:.1f} s{', failed: ' + step.made.error if step.made.error else ''}"
-                print(f"{step.done} of {step.total}: {step.made.entry} {step.made.item}, {rest}", flush=True)
-            if given.reconstruct:
-                missing = unmeasured(editor, benchmark, entries, out)
+                print(progress(step, time.monotonic() - begun), flush=True)
+            if one.back:
+                missing = unmeasured(editor, one.benchmark, [*filter(plans.as_it_is, one.entries)], out)
                 for item, entry, decibels in until(reconstruct(editor, missing, out, inversions=kept), end):
                     print(f"{entry.name} {item.name} comes back at {decibels:.1f} dB", flush=True)
-        tell(part, drawn(whole, sizes, slow=False), whole, [entry for _, entries in rounds for entry in entries], out)
+        tell(part, whole, SMALL[part] if given.small else WHOLE[part], out)
+
+
+def progress(step: Step, elapsed: float) -> str:
+    """What was made last, and about how long the rest of these items and entries takes, by what they took so far."""
+    rest = f"; about {spelled(elapsed / step.done * (step.total - step.done))} left" if step.done < step.total else ""
+    failed = f", failed: {step.made.error}" if step.made.error else ""
+    return f"{step.done} of {step.total}: {step.made.entry} {step.made.item}, {step.made.seconds:.1f} s{failed}{rest}"
+
+
+def works_of(editor: "zeroshift.Editor", part: str, whole: Benchmark, given: argparse.Namespace) -> Iterator[Work]:
+    """What is to be done for a part; leaves with a sentence where what is there was made otherwise."""
+    for benchmark, entries in asked(part, whole, (SMALL if given.small else WHOLE)[part], given.entries):
+        out = given.out / part
+        try:
+            todo = due(editor, benchmark, entries, out, overwrite=given.overwrite)
+        except ValueError as error:
+            raise SystemExit(as_flags(str(error))) from error
+        back = unreturned(benchmark, entries, out) if given.reconstruct and part == "defaults" else []
+        seconds = seconds_before(editor, [*todo, *back], took_before(entries, out), batch=given.batch, counting=1)
+        yield Work(part, benchmark, entries, todo, back, seconds)
+
+
+def unreturned(benchmark: Benchmark, entries: Sequence[Entry], out: Path) -> list[tuple[Item, Entry]]:
+    """The photographs whose return from a method's inversion is not known, whether their edits are there or not."""
+    known = {entry.name: read_returned(out / entry.name) for entry in entries if plans.as_it_is(entry)}
+    return [
+        (item, entry)
+        for item in benchmark.items
+        for entry in entries
+        if entry.name in known and item.name not in known[entry.name]
+    ]
 
 
 def arguments() -> argparse.Namespace:
@@ -120,18 +151,21 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--entries", nargs="+", default=["*"], help="those named like one of these", metavar="PATTERN")
     parser.add_argument("--small", action="store_true", help="fewer items, those of SMALL: some hours on one core")
     parser.add_argument("--batch", type=int, default=8, help="items edited together at most [default 8]")
-    parser.add_argument("--reconstruct", action="store_true", help="measure how well photographs come back as well")
+    parser.add_argument(
+        "--reconstruct", action="store_true", help="measure how well photographs come back by each method, too"
+    )
     parser.add_argument("--overwrite", action="store_true", help="make again what is there with older presets")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="stop making edits after so many")
     return parser.parse_args()
 
 
 def pets(data: Path, out: Path, part: str) -> Benchmark:
-    """Pets-Edit of the splits that a part reads, made where it is not there."""
+    """Pets-Edit of the splits that a part reads, made where it is not there; leaves where that cannot be."""
     place, splits = (out / "pets-val", ["bench-val"]) if part == TUNING else (out / "pets", ["test", "bench-test"])
     if not place.is_dir():
         made = [sys.executable, "-m", "benchmarks.pets_edit", str(data), str(place), "--splits", *splits]
-        subprocess.run(made, check=True)
+        if code := subprocess.run(made, check=False).returncode:
+            raise SystemExit(code)  # it has said why
     return read_plain(place)
 
 
@@ -144,28 +178,20 @@ def asked(part: str, whole: Benchmark, sizes: Sizes, patterns: Sequence[str]) ->
     return [(items, some) for items, some in ((many, fast), (few, slow)) if some and items.items]
 
 
-def drawn(whole: Benchmark, sizes: Sizes, *, slow: bool) -> Benchmark:
-    """Items by their names' hashes, as many of each task as its first line in ``sizes`` says; tasks go round."""
-    tasks = list(dict.fromkeys(item.task for item in whole.items))
-    counts = {
-        task: next((few if slow else many for name, many, few in sizes if fnmatch.fnmatch(task, name)), 0)
-        for task in tasks
-    }
-    every = whole.drawn(len(whole.items))
-    chosen = {
-        item.name
-        for task, count in counts.items()
-        for item in [item for item in every.items if item.task == task][:count]
-    }
-    return replace(whole, items=tuple(item for item in every.items if item.name in chosen))
-
-
-def said(
-    part: str, benchmark: Benchmark, entries: Sequence[Entry], todo: Sequence[object], seconds: float | None
-) -> str:
+def said(one: Work) -> str:
     """What is about to be done, and about how long that takes at most, for inversions are shared."""
-    hours = "" if seconds is None or not todo else f", about {seconds / 3600:.1f} h at most"
-    return f"{part}: {len(todo)} edits to make, {len(benchmark.items)} items by {len(entries)} entries{hours}"
+    hours = f", about {one.seconds / 3600:.1f} h at most" if one.seconds else ""
+    of = f"{len(one.benchmark.items)} items by {len(one.entries)} entries"
+    back = f", {len(one.back)} photographs to come back" if one.back else ""
+    return f"{one.part}: {len(one.todo)} edits to make, {of}{back}{hours}"
+
+
+def said_of_all(works: Sequence[Work]) -> str:
+    """The same of everything, before any of it."""
+    known = sum(one.seconds or 0.0 for one in works)
+    less = any(one.seconds is None for one in works if one.todo or one.back)
+    hours = f", {'more than' if less else 'about'} {known / 3600:.1f} h{'' if less else ' at most'}" if known else ""
+    return f"in all {sum(len(one.todo) for one in works)} edits to make{hours}; stopped, the same command goes on"
 
 
 def until(steps: Iterator[T], end: float) -> Iterator[T]:
@@ -173,8 +199,13 @@ def until(steps: Iterator[T], end: float) -> Iterator[T]:
     return itertools.takewhile(lambda _: time.monotonic() < end, steps)
 
 
-def tell(part: str, benchmark: Benchmark, whole: Benchmark, entries: Sequence[Entry], out: Path) -> None:
-    """Write the table and the report of a part; ``whole`` has the photographs that edits are to look like."""
+def tell(part: str, whole: Benchmark, sizes: Sizes, out: Path) -> None:
+    """Write the table and the report of a part, of all its entries that are there, whichever were asked for now.
+
+    ``whole`` has the photographs that edits are to look like.
+    """
+    benchmark = drawn(whole, sizes, slow=False)
+    entries = [entry for _, own in asked(part, whole, sizes, ["*"]) for entry in own if (out / entry.name).is_dir()]
     judges = Judges(imagenet=open_judge(), shipped_clip=open_shipped_clip())
     rows = [row for _, _, row in score(judges, benchmark, entries_in(out), out / "scores.jsonl")]
     write_csv(rows, out / "items.csv")
@@ -182,7 +213,7 @@ def tell(part: str, benchmark: Benchmark, whole: Benchmark, entries: Sequence[En
     write_sheets(benchmark, entries, out)
     tables = [*SHAPES.get(part, means)(rows), "", *([] if baseline is None else beside(rows, baseline)), ""]
     tables += [
-        *diversity(open_judge(), benchmark, entries, out),
+        *diversity(apart(open_judge(), benchmark, entries, out)),
         "",
         *kids(open_judge(), benchmark, whole, entries, out),
     ]

@@ -1,82 +1,138 @@
-"""Put tables of a comparison into its page: ``python -m benchmarks.comparison_page OUT``.
+"""Make the pages that tell of a comparison: ``python -m benchmarks.comparison_page [OUT] [--cost]``.
 
-OUT is the folder of ``benchmarks.comparison``. A table goes between ``<!-- compared FORM PART PATTERN... -->`` and
-``<!-- /compared ... -->`` of docs/comparison.md: of the entries of OUT/PART/items.csv that are named like one of the
-patterns, without patterns of all. FORM is means, beside (the part's baseline), matrix, targets, or two methods with a
-comma between. ``compared cost`` is what methods cost, with ``--cost``; ``compared diversity`` is that part's. Tables of
-parts that OUT does not have stay.
+OUT is the folder of ``benchmarks.comparison``. Its tables of single edits become docs/comparison/PART.csv, and of those
+alone the page is made, so that without OUT the command makes the page again from what stands in the repository. With
+``--cost`` what entries cost is counted and timed anew, on the shipped model.
+
+A table goes between ``<!-- compared FORM PART PATTERN... -->`` and ``<!-- /compared ... -->`` of any page: of
+the entries of PART that are named like one of the patterns, without patterns of all. FORM is means, beside (the part's
+baseline), matrix, targets, or two methods with a comma between. ``compared cell PART ENTRY HEAD`` is one value of
+means, without its interval. ``compared cost`` is what methods cost, ``compared diversity`` how different edits with
+other seeds are. Places whose tables are not there stay as they are.
 """
 
 import argparse
 import fnmatch
-import itertools
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
-from remake.pages import filled, marks
+import torch
+from remake.pages import filled, marks, pages
 
-from benchmarks.comparison import BASELINES, TABLES
-from benchmarks.diversity import HEADS, line_of
-from benchmarks.tables import against, beside, by_target, grids, lined, means
-from zeroshift.backbones.checkpoint import SHIPPED
+import zeroshift
+from benchmarks import plans
+from benchmarks.comparison import BASELINES, PARTS, TUNING
+from benchmarks.costs import EntryCost, cost_table, costs
+from benchmarks.diversity import Apart, diversity
+from benchmarks.published import COST, FOLDER, SEEDS, publish, read_rows, write_rows
+from benchmarks.tables import against, beside, by_target, grids, means
 from zeroshift.bench.scoring import Scored
 from zeroshift.bench.table import read_csv
-from zeroshift.cost.estimate import measure
+from zeroshift.cli.shared import hush_libraries
 from zeroshift.files import write_atomically
-from zeroshift.methods import METHODS
-from zeroshift.presets import build_method, read_presets
 
-PAGE = Path(__file__).parent.parent / "docs/comparison.md"
-MARK = "compared"
-COST, DIVERSITY = "compared cost", "compared diversity"
-COSTS = ("SF", "first edit", "further edit of the picture", "first edit of SD 1.5 at 512 px by the paper's defaults")
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs/comparison.md"
+MARK, DEFAULTS = "compared", "defaults"
 
 
 def main() -> None:
-    """Write the page anew."""
+    """Write the tables of single edits and the page anew."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.comparison_page", description="Fill the page's tables.")
-    parser.add_argument("out", type=Path, help="folder of python -m benchmarks.comparison")
-    parser.add_argument("--cost", action="store_true", help="count what methods cost anew, which takes two minutes")
-    given, text = parser.parse_args(), PAGE.read_text(encoding="utf-8")
-    wanted = [mark for mark in marks(text) if mark.startswith(MARK) and is_there(mark, given.out, cost=given.cost)]
-    values = {mark: "\n".join(costs()) if mark == COST else table(mark, given.out) for mark in wanted}
-    write_atomically(PAGE, filled(text, values).encode())
+    parser.add_argument("out", type=Path, nargs="?", help="folder of python -m benchmarks.comparison")
+    parser.add_argument("--cost", action="store_true", help="count and time anew what edits cost: some minutes")
+    given = parser.parse_args()
+    parts = [part for part in (*PARTS, TUNING) if given.out and (given.out / part / "items.csv").is_file()]
+    if given.out and not parts:
+        raise SystemExit(f"There is no table of edits in {given.out}; make one with python -m benchmarks.comparison.")
+    for part in parts:
+        publish(part, given.out)
+        print(f"{FOLDER / part}.csv", flush=True)
+    if given.cost:
+        count_costs()
+    for page in pages(ROOT):
+        text = page.read_text(encoding="utf-8")
+        if (new := renewed(text)) != text:
+            write_atomically(page, new.encode())
+            print(page.relative_to(ROOT), flush=True)
 
 
-def is_there(mark: str, out: Path, *, cost: bool) -> bool:
-    """Whether the table of a mark can be made."""
-    if mark == COST:
-        return cost
-    part = "diversity" if mark == DIVERSITY else mark.split()[2]
-    return (out / part / "items.csv").is_file()
+def count_costs(folder: Path = FOLDER) -> None:
+    """Write what the entries of the part ``defaults`` cost."""
+    torch.set_num_threads(1)
+    hush_libraries()
+    found = list[EntryCost]()
+    for one in costs(zeroshift.load(device="cpu"), plans.defaults()):
+        print(f"{one.entry}: {one.first_sf:.0f} SF, {one.seconds:.1f} s", flush=True)
+        found.append(one)
+    folder.mkdir(exist_ok=True)
+    write_rows(found, folder / COST)
 
 
-def table(mark: str, out: Path) -> str:
+def renewed(text: str, folder: Path = FOLDER) -> str:
+    """A page with every place of ``MARK`` filled whose table is in ``folder``."""
+    wanted = [mark for mark in marks(text) if mark.startswith(f"{MARK} ") and is_there(mark, folder)]
+    return filled(text, {mark: table(mark, folder) for mark in dict.fromkeys(wanted)})
+
+
+def is_there(mark: str, folder: Path = FOLDER) -> bool:
+    """Whether what stands between the marks of that name can be made."""
+    form, *rest = mark.split()[1:]
+    if form in ("cost", "diversity"):
+        return (folder / (COST if form == "cost" else SEEDS)).is_file()
+    return (folder / f"{rest[0]}.csv").is_file()
+
+
+def table(mark: str, folder: Path = FOLDER) -> str:
     """What stands between the marks of that name.
 
     Raises:
-        ValueError: the part has no table of edits.
+        ValueError: the part has no table of edits, or a cell's entry or head is not in it.
         KeyError: there is no such form.
     """
-    if mark == DIVERSITY:
-        written = (out / "diversity" / TABLES).read_text(encoding="utf-8").splitlines()
-        lines = written[written.index(line_of(HEADS)) :]
-        return "\n".join(itertools.takewhile(lambda line: line.startswith("|"), lines))
-    _, form, part, *patterns = mark.split()
-    every = read_csv(out / part / "items.csv")
+    _, form, *rest = mark.split()
+    if form == "cost":
+        return "\n".join(cost_table(known_costs(folder)))
+    if form == "diversity":
+        return "\n".join(diversity(read_rows(Apart, folder / SEEDS)))
+    part, *patterns = rest
+    every = rows_of(folder / f"{part}.csv")
+    if form == "cell":
+        return cell(every, patterns[0], " ".join(patterns[1:]))
     rows = [row for row in every if any(fnmatch.fnmatch(row.entry, one) for one in patterns or ["*"])]
+    if form == "means":
+        return "\n".join(means(rows, known_costs(folder) if part == DEFAULTS else None))
     return "\n".join(against(rows, *form.split(",")) if "," in form else FORMS[form](rows, every)).strip()
 
 
-def costs() -> list[str]:
-    """A line per method: passes of the network, of the shipped model with its presets and of Stable Diffusion 1.5."""
-    presets, lines = read_presets(SHIPPED), dict[float, list[str]]()
-    for name in (method.name for method in METHODS):
-        tuned = measure(build_method(name, presets.get(name, {})), model=SHIPPED)
-        plain = measure(build_method(name))
-        counts = (tuned.first_edit_sf, tuned.further_edit_sf, plain.first_edit_sf)
-        lines[tuned.first_edit_sf] = [name, *(f"{count:.0f}" for count in counts)]
-    return lined(COSTS, [lines[key] for key in sorted(lines)])
+@cache
+def rows_of(path: Path) -> list[Scored]:
+    """The rows of a table of edits, read once for all of the page.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return read_csv(path)
+
+
+def known_costs(folder: Path) -> dict[str, EntryCost]:
+    """What entries cost, by their names; nothing where nobody counted."""
+    return {one.entry: one for one in read_rows(EntryCost, folder / COST)} if (folder / COST).is_file() else {}
+
+
+def cell(rows: Sequence[Scored], entry: str, head: str) -> str:
+    """One value of the table of means, without its interval.
+
+    Raises:
+        ValueError: there is no such entry, or no such head.
+    """
+    own = [row for row in rows if row.entry == entry]
+    heads, _, *lines = (line.strip("|").split("|") for line in means(own))
+    found = {name.strip(): value.strip() for line in lines for name, value in zip(heads, line, strict=True)}
+    if head not in found:
+        raise ValueError(f"There is no {head} of {entry}; a cell is PART ENTRY HEAD of the table of means.")
+    return found[head].partition(" (")[0]
 
 
 def _beside(rows: Sequence[Scored], every: Sequence[Scored]) -> list[str]:
@@ -86,7 +142,6 @@ def _beside(rows: Sequence[Scored], every: Sequence[Scored]) -> list[str]:
 
 
 FORMS: Mapping[str, Callable[[Sequence[Scored], Sequence[Scored]], list[str]]] = {
-    "means": lambda rows, _: means(rows),
     "beside": _beside,
     "matrix": lambda rows, _: grids(rows),
     "targets": lambda rows, _: by_target(rows),

@@ -4,6 +4,7 @@ import itertools
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from zeroshift.bench.entries import Entry
@@ -18,6 +19,19 @@ SEEDED = re.compile(r"(.+)-seed\d+")
 HEADS = ("", "photographs", "between seeds", "to the photograph")
 
 
+@dataclass(frozen=True)
+class Apart:
+    """How different an entry's edits of one photograph are with other seeds."""
+
+    entry: str
+    """without its seed"""
+    item: str
+    between: float
+    """mean feature distance of two of the edits"""
+    photograph: float
+    """mean feature distance of an edit to the photograph"""
+
+
 def spread(judge: ImageNetJudge, item: Item, entries: Sequence[Entry], out: Path) -> tuple[float, float] | None:
     """Mean feature distance of an item's edits to each other, and to its photograph; None where there are not two."""
     files = [file_of(out, entry, item) for entry in entries]
@@ -29,18 +43,28 @@ def spread(judge: ImageNetJudge, item: Item, entries: Sequence[Entry], out: Path
     return between, sum(float(feature_distance(judge, photograph, one)) for one in edits) / len(edits)
 
 
-def diversity(judge: ImageNetJudge, benchmark: Benchmark, entries: Sequence[Entry], out: Path) -> list[str]:
-    """A table in Markdown: a line for the entries that differ in their seed alone; none where no entry names one."""
+def apart(judge: ImageNetJudge, benchmark: Benchmark, entries: Sequence[Entry], out: Path) -> list[Apart]:
+    """A row for each photograph and the entries that differ in their seed alone, where there are two of its edits."""
     groups: dict[str, list[Entry]] = {}
     for entry in entries:
         if match := SEEDED.fullmatch(entry.name):
             groups.setdefault(match[1], []).append(entry)
+    return [
+        Apart(name, item.name, *both)
+        for name, own in groups.items()
+        for item in benchmark.items
+        if (both := spread(judge, item, own, out)) is not None
+    ]
+
+
+def diversity(rows: Sequence[Apart]) -> list[str]:
+    """A table in Markdown: a line for the entries that differ in their seed alone; none where there are no rows."""
     lines = [line_of(HEADS), f"|{'---|' * len(HEADS)}"]
-    for name, own in groups.items():
-        found = [both for item in benchmark.items if (both := spread(judge, item, own, out)) is not None]
-        cells = [_shown(mean_of([both[k] for both in found])) for k in (0, 1)]
-        lines.append(line_of([name, str(len(found)), *cells]))
-    return lines if groups else []
+    for name in dict.fromkeys(row.entry for row in rows):
+        own = [row for row in rows if row.entry == name]
+        cells = [_shown(mean_of(column)) for column in ([one.between for one in own], [one.photograph for one in own])]
+        lines.append(line_of([name, str(len(own)), *cells]))
+    return lines if rows else []
 
 
 def line_of(cells: Sequence[str]) -> str:

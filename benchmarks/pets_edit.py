@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from zeroshift.bench.items import Row, write_plain
+from zeroshift.cli.wrong import as_flags
 from zeroshift.files import folder_atomically
 from zeroshift.image.masks import mask_picture
 from zeroshift.miniature.data import CaptionedFolder, CaptionedPicture
@@ -34,12 +35,15 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--splits", nargs="+", default=["test", "bench-test"], metavar="NAME")
     given = parser.parse_args()
-    data = CaptionedFolder.open(given.data)
-    pictures = [one for one in data.split(*given.splits) if one.labels.get("species") in ANIMALS]
-    with folder_atomically(given.out) as out:
-        masks = copied(data.root, pictures, out)
-        rows = [row for one in pictures for row in rows_of(one, one.file in masks)]
-        write_plain(out, "Pets-Edit", rows)
+    try:
+        data = CaptionedFolder.open(given.data)
+        pictures = [one for one in data.split(*given.splits) if one.labels.get("species") in ANIMALS]
+        with folder_atomically(given.out) as out:
+            masks = copied(data.root, pictures, out)
+            rows = [row for one in pictures for row in rows_of(one, one.file in masks)]
+            write_plain(out, "Pets-Edit", rows)
+    except ValueError as error:
+        raise SystemExit(as_flags(str(error))) from error
     print(f"{given.out}: {len(rows)} edits of {len(pictures)} photographs, {len(masks)} with masks")
 
 

@@ -22,6 +22,11 @@ def is_slow(entry: Entry) -> bool:
     return (kind or entry.method) in SLOW or entry.method in LONG
 
 
+def as_it_is(entry: Entry) -> bool:
+    """Whether a method edits the whole photograph at full strength: others invert as that does."""
+    return entry.mask is None and entry.intensity in (None, 1)
+
+
 def defaults() -> list[Entry]:
     """Every method with the model's presets at two strengths, and at full strength inside of the mask ``auto``."""
     names = [method.name for method in METHODS]
@@ -103,7 +108,7 @@ def _ablations() -> Iterator[tuple[str, str, Mapping[str, object]]]:
     for cross, self_, uncond in ((0.2, 0.4, 0.0), (0.6, 0.6, 0.0), (0.6, 0.6, 0.5), (0.6, 0.2, 0.4), (0.2, 0.2, 0.0)):
         shares = {"cross_until": cross, "self_until": self_, "uncond_self_until": uncond}
         yield f"style-diffusion-c{cross:g}-s{self_:g}-u{uncond:g}", "style-diffusion", {"control": shares}
-    for learn in ("network", "direct"):
+    for learn in ("network", "direct", "random-clamped"):
         yield f"style-diffusion-{learn}", "style-diffusion", {"inversion": {"learn": learn}}
     yield "mirror-diffusion-with", "mirror-diffusion", {}
     yield "mirror-diffusion-without", "mirror-diffusion", {"inversion": {"inner_steps": 0}}

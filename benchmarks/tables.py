@@ -3,24 +3,37 @@
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from zeroshift.bench.scoring import Scored
 from zeroshift.bench.statistics import Difference, Mean, mean_of
 from zeroshift.bench.summary import Summary, summaries
 
+if TYPE_CHECKING:
+    from benchmarks.costs import EntryCost
+
 HEADS = ("", "photographs", "flipped", "surely", "structure", "background, features", "background, dB")
+COSTS = ("SF", "seconds alone")
 TARGETS = ("", "photographs", "flipped", "surely", "nearer by CLIP", "structure", "features", "dB")
 BESIDE = ("", "photographs", "flips, %", "p", "structure", "background, features", "background, MSE · 1000")
 
 
-def means(rows: Sequence[Scored]) -> list[str]:
+def means(rows: Sequence[Scored], costs: "Mapping[str, EntryCost] | None" = None) -> list[str]:
     """A line per entry: flipped and surely flipped of those that count, structure, what is kept of the background.
 
-    What of ``MORE`` was measured stands behind.
+    What of ``MORE`` was measured stands behind, and then what entries cost, where somebody counted it.
     """
     found = summaries(rows)
     more = {head: cell for head, cell in MORE.items() if any(map(cell, found))}
-    return lined([*HEADS, *more], [[*_line(one), *(cell(one) for cell in more.values())] for one in found])
+    lines = [[*_line(one), *(cell(one) for cell in more.values())] for one in found]
+    if not costs:
+        return lined([*HEADS, *more], lines)
+    paid = [_paid(costs.get(one.entry)) for one in found]
+    return lined([*HEADS, *more, *COSTS], [[*line, *two] for line, two in zip(lines, paid, strict=True)])
+
+
+def _paid(cost: "EntryCost | None") -> list[str]:
+    return ["", ""] if cost is None else [f"{cost.first_sf:.0f}", f"{cost.seconds:.1f}"]
 
 
 def _line(one: Summary) -> list[str]:
@@ -137,8 +150,7 @@ def _apart(one: Difference, unit: float, digits: int) -> str:
 
 
 MORE: Mapping[str, Callable[[Summary], str]] = {
-    "reconstruction, dB": lambda one: _with_ends(one.means.get("reconstruction", mean_of([])), 1),
-    "seconds": lambda one: _with_ends(one.means["seconds"], 1),
+    "reconstruction, dB": lambda one: _with_ends(one.means.get("reconstruction", mean_of([])), 1)
 }
 """columns that stand where somebody measured them"""
 GRIDS: Mapping[str, Callable[[Summary], str]] = {

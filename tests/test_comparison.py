@@ -2,29 +2,31 @@
 
 import math
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.comparison import SMALL, TABLES, WHOLE, arguments, asked, drawn, said
-from benchmarks.comparison_page import DIVERSITY, PAGE, table
-from benchmarks.diversity import HEADS, diversity, line_of, spread
+from benchmarks.comparison import Work, arguments, asked, pets, progress, said, said_of_all, unreturned
+from benchmarks.costs import EntryCost, cost_table
+from benchmarks.diversity import apart, diversity, spread
+from benchmarks.drawing import SMALL, WHOLE, drawn
 from benchmarks.kids import kids
+from benchmarks.plans import defaults as defaults_planned
 from benchmarks.plans import is_slow
 from benchmarks.sheets import write_sheets
+from benchmarks.tables import COSTS, against, beside, by_target, grids, means
 from benchmarks.tables import HEADS as HEADS_OF_MEANS
-from benchmarks.tables import MORE, against, beside, by_target, grids, means
 from PIL import Image
-from remake.pages import MARKED
 
 from zeroshift.bench.entries import Entry
 from zeroshift.bench.items import Benchmark, Item
+from zeroshift.bench.reconstructing import FILE
+from zeroshift.bench.running import Made, Step
 from zeroshift.bench.scoring import Scored
-from zeroshift.bench.table import write_csv
 from zeroshift.evaluation.features import feature_distance
 from zeroshift.evaluation.imagenet import as_bytes, feature_kid, open_judge
 from zeroshift.image.sheet import GAP, SIDE
+from zeroshift.methods import METHODS
 
 FIGURES = ("imagenet-success", "imagenet-surely", "feature-structure", "feature-distance-outside", "mse-outside")
 
@@ -51,8 +53,21 @@ def test_columns_of_means_stand_where_somebody_measured_them():
     rows = [row("a", "1", 1, 1, 0.02, 0.4, 0.01), row("b", "1", 1, 1, 0.02, 0.4, 0.01)]
     rows[0] = replace(rows[0], seconds=2.0, figures={**rows[0].figures, "reconstruction": 31.25})
     head, _, first, second = means(rows)
-    assert head == f"| {' | '.join([*HEADS_OF_MEANS, 'reconstruction, dB', 'seconds'])} |"
-    assert first.endswith(" | 31.2 | 2.0 |") and second.endswith(" |  |  |")
+    assert head == f"| {' | '.join([*HEADS_OF_MEANS, 'reconstruction, dB'])} |"
+    assert first.endswith(" | 31.2 |") and second.endswith(" |  |")
+    head, rule, first, second = means(rows, {"b": EntryCost("b", 147.2, 97.0, math.nan, 1.26)})
+    assert head == f"| {' | '.join([*HEADS_OF_MEANS, 'reconstruction, dB', *COSTS])} |"
+    assert first.endswith(" | 31.2 |  |  |") and second.endswith(" |  | 147 | 1.3 |")
+    assert head.count("|") == rule.count("|") == first.count("|") == second.count("|")
+
+
+def test_methods_stand_by_what_they_cost():
+    """Entries that are no method as it is have no line there, for the paper has no such row."""
+    found = [EntryCost("dear", 900, 68, 2000, 9.0), EntryCost("cheap", 58.4, 58, 72, 0.5)]
+    found.append(EntryCost("cheap@0.7", 40, 40, math.nan, 0.4))
+    head, _, *lines = cost_table({one.entry: one for one in found})
+    assert head.startswith("| SF | first edit |")
+    assert lines == ["| cheap | 58 | 58 | 72 |", "| dear | 900 | 68 | 2000 |"]
 
 
 def test_edits_are_set_beside_photographs_of_what_they_show(tmp_path):
@@ -75,12 +90,32 @@ def test_edits_are_set_beside_photographs_of_what_they_show(tmp_path):
 
 def test_the_comparison_says_what_it_is_about_to_do(monkeypatch):
     """Hours at most, where they are known, and none where nothing is to be made; what there is goes on request."""
-    bench, entries = Benchmark("x", ()), [Entry("a")]
-    todo = "2 edits to make, 0 items by 1 entries, about 1.5 h at most"
-    assert said("defaults", bench, entries, [1, 2], 5400) == f"defaults: {todo}"
-    assert said("defaults", bench, entries, [], 0.0).endswith("0 edits to make, 0 items by 1 entries")
+    bench, entries, todo = Benchmark("x", ()), [Entry("a")], [(Item("1", Path(), *"stuvw"), Entry("a"))] * 2
+    left = (todo, [], 5400.0), ([], [], 0.0), (todo, [], None), ([], todo, 360.0)
+    long, done, unknown, back = (Work("defaults", bench, entries, *one) for one in left)
+    assert said(long) == "defaults: 2 edits to make, 0 items by 1 entries, about 1.5 h at most"
+    assert said(done).endswith("0 edits to make, 0 items by 1 entries") and said(unknown).endswith("1 entries")
+    assert said(back).endswith("by 1 entries, 2 photographs to come back, about 0.1 h at most")
+    assert said_of_all([long, done, long, back]).startswith("in all 4 edits to make, about 3.1 h at most;")
+    assert said_of_all([long, unknown]).startswith("in all 4 edits to make, more than 1.5 h;")
+    assert said_of_all([done]).startswith("in all 0 edits to make;")
     monkeypatch.setattr("sys.argv", ["comparison", "data", "out", "--overwrite"])
     assert arguments().overwrite and not arguments().reconstruct
+
+
+def test_a_folder_without_captions_is_refused_in_one_sentence(tmp_path, capfd):
+    with pytest.raises(SystemExit, match="1"):
+        pets(tmp_path, tmp_path / "out", "defaults")
+    lines = capfd.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and "has no captions.csv" in lines[0]
+    assert not (tmp_path / "out/pets").exists()
+
+
+def test_the_comparison_says_how_long_the_rest_takes():
+    """Three of twelve in a minute: nine take three; the last one says nothing of a rest, a failure what failed."""
+    made = Made("ddim", "cat", 1.5)
+    assert progress(Step(3, 12, made), 60) == "3 of 12: ddim cat, 1.5 s; about 3 min left"
+    assert progress(Step(12, 12, replace(made, error="no.")), 60) == "12 of 12: ddim cat, 1.5 s, failed: no."
 
 
 def test_differences_are_over_items_that_both_have():
@@ -147,12 +182,12 @@ def test_diversity_is_the_mean_distance_of_pairs(seeded):
     (bench, entries), judge = seeded, open_judge()
     files = [bench.root / "cat.png", *(bench.root / f"sdedit-seed{k}/one.png" for k in (1, 2))]
     photograph, one, other = (as_bytes(Image.open(path)) for path in files)
-    apart = float(feature_distance(judge, one, other))
+    distance = float(feature_distance(judge, one, other))
     near, far = (float(feature_distance(judge, photograph, edit)) for edit in (one, other))
-    *_, line = diversity(judge, bench, entries, bench.root)
-    assert line.startswith(f"| sdedit | 1 | {2 / 3 * apart:.3f} | {(2 * near + far) / 3:.3f} |")
+    *_, line = diversity(apart(judge, bench, entries, bench.root))
+    assert line.startswith(f"| sdedit | 1 | {2 / 3 * distance:.3f} | {(2 * near + far) / 3:.3f} |")
     assert spread(judge, bench.items[0], entries[:1], bench.root) is None
-    assert diversity(judge, bench, [Entry("sdedit")], bench.root) == []
+    assert diversity(apart(judge, bench, [Entry("sdedit")], bench.root)) == []
 
 
 def test_sheets_have_a_row_per_entry_and_a_column_per_item(seeded):
@@ -188,39 +223,11 @@ def test_slow_methods_get_fewer_items():
     assert not any(is_slow(one) for one in fast)
 
 
-def test_the_page_has_tables_of_the_entries_that_its_marks_name(tmp_path):
-    rows = [row(name, "1", 1, 1, 0.02, 0.4, 0.01) for name in ("ddim", "sdedit", "sdedit+auto")]
-    (tmp_path / "defaults").mkdir()
-    write_csv([replace(one, source="p", edit="e") for one in rows], tmp_path / "defaults/items.csv")
-    assert table("compared means defaults s*t ddim", tmp_path) == "\n".join(means(rows[:2]))
-    assert table("compared beside defaults", tmp_path) == "\n".join(beside(rows, "ddim"))
-    assert table("compared beside defaults sdedit", tmp_path) == "\n".join(beside(rows[:2], "ddim"))
-
-
-def test_the_page_has_the_table_of_diversity_alone(tmp_path, seeded):
-    bench, entries = seeded
-    lines = diversity(open_judge(), bench, entries, bench.root)
-    (tmp_path / "diversity").mkdir()
-    (tmp_path / "diversity" / TABLES).write_text("\n".join(["| other |", "|---|", "", *lines, "", "| more |"]))
-    assert table(DIVERSITY, tmp_path) == "\n".join(lines)
-
-
-def test_every_table_of_the_page_stands_between_its_own_marks():
-    """Heads tell the forms apart: a table of one part under the mark of another was once there."""
-    text = PAGE.read_text(encoding="utf-8")
-    one, other = (row(name, "1", 1, 1, 0.02, 0.4, 0.01) for name in ("ddim", "sdedit"))
-    heads = {
-        "diversity": {line_of(HEADS)},
-        "means": {means([])[0]},
-        "beside": {beside([one, other], "ddim")[0]},
-        "targets": {by_target([replace(one, task="x cat-tiger")])[2]},
-    }
-    outside = MARKED.sub("", text)
-    assert not [line for line in outside.splitlines() if line.startswith("|")]
-    for found in MARKED.finditer(text):
-        form = found[1].split()[1]
-        above = {above for above, line in pairwise(found[2].splitlines()) if line.startswith("|---")}
-        if form == "means":  # what was not measured has no column
-            above = {"".join(f"{cell}|" for cell in one.split("|")[:-1] if cell.strip() not in MORE) for one in above}
-        if "," in form or form in heads:
-            assert above == heads["beside" if "," in form else form], form
+def test_returning_photographs_are_measured_once_a_method(tmp_path):
+    """Other strengths and masks invert alike; what was measured is not measured again."""
+    bench = Benchmark("x", tuple(Item(name, Path(), *"stuvw") for name in ("1", "2")))
+    (tmp_path / "ddim").mkdir()
+    (tmp_path / "ddim" / FILE).write_text('{"1": {"decibels": 30.0, "edit_sha256": "e"}}')
+    found = unreturned(bench, defaults_planned(), tmp_path)
+    wanted = {(k, method.name) for method in METHODS for k in "12"} - {("1", "ddim")}
+    assert {(item.name, entry.name) for item, entry in found} == wanted and len(found) == len(wanted)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from benchmarks import pipeline
+from benchmarks.__main__ import Row, merged
 from benchmarks.count import COUNTED, official_sf, outline, per_unit
 from benchmarks.official.model import Written
 from benchmarks.official.pnp_diffusers import layers
@@ -188,3 +189,12 @@ def test_a_procedure_costs_what_is_published_and_what_the_formula_says(bare, nam
     if name == "mirror-diffusion":
         assert found["inner"] == pytest.approx(127 * 10, rel=0.02)
         assert sum(found.values()) - found["inner"] == pytest.approx(576, rel=0.02)
+
+
+def test_rows_that_were_not_measured_again_stay_in_the_table():
+    """One method measured leaves the others' rows; a method that had none gets its place in the order of the table."""
+    old = [Row(name, 50, 1.0, 2.0, 3.0, 4.0, None, None) for name in ("pix2pix-zero", "sdedit")]
+    new = [replace(old[1], ours_s=9.0), replace(old[0], method="plug-and-play")]
+    found = merged(old, new)
+    assert [row.method for row in found] == ["pix2pix-zero", "plug-and-play", "sdedit"]
+    assert found[0] == old[0] and found[2].ours_s == 9.0
