@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 import zeroshift
 from benchmarks.animals import Way, head, opened, parser, pooled, row
 from zeroshift import EditSpec
-from zeroshift.bench.statistics import difference, mean_of, paired_interval, share_of
+from zeroshift.bench.statistics import Mean, difference, mean_of, paired_interval, share_of
 from zeroshift.cost.estimate import measure
 from zeroshift.evaluation.features import feature_structure
 from zeroshift.evaluation.imagenet import as_bytes, success
@@ -64,10 +64,16 @@ def line(method: str, photographs: str, exact: NDArray[np.float64], quick: NDArr
             f"{100 * share_of(reached).value:.1f} → {100 * share_of(kept).value:.1f}",
             *successes(kept, reached),
             f"{near.mean():.1f} → {nearer.mean():.1f}",
-            f"{apart.value:+.1f} ({apart.low:+.1f} to {apart.high:+.1f})",
-            f"{share * changed.value:+.1f} % ({share * changed.low:+.1f} to {share * changed.high:+.1f})",
+            with_ends(apart),
+            with_ends(changed, share, " %"),
         ]
     )
+
+
+def with_ends(one: Mean, unit: float = 1, sign: str = "") -> str:
+    """A mean with the ends of its interval, where it has one."""
+    ends = "" if np.isnan(one.low) else f" ({unit * one.low:+.1f} to {unit * one.high:+.1f})"
+    return f"{unit * one.value:+.1f}{sign}{ends}"
 
 
 def successes(one: NDArray[np.float64], other: NDArray[np.float64]) -> tuple[str, str]:
@@ -76,7 +82,7 @@ def successes(one: NDArray[np.float64], other: NDArray[np.float64]) -> tuple[str
     if not both:
         return "", ""
     won, lost = (sum(pair == alone for pair in both) for alone in ((True, False), (False, True)))
-    low, _ = paired_interval(*zip(*both, strict=True), level=ONE_SIDED)
+    low, _ = paired_interval([a for a, _ in both], [b for _, b in both], ONE_SIDED)
     return f"{lost}, {won} of {len(both)}", f"{100 * (won - lost) / len(both):+.1f} ({100 * low:+.1f})"
 
 

@@ -5,7 +5,7 @@ where an ImageNet network sees that or the source, and how far the edit is from 
 how strength and each of the two go together: Spearman's rank correlation, the mean over pictures that change at all,
 and that of the means over all pictures; and the same of probabilities to a percent, as finer differences of a network
 that is sure say nothing. The mask is that of the photograph (``auto``) unless another is asked for: one that grows with
-the result has a course of its own. Needs zeroshift[eval].
+the result has a course of its own. ``--marks`` tries others than a model's presets have. Needs zeroshift[eval].
 """
 
 import math
@@ -76,13 +76,16 @@ def main(words: Sequence[str] | None = None) -> None:
     """Print the table."""
     asked = parser("intensity", "bench-val")
     asked.add_argument("--mask", choices=("auto", "grown", "none"), default="auto")
+    asked.add_argument("--marks", nargs="+", type=float, metavar="X", help="strength marks in place of the presets'")
     given = asked.parse_args(words)
+    options = {"conditioning": {"strength_marks": given.marks}} if given.marks else {}
     editor, ways = opened(given)
-    print(f"{given.split}, mask {given.mask}, strengths {', '.join(map(str, STRENGTHS))}\n{head(COLUMNS)}")
+    marked = f", marks {', '.join(map(str, given.marks))}" if given.marks else ""
+    print(f"{given.split}, mask {given.mask}, strengths {', '.join(map(str, STRENGTHS))}{marked}\n{head(COLUMNS)}")
     for name in given.methods:
         made = list[NDArray[np.float64]]()
         for way in ways:
-            spec = EditSpec(source=way.source, target=way.target, method=name, mask=given.mask)
+            spec = EditSpec(source=way.source, target=way.target, method=name, mask=given.mask, options=options)
             made.append(figures(way, edited(editor, way.files, spec)))
         every = np.concatenate(made, axis=1)
         print(row([name, str(every.shape[1]), *cells(every)]), flush=True)

@@ -56,7 +56,10 @@ def test_fast_and_exact_stand_side_by_side_both_ways_and_together(capsys, checkp
         (name, who) for name in METHODS[1:] for who in ("cat-dog, 1", "dog-cat, 2", "all 3")
     ]
     assert all(re.fullmatch(r"[\d.]+ → [\d.]+", row["CPU seconds"]) for row in rows)
-    assert all("nan" not in row["structure lost"] for row in rows if row["photographs"] != "cat-dog, 1")
+    assert not any("nan" in cell for row in rows for cell in row.values())
+    for row in rows:
+        for name in ("difference, dB", "structure lost"):
+            assert ("to" in row[name]) == (row["photographs"] != "cat-dog, 1")  # of one there is no interval
 
 
 def test_what_is_lost_at_most_of_success_is_told_where_nothing_is_lost():
@@ -90,9 +93,14 @@ def test_costs_are_those_of_the_methods(capsys):
 
 @pytest.mark.slow
 def test_courses_of_strength_have_a_figure_for_each(capsys, checkpoint, pets):
-    intensity.main([str(pets), "--model", str(checkpoint), *METHODS])
+    asked = (str(pets), "--model", str(checkpoint), "--ways", "cat-dog")
+    intensity.main([*asked, *METHODS])
     rows = table_of(capsys.readouterr().out)
-    assert [(row["method"], row["photographs"]) for row in rows] == [("sdedit", "3"), ("ddim", "3")]
+    assert [(row["method"], row["photographs"]) for row in rows] == [("sdedit", "1"), ("ddim", "1")]
+    intensity.main([*asked, "--methods", "ddim", "--marks", "0.6", "0.7", "0.8"])
+    (marked,) = table_of(capsys.readouterr().out)
+    same, other = (marked["distance"].split()[n:m] == rows[1]["distance"].split()[n:m] for n, m in ((4, 7), (1, 4)))
+    assert same and not other  # from strength 1 on marks say nothing
     for row in rows:
         assert len(row["probability"].split()) == len(row["distance"].split()) == len(intensity.STRENGTHS)
         assert row["distance"].startswith("0 ") and not row["distance"].startswith("0 0")
