@@ -136,7 +136,7 @@ def test_detail_brings_the_background_nearer(capsys, checkpoint, pets):
     detail.main([str(pets), "--model", str(checkpoint), "--methods", "sdedit"])
     rows = [row for row in table_of(capsys.readouterr().out) if row["photographs"] == "all 3"]
     near = [float(row["background, dB: median, pooled"].split(",")[0]) for row in rows]
-    assert [row["detail"] for row in rows] == ["0", "0.5", "1"] and near == sorted(near) and near[0] < near[2]
+    assert [row["detail"] for row in rows] == ["0", "0.5", "1"] and near == sorted(near)
 
 
 @pytest.mark.parametrize(
