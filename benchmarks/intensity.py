@@ -45,6 +45,11 @@ def edited(editor: zeroshift.Editor, pictures: Sequence[Path], spec: EditSpec) -
     return [found[k] for k in range(len(pictures))]
 
 
+def by_marks(spec: EditSpec, marks: Sequence[float] | None) -> EditSpec:
+    """The same edit with other marks of strength, where there are some."""
+    return spec.model_copy(update={"options": {"conditioning": {"strength_marks": marks}}}) if marks else spec
+
+
 def figures(way: Way, edits: Sequence[Sequence[Image.Image]]) -> NDArray[np.float64]:
     """Of every picture (N) and strength (S) the target's probability and the distance from the first: (2, N, S)."""
     seen = [way.judge.look(course) for course in edits]
@@ -78,15 +83,14 @@ def main(words: Sequence[str] | None = None) -> None:
     asked.add_argument("--mask", choices=("auto", "grown", "none"), default="auto")
     asked.add_argument("--marks", nargs="+", type=float, metavar="X", help="strength marks in place of the presets'")
     given = asked.parse_args(words)
-    options = {"conditioning": {"strength_marks": given.marks}} if given.marks else {}
     editor, ways = opened(given)
     marked = f", marks {', '.join(map(str, given.marks))}" if given.marks else ""
     print(f"{given.split}, mask {given.mask}, strengths {', '.join(map(str, STRENGTHS))}{marked}\n{head(COLUMNS)}")
     for name in given.methods:
         made = list[NDArray[np.float64]]()
         for way in ways:
-            spec = EditSpec(source=way.source, target=way.target, method=name, mask=given.mask, options=options)
-            made.append(figures(way, edited(editor, way.files, spec)))
+            spec = EditSpec(source=way.source, target=way.target, method=name, mask=given.mask)
+            made.append(figures(way, edited(editor, way.files, by_marks(spec, given.marks))))
         every = np.concatenate(made, axis=1)
         print(row([name, str(every.shape[1]), *cells(every)]), flush=True)
 

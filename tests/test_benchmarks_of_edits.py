@@ -97,13 +97,15 @@ def test_courses_of_strength_have_a_figure_for_each(capsys, checkpoint, pets):
     intensity.main([*asked, *METHODS])
     rows = table_of(capsys.readouterr().out)
     assert [(row["method"], row["photographs"]) for row in rows] == [("sdedit", "1"), ("ddim", "1")]
-    intensity.main([*asked, "--methods", "ddim", "--marks", "0.6", "0.7", "0.8"])
-    (marked,) = table_of(capsys.readouterr().out)
-    same, other = (marked["distance"].split()[n:m] == rows[1]["distance"].split()[n:m] for n, m in ((4, 7), (1, 4)))
-    assert same and not other  # from strength 1 on marks say nothing
     for row in rows:
         assert len(row["probability"].split()) == len(row["distance"].split()) == len(intensity.STRENGTHS)
         assert row["distance"].startswith("0 ") and not row["distance"].startswith("0 0")
+
+
+def test_marks_take_the_place_of_the_presets():
+    spec = EditSpec(source="cat", target="dog", method="ddim")
+    assert intensity.by_marks(spec, [0.6, 0.7, 0.8]).bare_method.conditioning.strength_marks == (0.6, 0.7, 0.8)
+    assert intensity.by_marks(spec, None) == spec
 
 
 @pytest.mark.slow
