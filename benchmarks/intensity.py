@@ -1,16 +1,15 @@
-"""Whether more strength is more edit: ``python -m benchmarks.intensity PICTURES SOURCE TARGET [OPTIONS]``.
+"""Whether more strength is more edit: ``python -m benchmarks.intensity PETS [OPTIONS]``.
 
-PICTURES is a folder of photographs of SOURCE; both are animals that the ImageNet network knows (cat, dog, lion, tiger,
-cheetah). Prints of every method, for every strength, how probable TARGET is where it is that or SOURCE, and how far the
-edit is from the photograph, root mean square; and how strength and each of the two go together: Spearman's rank
-correlation, the mean over pictures that change at all, and that of the means over all pictures; and the same of
-probabilities to a percent, as finer differences of a network that is sure say nothing. The mask is that of the
-photograph (``auto``) unless another is asked for: one that grows with the result has a course of its own. Needs
-zeroshift[eval].
+Of the photographs of PETS (``benchmarks.animals``) it prints, for every method and strength, how probable the target is
+where an ImageNet network sees that or the source, and how far the edit is from the photograph, root mean square; and
+how strength and each of the two go together: Spearman's rank correlation, the mean over pictures that change at all,
+and that of the means over all pictures; and the same of probabilities to a percent, as finer differences of a network
+that is sure say nothing. The mask is that of the photograph (``auto``) unless another is asked for: one that grows with
+the result has a course of its own. ``--marks`` tries others than a model's presets have. Needs zeroshift[eval].
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +17,22 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import zeroshift
-from benchmarks.animals import by_methods
+from benchmarks.animals import Way, head, opened, parser, row
 from zeroshift import EditSpec
-from zeroshift.evaluation.imagenet import ImageNetJudge, open_judge
 from zeroshift.running.batching import groups
 from zeroshift.running.groups import run_groups
 from zeroshift.running.looking import look_at
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
+COLUMNS = (
+    "method",
+    "photographs",
+    "probability",
+    "distance",
+    "with the probability",
+    "to a percent",
+    "with the distance",
+)
 
 
 def edited(editor: zeroshift.Editor, pictures: Sequence[Path], spec: EditSpec) -> list[list[Image.Image]]:
@@ -33,19 +40,22 @@ def edited(editor: zeroshift.Editor, pictures: Sequence[Path], spec: EditSpec) -
     specs = zeroshift.spread(spec, STRENGTHS)
     found: dict[int, list[Image.Image]] = {}
     for group, step in run_groups(editor, groups(editor, look_at(editor, pictures, spec), specs)):
-        for member, row in zip(group.members, step.results, strict=False):  # of the last step
-            found[member] = [result.image for result in row]
+        for member, course in zip(group.members, step.results, strict=False):  # of the last step
+            found[member] = [result.image for result in course]
     return [found[k] for k in range(len(pictures))]
 
 
-def figures(
-    judge: ImageNetJudge, edits: Sequence[Sequence[Image.Image]], source: str, target: str
-) -> NDArray[np.float64]:
+def by_marks(spec: EditSpec, marks: Sequence[float] | None) -> EditSpec:
+    """The same edit with other marks of strength, where there are some."""
+    return spec.model_copy(update={"options": {"conditioning": {"strength_marks": marks}}}) if marks else spec
+
+
+def figures(way: Way, edits: Sequence[Sequence[Image.Image]]) -> NDArray[np.float64]:
     """Of every picture (N) and strength (S) the target's probability and the distance from the first: (2, N, S)."""
-    seen = [judge.look(row) for row in edits]
-    shown = [(one.of(target) / (one.of(source) + one.of(target))).numpy() for one in seen]
-    rows = [[np.asarray(one.convert("RGB"), dtype=float) for one in row] for row in edits]
-    apart = [[np.sqrt(np.square(one - row[0]).mean()) for one in row] for row in rows]
+    seen = [way.judge.look(course) for course in edits]
+    shown = [(one.of(way.target) / (one.of(way.source) + one.of(way.target))).numpy() for one in seen]
+    courses = [[np.asarray(one.convert("RGB"), dtype=float) for one in course] for course in edits]
+    apart = [[np.sqrt(np.square(one - course[0]).mean()) for one in course] for course in courses]
     return np.array([shown, apart])
 
 
@@ -57,28 +67,32 @@ def rank_correlation(values: NDArray[np.float64]) -> float:
     return float(np.corrcoef(np.arange(len(values)), ranks)[0, 1])
 
 
-def line(name: str, table: NDArray[np.float64]) -> str:
-    """A row of the table."""
-    cells = [" ".join(f"{one:.2f}" for one in table[0].mean(0)), " ".join(f"{one:.0f}" for one in table[1].mean(0))]
+def cells(table: NDArray[np.float64]) -> Iterator[str]:
+    """Yield what a row of the table says of figures (2, N, S)."""
+    yield " ".join(f"{one:.2f}" for one in table[0].mean(0))
+    yield " ".join(f"{one:.0f}" for one in table[1].mean(0))
     for one in (table[0], table[0].round(2), table[1]):
-        single = np.nanmean([rank_correlation(row) for row in one])
-        cells.append(f"{single:.2f}, {rank_correlation(one.mean(0)):.2f}")
-    return f"| {name} | {' | '.join(cells)} |"
+        single = [rank for course in one if not math.isnan(rank := rank_correlation(course))]
+        mean = sum(single) / len(single) if single else math.nan
+        yield f"{mean:.2f} ({rank_correlation(one.mean(0)):.2f})"
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Print the table of a folder."""
-    asked = by_methods("intensity")
+    """Print the table."""
+    asked = parser("intensity", "bench-val")
     asked.add_argument("--mask", choices=("auto", "grown", "none"), default="auto")
+    asked.add_argument("--marks", nargs="+", type=float, metavar="X", help="strength marks in place of the presets'")
     given = asked.parse_args(words)
-    editor, judge = zeroshift.load(given.model), open_judge()
-    pictures = sorted(given.pictures.iterdir())
-    print(f"{len(pictures)} pictures, {given.source} to {given.target}, strengths {', '.join(map(str, STRENGTHS))}")
-    print("| method | probability | distance | rank correlation, probability | to a percent | and distance |")
-    print("|---|---|---|---|---|---|")
+    editor, ways = opened(given)
+    marked = f", marks {', '.join(map(str, given.marks))}" if given.marks else ""
+    print(f"{given.split}, mask {given.mask}, strengths {', '.join(map(str, STRENGTHS))}{marked}\n{head(COLUMNS)}")
     for name in given.methods:
-        spec = EditSpec(source=given.source, target=given.target, method=name, mask=given.mask)
-        print(line(name, figures(judge, edited(editor, pictures, spec), given.source, given.target)), flush=True)
+        made = list[NDArray[np.float64]]()
+        for way in ways:
+            spec = EditSpec(source=way.source, target=way.target, method=name, mask=given.mask)
+            made.append(figures(way, edited(editor, way.files, by_marks(spec, given.marks))))
+        every = np.concatenate(made, axis=1)
+        print(row([name, str(every.shape[1]), *cells(every)]), flush=True)
 
 
 if __name__ == "__main__":

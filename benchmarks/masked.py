@@ -1,14 +1,14 @@
-"""What a mask does for edits: ``python -m benchmarks.masked PICTURES SOURCE TARGET MASKS [OPTIONS]``.
+"""What a mask does for edits: ``python -m benchmarks.masked PETS [OPTIONS]``.
 
-PICTURES and MASKS are folders as for ``benchmarks.masks``; the masks are for measuring alone. Every picture is edited
-with ``--mask`` (auto or grown) and without one, on one inversion. Prints how much of subject and background it is right
-about, the decibels over all background pixels, the largest change of a pixel outside of it, and success with the paired
-difference and its 95 % interval. Needs zeroshift[eval].
+Every photograph of PETS (``benchmarks.animals``) is edited with ``--mask`` (auto or grown) and without one, on one
+inversion; the animals' own masks are for measuring alone. Prints how much of subject and background the mask is right
+about, the decibels over all background pixels (mean and median of photographs, and "pooled", of the mean error), the
+largest change of a colour outside of the mask, and success with the difference and its lower 95 % bound. Needs
+zeroshift[eval].
 """
 
 import math
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,23 +16,37 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import zeroshift
-from benchmarks.animals import parser
+from benchmarks.animals import FEWEST, Way, head, opened, parser, pooled, row
+from benchmarks.fast import successes
 from zeroshift import EditSpec
-from zeroshift.bench.statistics import difference, mean_of
-from zeroshift.evaluation.imagenet import as_bytes, open_judge, success
+from zeroshift.bench.statistics import share_of
+from zeroshift.evaluation.imagenet import as_bytes, success
 from zeroshift.evaluation.pixels import psnr
+from zeroshift.image.registration import Mask
 from zeroshift.results import Result
 
-FEWEST = 50
-"""pixels of subject or background from which on a picture counts"""
+COLUMNS = (
+    "method, mask",
+    "photographs",
+    "subject covered",
+    "background kept",
+    "background: mean, median, pooled",
+    "without: mean, pooled",
+    "most outside",
+    "success",
+    "without",
+    "alone: without, with",
+    "difference, points (at least)",
+)
 
 
-def edited(editor: zeroshift.Editor, pictures: Sequence[Path], spec: EditSpec) -> list[tuple[Result, Result]]:
-    """Every picture's edit with the mask, and without."""
+def edited(editor: zeroshift.Editor, way: Way, spec: EditSpec, masks: Sequence[str]) -> list[list[Result]]:
+    """Every photograph's edit with each mask, and without one."""
     kept = zeroshift.InversionMemory()
-    ways = (spec, spec.model_copy(update={"mask": "none"}))
-    inside, everywhere = (editor.edit(pictures, one, inversions=kept) for one in ways)
-    return list(zip(inside, everywhere, strict=True))
+    return [
+        list(editor.edit(way.files, spec.model_copy(update={"mask": mask}), inversions=kept))
+        for mask in (*masks, "none")
+    ]
 
 
 def psnr_over(one: Image.Image, other: Image.Image, part: NDArray[np.bool_]) -> float:
@@ -42,10 +56,10 @@ def psnr_over(one: Image.Image, other: Image.Image, part: NDArray[np.bool_]) -> 
     return float(psnr(as_bytes(one), as_bytes(other), torch.from_numpy(part)[None, None]))
 
 
-def figures(photograph: Image.Image, truth: NDArray[np.uint8], inside: Result, everywhere: Result) -> Iterator[float]:
+def figures(photograph: Image.Image, subject: Mask, inside: Result, everywhere: Result) -> Iterator[float]:
     """Yield covered, kept, background with the mask and without, and the largest change outside of the mask."""
     assert inside.mask is not None
-    found, subject, background = np.asarray(inside.mask) > 0, truth == 1, truth == 2
+    found, background = np.asarray(inside.mask) > 0, ~subject
     yield float(found[subject].mean()) if subject.sum() > FEWEST else math.nan
     yield 1 - float(found[background].mean()) if background.sum() > FEWEST else math.nan
     yield from (psnr_over(one.image, photograph, background) for one in (inside, everywhere))
@@ -53,43 +67,64 @@ def figures(photograph: Image.Image, truth: NDArray[np.uint8], inside: Result, e
     yield float(apart[~found].max(initial=0))
 
 
-def main(words: Sequence[str] | None = None) -> None:
-    """Print the figures of two folders."""
-    asked = parser("masked")
-    asked.add_argument("masks", type=Path)
-    asked.add_argument("--method", default="pix2pix-zero", metavar="NAME")
-    asked.add_argument("--mask", default="auto", choices=["auto", "grown"])
-    asked.add_argument("--count", type=int, help="edit so many, evenly spread over the names", metavar="N")
-    given = asked.parse_args(words)
-    pictures = sorted(path for path in given.pictures.iterdir() if (given.masks / f"{path.stem}.png").is_file())
-    pictures = pictures[:: max(1, len(pictures) // (given.count or len(pictures)))][: given.count]
-    editor, judge = zeroshift.load(given.model), open_judge()
-    spec = EditSpec(source=given.source, target=given.target, method=given.method, mask=given.mask)
-    pairs, photographs = edited(editor, pictures, spec), [Image.open(path).convert("RGB") for path in pictures]
-    truths = [np.asarray(Image.open(given.masks / f"{path.stem}.png")) for path in pictures]
-    known = zip(photographs, truths, pairs, strict=True)
-    rows = [[*figures(photograph, truth, *pair)] for photograph, truth, pair in known]
-    covered, kept, background, without, outside = np.array(rows).T
-    before = judge.look(photographs)
+def rows(way: Way, inside: Sequence[Result], everywhere: Sequence[Result]) -> list[list[float]]:
+    """The ``figures`` of every photograph, and success with the mask and without."""
+    known = zip(way.photographs, way.subjects, inside, everywhere, strict=True)
     reached, free = (
-        success(before, judge.look([pair[n].image for pair in pairs]), given.source, given.target) for n in (0, 1)
+        success(way.before, way.judge.look([one.image for one in edits]), way.source, way.target).tolist()
+        for edits in (inside, everywhere)
     )
-    apart = difference(reached.tolist(), free.tolist()).mean
-    finite = [value for value in background if math.isfinite(value)]
-    print(f"{len(pictures)} pictures, {given.source} to {given.target}, {given.method}, {given.mask}")
-    print(f"subject covered {np.nanmean(covered):.1%}, background kept {np.nanmean(kept):.1%}")
-    print(f"largest change outside of the mask {outside.max():.0f}")
-    print(f"background {np.mean(finite):.1f} dB, median {np.nanmedian(background):.1f}", end=", ")
-    print(f"without {np.nanmean(without):.1f} dB")
-    print(f"of the mean error {pooled(background):.1f} dB, without {pooled(without):.1f} dB")
-    print(f"success {mean_of(reached.tolist()).value:.1%}, without {mean_of(free.tolist()).value:.1%}", end=", ")
-    print(f"difference {apart.value:+.1%} ({apart.low:+.1%} to {apart.high:+.1%})")
+    return [[*figures(*one), a, b] for one, a, b in zip(known, reached, free, strict=True)]
 
 
-def pooled(decibels: NDArray[np.float64]) -> float:
+def line(name: str, photographs: str, table: NDArray[np.float64]) -> str:
+    """A row of the table, of figures (photographs, 7)."""
+    covered, kept, background, without, outside, reached, free = table.T
+    near = [f"{mean_where_finite(background):.1f}", f"{np.nanmedian(background):.1f}", f"{of_error(background):.1f}"]
+    return row(
+        [
+            name,
+            photographs,
+            f"{np.nanmean(covered):.1%}",
+            f"{np.nanmean(kept):.1%}",
+            f"{', '.join(near)} dB",
+            f"{mean_where_finite(without):.1f}, {of_error(without):.1f} dB",
+            f"{outside.max():.0f}",
+            f"{share_of(reached).value:.1%}",
+            f"{share_of(free).value:.1%}",
+            *successes(reached, free),
+        ]
+    )
+
+
+def mean_where_finite(decibels: NDArray[np.float64]) -> float:
+    """The mean over pictures that differ from their photographs."""
+    found = decibels[np.isfinite(decibels)]
+    return float(found.mean()) if len(found) else math.nan
+
+
+def of_error(decibels: NDArray[np.float64]) -> float:
     """Decibels of the mean error of pictures that count alike."""
-    known = decibels[~np.isnan(decibels)]
-    return float(-10 * np.log10(np.mean(10 ** (-known / 10))))
+    error = np.nanmean(10 ** (-decibels / 10))
+    return float(-10 * np.log10(error)) if error else math.inf
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Print the table."""
+    asked = parser("masked", "bench-test")
+    asked.add_argument("--masks", nargs="+", default=["auto", "grown"], choices=["auto", "grown"], metavar="NAME")
+    given = asked.parse_args(words)
+    editor, ways = opened(given)
+    print(f"{given.split}\n{head(COLUMNS)}")
+    for name in given.methods:
+        made = list[list[list[list[float]]]]()
+        for way in ways:
+            spec = EditSpec(source=way.source, target=way.target, method=name)
+            *inside, everywhere = edited(editor, way, spec, given.masks)
+            made.append([rows(way, one, everywhere) for one in inside])
+        for n, mask in enumerate(given.masks):
+            for photographs, table in pooled(ways, [own[n] for own in made]):
+                print(line(f"{name}, {mask}", photographs, table), flush=True)
 
 
 if __name__ == "__main__":

@@ -144,7 +144,7 @@ def line(judge: ImageNetJudge, edits: Edits, found: Sequence[Row], real: Seen, a
     """A row of the table: one direction."""
     student, teacher = (feature_kid(judge.look(made), real) for made in (edits.whole, edits.teachers))
     hits, taught = [one.success for one in found], [one.teacher_success for one in found]
-    apart = difference(hits, taught).mean
+    apart = difference(hits, taught, success=True).mean
     near = finite_means([(one.background, one.teacher_background) for one in found])
     judged = sum(np.isfinite(hits))
     cells = [

@@ -673,6 +673,52 @@ def test_intervals_are_those_of_the_bootstrap():
     assert statistics.mean_of([]).count == 0
 
 
+def test_shares_have_wilsons_interval():
+    """Its ends are the shares p at which |share - p| is z standard errors of p; a few that all succeed are not sure."""
+    for hits in ([1.0] * 3 + [0.0] * 5, [1.0, 0.0], [1.0] * 12, [0.0] * 7, [1.0]):
+        found, n = statistics.share_of([*hits, math.nan]), len(hits)
+        ends = [end for end in (found.low, found.high) if 0 < end < 1]
+        assert (found.count, found.value) == (n, np.mean(hits)) and found.low <= found.value <= found.high
+        assert ends and [abs(np.mean(hits) - p) / math.sqrt(p * (1 - p) / n) for p in ends] == [
+            pytest.approx(1.959964, rel=1e-5)
+        ] * len(ends)
+    assert statistics.share_of([1.0] * 12).low == pytest.approx(1 / (1 + 1.959964**2 / 12))
+    assert statistics.share_of([math.nan]).count == 0
+
+
+def score_by_likelihood(wins: int, losses: int, n: int, apart: float) -> float:
+    """Tango's statistic with the nuisance share found by trying: the likeliest of 200,001."""
+    q = np.linspace(max(0, -apart), (1 - apart) / 2, 200_001)[1:-1]
+    terms = [(wins, q + apart), (losses, q), (n - wins - losses, 1 - 2 * q - apart)]
+    best = q[np.argmax(sum(count * np.log(share) for count, share in terms if count))]
+    return (wins - losses - n * apart) / math.sqrt(n * (2 * best + apart * (1 - apart)))
+
+
+@pytest.mark.parametrize(("wins", "losses", "n"), [(3, 0, 24), (0, 2, 12), (4, 7, 40), (1, 1, 5), (2, 2, 4)])
+def test_differences_of_success_have_tangos_interval(wins, losses, n):
+    """At its ends the score, by a likelihood maximised anew, is what is not yet rejected."""
+    one = [True] * wins + [False] * losses + [True] * (n - wins - losses)
+    other = [False] * wins + [True] * losses + [True] * (n - wins - losses)
+    low, high = statistics.paired_interval(one, other)
+    assert low < (wins - losses) / n < high
+    assert statistics.paired_interval(other, one) == pytest.approx((-high, -low))
+    for end, z in ((low, 1.959964), (high, -1.959964)):
+        assert score_by_likelihood(wins, losses, n, end) == pytest.approx(z, rel=1e-3)
+
+
+def test_edits_that_never_differ_may_still_lose_what_so_few_allow():
+    for n in (1, 12, 24, 150):
+        for level, z in ((0.95, 1.959964), (0.9, 1.644854)):
+            end = z**2 / (n + z**2)
+            found = statistics.paired_interval([True] * n, [True] * n, level)
+            assert found == pytest.approx((-end, end), abs=1e-6)
+    apart = statistics.difference([1.0] * 12 + [math.nan], [1.0] * 13, success=True)
+    assert (apart.mean.value, apart.mean.count, apart.p) == (0, 12, 1) and apart.mean.low < -0.2
+    assert statistics.difference([1.0, 1.0], [1.0, 1.0]).mean.low == 0  # of any other figure, the bootstrap's
+    with pytest.raises(ValueError, match="no interval without items"):
+        statistics.paired_interval([], [])
+
+
 def test_mcnemar_is_the_exact_test():
     """Against counting all ways in which items that differ could have fallen."""
     for wins, losses in ((0, 0), (3, 0), (5, 2), (4, 4), (1, 9)):
@@ -689,6 +735,8 @@ def test_differences_are_paired_over_items_that_both_have():
     _, b = summaries(rows, "a")
     assert b.beside["psnr"].mean.value == pytest.approx(np.mean([3 - 2, 0 - 2, 1 - 2]))
     assert (b.beside["imagenet-success"].mean.count, b.beside["imagenet-success"].p) == (2, 1.0)
+    assert b.means["imagenet-success"] == statistics.share_of([1.0, 1.0])
+    assert -1 < b.beside["imagenet-success"].mean.low < 0 < b.beside["imagenet-success"].mean.high
     assert b.means["imagenet-success"].count == 2 and b.items == 3
     with pytest.raises(ValueError, match="There is no c among what is compared: a, b"):
         summaries(rows, "c")

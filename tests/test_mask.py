@@ -63,6 +63,19 @@ def test_the_photographs_own_transparent_part_is_edited_and_shown(editor):
     assert own.recipe["mask"] == "alpha" and "mask_sha256" not in own.recipe
 
 
+def test_an_edit_of_what_is_transparent_is_seen(editor):
+    """OpenAI's convention: a hole in the photograph, and the same hole as its mask. What is seen keeps its alpha."""
+    clear = np.dstack([PHOTOGRAPH, np.where(MASK, 0, 200).astype(np.uint8)])
+    own, given = (
+        editor.edit(clear, "cat", "dog", method=few("sdedit"), mask=mask, fit="stretch") for mask in ("alpha", clear)
+    )
+    assert own.image.mode == given.image.mode == "RGB"
+    np.testing.assert_array_equal(np.asarray(given.image), np.asarray(own.image))
+    wider = np.full_like(MASK, 255)
+    kept = editor.edit(clear, "cat", "dog", method=few("sdedit"), mask=wider, fit="stretch")
+    np.testing.assert_array_equal(np.asarray(kept.image)[..., 3], clear[..., 3])
+
+
 def test_a_mask_of_everything_changes_no_bit_of_the_models_picture(editor):
     everything = np.full_like(MASK, 255)
     with_mask, without = (

@@ -13,6 +13,7 @@ import zeroshift
 from zeroshift import EditSpec, replay
 from zeroshift.diffusion.backbone import Unsupported
 from zeroshift.image import Photo, encode_image, read_recipe
+from zeroshift.loading import open_segmenter
 from zeroshift.masks.segmenting import SegmentationNetwork
 from zeroshift.recipe import parse_recipe
 
@@ -68,6 +69,14 @@ def test_what_says_nothing_of_the_subject_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(Unsupported, match="has no config.json"):
         SegmentationNetwork(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("name", ["nowhere", "owner/name", "weights.pt"])
+def test_what_is_no_folder_and_no_onnx_file_is_said_to_be_none(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "weights.pt").write_bytes(b"")
+    with pytest.raises(Unsupported, match=f"^There is no folder or .onnx file {name}; give a segmentation model"):
+        open_segmenter(name, torch.device("cpu"))
 
 
 def test_an_edit_changes_what_the_network_finds_and_is_made_again(checkpoint, tmp_path):

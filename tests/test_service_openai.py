@@ -2,10 +2,12 @@
 
 import asyncio
 import base64
+import io
 
 import numpy as np
 import openai
 import pytest
+from PIL import Image
 
 import zeroshift
 from tests.serving import FEW, every_unfinished, file_of, image_of, pixels, serving
@@ -129,6 +131,17 @@ def test_a_mask_is_kept_to_the_pixel(client, patient, stream):
     for one in pictures:
         changed = (one != pixels()).any(2)
         assert changed[8:24, 10:30].any() and not changed[mask[..., 3] == 255].any()
+
+
+def test_a_hole_is_edited_where_it_is_sent_as_the_mask_too_and_else_said_to_stay(client):
+    hole = np.dstack([pixels(), np.full((32, 40), 255, np.uint8)])
+    hole[8:24, 10:30, 3] = 0
+    alone = client.images.edit(**asked(image=file_of(hole)))
+    assert alone.background == "transparent" and "send it as `mask`, too" in alone.warnings[0]
+    both = client.images.edit(**asked(image=file_of(hole), mask=file_of(hole)))
+    shown = Image.open(io.BytesIO(base64.b64decode(both.data[0].b64_json)))
+    assert (shown.mode, both.background) == ("RGB", "opaque") and not any("mask" in one for one in both.warnings or ())
+    assert np.array_equal(np.asarray(shown)[hole[..., 3] == 255], hole[hole[..., 3] == 255][:, :3])
 
 
 def test_masks_that_fit_nothing_are_refused(client):

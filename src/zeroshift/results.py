@@ -33,7 +33,7 @@ class Place:
     soft: int
     """over how many of its pixels the edit fades in"""
     shows: bool
-    """whether the photograph's alpha is the mask, so that it would hide the edit"""
+    """whether the photograph's alpha would hide the edit, as where it is the mask, so that the result has none"""
     shown: Mask | None = None
     """where the result shows its subject, (H, W), which keeps its colours; None where nobody looked at the result"""
 

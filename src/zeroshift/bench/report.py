@@ -55,7 +55,8 @@ def html_report(
         "<h2>What was scored, and by what</h2>",
         f"<p>{escape(scored_by(rows))}</p>",
         "<h2>Means</h2>",
-        "<p>Means over items, with 95 % bootstrap intervals over items. An item counts for success only if it was "
+        "<p>Means over items, with 95 % intervals: of success and its differences by scores (Wilson, Tango), which are "
+        "wide for few items, of all else by a bootstrap over items. An item counts for success only if it was "
         "judged rightly before the edit; how many count stands beside. ↑: more is better, ↓: less is.</p>",
         means_table(found, figures_in(rows)),
         *_curves(found, entries),

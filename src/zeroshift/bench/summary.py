@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from zeroshift.bench.judging import BETTER, SUCCESS
 from zeroshift.bench.papers import Comparison, compared
 from zeroshift.bench.scoring import Scored
-from zeroshift.bench.statistics import Difference, Mean, difference, mean_of
+from zeroshift.bench.statistics import Difference, Mean, difference, mean_of, share_of
 from zeroshift.bench.table import figures_in
 from zeroshift.evaluation.lpips import FILES
 
@@ -50,7 +50,7 @@ def summaries(rows: Sequence[Scored], baseline: str | None = None, task: str | N
 
 def _summary(rows: Sequence[Scored], entry: str, baseline: str | None) -> Summary:
     own, figures = [row for row in rows if row.entry == entry], figures_in(rows)
-    means = {name: mean_of(column(own, name)) for name in (*figures, "seconds")}
+    means = {name: (share_of if name in SUCCESS else mean_of)(column(own, name)) for name in (*figures, "seconds")}
     beside = dict[str, Difference]()
     if baseline is not None and entry != baseline:
         base = {row.item: row for row in rows if row.entry == baseline}

@@ -27,6 +27,8 @@ from zeroshift.results import Place, whole
 
 SOFT = 1 / 60
 """of the shorter side of what is edited: how far an edit fades in, unless somebody says otherwise"""
+HIDDEN = 0.05
+"""of a mask: so little may be seen of a photograph there, and an edit still takes its alpha away"""
 Failed: TypeAlias = dict[int, Exception]
 """why pictures could not be edited, by their place among all that were given; passed along, it lets the others go on"""
 
@@ -72,6 +74,11 @@ def allowed_in(photo: Photo, mask: Photo | Alpha) -> Mask:
         ImageError: it has another size than the mask, or no alpha, or nothing of it may change.
     """
     return read_mask(transparent(photo) if isinstance(mask, str) else mask, photo.image.size)
+
+
+def hides(photo: Photo, where: Mask) -> bool:
+    """Whether a photograph's alpha hides nearly all that may change, (H, W), so that no edit of it would be seen."""
+    return photo.alpha is not None and bool((np.asarray(photo.alpha)[where] >= 128).mean() < HIDDEN)
 
 
 def transparent(photo: Photo) -> Photo:
@@ -156,7 +163,8 @@ def places_of(frames: Sequence[FramedPhoto], soft: int | None, sure: Tensor | No
     for row, frame in enumerate(frames):
         width = width_of(frame.framing, soft)
         if frame.mask is not None:
-            places.append(Place(frame.mask, width, shows=frame.mask_sha256 is None))
+            shows = frame.mask_sha256 is None or hides(frame.photo, frame.mask)
+            places.append(Place(frame.mask, width, shows=shows))
         elif sure is not None:
             places.append(
                 Place(in_photograph(frame.framing, cut(frame, sure[row : row + 1]), width), width, shows=False)

@@ -12,7 +12,6 @@ from PIL import Image
 from torch import Tensor
 from transformers import AutoModelForSemanticSegmentation
 
-from zeroshift.backbones.checkpoint import is_folder
 from zeroshift.backbones.whole import check_weights, loading, no_bars
 from zeroshift.diffusion.backbone import Unsupported
 from zeroshift.files import sha256_of
@@ -31,7 +30,7 @@ class SegmentationNetwork:
     or where there is none all but the background.
 
     Raises:
-        Unsupported: the folder has no configuration or no plain weights.
+        Unsupported: there is no such folder, or it has no configuration or no plain weights.
     """
 
     folder: str | Path
@@ -39,7 +38,9 @@ class SegmentationNetwork:
 
     def __post_init__(self) -> None:
         root = Path(self.folder)
-        if not is_folder(self.folder, _WHAT) or not (root / "config.json").is_file():
+        if not root.is_dir():
+            raise Unsupported(f"There is no folder or .onnx file {self.folder}; give {_WHAT}, or an ONNX file.")
+        if not (root / "config.json").is_file():
             raise Unsupported(f"The segmenter {root.name} has no config.json; give {_WHAT}.")
         if not sorted(root.glob("*.safetensors")):
             raise Unsupported(f"The segmenter {root.name} has no .safetensors weights; give one that has.")

@@ -15,6 +15,7 @@ from zeroshift.distillation.editing import StudentEditor
 from zeroshift.editor import Editor
 from zeroshift.image import Photo
 from zeroshift.image.masks import read_mask
+from zeroshift.masks.masking import allowed_in, hides
 from zeroshift.options.errors import OptionError
 from zeroshift.service.bodies import Sent, picture_bytes
 from zeroshift.service.desk import Place
@@ -27,6 +28,7 @@ from zeroshift.service.student_runs import NO_PARTIAL, StudentEdit, student_edit
 
 CUT = "The picture was cut to the proportions of `size` around its middle; ask for auto to keep all of it."
 IDLE_FIDELITY = "`input_fidelity` has no effect where a `mask` is sent: all outside of the mask keeps its pixels."
+NO_MASK = "The picture has transparent parts, which stay so; to have them edited, send it as `mask`, too."
 OPAQUE_MASK = "The mask has no transparent pixel; what is white in it was taken for what may change."
 
 
@@ -44,9 +46,10 @@ class Order:
     @property
     def facts(self) -> dict[str, Any]:
         """What every answer says of the pictures."""
-        photo = self.job.rows[0].photo
+        photo, mask = self.job.rows[0].photo, self.job.rows[0].mask
         width, height = self.output.size or photo.image.size
         shows = photo.alpha is not None and self.output.background != "opaque" and self.output.format != "jpeg"
+        shows = shows and (mask is None or not hides(photo, allowed_in(photo, mask)))
         return {
             "background": "transparent" if shows else "opaque",
             "output_format": self.output.format,
@@ -132,7 +135,7 @@ async def mask_of(
     """
     files = picture_bytes(sent, "mask")
     if not files:
-        return None, []
+        return None, [NO_MASK] if any(is_transparent(photo) for photo in photos) else []
     if len(files) > 1 or len(photos) > 1:
         raise wrong("A `mask` belongs to one picture; send one request for each picture.", "mask")
     (mask,) = await service.decoding.photos(place, files, "mask")
@@ -140,8 +143,12 @@ async def mask_of(
         read_mask(mask, photos[0].image.size)
     except ValueError as error:
         raise wrong(str(error), "mask", "unsupported_image") from error
-    transparent = mask.alpha is not None and bool((np.asarray(mask.alpha) < 128).any())
-    return mask, [] if transparent else [OPAQUE_MASK]
+    return mask, [] if is_transparent(mask) else [OPAQUE_MASK]
+
+
+def is_transparent(photo: Photo) -> bool:
+    """Whether a picture has parts that OpenAI's API takes for what is edited."""
+    return photo.alpha is not None and bool((np.asarray(photo.alpha) < 128).any())
 
 
 @contextmanager
