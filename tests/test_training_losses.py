@@ -163,6 +163,35 @@ def test_denoiser_loss_is_the_schedulers_velocity_with_min_snr_weights():
 
 
 @pytest.mark.filterwarnings("ignore:You are trying to `self.log")
+def test_noises_are_handed_out_before_they_are_added():
+    """Latents that are a batch's own noises in another order have each its own taken away in full."""
+    torch.manual_seed(0)
+    tokenizer = train_tokenizer(["a photo of a cat"], 300, 12)
+    text = clip.build(tokenizer, 32, width=32, layers=1).text_model
+    indices = torch.tensor([2, 0, 1])
+    torch.manual_seed(1)
+    side, noise = torch.randint(2, (3,)), torch.randn(3, 4, 8, 8)
+    latents = torch.zeros(2, 3, 4, 8, 8)
+    latents[side, indices] = noise[[1, 2, 0]]
+    stage = denoiser.DenoiserStage(
+        denoiser.build(8, 4, 32, (16, 32, 32)),
+        text,
+        tokenizer=tokenizer,
+        latents=latents,
+        scenes=["a cat"] * 3,
+        options=StageOptions(),
+        immiscible=True,
+    )
+    seen = []
+    stage.model.register_forward_pre_hook(lambda unet, given: seen.append(given[:2]))
+    torch.manual_seed(1)
+    stage.training_step(indices, 0)
+    (x, t), alphas = seen[0], denoiser.scheduler().alphas_cumprod
+    scale = (alphas[t].sqrt() + (1 - alphas[t]).sqrt())[:, None, None, None]
+    torch.testing.assert_close(x, scale * noise[[1, 2, 0]])
+
+
+@pytest.mark.filterwarnings("ignore:You are trying to `self.log")
 def test_a_schedule_down_to_no_signal_is_learned_to_its_end():
     """Against diffusers' rescaled schedule, for the same draws in the same order."""
     torch.manual_seed(0)

@@ -11,6 +11,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from zeroshift.miniature.training.captions import vary
 from zeroshift.miniature.training.clip import tokenize
+from zeroshift.miniature.training.immiscible import handed_out
 from zeroshift.miniature.training.loop import Stage, StageOptions, adamw
 from zeroshift.miniature.vocabulary import Scene
 
@@ -80,13 +81,15 @@ class DenoiserStage(Stage):
         options: StageOptions,
         consistency: float = 0.0,
         zero_snr: bool = False,
+        immiscible: bool = False,
     ) -> None:
         """``latents`` is (2, N, C, H, W): the pictures and their mirror images. ``consistency`` weighs ``unlike``.
 
-        ``zero_snr`` is that of ``scheduler``.
+        ``zero_snr`` is that of ``scheduler``; with ``immiscible`` a batch's noises are ``handed_out``.
         """
         super().__init__()
         self.model, self.options, self.consistency, self.zero_snr = model, options, consistency, zero_snr
+        self.immiscible = immiscible
         self.frozen = [text.requires_grad_(False).eval()]  # in a list: neither averaged nor saved with the stage
         self.tokenizer, self.latents, self.scenes = tokenizer, latents, scenes
         self.register_buffer("alphas_cumprod", scheduler(zero_snr).alphas_cumprod, persistent=False)
@@ -98,6 +101,7 @@ class DenoiserStage(Stage):
     def training_step(self, indices: Tensor, step: int) -> Tensor:
         x0 = self.latents[torch.randint(2, indices.shape), indices.cpu()].to(self.device)
         noise = torch.randn_like(x0)
+        noise = handed_out(noise, x0) if self.immiscible else noise
         t = self.timesteps(len(x0))
         alpha_bar = self.alphas_cumprod[t][:, None, None, None]
         alpha, sigma = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()

@@ -17,7 +17,7 @@ from zeroshift.miniature.training.run_folder import captions_hash, check_free, p
 
 SHARES = {"autoencoder": 0.17, "decoder": 0.06, "clip": 0.06, "half": 0.15, "denoiser": 0.56}
 """the stages in their order, and how a time limit is shared out if all of them run"""
-MAY_CHANGE = {"minutes", "processes", "consistency"} | {f"{stage}_steps" for stage in SHARES}
+MAY_CHANGE = {"minutes", "processes", "consistency", "immiscible"} | {f"{stage}_steps" for stage in SHARES}
 """options that may change when a training goes on; a run remembers all their values"""
 
 
@@ -53,6 +53,9 @@ class TrainOptions:
     consistency: Annotated[float, Field(ge=0)] = 0.0
     """weight of the denoiser's answering alike at both ends of a sampling step, so that inversion returns; twice the
     time per step, best in the last part of a training"""
+    immiscible: bool = False
+    """pair the pictures of a batch with its noises so that they lie near each other, which mixes fewer pictures up;
+    the larger the batch, the nearer"""
     lr: Annotated[float, Field(gt=0)] = 5e-4
     """peak learning rate of the denoiser"""
     batch: Annotated[int, Field(ge=1)] = 16

@@ -156,6 +156,7 @@ def trained_denoiser(
             options=job.stage(name),
             consistency=weight,
             zero_snr=job.options.zero_snr,
+            immiscible=job.options.immiscible,
         )
         job.fit(name, stage, material.weights)
         keep(job.done(name), unet)
