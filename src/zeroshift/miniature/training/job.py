@@ -1,11 +1,13 @@
 """One training: its options, how its time is shared out, and where on the disk it is remembered."""
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
+from lightning.pytorch.callbacks import Callback
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
@@ -56,6 +58,9 @@ class TrainOptions:
     immiscible: bool = False
     """pair the pictures of a batch with its noises so that they lie near each other, which mixes fewer pictures up;
     the larger the batch, the nearer"""
+    snapshots: Annotated[int, Field(ge=0)] = 0
+    """steps of the denoiser after which two averages of its weights are kept each time (36 MB), so that the length of
+    its average can be chosen after the training; 0 keeps none"""
     lr: Annotated[float, Field(gt=0)] = 5e-4
     """peak learning rate of the denoiser"""
     batch: Annotated[int, Field(ge=1)] = 16
@@ -117,8 +122,8 @@ class Job:
         """The folder that a finished stage leaves behind."""
         return self.run / stage / "done"
 
-    def fit(self, name: str, module: Stage, weights: Tensor) -> None:
-        """Train one stage within its share of the budget."""
+    def fit(self, name: str, module: Stage, weights: Tensor, beside: Sequence[Callback] = ()) -> None:
+        """Train one stage within its share of the budget; ``beside`` are callbacks of its own."""
         options = self.options
         fit(
             module,
@@ -129,6 +134,7 @@ class Job:
             precision=options.precision,
             processes=options.processes,
             save_every=self.save_every,
+            beside=beside,
         )
         self.say(f"{name}: trained")
 

@@ -18,6 +18,7 @@ from zeroshift.extras import lacking
 from zeroshift.files import folder_atomically, write_atomically
 from zeroshift.miniature.data import CaptionedFolder
 from zeroshift.miniature.training import autoencoder, clip, denoiser, export
+from zeroshift.miniature.training.averages import PowerAverages
 from zeroshift.miniature.training.captions import spoken, words_said
 from zeroshift.miniature.training.dataset import Material, column_of, gathered
 from zeroshift.miniature.training.decoder import PACKAGES, DecoderStage
@@ -141,8 +142,8 @@ def trained_denoiser(
         unet.register_to_config(sample_size=side)
     for name in [name for name in job.stages if name in ("half", "denoiser")]:
         if job.done(name).exists():
-            kept = UNet2DConditionModel.from_pretrained(job.done(name), local_files_only=True)
-            unet.load_state_dict(kept.state_dict())
+            finished = UNet2DConditionModel.from_pretrained(job.done(name), local_files_only=True)
+            unet.load_state_dict(finished.state_dict())
             continue
         pictures = halved(material.pictures) if name == "half" else material.pictures
         latents = cached_latents(vae, pictures, job.run / f"{name}.safetensors")
@@ -158,7 +159,9 @@ def trained_denoiser(
             zero_snr=job.options.zero_snr,
             immiscible=job.options.immiscible,
         )
-        job.fit(name, stage, material.weights)
+        kept = job.options.snapshots if name == "denoiser" else 0
+        averages = [PowerAverages(unet, job.run / name / "averages", kept)] if kept else []
+        job.fit(name, stage, material.weights, averages)
         keep(job.done(name), unet)
     return unet.eval()
 
