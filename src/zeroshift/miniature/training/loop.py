@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, final
 
 import lightning
 import torch
@@ -98,6 +98,21 @@ class Pace(Callback):
             group["lr"] = options.lr * rise * fall * group.get("share", 1.0)
 
 
+@final
+class Bar(RichProgressBar):
+    """Lightning's bar under the stage's name: a training is one epoch without an end, which nobody need read."""
+
+    def __init__(self, stage: str) -> None:
+        super().__init__(refresh_rate=20)
+        self.stage = stage
+
+    def _get_train_description(self, current_epoch: int) -> str:
+        return self.stage
+
+    def get_metrics(self, trainer: Any, pl_module: Any) -> dict[str, Any]:
+        return {name: value for name, value in super().get_metrics(trainer, pl_module).items() if name != "v_num"}
+
+
 class WholeCheckpoints(TorchCheckpointIO):
     """Write checkpoints beside their place and rename them: Lightning's way by another disk can leave half a file."""
 
@@ -174,7 +189,7 @@ def watchers(options: StageOptions, folder: Path, save_every: timedelta) -> list
     keep = ModelCheckpoint(
         folder, filename="last", save_top_k=1, train_time_interval=save_every, enable_version_counter=False
     )
-    return [average, keep, Pace(options, timer), RichProgressBar(refresh_rate=20), *([timer] if timer else [])]
+    return [average, keep, Pace(options, timer), Bar(folder.name), *([timer] if timer else [])]
 
 
 @contextmanager
