@@ -22,6 +22,7 @@ from zeroshift.backbones import load_backbone
 from zeroshift.loading import load
 from zeroshift.miniature.training import average
 from zeroshift.miniature.training.averages import written
+from zeroshift.miniature.training.decoder import PACKAGES
 from zeroshift.miniature.training.job import SHARES, Job, TrainOptions
 from zeroshift.miniature.training.train import drawn, train
 
@@ -150,8 +151,14 @@ def test_saved_weights_keep_their_text_tower_and_take_another_size(folder, train
 
 @pytest.mark.slow
 def test_a_model_of_another_average(folder, trained, tmp_path, capsys):
-    """One that was kept gives its own weights back; a training that goes on does so with its averages."""
-    options, run = replace(TINY, autoencoder_steps=0, denoiser_steps=5, snapshots=2), tmp_path / "run"
+    """One that was kept gives its own weights back; a training that goes on does so with its averages.
+
+    It has the other options that are off by default, too.
+    """
+    for name in PACKAGES:
+        pytest.importorskip(name)
+    others = {"immiscible": True, "alignment": 0.5, "zero_snr": False}
+    options, run = replace(TINY, autoencoder_steps=0, denoiser_steps=5, snapshots=2, **others), tmp_path / "run"
     job = Job(options, run, trained[0] / "model", print)
     train(folder, tmp_path / "model", job)
     shutil.rmtree(run / "denoiser/done")

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,7 +13,9 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
+from zeroshift.extras import lacking
 from zeroshift.files import sha256_of
+from zeroshift.miniature.training.decoder import PACKAGES
 from zeroshift.miniature.training.export import check_model
 from zeroshift.miniature.training.loop import Report, Stage, StageOptions, TrainPrecision, fit
 from zeroshift.miniature.training.run_folder import captions_hash, check_free, parted, remember
@@ -58,6 +61,9 @@ class TrainOptions:
     immiscible: bool = False
     """pair the pictures of a batch with its noises so that they lie near each other, which mixes fewer pictures up;
     the larger the batch, the nearer"""
+    alignment: Annotated[float, Field(ge=0)] = 0.0
+    """weight of the denoiser's middle telling what an ImageNet network sees in the picture, in the first half of the
+    steps at full size; needs the extra textures"""
     snapshots: Annotated[int, Field(ge=0)] = 0
     """steps of the denoiser after which two averages of its weights are kept each time (36 MB), so that the length of
     its average can be chosen after the training; 0 keeps none"""
@@ -144,9 +150,11 @@ def claim(job: Job, folder: Path, out: Path) -> None:
 
     Raises:
         ValueError: ``job.init`` is no saved model of the shape asked for or lacks where it is needed, ``out`` holds
-            something, or ``job.run`` belongs to another training.
+            something, what ``alignment`` needs is not installed, or ``job.run`` belongs to another training.
     """
     options = job.options
+    if options.alignment and not all(find_spec(name) for name in PACKAGES):
+        raise ValueError(f"`alignment` needs {' and '.join(PACKAGES)}; {lacking('textures')}.")
     if job.init:
         check_model(job.init, factor=options.factor, latent_channels=options.latent_channels)
     elif not options.autoencoder_steps:

@@ -76,7 +76,7 @@ class Batches(IterableDataset[Tensor]):
 
 
 class Pace(Callback):
-    """Set the learning rate from the share of the budget that is used, whichever limit is nearer.
+    """Set the learning rate, and the stage's progress, from the budget that is used, whichever limit is nearer.
 
     A group of weights that has a "share" learns at that share of it.
     """
@@ -91,7 +91,8 @@ class Pace(Callback):
         return min(used, 1.0)
 
     def on_train_batch_start(self, trainer: Any, module: Any, batch: Any, batch_idx: int) -> None:
-        options, left = self.options, 1 - self.progress(trainer.global_step)
+        module.progress = self.progress(trainer.global_step)
+        options, left = self.options, 1 - module.progress
         rise = min(1.0, (trainer.global_step + 1) / max(options.warmup, 1))
         fall = max(0.01, left / options.cooldown) if left < options.cooldown else 1.0
         for group in trainer.optimizers[0].param_groups:
@@ -124,6 +125,9 @@ class WholeCheckpoints(TorchCheckpointIO):
 
 class Stage(lightning.LightningModule):
     """What a stage trains; the fused optimiser, which Lightning will not clip for, needs its gradients clipped here."""
+
+    progress: float = 0.0
+    """share of its budget that is used"""
 
     def configure_gradient_clipping(
         self, optimizer: Any, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None

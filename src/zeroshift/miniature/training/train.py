@@ -18,6 +18,7 @@ from zeroshift.extras import lacking
 from zeroshift.files import folder_atomically, write_atomically
 from zeroshift.miniature.data import CaptionedFolder
 from zeroshift.miniature.training import autoencoder, clip, denoiser, export
+from zeroshift.miniature.training.alignment import Alignment
 from zeroshift.miniature.training.averages import PowerAverages
 from zeroshift.miniature.training.captions import spoken, words_said
 from zeroshift.miniature.training.dataset import Material, column_of, gathered
@@ -147,7 +148,8 @@ def trained_denoiser(
             continue
         pictures = halved(material.pictures) if name == "half" else material.pictures
         latents = cached_latents(vae, pictures, job.run / f"{name}.safetensors")
-        weight = job.options.consistency if name == "denoiser" else 0.0
+        whole, options = name == "denoiser", job.options
+        aligned = whole and options.alignment
         stage = denoiser.DenoiserStage(
             unet,
             text,
@@ -155,12 +157,13 @@ def trained_denoiser(
             latents=latents,
             scenes=material.scenes,
             options=job.stage(name),
-            consistency=weight,
-            zero_snr=job.options.zero_snr,
-            immiscible=job.options.immiscible,
+            consistency=options.consistency if whole else 0.0,
+            zero_snr=options.zero_snr,
+            immiscible=options.immiscible,
+            alignment=Alignment(options.alignment, unet.config.block_out_channels[-1], pictures) if aligned else None,
         )
-        kept = job.options.snapshots if name == "denoiser" else 0
-        averages = [PowerAverages(unet, job.run / name / "averages", kept)] if kept else []
+        kept = whole and options.snapshots
+        averages = [PowerAverages(unet, job.run / name / "averages", options.snapshots)] if kept else []
         job.fit(name, stage, material.weights, averages)
         keep(job.done(name), unet)
     return unet.eval()
