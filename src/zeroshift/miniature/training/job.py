@@ -53,8 +53,8 @@ class TrainOptions:
     whose denoiser knows them"""
     denoiser_steps: Annotated[int, Field(ge=1)] = 30_000
     """steps of the denoiser at full size"""
-    zero_snr: bool = False
-    """a noise schedule that ends in noise alone, where sampling then begins"""
+    zero_snr: bool = True
+    """a noise schedule that ends in noise alone, where sampling then begins, as the shipped model's does"""
     consistency: Annotated[float, Field(ge=0)] = 0.0
     """weight of the denoiser's answering alike at both ends of a sampling step, so that inversion returns; twice the
     time per step, best in the last part of a training"""
