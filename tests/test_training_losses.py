@@ -73,16 +73,6 @@ def test_equivariance_is_added_with_its_weight():
     assert once > plain and thrice - plain == pytest.approx(3 * (once - plain), rel=1e-4)
 
 
-@pytest.mark.parametrize(("waves", "share"), [(2, 0.0), (4, 0.0), (5, 1.0), (8, 1.0)])
-def test_the_upper_half_of_the_frequencies_begins_above_four_waves_on_sixteen_latents(waves, share):
-    wave = torch.cos(2 * torch.pi * waves * torch.arange(16) / 16)
-    across = wave.expand(1, 2, 16, 16) * torch.tensor([1.0, 5.0])[:, None, None]
-    assert autoencoder.upper_half(across) == pytest.approx(share, abs=1e-5)
-    assert autoencoder.upper_half(across.mT) == pytest.approx(share, abs=1e-5)
-    both = torch.cat([across, across.std() * torch.sign(torch.arange(16) - 7.5).expand(1, 2, 16, 16)])
-    assert 0 < autoencoder.upper_half(both) < 1
-
-
 def test_details_are_whole_squares_at_one_place_and_small_pictures_stay():
     row, column = torch.meshgrid(torch.arange(7), torch.arange(7), indexing="ij")
     pictures = torch.stack([row, column, row + column])[None].repeat(2, 1, 1, 1)

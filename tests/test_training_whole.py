@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 
 from zeroshift.backbones import load_backbone
 from zeroshift.loading import load
+from zeroshift.miniature.quality.latents import upper_share
 from zeroshift.miniature.training import average
 from zeroshift.miniature.training.averages import written
 from zeroshift.miniature.training.decoder import PACKAGES
@@ -70,7 +71,10 @@ def trained(folder, tmp_path_factory):
 def test_a_whole_training_makes_a_model_that_loads(trained):
     root, lines = trained
     assert [line for line in lines if line.endswith(": trained")] == [f"{name}: trained" for name in SHARES]
+    (told,) = [line for line in lines if " dB on training pictures, " in line]
+    share = upper_share(load_file(root / "run/denoiser.safetensors")["latents"][0])
     pipeline = StableDiffusionPipeline.from_pretrained(root / "model", local_files_only=True)
+    assert f", {share:.0%} of its latents' energy" in told
     assert pipeline("a cat", num_inference_steps=2, output_type="np").images.shape == (1, 32, 32, 3)
     backbone = load_backbone(root / "model")
     assert backbone.size == 32 and backbone.schedule(10).prediction == "v_prediction"

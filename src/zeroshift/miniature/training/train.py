@@ -17,6 +17,7 @@ from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer
 from zeroshift.extras import lacking
 from zeroshift.files import folder_atomically, write_atomically
 from zeroshift.miniature.data import CaptionedFolder
+from zeroshift.miniature.quality.latents import upper_share
 from zeroshift.miniature.training import autoencoder, clip, denoiser, export
 from zeroshift.miniature.training.alignment import Alignment
 from zeroshift.miniature.training.averages import PowerAverages
@@ -80,7 +81,9 @@ def trained_autoencoder(material: Material, job: Job) -> AutoencoderKL:
         job.fit("autoencoder", stage, material.weights)
         autoencoder.standardise(model.eval(), drawn(material, options.seed))
         found = autoencoder.reconstruction_psnr(model, material.pictures[:200])
-        job.say(f"autoencoder: {found:.2f} dB on training pictures")
+        share = upper_share(autoencoder.encode(model, material.pictures[:200]))
+        where = f"{share:.0%} of its latents' energy in the upper half of the frequencies"
+        job.say(f"autoencoder: {found:.2f} dB on training pictures, {where}")
     keep(done, model)
     return model.eval()
 
