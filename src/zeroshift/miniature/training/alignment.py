@@ -45,7 +45,8 @@ class Alignment(nn.Module):
         x = torch.where(mirrored.to(device).bool()[:, None, None, None], x.flip(-1), x)
         (features,) = self.teacher[0].to(device)(x)
         deviation, mean = torch.std_mean(features.float(), (2, 3), keepdim=True, correction=0)
-        return (features.float() - mean) / (deviation + 1e-6)
+        standardised: Tensor = (features.float() - mean) / (deviation + 1e-6)
+        return standardised
 
     def forward(self, middle: Tensor, indices: Tensor, mirrored: Tensor) -> Tensor:
         """The loss for the middle's features (B, C, h, w) of those pictures."""

@@ -38,7 +38,7 @@ class Profile:
         """The integral of the product of both, up to the step that comes first (appendix C)."""
         a, b = self.exponent + 1, other.exponent + 1
         early, late = (self, other) if self.step <= other.step else (other, self)
-        return a * b / (a + b - 1) * (early.step / late.step) ** late.exponent / late.step
+        return a * b / (a + b - 1) * math.pow(early.step / late.step, late.exponent) / late.step
 
 
 def exponent_of(length: float) -> float:
@@ -51,7 +51,8 @@ def exponent_of(length: float) -> float:
     """
     if not 0 < length <= LONGEST:
         raise ValueError(f"The length {length:g} is that of no average; give one above 0 and at most {LONGEST:.4f}.")
-    return float(max(0.0, *np.roots([1, 7, 16 - length**-2, 12 - length**-2]).real))
+    roots: list[float] = np.roots([1, 7, 16 - length**-2, 12 - length**-2]).real.tolist()
+    return max(0.0, *roots)
 
 
 def shares(kept: Sequence[Profile], wanted: Profile) -> tuple[NDArray[np.float64], float]:
@@ -117,8 +118,8 @@ class PowerAverages(Callback):
 
 def written(folder: Path) -> list[tuple[Path, Profile]]:
     """The files of averages in ``folder``, in the order of their steps, and what each is an average of."""
-    named = [(path, *path.stem.split("-")) for path in folder.glob("*-*.safetensors")]
-    found = [(path, Profile(exponent_of(float(length)), int(step))) for path, step, length in named]
+    named = [(path, path.stem.split("-")) for path in folder.glob("*-*.safetensors")]
+    found = [(path, Profile(exponent_of(float(length)), int(step))) for path, (step, length) in named]
     return sorted(found, key=lambda one: (one[1].step, one[1].exponent))
 
 
