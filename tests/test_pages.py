@@ -35,6 +35,8 @@ BENCHMARKS = {
 BENCHMARKS |= {"--splits", "--masks", "--marks"}
 BENCHMARKS |= {"--small", "--entries", "--again", "--cost", "--memory", "--pace"}
 """of ``python -m benchmarks`` and its modules"""
+TRAINERS = {"--classifier"}
+"""of ``python -m zeroshift.miniature.training.finder``"""
 PIP = {"--index-url"}
 DOCKER = {"--build-arg", "--gpus", "--now", "--read-only", "--rm", "--tmpfs"}
 """of docker and systemctl"""
@@ -86,8 +88,11 @@ def test_every_kind_and_its_options_are_on_a_page(part, kind):
 
 @pytest.mark.parametrize("page", PAGES, ids=named_ids)
 def test_options_on_a_page_exist(page):
-    helped = set[str]().union(*(OPTION.findall(text.read_text()) for text in DOCS.glob("help/*.txt")))
-    known = helped | {f.spelled for part, kind in KINDS for f in of_kind(part, kind)} | BENCHMARKS | PIP | DOCKER
+    texts = [text.read_text().replace("--[no-]", "--") for text in DOCS.glob("help/*.txt")]
+    helped = set[str]().union(*(OPTION.findall(text) for text in texts))
+    known = (
+        helped | {f.spelled for part, kind in KINDS for f in of_kind(part, kind)} | BENCHMARKS | TRAINERS | PIP | DOCKER
+    )
     assert not options_on(page) - known
 
 

@@ -97,8 +97,9 @@ def test_pace_rises_stays_and_falls():
             self.optimizers = [torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)]
 
     def rate(step):
-        trainer = Trainer(step)
-        Pace(options, None).on_train_batch_start(trainer, None, None, 0)
+        trainer, stage = Trainer(step), Steep(options)
+        Pace(options, None).on_train_batch_start(trainer, stage, None, 0)
+        assert stage.progress == step / 100
         return trainer.optimizers[0].param_groups[0]["lr"]
 
     assert rate(0) == pytest.approx(0.1) and rate(50) == 1.0

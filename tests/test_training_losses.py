@@ -73,16 +73,6 @@ def test_equivariance_is_added_with_its_weight():
     assert once > plain and thrice - plain == pytest.approx(3 * (once - plain), rel=1e-4)
 
 
-@pytest.mark.parametrize(("waves", "share"), [(2, 0.0), (4, 0.0), (5, 1.0), (8, 1.0)])
-def test_the_upper_half_of_the_frequencies_begins_above_four_waves_on_sixteen_latents(waves, share):
-    wave = torch.cos(2 * torch.pi * waves * torch.arange(16) / 16)
-    across = wave.expand(1, 2, 16, 16) * torch.tensor([1.0, 5.0])[:, None, None]
-    assert autoencoder.upper_half(across) == pytest.approx(share, abs=1e-5)
-    assert autoencoder.upper_half(across.mT) == pytest.approx(share, abs=1e-5)
-    both = torch.cat([across, across.std() * torch.sign(torch.arange(16) - 7.5).expand(1, 2, 16, 16)])
-    assert 0 < autoencoder.upper_half(both) < 1
-
-
 def test_details_are_whole_squares_at_one_place_and_small_pictures_stay():
     row, column = torch.meshgrid(torch.arange(7), torch.arange(7), indexing="ij")
     pictures = torch.stack([row, column, row + column])[None].repeat(2, 1, 1, 1)
@@ -160,6 +150,35 @@ def test_denoiser_loss_is_the_schedulers_velocity_with_min_snr_weights():
     more = stage.training_step(indices, 0)
     unlike = stage.unlike(schedule.add_noise(x0, noise, t), t, encoded, v)
     torch.testing.assert_close(more, loss + 0.3 * unlike)
+
+
+@pytest.mark.filterwarnings("ignore:You are trying to `self.log")
+def test_noises_are_handed_out_before_they_are_added():
+    """Latents that are a batch's own noises in another order have each its own taken away in full."""
+    torch.manual_seed(0)
+    tokenizer = train_tokenizer(["a photo of a cat"], 300, 12)
+    text = clip.build(tokenizer, 32, width=32, layers=1).text_model
+    indices = torch.tensor([2, 0, 1])
+    torch.manual_seed(1)
+    side, noise = torch.randint(2, (3,)), torch.randn(3, 4, 8, 8)
+    latents = torch.zeros(2, 3, 4, 8, 8)
+    latents[side, indices] = noise[[1, 2, 0]]
+    stage = denoiser.DenoiserStage(
+        denoiser.build(8, 4, 32, (16, 32, 32)),
+        text,
+        tokenizer=tokenizer,
+        latents=latents,
+        scenes=["a cat"] * 3,
+        options=StageOptions(),
+        immiscible=True,
+    )
+    seen = []
+    stage.model.register_forward_pre_hook(lambda unet, given: seen.append(given[:2]))
+    torch.manual_seed(1)
+    stage.training_step(indices, 0)
+    (x, t), alphas = seen[0], denoiser.scheduler().alphas_cumprod
+    scale = (alphas[t].sqrt() + (1 - alphas[t]).sqrt())[:, None, None, None]
+    torch.testing.assert_close(x, scale * noise[[1, 2, 0]])
 
 
 @pytest.mark.filterwarnings("ignore:You are trying to `self.log")

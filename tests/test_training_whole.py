@@ -20,6 +20,10 @@ from safetensors.torch import load_file
 
 from zeroshift.backbones import load_backbone
 from zeroshift.loading import load
+from zeroshift.miniature.quality.latents import upper_share
+from zeroshift.miniature.training import average
+from zeroshift.miniature.training.averages import written
+from zeroshift.miniature.training.decoder import PACKAGES
 from zeroshift.miniature.training.job import SHARES, Job, TrainOptions
 from zeroshift.miniature.training.train import drawn, train
 
@@ -67,7 +71,10 @@ def trained(folder, tmp_path_factory):
 def test_a_whole_training_makes_a_model_that_loads(trained):
     root, lines = trained
     assert [line for line in lines if line.endswith(": trained")] == [f"{name}: trained" for name in SHARES]
+    (told,) = [line for line in lines if " dB on training pictures, " in line]
+    share = upper_share(load_file(root / "run/denoiser.safetensors")["latents"][0])
     pipeline = StableDiffusionPipeline.from_pretrained(root / "model", local_files_only=True)
+    assert f", {share:.0%} of its latents' energy" in told
     assert pipeline("a cat", num_inference_steps=2, output_type="np").images.shape == (1, 32, 32, 3)
     backbone = load_backbone(root / "model")
     assert backbone.size == 32 and backbone.schedule(10).prediction == "v_prediction"
@@ -144,6 +151,43 @@ def test_saved_weights_keep_their_text_tower_and_take_another_size(folder, train
     towers = [backbone.text_encoder.state_dict() for backbone in (first, second)]
     assert all(towers[0][key].equal(towers[1][key]) for key in towers[0])
     assert (first.size, second.size) == (32, 64)
+
+
+@pytest.mark.slow
+def test_a_model_of_another_average(folder, trained, tmp_path, capsys):
+    """One that was kept gives its own weights back; a training that goes on does so with its averages.
+
+    It has the other options that are off by default, too.
+    """
+    for name in PACKAGES:
+        pytest.importorskip(name)
+    others = {"immiscible": True, "alignment": 0.5, "zero_snr": False}
+    options, run = replace(TINY, autoencoder_steps=0, denoiser_steps=5, snapshots=2, **others), tmp_path / "run"
+    job = Job(options, run, trained[0] / "model", print)
+    train(folder, tmp_path / "model", job)
+    shutil.rmtree(run / "denoiser/done")
+    train(folder, tmp_path / "on", replace(job, options=replace(options, denoiser_steps=7)))
+    steps = [profile.step for _, profile in written(run / "denoiser/averages")]
+    assert steps == [2, 2, 4, 4, 5, 5, 6, 6, 7, 7]
+    average.main([*map(str, (tmp_path / "on", tmp_path / "other")), "0.1", "--run", str(run)])
+    assert "0.0% is missing" in capsys.readouterr().out
+    made = load_file(tmp_path / "other/unet/diffusion_pytorch_model.safetensors")
+    kept = load_file(run / "denoiser/averages/7-0.1.safetensors")
+    assert made.keys() == kept.keys()
+    assert all(torch.allclose(made[name].float(), kept[name].float(), atol=1e-3) for name in made)
+    assert load_backbone(tmp_path / "other").size == 32
+    configs = [json.loads((tmp_path / name / "unet/config.json").read_text()) for name in ("on", "other")]
+    assert configs[0] == configs[1]
+    for words, sentence in (
+        (("on", "other", "0.1"), "other is not empty"),
+        (("nowhere", "new", "0.1"), "nowhere has no unet"),
+        (("on", "new", "0.5"), "The length 0.5 is that of no average"),
+    ):
+        with pytest.raises(SystemExit, match=sentence):
+            average.main([str(tmp_path / words[0]), str(tmp_path / words[1]), words[2], "--run", str(run)])
+    with pytest.raises(SystemExit, match="has no averages; train with `?--snapshots"):
+        average.main([str(tmp_path / "on"), str(tmp_path / "new"), "0.1", "--run", str(trained[0] / "run")])
+    assert not (tmp_path / "new").exists()
 
 
 ENDLESS = """

@@ -38,6 +38,18 @@ def size_of(picture: Path) -> tuple[int, int]:
         return image.size
 
 
+def test_a_model_without_a_classifier_is_told_how_one_is_trained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "model").mkdir()
+    found = call(capsys, "quality", tmp_path / "pictures", "--model", tmp_path / "model", "-o", tmp_path / "out")
+    made = f"python -m zeroshift.miniature.training.classifier {tmp_path / 'pictures'} {tmp_path / 'model/classifier'}"
+    assert (
+        found.code != 0
+        and f"has no classifier, by which its samples are judged; train one there: `{made}`" in found.err
+    )
+
+
 @pytest.mark.slow
 def test_the_report_is_written_and_repeats(model: Path, coated: Path, tmp_path: Path) -> None:
     first = finished(report(model, coated, tmp_path / "a", replace(FEW, bench_test=True), 2.0))

@@ -13,7 +13,7 @@ from zeroshift.distillation.options import DistillOptions
 from zeroshift.distillation.parts import laid
 from zeroshift.distillation.students import Network
 from zeroshift.miniature.training.decoder import PACKAGES, ImageNetFeatures
-from zeroshift.miniature.training.loop import CLIP, Pace, Stage, StageOptions
+from zeroshift.miniature.training.loop import CLIP, Stage, StageOptions
 
 
 class DistillStage(Stage):
@@ -24,12 +24,6 @@ class DistillStage(Stage):
         self.automatic_optimization = False
         self.student: Network = student
         self.examples, self.options = examples, options
-
-    @property
-    def progress(self) -> float:
-        """The share of the budget that is used."""
-        pace = next(one for one in self.trainer.callbacks if isinstance(one, Pace))
-        return pace.progress(self.trainer.global_step)
 
     def exactly(self) -> torch.autocast:
         """What runs inside is in float32, whatever the training's precision."""

@@ -44,8 +44,16 @@ class Subject:
 
 
 def opened(model: Path, data: Path, guidance_scale: float) -> Subject:
-    """Read the model and the photographs, at the sides of the model's pictures."""
-    classifier, folder = load_classifier(model / "classifier"), CaptionedFolder.open(data)
+    """Read the model and the photographs, at the sides of the model's pictures.
+
+    Raises:
+        ValueError: the model folder lacks its classifier, or the data a split.
+    """
+    judging = model / "classifier"
+    if model.is_dir() and not judging.is_dir():
+        made = f"`python -m zeroshift.miniature.training.classifier {data} {judging}`"
+        raise ValueError(f"{model} has no classifier, by which its samples are judged; train one there: {made}.")
+    classifier, folder = load_classifier(judging), CaptionedFolder.open(data)
     pipeline = open_pipeline(model)
     size = picture_size(pipeline)
     test, train = (load_pictures(folder, split, size)[0] for split in ("test", "train"))

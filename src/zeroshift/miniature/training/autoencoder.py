@@ -121,17 +121,6 @@ def standardise(model: AutoencoderKL, pictures: Tensor) -> None:
     into.bias[count:] -= 2 * std.log()  # the second half of the moments is the log-variance
 
 
-def upper_half(latents: Tensor) -> float:
-    """Share of the energy of latents (N, C, h, w), channels scaled alike, above half of the highest frequency.
-
-    A frequency counts by the larger of its two parts. Photographs averaged to 16 x 16 pixels have 0.08.
-    """
-    energy = torch.fft.fft2(latents.float() / latents.float().std((0, 2, 3), keepdim=True)).abs().square()
-    rows, columns = (torch.fft.fftfreq(side).abs().to(latents.device) for side in latents.shape[-2:])
-    above = torch.maximum(rows[:, None], columns[None, :]) > 0.25
-    return float(energy[..., above].sum() / energy.sum())
-
-
 @torch.no_grad()
 def encode(model: AutoencoderKL, pictures: Tensor, batch: int = 64) -> Tensor:
     """The posterior means of uint8 pictures, unmirrored."""

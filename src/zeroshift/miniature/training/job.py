@@ -1,23 +1,28 @@
 """One training: its options, how its time is shared out, and where on the disk it is remembered."""
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
 
+from lightning.pytorch.callbacks import Callback
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
+from zeroshift.extras import lacking
 from zeroshift.files import sha256_of
+from zeroshift.miniature.training.decoder import PACKAGES
 from zeroshift.miniature.training.export import check_model
 from zeroshift.miniature.training.loop import Report, Stage, StageOptions, TrainPrecision, fit
 from zeroshift.miniature.training.run_folder import captions_hash, check_free, parted, remember
 
 SHARES = {"autoencoder": 0.17, "decoder": 0.06, "clip": 0.06, "half": 0.15, "denoiser": 0.56}
 """the stages in their order, and how a time limit is shared out if all of them run"""
-MAY_CHANGE = {"minutes", "processes", "consistency"} | {f"{stage}_steps" for stage in SHARES}
+MAY_CHANGE = {"minutes", "processes", "consistency", "immiscible"} | {f"{stage}_steps" for stage in SHARES}
 """options that may change when a training goes on; a run remembers all their values"""
 
 
@@ -48,11 +53,20 @@ class TrainOptions:
     whose denoiser knows them"""
     denoiser_steps: Annotated[int, Field(ge=1)] = 30_000
     """steps of the denoiser at full size"""
-    zero_snr: bool = False
-    """a noise schedule that ends in noise alone, where sampling then begins"""
+    zero_snr: bool = True
+    """a noise schedule that ends in noise alone, where sampling then begins, as the shipped model's does"""
     consistency: Annotated[float, Field(ge=0)] = 0.0
     """weight of the denoiser's answering alike at both ends of a sampling step, so that inversion returns; twice the
     time per step, best in the last part of a training"""
+    immiscible: bool = False
+    """pair the pictures of a batch with its noises so that they lie near each other, which mixes fewer pictures up;
+    the larger the batch, the nearer"""
+    alignment: Annotated[float, Field(ge=0)] = 0.0
+    """weight of the denoiser's middle telling what an ImageNet network sees in the picture, in the first half of the
+    steps at full size; needs the extra textures"""
+    snapshots: Annotated[int, Field(ge=0)] = 0
+    """steps of the denoiser after which two averages of its weights are kept each time (36 MB), so that the length of
+    its average can be chosen after the training; 0 keeps none"""
     lr: Annotated[float, Field(gt=0)] = 5e-4
     """peak learning rate of the denoiser"""
     batch: Annotated[int, Field(ge=1)] = 16
@@ -114,8 +128,8 @@ class Job:
         """The folder that a finished stage leaves behind."""
         return self.run / stage / "done"
 
-    def fit(self, name: str, module: Stage, weights: Tensor) -> None:
-        """Train one stage within its share of the budget."""
+    def fit(self, name: str, module: Stage, weights: Tensor, beside: Sequence[Callback] = ()) -> None:
+        """Train one stage within its share of the budget; ``beside`` are callbacks of its own."""
         options = self.options
         fit(
             module,
@@ -126,6 +140,7 @@ class Job:
             precision=options.precision,
             processes=options.processes,
             save_every=self.save_every,
+            beside=beside,
         )
         self.say(f"{name}: trained")
 
@@ -135,9 +150,11 @@ def claim(job: Job, folder: Path, out: Path) -> None:
 
     Raises:
         ValueError: ``job.init`` is no saved model of the shape asked for or lacks where it is needed, ``out`` holds
-            something, or ``job.run`` belongs to another training.
+            something, what ``alignment`` needs is not installed, or ``job.run`` belongs to another training.
     """
     options = job.options
+    if options.alignment and not all(find_spec(name) for name in PACKAGES):
+        raise ValueError(f"`alignment` needs {' and '.join(PACKAGES)}; {lacking('textures')}.")
     if job.init:
         check_model(job.init, factor=options.factor, latent_channels=options.latent_channels)
     elif not options.autoencoder_steps:

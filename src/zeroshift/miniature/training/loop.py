@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, final
 
 import lightning
 import torch
@@ -76,7 +76,7 @@ class Batches(IterableDataset[Tensor]):
 
 
 class Pace(Callback):
-    """Set the learning rate from the share of the budget that is used, whichever limit is nearer.
+    """Set the learning rate, and the stage's progress, from the budget that is used, whichever limit is nearer.
 
     A group of weights that has a "share" learns at that share of it.
     """
@@ -91,11 +91,27 @@ class Pace(Callback):
         return min(used, 1.0)
 
     def on_train_batch_start(self, trainer: Any, module: Any, batch: Any, batch_idx: int) -> None:
-        options, left = self.options, 1 - self.progress(trainer.global_step)
+        module.progress = self.progress(trainer.global_step)
+        options, left = self.options, 1 - module.progress
         rise = min(1.0, (trainer.global_step + 1) / max(options.warmup, 1))
         fall = max(0.01, left / options.cooldown) if left < options.cooldown else 1.0
         for group in trainer.optimizers[0].param_groups:
             group["lr"] = options.lr * rise * fall * group.get("share", 1.0)
+
+
+@final
+class Bar(RichProgressBar):
+    """Lightning's bar under the stage's name: a training is one epoch without an end, which nobody need read."""
+
+    def __init__(self, stage: str) -> None:
+        super().__init__(refresh_rate=20)
+        self.stage = stage
+
+    def _get_train_description(self, current_epoch: int) -> str:
+        return self.stage
+
+    def get_metrics(self, trainer: Any, pl_module: Any) -> dict[str, Any]:
+        return {name: value for name, value in super().get_metrics(trainer, pl_module).items() if name != "v_num"}
 
 
 class WholeCheckpoints(TorchCheckpointIO):
@@ -109,6 +125,9 @@ class WholeCheckpoints(TorchCheckpointIO):
 
 class Stage(lightning.LightningModule):
     """What a stage trains; the fused optimiser, which Lightning will not clip for, needs its gradients clipped here."""
+
+    progress: float = 0.0
+    """share of its budget that is used"""
 
     def configure_gradient_clipping(
         self, optimizer: Any, gradient_clip_val: Any = None, gradient_clip_algorithm: Any = None
@@ -174,7 +193,7 @@ def watchers(options: StageOptions, folder: Path, save_every: timedelta) -> list
     keep = ModelCheckpoint(
         folder, filename="last", save_top_k=1, train_time_interval=save_every, enable_version_counter=False
     )
-    return [average, keep, Pace(options, timer), RichProgressBar(refresh_rate=20), *([timer] if timer else [])]
+    return [average, keep, Pace(options, timer), Bar(folder.name), *([timer] if timer else [])]
 
 
 @contextmanager

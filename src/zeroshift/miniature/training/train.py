@@ -17,7 +17,10 @@ from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer
 from zeroshift.extras import lacking
 from zeroshift.files import folder_atomically, write_atomically
 from zeroshift.miniature.data import CaptionedFolder
+from zeroshift.miniature.quality.latents import upper_share
 from zeroshift.miniature.training import autoencoder, clip, denoiser, export
+from zeroshift.miniature.training.alignment import Alignment
+from zeroshift.miniature.training.averages import PowerAverages
 from zeroshift.miniature.training.captions import spoken, words_said
 from zeroshift.miniature.training.dataset import Material, column_of, gathered
 from zeroshift.miniature.training.decoder import PACKAGES, DecoderStage
@@ -78,7 +81,9 @@ def trained_autoencoder(material: Material, job: Job) -> AutoencoderKL:
         job.fit("autoencoder", stage, material.weights)
         autoencoder.standardise(model.eval(), drawn(material, options.seed))
         found = autoencoder.reconstruction_psnr(model, material.pictures[:200])
-        job.say(f"autoencoder: {found:.2f} dB on training pictures")
+        share = upper_share(autoencoder.encode(model, material.pictures[:200]))
+        where = f"{share:.0%} of its latents' energy in the upper half of the frequencies"
+        job.say(f"autoencoder: {found:.2f} dB on training pictures, {where}")
     keep(done, model)
     return model.eval()
 
@@ -141,12 +146,13 @@ def trained_denoiser(
         unet.register_to_config(sample_size=side)
     for name in [name for name in job.stages if name in ("half", "denoiser")]:
         if job.done(name).exists():
-            kept = UNet2DConditionModel.from_pretrained(job.done(name), local_files_only=True)
-            unet.load_state_dict(kept.state_dict())
+            finished = UNet2DConditionModel.from_pretrained(job.done(name), local_files_only=True)
+            unet.load_state_dict(finished.state_dict())
             continue
         pictures = halved(material.pictures) if name == "half" else material.pictures
         latents = cached_latents(vae, pictures, job.run / f"{name}.safetensors")
-        weight = job.options.consistency if name == "denoiser" else 0.0
+        whole, options = name == "denoiser", job.options
+        aligned = whole and options.alignment
         stage = denoiser.DenoiserStage(
             unet,
             text,
@@ -154,10 +160,14 @@ def trained_denoiser(
             latents=latents,
             scenes=material.scenes,
             options=job.stage(name),
-            consistency=weight,
-            zero_snr=job.options.zero_snr,
+            consistency=options.consistency if whole else 0.0,
+            zero_snr=options.zero_snr,
+            immiscible=options.immiscible,
+            alignment=Alignment(options.alignment, unet.config.block_out_channels[-1], pictures) if aligned else None,
         )
-        job.fit(name, stage, material.weights)
+        kept = whole and options.snapshots
+        averages = [PowerAverages(unet, job.run / name / "averages", options.snapshots)] if kept else []
+        job.fit(name, stage, material.weights, averages)
         keep(job.done(name), unet)
     return unet.eval()
 
