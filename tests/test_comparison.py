@@ -123,11 +123,11 @@ def test_differences_are_over_items_that_both_have():
     rows += [
         row("new", "1", 0, 0, 0.03, 0.3, 0.012),
         row("new", "2", 1, 1, 0.05, 0.3, 0.012),
-        row("new", "3", *[9] * 5),
+        row("new", "3", 1, 1, *[9] * 3),
     ]
     *_, line = beside(rows, "base")
     cells = line.strip("| ").split(" | ")
-    assert cells[:4] == ["new", "2", "-50 (-100 to +0)", "1.00"]
+    assert cells[:4] == ["new", "2", "-50 (-91 to +49)", "1.00"]
     assert cells[4].startswith("+0.0200 (+0.01") and cells[5].startswith("-0.100 (") and cells[6].startswith("+2.0 (")
 
 
