@@ -168,6 +168,23 @@ def test_a_gain_is_of_all_directions_or_of_each(checkpoint):
         edited([1.0, 1.0, 1.0])
 
 
+@torch.no_grad()
+def test_a_bias_of_the_mask_is_of_its_logits(student, checkpoint):
+    """-1.5 for cat -> dog is what subtracting it from the logits of that photograph gives; the other is as it was."""
+    x, direction, _ = asked()
+    student.biases.copy_(torch.tensor([-1.5, 0.0]))
+    _, shown = student.edited(x, direction, torch.ones(2))
+    where = student.changed(student.latents(x), direction)[1]
+    for k, bias in enumerate((-1.5, 0.0)):
+        m = ((torch.sigmoid(where[k] + bias) - 0.25) / 0.5).clamp(0, 1)
+        torch.testing.assert_close(
+            shown[k], torch.nn.functional.interpolate(m[None], scale_factor=4.0, mode="bilinear")[0]
+        )
+    with pytest.raises(ValueError, match="of 2 directions has 1 biases of its mask; give one each"):
+        OneStep(WAYS, PROMPTS, str(checkpoint), rank=3, mask_bias=[0.0])
+    assert OneStep(WAYS, PROMPTS, str(checkpoint), rank=3, mask_bias=-1.0).biases.tolist() == [-1.0, -1.0]
+
+
 def test_no_model_is_fetched_because_a_student_names_it(student, tmp_path, checkpoint, monkeypatch):
     save_student(student, tmp_path / "one", "card")
     path = tmp_path / "one/config.json"

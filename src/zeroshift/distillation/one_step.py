@@ -68,16 +68,19 @@ class OneStep(Masking, PyTorchModelHubMixin):
         noise: seed of the noise that lies over the latents; it is the same for all pictures.
         gain: what the change of latents is multiplied by, for all directions or for each. A distance to the teacher's
             edits is least at their mean, which lies nearer to the photograph than they do.
+        mask_bias: what is added to the logits of where the edit is, for all directions or for each; below 0 more of the
+            photograph stays its own.
 
     Raises:
         ValueError: the checkpoint is another one than it was trained on, or of another kind, there is no such
-            timestep, or gains are not one for each direction.
+            timestep, or gains or biases are not one for each direction.
     """
 
     architecture: str = "one-step"
     texts: Tensor
     noise: Tensor
     gains: Tensor
+    biases: Tensor
 
     def __init__(
         self,
@@ -89,6 +92,7 @@ class OneStep(Masking, PyTorchModelHubMixin):
         timestep: float = 0.5,
         noise: int = 0,
         gain: float | list[float] = 1.4,
+        mask_bias: float | list[float] = 0.0,
     ) -> None:
         super().__init__()
         if not 0 <= timestep < 1:
@@ -96,11 +100,10 @@ class OneStep(Masking, PyTorchModelHubMixin):
         backbone = opened(model, model_sha256)
         self.directions, self.model_sha256 = [tuple(pair) for pair in directions], backbone.identity.sha256
         self.size, self.multiple = backbone.size, backbone.multiple
-        gains = gain if isinstance(gain, list) else [gain] * len(directions)
-        if len(gains) != len(directions):
-            raise ValueError(
-                f"A one-step student of {len(directions)} directions has {len(gains)} gains; give one each."
-            )
+        gains, biases = (
+            torch.tensor(of_each(value, len(directions), name), dtype=torch.float32)
+            for value, name in ((gain, "gains"), (mask_bias, "biases of its mask"))
+        )
         self.factor, self.scale = backbone.factor, float(backbone.vae.config.scaling_factor)
         schedule = backbone.schedule(1)
         self.levels, self.split = schedule.levels, schedule.split
@@ -121,7 +124,8 @@ class OneStep(Masking, PyTorchModelHubMixin):
         side = self.size // self.factor
         fixed = torch.randn(1, backbone.latent_channels, side, side, generator=torch.Generator().manual_seed(noise))
         self.register_buffer("noise", fixed, persistent=False)
-        self.register_buffer("gains", torch.tensor(gains, dtype=torch.float32), persistent=False)
+        self.register_buffer("gains", gains, persistent=False)
+        self.register_buffer("biases", biases, persistent=False)
         self.register_buffer("texts", backbone.embed(prompts).tokens.float())
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "OneStep":
@@ -201,11 +205,23 @@ class OneStep(Masking, PyTorchModelHubMixin):
         """Edits (B, 3, H, W) of pictures in [-1, 1], and where they are, (B, 1, H, W) from 0 to 1."""
         z, share = self.latents(x), intensity[:, None, None, None]
         edit, where = self.changed(z, direction)
-        m = part(where)
-        gain = self.gains[direction][:, None, None, None]
+        gain, bias = (one[direction][:, None, None, None] for one in (self.gains, self.biases))
+        m = part(where + bias)
         made = self.pictures(z + gain * share * (2 - share) * m * (edit - z))
         shown = F.interpolate(m, scale_factor=float(self.factor), mode="bilinear") * (RISE * share).clamp(max=1)
         return x + shown * (made - x), shown
+
+
+def of_each(value: float | list[float], count: int, name: str) -> list[float]:
+    """A value of every direction.
+
+    Raises:
+        ValueError: there are not ``count``.
+    """
+    found = value if isinstance(value, list) else [value] * count
+    if len(found) != count:
+        raise ValueError(f"A one-step student of {count} directions has {len(found)} {name}; give one each.")
+    return found
 
 
 def part(where: Tensor) -> Tensor:
