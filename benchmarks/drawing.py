@@ -23,7 +23,7 @@ SMALL: Mapping[str, Sizes] = {
     "ablations": (("bench-test cat-dog", 6, 4), ("bench-test dog-cat", 6, 4)),
     "diversity": (("bench-test cat-dog", 4, 4), ("bench-test dog-cat", 4, 4)),
     "targets": (("bench-test cat-tiger", 12, 0), ("bench-test *-sketch", 4, 0), ("bench-test *-painting", 4, 0)),
-    "matrix": (("bench-test cat-dog", 4, 1), ("bench-test dog-cat", 4, 1)),
+    "matrix": (("bench-test cat-dog", 2, 1), ("bench-test dog-cat", 2, 1)),
     "tuning": (("bench-val cat-dog", 8, 4), ("bench-val dog-cat", 8, 4)),
 }
 
