@@ -13,7 +13,7 @@ from zeroshift.cli.main import run
 from zeroshift.distillation.comod import CoModulated
 from zeroshift.distillation.editing import StudentEditor, StudentSpec
 from zeroshift.distillation.residual import Residual
-from zeroshift.distillation.students import check_words, open_student, save_student
+from zeroshift.distillation.students import check_asked, open_student, save_student
 from zeroshift.image import read_recipe
 from zeroshift.image.tensors import to_pictures, to_tensor
 
@@ -191,10 +191,10 @@ def test_what_makes_no_sense_is_refused_before_anything_is_loaded(
 
 def test_words_are_looked_up_in_what_is_damaged_or_no_student(folder, tmp_path):
     with pytest.raises(ValueError, match="is no student"):
-        check_words(tmp_path, None, "dog")
+        check_asked(tmp_path, None, "dog")
     for name in ("config.json", "model.safetensors"):
         (tmp_path / name).write_bytes((folder / name).read_bytes())
     for damage in ("[]", "{}", '{"directions": 3}', '{"directions": [["cat"]]}', "{"):
         (tmp_path / "config.json").write_text(damage)
         with pytest.raises(ValueError, match="is damaged; write it anew"):
-            check_words(tmp_path, None, "dog")
+            check_asked(tmp_path, None, "dog")

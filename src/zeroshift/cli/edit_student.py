@@ -69,10 +69,10 @@ def edit(
     mask = picture if picture is not None else ALPHA if said == ALPHA else None
     from zeroshift.distillation.editing import StudentSpec
     from zeroshift.distillation.opening import open_editor
-    from zeroshift.distillation.students import check_words
+    from zeroshift.distillation.students import check_asked
 
     with usage():
-        check_words(student, source, target)
+        check_asked(student, source, target, model)
     found = photographs_of(images, photographs, results.output)
     written = written_files(found, specs, None, photographs, results)
     framed = {name: getattr(photographs, name) for name in ("fit", "region", "size", "soft")}
