@@ -15,7 +15,7 @@ from zeroshift.distillation.editing import StudentEditor
 from zeroshift.editor import Editor
 from zeroshift.image import Photo
 from zeroshift.image.masks import read_mask
-from zeroshift.masks.masking import allowed_in, hides
+from zeroshift.masks.masking import allowed_in, stays_clear
 from zeroshift.options.errors import OptionError
 from zeroshift.service.bodies import Sent, picture_bytes
 from zeroshift.service.desk import Place
@@ -49,7 +49,7 @@ class Order:
         photo, mask = self.job.rows[0].photo, self.job.rows[0].mask
         width, height = self.output.size or photo.image.size
         shows = photo.alpha is not None and self.output.background != "opaque" and self.output.format != "jpeg"
-        shows = shows and (mask is None or not hides(photo, allowed_in(photo, mask)))
+        shows = shows and (mask is None or stays_clear(photo, allowed_in(photo, mask)))
         return {
             "background": "transparent" if shows else "opaque",
             "output_format": self.output.format,
