@@ -195,7 +195,10 @@ def test_a_student_whose_model_moved_is_told_where_it_is(student, tmp_path, chec
     (tmp_path / "first").rename(moved)
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)).save(tmp_path / "cat.png")
     words = ("edit", tmp_path / "cat.png", "--student", tmp_path / "one", "--target", "dog", "-o", out)
-    refused(call(capsys, *words), 2, "which is not here", "say where it is with --model")
+    nested = (*words[:-1], tmp_path / "folder/edited.png")
+    refused(call(capsys, *nested), 2, "which is not here", "say where it is with --model")
+    refused(call(capsys, *nested, "--model", tmp_path / "nowhere"), 2, "There is no folder", "nowhere")
+    assert not (tmp_path / "folder").exists()
     assert call(capsys, *words, "--model", moved).code == 0
     again = call(capsys, "redo", out, "--student", tmp_path / "one", "--model", moved, "-o", tmp_path / "again.png")
     assert again.code == 0 and (tmp_path / "again.png").read_bytes() == out.read_bytes()
