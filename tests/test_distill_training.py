@@ -96,7 +96,11 @@ def test_real_photographs_are_those_of_the_other_direction(folders, tmp_path):
 @pytest.mark.parametrize(
     ("asked", "word", "sentence"),
     [
-        ({}, "fish", "^This training looks at no photographs of fish, which `reals` names; it looks at those of dog and"),
+        (
+            {},
+            "fish",
+            "^This training looks at no photographs of fish, which `reals` names; it looks at those of dog and",
+        ),
         ({"architecture": "co-mod"}, "dog", "no photographs of dog, which `reals` names; it looks at none"),
         ({"adversary": 0.0}, "dog", "no photographs of dog, which `reals` names; it looks at none"),
     ],
@@ -106,9 +110,7 @@ def test_photographs_that_nothing_is_learned_from_are_refused_before_there_is_a_
 ):
     Image.new("RGB", (40, 60), "white").save(tmp_path / "white.png")
     with pytest.raises(ValueError, match=sentence):
-        train(
-            folders, tmp_path / "out", tmp_path / "run", DistillOptions(**asked, steps=1), print, {word: tmp_path}
-        )
+        train(folders, tmp_path / "out", tmp_path / "run", DistillOptions(**asked, steps=1), print, {word: tmp_path})
     assert not (tmp_path / "run").exists() and not (tmp_path / "out").exists()
 
 
@@ -116,7 +118,9 @@ def test_what_a_training_cannot_begin_with_leaves_no_run(folders, tmp_path):
     with pytest.raises(ValueError, match="no photographs of dog"):
         train(folders[:1], tmp_path / "out", tmp_path / "run", DistillOptions(steps=1), print)
     with pytest.raises(ValueError, match="There is no folder .*nowhere; name that of photographs of dog"):
-        train(folders, tmp_path / "out", tmp_path / "run", DistillOptions(steps=1), print, {"dog": tmp_path / "nowhere"})
+        train(
+            folders, tmp_path / "out", tmp_path / "run", DistillOptions(steps=1), print, {"dog": tmp_path / "nowhere"}
+        )
     assert not (tmp_path / "run").exists()
     train(folders, tmp_path / "out", tmp_path / "run", options("residual", 1), lambda _: None)
 

@@ -8,7 +8,9 @@ import torch
 
 from zeroshift.diffusion import machine
 
-LINES = "processor\t: 0\nmodel name\t: A CPU: 9000 @ 3 GHz\nflags\t\t: fpu\n\nprocessor\t: 1\nmodel name\t: Another CPU\n"
+LINES = (
+    "processor\t: 0\nmodel name\t: A CPU: 9000 @ 3 GHz\nflags\t\t: fpu\n\nprocessor\t: 1\nmodel name\t: Another CPU\n"
+)
 
 
 @pytest.fixture

@@ -137,7 +137,10 @@ def test_a_hole_is_edited_where_it_is_sent_as_the_mask_too_and_else_said_to_stay
     hole = np.dstack([pixels(), np.full((32, 40), 255, np.uint8)])
     hole[8:24, 10:30, 3] = 0
     alone = client.images.edit(**asked(image=file_of(hole)))
-    assert alone.background == "transparent" and "which stay so; to have them edited, send it as `mask`, too" in alone.warnings[0]
+    assert (
+        alone.background == "transparent"
+        and "which stay so; to have them edited, send it as `mask`, too" in alone.warnings[0]
+    )
     for written in ({"background": "opaque"}, {"output_format": "jpeg"}):
         laid = client.images.edit(**asked(image=file_of(hole), **written))
         assert laid.background == "opaque" and "which become white; to have them edited" in laid.warnings[0]

@@ -142,7 +142,9 @@ def carry_out(
                 raise
             faults[photograph.path] = error
             continue
-        deliver(made, place, time.perf_counter() - begun, "" if result.part is None else as_flags(f"; {result.part}"), loud)
+        deliver(
+            made, place, time.perf_counter() - begun, "" if result.part is None else as_flags(f"; {result.part}"), loud
+        )
     return faults
 
 

@@ -44,9 +44,7 @@ class Reals:
         return to_tensor([picture])
 
 
-def reals_of(
-    examples: Examples, folders: Mapping[str, Path], *, targets: bool = True, sources: bool = True
-) -> Reals:
+def reals_of(examples: Examples, folders: Mapping[str, Path], *, targets: bool = True, sources: bool = True) -> Reals:
     """Photographs of every word: those in ``folders`` by the word, else those of pairs whose source it is.
 
     Args:
