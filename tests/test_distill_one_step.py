@@ -235,7 +235,7 @@ def test_guidance_is_the_difference_of_what_the_unchanged_model_takes_for_the_cl
 def test_guidance_pulls_latents_towards_what_the_unchanged_model_takes_for_the_target(
     unpaired, checkpoint, folders, monkeypatch
 ):
-    """In a training step that has no other loss: down its slope latents go from source to target, pairs' and others'."""
+    """In a training step that has no other loss: down its slope latents go from source to target, also unpaired."""
     examples = open_examples(folders)
     alone = {"unpaired": unpaired, "pixels": 0.0, "mask": 0.0, "features": 0.0, "adversary": 0.0, "guidance": 5.0}
     options = DistillOptions(architecture="one-step", base=str(checkpoint), rank=3, **alone)

@@ -52,8 +52,8 @@ def reals_of(examples: Examples, folders: Mapping[str, Path], *, targets: bool =
         sources: whether those of sources are.
 
     Raises:
-        ValueError: there are none of a target that is asked for, or a folder is not there or of a word that is not asked
-            for.
+        ValueError: there are none of a target that is asked for, or a folder is not there, or is of a word that is not
+            asked for.
     """
     asked = [*((target for _, target in examples.directions) if targets else ())]
     asked += [*((source for source, _ in examples.directions) if sources else ())]
