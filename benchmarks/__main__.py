@@ -26,6 +26,7 @@ from benchmarks.count import official_sf, outline
 from benchmarks.setting import Setting
 from benchmarks.timing import ROWS, held, shipped, timed
 from zeroshift.cost.estimate import measure
+from zeroshift.diffusion.machine import cpu_name
 
 FOLDER = Path(__file__).parent
 PAGE = FOLDER.parent / "docs/benchmarks.md"
@@ -85,7 +86,7 @@ def main() -> None:
         "threads": given.threads,
         "pixels": at.backbone.size,
         "torch": torch.__version__,
-        "processor": platform.processor() or platform.machine(),
+        "processor": cpu_name() or platform.machine(),
     }
     before, known = recorded()
     write(facts if {*given.methods} == {*ROWS} else before, merged(known, rows))

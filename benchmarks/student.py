@@ -130,9 +130,9 @@ def pace(editor: zeroshift.Editor, student: StudentEditor, about: About, item: I
     x, number = torch.zeros(1, 3, student.size, student.size), student.student.number(about.source, about.target)
     alone = milliseconds(lambda: student.student.edited(x, number, 1.0), 30 * ROUNDS)
     whole = milliseconds(lambda: student.edit(photograph, asked), 30 * ROUNDS)
-    searched = "nothing to search for" if student.edit(photograph, asked).part is None else "the search for the part"
-    yield f"On {torch.get_num_threads()} threads, one picture at a time: the student's pass {alone:.0f} ms, its edit"
-    yield f"with the seam and {searched} {whole:.0f} ms."
+    searched = "no head to search for" if student.edit(photograph, asked).part is None else "with the search for a head"
+    yield f"On {torch.get_num_threads()} threads, one picture at a time: the student's pass takes {alone:.0f} ms,"
+    yield f"its edit with the seam ({searched}) {whole:.0f} ms."
     for method in dict.fromkeys([about.method, PAPER]):
         spec = taught(replace(about, method=method), exact=True)
         teacher = milliseconds(lambda spec=spec: editor.edit(photograph, spec), ROUNDS)  # type: ignore[misc]

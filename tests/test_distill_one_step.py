@@ -18,7 +18,7 @@ from tests.test_distill_training import folder_of
 from zeroshift.distillation.enlarging import Enlarging
 from zeroshift.distillation.examples import open_examples
 from zeroshift.distillation.latent_examples import VERSIONS, LatentExamples
-from zeroshift.distillation.one_step import EVERYWHERE, OneStep, opened
+from zeroshift.distillation.one_step import EVERYWHERE, OneStep, mask, opened
 from zeroshift.distillation.one_step_learning import mask_loss
 from zeroshift.distillation.opening import open_editor
 from zeroshift.distillation.options import DistillOptions
@@ -212,7 +212,10 @@ def test_a_student_whose_model_moved_is_told_where_it_is(student, tmp_path, chec
     (tmp_path / "first").rename(moved)
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)).save(tmp_path / "cat.png")
     words = ("edit", tmp_path / "cat.png", "--student", tmp_path / "one", "--target", "dog", "-o", out)
-    refused(call(capsys, *words), 2, "which is not here", "say where it is with --model")
+    nested = (*words[:-1], tmp_path / "folder/edited.png")
+    refused(call(capsys, *nested), 2, "which is not here", "say where it is with --model")
+    refused(call(capsys, *nested, "--model", tmp_path / "nowhere"), 2, "There is no folder", "nowhere")
+    assert not (tmp_path / "folder").exists()
     assert call(capsys, *words, "--model", moved).code == 0
     again = call(capsys, "redo", out, "--student", tmp_path / "one", "--model", moved, "-o", tmp_path / "again.png")
     assert again.code == 0 and (tmp_path / "again.png").read_bytes() == out.read_bytes()
@@ -245,15 +248,21 @@ def test_guidance_is_the_difference_of_what_the_unchanged_model_takes_for_the_cl
     torch.testing.assert_close(found, apart * torch.tensor([-1.0, 1.0])[:, None, None, None], rtol=1e-3, atol=1e-5)
 
 
-def test_guidance_pulls_latents_towards_what_the_unchanged_model_takes_for_the_target(checkpoint, folders, monkeypatch):
-    """In a training step that has no other loss: down its slope latents go from source to target."""
+@pytest.mark.parametrize("unpaired", [0.0, 0.5])
+def test_guidance_pulls_latents_towards_what_the_unchanged_model_takes_for_the_target(
+    unpaired, checkpoint, folders, monkeypatch
+):
+    """In a training step that has no other loss: down its slope latents go from source to target, also unpaired."""
     examples = open_examples(folders)
-    alone = {"pixels": 0.0, "mask": 0.0, "features": 0.0, "adversary": 0.0, "guidance": 5.0}
+    alone = {"unpaired": unpaired, "pixels": 0.0, "mask": 0.0, "features": 0.0, "adversary": 0.0, "guidance": 5.0}
     options = DistillOptions(architecture="one-step", base=str(checkpoint), rank=3, **alone)
     stage, backbone, asked_for, losses = stage_of(examples, options, {}), opened(str(checkpoint), ""), [], []
     read, clean = stage.latents.read, stage.clean
     batch = read([0, 4])
+    z, directions = stage.with_unpaired(batch)
+    assert len(z) == len(directions) == (3 if unpaired else 2)
     monkeypatch.setattr(stage.latents, "read", lambda _: batch)
+    monkeypatch.setattr(stage, "with_unpaired", lambda _: (z, directions))
     monkeypatch.setattr(stage, "clean", lambda *given: asked_for.append((given[2], clean(*given))) or asked_for[-1][1])
     monkeypatch.setattr(stage, "updated", lambda _, student, loss, counted: losses.append(loss))
     monkeypatch.setattr(stage, "log_dict", lambda *_, **__: None)
@@ -264,21 +273,23 @@ def test_guidance_pulls_latents_towards_what_the_unchanged_model_takes_for_the_t
         name: found
         for name, told in (("target", texts), ("source", texts.flip(0)))
         for text, found in asked_for
-        if torch.equal(text, told[batch.directions])
+        if torch.equal(text, told[directions])
     }
 
     def laid() -> torch.Tensor:
         with torch.no_grad():
-            edit, _ = stage.student.changed(batch.photographs, batch.directions)
-        return batch.photographs + batch.masks * (edit - batch.photographs)
+            edit, where = stage.student.changed(z, directions)
+        return z + torch.cat([batch.masks, mask(where[2:])]) * (edit - z)
 
     before, parameters = laid(), list(stage.student.parameters())
+    way = taken["target"] - taken["source"]
+    torch.testing.assert_close(losses[0], -5 * (before * way).mean(), rtol=1e-4, atol=1e-6)
     slopes = torch.autograd.grad(losses[0], parameters, allow_unused=True)
     with torch.no_grad():
         for parameter, slope in zip(parameters, slopes, strict=True):
             if slope is not None:
                 parameter -= 1e-3 * slope
-    moved, way = laid() - before, taken["target"] - taken["source"]
+    moved = laid() - before
     assert moved.abs().max() > 0
     assert (moved * way).sum() > 0
 
@@ -324,6 +335,22 @@ def test_photographs_without_an_edit_are_of_the_sources(folders, checkpoint, tmp
     assert [torch.allclose(one, red[0], atol=1e-2) for one in z[2:]] == [n == 0 for n in directions.tolist()[2:]]
     none = stage_of(examples, replace(options, unpaired=0.0), {}).with_unpaired(batch)
     assert torch.equal(none[0], batch.photographs) and torch.equal(none[1], batch.directions)
+
+
+def test_a_photograph_without_an_edit_is_taken_where_something_is_learned_of_it(folders, checkpoint):
+    """By the guidance, or by the adversary from when there is one; then at least one, however few pairs there are."""
+    examples = open_examples(folders)
+    own = {"architecture": "one-step", "base": str(checkpoint), "rank": 3, "unpaired": 0.2, "adversary_from": 0.5}
+    for given, early, late in (
+        ({"guidance": 0.0, "adversary": 0.0}, 0, 0),
+        ({"guidance": 0.0, "adversary": 0.5}, 0, 1),
+        ({"guidance": 5.0, "adversary": 0.0}, 1, 1),
+    ):
+        stage = stage_of(examples, DistillOptions(**own, **given), {})
+        for progress, taken in ((0.4, early), (0.5, late)):
+            stage.progress = progress
+            z, directions = stage.with_unpaired(stage.latents.read([0]))
+            assert len(z) == len(directions) == 1 + taken
 
 
 def test_it_trains_towards_its_teacher(folders, checkpoint, tmp_path):

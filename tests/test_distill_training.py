@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 pytest.importorskip("lightning")
 
+from tests.shell import call, refused
 from zeroshift.distillation import strips
 from zeroshift.distillation.augmenting import GREY, augmented, colours, recoloured, turned
 from zeroshift.distillation.comod import CoModulated
@@ -90,6 +91,45 @@ def test_real_photographs_are_those_of_the_other_direction(folders, tmp_path):
     Image.new("RGB", (40, 60), "white").save(tmp_path / "white.png")
     given = reals_of(open_examples(folders[:1]), {"dog": tmp_path})
     assert torch.equal(given.drawn([0, 0]), torch.ones(2, 3, SIZE, SIZE))
+
+
+@pytest.mark.parametrize(
+    ("asked", "word", "sentence"),
+    [
+        (
+            {},
+            "fish",
+            "^This training looks at no photographs of fish, which `reals` names; it looks at those of dog and",
+        ),
+        ({"architecture": "co-mod"}, "dog", "no photographs of dog, which `reals` names; it looks at none"),
+        ({"adversary": 0.0}, "dog", "no photographs of dog, which `reals` names; it looks at none"),
+    ],
+)
+def test_photographs_that_nothing_is_learned_from_are_refused_before_there_is_a_run(
+    asked, word, sentence, folders, tmp_path
+):
+    Image.new("RGB", (40, 60), "white").save(tmp_path / "white.png")
+    with pytest.raises(ValueError, match=sentence):
+        train(folders, tmp_path / "out", tmp_path / "run", DistillOptions(**asked, steps=1), print, {word: tmp_path})
+    assert not (tmp_path / "run").exists() and not (tmp_path / "out").exists()
+
+
+def test_what_a_training_cannot_begin_with_leaves_no_run(folders, tmp_path):
+    with pytest.raises(ValueError, match="no photographs of dog"):
+        train(folders[:1], tmp_path / "out", tmp_path / "run", DistillOptions(steps=1), print)
+    with pytest.raises(ValueError, match="There is no folder .*nowhere; name that of photographs of dog"):
+        train(
+            folders, tmp_path / "out", tmp_path / "run", DistillOptions(steps=1), print, {"dog": tmp_path / "nowhere"}
+        )
+    assert not (tmp_path / "run").exists()
+    train(folders, tmp_path / "out", tmp_path / "run", options("residual", 1), lambda _: None)
+
+
+def test_a_word_whose_photographs_are_named_twice_is_refused(folders, tmp_path, capsys):
+    reals = ("--reals", f"dog={tmp_path}", "--reals", f"dog={tmp_path / 'more'}")
+    words = ("distill", "train", folders[0], "-o", tmp_path / "out", "--run", tmp_path / "run")
+    refused(call(capsys, *words, *reals), 2, "--reals names dog twice")
+    assert not (tmp_path / "run").exists()
 
 
 def test_augmentation_changes_both_pictures_alike(folders):

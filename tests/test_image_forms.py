@@ -82,8 +82,14 @@ def test_arrays_are_the_pictures_that_pillow_makes_of_them(pixels):
     ("values", "advice"),
     [
         (np.zeros((20, 24, 3), np.float32), "bring colours from 0 to 1 there"),
-        (np.zeros((20, 24, 3), np.int64), "give one picture"),
-        (np.zeros((20, 24, 3), bool), "give one picture"),
+        (np.zeros((20, 24), np.float64), "bring colours from 0 to 1 there"),
+        (
+            np.zeros((20, 24, 3), np.int64),
+            "bring colours to whole numbers from 0 to 255, then use array.astype('uint8').",
+        ),
+        (np.zeros((20, 24, 3), bool), "bring False and True to 0 and 255 with 255 * array.astype('uint8')."),
+        (np.zeros((2, 20, 24), np.float32), "give one picture"),
+        (np.zeros((1, 20, 24, 3), np.int64), "give one picture"),
         (np.zeros((3, 20, 24), np.uint8), "put colours last with array.transpose(1, 2, 0)."),
         (np.zeros((4, 20, 24), np.float32), "put colours last with array.transpose(1, 2, 0)."),
         (np.zeros((2, 20, 24, 3), np.uint8), "give one picture"),

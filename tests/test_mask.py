@@ -69,11 +69,32 @@ def test_an_edit_of_what_is_transparent_is_seen(editor):
     own, given = (
         editor.edit(clear, "cat", "dog", method=few("sdedit"), mask=mask, fit="stretch") for mask in ("alpha", clear)
     )
-    assert own.image.mode == given.image.mode == "RGB"
+    for result in (own, given):
+        assert result.image.mode == "RGBA"
+        np.testing.assert_array_equal(np.asarray(result.image)[..., 3], np.where(MASK, 255, 200))
     np.testing.assert_array_equal(np.asarray(given.image), np.asarray(own.image))
     wider = np.full_like(MASK, 255)
     kept = editor.edit(clear, "cat", "dog", method=few("sdedit"), mask=wider, fit="stretch")
     np.testing.assert_array_equal(np.asarray(kept.image)[..., 3], clear[..., 3])
+
+
+@pytest.mark.parametrize("soft", [0, 4])
+def test_of_two_holes_the_one_that_is_masked_is_edited_and_the_other_stays(editor, soft):
+    """Where the mask ends inside of a hole the edit fades in out of nothing, and what was half transparent is it."""
+    alpha = np.where(MASK, 0, 255).astype(np.uint8)
+    alpha[100:110, 5:35], alpha[5:10, 5:35] = 0, 100
+    clear, left = np.dstack([PHOTOGRAPH, alpha]), MASK.copy()
+    left[:, 75:] = 0
+    for mask, edited in ((MASK, MASK > 0), (left, left > 0)):
+        result = editor.edit(clear, "cat", "dog", method=few("sdedit"), mask=mask, soft=soft, fit="stretch")
+        image = np.asarray(result.image)
+        np.testing.assert_array_equal(image[~edited], clear[~edited])
+        columns = image[45:75, :, 3]
+        assert (columns[:, 40:70] == 255).all()
+        if soft and mask is left:  # the border at 75 fades, the others lie beside what is seen
+            assert (np.diff(columns[:, 70:76].astype(int)) < 0).any() and columns[0, 74] < 64
+        else:
+            assert (image[..., 3][edited] == 255).all()
 
 
 def test_a_mask_of_everything_changes_no_bit_of_the_models_picture(editor):

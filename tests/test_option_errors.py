@@ -78,7 +78,7 @@ def test_a_value_out_of_place(option, value, said):
         ({"inversion": {"kind": "noised", "power": 3}}, "ddim has no option `power` here; there are: `noise_strength`"),
         (
             {"strength": 0.5},
-            "ddim has no option `strength` here; it belongs into `conditioning`, "
+            "ddim has no option `strength` here; it belongs in `conditioning`, "
             'as in {"conditioning": {"strength": ...}}.',
         ),
         (
@@ -158,6 +158,7 @@ NOISED = {"kind": "noised", "noise_strength": 2}
         ),
         ({"extras": [{"eta": 1}]}, "/extras/0", {"eta": 1}, {"type": "array"}),
         ({"control": {"kind": "none", "a/b": 3}}, "/control/a~1b", 3, {"enum": []}),
+        ({"strength": 0.5}, "/strength", 0.5, {"enum": ["conditioning"]}),
     ],
 )
 def test_what_is_wrong_as_data(options, pointer, given, expected):

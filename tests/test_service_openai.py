@@ -137,11 +137,22 @@ def test_a_hole_is_edited_where_it_is_sent_as_the_mask_too_and_else_said_to_stay
     hole = np.dstack([pixels(), np.full((32, 40), 255, np.uint8)])
     hole[8:24, 10:30, 3] = 0
     alone = client.images.edit(**asked(image=file_of(hole)))
-    assert alone.background == "transparent" and "send it as `mask`, too" in alone.warnings[0]
+    assert (
+        alone.background == "transparent"
+        and "which stay so; to have them edited, send it as `mask`, too" in alone.warnings[0]
+    )
+    for written in ({"background": "opaque"}, {"output_format": "jpeg"}):
+        laid = client.images.edit(**asked(image=file_of(hole), **written))
+        assert laid.background == "opaque" and "which become white; to have them edited" in laid.warnings[0]
     both = client.images.edit(**asked(image=file_of(hole), mask=file_of(hole)))
     shown = Image.open(io.BytesIO(base64.b64decode(both.data[0].b64_json)))
     assert (shown.mode, both.background) == ("RGB", "opaque") and not any("mask" in one for one in both.warnings or ())
     assert np.array_equal(np.asarray(shown)[hole[..., 3] == 255], hole[hole[..., 3] == 255][:, :3])
+    other = hole.copy()
+    other[26:30, 2:8, 3] = 0
+    one = client.images.edit(**asked(image=file_of(other), mask=file_of(hole)))
+    assert one.background == "transparent"
+    assert np.array_equal(picture(one.data[0])[..., 3], np.where(hole[..., 3] == 0, 255, other[..., 3]))
 
 
 def test_masks_that_fit_nothing_are_refused(client):

@@ -13,7 +13,7 @@ from zeroshift.cli.main import run
 from zeroshift.distillation.comod import CoModulated
 from zeroshift.distillation.editing import StudentEditor, StudentSpec
 from zeroshift.distillation.residual import Residual
-from zeroshift.distillation.students import check_words, open_student, save_student
+from zeroshift.distillation.students import check_asked, open_student, save_student
 from zeroshift.image import read_recipe
 from zeroshift.image.tensors import to_pictures, to_tensor
 
@@ -140,6 +140,15 @@ def test_what_the_command_line_writes_is_made_again(options, folder, photograph,
     assert again.read_bytes() == out.read_bytes()
 
 
+def test_a_picture_without_a_head_is_said_to_be_edited_in_its_middle(folder, photograph, tmp_path, capsys):
+    out = tmp_path / "out.png"
+    done = call(capsys, "edit", photograph, "--student", folder, "--target", "dog", "-o", out)
+    assert done.code == 0, done.err
+    (line,) = [line for line in done.out.splitlines() if str(out) in line]
+    assert "; the middle, 8,0,48,48, since no head was found; --region says where it is" in line
+    assert "`" not in done.out + done.err
+
+
 def test_several_strengths_beside_each_other(folder, photograph, tmp_path):
     out = tmp_path / "out"
     sheet = tmp_path / "sheet.png"
@@ -175,8 +184,11 @@ def test_a_broken_photograph_of_many_is_named_at_the_end(folder, photograph, tmp
         (2, ["--target", "dog", "--strengths", "0.5,0.5"], "--strength has one of 0.5,0.5 twice"),
         (2, ["--target", "dog", "--strengths", "0.5,1", "-o", "one.png"], "the name of one picture, and 2 are to be"),
         (2, ["--target", "dog", "--region", "head"], "--region must be X,Y,W,H"),
-        (2, ["--target", "dog", "--detail", "0.5"], "--detail mean nothing to a student"),
+        (2, ["--target", "dog", "--detail", "0.5"], "--detail means nothing to a student"),
+        (2, ["--target", "dog", "--detail", "0.5", "--batch", "2"], "--detail and --batch mean nothing to a student"),
         (1, ["--target", "dog", "--mask", "nowhere.png"], "nowhere.png does not exist"),
+        (2, ["--target", "fish", "-o", "folder/"], "does not know fish"),
+        (1, ["--target", "dog", "--mask", "nowhere.png", "-o", "folder/"], "nowhere.png does not exist"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_anything_is_loaded(
@@ -191,10 +203,10 @@ def test_what_makes_no_sense_is_refused_before_anything_is_loaded(
 
 def test_words_are_looked_up_in_what_is_damaged_or_no_student(folder, tmp_path):
     with pytest.raises(ValueError, match="is no student"):
-        check_words(tmp_path, None, "dog")
+        check_asked(tmp_path, None, "dog")
     for name in ("config.json", "model.safetensors"):
         (tmp_path / name).write_bytes((folder / name).read_bytes())
     for damage in ("[]", "{}", '{"directions": 3}', '{"directions": [["cat"]]}', "{"):
         (tmp_path / "config.json").write_text(damage)
         with pytest.raises(ValueError, match="is damaged; write it anew"):
-            check_words(tmp_path, None, "dog")
+            check_asked(tmp_path, None, "dog")

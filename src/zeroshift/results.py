@@ -9,11 +9,12 @@ from PIL import Image
 
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.framed import FramedPhoto
-from zeroshift.image.blending import blended, eased
+from zeroshift.image import Photo
+from zeroshift.image.blending import blended, eased, fade
 from zeroshift.image.detail import detailed
 from zeroshift.image.drift import Drift, drift_of
 from zeroshift.image.masks import mask_picture
-from zeroshift.image.registration import Mask, motion_of
+from zeroshift.image.registration import Floats, Mask, motion_of
 from zeroshift.image.tensors import to_pictures
 from zeroshift.recipe import EditRecipe
 from zeroshift.running.sampling import Step
@@ -33,7 +34,7 @@ class Place:
     soft: int
     """over how many of its pixels the edit fades in"""
     shows: bool
-    """whether the photograph's alpha would hide the edit, as where it is the mask, so that the result has none"""
+    """whether the photograph's alpha would hide the edit, as where it is the mask, so that it is opaque there"""
     shown: Mask | None = None
     """where the result shows its subject, (H, W), which keeps its colours; None where nobody looked at the result"""
 
@@ -155,7 +156,7 @@ def whole(
 ) -> tuple[Image.Image, Image.Image]:
     """The photograph with what the model made of it, and where, mode L.
 
-    With a mask it is the photograph outside of that, pixel by pixel, and its own alpha does not hide the edit.
+    With a mask it is the photograph outside of that, pixel by pixel, alpha as well, which does not hide the edit.
     """
     photo, framing = frame.photo, frame.framing
     seen = np.zeros(framing.source_size[::-1], np.bool_)
@@ -175,4 +176,20 @@ def whole(
     reach = framing.reach if place.shown is None else None
     pixels = blended(original, edit, inside, place.soft, seen, share, kept=place.shown, reach=reach)
     image, mask = Image.fromarray(pixels), mask_picture(inside)
-    return (image if place.shows else photo.with_alpha(image)), mask
+    return (revealed(photo, image, inside, place.soft, share) if place.shows else photo.with_alpha(image)), mask
+
+
+def revealed(photo: Photo, image: Image.Image, inside: Mask, soft: int, share: Floats) -> Image.Image:
+    """An edit with the photograph's alpha, but opaque where it was made: RGBA, or RGB if all of it is opaque.
+
+    Args:
+        inside: where that is, (H, W).
+        soft: pixels over which it fades in from what stays transparent; nothing fades beside what is seen.
+        share: how much of the edit there is at most, (H, W), 0 to 1.
+    """
+    if photo.alpha is None:
+        return image
+    own = np.asarray(photo.alpha)
+    made = np.rint(255 * share * fade(inside | (own >= 128), soft)).astype(np.uint8)
+    alpha = np.where(inside, np.maximum(own, made), own)
+    return image if alpha.min() == 255 else Image.merge("RGBA", (*image.split(), Image.fromarray(alpha)))

@@ -32,8 +32,8 @@ def train(
     reals: Annotated[
         tuple[Text, ...],
         Parameter(
-            help="real photographs of a target or a source, as in dog=photos/dogs; may be given again [default the "
-            "photographs of pairs whose source it is]",
+            help="real photographs of a target or a source, as in dog=photos/dogs; may be given again for another word "
+            "[default the photographs of pairs whose source it is]",
             metavar="WORD=FOLDER",
             show_default=False,
         ),
@@ -50,7 +50,11 @@ def train(
         options = TypeAdapter(DistillOptions).validate_python(given)
     except ValidationError as error:
         raise Wrong(str(option_error("distill train", DistillOptions, error))) from error
-    folders = dict(_named(one) for one in reals)
+    folders = dict[str, Path]()
+    for word, folder in map(_named, reals):
+        if word in folders:
+            raise Wrong(f"--reals names {word} twice; put its photographs into one folder.")
+        folders[word] = folder
     check_apart([("the folder of pairs", one) for one in pairs], [run, output])
     for place in (run, output.resolve().parent):
         check_folder(place)

@@ -16,7 +16,7 @@ from zeroshift.cli.files import DEFAULT_PHOTOGRAPHS, DEFAULT_RESULTS, Photograph
 from zeroshift.cli.numbers import check_threads
 from zeroshift.cli.remarks import left_out
 from zeroshift.cli.shared import DEFAULT_LOUDNESS, Loudness, Text
-from zeroshift.cli.wrong import Wrong, usage
+from zeroshift.cli.wrong import Wrong, as_flags, usage
 from zeroshift.image import Photo, load_image
 from zeroshift.image.masks import ALPHA, Alpha
 from zeroshift.recipe import STUDENT
@@ -69,10 +69,10 @@ def edit(
     mask = picture if picture is not None else ALPHA if said == ALPHA else None
     from zeroshift.distillation.editing import StudentSpec
     from zeroshift.distillation.opening import open_editor
-    from zeroshift.distillation.students import check_words
+    from zeroshift.distillation.students import check_asked
 
     with usage():
-        check_words(student, source, target)
+        check_asked(student, source, target, model)
     found = photographs_of(images, photographs, results.output)
     written = written_files(found, specs, None, photographs, results)
     framed = {name: getattr(photographs, name) for name in ("fit", "region", "size", "soft")}
@@ -97,7 +97,8 @@ def check_idle(photographs: PhotographFlags, results: ResultFlags) -> None:
         idle.append(f"mask {photographs.mask}")
     if idle:
         named = " and ".join(f"--{name.replace('_', '-')}" for name in idle)
-        raise Wrong(f"{named} mean nothing to a student, which makes its edit in one pass; leave that out.")
+        means = "mean" if len(idle) > 1 else "means"
+        raise Wrong(f"{named} {means} nothing to a student, which makes its edit in one pass; leave that out.")
 
 
 def spec_of(source: str | None, target: str, strength: float, photographs: PhotographFlags, *, named: bool) -> EditSpec:
@@ -141,7 +142,9 @@ def carry_out(
                 raise
             faults[photograph.path] = error
             continue
-        deliver(made, place, time.perf_counter() - begun, "" if result.part is None else f"; {result.part}", loud)
+        deliver(
+            made, place, time.perf_counter() - begun, "" if result.part is None else as_flags(f"; {result.part}"), loud
+        )
     return faults
 
 

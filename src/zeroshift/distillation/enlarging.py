@@ -1,7 +1,8 @@
 """Enlargement by repeated pixels and the 3x3 convolution after it, in four ninths of the work.
 
 Several taps of the kernel K meet copies of the same pixel there, and can be added up before: what is left is the
-transposed convolution of stride 2 by K * (1 1; 1 1), 4x4, of which four taps meet each pixel of the result.
+transposed convolution of stride 2 by K' * (1 1; 1 1), 4x4, of which four taps meet each pixel of the result. K' is K
+turned by half: a convolution, as networks have it, gathers pixels by K, and a transposed one scatters them.
 """
 
 import torch.nn.functional as F

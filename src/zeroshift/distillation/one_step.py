@@ -21,7 +21,7 @@ from zeroshift.backbones import open_backbone
 from zeroshift.backbones.checkpoint import find_checkpoint
 from zeroshift.backbones.stable_diffusion import StableDiffusion
 from zeroshift.distillation.enlarging import quicker
-from zeroshift.distillation.parts import Masking
+from zeroshift.distillation.parts import MaskedEdit
 
 LEAST, MOST = 0.25, 0.75
 """of a mask: what is less counts as nothing and what is more as all, so most of a background is the photograph's own"""
@@ -55,7 +55,7 @@ class LowRank(nn.Module):
         return (self.up @ self.down).view(self.shape)
 
 
-class OneStep(Masking, PyTorchModelHubMixin):
+class OneStep(MaskedEdit, PyTorchModelHubMixin):
     """The edit of a photograph as one pass of a diffusion model's three networks: encoder, UNet, decoder.
 
     Args:
@@ -206,7 +206,7 @@ class OneStep(Masking, PyTorchModelHubMixin):
         z, share = self.latents(x), intensity[:, None, None, None]
         edit, where = self.changed(z, direction)
         gain, bias = (one[direction][:, None, None, None] for one in (self.gains, self.biases))
-        m = part(where + bias)
+        m = mask(where + bias)
         made = self.pictures(z + gain * share * (2 - share) * m * (edit - z))
         shown = F.interpolate(m, scale_factor=float(self.factor), mode="bilinear") * (RISE * share).clamp(max=1)
         return x + shown * (made - x), shown
@@ -224,8 +224,8 @@ def of_each(value: float | list[float], count: int, name: str) -> list[float]:
     return found
 
 
-def part(where: Tensor) -> Tensor:
-    """What logits (B, 1, h, w) of where the edit is stand for, from 0, the photograph's own, to 1."""
+def mask(where: Tensor) -> Tensor:
+    """The mask m (B, 1, h, w) of logits of where the edit is, from 0, the photograph's own, to 1."""
     return ((where.sigmoid() - LEAST) / (MOST - LEAST)).clamp(0, 1)
 
 

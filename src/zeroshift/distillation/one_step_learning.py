@@ -10,7 +10,7 @@ from zeroshift.diffusion.schedule import join
 from zeroshift.distillation.adversary import Adversary
 from zeroshift.distillation.examples import Examples
 from zeroshift.distillation.latent_examples import LatentBatch, LatentExamples
-from zeroshift.distillation.one_step import OneStep, part
+from zeroshift.distillation.one_step import OneStep, mask
 from zeroshift.distillation.options import DistillOptions
 from zeroshift.distillation.reals import Reals
 from zeroshift.distillation.stage import DistillStage, stage_options
@@ -31,7 +31,7 @@ class OneStepStage(DistillStage):
 
     The adversary's heads read features of the frozen UNet at random noise levels (Sauer et al. 2024, LADD,
     arXiv:2403.12015, section 3), and its real pictures are photographs of the target. It and the guidance also see
-    edits of photographs that have no pair, in the student's own mask. Nothing is decoded.
+    edits of photographs that are drawn without the teacher's edit, in the student's own mask. Nothing is decoded.
 
     Args:
         sources: (directions, L, D), what the UNet is told for each direction's source; those of targets are the
@@ -59,7 +59,7 @@ class OneStepStage(DistillStage):
         loss = self.options.pixels * told["latents"] + self.options.mask * told["mask"]
         timesteps = self.drawn_timesteps(len(z), LEVELS)
         noise = torch.randn_like(z)
-        laid = z + torch.cat([batch.masks, part(where[count:].detach())]) * (edit - z)
+        laid = z + torch.cat([batch.masks, mask(where[count:].detach())]) * (edit - z)
         made = self.seen(laid, timesteps, noise, directions)
         with torch.no_grad():
             wanted = self.seen(batch.edits, timesteps[:count], noise[:count], batch.directions)
@@ -69,19 +69,25 @@ class OneStepStage(DistillStage):
         if self.options.guidance:
             told["guidance"] = (laid * self.away(laid.detach(), directions)).mean()
             loss = loss + self.options.guidance * told["guidance"]
-        if self.adversary is not None and self.progress >= self.options.adversary_from:
+        if self.opposed:
             loss = loss + self.played(directions, timesteps, made, told)
         self.log_dict(told, prog_bar=True)
         self.updated(0, self.student, loss, counted=True)
 
+    @property
+    def opposed(self) -> bool:
+        """Whether there is an adversary at this moment."""
+        return self.adversary is not None and self.progress >= self.options.adversary_from
+
     def with_unpaired(self, batch: LatentBatch) -> tuple[Tensor, Tensor]:
-        """Photographs (B + U, C, h, w) of pairs, then of ones without an edit, and their directions."""
-        count = round(self.options.unpaired * len(batch.photographs))
-        if not count:
+        """Photographs (B + U, C, h, w) of pairs, then of sources without an edit, and their directions.
+
+        U is 0 while neither the guidance nor an adversary looks at these.
+        """
+        if not self.options.unpaired or not (self.options.guidance or self.opposed):
             return batch.photographs, batch.directions
-        own = zip((batch.photographs, batch.directions), self.latents.unpaired(count), strict=True)
-        photographs, directions = (torch.cat(both) for both in own)
-        return photographs, directions
+        more, ways = self.latents.unpaired(max(1, round(self.options.unpaired * len(batch.photographs))))
+        return torch.cat([batch.photographs, more]), torch.cat([batch.directions, ways])
 
     def drawn_timesteps(self, count: int, between: tuple[float, float]) -> Tensor:
         """Timesteps (B,) between shares of all, by torch's global generator."""

@@ -17,7 +17,6 @@ OWN: Mapping[str, Mapping[str, Any]] = {
         "cooldown": 0.4,
         "pixels": 0.5,
         "guidance": 5.0,
-        "unpaired": 0.5,
         "adversary": 0.5,
         "adversary_from": 0.02,
     },
@@ -63,10 +62,11 @@ class DistillOptions:
     half: Annotated[float, Field(ge=0, le=1)] = 0.2
     """share of the budget, at its beginning, with pictures of half the size: shapes are learned cheaply there"""
     guidance: Annotated[float, Field(ge=0)] = 0.0
-    """weight, for one-step, of the way from source to target that the unchanged UNet sees in the edit"""
+    """weight, for one-step, of the way from source to target that the unchanged UNet sees in the edit, as a mean over
+    pairs and unpaired"""
     unpaired: Annotated[float, Field(ge=0)] = 0.0
-    """photographs without an edit beside the pairs of a step, for one-step, as a share of `batch`: guidance and the
-    adversary alone teach there"""
+    """photographs of sources beside the pairs of a step, for one-step, as a share of `batch`, at least one unless 0:
+    guidance and the adversary alone teach there; they are those of `reals`, else the pairs' own without their edits"""
     adversary: Annotated[float, Field(ge=0)] = 0.15
     """weight of the adversary's verdict; 0 trains without one"""
     adversary_from: Annotated[float, Field(ge=0, le=1)] = 0.2

@@ -19,7 +19,7 @@ def laid(network: N, layout: torch.memory_format) -> N:
     return network
 
 
-class Masking(nn.Module, ABC):
+class MaskedEdit(nn.Module, ABC):
     """A network that makes an edit and says where it is."""
 
     @abstractmethod

@@ -1,4 +1,7 @@
-"""Real photographs without edits: of targets, which adversaries compare with, and of sources."""
+"""Photographs without edits: of targets, which adversaries compare with, and of sources, which are edited unpaired.
+
+They lie in folders that somebody names; by default they are those of the pairs, without the pairs' edits.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +14,7 @@ from zeroshift.distillation.examples import Examples
 from zeroshift.image import find_pictures, load_image
 from zeroshift.image.framing import frame
 from zeroshift.image.tensors import to_tensor
+from zeroshift.words import listed
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +24,7 @@ class Reals:
     targets: tuple[tuple[Path, ...], ...]
     """by direction; empty where no adversary asks for them"""
     sources: tuple[tuple[Path, ...], ...]
-    """by direction"""
+    """by direction; empty where nothing is learned from them"""
     size: int
 
     def drawn(self, directions: Sequence[int]) -> Tensor:
@@ -40,25 +44,45 @@ class Reals:
         return to_tensor([picture])
 
 
-def reals_of(examples: Examples, folders: Mapping[str, Path], *, targets: bool = True) -> Reals:
+def reals_of(examples: Examples, folders: Mapping[str, Path], *, targets: bool = True, sources: bool = True) -> Reals:
     """Photographs of every word: those in ``folders`` by the word, else those of pairs whose source it is.
 
+    Args:
+        targets: whether those of targets are asked for.
+        sources: whether those of sources are.
+
     Raises:
-        ValueError: there are none of a target, and ``targets`` are asked for.
+        ValueError: there are none of a target that is asked for, or a folder is not there, or is of a word that is not
+            asked for.
     """
-    known = {word: tuple(one.path for one in find_pictures([folder])) for word, folder in folders.items()}
-
-    def photographs_of(word: str) -> tuple[Path, ...]:
-        return known.get(word) or tuple(examples.photographs_of(word))
-
-    sources = tuple(photographs_of(source) for source, _ in examples.directions)
-    if not targets:
-        return Reals((), sources, examples.size)
-    found = tuple(photographs_of(target) for _, target in examples.directions)
-    for (_, target), own in zip(examples.directions, found, strict=True):
-        if not own:
+    asked = [*((target for _, target in examples.directions) if targets else ())]
+    asked += [*((source for source, _ in examples.directions) if sources else ())]
+    for word in folders:
+        if word not in asked:
+            known = f"it looks at those of {listed(list(dict.fromkeys(asked)))}" if asked else "it looks at none"
+            raise ValueError(f"This training looks at no photographs of {word}, which `reals` names; {known}.")
+    own = {word: files_of(word, folder) for word, folder in folders.items()}
+    found = {word: own.get(word) or tuple(examples.photographs_of(word)) for word in asked}
+    for word, files in found.items():
+        if not files:
             raise ValueError(
-                f"There are no photographs of {target} to compare edits with; name a folder of some with `reals`, add "
+                f"There are no photographs of {word} to compare edits with; name a folder of some with `reals`, add "
                 "pairs whose source it is, or train with `adversary` 0."
             )
-    return Reals(found, sources, examples.size)
+    return Reals(
+        tuple(found[target] for _, target in examples.directions) if targets else (),
+        tuple(found[source] for source, _ in examples.directions) if sources else (),
+        examples.size,
+    )
+
+
+def files_of(word: str, folder: Path) -> tuple[Path, ...]:
+    """The photographs of a word in a folder.
+
+    Raises:
+        ValueError: it is not there, or has none.
+    """
+    found = tuple(one.path for one in find_pictures([folder]))
+    if not all(path.is_file() for path in found):
+        raise ValueError(f"There is no folder {folder}; name that of photographs of {word} with `reals`.")
+    return found

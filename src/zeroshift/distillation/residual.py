@@ -7,11 +7,11 @@ import torch.nn.functional as F
 from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
-from zeroshift.distillation.parts import GROUPS, Attention, Level, Masking, Modulated, Told
+from zeroshift.distillation.parts import GROUPS, Attention, Level, MaskedEdit, Modulated, Told
 from zeroshift.distillation.trunk import CHANNELS, Trunk
 
 
-class Residual(Masking, PyTorchModelHubMixin):
+class Residual(MaskedEdit, PyTorchModelHubMixin):
     """y = m g + (1 - m) x: an edit g and its mask m, told by the direction and the intensity; at 0 the photograph.
 
     What sees the photograph is the trunk of an ImageNet network; what draws is told.

@@ -1,7 +1,7 @@
 """Students as folders: ``config.json`` and ``model.safetensors``, as huggingface_hub writes them."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from zeroshift.backbones.checkpoint import find_checkpoint
 from zeroshift.backbones.hub import snapshot
 from zeroshift.distillation.comod import CoModulated
 from zeroshift.distillation.one_step import SHIPPED_BASE, AnotherBase, OneStep
@@ -105,25 +106,28 @@ def open_student(place: str | Path, revision: str | None = None, model: str | Pa
     root, name = folder_of(place, revision)
     with undamaged(root):
         shape = shape_of(root)
-        if (named := shape.get("model")) is not None:
-            shape["model"] = str(model or named)
-            check_at_hand(root, named, model)
+    check_base(root, shape, model)
+    with undamaged(root):
+        if "model" in shape:
+            shape["model"] = str(model or shape["model"])
         network = KINDS[shape.pop("architecture", "residual")](**shape)
         network.load_state_dict(load_file(root / FILES[1]))
     sha256 = sha256_of([root / name for name in FILES], root)
     return Student(laid(network.eval(), torch.channels_last), name, sha256)
 
 
-def check_words(place: str | Path, source: str | None, target: str) -> None:
-    """Refuse words that a student does not know, before it is opened.
+def check_asked(place: str | Path, source: str | None, target: str, model: str | Path | None = None) -> None:
+    """Refuse words that a student does not know, and one whose ``model`` is not here, before it is opened.
 
     Raises:
-        ValueError: it does not know them, there is no student, or its config.json is damaged.
+        ValueError: so it is, there is no student, or its config.json is damaged.
     """
     root, name = folder_of(place, None)
     with undamaged(root):
-        directions = [(str(a), str(b)) for a, b in shape_of(root)["directions"]]
+        shape = shape_of(root)
+        directions = [(str(a), str(b)) for a, b in shape["directions"]]
     number_of(directions, source, target, name)
+    check_base(root, shape, model)
 
 
 def folder_of(place: str | Path, revision: str | None) -> tuple[Path, str]:
@@ -160,11 +164,16 @@ def undamaged(root: Path) -> Iterator[None]:
         raise ValueError(f"The student in {root} is damaged; write it anew ({str(error).splitlines()[0]}).") from error
 
 
-def check_at_hand(root: Path, named: object, model: str | Path | None) -> None:
-    """Refuse to fetch a model because a student names it.
+def check_base(root: Path, shape: Mapping[str, Any], model: str | Path | None) -> None:
+    """Refuse to fetch a model because a student's ``shape`` names it, and a ``model`` that is none.
 
     Raises:
-        AnotherBase: it is neither the shipped one nor a folder here, and nobody said where it is.
+        AnotherBase: the student's is neither the shipped one nor a folder here, and nobody said where it is.
+        ValueError: where somebody said, there is none.
     """
+    if (named := shape.get("model")) is None:
+        return
+    if model not in (None, SHIPPED_BASE):
+        find_checkpoint(str(model), None, None)
     if model is None and named != SHIPPED_BASE and not Path(str(named)).exists():
         raise AnotherBase(f"The student in {root} changes {named}, which is not here; say where it is with `model`.")

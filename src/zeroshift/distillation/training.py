@@ -41,15 +41,16 @@ def train(
     then.
 
     Raises:
-        ValueError: a folder has no pairs, ``out`` is not empty, or ``run`` belongs to another training.
+        ValueError: a folder has no pairs, ``out`` is not empty, ``run`` belongs to another training, or as of
+            ``stage_of``.
     """
     check_free(out)
     examples = open_examples(folders)
+    torch.manual_seed(options.seed)
+    stage = stage_of(examples, options, reals or {})  # what is refused leaves no run behind
     fixed, changeable = parted(options, MAY_CHANGE)
     remember(run, fixed | {"directions": [list(one) for one in examples.directions]}, changeable, trace=run / STUDENT)
     say(f"{len(examples.pairs)} pairs of {examples.size}x{examples.size} pixels")
-    torch.manual_seed(options.seed)
-    stage = stage_of(examples, options, reals or {})
     student = laid(stage.student, torch.channels_last)
     fit(
         stage,
@@ -71,11 +72,25 @@ def train(
 
 
 def stage_of(examples: Examples, options: DistillOptions, reals: Mapping[str, Path]) -> DistillStage:
-    """The training of a new student of the architecture that is asked for."""
+    """The training of a new student of the architecture that is asked for.
+
+    Args:
+        reals: folders of photographs by the word that they show.
+
+    Raises:
+        ValueError: there are no photographs of a target that an adversary asks for, ``reals`` names a word of which no
+            photographs are asked for, or the pairs are of another size than the model's pictures.
+    """
     directions = [list(one) for one in examples.directions]
+    heeded = options.architecture == "one-step" and options.unpaired > 0
+    photographs = reals_of(
+        examples,
+        reals,
+        targets=options.architecture != "co-mod" and options.adversary > 0,
+        sources=heeded and (options.guidance > 0 or options.adversary > 0),
+    )
     if options.architecture == "co-mod":
         return CoModStage(CoModulated(directions, examples.size, options.channels, options.channels), examples, options)
-    photographs = reals_of(examples, reals, targets=options.adversary > 0)
     if options.architecture == "one-step":
         tasks = [make_task(*pair) for pair in examples.directions]
         changed = OneStep(directions, [task.target_prompt for task in tasks], options.base, rank=options.rank)

@@ -45,9 +45,13 @@ def of_array(values: np.ndarray) -> Image.Image:
 def _how_to_mend(values: np.ndarray) -> str:
     if values.ndim == 3 and values.shape[0] in (3, 4) and values.shape[2] not in (3, 4):
         return "put colours last with array.transpose(1, 2, 0)"
+    if values.ndim not in (2, 3) or values.shape[2:] not in ((), (3,), (4,)):
+        return "give one picture, its height and width first, its 3 colours (4 with alpha, none if it is grey) last"
     if values.dtype.kind == "f":
         return "bring colours from 0 to 1 there with (255 * array).round().astype('uint8')"
-    return "give one picture, its height and width first, its 3 colours (4 with alpha, none if it is grey) last"
+    if values.dtype.kind == "b":
+        return "bring False and True to 0 and 255 with 255 * array.astype('uint8')"
+    return "bring colours to whole numbers from 0 to 255, then use array.astype('uint8')"
 
 
 def flatten(image: Image.Image) -> Image.Image:

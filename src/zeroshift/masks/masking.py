@@ -81,6 +81,13 @@ def hides(photo: Photo, where: Mask) -> bool:
     return photo.alpha is not None and bool((np.asarray(photo.alpha)[where] >= 128).mean() < HIDDEN)
 
 
+def stays_clear(photo: Photo, where: Mask) -> bool:
+    """Whether a photograph keeps transparency when it is edited where it may change, (H, W)."""
+    if photo.alpha is None:
+        return False
+    return not hides(photo, where) or bool((np.asarray(photo.alpha)[~where] < 255).any())
+
+
 def transparent(photo: Photo) -> Photo:
     """The photograph as a mask of its own.
 

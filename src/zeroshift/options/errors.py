@@ -78,9 +78,8 @@ def first_error(name: str, options: type, first: ErrorDetails) -> OptionError:
         known = [option for option in fields_of(home) if option != "kind"]
         there = f"there are: {', '.join(map(spelled, known))}" if known else f'"{kind_of(home)}" has none'
         if within := parts_with(home, path[-1]):
-            there = (
-                f'it belongs into {" or ".join(map(spelled, within))}, as in {{"{within[0]}": {{"{path[-1]}": ...}}}}'
-            )
+            known, example = within, f'{{"{within[0]}": {{"{path[-1]}": ...}}}}'
+            there = f"it belongs in {' or '.join(map(spelled, within))}, as in {example}"
         return OptionError(f"{name} has no option {spelled(path[-1])} here; {there}.", path, value, {"enum": known})
     option = spelled(next(step for step in reversed(path) if isinstance(step, str)))
     if first["type"] == "union_tag_invalid":

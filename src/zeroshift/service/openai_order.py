@@ -15,7 +15,7 @@ from zeroshift.distillation.editing import StudentEditor
 from zeroshift.editor import Editor
 from zeroshift.image import Photo
 from zeroshift.image.masks import read_mask
-from zeroshift.masks.masking import allowed_in, hides
+from zeroshift.masks.masking import allowed_in, stays_clear
 from zeroshift.options.errors import OptionError
 from zeroshift.service.bodies import Sent, picture_bytes
 from zeroshift.service.desk import Place
@@ -28,7 +28,7 @@ from zeroshift.service.student_runs import NO_PARTIAL, StudentEdit, student_edit
 
 CUT = "The picture was cut to the proportions of `size` around its middle; ask for auto to keep all of it."
 IDLE_FIDELITY = "`input_fidelity` has no effect where a `mask` is sent: all outside of the mask keeps its pixels."
-NO_MASK = "The picture has transparent parts, which stay so; to have them edited, send it as `mask`, too."
+NO_MASK = "The picture has transparent parts, which {}; to have them edited, send it as `mask`, too."
 OPAQUE_MASK = "The mask has no transparent pixel; what is white in it was taken for what may change."
 
 
@@ -48,8 +48,8 @@ class Order:
         """What every answer says of the pictures."""
         photo, mask = self.job.rows[0].photo, self.job.rows[0].mask
         width, height = self.output.size or photo.image.size
-        shows = photo.alpha is not None and self.output.background != "opaque" and self.output.format != "jpeg"
-        shows = shows and (mask is None or not hides(photo, allowed_in(photo, mask)))
+        shows = photo.alpha is not None and self.output.keeps_alpha
+        shows = shows and (mask is None or stays_clear(photo, allowed_in(photo, mask)))
         return {
             "background": "transparent" if shows else "opaque",
             "output_format": self.output.format,
@@ -71,7 +71,7 @@ async def read_order(service: Service, place: Place, sent: Sent) -> Order:
     files = [*picture_bytes(sent, "image"), *picture_bytes(sent, "images")]
     check_count(len(files), body.n, service.limits.rows)
     photos = await service.decoding.photos(place, files, "image")
-    mask, warned = await mask_of(service, place, sent, photos)
+    mask, warned = await mask_of(service, place, sent, photos, output)
     for photo in photos:
         output.check(photo)
     cut = [shaped(photo, output.size) for photo in photos]
@@ -126,7 +126,7 @@ def check_count(pictures: int, n: int, most: int) -> None:
 
 
 async def mask_of(
-    service: Service, place: Place, sent: Sent, photos: Sequence[Photo]
+    service: Service, place: Place, sent: Sent, photos: Sequence[Photo], output: Output
 ) -> tuple[Photo | None, list[str]]:
     """The mask of a request, and what is to be said of it.
 
@@ -135,7 +135,8 @@ async def mask_of(
     """
     files = picture_bytes(sent, "mask")
     if not files:
-        return None, [NO_MASK] if any(is_transparent(photo) for photo in photos) else []
+        become = "stay so" if output.keeps_alpha else "become white"
+        return None, [NO_MASK.format(become)] if any(is_transparent(photo) for photo in photos) else []
     if len(files) > 1 or len(photos) > 1:
         raise wrong("A `mask` belongs to one picture; send one request for each picture.", "mask")
     (mask,) = await service.decoding.photos(place, files, "mask")

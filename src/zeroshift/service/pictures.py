@@ -41,6 +41,11 @@ class Output:
         """As a header has it."""
         return f"image/{self.format}"
 
+    @property
+    def keeps_alpha(self) -> bool:
+        """Whether the alpha that a photograph has is written; else it lies over white."""
+        return self.background != "opaque" and self.format != "jpeg"
+
     def finished(self, image: Image.Image) -> Image.Image:
         """A picture in the size and with the background that are asked for."""
         image = flatten(image) if self.background == "opaque" else image
