@@ -15,10 +15,11 @@ pytest.importorskip("lightning")
 
 from tests.shell import call, refused
 from tests.test_distill_training import folder_of
+from zeroshift.distillation.base import opened
 from zeroshift.distillation.enlarging import Enlarging
 from zeroshift.distillation.examples import open_examples
 from zeroshift.distillation.latent_examples import VERSIONS, LatentExamples
-from zeroshift.distillation.one_step import EVERYWHERE, OneStep, mask, opened
+from zeroshift.distillation.one_step import EVERYWHERE, OneStep, mask
 from zeroshift.distillation.one_step_learning import mask_loss
 from zeroshift.distillation.opening import open_editor
 from zeroshift.distillation.options import DistillOptions
@@ -190,7 +191,7 @@ def test_no_model_is_fetched_because_a_student_names_it(student, tmp_path, check
     path = tmp_path / "one/config.json"
     config = json.loads(path.read_text())
     path.write_text(json.dumps(config | {"model": "somebody/model"}))
-    monkeypatch.setattr("zeroshift.distillation.one_step.find_checkpoint", lambda *_: 1 / 0)
+    monkeypatch.setattr("zeroshift.distillation.base.find_checkpoint", lambda *_: 1 / 0)
     with pytest.raises(ValueError, match="changes somebody/model, which is not here; say where it is"):
         open_student(tmp_path / "one")
     monkeypatch.undo()

@@ -17,9 +17,7 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from zeroshift.backbones import open_backbone
-from zeroshift.backbones.checkpoint import find_checkpoint
-from zeroshift.backbones.stable_diffusion import StableDiffusion
+from zeroshift.distillation.base import SHIPPED_BASE, opened
 from zeroshift.distillation.enlarging import quicker
 from zeroshift.distillation.parts import MaskedEdit
 
@@ -29,14 +27,8 @@ EVERYWHERE = 3.0
 """logit of a mask at first: of everything"""
 RISE = 4
 """intensities up to 1 / RISE fade in what the autoencoder alone changes"""
-SHIPPED_BASE = "shipped"
-"""the name of the model that comes with this package"""
 WIDE = ("conv_in.weight", "conv_out.weight", "conv_out.bias")
 """weights that are learned whole: they read clean latents as well, and give a mask beside them"""
-
-
-class AnotherBase(ValueError):
-    """The model that a student changes is not here, or is another one."""
 
 
 class LowRank(nn.Module):
@@ -227,20 +219,6 @@ def of_each(value: float | list[float], count: int, name: str) -> list[float]:
 def mask(where: Tensor) -> Tensor:
     """The mask m (B, 1, h, w) of logits of where the edit is, from 0, the photograph's own, to 1."""
     return ((where.sigmoid() - LEAST) / (MOST - LEAST)).clamp(0, 1)
-
-
-def opened(model: str, sha256: str) -> StableDiffusion:
-    """The checkpoint that a student changes, in float32 on the CPU.
-
-    Raises:
-        AnotherBase: it is another one, or of another kind.
-    """
-    backbone = open_backbone(find_checkpoint(None if model == SHIPPED_BASE else model, None, None), "cpu", "fp32")
-    if not isinstance(backbone, StableDiffusion):
-        raise AnotherBase(f"A one-step student changes a Stable Diffusion 1.x or 2.x; {model} is none.")
-    if sha256 not in ("", backbone.identity.sha256):
-        raise AnotherBase(f"This student changes another version of {model} ({sha256[:12]}) than is here; get that.")
-    return backbone
 
 
 def widened(name: str, weight: Tensor) -> nn.Parameter:

@@ -5,8 +5,8 @@ from pathlib import Path
 import torch
 
 from zeroshift.backbones.checkpoint import SHIPPED
+from zeroshift.distillation.base import AnotherBase
 from zeroshift.distillation.editing import StudentEditor
-from zeroshift.distillation.one_step import AnotherBase
 from zeroshift.distillation.students import open_student
 from zeroshift.loading import own_finder
 

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from zeroshift.backbones.checkpoint import find_checkpoint
 from zeroshift.backbones.hub import snapshot
+from zeroshift.distillation.base import SHIPPED_BASE, AnotherBase
 from zeroshift.distillation.comod import CoModulated
-from zeroshift.distillation.one_step import SHIPPED_BASE, AnotherBase, OneStep
+from zeroshift.distillation.one_step import OneStep
 from zeroshift.distillation.parts import laid
 from zeroshift.distillation.residual import Residual
 from zeroshift.files import sha256_of, write_atomically

@@ -6,12 +6,13 @@ from pathlib import Path
 import torch
 
 from zeroshift.conditioning.task import make_task
+from zeroshift.distillation.base import opened
 from zeroshift.distillation.card import card
 from zeroshift.distillation.comod import CoModulated
 from zeroshift.distillation.comod_learning import CoModStage
 from zeroshift.distillation.examples import Examples, open_examples
 from zeroshift.distillation.learning import ResidualStage
-from zeroshift.distillation.one_step import OneStep, opened
+from zeroshift.distillation.one_step import OneStep
 from zeroshift.distillation.one_step_learning import OneStepStage
 from zeroshift.distillation.options import MAY_CHANGE, DistillOptions
 from zeroshift.distillation.parts import laid
