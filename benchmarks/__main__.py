@@ -23,6 +23,7 @@ import torch
 from transformers.utils import logging as transformers_logging
 
 from benchmarks.count import official_sf, outline
+from benchmarks.markdown import head, lined, row
 from benchmarks.setting import Setting
 from benchmarks.timing import ROWS, held, shipped, timed
 from zeroshift.cost.estimate import measure
@@ -74,11 +75,11 @@ def main() -> None:
         recount(at, given.methods)
         return
     bare = replace(outline(), steps=given.steps, inner_steps=given.inner_steps)
-    print(line(HEADER), line(["---"] * len(HEADER)), sep="\n", flush=True)
+    print(head(HEADER), flush=True)
     rows = []
     for name in given.methods:
         rows.append(row_of(name, at, bare, given.repeats))
-        print(line(rows[-1].cells()), flush=True)
+        print(row(rows[-1].cells()), flush=True)
     facts = {
         "steps": given.steps,
         "inner_steps": given.inner_steps,
@@ -129,16 +130,12 @@ def recount(at: Setting, methods: Sequence[str]) -> None:
     """Count memory anew in the rows of results.json, whose times stay."""
     facts, rows = recorded()
     at = replace(at, inner_steps=ITERATIONS)
-    for k, row in enumerate(rows):
-        if row.method in methods:
-            own, official = held(row.method, at)
-            rows[k] = replace(row, ours_bytes=own, official_bytes=official)
-            print(line(rows[k].cells()), flush=True)
+    for k, one in enumerate(rows):
+        if one.method in methods:
+            own, official = held(one.method, at)
+            rows[k] = replace(one, ours_bytes=own, official_bytes=official)
+            print(row(rows[k].cells()), flush=True)
             write(facts, rows)
-
-
-def line(texts: Sequence[str]) -> str:
-    return f"| {' | '.join(texts)} |"
 
 
 def write(facts: dict[str, object], rows: list[Row]) -> None:
@@ -147,7 +144,7 @@ def write(facts: dict[str, object], rows: list[Row]) -> None:
         json.dumps({**facts, "rows": [asdict(row) for row in rows]}, indent=2) + "\n", encoding="utf-8"
     )
     told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in facts.items() if value is not None)
-    table = [line(HEADER), line(["---"] * len(HEADER)), *(line(row.cells()) for row in rows)]
+    table = lined(HEADER, [one.cells() for one in rows])
     page = PAGE.read_text(encoding="utf-8")
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)

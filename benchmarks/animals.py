@@ -1,8 +1,9 @@
 """What measurements of edits of one animal into another are asked for, and the photographs that they are of.
 
 Photographs are those of Pets-Edit (``python -m benchmarks.pets_edit DATA pets --splits bench-val bench-test``), with
-masks of their animals, which serve for measuring alone. Both ways, cat to dog and dog to cat, are measured by default,
-by all methods on all photographs.
+masks of their animals, which serve for measuring alone; the splits val and test have none, and will do where no
+background is measured. Both ways, cat to dog and dog to cat, are measured by default, by all methods on all
+photographs.
 """
 
 import argparse
@@ -73,9 +74,10 @@ def parser(name: str, split: str, *, by_method: bool = True) -> argparse.Argumen
     return made
 
 
-def opened(given: argparse.Namespace) -> tuple[zeroshift.Editor, list[Way]]:
+def opened(given: argparse.Namespace, *, masks: bool = False) -> tuple[zeroshift.Editor, list[Way]]:
     """The model and the photographs of every way; ends the program with a sentence where they are not there.
 
+    With ``masks`` every photograph has to have one: what is measured is of its animal, or of its background.
     One thread computes, so that CPU seconds are those of one core and results do not depend on the machine.
     """
     torch.set_num_threads(1)
@@ -83,32 +85,22 @@ def opened(given: argparse.Namespace) -> tuple[zeroshift.Editor, list[Way]]:
     try:
         pets = read_plain(given.pets).of_tasks([f"{given.split} {way}" for way in given.ways])
         judge = open_judge()
-        return zeroshift.load(given.model, device="cpu"), [
-            *ways_of(pets.drawn(given.count or len(pets.items)).items, judge)
-        ]
+        items = pets.drawn(given.count or len(pets.items)).items
+        return zeroshift.load(given.model, device="cpu"), [*ways_of(items, judge, masks=masks)]
     except ValueError as error:
         raise SystemExit(f"{error}") from error
 
 
-def ways_of(items: Sequence[Item], judge: ImageNetJudge) -> Iterator[Way]:
+def ways_of(items: Sequence[Item], judge: ImageNetJudge, *, masks: bool) -> Iterator[Way]:
     """Items by source and target.
 
     Raises:
-        ValueError: one has no mask.
+        ValueError: one has no mask, with ``masks``.
     """
-    if bare := [item.name for item in items if item.mask is None]:
+    if masks and (bare := [item.name for item in items if item.mask is None]):
         raise ValueError(f"{bare[0]} has no mask of its animal; take the split bench-val or bench-test.")
     for source, target in dict.fromkeys((item.source, item.target) for item in items):
         yield Way(source, target, [one for one in items if (one.source, one.target) == (source, target)], judge)
-
-
-def head(columns: Sequence[str]) -> str:
-    """The first two lines of a Markdown table."""
-    return f"{row(columns)}\n|{'---|' * len(columns)}"
-
-
-def row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 def pooled(ways: Sequence[Way], figures: Sequence[Sequence[Sequence[float]]]) -> Iterator[tuple[str, np.ndarray]]:

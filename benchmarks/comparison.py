@@ -34,7 +34,7 @@ from zeroshift.bench.entries import Entry
 from zeroshift.bench.foretelling import seconds_before
 from zeroshift.bench.items import Benchmark, Item, read_plain
 from zeroshift.bench.judging import Judges
-from zeroshift.bench.reconstructing import read_returned, reconstruct, unmeasured
+from zeroshift.bench.reconstructing import NOT_INVERTED, read_returned, reconstruct, unmeasured
 from zeroshift.bench.report import html_report
 from zeroshift.bench.resuming import due
 from zeroshift.bench.running import Step, read_run, run, took_before, write_run
@@ -46,6 +46,7 @@ from zeroshift.cli.shared import hush_libraries
 from zeroshift.cli.wrong import as_flags
 from zeroshift.evaluation.imagenet import open_judge
 from zeroshift.files import write_atomically
+from zeroshift.presets import build_method
 
 T = TypeVar("T")
 PARTS = ("defaults", "ablations", "diversity", "targets", "matrix")
@@ -133,8 +134,13 @@ def works_of(editor: "zeroshift.Editor", part: str, whole: Benchmark, given: arg
 
 
 def unreturned(benchmark: Benchmark, entries: Sequence[Entry], out: Path) -> list[tuple[Item, Entry]]:
-    """The photographs whose return from a method's inversion is not known, whether their edits are there or not."""
-    known = {entry.name: read_returned(out / entry.name) for entry in entries if plans.as_it_is(entry)}
+    """The photographs whose return from a method's inversion is not known, whether their edits are there or not.
+
+    A method that begins with fresh noise has no inversion that anything could return from.
+    """
+    own = [entry for entry in entries if plans.as_it_is(entry)]
+    kinds = {entry.name: build_method(entry.method).inversion.kind for entry in own}
+    known = {entry.name: read_returned(out / entry.name) for entry in own if kinds[entry.name] not in NOT_INVERTED}
     return [
         (item, entry)
         for item in benchmark.items

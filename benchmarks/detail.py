@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import zeroshift
-from benchmarks.animals import Way, head, opened, parser, pooled, row
+from benchmarks.animals import Way, opened, parser, pooled
+from benchmarks.markdown import head, row
 from benchmarks.masked import of_error, psnr_over
 from zeroshift import EditSpec
 from zeroshift.bench.statistics import share_of
@@ -53,7 +54,7 @@ def main(words: Sequence[str] | None = None) -> None:
     asked = parser("detail", "bench-val")
     asked.set_defaults(methods=["pix2pix-zero"])
     given = asked.parse_args(words)
-    editor, ways = opened(given)
+    editor, ways = opened(given, masks=True)
     print(f"{given.split}, without a mask\n{head(COLUMNS)}")
     for name in given.methods:
         memories = [zeroshift.InversionMemory() for _ in ways]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.markdown import lined
 from zeroshift.bench.entries import Entry
 from zeroshift.bench.items import Benchmark, Item, picture_of
 from zeroshift.bench.resuming import file_of
@@ -59,17 +60,12 @@ def apart(judge: ImageNetJudge, benchmark: Benchmark, entries: Sequence[Entry], 
 
 def diversity(rows: Sequence[Apart]) -> list[str]:
     """A table in Markdown: a line for the entries that differ in their seed alone; none where there are no rows."""
-    lines = [line_of(HEADS), f"|{'---|' * len(HEADS)}"]
+    lines = list[list[str]]()
     for name in dict.fromkeys(row.entry for row in rows):
         own = [row for row in rows if row.entry == name]
         cells = [_shown(mean_of(column)) for column in ([one.between for one in own], [one.photograph for one in own])]
-        lines.append(line_of([name, str(len(own)), *cells]))
-    return lines if rows else []
-
-
-def line_of(cells: Sequence[str]) -> str:
-    """A line of a table."""
-    return f"| {' | '.join(cells)} |"
+        lines.append([name, str(len(own)), *cells])
+    return lined(HEADS, lines) if rows else []
 
 
 def _shown(mean: Mean) -> str:

@@ -16,7 +16,8 @@ import torch
 from numpy.typing import NDArray
 
 import zeroshift
-from benchmarks.animals import Way, head, opened, parser, pooled, row
+from benchmarks.animals import Way, opened, parser, pooled
+from benchmarks.markdown import head, row
 from zeroshift import EditSpec
 from zeroshift.bench.statistics import Mean, difference, mean_of, paired_interval, share_of
 from zeroshift.cost.estimate import measure

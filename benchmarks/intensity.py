@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import zeroshift
-from benchmarks.animals import Way, head, opened, parser, row
+from benchmarks.animals import Way, opened, parser
+from benchmarks.markdown import head, row
 from zeroshift import EditSpec
 from zeroshift.running.batching import groups
 from zeroshift.running.groups import run_groups

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.tables import lined
+from benchmarks.markdown import lined
 from zeroshift.bench.entries import Entry
 from zeroshift.bench.items import Benchmark
 from zeroshift.bench.resuming import file_of

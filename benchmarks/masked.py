@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import zeroshift
-from benchmarks.animals import FEWEST, Way, head, opened, parser, pooled, row
+from benchmarks.animals import FEWEST, Way, opened, parser, pooled
 from benchmarks.fast import successes
+from benchmarks.markdown import head, row
 from zeroshift import EditSpec
 from zeroshift.bench.statistics import share_of
 from zeroshift.evaluation.imagenet import as_bytes, success
@@ -114,7 +115,7 @@ def main(words: Sequence[str] | None = None) -> None:
     asked = parser("masked", "bench-test")
     asked.add_argument("--masks", nargs="+", default=["auto", "grown"], choices=["auto", "grown"], metavar="NAME")
     given = asked.parse_args(words)
-    editor, ways = opened(given)
+    editor, ways = opened(given, masks=True)
     print(f"{given.split}\n{head(COLUMNS)}")
     for name in given.methods:
         made = list[list[list[list[float]]]]()

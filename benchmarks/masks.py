@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 import zeroshift
-from benchmarks.animals import FEWEST, Way, head, opened, parser, pooled, row
+from benchmarks.animals import FEWEST, Way, opened, parser, pooled
+from benchmarks.markdown import head, row
 from zeroshift import EditSpec
 from zeroshift.framed import Encoded, stacked
 from zeroshift.masks.masking import placed
@@ -35,7 +36,7 @@ def shares(editor: zeroshift.Editor, way: Way) -> Iterator[tuple[float, float]]:
 def main(words: Sequence[str] | None = None) -> None:
     """Print the table."""
     given = parser("masks", "bench-test", by_method=False).parse_args(words)
-    editor, ways = opened(given)
+    editor, ways = opened(given, masks=True)
     print(f"{given.split}\n{head(('photographs', 'subject covered', 'background kept'))}")
     for photographs, table in pooled(ways, [[*shares(editor, way)] for way in ways]):
         print(row([photographs, *(f"{np.nanmean(own):.1%} (median {np.nanmedian(own):.1%})" for own in table.T)]))

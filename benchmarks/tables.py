@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from benchmarks.markdown import lined
 from zeroshift.bench.scoring import Scored
 from zeroshift.bench.statistics import Difference, Mean, mean_of
 from zeroshift.bench.summary import Summary, summaries
@@ -40,7 +41,7 @@ def _line(one: Summary) -> list[str]:
     return [
         one.entry,
         str(one.items),
-        _counted(one.means["imagenet-success"]),
+        _share(one.means["imagenet-success"]),
         _sure(one),
         _with_ends(one.means["feature-structure"], 4),
         _with_ends(one.means["feature-distance-outside"], 3),
@@ -80,7 +81,8 @@ def _whole(one: Summary) -> list[str]:
     return [
         one.entry,
         str(one.items),
-        *(_counted(means[name]) for name in ("imagenet-success", "imagenet-surely", "shipped-clip-accuracy")),
+        _share(means["imagenet-success"]),
+        *(_counted(means[name]) for name in ("imagenet-surely", "shipped-clip-accuracy")),
         _with_ends(means["feature-structure"], 4),
         _with_ends(means["feature-distance"], 3),
         _decibels(means["mse"]),
@@ -94,6 +96,11 @@ def _sure(one: Summary) -> str:
 
 def _counted(share: Mean) -> str:
     return f"{share.value * share.count:.0f} of {share.count}" if share.count else ""
+
+
+def _share(one: Mean) -> str:
+    """How many of how many, and the ends of the share's interval in per cent."""
+    return f"{_counted(one)} ({100 * one.low:.0f} to {100 * one.high:.0f} %)" if one.count else ""
 
 
 def _with_ends(mean: Mean, digits: int) -> str:
@@ -136,15 +143,22 @@ def _more(one: Summary) -> list[str]:
         one.entry,
         str(one.beside["feature-structure"].mean.count),
         _apart(flips, 100, 0),
-        "" if flips.p is None else f"{flips.p:.2f}",
+        _probability(flips.p),
         _apart(one.beside["feature-structure"], 1, 4),
         _apart(one.beside["feature-distance-outside"], 1, 3),
         _apart(one.beside["mse-outside"], 1000, 1),
     ]
 
 
+def _probability(p: float | None) -> str:
+    if p is None:
+        return ""
+    return f"{p:.2f}" if p >= 0.01 else "< 0.01"
+
+
 def _apart(one: Difference, unit: float, digits: int) -> str:
-    value, low, high = (x * unit for x in (one.mean.value, one.mean.low, one.mean.high))
+    # + 0.0 makes of a negative zero a positive one, for -0 is no number to read
+    value, low, high = (round(x * unit, digits) + 0.0 for x in (one.mean.value, one.mean.low, one.mean.high))
     ends = "" if math.isnan(low) else f" ({low:+.{digits}f} to {high:+.{digits}f})"
     return f"{value:+.{digits}f}{ends}" if one.mean.count else ""
 
@@ -159,8 +173,3 @@ GRIDS: Mapping[str, Callable[[Summary], str]] = {
     "Background, features": lambda one: _with_ends(one.means["feature-distance-outside"], 3),
     "Background, dB": lambda one: _decibels(one.means["mse-outside"]),
 }
-
-
-def lined(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
-    """A table in Markdown, a string per line."""
-    return [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}", *(f"| {' | '.join(line)} |" for line in lines)]

@@ -154,6 +154,13 @@ def test_detail_brings_the_background_nearer(capsys, checkpoint, pets):
     ],
 )
 def test_photographs_that_are_not_there_end_with_a_sentence(checkpoint, pets, words, sentence):
-    given = animals.parser("fast", "bench-val").parse_args([str(pets), "--model", str(checkpoint), *words])
+    given = animals.parser("masks", "bench-val").parse_args([str(pets), "--model", str(checkpoint), *words])
     with pytest.raises(SystemExit, match=sentence):
-        animals.opened(given)
+        animals.opened(given, masks=True)
+
+
+def test_what_reads_no_mask_takes_photographs_without(checkpoint, pets):
+    words = ["--split", "test", "--ways", "cat-dog"]
+    given = animals.parser("fast", "bench-val").parse_args([str(pets), "--model", str(checkpoint), *words])
+    _, ways = animals.opened(given)
+    assert [[item.name for item in way.items] for way in ways] == [["d"]]

@@ -42,7 +42,7 @@ def test_means_count_successes_and_pool_errors():
     head, line, first = means(rows)
     cells = first.strip("| ").split(" | ")
     assert head.count("|") == line.count("|") == first.count("|")
-    assert cells[:4] == ["a", "3", "1 of 2", "1"]
+    assert cells[:4] == ["a", "3", "1 of 2 (9 to 91 %)", "1"]  # Wilson: 1 / 2 ± 1.96 / (2 √(2 + 1.96²))
     assert cells[4].startswith("0.0300 (") and cells[5].startswith("0.500 (")
     assert cells[6].startswith("20.0 (17.0 to ")
     *_, other = means([row("sketch", "1", math.nan, math.nan, 0.1, math.nan, math.nan)])
@@ -131,6 +131,17 @@ def test_differences_are_over_items_that_both_have():
     assert cells[4].startswith("+0.0200 (+0.01") and cells[5].startswith("-0.100 (") and cells[6].startswith("+2.0 (")
 
 
+def test_differences_that_are_rare_or_none_are_written_to_be_read():
+    """Of ten flips that only the baseline has p is 2 / 2¹⁰; a difference that rounds to none has no sign of its own."""
+    rows = [row("base", f"{k}", 1, 1, 0.02, 0.4, 0.01) for k in range(10)]
+    rows += [row("new", f"{k}", 0, 0, 0.01999, 0.39999, 0.01) for k in range(10)]
+    *_, line = beside(rows, "base")
+    cells = line.strip("| ").split(" | ")
+    assert (
+        cells[3] == "< 0.01" and cells[4].startswith("+0.0000 (+0.0000 to ") and cells[5].startswith("+0.000 (+0.000")
+    )
+
+
 def test_the_matrix_has_a_row_per_inversion_and_a_column_per_method():
     rows = [row(f"{way}+sdedit", k, 1, 1, 0.02, 0.4, 0.01) for way in ("ddim", "edit-friendly") for k in "12"]
     lines = grids([*rows, row("ddim+ddim", "1", 0, 0, 0.04, 0.6, 0.001)])
@@ -160,7 +171,7 @@ def test_targets_have_a_table_each():
     ]
     lines = by_target([tiger, *sketches])
     assert [line for line in lines if line.endswith(":")] == ["tiger:", "sketch:"]
-    assert lines[4].startswith("| sdedit | 1 | 1 of 1 |  |  |") and lines[4].endswith("| 20.0 |")
+    assert lines[4].startswith("| sdedit | 1 | 1 of 1 (21 to 100 %) |  |  |") and lines[4].endswith("| 20.0 |")
     assert lines[10].startswith("| sdedit | 2 |  |  | 2 of 2 |")
 
 
@@ -229,5 +240,6 @@ def test_returning_photographs_are_measured_once_a_method(tmp_path):
     (tmp_path / "ddim").mkdir()
     (tmp_path / "ddim" / FILE).write_text('{"1": {"decibels": 30.0, "edit_sha256": "e"}}')
     found = unreturned(bench, defaults_planned(), tmp_path)
-    wanted = {(k, method.name) for method in METHODS for k in "12"} - {("1", "ddim")}
+    inverting = {method.name for method in METHODS} - {"sdedit"}  # which begins with fresh noise
+    wanted = {(k, name) for name in inverting for k in "12"} - {("1", "ddim")}
     assert {(item.name, entry.name) for item, entry in found} == wanted and len(found) == len(wanted)

@@ -32,7 +32,7 @@ BENCHMARKS = {
     "--minutes",
     "--measure",
 }
-BENCHMARKS |= {"--splits", "--masks", "--marks"}
+BENCHMARKS |= {"--splits", "--split", "--ways", "--masks", "--marks"}
 BENCHMARKS |= {"--small", "--entries", "--again", "--cost", "--memory", "--pace"}
 """of ``python -m benchmarks`` and its modules"""
 TRAINERS = {"--classifier"}
