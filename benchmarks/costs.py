@@ -14,6 +14,7 @@ from zeroshift.bench.entries import Entry
 from zeroshift.bench.items import Item
 from zeroshift.bench.running import warm_up
 from zeroshift.cost.estimate import measure
+from zeroshift.cost.looks import words_asked
 from zeroshift.methods import METHODS
 from zeroshift.presets import build_method
 
@@ -47,7 +48,7 @@ def costs(editor: "Editor", entries: Sequence[Entry]) -> Iterator[EntryCost]:
     for entry in entries:
         spec = entry.spec(CAT, 0)
         found = counted(spec.built(editor))
-        looks = found.auto_mask_sf if entry.mask == "auto" else 0.0
+        looks = found.auto_mask_sf * words_asked(spec, editor)
         plain = measure(build_method(entry.name)).first_edit_sf if entry.name in names else math.nan
         editor.edit(CAT.picture, spec)  # what is made once, such as a direction, is in no entry's seconds
         begun = time.process_time()

@@ -186,7 +186,7 @@ def test_widths_of_comodulated_students():
 
 @pytest.mark.parametrize("side", [64, 96])
 def test_a_trunk_sees_what_its_network_sees(side):
-    network, trunk = ImageNetFeatures(), Trunk(4)
+    network, trunk = ImageNetFeatures((0, 2, 4, 10, 14)), Trunk(5)
     trunk.learned(open_network(0))
     x = torch.rand(2, 3, side, side) * 2 - 1
     with torch.no_grad():

@@ -10,6 +10,7 @@ from zeroshift.backbones import open_backbone
 from zeroshift.backbones.checkpoint import (
     CLASSIFIER,
     FINDER,
+    SEGMENTER,
     Device,
     Memory,
     Precision,
@@ -33,6 +34,9 @@ from zeroshift.masks.locating import Segmenter
 from zeroshift.model import Sampling
 from zeroshift.presets import presets_of
 from zeroshift.words import read_known_words
+
+WORDS_ALONE = "words"
+"""in place of a segmenter: masks are where the words look, whatever the model has"""
 
 
 def load(
@@ -76,7 +80,8 @@ def load(
             which reads targets and judges results in any case.
         finder: says which part of a picture its subject takes; default the model's own, if it has one.
         segmenter: finds the mask "auto" in place of the words: the folder of a segmentation model as transformers saves
-            it, or an ONNX file; its class is the source word or all but the background.
+            it, or an ONNX file; its class is the source word or all but the background. Default the model's own, if it
+            has one, for the subjects that it knows; "words" is none.
         sentences: makes the sentences of edit directions: a generator, or "bank", the folder or hub id of a language
             model, the address of an endpoint, or a .txt file; default the template bank.
         vgg: file of torchvision's VGG16 weights (.safetensors), for the perceptual and the style term of refinement.
@@ -99,11 +104,12 @@ def load(
     compared = None if vgg is None else load_vgg(Path(vgg), backbone.device)
     if isinstance(captioner, str | Path):
         captioner = captioner_of(captioner, cache_dir, backbone.device, kept)
-    if isinstance(segmenter, str | Path):
-        segmenter = open_segmenter(segmenter, backbone.device)
+    masks = open_segmenter(segmenter, backbone.device) if isinstance(segmenter, str | Path) else segmenter
     if isinstance(checkpoint, OneFile):
-        return Editor(backbone, {}, captioner, compared, finder, directions, segmenter=segmenter)
+        return Editor(backbone, {}, captioner, compared, finder, directions, segmenter=masks)
     root = checkpoint.root
+    if segmenter is None:
+        masks = own_segmenter(root)
     name = checkpoint.name
     if is_scheduled_as_turbo(root, name) and not is_turbo(root, name):
         doubt(
@@ -112,7 +118,7 @@ def load(
     own, presets, finds = own_captioner(root), presets_of(root, name), finder or own_finder(root)
     sampled = Sampling(STEPS, GUIDANCE) if is_turbo(root, name) else Sampling()
     known, sees = read_known_words(root), captioner or own
-    return Editor(backbone, presets, sees, compared, finds, directions, known, own, sampled, segmenter)
+    return Editor(backbone, presets, sees, compared, finds, directions, known, own, sampled, masks)
 
 
 def check_choices(device: str, precision: str, memory: str) -> None:
@@ -146,8 +152,8 @@ def captioner_of(
     return Blip(model, cache_dir=cache_dir, device=device.type, cache=cache)
 
 
-def open_segmenter(folder: str | Path, device: torch.device) -> Segmenter:
-    """The segmentation model of a folder or an ONNX file; its weights are read at the first picture.
+def open_segmenter(folder: str | Path, device: torch.device) -> Segmenter | None:
+    """The segmentation model of a folder or an ONNX file, read at the first picture; None of "words", who need none.
 
     Raises:
         ValueError: there is none.
@@ -155,6 +161,8 @@ def open_segmenter(folder: str | Path, device: torch.device) -> Segmenter:
     from zeroshift.masks.segmenting import SegmentationNetwork
     from zeroshift.masks.segmenting_onnx import OnnxSegmenter, onnx_file_in
 
+    if str(folder) == WORDS_ALONE:
+        return None
     file = onnx_file_in(folder)
     return SegmentationNetwork(folder, device.type) if file is None else OnnxSegmenter(file)
 
@@ -175,3 +183,12 @@ def own_finder(root: Path) -> SubjectFinder | None:
     from zeroshift.miniature.finder import read_finder
 
     return read_finder(root / FINDER)
+
+
+def own_segmenter(root: Path) -> Segmenter | None:
+    """The segmenter in a model's folder; None where it has none. Nothing is read yet."""
+    if not (root / SEGMENTER / "config.json").is_file():
+        return None
+    from zeroshift.miniature.segmenter import read_segmenter
+
+    return read_segmenter(root / SEGMENTER)

@@ -1,6 +1,7 @@
 """A picture made again from its recipe."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from zeroshift.asked.request import LIBRARIES, Request
 from zeroshift.conditioning.direction import Direction
@@ -47,7 +48,7 @@ def replay(
         prompts, seeds = [recipe.prompt] * recipe.rows, [recipe.seed] * recipe.rows
         return generate(editor.backbone, prompts, seeds=seeds, steps=recipe.steps, guidance_scale=recipe.guidance_scale)
     check_inputs(recipe, photo, direction, mask)
-    check_segmenter(editor, recipe)
+    editor = with_segmenter_of(recipe, editor)
     prompt = None if is_prompt(recipe.source) else recipe.source_prompt
     task = make_task(recipe.source, recipe.target, prompt, direction)
     method = build_method(recipe.method, recipe.method_options)
@@ -86,16 +87,20 @@ def check_model(editor: Editor, recipe: Recipe) -> None:
             raise ValueError("This picture was made with other weights of VGG16; give those (`vgg`).")
 
 
-def check_segmenter(editor: Editor, recipe: EditRecipe) -> None:
-    """Refuse another segmentation network than the recipe's.
+def with_segmenter_of(recipe: EditRecipe, editor: Editor) -> Editor:
+    """The editor with the recipe's segmentation network: without its model's own where the words alone were asked.
 
     Raises:
         ValueError: it is another one, is missing, or plays no part.
     """
+    own = editor.segmenter is not None and not editor.segmenter.strict
+    if own and recipe.segmenter_sha256 is None:
+        return replace(editor, segmenter=None)
     given = None if editor.segmenter is None else editor.segmenter.sha256
     if given != recipe.segmenter_sha256:
         needed = "without a segmentation network" if recipe.segmenter_sha256 is None else "with another one"
         raise ValueError(f"Where this picture was edited was found {needed}; give what it was made with (`segmenter`).")
+    return editor
 
 
 def check_inputs(

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 import torch
 from pydantic import TypeAdapter
 
-from zeroshift.conditioning.task import Task
+from zeroshift.conditioning.task import Task, backwards
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.machine import machine_of
 from zeroshift.framed import FramedPhoto
 from zeroshift.installed import version
-from zeroshift.masks.locating import Segmenter
+from zeroshift.masks.locating import Segmenter, knowing, subject_of
 from zeroshift.methods import Method
 from zeroshift.methods.base import source_key
 from zeroshift.sentences import template_sentences
@@ -126,8 +126,10 @@ def inversion_facts(
 
 def describe(backbone: Backbone, request: Request, segmenter: Segmenter | None = None) -> dict[str, object]:
     """The part of a recipe that says what was asked for and by what it was done."""
-    found_by = {} if segmenter is None else {"segmenter_sha256": segmenter.sha256}
     task = request.task
+    looks = [subject_of(one) for one in (task, backwards(task))][: 2 if request.grown else 1]
+    asked = next((one for subject in looks if (one := knowing(segmenter, subject)) is not None), None)
+    found_by = {} if asked is None else {"segmenter_sha256": asked.sha256}
     options = TypeAdapter(type(request.method)).dump_python(request.method, mode="json")
     return {
         "command": "edit",

@@ -13,6 +13,7 @@ from zeroshift.bench.items import Item
 from zeroshift.bench.running import seconds_for
 from zeroshift.cost.counting import auto_mask_flops, count
 from zeroshift.cost.flops import forward_flops, prompt_for
+from zeroshift.cost.looks import words_asked
 from zeroshift.cost.remembered import Remembered
 from zeroshift.diffusion.backbone import Backbone, Unsupported
 from zeroshift.memory.room import is_shortage
@@ -47,12 +48,12 @@ def seconds_before(
         counting: seconds for which a method's passes are counted; nothing is said where the edits may not take longer.
     """
     firsts = {entry.name: (item, entry) for item, entry in reversed(todo) if not took.get(entry.name)}
-    methods, sizes = dict[str, Method](), list[tuple[int, int]]()
+    methods, looks, sizes = dict[str, Method](), dict[str, int](), list[tuple[int, int]]()
     for name, (item, entry) in firsts.items():
         with suppress(ValueError, Unsupported):  # the run says what is wrong with it; that takes no time
             spec = entry.spec(item, seed)
             sizes += [frame.pixels.size for frame in look_at(editor, [item.picture], spec)] if not sizes else []
-            methods[name] = spec.built(editor)
+            methods[name], looks[name] = spec.built(editor), words_asked(spec, editor)
     if not firsts:
         return seconds_for(todo, took)
     if not methods:
@@ -61,16 +62,16 @@ def seconds_before(
     least = sum(one * methods[entry.name].steps for _, entry in todo if entry.name in methods)
     if least < counting * len(set(methods.values())):
         return None
-    kinds = {name: (method, firsts[name][1].mask in ("auto", "grown")) for name, method in methods.items()}
+    kinds = {name: (method, looks[name]) for name, method in methods.items()}
     found = passes(editor.backbone, set(kinds.values()), sizes[0])
     guessed = {name: [one * found[kinds[name]] if name in kinds else 0.0] for name in firsts}
     return seconds_for(todo, {**took, **guessed})
 
 
 def passes(
-    backbone: Backbone, kinds: Iterable[tuple[Method, bool]], size: tuple[int, int]
-) -> dict[tuple[Method, bool], float]:
-    """A first edit's passes of the network on one sample, by its method and whether words say where it may change.
+    backbone: Backbone, kinds: Iterable[tuple[Method, int]], size: tuple[int, int]
+) -> dict[tuple[Method, int], float]:
+    """A first edit's passes of the network on one sample, by its method and how often words say where it may change.
 
     Args:
         backbone: loaded; it is not asked for anything.
@@ -79,13 +80,13 @@ def passes(
     """
     from zeroshift.backbones.twin import twin  # diffusers takes seconds to import
 
-    shapes, found = twin(backbone), dict[tuple[Method, bool], float]()
+    shapes, found = twin(backbone), dict[tuple[Method, int], float]()
     x0 = latents(shapes, size, 1)
     with Remembered():
-        unit, looks = forward_flops(shapes, x0), auto_mask_flops(shapes, x0)
-        for method, masked in kinds:
+        unit, look = forward_flops(shapes, x0), auto_mask_flops(shapes, x0)
+        for method, looks in kinds:
             flops = count(shapes, method, x0)
-            found[method, masked] = (flops.inversion + flops.one_target + masked * looks) / unit
+            found[method, looks] = (flops.inversion + flops.one_target + looks * look) / unit
     return found
 
 

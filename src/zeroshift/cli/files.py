@@ -60,9 +60,9 @@ class PhotographFlags:
     segmenter: Annotated[
         Path | None,
         Parameter(
-            help="folder or .onnx of a segmentation model that finds the mask in a photograph [default where the "
-            "words look]",
-            metavar="FOLDER|FILE",
+            help="folder or .onnx of a segmentation model that finds the mask, or words: where they look [default the "
+            "model's own for subjects that it knows, else words]",
+            metavar="FOLDER|FILE|words",
         ),
     ] = None
     soft: Annotated[

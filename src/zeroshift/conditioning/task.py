@@ -26,6 +26,12 @@ class Task:
     """an edit direction to use instead of one made from the words"""
 
 
+def backwards(task: Task) -> Task:
+    """The edit from the target to the source, in the same words."""
+    words = None if task.words is None else (task.words[1], task.words[0])
+    return Task(task.target, task.source, task.target_prompt, task.source_prompt, words)
+
+
 def is_prompt(text: str) -> bool:
     """Whether ``text`` is a whole prompt: it begins with an article or has more than three words."""
     return bool(_ARTICLE.match(text.strip())) or len(text.split()) > 3

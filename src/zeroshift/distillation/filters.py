@@ -20,7 +20,7 @@ from zeroshift.distillation.pairs import Scores
 from zeroshift.framed import FramedPhoto
 from zeroshift.image.registration import Mask
 from zeroshift.image.tensors import to_tensor
-from zeroshift.masks.locating import Segmenter, where_words_look
+from zeroshift.masks.locating import Segmenter, knowing, subject_of, where_words_look
 from zeroshift.masks.masking import cut
 
 
@@ -60,8 +60,8 @@ def objects(
 ) -> list[Mask]:
     """Where the task's source is in what the model sees, (h, w): a ``segmenter`` tells, or where the words look."""
     pictures = [frame.pixels for frame in frames]
-    if segmenter is not None:
-        sure = segmenter.where(pictures, task.words[0] if task.words else "")
+    if (asked := knowing(segmenter, subject_of(task))) is not None:
+        sure = asked.where(pictures, subject_of(task))
     else:
         x0 = backbone.encode(to_tensor(pictures))
         sure = where_words_look(backbone, x0, task, [0] * len(frames))

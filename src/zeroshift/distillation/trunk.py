@@ -1,4 +1,4 @@
-"""The first layers of an EfficientNet-Lite0, by which a student sees: trained on ImageNet, it need not learn to.
+"""The layers of an EfficientNet-Lite0, by which small networks see: trained on ImageNet, they need not learn to.
 
 The network is that of Tan and Le 2019 (arXiv:1905.11946) without squeeze-and-excitation and with ReLU6, as Google
 published it; its weights are under the Apache-2.0 licence and come inside a package of the extra ``textures``.
@@ -16,8 +16,9 @@ LEVELS = (
     ((3, 2, 6, 24), (3, 1, 6, 24)),
     ((5, 2, 6, 40), (5, 1, 6, 40)),
     ((3, 2, 6, 80), *[(3, 1, 6, 80)] * 2, *[(5, 1, 6, 112)] * 3),
+    ((5, 2, 6, 192), *[(5, 1, 6, 192)] * 3),
 )
-"""blocks up to a half, a quarter, an eighth and a sixteenth of the side: kernel, stride, expansion, channels"""
+"""blocks up to a half, a quarter and so on to a thirty-second of the side: kernel, stride, expansion, channels"""
 STEM = 32
 CHANNELS = tuple(blocks[-1][3] for blocks in LEVELS)
 """of the map at the end of each level"""

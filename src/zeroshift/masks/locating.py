@@ -40,11 +40,28 @@ class Segmenter(Protocol):
     """What says where a subject is, without the words' attention: a segmentation network."""
 
     @property
+    def strict(self) -> bool:
+        """Whether a subject that it does not know is refused; else the words are asked for that."""
+
+    @property
     def sha256(self) -> str:
         """The hash of all that its answers depend on."""
 
+    def knows(self, subject: str) -> bool:
+        """Whether it can tell where a subject is, as in "cat"; "" is none."""
+
     def where(self, pictures: Sequence[Image.Image], subject: str) -> Tensor:
         """How surely each place of pictures of one size shows the subject, (B, 1, H, W) in [0, 1]."""
+
+
+def subject_of(task: Task) -> str:
+    """What an edit of words changes; "" where it has none."""
+    return task.words[0] if task.words else ""
+
+
+def knowing(segmenter: Segmenter | None, subject: str) -> Segmenter | None:
+    """The segmenter, if it knows the subject; None: the words are asked."""
+    return segmenter if segmenter is not None and segmenter.knows(subject) else None
 
 
 @torch.no_grad()

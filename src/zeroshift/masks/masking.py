@@ -22,7 +22,7 @@ from zeroshift.image.cutting import cut_out
 from zeroshift.image.framing import Framing
 from zeroshift.image.masks import Alpha, mask_picture, read_mask
 from zeroshift.image.registration import Mask
-from zeroshift.masks.locating import Segmenter, where_words_look
+from zeroshift.masks.locating import Segmenter, knowing, subject_of, where_words_look
 from zeroshift.results import Place, whole
 
 SOFT = 1 / 60
@@ -140,7 +140,10 @@ def placed(
 ) -> list[list[Place | None]]:
     """Where each request edits each photograph; the model looks once for all requests of the same words.
 
-    A ``segmenter`` looks in its place.
+    A ``segmenter`` that knows the subject looks in its place.
+
+    Raises:
+        ValueError: a strict one does not know it.
     """
     looked: dict[tuple[str, str], Tensor] = {}
     places = []
@@ -148,11 +151,12 @@ def placed(
         task = request.task
         words = (task.source_prompt, task.target_prompt)
         if request.auto_mask and words not in looked:
-            subject = task.words[0] if task.words else ""
+            subject = subject_of(task)
+            asked = segmenter if segmenter is not None and segmenter.strict else knowing(segmenter, subject)
             looked[words] = (
                 where_words_look(photographs.backbone, photographs.x0, task, seeds)
-                if segmenter is None
-                else segmenter.where([frame.pixels for frame in frames], subject)
+                if asked is None
+                else asked.where([frame.pixels for frame in frames], subject)
             )
         places.append(places_of(frames, request.soft, looked[words] if request.auto_mask else None))
     return places

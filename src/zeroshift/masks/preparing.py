@@ -25,16 +25,21 @@ def share_of(shares: Tensor, labels: Sequence[str], subject: str, what: str) -> 
     Raises:
         Unsupported: there are no labels for them, or neither one with the subject's name nor one for the background.
     """
-    folded = [str(label).casefold() for label in labels]
-    named = [n for n, label in enumerate(folded) if subject and contains_word(label, subject.casefold())]
-    rest = [n for n, label in enumerate(folded) if label in _REST]
-    if len(folded) != shares.shape[1] or not (named or rest):
+    named, rest = classes_of(labels, subject)
+    if len(labels) != shares.shape[1] or not (named or rest):
         raise Unsupported(
             f'{what[0].upper()}{what[1:]} knows no "{subject}", and none of its classes is the background; take '
             "another one."
         )
     found = shares[:, named].sum(1, keepdim=True) if named else 1 - shares[:, rest].sum(1, keepdim=True)
     return found.clamp(0, 1)
+
+
+def classes_of(labels: Sequence[str], subject: str) -> tuple[list[int], list[int]]:
+    """Which classes have the subject in their names, and which are the background."""
+    folded = [str(label).casefold() for label in labels]
+    named = [n for n, label in enumerate(folded) if subject and contains_word(label, subject.casefold())]
+    return named, [n for n, label in enumerate(folded) if label in _REST]
 
 
 @dataclass(frozen=True, eq=False)

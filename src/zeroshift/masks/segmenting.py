@@ -16,7 +16,7 @@ from zeroshift.backbones.whole import check_weights, loading, no_bars
 from zeroshift.diffusion.backbone import Unsupported
 from zeroshift.files import sha256_of
 from zeroshift.image.tensors import to_tensor
-from zeroshift.masks.preparing import Preparation, preparation_in, share_of
+from zeroshift.masks.preparing import Preparation, classes_of, preparation_in, share_of
 
 _WHAT = "a segmentation model as transformers saves it, such as a SegFormer"
 
@@ -51,6 +51,20 @@ class SegmentationNetwork:
         root = Path(self.folder)
         return sha256_of(sorted([*root.glob("*.safetensors"), *root.glob("*config.json")]), root)
 
+    @property
+    def strict(self) -> bool:
+        """Somebody named it, so it is to find what is edited."""
+        return True
+
+    def knows(self, subject: str) -> bool:
+        """Whether a class is called by the subject, or one is the background, or there is but one.
+
+        Raises:
+            Unsupported: its files are damaged.
+        """
+        network, _ = self._loaded
+        return len(network.config.id2label) == 1 or any(classes_of(self._labels, subject))
+
     @torch.no_grad()
     def where(self, pictures: Sequence[Image.Image], subject: str) -> Tensor:
         """How surely each place of pictures of one size shows the subject, (B, 1, H, W) in [0, 1].
@@ -65,10 +79,13 @@ class SegmentationNetwork:
         network, prepared = self._loaded
         x = to_tensor(list(pictures)).to(self.device) / 2 + 0.5
         logits: Tensor = network(prepared.of(x)).logits  # (B, classes, h, w)
-        labels = [label for _, label in sorted(network.config.id2label.items())]
         name = f"the segmenter {Path(self.folder).name}"
-        sure = logits.sigmoid() if logits.shape[1] == 1 else share_of(logits.softmax(1), labels, subject, name)
+        sure = logits.sigmoid() if logits.shape[1] == 1 else share_of(logits.softmax(1), self._labels, subject, name)
         return F.interpolate(sure, size=x.shape[-2:], mode="bilinear", align_corners=False)
+
+    @property
+    def _labels(self) -> list[str]:
+        return [label for _, label in sorted(self._loaded[0].config.id2label.items())]
 
     @cached_property
     def _loaded(self) -> tuple[Any, Preparation]:

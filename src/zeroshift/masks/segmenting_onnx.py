@@ -16,7 +16,7 @@ from zeroshift.diffusion.backbone import Unsupported
 from zeroshift.extras import lacking
 from zeroshift.files import sha256_of
 from zeroshift.image.tensors import to_tensor
-from zeroshift.masks.preparing import Preparation, preparation_in, share_of
+from zeroshift.masks.preparing import Preparation, classes_of, preparation_in, share_of
 
 _SUMS = 1e-3  # how far shares of classes may be from 1 together
 
@@ -65,6 +65,19 @@ class OnnxSegmenter:
         """The hash of its file and of what it is configured by."""
         beside = [*self.file.parent.glob(f"{self.file.name}[_.]*"), *self._root.glob("*config.json")]
         return sha256_of(sorted([self.file, *beside]), self._root)
+
+    @property
+    def strict(self) -> bool:
+        """Somebody named it, so it is to find what is edited."""
+        return True
+
+    def knows(self, subject: str) -> bool:
+        """Whether a class is called by the subject, or one is the background, or none has a name.
+
+        Raises:
+            Unsupported: the ``config.json`` beside its file is damaged.
+        """
+        return not self._labels or any(classes_of(self._labels, subject))
 
     @torch.no_grad()
     def where(self, pictures: Sequence[Image.Image], subject: str) -> Tensor:

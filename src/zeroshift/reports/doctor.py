@@ -13,6 +13,7 @@ from zeroshift.backbones.checkpoint import (
     FINDER,
     IMAGE_ENCODER,
     PRESETS,
+    SEGMENTER,
     WORDS,
     Checkpoint,
     Device,
@@ -38,6 +39,7 @@ OPTIONAL = {
     IMAGE_ENCODER: "config.json",
     CLASSIFIER: "config.json",
     FINDER: "config.json",
+    SEGMENTER: "config.json",
     WORDS: "",
     PRESETS: "",
 }

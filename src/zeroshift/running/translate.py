@@ -66,7 +66,7 @@ def translate(
     step = yield from walk(backbone, trajectory, within, reconstruct)
     facts = [{**describe(backbone, r, segmenter), **p.facts} for r, p in zip(requests, planned, strict=True)]
     natives = decode(backbone, step, reconstruct)
-    places = grown(places, frames, requests, backbone, step.targets, natives, seeds)
+    places = grown(places, frames, requests, backbone, step.targets, natives, seeds, segmenter)
     details = _details(requests, photographs)
     passed = tiles(backbone, frames[0].pixels.size)
     origins = [_origin(frames, row, seeds[row], trajectory) | passed for row in range(len(frames))]

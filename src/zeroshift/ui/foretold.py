@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from zeroshift.asked.edits import EditSpec
 from zeroshift.backbones.checkpoint import SHIPPED
+from zeroshift.cost.looks import words_asked
 from zeroshift.ui import telling
 from zeroshift.ui.asking import Fields, at_intensity
 from zeroshift.ui.desk import Desk
@@ -33,7 +34,7 @@ def passes(page: Page, spec: EditSpec, *, shared: bool = False) -> float:
         return 0.0
     model = str(SHIPPED) if page.model is None else page.model
     cost = cost_of(at_intensity(spec, 1).built(page.editor), model)
-    mask = cost.auto_mask_sf * spec.looks(page.editor)
+    mask = cost.auto_mask_sf * words_asked(spec, page.editor)
     return (cost.further_edit_sf if shared else cost.first_edit_sf) + mask
 
 

@@ -1,0 +1,170 @@
+"""One training of the segmenter: its options, what it learns from, and what of it is kept."""
+
+import hashlib
+import io
+import zipfile
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+from zeroshift.evaluation.imagenet import open_network
+from zeroshift.files import folder_atomically
+from zeroshift.miniature.data import CaptionedFolder, CaptionedPicture
+from zeroshift.miniature.segmenter import TrainedSegmenter, load_segmenter, save_segmenter
+from zeroshift.miniature.segmenter_network import SegmenterNetwork
+from zeroshift.miniature.training.loop import StageOptions, TrainPrecision, fit
+from zeroshift.miniature.training.run_folder import captions_hash, check_free, parted, remember
+from zeroshift.miniature.training.segmenter_stage import SegmenterStage
+from zeroshift.words import words_of
+
+SIDE = 128
+"""of the pictures in pixels"""
+BACKGROUND = 2
+"""in the trimaps of Oxford's pets: 1 is the animal, 3 its outline, which counts as its own"""
+HELD_OUT = 6
+"""one picture of so many is measured and not learned from"""
+NOT_LEARNED = ("test", "bench-test")
+"""splits that are read for figures alone"""
+MAY_CHANGE = {"minutes", "steps"}
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, allow_inf_nan=False))
+class SegmenterOptions:
+    """How the segmenter is trained."""
+
+    steps: Annotated[int, Field(ge=1)] = 500
+    """steps at most; some hundred masks are learned by heart in more"""
+    minutes: Annotated[float, Field(gt=0, le=100_000)] | None = None
+    """time limit; without it the step count alone decides"""
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    """seed of weights, batches and crops"""
+    precision: TrainPrecision = "auto"
+    """arithmetic of the training passes; auto is bf16 where the device computes in it, else fp32"""
+
+    @property
+    def stage(self) -> StageOptions:
+        """How long and how fast it trains."""
+        return StageOptions(
+            steps=self.steps, minutes=self.minutes, batch=16, lr=2e-3, ema=0.98, warmup=50, cooldown=0.7
+        )
+
+
+def train_segmenter(data: CaptionedFolder, out: Path, *, run: Path, options: SegmenterOptions) -> TrainedSegmenter:
+    """Train on the pictures that have a trimap, but for ``test`` and ``bench-test``; write the folder ``out``.
+
+    A trimap is a PNG with the name of its picture, loose or in a zip file, as Oxford's pets have them: 1 is the animal,
+    2 the background, 3 the outline. The columns species and breed name what the segmenter will be asked for, coat what
+    may stand beside. A killed training goes on from ``run`` when called again.
+
+    Raises:
+        ValueError: too few pictures have trimaps, one cannot be read, EfficientNet-Lite0 is not installed, ``out``
+            holds something, or ``run`` belongs to another training.
+    """
+    learned, held = parted_by_name(data)
+    torch.manual_seed(options.seed)
+    network = SegmenterNetwork()
+    network.trunk.learned(open_network(0))
+    check_free(out)
+    fixed, changeable = parted(options, MAY_CHANGE)
+    remember(run, {**fixed, "captions": captions_hash(data.root)}, changeable, trace=run / "segmenter")
+    stage = SegmenterStage(network, data.read(learned, SIDE), trimaps(data, learned), options=options.stage)
+    fit(stage, torch.ones(len(learned)), stage.options, run / "segmenter", options.seed, options.precision)
+    animals, kinds = named(data.pictures)
+    trained = TrainedSegmenter(network.cpu().eval(), animals, kinds, trained_on=sources(learned))
+    with folder_atomically(out) as folder:
+        save_segmenter(trained, folder)
+        shipped = load_segmenter(folder)  # judged as it ships: in half precision
+        found = replace(shipped, figures=figures(shipped, data.read(held, SIDE), trimaps(data, held)))
+        save_segmenter(found, folder)
+    return found
+
+
+def parted_by_name(data: CaptionedFolder) -> tuple[list[CaptionedPicture], list[CaptionedPicture]]:
+    """The pictures with trimaps to learn from, and those held out, by the hash of their names.
+
+    Raises:
+        ValueError: there are not enough.
+    """
+    names = {path.name for path in data.root.glob("*.png")} | set(_members(data.root))
+    rows = [row for row in data.pictures if row.split not in NOT_LEARNED and _trimap_of(row) in names]
+    draws = [int(hashlib.sha256(row.file.encode()).hexdigest(), 16) % HELD_OUT for row in rows]
+    learned = [row for row, draw in zip(rows, draws, strict=True) if draw]
+    held = [row for row, draw in zip(rows, draws, strict=True) if not draw]
+    if not learned or not held:
+        raise ValueError(
+            f"{data.root} has {len(rows)} pictures with trimaps outside of {' and '.join(NOT_LEARNED)}; put a PNG of a "
+            "picture's name (1 animal, 2 background, 3 outline) beside each of some dozens."
+        )
+    return learned, held
+
+
+def trimaps(data: CaptionedFolder, rows: Iterable[CaptionedPicture]) -> Tensor:
+    """Where the animals and their outlines are, bool (N, 1, SIDE, SIDE), cut and reduced as the pictures are.
+
+    Raises:
+        ValueError: a trimap cannot be read.
+    """
+    members = _members(data.root)
+    masks = []
+    for row in rows:
+        name = _trimap_of(row)
+        try:
+            file = members[name].read(name) if name in members else (data.root / name).read_bytes()
+            picture = Image.open(io.BytesIO(file))
+            side = min(picture.size)
+            left, top = (picture.width - side) // 2, (picture.height - side) // 2
+            square = picture.resize((SIDE, SIDE), Image.Resampling.NEAREST, (left, top, left + side, top + side))
+        except (OSError, SyntaxError, ValueError, zipfile.BadZipFile) as error:
+            raise ValueError(f"The trimap {name} of {data.root} cannot be read: {error}.") from error
+        masks.append(torch.from_numpy(np.asarray(square) != BACKGROUND))
+    return torch.stack(masks)[:, None]
+
+
+def figures(segmenter: TrainedSegmenter, pictures: Tensor, masks: Tensor) -> dict[str, float]:
+    """Of held-out pictures, means: the share of the animal found and of the background left, and the overlap of both.
+
+    Where it is rather the animal is found, by the network itself. Pictures without one of the two count for the other alone.
+    """
+    views = [Image.fromarray(picture.permute(1, 2, 0).numpy()) for picture in pictures]
+    found = F.interpolate(segmenter.probabilities(views), masks.shape[-2:], mode="bilinear") >= 0.5
+    inside, outside = (found & masks).sum((1, 2, 3)), (~found & ~masks).sum((1, 2, 3))
+    covered, kept = inside / masks.sum((1, 2, 3)), outside / (~masks).sum((1, 2, 3))
+    overlap = inside / (found | masks).sum((1, 2, 3))
+    values = {"covered": covered, "kept": kept, "overlap": overlap}
+    return {f"held_out_{name}": round(float(value.nanmean()), 4) for name, value in values.items()}
+
+
+def named(rows: Iterable[CaptionedPicture]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The words of species and breeds, and those of coats: "black" is no animal, whatever breeds are called."""
+    rows = [*rows]
+    animals = {word for row in rows for name in ("species", "breed") for word in words_of(row.labels.get(name) or "")}
+    kinds = {word for row in rows for word in words_of(row.labels.get("coat") or "")}
+    return tuple(sorted(animals - kinds)), tuple(sorted(kinds))
+
+
+def sources(rows: Sequence[CaptionedPicture]) -> str:
+    """What was learned from, in words."""
+    counts = Counter(row.labels.get("source") or "pictures of no named source" for row in rows)
+    return f"{len(rows)} trimaps: {', '.join(f'{name} {count}' for name, count in sorted(counts.items()))}"
+
+
+def _trimap_of(row: CaptionedPicture) -> str:
+    return f"{Path(row.file).stem}.png"
+
+
+def _members(root: Path) -> dict[str, zipfile.ZipFile]:
+    try:
+        archives = [zipfile.ZipFile(path) for path in sorted(root.glob("*.zip"))]
+    except (OSError, zipfile.BadZipFile) as error:
+        raise ValueError(f"A zip file of {root} cannot be read: {error}; copy it again or take it away.") from error
+    return {name: archive for archive in archives for name in archive.namelist()}

