@@ -23,7 +23,7 @@ def shares(editor: zeroshift.Editor, way: Way) -> Iterator[tuple[float, float]]:
     spec = EditSpec(source=way.source, target=way.target, mask="auto")
     for group in groups(editor, look_at(editor, way.files, spec), [spec]):
         photographs = Encoded(editor.backbone, stacked(group.frames))
-        ((*places,),) = placed(group.frames, group.requests, photographs, group.seeds)
+        ((*places,),) = placed(group.frames, group.requests, photographs, group.seeds, editor.segmenter)
         for member, place in zip(group.members, places, strict=True):
             subject = way.subjects[member]
             found, background = place.mask if place else np.ones(subject.shape, np.bool_), ~subject

@@ -127,6 +127,10 @@ def test_rebuilds_a_folder_from_the_archives(tmp_path):
         )
         add(tar, "annotations/xmls/Abyssinian_1.xml", box)
         add(tar, "annotations/xmls/beagle_2.xml", box)
+        parts = np.full((40, 40), 2, np.uint8)
+        parts[5:15, 10:20] = 1  # the head's box
+        add(tar, "annotations/trimaps/Abyssinian_1.png", encoded(Image.fromarray(parts)))
+        add(tar, "annotations/trimaps/._Abyssinian_1.png", b"what a Mac leaves in archives")
     with tarfile.open(tmp_path / "images.tar.gz", "w:gz") as tar:
         for name in ("Abyssinian_1", "beagle_2", "pug_3"):
             add(tar, f"images/{name}.jpg", encoded(picture(1), "JPEG"))
@@ -134,6 +138,11 @@ def test_rebuilds_a_folder_from_the_archives(tmp_path):
     folder = CaptionedFolder.open(tmp_path / "pets")
     assert [p.caption for p in folder.pictures] == ["a photo of an abyssinian cat", "a photo of a beagle dog"]
     assert folder.read(folder.pictures, 24).shape == (2, 3, 24, 24)
+    assert sorted(path.name for path in (tmp_path / "pets").glob("*.png")) == ["Abyssinian_1.png"]
+    trimap = np.asarray(Image.open(tmp_path / "pets/Abyssinian_1.png"))
+    assert trimap.shape == (24, 24) and {*np.unique(trimap)} == {1, 2}
+    rows, columns = np.nonzero(trimap == 1)
+    assert abs(rows.mean() - 11.5) < 2 and abs((trimap == 1).mean() - 1 / 1.7**2) < 0.05
 
 
 def test_crops_stay_inside_the_picture():

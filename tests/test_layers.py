@@ -39,7 +39,7 @@ ALLOWED_BETWEEN_SHELLS = {
 DOORKEEPER = {"zeroshift.service.security", "zeroshift.service.refusals"}
 COMMANDS = {
     "miniature/data/screened.py",
-    *(f"miniature/training/{name}.py" for name in ("average", "classifier", "finder", "presence")),
+    *(f"miniature/training/{name}.py" for name in ("average", "classifier", "finder", "presence", "segmenter")),
 }
 """command lines of their own"""
 PARTS_READ = ("unet", "classifier", "finder")

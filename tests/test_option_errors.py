@@ -8,7 +8,9 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from zeroshift import EditSpec
+from zeroshift.asked.data import DirectionOfWords, GivenMask
 from zeroshift.cli.flags import Flag, flags_of, of_kind
+from zeroshift.distillation.editing import StudentSpec
 from zeroshift.methods import METHODS
 from zeroshift.options.errors import OptionError, option_error
 from zeroshift.options.fields import fields_of, limits
@@ -134,6 +136,30 @@ def test_of_an_edit(asked, path, said):
     with pytest.raises(OptionError) as refusal:
         EditSpec.parse({"target": "dog", **asked})
     assert (str(refusal.value), refusal.value.path) == (said, path)
+
+
+@pytest.mark.parametrize(
+    ("made", "values", "said"),
+    [
+        (EditSpec, {"target": ["dog"]}, "`target` of an edit takes text of at most 2000 characters"),
+        (
+            EditSpec,
+            {"target": "dog", "fit": "x"},
+            "`fit` of an edit takes one of: crop, pad, stretch, aspect, not 'x'.",
+        ),
+        (
+            StudentSpec,
+            {"target": "dog", "intensity": 2.0},
+            "`intensity` of a student's edit takes a number from 0 to 1",
+        ),
+        (GivenMask, {"sha256": 3}, "`sha256` of a given mask takes text of the form"),
+        (DirectionOfWords, {**WORDS, "count": 0}, "`count` of a direction takes a whole number from 1 to 2000, not 0."),
+    ],
+)
+def test_of_data_that_is_made_in_python(made, values, said):
+    with pytest.raises(OptionError, match="^[^\n]*$") as refusal:
+        made(**values)
+    assert str(refusal.value).startswith(said)
 
 
 NOISED = {"kind": "noised", "noise_strength": 2}

@@ -1,9 +1,11 @@
 """The types of what is asked of an edit: words, options, edit directions and masks, as data."""
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, ClassVar, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StrictInt
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StrictInt, ValidationError
 from pydantic_core import to_jsonable_python
+
+from zeroshift.options.errors import option_error
 
 MOST_SENTENCES = 10_000
 """of one set that an edit direction is made of"""
@@ -16,13 +18,29 @@ Sentences: TypeAlias = Annotated[tuple[Words, ...], Field(min_length=1, max_leng
 
 
 class Data(BaseModel):
-    """Data that nobody changes, with no fields but its own."""
+    """Data that nobody changes, with no fields but its own.
+
+    Raises:
+        OptionError: made with a value that is missing, unknown or out of range.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    called: ClassVar[str] = "it"
+    """what sentences call it"""
+
+    def __init__(self, **values: object) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise option_error(self.called, type(self), error) from error
+
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # so that reading data does not call it
 
 
 class DirectionOfWords(Data):
     """An edit direction from one word to another, each in template sentences."""
+
+    called: ClassVar[str] = "a direction"
 
     source_word: Words
     target_word: Words
@@ -33,6 +51,8 @@ class DirectionOfWords(Data):
 class DirectionOfSentences(Data):
     """An edit direction from one set of sentences to another."""
 
+    called: ClassVar[str] = "a direction"
+
     source_sentences: Sentences
     target_sentences: Sentences
 
@@ -40,12 +60,16 @@ class DirectionOfSentences(Data):
 class SavedDirection(Data):
     """An edit direction that exists already; its values are passed beside the data."""
 
+    called: ClassVar[str] = "a saved direction"
+
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     """of its values, ``Direction.sha256``"""
 
 
 class GivenMask(Data):
     """A mask that exists already; its picture is passed beside the data."""
+
+    called: ClassVar[str] = "a given mask"
 
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     """of its file or pixels, ``Photo.sha256``"""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
     Field,
@@ -56,6 +56,8 @@ NOT_THERE = "The edit direction {} is not there; pass it beside what is asked fo
 class EditSpec(Data):
     """One edit of any picture. It names no file and holds no tensor, and its JSON is read back as the same."""
 
+    called: ClassVar[str] = "an edit"
+
     target: Prompt
     """what the picture shall show: a word that takes the source's place, or a whole prompt"""
     source: Prompt | None = None
@@ -105,7 +107,7 @@ class EditSpec(Data):
         try:
             return cls.model_validate_json(data) if isinstance(data, (str, bytes)) else cls.model_validate(data)
         except ValidationError as error:
-            raise option_error("an edit", cls, error) from error
+            raise option_error(cls.called, cls, error) from error
 
     def check(
         self,

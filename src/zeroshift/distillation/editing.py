@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field, StrictFloat, StrictInt
@@ -32,6 +32,8 @@ TOUCHED = 1 / 64
 
 class StudentSpec(Data):
     """What is asked of a student."""
+
+    called: ClassVar[str] = "a student's edit"
 
     target: str
     source: str | None = None

@@ -24,7 +24,6 @@ from zeroshift.miniature.saved import CONFIG, WEIGHTS, check_saved, save_network
 from zeroshift.miniature.segmenter_network import SegmenterNetwork
 from zeroshift.words import words_of
 
-
 SURE = 0.85
 """the network's probability from which on a place counts as the animal's; a mask's border brings the outline back"""
 

@@ -72,7 +72,10 @@ def read_pets(annotations: Path) -> list[Pet]:
 
 
 def build(images: Path, annotations: Path, folder: Path, size: int = 128) -> int:
-    """Write WebP crops of ``size`` pixels and, once they are all there, ``captions.csv``; return how many.
+    """Write WebP crops of ``size`` pixels and their trimaps, once all are there ``captions.csv``; return how many.
+
+    Trimaps, of those pictures that have one, are PNGs of the same names: 1 is the animal, 2 the background, 3 the
+    outline.
 
     Raises:
         ValueError: an archive is another file or damaged.
@@ -87,6 +90,13 @@ def build(images: Path, annotations: Path, folder: Path, size: int = 128) -> int
                 crop(Image.open(io.BytesIO(data)).convert("RGB"), pet.head, size).save(square, "WEBP", quality=90)
                 write_atomically(folder / f"{pet.name}.webp", square.getvalue())
                 written.append(pet)
+        for path, data in _members(annotations):
+            pet = pets.get(path.stem)
+            if pet and path.suffix == ".png" and path.parent.name == "trimaps":
+                parts = io.BytesIO()
+                trimap = Image.open(io.BytesIO(data))
+                crop(trimap, pet.head, size, Image.Resampling.NEAREST).save(parts, "PNG")
+                write_atomically(folder / f"{pet.name}.png", parts.getvalue())
     except (tarfile.TarError, EOFError, UnidentifiedImageError, zlib.error) as error:
         raise ValueError(f"{images} cannot be read: {error}; download images.tar.gz again.") from error
     if not written:
@@ -107,13 +117,13 @@ def _table(pets: list[Pet]) -> str:
     return file.getvalue()
 
 
-def crop(image: Image.Image, head: Box, size: int) -> Image.Image:
+def crop(image: Image.Image, head: Box, size: int, by: Image.Resampling = Image.Resampling.LANCZOS) -> Image.Image:
     """The square around a head, moved inside the picture where it sticks out."""
     left, top, right, bottom = head
     side = min(MARGIN * max(right - left, bottom - top), *image.size)
     x = min(max((left + right - side) / 2, 0), image.width - side)
     y = min(max((top + bottom - side) / 2, 0), image.height - side)
-    return image.resize((size, size), Image.Resampling.LANCZOS, box=(x, y, x + side, y + side))
+    return image.resize((size, size), by, box=(x, y, x + side, y + side))
 
 
 def _head(data: bytes) -> Box:

@@ -21,6 +21,9 @@ def arguments() -> ArgumentParser:
     parser.add_argument("folder", type=Path, help="captioned pictures, some with trimaps of their names as PNG")
     parser.add_argument("out", type=Path, help="folder of the finished segmenter")
     parser.add_argument(
+        "--model", type=Path, help="folder of a model whose drawings of the pictures it learns from, too"
+    )
+    parser.add_argument(
         "--run", type=Path, default=Path("run-segmenter"), help="where checkpoints lie; a killed training goes on"
     )
     add_options(parser, SegmenterOptions)
@@ -32,7 +35,8 @@ def main(words: list[str] | None = None) -> None:
     given = arguments().parse_args(words)
     with at_work(given.out):
         options = options_of(SegmenterOptions, given, "the segmenter")
-        trained = train_segmenter(CaptionedFolder.open(given.folder), given.out, run=given.run, options=options)
+        data = CaptionedFolder.open(given.folder)
+        trained = train_segmenter(data, given.out, run=given.run, options=options, model=given.model)
     print_figures(trained.figures)
 
 

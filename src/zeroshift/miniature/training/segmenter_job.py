@@ -23,6 +23,7 @@ from zeroshift.miniature.data import CaptionedFolder, CaptionedPicture
 from zeroshift.miniature.segmenter import TrainedSegmenter, load_segmenter, save_segmenter
 from zeroshift.miniature.segmenter_network import SegmenterNetwork
 from zeroshift.miniature.training.loop import StageOptions, TrainPrecision, fit
+from zeroshift.miniature.training.redrawn import STRENGTHS, redrawn
 from zeroshift.miniature.training.run_folder import captions_hash, check_free, parted, remember
 from zeroshift.miniature.training.segmenter_stage import SegmenterStage
 from zeroshift.words import words_of
@@ -59,16 +60,21 @@ class SegmenterOptions:
         )
 
 
-def train_segmenter(data: CaptionedFolder, out: Path, *, run: Path, options: SegmenterOptions) -> TrainedSegmenter:
+def train_segmenter(
+    data: CaptionedFolder, out: Path, *, run: Path, options: SegmenterOptions, model: Path | None = None
+) -> TrainedSegmenter:
     """Train on the pictures that have a trimap, but for ``test`` and ``bench-test``; write the folder ``out``.
 
     A trimap is a PNG with the name of its picture, loose or in a zip file, as Oxford's pets have them: 1 is the animal,
     2 the background, 3 the outline. The columns species and breed name what the segmenter will be asked for, coat what
     may stand beside. A killed training goes on from ``run`` when called again.
 
+    With the folder of a ``model`` it also learns from what that makes of the pictures, whose outlines stay: what a
+    small model draws is softer than photographs, and the mask ``grown`` is found in such pictures, too.
+
     Raises:
-        ValueError: too few pictures have trimaps, one cannot be read, EfficientNet-Lite0 is not installed, ``out``
-            holds something, or ``run`` belongs to another training.
+        ValueError: too few pictures have trimaps, one cannot be read, EfficientNet-Lite0 is not installed, ``model`` is
+            none, ``out`` holds something, or ``run`` belongs to another training.
     """
     learned, held = parted_by_name(data)
     torch.manual_seed(options.seed)
@@ -76,9 +82,14 @@ def train_segmenter(data: CaptionedFolder, out: Path, *, run: Path, options: Seg
     network.trunk.learned(open_network(0))
     check_free(out)
     fixed, changeable = parted(options, MAY_CHANGE)
-    remember(run, {**fixed, "captions": captions_hash(data.root)}, changeable, trace=run / "segmenter")
-    stage = SegmenterStage(network, data.read(learned, SIDE), trimaps(data, learned), options=options.stage)
-    fit(stage, torch.ones(len(learned)), stage.options, run / "segmenter", options.seed, options.precision)
+    facts = {"captions": captions_hash(data.root), "model": None if model is None else str(model)}
+    remember(run, {**fixed, **facts}, changeable, trace=run / "segmenter")
+    pictures, masks = data.read(learned, SIDE), trimaps(data, learned)
+    if model is not None:
+        drawn = redrawn(model, pictures, [row.caption for row in learned], options.seed)
+        pictures, masks = torch.cat([pictures, drawn]), masks.repeat(1 + len(STRENGTHS), 1, 1, 1)
+    stage = SegmenterStage(network, pictures, masks, options=options.stage)
+    fit(stage, torch.ones(len(pictures)), stage.options, run / "segmenter", options.seed, options.precision)
     animals, kinds = named(data.pictures)
     trained = TrainedSegmenter(network.cpu().eval(), animals, kinds, trained_on=sources(learned))
     with folder_atomically(out) as folder:
@@ -133,7 +144,8 @@ def trimaps(data: CaptionedFolder, rows: Iterable[CaptionedPicture]) -> Tensor:
 def figures(segmenter: TrainedSegmenter, pictures: Tensor, masks: Tensor) -> dict[str, float]:
     """Of held-out pictures, means: the share of the animal found and of the background left, and the overlap of both.
 
-    Where it is rather the animal is found, by the network itself. Pictures without one of the two count for the other alone.
+    Found is what the network takes for the animal rather than not. Pictures without one of the two count for the other
+    alone.
     """
     views = [Image.fromarray(picture.permute(1, 2, 0).numpy()) for picture in pictures]
     found = F.interpolate(segmenter.probabilities(views), masks.shape[-2:], mode="bilinear") >= 0.5

@@ -39,7 +39,8 @@ class SegmenterStage(Stage):
         entropy = F.binary_cross_entropy_with_logits(logits, wanted)
         self.log("entropy", entropy, prog_bar=True)
         self.log("missing", missing, prog_bar=True)
-        return entropy + OVERLAP * missing
+        loss: Tensor = entropy + OVERLAP * missing
+        return loss
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return adamw(self, self.options, decay=0.01)
