@@ -210,7 +210,15 @@ def trying(tiny, *clear: float) -> Editor:
 
 
 @pytest.mark.parametrize(
-    ("clear", "method"), [((0.5,), "plug-and-play"), ((-2, 1), "sdedit"), ((-2, -1), "plug-and-play")]
+    ("clear", "method"),
+    [
+        ((1.5,), "plug-and-play"),
+        ((-2, 1), "sdedit"),
+        ((-2, -1), "plug-and-play"),
+        ((0.5, 2), "sdedit"),
+        ((0.5, 0.2), "plug-and-play"),
+        ((-2, 0.5), "sdedit"),
+    ],
 )
 def test_where_the_target_cannot_be_seen_another_method_is_tried(tiny, clear, method):
     editor, taken = trying(tiny, *clear), large(0)

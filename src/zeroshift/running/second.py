@@ -6,6 +6,7 @@ no room for a dog's muzzle. What begins in noise makes that room, and keeps less
 
 from collections.abc import Generator, Iterator
 from dataclasses import replace
+from math import inf
 
 from zeroshift.model import Model
 from zeroshift.results import Result
@@ -13,6 +14,9 @@ from zeroshift.running.grouping import Group
 from zeroshift.running.translate import translate
 from zeroshift.running.walking import AGAIN, Progress
 from zeroshift.verdicts import with_verdicts
+
+CLEAR = 1.0
+"""clarity below which another try is made: edits that are good to look at have 2.5 and more with the shipped model"""
 
 
 def with_second_tries(editor: Model, steps: Iterator[Progress], group: Group) -> Iterator[Progress]:
@@ -40,13 +44,20 @@ def _clearer(editor: Model, last: Progress, group: Group) -> Generator[Progress,
 
 
 def unclear(result: Result) -> bool:
-    """Whether the target cannot be seen."""
-    return result.verdict is not None and result.verdict.clarity is not None and result.verdict.clarity < 0
+    """Whether the target can hardly be seen."""
+    return clarity_of(result) < CLEAR
+
+
+def clarity_of(result: Result) -> float:
+    """How clearly the target can be seen; without end where nobody can tell."""
+    known = None if result.verdict is None else result.verdict.clarity
+    return inf if known is None else known
 
 
 def clearer(first: Result, second: Result, method: str) -> Result:
-    """The ``second`` result where the target can be seen in it, of which is said that ``method`` came first."""
-    if unclear(second):
+    """The ``second`` result where the target is seen more clearly in it, of which is said that ``method`` came first."""
+    if clarity_of(second) < max(clarity_of(first), 0):
         return first
-    note = f"What {method} made did not show the target; this is {second.recipe['method']}'s."
+    shown = "did not show" if clarity_of(first) < 0 else "hardly showed"
+    note = f"What {method} made {shown} the target; this is {second.recipe['method']}'s."
     return replace(second, note=note)

@@ -34,6 +34,8 @@ BACKGROUND = 2
 """in the trimaps of Oxford's pets: 1 is the animal, 3 its outline, which counts as its own"""
 HELD_OUT = 6
 """one picture of so many is measured and not learned from"""
+DRAWN = 0.5
+"""draws of a model's drawings of a picture, for one of the picture"""
 NOT_LEARNED = ("test", "bench-test")
 """splits that are read for figures alone"""
 MAY_CHANGE = {"minutes", "steps"}
@@ -43,7 +45,7 @@ MAY_CHANGE = {"minutes", "steps"}
 class SegmenterOptions:
     """How the segmenter is trained."""
 
-    steps: Annotated[int, Field(ge=1)] = 500
+    steps: Annotated[int, Field(ge=1)] = 600
     """steps at most; some hundred masks are learned by heart in more"""
     minutes: Annotated[float, Field(gt=0, le=100_000)] | None = None
     """time limit; without it the step count alone decides"""
@@ -84,12 +86,13 @@ def train_segmenter(
     fixed, changeable = parted(options, MAY_CHANGE)
     facts = {"captions": captions_hash(data.root), "model": None if model is None else str(model)}
     remember(run, {**fixed, **facts}, changeable, trace=run / "segmenter")
-    pictures, masks = data.read(learned, SIDE), trimaps(data, learned)
+    pictures, masks, shares = data.read(learned, SIDE), trimaps(data, learned), torch.ones(len(learned))
     if model is not None:
         drawn = redrawn(model, pictures, [row.caption for row in learned], options.seed)
         pictures, masks = torch.cat([pictures, drawn]), masks.repeat(1 + len(STRENGTHS), 1, 1, 1)
+        shares = torch.cat([shares, torch.full((len(drawn),), DRAWN / len(STRENGTHS))])
     stage = SegmenterStage(network, pictures, masks, options=options.stage)
-    fit(stage, torch.ones(len(pictures)), stage.options, run / "segmenter", options.seed, options.precision)
+    fit(stage, shares, stage.options, run / "segmenter", options.seed, options.precision)
     animals, kinds = named(data.pictures)
     trained = TrainedSegmenter(network.cpu().eval(), animals, kinds, trained_on=sources(learned))
     with folder_atomically(out) as folder:
