@@ -24,7 +24,7 @@ from zeroshift.miniature.saved import CONFIG, WEIGHTS, check_saved, save_network
 from zeroshift.miniature.segmenter_network import SegmenterNetwork
 from zeroshift.words import words_of
 
-SURE = 0.85
+SURE = 0.9
 """the network's probability from which on a place counts as the animal's; a mask's border brings the outline back"""
 
 
