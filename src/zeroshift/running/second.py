@@ -55,7 +55,7 @@ def clarity_of(result: Result) -> float:
 
 
 def clearer(first: Result, second: Result, method: str) -> Result:
-    """The ``second`` result where the target is seen more clearly in it, of which is said that ``method`` came first."""
+    """The ``second`` result where it shows the target more clearly, of which is said that ``method`` came first."""
     if clarity_of(second) < max(clarity_of(first), 0):
         return first
     shown = "did not show" if clarity_of(first) < 0 else "hardly showed"
