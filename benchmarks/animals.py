@@ -68,6 +68,9 @@ def parser(name: str, split: str, *, by_method: bool = True) -> argparse.Argumen
     made.add_argument("--ways", nargs="+", default=list(WAYS), metavar="SOURCE-TARGET", help="[default both]")
     made.add_argument("--count", type=int, metavar="N", help="photographs each way [default all]")
     made.add_argument("--model", type=Path, metavar="FOLDER", help="another model than the shipped one")
+    made.add_argument(
+        "--segmenter", metavar="FOLDER|FILE|words", help="what finds masks [default the model's own, else words]"
+    )
     if by_method:
         every = [method.name for method in METHODS]
         made.add_argument("--methods", nargs="+", default=every, choices=every, metavar="NAME", help="[default all]")
@@ -86,7 +89,7 @@ def opened(given: argparse.Namespace, *, masks: bool = False) -> tuple[zeroshift
         pets = read_plain(given.pets).of_tasks([f"{given.split} {way}" for way in given.ways])
         judge = open_judge()
         items = pets.drawn(given.count or len(pets.items)).items
-        return zeroshift.load(given.model, device="cpu"), [*ways_of(items, judge, masks=masks)]
+        return zeroshift.load(given.model, device="cpu", segmenter=given.segmenter), [*ways_of(items, judge, masks=masks)]
     except ValueError as error:
         raise SystemExit(f"{error}") from error
 
