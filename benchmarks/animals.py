@@ -89,7 +89,9 @@ def opened(given: argparse.Namespace, *, masks: bool = False) -> tuple[zeroshift
         pets = read_plain(given.pets).of_tasks([f"{given.split} {way}" for way in given.ways])
         judge = open_judge()
         items = pets.drawn(given.count or len(pets.items)).items
-        return zeroshift.load(given.model, device="cpu", segmenter=given.segmenter), [*ways_of(items, judge, masks=masks)]
+        return zeroshift.load(given.model, device="cpu", segmenter=given.segmenter), [
+            *ways_of(items, judge, masks=masks)
+        ]
     except ValueError as error:
         raise SystemExit(f"{error}") from error
 

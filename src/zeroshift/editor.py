@@ -109,7 +109,7 @@ class Editor(Model):
             region: the part that is edited: "X,Y,W,H" in pixels or percent of the picture, or a ``Region``; "auto" is
                 where the subject is, "none" all of the picture. By default "auto" if the model has a finder, no ``fit``
                 is given and the target is not a matter of the whole picture, as styles are. The rest stays as it is.
-            mask: where it may change, inside the region: "auto" is where the words look, "grown" there and where the
+            mask: where it may change, inside the region: "auto" is where the subject is, "grown" there and where the
                 result has grown beyond that, "alpha" where it is transparent, "none" all of it; or a picture of its
                 size, white or transparent there. All else keeps its pixels. By default "grown" where the ``region`` is
                 "auto", unless that is asked for with a ``fit``.

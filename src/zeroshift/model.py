@@ -45,7 +45,7 @@ class Model:
     sampled: Sampling = Sampling()
     """how ``generate`` samples by default"""
     segmenter: Segmenter | None = None
-    """what finds a mask in photographs; None: where the words look"""
+    """what finds the subjects of masks that it knows; None: where the words look"""
 
     def __repr__(self) -> str:
         """One line, where the networks' would be hundreds."""

@@ -85,7 +85,7 @@ class EditSpec(Data):
     """side in pixels of the square whose pixels the model's frame has; by default the model's own size, and of a whole
     picture that a small model edits up to twice that"""
     mask: Said | GivenMask | None = None
-    """where the picture may change, inside the part that is edited: "auto" is where the words look, "grown" there and
+    """where the picture may change, inside the part that is edited: "auto" is where the subject is, "grown" there and
     where the result has grown beyond that, "alpha" where it is transparent, "none" all of it; all else keeps its
     pixels. By default "grown" where the model finds the part"""
     soft: Annotated[StrictInt, Field(ge=0, le=MOST_SOFT)] | None = None

@@ -40,9 +40,9 @@ class Request:
     task: Task
     method: Method
     auto_mask: bool = False
-    """whether only that changes in a photograph where the words look"""
+    """whether only that changes in a photograph where the subject is"""
     grown: bool = False
-    """whether they look at the result, too, which then has all of the part to grow in; only with ``auto_mask``"""
+    """whether the result is looked at, too, which then has all of the part to grow in; only with ``auto_mask``"""
     detail: float = 0.0
     """how much of the photograph's own detail is given back where nothing changes, 0 to 1"""
     soft: int | None = None

@@ -34,7 +34,7 @@ class Entry:
     intensity: float | None = None
     """how much is edited: entries of one method that differ in it are a curve"""
     mask: Said | None = None
-    """where the photograph may change, as "auto": where the words look; by default all of it"""
+    """where the photograph may change, as "auto": where the subject is; by default all of it"""
     seed: int | None = None
     """seed of everything random; by default the run's"""
 

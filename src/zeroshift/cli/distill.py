@@ -126,7 +126,7 @@ def collect(
     paper_defaults: Annotated[bool, Parameter(help="ignore what the model recommends")] = False,
     region: Annotated[Text | None, REGION] = None,
     mask: Annotated[
-        Literal["none", "auto"] | None, Parameter(help="where it may change: auto (where the words look) or none")
+        Literal["none", "auto"] | None, Parameter(help="where it may change: auto (where the subject is) or none")
     ] = None,
     recursive: Recursive = False,
     pairs: PairFlags = DEFAULT_PAIRS,

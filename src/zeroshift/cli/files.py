@@ -51,7 +51,7 @@ class PhotographFlags:
     mask: Annotated[
         Path | None,
         Parameter(
-            help="where it may change: auto (where the words look), grown (there, and where the result has grown "
+            help="where it may change: auto (where the subject is), grown (there, and where the result has grown "
             "beyond that), alpha (its transparent part), none (everywhere), or a picture that is white or transparent "
             "there [default grown where the model finds the region, else none]",
             metavar="FILE|auto|grown|alpha|none",

@@ -55,7 +55,7 @@ class Cost:
     further_target_sf: float | None
     """another target or strength in the same run, which shares inversion and source branch; None if it cannot"""
     auto_mask_sf: float
-    """what the mask ``auto`` adds to every edit that asks for it"""
+    """what the mask ``auto`` adds to every edit whose words say where it is: nothing of what a segmenter finds"""
     official_first_edit_sf: float | None
     """the same first edit by the authors' published code, if that is known and can do it; where it differentiates, for
     Stable Diffusion 1.5 at 512 x 512 alone"""

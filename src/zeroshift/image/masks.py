@@ -13,7 +13,7 @@ from zeroshift.image.registration import Mask
 Alpha: TypeAlias = Literal["alpha"]
 ALPHA: Alpha = "alpha"
 Said: TypeAlias = Literal["none", "auto", "grown", "alpha"]
-"""none: all of a photograph may change; auto: where the words look; grown: there, and where the result has grown beyond
+"""none: all of a photograph may change; auto: where the subject is; grown: there, and where the result has grown beyond
 that; alpha: where it is transparent"""
 MOST_SOFT = 1000
 """pixels that an edit fades in over at most"""
