@@ -10,7 +10,7 @@ Tried = Iterator[tuple[str, Mapping[str, object]]]
 EMPTY: Mapping[str, object] = {"conditioning": {"negative": ""}}
 """an empty negative prompt where the method's own is the source prompt"""
 MASKED = "+auto"
-"""at the end of an entry's name: edits stay inside of where the words look"""
+"""at the end of an entry's name: edits stay inside of the mask that is found"""
 
 
 def tuning() -> list[Entry]:

@@ -42,7 +42,7 @@ COMMANDS = {
     *(f"miniature/training/{name}.py" for name in ("average", "classifier", "finder", "presence", "segmenter")),
 }
 """command lines of their own"""
-PARTS_READ = ("unet", "classifier", "finder")
+PARTS_READ = ("unet", "classifier", "finder", "segmenter")
 FACE = {"loading.py": {"miniature"}}
 """the one door: the Python face opens the shipped model's captioner, inside a function and only where there is one"""
 

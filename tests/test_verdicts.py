@@ -180,6 +180,8 @@ def test_the_command_line_says_it_and_its_json_has_it(capsys, checkpoint, tmp_pa
 class Rates(Sees):
     """A captioner that sees the target as clearly as it is told, picture by picture."""
 
+    enough = 1.0
+
     def __init__(self, *clear: float) -> None:
         super().__init__("")
         self.clear = [*clear]

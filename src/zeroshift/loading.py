@@ -160,9 +160,12 @@ def open_segmenter(folder: str | Path, device: torch.device) -> Segmenter | None
     """
     from zeroshift.masks.segmenting import SegmentationNetwork
     from zeroshift.masks.segmenting_onnx import OnnxSegmenter, onnx_file_in
+    from zeroshift.miniature.segmenter import is_own, read_segmenter
 
     if str(folder) == WORDS_ALONE:
         return None
+    if is_own(Path(folder)):
+        return read_segmenter(folder)
     file = onnx_file_in(folder)
     return SegmentationNetwork(folder, device.type) if file is None else OnnxSegmenter(file)
 

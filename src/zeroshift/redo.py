@@ -99,7 +99,10 @@ def with_segmenter_of(recipe: EditRecipe, editor: Editor) -> Editor:
     given = None if editor.segmenter is None else editor.segmenter.sha256
     if given != recipe.segmenter_sha256:
         needed = "without a segmentation network" if recipe.segmenter_sha256 is None else "with another one"
-        raise ValueError(f"Where this picture was edited was found {needed}; give what it was made with (`segmenter`).")
+        raise ValueError(
+            f"Where this picture was edited was found {needed}; give what it was made with (`segmenter`), or leave "
+            "that out for the model's own."
+        )
     return editor
 
 

@@ -28,7 +28,7 @@ class Data(BaseModel):
     called: ClassVar[str] = "it"
     """what sentences call it"""
 
-    def __init__(self, **values: object) -> None:
+    def __init__(self, /, **values: object) -> None:
         try:
             super().__init__(**values)
         except ValidationError as error:

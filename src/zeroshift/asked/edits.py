@@ -205,7 +205,7 @@ class EditSpec(Data):
         return 2 if found and (self.region == "auto" or not self.changes_all(editor.vocabulary)) else 0
 
     def second(self, editor: Model) -> Method | None:
-        """What is tried where the target cannot be seen in a result of the default method; None: nothing is."""
+        """What is tried where the target can hardly be seen in a result of the default method; None: nothing is."""
         chosen = self.options or self.paper_defaults or self.direction is not None
         if not self.second_try or chosen or self.method != USUAL or not isinstance(editor.judge, Rating):
             return None

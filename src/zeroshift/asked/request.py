@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 import torch
 from pydantic import TypeAdapter
 
-from zeroshift.conditioning.task import Task, backwards
+from zeroshift.conditioning.task import Task
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.machine import machine_of
 from zeroshift.framed import FramedPhoto
 from zeroshift.installed import version
-from zeroshift.masks.locating import Segmenter, knowing, subject_of
+from zeroshift.masks.locating import Segmenter, found_by
 from zeroshift.methods import Method
 from zeroshift.methods.base import source_key
 from zeroshift.sentences import template_sentences
@@ -48,7 +48,7 @@ class Request:
     soft: int | None = None
     """pixels of the photograph over which an edit with a mask fades in; by default 1/60 of the shorter side"""
     second: Method | None = None
-    """what is tried where the target cannot be seen in a result"""
+    """what is tried where the target can hardly be seen in a result"""
     words_alone: bool = False
     """whether a strength moves the prompts and nothing else, as in version 0.1"""
     whole: bool = field(default=False, compare=False)
@@ -127,9 +127,8 @@ def inversion_facts(
 def describe(backbone: Backbone, request: Request, segmenter: Segmenter | None = None) -> dict[str, object]:
     """The part of a recipe that says what was asked for and by what it was done."""
     task = request.task
-    looks = [subject_of(one) for one in (task, backwards(task))][: 2 if request.grown else 1]
-    asked = next((one for subject in looks if (one := knowing(segmenter, subject)) is not None), None)
-    found_by = {} if asked is None else {"segmenter_sha256": asked.sha256}
+    asked = found_by(segmenter, task, grown=request.grown)
+    by = {} if asked is None else {"segmenter_sha256": asked.sha256}
     options = TypeAdapter(type(request.method)).dump_python(request.method, mode="json")
     return {
         "command": "edit",
@@ -139,7 +138,7 @@ def describe(backbone: Backbone, request: Request, segmenter: Segmenter | None =
         "target": task.target,
         "source_prompt": task.source_prompt,
         "target_prompt": task.target_prompt,
-        **({"mask": "grown" if request.grown else "auto", **found_by} if request.auto_mask else {}),
+        **({"mask": "grown" if request.grown else "auto", **by} if request.auto_mask else {}),
         **({} if request.soft is None else {"soft": request.soft}),
         **({"detail": request.detail} if request.detail else {}),
         **made_by(backbone),

@@ -10,6 +10,7 @@ from zeroshift.bench.items import Benchmark, Item
 from zeroshift.files import sha256_of_file
 from zeroshift.image import ImageError
 from zeroshift.image.recipe import read_recipe
+from zeroshift.masks.locating import found_by
 from zeroshift.presets import build_method, options_of
 from zeroshift.recipe import RECIPE, EditRecipe
 
@@ -123,6 +124,7 @@ def _facts_of(recipe: EditRecipe) -> dict[str, object]:
         "method": recipe.method,
         "seed": recipe.seed,
         "mask": recipe.mask,
+        "segmenter": recipe.segmenter_sha256,
         "source prompt": recipe.source_prompt,
         "target prompt": recipe.target_prompt,
         **_flat(options_of(build_method(recipe.method, recipe.method_options))),
@@ -147,6 +149,8 @@ def _asked(editor: "Editor", entry: Entry, item: Item, seed: int, hashed: Callab
     if spec.source is not None:  # else the model says what the photograph shows
         task = spec.task(editor.vocabulary)
         words = {"source prompt": task.source_prompt, "target prompt": task.target_prompt}
+        found = found_by(editor.segmenter, task, grown=spec.mask == "grown") if spec.mask in ("auto", "grown") else None
+        words["segmenter"] = None if found is None else found.sha256
     common = _of_entry(editor, entry, seed)
     photograph = {"photograph": hashed(item.picture)} if item.picture.is_file() else {}
     return {

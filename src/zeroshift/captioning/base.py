@@ -106,6 +106,10 @@ class Judge(Protocol):
 class Rating(Protocol):
     """A judge that can compare results."""
 
+    @property
+    def enough(self) -> float:
+        """How clearly a target is to be seen, so that nothing else need be tried."""
+
     def clarity(self, pictures: Sequence[Image.Image], prompt: str, source: str = "") -> list[float] | None:
         """How clearly each picture shows what a prompt names: below 0 it cannot be seen.
 

@@ -39,7 +39,10 @@ def redo(
     direction: Annotated[Path | None, Parameter(help="its saved edit direction, if it moved")] = None,
     mask: Annotated[Path | None, Parameter(help="the picture of its mask, if it moved")] = None,
     segmenter: Annotated[
-        Path | None, Parameter(help="the segmentation model that found its mask, if one did", metavar="FOLDER|FILE")
+        Path | None,
+        Parameter(
+            help="the segmentation model that found its mask, if not the model's own", metavar="FOLDER|FILE|words"
+        ),
     ] = None,
     student: Annotated[Path | None, Parameter(help="the student that made it, if one did", metavar="FOLDER")] = None,
     model: Annotated[Text | None, Parameter(help="its model, if that is not the shipped one")] = None,

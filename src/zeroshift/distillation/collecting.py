@@ -121,7 +121,9 @@ def check(editor: Editor, wanted: CollectOptions) -> None:
 
 def facts_of(editor: Editor, spec: EditSpec, wanted: CollectOptions) -> dict[str, object]:
     """All that pairs depend on but their photographs and the thresholds."""
+    asked = editor.segmenter if spec.looks(editor) or wanted.min_overlap else None
     return {
+        **({} if asked is None else {"segmenter": asked.sha256}),
         "model": editor.backbone.identity.sha256,
         "method": options_of(spec.built(editor)),
         "edit": spec.model_dump(mode="json", include=FRAMING),

@@ -20,7 +20,7 @@ from zeroshift.distillation.pairs import Scores
 from zeroshift.framed import FramedPhoto
 from zeroshift.image.registration import Mask
 from zeroshift.image.tensors import to_tensor
-from zeroshift.masks.locating import Segmenter, knowing, subject_of, where_words_look
+from zeroshift.masks.locating import Segmenter, asked_about, subject_of, where_words_look
 from zeroshift.masks.masking import cut
 
 
@@ -60,7 +60,7 @@ def objects(
 ) -> list[Mask]:
     """Where the task's source is in what the model sees, (h, w): a ``segmenter`` tells, or where the words look."""
     pictures = [frame.pixels for frame in frames]
-    if (asked := knowing(segmenter, subject_of(task))) is not None:
+    if (asked := asked_about(segmenter, subject_of(task))) is not None:
         sure = asked.where(pictures, subject_of(task))
     else:
         x0 = backbone.encode(to_tensor(pictures))

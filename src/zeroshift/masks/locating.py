@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from zeroshift.conditioning.task import Task
+from zeroshift.conditioning.task import Task, backwards
 from zeroshift.control.alignment import positions
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.embedding import TextRows
@@ -55,13 +55,25 @@ class Segmenter(Protocol):
 
 
 def subject_of(task: Task) -> str:
-    """What an edit of words changes; "" where it has none."""
-    return task.words[0] if task.words else ""
+    """What an edit changes: the word that it swaps, or all of a whole prompt, as in "a tabby cat"."""
+    return task.words[0] if task.words else task.source
+
+
+def asked_about(segmenter: Segmenter | None, subject: str) -> Segmenter | None:
+    """What finds a subject in a photograph: the segmenter, if it knows it or is strict; None: the words."""
+    return segmenter if segmenter is not None and segmenter.strict else knowing(segmenter, subject)
 
 
 def knowing(segmenter: Segmenter | None, subject: str) -> Segmenter | None:
     """The segmenter, if it knows the subject; None: the words are asked."""
     return segmenter if segmenter is not None and segmenter.knows(subject) else None
+
+
+def found_by(segmenter: Segmenter | None, task: Task, *, grown: bool) -> Segmenter | None:
+    """The segmenter, if it has a part in the mask ``auto`` or ``grown`` of an edit."""
+    return asked_about(segmenter, subject_of(task)) or (
+        knowing(segmenter, subject_of(backwards(task))) if grown else None
+    )
 
 
 @torch.no_grad()

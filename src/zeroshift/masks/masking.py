@@ -22,7 +22,7 @@ from zeroshift.image.cutting import cut_out
 from zeroshift.image.framing import Framing
 from zeroshift.image.masks import Alpha, mask_picture, read_mask
 from zeroshift.image.registration import Mask
-from zeroshift.masks.locating import Segmenter, knowing, subject_of, where_words_look
+from zeroshift.masks.locating import Segmenter, asked_about, subject_of, where_words_look
 from zeroshift.results import Place, whole
 
 SOFT = 1 / 60
@@ -145,14 +145,14 @@ def placed(
     Raises:
         ValueError: a strict one does not know it.
     """
-    looked: dict[tuple[str, str], Tensor] = {}
+    looked: dict[tuple[str, str, str], Tensor] = {}
     places = []
     for request in requests:
         task = request.task
-        words = (task.source_prompt, task.target_prompt)
+        subject = subject_of(task)
+        words = (task.source_prompt, task.target_prompt, subject)
         if request.auto_mask and words not in looked:
-            subject = subject_of(task)
-            asked = segmenter if segmenter is not None and segmenter.strict else knowing(segmenter, subject)
+            asked = asked_about(segmenter, subject)
             looked[words] = (
                 where_words_look(photographs.backbone, photographs.x0, task, seeds)
                 if asked is None
@@ -188,7 +188,7 @@ def places_of(frames: Sequence[FramedPhoto], soft: int | None, sure: Tensor | No
 def unfinished(native: Image.Image, frame: FramedPhoto, soft: int | None, most: int) -> Image.Image:
     """A step's preview of an edit, at the model's size, laid into its photograph.
 
-    A given mask keeps all else; what the words will find is not known before the end. Of a photograph with a side of
+    A given mask keeps all else; what will be found is not known before the end. Of a photograph with a side of
     more than ``most`` pixels it is a smaller copy: all of one takes seconds.
     """
     small = smaller(frame, most)

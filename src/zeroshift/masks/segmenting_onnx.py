@@ -72,12 +72,12 @@ class OnnxSegmenter:
         return True
 
     def knows(self, subject: str) -> bool:
-        """Whether a class is called by the subject, or one is the background, or none has a name.
+        """Whether a class is called by the subject, or one is the background, or there is but one.
 
         Raises:
             Unsupported: the ``config.json`` beside its file is damaged.
         """
-        return not self._labels or any(classes_of(self._labels, subject))
+        return len(self._labels) < 2 or any(classes_of(self._labels, subject))
 
     @torch.no_grad()
     def where(self, pictures: Sequence[Image.Image], subject: str) -> Tensor:

@@ -24,7 +24,7 @@ METHODS: tuple[type[Method], ...] = (
 USUAL = PlugAndPlay.name
 """what edits unless somebody says otherwise"""
 SECOND = SDEdit.name
-"""what is tried where the target cannot be seen in what the usual one made: it keeps least of the structure"""
+"""what is tried where the target can hardly be seen in what the usual one made: it keeps least of the structure"""
 
 
 def by_name(name: str) -> type[Method]:

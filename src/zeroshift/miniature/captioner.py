@@ -15,7 +15,7 @@ from zeroshift.captioning.base import Seen
 from zeroshift.conditioning.task import Task
 from zeroshift.image import flatten
 from zeroshift.miniature import reading
-from zeroshift.miniature.judging import Shown, Wanted, clarity, missing, wanted_by
+from zeroshift.miniature.judging import ENOUGH, Shown, Wanted, clarity, missing, wanted_by
 from zeroshift.miniature.vocabulary import STYLES, Scene
 
 if TYPE_CHECKING:
@@ -76,6 +76,11 @@ class HeadsCaptioner:
         """What each result does not show of animal and style, as in "a dog (cat 0.93)"; see ``miniature.judging``."""
         wanted = wanted_by(prompt, source, unknown, self.classifier.classes, self.classifier.styles)
         return [missing(wanted, shown) for shown in self._shown(pictures, wanted)]
+
+    @property
+    def enough(self) -> float:
+        """How clearly a target is to be seen, so that nothing else need be tried."""
+        return ENOUGH
 
     def clarity(self, pictures: Sequence[Image.Image], prompt: str, source: str = "") -> list[float] | None:
         """How clearly each result shows the animal of a prompt: below 0 it cannot be seen; None of no animal."""

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from torch import Tensor
 
 from zeroshift.backbones.whole import loading, read_object
+from zeroshift.diffusion.backbone import Unsupported
 from zeroshift.files import sha256_of
 from zeroshift.image.cutting import INSIDE
 from zeroshift.image.tensors import to_tensor
@@ -84,12 +85,16 @@ class OwnSegmenter:
     @cached_property
     def trained(self) -> TrainedSegmenter:
         """The segmenter, read once."""
+        if not (self.folder / WEIGHTS).is_file():
+            raise Unsupported(
+                f"The model's {self.folder} has no {WEIGHTS}; get the model anew, or take `segmenter` words."
+            )
         return self.open_segmenter(self.folder)
 
     @cached_property
     def sha256(self) -> str:
-        """The hash of its files."""
-        return sha256_of([self.folder / CONFIG, self.folder / WEIGHTS], self.folder)
+        """The hash of its weights: its words do not change what it finds."""
+        return sha256_of([self.folder / WEIGHTS], self.folder)
 
     @property
     def strict(self) -> bool:
@@ -135,6 +140,14 @@ def save_segmenter(segmenter: TrainedSegmenter, folder: str | Path) -> None:
         "figures": segmenter.figures,
     }
     save_network(Path(folder), segmenter.network, config)
+
+
+def is_own(folder: Path) -> bool:
+    """Whether a folder holds a segmenter as this module saves it, and not as transformers does."""
+    try:
+        return "animals" in read_object(folder / CONFIG, "the segmenter")
+    except ValueError:
+        return False
 
 
 def read_segmenter(folder: str | Path) -> OwnSegmenter:

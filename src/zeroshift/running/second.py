@@ -1,4 +1,4 @@
-"""A second try: where the target cannot be seen in a result, another method is asked.
+"""A second try: where the target can hardly be seen in a result, another method is asked.
 
 Methods that keep the structure of a photograph fail where the target has another one: a cat that holds its head up has
 no room for a dog's muzzle. What begins in noise makes that room, and keeps less of what succeeds anyway.
@@ -8,15 +8,13 @@ from collections.abc import Generator, Iterator
 from dataclasses import replace
 from math import inf
 
+from zeroshift.captioning import Judge, Rating
 from zeroshift.model import Model
 from zeroshift.results import Result
 from zeroshift.running.grouping import Group
 from zeroshift.running.translate import translate
 from zeroshift.running.walking import AGAIN, Progress
 from zeroshift.verdicts import with_verdicts
-
-CLEAR = 1.0
-"""clarity below which another try is made: edits that are good to look at have 2.5 and more with the shipped model"""
 
 
 def with_second_tries(editor: Model, steps: Iterator[Progress], group: Group) -> Iterator[Progress]:
@@ -29,7 +27,7 @@ def _clearer(editor: Model, last: Progress, group: Group) -> Generator[Progress,
     """Do the second tries of results that need one; the last step with the results that are taken is returned."""
     table = [list(row) for row in last.results]
     for n, request in enumerate(group.requests):
-        rows = [k for k, row in enumerate(table) if unclear(row[n])]
+        rows = [k for k, row in enumerate(table) if unclear(row[n], editor.judge)]
         if request.second is None or not rows:
             continue
         again = replace(request, method=request.second, second=None)
@@ -43,9 +41,9 @@ def _clearer(editor: Model, last: Progress, group: Group) -> Generator[Progress,
     return replace(last, results=tuple(tuple(row) for row in table))
 
 
-def unclear(result: Result) -> bool:
+def unclear(result: Result, judge: Judge | None) -> bool:
     """Whether the target can hardly be seen."""
-    return clarity_of(result) < CLEAR
+    return isinstance(judge, Rating) and clarity_of(result) < judge.enough
 
 
 def clarity_of(result: Result) -> float:
@@ -56,7 +54,7 @@ def clarity_of(result: Result) -> float:
 
 def clearer(first: Result, second: Result, method: str) -> Result:
     """The ``second`` result where it shows the target more clearly, of which is said that ``method`` came first."""
-    if clarity_of(second) < max(clarity_of(first), 0):
+    if clarity_of(second) < 0 or clarity_of(second) <= clarity_of(first):
         return first
     shown = "did not show" if clarity_of(first) < 0 else "hardly showed"
     note = f"What {method} made {shown} the target; this is {second.recipe['method']}'s."

@@ -90,21 +90,27 @@ def build(images: Path, annotations: Path, folder: Path, size: int = 128) -> int
                 crop(Image.open(io.BytesIO(data)).convert("RGB"), pet.head, size).save(square, "WEBP", quality=90)
                 write_atomically(folder / f"{pet.name}.webp", square.getvalue())
                 written.append(pet)
-        for path, data in _members(annotations):
-            pet = pets.get(path.stem)
-            if pet and path.suffix == ".png" and path.parent.name == "trimaps":
-                parts = io.BytesIO()
-                trimap = Image.open(io.BytesIO(data))
-                crop(trimap, pet.head, size, Image.Resampling.NEAREST).save(parts, "PNG")
-                write_atomically(folder / f"{pet.name}.png", parts.getvalue())
     except (tarfile.TarError, EOFError, UnidentifiedImageError, zlib.error) as error:
         raise ValueError(f"{images} cannot be read: {error}; download images.tar.gz again.") from error
     if not written:
         raise ValueError(
             f"{images} holds none of the pictures that {annotations} lists; give the archive images.tar.gz."
         )
+    _write_trimaps(annotations, {pet.name: pet for pet in written}, folder, size)
     write_atomically(folder / "captions.csv", _table(written).encode())
     return len(written)
+
+
+def _write_trimaps(annotations: Path, pets: dict[str, Pet], folder: Path, size: int) -> None:
+    try:
+        for path, data in _members(annotations):
+            pet = pets.get(path.stem)
+            if pet and path.suffix == ".png" and path.parent.name == "trimaps":
+                parts = io.BytesIO()
+                crop(Image.open(io.BytesIO(data)), pet.head, size, Image.Resampling.NEAREST).save(parts, "PNG")
+                write_atomically(folder / f"{pet.name}.png", parts.getvalue())
+    except (tarfile.TarError, EOFError, UnidentifiedImageError, OSError, SyntaxError, zlib.error) as error:
+        raise ValueError(f"{annotations} cannot be read: {error}; download annotations.tar.gz again.") from error
 
 
 def _table(pets: list[Pet]) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import StableDiffusionImg2ImgPipeline
+from diffusers.utils.logging import disable_progress_bar
 from PIL import Image
 from torch import Tensor
 
@@ -14,6 +15,16 @@ from zeroshift.backbones.whole import loading, no_bars
 STRENGTHS = (0.3, 0.5)
 """shares of the noise from which pictures are drawn again, by SDEdit: up to about a half outlines stay"""
 STEPS, SCALE, BATCH = 25, 4.0, 16
+
+
+def check_model(model: Path) -> None:
+    """See that a folder holds a model, before the work begins.
+
+    Raises:
+        ValueError: it does not.
+    """
+    if not (model / "model_index.json").is_file():
+        raise ValueError(f"{model} has no model_index.json; give the folder of a model in diffusers' format.")
 
 
 def redrawn(model: Path, pictures: Tensor, captions: Sequence[str], seed: int) -> Tensor:
@@ -28,7 +39,8 @@ def redrawn(model: Path, pictures: Tensor, captions: Sequence[str], seed: int) -
     Raises:
         ValueError: the folder holds no such model.
     """
-    with loading(f"the model in {model}", "a Stable Diffusion folder"), no_bars():
+    with loading(f"the model in {model}", "its files"), no_bars():
+        disable_progress_bar()
         pipeline = StableDiffusionImg2ImgPipeline.from_pretrained(model, safety_checker=None, local_files_only=True)
     pipeline.set_progress_bar_config(disable=True)
     views = [Image.fromarray(picture.permute(1, 2, 0).numpy()) for picture in pictures]

@@ -11,7 +11,6 @@ from typing import Annotated
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -19,19 +18,20 @@ from torch import Tensor
 
 from zeroshift.evaluation.imagenet import open_network
 from zeroshift.files import folder_atomically
+from zeroshift.image.cutting import INSIDE
 from zeroshift.miniature.data import CaptionedFolder, CaptionedPicture
 from zeroshift.miniature.segmenter import TrainedSegmenter, load_segmenter, save_segmenter
 from zeroshift.miniature.segmenter_network import SegmenterNetwork
 from zeroshift.miniature.training.loop import StageOptions, TrainPrecision, fit
-from zeroshift.miniature.training.redrawn import STRENGTHS, redrawn
+from zeroshift.miniature.training.redrawn import STRENGTHS, check_model, redrawn
 from zeroshift.miniature.training.run_folder import captions_hash, check_free, parted, remember
 from zeroshift.miniature.training.segmenter_stage import SegmenterStage
 from zeroshift.words import words_of
 
 SIDE = 128
 """of the pictures in pixels"""
-BACKGROUND = 2
-"""in the trimaps of Oxford's pets: 1 is the animal, 3 its outline, which counts as its own"""
+BACKGROUND, PARTS = 2, {1, 2, 3}
+"""of the trimaps of Oxford's pets: 1 is the animal, 3 its outline, which counts as its own"""
 HELD_OUT = 6
 """one picture of so many is measured and not learned from"""
 DRAWN = 0.5
@@ -79,6 +79,8 @@ def train_segmenter(
             none, ``out`` holds something, or ``run`` belongs to another training.
     """
     learned, held = parted_by_name(data)
+    if model is not None:
+        check_model(model)
     torch.manual_seed(options.seed)
     network = SegmenterNetwork()
     network.trunk.learned(open_network(0))
@@ -109,8 +111,9 @@ def parted_by_name(data: CaptionedFolder) -> tuple[list[CaptionedPicture], list[
     Raises:
         ValueError: there are not enough.
     """
-    names = {path.name for path in data.root.glob("*.png")} | set(_members(data.root))
-    rows = [row for row in data.pictures if row.split not in NOT_LEARNED and _trimap_of(row) in names]
+    names = {path.relative_to(data.root).as_posix() for path in data.root.rglob("*.png")} | set(_members(data.root))
+    able = [row for row in data.pictures if row.split not in NOT_LEARNED and not row.file.endswith(".png")]
+    rows = [row for row in able if _trimap_of(row) in names]
     draws = [int(hashlib.sha256(row.file.encode()).hexdigest(), 16) % HELD_OUT for row in rows]
     learned = [row for row, draw in zip(rows, draws, strict=True) if draw]
     held = [row for row, draw in zip(rows, draws, strict=True) if not draw]
@@ -138,20 +141,23 @@ def trimaps(data: CaptionedFolder, rows: Iterable[CaptionedPicture]) -> Tensor:
             side = min(picture.size)
             left, top = (picture.width - side) // 2, (picture.height - side) // 2
             square = picture.resize((SIDE, SIDE), Image.Resampling.NEAREST, (left, top, left + side, top + side))
+            parts = np.asarray(square)
+            if parts.ndim != 2 or not {*np.unique(parts)} <= PARTS:
+                raise ValueError("it has other values than 1 (animal), 2 (background) and 3 (outline)")
         except (OSError, SyntaxError, ValueError, zipfile.BadZipFile) as error:
             raise ValueError(f"The trimap {name} of {data.root} cannot be read: {error}.") from error
-        masks.append(torch.from_numpy(np.asarray(square) != BACKGROUND))
+        masks.append(torch.from_numpy(parts != BACKGROUND))
     return torch.stack(masks)[:, None]
 
 
 def figures(segmenter: TrainedSegmenter, pictures: Tensor, masks: Tensor) -> dict[str, float]:
     """Of held-out pictures, means: the share of the animal found and of the background left, and the overlap of both.
 
-    Found is what the network takes for the animal rather than not. Pictures without one of the two count for the other
+    Found is what a mask would be before its edges are cut out. Pictures without one of the two count for the other
     alone.
     """
     views = [Image.fromarray(picture.permute(1, 2, 0).numpy()) for picture in pictures]
-    found = F.interpolate(segmenter.probabilities(views), masks.shape[-2:], mode="bilinear") >= 0.5
+    found = segmenter.where(views) >= INSIDE
     inside, outside = (found & masks).sum((1, 2, 3)), (~found & ~masks).sum((1, 2, 3))
     covered, kept = inside / masks.sum((1, 2, 3)), outside / (~masks).sum((1, 2, 3))
     overlap = inside / (found | masks).sum((1, 2, 3))
@@ -160,11 +166,17 @@ def figures(segmenter: TrainedSegmenter, pictures: Tensor, masks: Tensor) -> dic
 
 
 def named(rows: Iterable[CaptionedPicture]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The words of species and breeds, and those of coats: "black" is no animal, whatever breeds are called."""
+    """The words that name animals, those of species and the last ones of breeds, and those that stand beside them.
+
+    "black" and "water" are no animals, though breeds are called by them.
+    """
     rows = [*rows]
-    animals = {word for row in rows for name in ("species", "breed") for word in words_of(row.labels.get(name) or "")}
+    breeds = [words for row in rows if (words := words_of(row.labels.get("breed") or ""))]
+    animals = {word for row in rows for word in words_of(row.labels.get("species") or "")}
     kinds = {word for row in rows for word in words_of(row.labels.get("coat") or "")}
-    return tuple(sorted(animals - kinds)), tuple(sorted(kinds))
+    animals |= {words[-1] for words in breeds} - kinds
+    kinds |= {word for words in breeds for word in words[:-1]}
+    return tuple(sorted(animals)), tuple(sorted(kinds - animals))
 
 
 def sources(rows: Sequence[CaptionedPicture]) -> str:
@@ -174,7 +186,7 @@ def sources(rows: Sequence[CaptionedPicture]) -> str:
 
 
 def _trimap_of(row: CaptionedPicture) -> str:
-    return f"{Path(row.file).stem}.png"
+    return Path(row.file).with_suffix(".png").as_posix()
 
 
 def _members(root: Path) -> dict[str, zipfile.ZipFile]:
