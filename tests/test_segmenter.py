@@ -169,6 +169,7 @@ def test_targets_of_one_run_are_masked_as_each_is_alone(editor):
         ({"source": "a photo of a cat", "target": "a photo of a dog"}, 2),
         ({"source": None, "target": "dog"}, 0),
         ({"source": None, "target": "sea"}, 1),
+        ({"source": None, "target": "tabby"}, 0),
         ({"source": "cat", "target": "dog", "mask": "none"}, 0),
     ],
 )

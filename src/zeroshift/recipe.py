@@ -98,12 +98,12 @@ class EditRecipe(_Made):
     size: Annotated[int, Field(ge=16, le=MOST_SIZE)] | None = None
     """side in pixels of the square whose pixels the model's frame had, where that was not the model's own"""
     mask: Literal["auto", "grown", "alpha", "given"] | None = None
-    """what says which part of the photograph changes: the words (``grown``: asked about the result, too), its alpha, or
-    a picture; none: all of it may"""
+    """what says which part of the photograph changes: where the subject is (``grown``: in the result, too), its alpha,
+    or a picture; none: all of it may"""
     mask_sha256: Hash | None = None
     """of the picture that says it"""
     segmenter_sha256: Hash | None = None
-    """of the network that found the mask ``auto`` in place of the words, or the first part of ``grown``"""
+    """of the network that had a part in finding the mask ``auto`` or ``grown``; none: the words alone did"""
     mask_path: Text | None = None
     """of its file, as seen from the picture's folder"""
     soft: Annotated[int, Field(ge=0, le=MOST_SOFT)] | None = None

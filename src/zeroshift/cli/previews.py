@@ -77,7 +77,7 @@ class Previews:
     def _write(self, editor: "Editor", group: "Group", step: "Progress") -> None:
         pictures = iter(editor.preview(step))  # requests x pictures
         for edit, request in zip(group.edits, group.requests, strict=True):
-            facts = {**describe(editor.backbone, request), "command": "preview", "step": step.done}
+            facts = {**describe(editor.backbone, request, editor.segmenter), "command": "preview", "step": step.done}
             for row, member in enumerate(group.members):
                 path = self.path(self.names[member * self.edits + edit], step.done, step.total)
                 place = {"seed": group.seeds[row], "rows": len(group.members), "row": row}

@@ -22,6 +22,7 @@ from zeroshift.distillation.pairs import About, Pair, Scores, add_pairs, read_pa
 from zeroshift.editor import Editor
 from zeroshift.files import sha256_of_file, write_atomically
 from zeroshift.framed import FramedPhoto
+from zeroshift.masks.locating import found_by
 from zeroshift.presets import options_of
 from zeroshift.results import Result
 from zeroshift.running.batching import groups
@@ -121,7 +122,10 @@ def check(editor: Editor, wanted: CollectOptions) -> None:
 
 def facts_of(editor: Editor, spec: EditSpec, wanted: CollectOptions) -> dict[str, object]:
     """All that pairs depend on but their photographs and the thresholds."""
-    asked = editor.segmenter if spec.looks(editor) or wanted.min_overlap else None
+    asked = None
+    if spec.source is not None and (spec.looks(editor) or wanted.min_overlap):
+        there_and_back = spec.looks(editor) > 1 or bool(wanted.min_overlap)
+        asked = found_by(editor.segmenter, make_task(spec.source, spec.target), grown=there_and_back)
     return {
         **({} if asked is None else {"segmenter": asked.sha256}),
         "model": editor.backbone.identity.sha256,

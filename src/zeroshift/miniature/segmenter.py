@@ -55,7 +55,7 @@ class TrainedSegmenter:
 
     def knows(self, subject: str) -> bool:
         """Whether a subject is one of the animals and nothing beside: "a black cat", not "a cat with a hat"."""
-        words = set(words_of(subject))
+        words = set(words_of(subject.replace("grey", "gray")))
         return bool(words & {*self.animals}) and words <= {*self.animals, *self.kinds, "an", "the"}
 
     def where(self, pictures: Sequence[Image.Image]) -> Tensor:
@@ -85,15 +85,23 @@ class OwnSegmenter:
     @cached_property
     def trained(self) -> TrainedSegmenter:
         """The segmenter, read once."""
+        self._check()
+        return self.open_segmenter(self.folder)
+
+    def _check(self) -> None:
         if not (self.folder / WEIGHTS).is_file():
             raise Unsupported(
-                f"The model's {self.folder} has no {WEIGHTS}; get the model anew, or take `segmenter` words."
+                f"The segmenter {self.folder} has no {WEIGHTS}; get the model anew, or take `segmenter` words."
             )
-        return self.open_segmenter(self.folder)
 
     @cached_property
     def sha256(self) -> str:
-        """The hash of its weights: its words do not change what it finds."""
+        """The hash of its weights.
+
+        Its words do not change what it finds, but what it is asked about: with others a recipe of the mask ``grown`` may
+        be made again with another mask.
+        """
+        self._check()
         return sha256_of([self.folder / WEIGHTS], self.folder)
 
     @property

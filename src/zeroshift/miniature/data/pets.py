@@ -109,7 +109,7 @@ def _write_trimaps(annotations: Path, pets: dict[str, Pet], folder: Path, size: 
                 parts = io.BytesIO()
                 crop(Image.open(io.BytesIO(data)), pet.head, size, Image.Resampling.NEAREST).save(parts, "PNG")
                 write_atomically(folder / f"{pet.name}.png", parts.getvalue())
-    except (tarfile.TarError, EOFError, UnidentifiedImageError, OSError, SyntaxError, zlib.error) as error:
+    except (tarfile.TarError, EOFError, UnidentifiedImageError, SyntaxError, zlib.error) as error:
         raise ValueError(f"{annotations} cannot be read: {error}; download annotations.tar.gz again.") from error
 
 

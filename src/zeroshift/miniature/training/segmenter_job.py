@@ -120,7 +120,7 @@ def parted_by_name(data: CaptionedFolder) -> tuple[list[CaptionedPicture], list[
     if not learned or not held:
         raise ValueError(
             f"{data.root} has {len(rows)} pictures with trimaps outside of {' and '.join(NOT_LEARNED)}; put a PNG of a "
-            "picture's name (1 animal, 2 background, 3 outline) beside each of some dozens."
+            "picture's name (1 animal, 2 background, 3 outline) beside each of some dozens that are no PNGs themselves."
         )
     return learned, held
 
