@@ -98,8 +98,8 @@ class OwnSegmenter:
     def sha256(self) -> str:
         """The hash of its weights.
 
-        Its words do not change what it finds, but what it is asked about: with others a recipe of the mask ``grown`` may
-        be made again with another mask.
+        Its words do not change what it finds, but what it is asked about: with others a recipe of the mask ``grown``
+        may be made again with another mask.
         """
         self._check()
         return sha256_of([self.folder / WEIGHTS], self.folder)
