@@ -4,7 +4,8 @@ import csv
 import io
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,13 +67,8 @@ class CaptionedFolder:
         Raises:
             ValueError: a picture or a zip file is missing or cannot be read.
         """
-        archives = [_archive(path) for path in sorted(self.root.glob("*.zip"))]
-        members = {name: archive for archive in archives for name in archive.namelist()}
-        try:
+        with zipped(self.root) as members:
             return torch.stack([self._read(picture, size, members) for picture in pictures])
-        finally:
-            for archive in archives:
-                archive.close()
 
     def _read(self, picture: CaptionedPicture, size: int, members: dict[str, zipfile.ZipFile]) -> Tensor:
         loose = self.root / picture.file
@@ -82,6 +78,21 @@ class CaptionedFolder:
         except (OSError, SyntaxError, ValueError, zipfile.BadZipFile, Image.DecompressionBombError) as error:
             raise ValueError(f"The picture {picture.file} of {self.root} cannot be read: {error}.") from error
         return torch.from_numpy(_square(image, size).copy()).permute(2, 0, 1)
+
+
+@contextmanager
+def zipped(root: Path) -> Iterator[dict[str, zipfile.ZipFile]]:
+    """What the zip files of a folder hold, by its name: the archive that each is in.
+
+    Raises:
+        ValueError: one cannot be read.
+    """
+    archives = [_archive(path) for path in sorted(root.glob("*.zip"))]
+    try:
+        yield {name: archive for archive in archives for name in archive.namelist()}
+    finally:
+        for archive in archives:
+            archive.close()
 
 
 def load_pictures(folder: CaptionedFolder, split: str, size: int) -> tuple[Tensor, list[CaptionedPicture]]:

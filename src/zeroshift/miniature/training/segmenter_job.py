@@ -4,7 +4,7 @@ import hashlib
 import io
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +19,9 @@ from torch import Tensor
 from zeroshift.evaluation.imagenet import open_network
 from zeroshift.files import folder_atomically
 from zeroshift.image.cutting import INSIDE
+from zeroshift.image.framing import middle
 from zeroshift.miniature.data import CaptionedFolder, CaptionedPicture
+from zeroshift.miniature.data.captioned import zipped
 from zeroshift.miniature.segmenter import TrainedSegmenter, load_segmenter, save_segmenter
 from zeroshift.miniature.segmenter_network import SegmenterNetwork
 from zeroshift.miniature.training.loop import StageOptions, TrainPrecision, fit
@@ -111,7 +113,8 @@ def parted_by_name(data: CaptionedFolder) -> tuple[list[CaptionedPicture], list[
     Raises:
         ValueError: there are not enough.
     """
-    names = {path.relative_to(data.root).as_posix() for path in data.root.rglob("*.png")} | set(_members(data.root))
+    with zipped(data.root) as members:
+        names = {path.relative_to(data.root).as_posix() for path in data.root.rglob("*.png")} | set(members)
     able = [row for row in data.pictures if row.split not in NOT_LEARNED and not row.file.endswith(".png")]
     rows = [row for row in able if _trimap_of(row) in names]
     draws = [int(hashlib.sha256(row.file.encode()).hexdigest(), 16) % HELD_OUT for row in rows]
@@ -131,23 +134,21 @@ def trimaps(data: CaptionedFolder, rows: Iterable[CaptionedPicture]) -> Tensor:
     Raises:
         ValueError: a trimap cannot be read.
     """
-    members = _members(data.root)
-    masks = []
-    for row in rows:
-        name = _trimap_of(row)
-        try:
-            file = members[name].read(name) if name in members else (data.root / name).read_bytes()
-            picture = Image.open(io.BytesIO(file))
-            side = min(picture.size)
-            left, top = (picture.width - side) // 2, (picture.height - side) // 2
-            square = picture.resize((SIDE, SIDE), Image.Resampling.NEAREST, (left, top, left + side, top + side))
-            parts = np.asarray(square)
-            if parts.ndim != 2 or not {*np.unique(parts)} <= PARTS:
-                raise ValueError("it has other values than 1 (animal), 2 (background) and 3 (outline)")
-        except (OSError, SyntaxError, ValueError, zipfile.BadZipFile) as error:
-            raise ValueError(f"The trimap {name} of {data.root} cannot be read: {error}.") from error
-        masks.append(torch.from_numpy(parts != BACKGROUND))
-    return torch.stack(masks)[:, None]
+    with zipped(data.root) as members:
+        return torch.stack([_trimap(data.root, _trimap_of(row), members) for row in rows])[:, None]
+
+
+def _trimap(root: Path, name: str, members: Mapping[str, zipfile.ZipFile]) -> Tensor:
+    try:
+        file = members[name].read(name) if name in members else (root / name).read_bytes()
+        picture = Image.open(io.BytesIO(file))
+        square = picture.resize((SIDE, SIDE), Image.Resampling.NEAREST, middle(picture.size))
+        parts = np.asarray(square)
+        if parts.ndim != 2 or not {*np.unique(parts)} <= PARTS:
+            raise ValueError("it has other values than 1 (animal), 2 (background) and 3 (outline)")
+    except (OSError, SyntaxError, ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(f"The trimap {name} of {root} cannot be read: {error}.") from error
+    return torch.from_numpy(parts != BACKGROUND)
 
 
 def figures(segmenter: TrainedSegmenter, pictures: Tensor, masks: Tensor) -> dict[str, float]:
@@ -187,11 +188,3 @@ def sources(rows: Sequence[CaptionedPicture]) -> str:
 
 def _trimap_of(row: CaptionedPicture) -> str:
     return Path(row.file).with_suffix(".png").as_posix()
-
-
-def _members(root: Path) -> dict[str, zipfile.ZipFile]:
-    try:
-        archives = [zipfile.ZipFile(path) for path in sorted(root.glob("*.zip"))]
-    except (OSError, zipfile.BadZipFile) as error:
-        raise ValueError(f"A zip file of {root} cannot be read: {error}; copy it again or take it away.") from error
-    return {name: archive for archive in archives for name in archive.namelist()}
