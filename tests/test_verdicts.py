@@ -180,7 +180,7 @@ def test_the_command_line_says_it_and_its_json_has_it(capsys, checkpoint, tmp_pa
 class Rates(Sees):
     """A captioner that sees the target as clearly as it is told, picture by picture."""
 
-    enough = 1.0
+    enough, hardly, clearer_by = 1.0, 0.3, 0.5
 
     def __init__(self, *clear: float) -> None:
         super().__init__("")
@@ -211,31 +211,42 @@ def trying(tiny, *clear: float) -> Editor:
     return Editor(tiny, FEW, Rates(*clear), finder=Everywhere())
 
 
+DIRECT, OTHER, LAST = ("plug-and-play", "direct"), ("plug-and-play", "edit-friendly"), ("sdedit", "noised")
+
+
 @pytest.mark.parametrize(
-    ("clear", "method"),
+    ("clear", "taken_by"),
     [
-        ((1.5,), "plug-and-play"),
-        ((-2, 1), "sdedit"),
-        ((-2, -1), "plug-and-play"),
-        ((0.5, 2), "sdedit"),
-        ((0.5, 0.2), "plug-and-play"),
-        ((-2, 0.5), "sdedit"),
+        ((1.5,), DIRECT),
+        ((-2, 1), OTHER),
+        ((-2, -1, 1), LAST),
+        ((-2, -1, -0.4), DIRECT),
+        ((-2, 0.2, 0.6), OTHER),
+        ((-2, 0.2, 0.7), LAST),
+        ((-2, 0.3), OTHER),
+        ((0.2, 0.6, 0.7), LAST),
+        ((0.2, 0.6, 0.6), DIRECT),
+        ((0.9, 1.3), DIRECT),
+        ((0.9, 1.4), OTHER),
     ],
 )
-def test_where_the_target_cannot_be_seen_another_method_is_tried(tiny, clear, method):
+def test_where_the_target_cannot_be_seen_other_methods_are_tried(tiny, clear, taken_by):
     editor, taken = trying(tiny, *clear), large(0)
     result = editor.edit(taken, "cat", "dog")
-    assert result.recipe["method"] == method and editor.captioner.clear == []
-    assert (result.note is not None) == (method == "sdedit")
-    alone = trying(tiny, 9).edit(taken, "cat", "dog", method=method, mask="grown")
+    method, kind = result.recipe["method"], result.recipe["options"]["inversion"]["kind"]
+    assert (method, kind) == taken_by and editor.captioner.clear == []
+    assert (result.note is not None) == (taken_by != DIRECT)
+    options = {"inversion": {"kind": kind}}
+    alone = trying(tiny, 9).edit(taken, "cat", "dog", method=editor.method(method, options), mask="grown")
     assert result.image.tobytes() == alone.image.tobytes()
     *_, last = replay(trying(tiny, 9), parse_recipe(result.recipe), taken)
     assert last.results[0][0].image.tobytes() == result.image.tobytes()
 
 
 def test_of_a_batch_those_are_tried_again_that_need_it(tiny):
-    results = trying(tiny, 1, -1, -1, 3, 2).edit([large(n) for n in range(3)], "cat", "dog")
-    assert [one.recipe["method"] for one in results] == ["plug-and-play", "sdedit", "sdedit"]
+    results = trying(tiny, 1, -1, -1, 3, 0.2, 2).edit([large(n) for n in range(3)], "cat", "dog")
+    kinds = [(one.recipe["method"], one.recipe["options"]["inversion"]["kind"]) for one in results]
+    assert kinds == [DIRECT, OTHER, LAST]
 
 
 @pytest.mark.parametrize(
@@ -244,5 +255,5 @@ def test_of_a_batch_those_are_tried_again_that_need_it(tiny):
 )
 def test_who_says_how_gets_that_alone(tiny, asked):
     spec = EditSpec(target="dog", source="cat").model_copy(update=asked)
-    assert spec.resolve(trying(tiny)).second is None
-    assert EditSpec(target="dog", source="cat").resolve(trying(tiny)).second is not None
+    assert spec.resolve(trying(tiny)).tries == ()
+    assert EditSpec(target="dog", source="cat").resolve(trying(tiny)).tries

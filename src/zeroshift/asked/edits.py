@@ -33,7 +33,7 @@ from zeroshift.diffusion.backbone import Backbone
 from zeroshift.image import Fit, Photo
 from zeroshift.image.framing import MOST_SIZE
 from zeroshift.image.masks import MOST_SOFT, Said
-from zeroshift.methods import METHODS, SECOND, USUAL, Method, by_name
+from zeroshift.methods import METHODS, TRIES, USUAL, Method, by_name
 from zeroshift.methods.idle import check_idle, check_vgg
 from zeroshift.model import Model
 from zeroshift.options.errors import OptionError, option_error
@@ -70,8 +70,8 @@ class EditSpec(Data):
     paper_defaults: StrictBool = False
     """whether what the model recommends is left out"""
     second_try: StrictBool = True
-    """whether another method is tried where the model cannot see the target in what the default method made of the
-    subject without ``options``; its result is taken if it shows the target"""
+    """whether other methods are tried where the model can hardly see the target in what the default method made of the
+    subject without ``options``; the result that shows it most clearly is taken"""
     fast: StrictBool = False
     """whether fewer passes of the network are made, by what is known of the method; ``options`` go before it"""
     seed: Seed = 0
@@ -204,12 +204,13 @@ class EditSpec(Data):
         found = editor.finder is not None and self.fit is None and self.region in (None, "auto")
         return 2 if found and (self.region == "auto" or not self.changes_all(editor.vocabulary)) else 0
 
-    def second(self, editor: Model) -> Method | None:
-        """What is tried where the target can hardly be seen in a result of the default method; None: nothing is."""
+    def tries(self, editor: Model) -> tuple[Method, ...]:
+        """What is tried where the target can hardly be seen in a result of the default method."""
         chosen = self.options or self.paper_defaults or self.direction is not None
         if not self.second_try or chosen or self.method != USUAL or not isinstance(editor.judge, Rating):
-            return None
-        return editor.method(SECOND, fast=self.fast) if self.looks(editor) == 2 else None
+            return ()
+        tried = TRIES if self.looks(editor) == 2 else ()
+        return tuple(editor.method(name, options, fast=self.fast) for name, options in tried)
 
     @property
     def source_prompt(self) -> str | None:
@@ -260,7 +261,7 @@ class EditSpec(Data):
         detail = max(self.detail, 1 - by.strength) if photograph and 0 < by.strength < 1 else self.detail
         request = Request(replace(task, direction=along), by, looks > 0, looks > 1, detail, self.soft)
         if photograph and method is None and along is None:
-            request = replace(request, second=self.second(editor))
+            request = replace(request, tries=self.tries(editor))
         seen = (caption or "") if self.source is None else ""
         doubts = editor.doubts(request.texts, [*request.sentences, *self.given_sentences], seen)
         if along is not None:

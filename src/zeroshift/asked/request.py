@@ -47,8 +47,8 @@ class Request:
     """how much of the photograph's own detail is given back where nothing changes, 0 to 1"""
     soft: int | None = None
     """pixels of the photograph over which an edit with a mask fades in; by default 1/60 of the shorter side"""
-    second: Method | None = None
-    """what is tried where the target can hardly be seen in a result"""
+    tries: tuple[Method, ...] = ()
+    """what is tried, one after another, where the target can hardly be seen in a result"""
     words_alone: bool = False
     """whether a strength moves the prompts and nothing else, as in version 0.1"""
     whole: bool = field(default=False, compare=False)

@@ -108,7 +108,15 @@ class Rating(Protocol):
 
     @property
     def enough(self) -> float:
-        """How clearly a target is to be seen, so that nothing else need be tried."""
+        """How clearly a target is to be seen, so that no other inversion need be tried."""
+
+    @property
+    def hardly(self) -> float:
+        """Less clearly than this, a target can hardly be seen, and a method is tried that keeps less."""
+
+    @property
+    def clearer_by(self) -> float:
+        """By how much more clearly it is to be seen in what is tried, so that this is taken instead."""
 
     def clarity(self, pictures: Sequence[Image.Image], prompt: str, source: str = "") -> list[float] | None:
         """How clearly each picture shows what a prompt names: below 0 it cannot be seen.

@@ -1,5 +1,8 @@
 """Every method under its name."""
 
+from collections.abc import Mapping
+
+from zeroshift.inversion.edit_friendly import EditFriendlyInversion
 from zeroshift.methods.base import Method
 from zeroshift.methods.ddim import DDIM
 from zeroshift.methods.mirror_diffusion import MirrorDiffusion
@@ -23,8 +26,13 @@ METHODS: tuple[type[Method], ...] = (
 
 USUAL = PlugAndPlay.name
 """what edits unless somebody says otherwise"""
-SECOND = SDEdit.name
-"""what is tried where the target can hardly be seen in what the usual one made: it keeps least of the structure"""
+TRIES: tuple[tuple[str, Mapping[str, object]], ...] = (
+    (USUAL, {"inversion": {"kind": EditFriendlyInversion.kind}}),
+    (SDEdit.name, {}),
+)
+"""what is tried with which options, in this order, where the target can hardly be seen in what the usual one made: an
+inversion that leaves out the noisiest steps, after which faces lie where the photograph's did, and what keeps least of
+the structure"""
 
 
 def by_name(name: str) -> type[Method]:
@@ -42,7 +50,7 @@ def by_name(name: str) -> type[Method]:
 __all__ = [
     "DDIM",
     "METHODS",
-    "SECOND",
+    "TRIES",
     "USUAL",
     "Method",
     "MirrorDiffusion",

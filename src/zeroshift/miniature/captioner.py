@@ -15,7 +15,7 @@ from zeroshift.captioning.base import Seen
 from zeroshift.conditioning.task import Task
 from zeroshift.image import flatten
 from zeroshift.miniature import reading
-from zeroshift.miniature.judging import ENOUGH, Shown, Wanted, clarity, missing, wanted_by
+from zeroshift.miniature.judging import CLEARER_BY, ENOUGH, HARDLY, OTHERS, Shown, Wanted, clarity, missing, wanted_by
 from zeroshift.miniature.vocabulary import STYLES, Scene
 
 if TYPE_CHECKING:
@@ -79,19 +79,32 @@ class HeadsCaptioner:
 
     @property
     def enough(self) -> float:
-        """How clearly a target is to be seen, so that nothing else need be tried."""
+        """How clearly a target is to be seen, so that no other inversion need be tried."""
         return ENOUGH
 
+    @property
+    def hardly(self) -> float:
+        """Less clearly than this, a target can hardly be seen, and a method is tried that keeps less."""
+        return HARDLY
+
+    @property
+    def clearer_by(self) -> float:
+        """By how much more clearly it is to be seen in what is tried, so that this is taken instead."""
+        return CLEARER_BY
+
     def clarity(self, pictures: Sequence[Image.Image], prompt: str, source: str = "") -> list[float] | None:
-        """How clearly each result shows the animal of a prompt: below 0 it cannot be seen; None of no animal."""
+        """How clearly each result shows the animal of a prompt: below 0 it cannot be seen.
+
+        None where the classifier was not trained on that: the more a tiger looks like a cat, the clearer it is to it.
+        """
         wanted = wanted_by(prompt, source, (), self.classifier.classes, self.classifier.styles)
-        return [clarity(wanted, shown) for shown in self._shown(pictures, wanted)] if wanted.called else None
+        return [clarity(wanted, shown) for shown in self._shown(pictures, wanted)] if wanted.animal else None
 
     def _shown(self, pictures: Sequence[Image.Image], wanted: Wanted) -> list[Shown]:
-        """What results show, a drawing of which need not be clearer than a photograph."""
+        """What results show; a drawing, or an animal that it was not trained on, need not be clearer than a photograph."""
         squares, known = self._squares(pictures), self.classifier
         heads, there = known.logits(squares), known.presence(squares)
-        least = known.sure_from + (0 if wanted.style else CLEARER)
+        least = known.sure_from + (0 if wanted.style or wanted.called in OTHERS else CLEARER)
         clear = [0.0] * len(squares) if there is None else (there - least).tolist()
         found = []
         for second, styles, presence in zip(heads[0].sigmoid().tolist(), known.styles_of(heads), clear, strict=True):

@@ -1,14 +1,16 @@
-"""A second try: where the target can hardly be seen in a result, another method is asked.
+"""Second tries: where the target can hardly be seen in a result, other methods are asked, one after another.
 
-Methods that keep the structure of a photograph fail where the target has another one: a cat that holds its head up has
-no room for a dog's muzzle. What begins in noise makes that room, and keeps less of what succeeds anyway.
+A method that keeps the structure of a photograph fails where the target has another one: a cat that holds its head up
+has no room for a dog's muzzle. After another inversion it may succeed, and costs nothing but the time; another method,
+which begins in noise, makes room, but keeps less, and is asked where the target can hardly be seen.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from math import inf
 
 from zeroshift.captioning import Judge, Rating
+from zeroshift.methods import Method
 from zeroshift.model import Model
 from zeroshift.results import Result
 from zeroshift.running.grouping import Group
@@ -27,23 +29,35 @@ def _clearer(editor: Model, last: Progress, group: Group) -> Generator[Progress,
     """Do the second tries of results that need one; the last step with the results that are taken is returned."""
     table = [list(row) for row in last.results]
     for n, request in enumerate(group.requests):
-        rows = [k for k, row in enumerate(table) if unclear(row[n], editor.judge)]
-        if request.second is None or not rows:
-            continue
-        again = replace(request, method=request.second, second=None)
-        frames, seeds = [group.frames[k] for k in rows], [group.seeds[k] for k in rows]
-        steps = translate(editor.backbone, frames, [again], seeds=seeds, vgg=editor.vgg, segmenter=editor.segmenter)
-        for step in with_verdicts(editor.judge, steps, [again], frames):
-            if not step.results:
-                yield replace(step, stage=AGAIN, latents=None)
-        for k, (result,) in zip(rows, step.results, strict=True):
-            table[k][n] = clearer(table[k][n], result, request.method.name)
-    return replace(last, results=tuple(tuple(row) for row in table))
+        for method in request.tries:
+            other = method.name != request.method.name
+            rows = [k for k, row in enumerate(table) if unclear(row[n], editor.judge, hardly=other)]
+            if not rows:
+                continue
+            results = yield from _made(editor, group, n, rows, method)
+            for k, result in zip(rows, results, strict=True):
+                if is_clearer(result, table[k][n], editor.judge):
+                    note = note_of(last.results[k][n], request.method, method, editor.judge)
+                    table[k][n] = replace(result, note=note)
+    return replace(last, results=tuple(map(tuple, table)))
 
 
-def unclear(result: Result, judge: Judge | None) -> bool:
-    """Whether the target can hardly be seen."""
-    return isinstance(judge, Rating) and clarity_of(result) < judge.enough
+def _made(
+    editor: Model, group: Group, n: int, rows: Sequence[int], method: Method
+) -> Generator[Progress, None, list[Result]]:
+    """What a method makes of the pictures in these rows, by the ``n``-th request."""
+    again = replace(group.requests[n], method=method, tries=())
+    frames, seeds = [group.frames[k] for k in rows], [group.seeds[k] for k in rows]
+    steps = translate(editor.backbone, frames, [again], seeds=seeds, vgg=editor.vgg, segmenter=editor.segmenter)
+    for step in with_verdicts(editor.judge, steps, [again], frames):
+        if not step.results:
+            yield replace(step, stage=AGAIN, latents=None)
+    return [result for (result,) in step.results]
+
+
+def unclear(result: Result, judge: Judge | None, *, hardly: bool) -> bool:
+    """Whether the target can be seen less clearly than is enough, or ``hardly``."""
+    return isinstance(judge, Rating) and clarity_of(result) < (judge.hardly if hardly else judge.enough)
 
 
 def clarity_of(result: Result) -> float:
@@ -52,10 +66,15 @@ def clarity_of(result: Result) -> float:
     return inf if known is None else known
 
 
-def clearer(first: Result, second: Result, method: str) -> Result:
-    """The ``second`` result where it shows the target more clearly, of which is said that ``method`` came first."""
-    if clarity_of(second) < 0 or clarity_of(second) <= clarity_of(first):
-        return first
-    shown = "did not show" if clarity_of(first) < 0 else "hardly showed"
-    note = f"What {method} made {shown} the target; this is {second.recipe['method']}'s."
-    return replace(second, note=note)
+def is_clearer(result: Result, before: Result, judge: Judge | None) -> bool:
+    """Whether a result shows the target, and that more clearly than another, by as much as the judge asks for."""
+    least = clarity_of(before) + (judge.clearer_by if isinstance(judge, Rating) else 0.0)
+    return clarity_of(result) >= max(least, 0.0)
+
+
+def note_of(first: Result, usual: Method, tried: Method, judge: Judge | None) -> str:
+    """What is to be known of a result that is taken in place of the ``first`` one."""
+    hardly = "hardly showed the target" if unclear(first, judge, hardly=True) else "showed the target less clearly"
+    shown = "did not show the target" if clarity_of(first) < 0 else hardly
+    whose = f"{tried.name}'s" if tried.name != usual.name else f"what it made after {tried.inversion.kind} inversion"
+    return f"What {usual.name} made {shown}; this is {whose}."
