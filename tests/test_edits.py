@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from pydantic_core import to_jsonable_python
 
 from tests.saved import picture
+from zeroshift.image import save_image
 from zeroshift.asked.data import DirectionOfSentences, DirectionOfWords, SavedDirection
 from zeroshift.asked.edits import EditSpec, spec_schema
 from zeroshift.asked.together import spread
@@ -261,10 +262,11 @@ def test_a_method_may_be_named(tiny):
 @pytest.mark.parametrize(
     ("given", "advice"),
     [
-        ({"fast": True}, "give all that is asked for as an EditSpec, as in EditSpec(target=..., fast=...)."),
+        ({"strict": True}, "give all that is asked for as an EditSpec, as in EditSpec(target=..., strict=...)."),
         ({"steps": 20}, "as in method=editor.method('plug-and-play', {'steps': ...})."),
         ({"lambda_xa": 0.1}, "as in method=editor.method('pix2pix-zero', {'control': {'lambda_xa': ...}})."),
         ({"promt": "a cat"}, "did you mean `prompt`."),
+        ({"stregth": 0.5}, "did you mean `strength`."),
         ({"zzz": 1}, "see help(zeroshift.Editor.edit)."),
     ],
 )
@@ -275,6 +277,51 @@ def test_an_argument_that_there_is_not_is_refused_with_what_to_do(tiny, given, a
             getattr(editor, called)(picture(0), "cat", "dog", **given)
         assert str(refused.value).startswith(f"`{called}` has no argument `{name}`; ")
         assert str(refused.value).endswith(advice)
+
+
+@pytest.mark.parametrize("method", [None, "sdedit", SDEdit(steps=4)])
+def test_strength_is_an_argument_as_well(tiny, method):
+    editor, photo = Editor(tiny, {"plug-and-play": {"steps": 2}, "sdedit": {"steps": 4}}), picture(0)
+    result = editor.edit(photo, "cat", "dog", method=method, strength=0.5)
+    name, options = "sdedit" if method else "plug-and-play", {"conditioning": {"strength": 0.5}}
+    spec = EditSpec(target="dog", source="cat", method=name, options=options)
+    asked = editor.edit(photo, spec) if not isinstance(method, SDEdit) else None
+    assert result.recipe["options"]["conditioning"]["strength"] == 0.5
+    assert asked is None or result.image.tobytes() == asked.image.tobytes()
+    with pytest.raises(ValueError, match="strength"):
+        editor.edit(photo, "cat", "dog", method=method, strength=-1)
+
+
+def test_fewer_passes_are_an_argument_as_well(tiny):
+    editor, photo = Editor(tiny, {"sdedit": {"steps": 8}}), picture(0)
+    fast = editor.edit(photo, "cat", "dog", method="sdedit", fast=True)
+    assert fast.recipe == editor.edit(photo, EditSpec(target="dog", source="cat", method="sdedit", fast=True)).recipe
+    assert fast.recipe != editor.edit(photo, "cat", "dog", method="sdedit").recipe
+    with pytest.raises(ValueError, match="is not made `fast`"):
+        editor.edit(photo, "cat", "dog", method=SDEdit(steps=2), fast=True)
+
+
+def test_four_numbers_are_a_region_and_anything_else_is_refused(tiny):
+    editor, photo = Editor(tiny, {"sdedit": {"steps": 2}}), picture(0)
+    given = editor.edit(photo, "cat", "dog", method="sdedit", region=(2, 3, 16, 17))
+    assert given.image.tobytes() == editor.edit(
+        photo, "cat", "dog", method="sdedit", region="2,3,16,17"
+    ).image.tobytes()
+    for wrong in ((1, 2, 3), ("1", 2, 30, 30)):
+        with pytest.raises(ValueError, match="has four numbers"):
+            editor.edit(photo, "cat", "dog", region=wrong)
+
+
+def test_a_word_alone_is_the_source_and_that_is_said(tiny):
+    with pytest.raises(ValueError, match="'dog' was taken for the source"):
+        Editor(tiny, {}).edit(picture(0), "dog")
+
+
+def test_a_result_saves_itself_with_its_recipe(tiny, tmp_path):
+    result = Editor(tiny, {"sdedit": {"steps": 2}}).edit(picture(0), "cat", "dog", method="sdedit")
+    result.save(tmp_path / "dog.png")
+    save_image(result.image, tmp_path / "other.png", recipe=result.recipe)
+    assert (tmp_path / "dog.png").read_bytes() == (tmp_path / "other.png").read_bytes()
 
 
 def test_another_edit_of_the_same_picture_inverts_nothing(tiny):

@@ -9,6 +9,7 @@ from typing import Never, Unpack, overload
 from PIL import Image
 
 from zeroshift.asked.arguments import (
+    Place,
     Asked,
     Batched,
     Targets,
@@ -78,10 +79,12 @@ class Editor(Model):
         seed: int = 0,
         seeds: Sequence[int] | None = None,
         fit: Fit | None = None,
-        region: str | Region | None = None,
+        region: Place | None = None,
         mask: Said | Picture | None = None,
         soft: int | None = None,
         detail: float = 0.0,
+        strength: float | None = None,
+        fast: bool = False,
         batch: int | None = None,
         inversions: InversionStore | None = None,
         **others: Never,
@@ -106,8 +109,8 @@ class Editor(Model):
             seed: seed of everything random.
             seeds: a seed for each picture of a list, in place of ``seed``.
             fit: how the picture meets the model's frame.
-            region: the part that is edited: "X,Y,W,H" in pixels or percent of the picture, or a ``Region``; "auto" is
-                where the subject is, "none" all of the picture. By default "auto" if the model has a finder, no ``fit``
+            region: the part that is edited: "X,Y,W,H" in pixels or percent of the picture, a tuple of four pixels, or a
+                ``Region``; "auto" is where the subject is, "none" all of the picture. By default "auto" if the model has a finder, no ``fit``
                 is given and the target is not a matter of the whole picture, as styles are. The rest stays as it is.
             mask: where it may change, inside the region: "auto" is where the subject is, "grown" there and where the
                 result has grown beyond that, "alpha" where it is transparent, "none" all of it; or a picture of its
@@ -115,6 +118,8 @@ class Editor(Model):
                 "auto", unless that is asked for with a ``fit``.
             soft: pixels over which the edit fades in, inside the mask; by default 1/60 of the shorter side.
             detail: how much of its own detail a picture is given back where the edit changes nothing, 0 to 1.
+            strength: how much of the edit is made: 0 is the photograph, 1 the method's own, above 1 more.
+            fast: whether fewer passes of the network are made, by what is known of the method.
             batch: how many pictures of a list run together at most; by default what memory has room for, up to 16.
                 Where it runs out all the same, halves are run.
             inversions: where inversions are kept, so that another edit of the same pictures inverts nothing.
@@ -131,8 +136,8 @@ class Editor(Model):
         said, given = told(mask)
         several = isinstance(target, (list, tuple))
         targets = target if isinstance(target, (list, tuple)) else [target]
-        specs = [spec_of(source, one, prompt, seed, fit, region, said, soft, detail) for one in targets]
-        specs, method = by_method(specs, method)
+        asked = (prompt, seed, fit, region, said, soft, detail, strength, fast)
+        specs, method = by_method([spec_of(source, one, *asked) for one in targets], method, strength)
         along, seeds = as_direction(direction), seeds_of(pictures, specs[0].seed if specs else seed, seeds)
         check_targets(specs, method, directed=along is not None, vgg=None if self.vgg else False)
         check_files(pictures)
@@ -159,10 +164,12 @@ class Editor(Model):
         method: Method | str | None = None,
         seed: int = 0,
         fit: Fit | None = None,
-        region: str | Region | None = None,
+        region: Place | None = None,
         mask: Said | Picture | None = None,
         soft: int | None = None,
         detail: float = 0.0,
+        strength: float | None = None,
+        fast: bool = False,
         inversions: InversionStore | None = None,
         **others: Never,
     ) -> Iterator[Progress]:
@@ -175,8 +182,8 @@ class Editor(Model):
         """
         check_arguments("stream", Asked.__annotations__, others)
         said, given = told(mask)
-        spec, along = spec_of(source, target, prompt, seed, fit, region, said, soft, detail), as_direction(direction)
-        (spec,), method = by_method([spec], method)
+        asked, along = (prompt, seed, fit, region, said, soft, detail, strength, fast), as_direction(direction)
+        (spec,), method = by_method([spec_of(source, target, *asked)], method, strength)
         check_targets([spec], method, directed=along is not None, vgg=None if self.vgg else False)
         (group,) = groups(self, look_at(self, [image], spec, mask=given), [spec], direction=along, method=method)
         return run_group(self, group, inversions=inversions)

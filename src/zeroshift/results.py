@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -15,6 +16,7 @@ from zeroshift.image.detail import detailed
 from zeroshift.image.drift import Drift, drift_of
 from zeroshift.image.masks import mask_picture
 from zeroshift.image.registration import Floats, Mask, motion_of
+from zeroshift.image.save import save_image
 from zeroshift.image.tensors import to_pictures
 from zeroshift.recipe import EditRecipe
 from zeroshift.running.sampling import Step
@@ -90,6 +92,14 @@ class Result:
     """mode L, white where the photograph was edited: in the mask, or without one in the part that the model saw"""
     note: str | None = None
     """what is to be known of how it was made: that it is a second try"""
+
+    def save(self, path: str | Path) -> None:
+        """Write the picture in the format of the extension, with its recipe in the metadata.
+
+        Raises:
+            ImageError: the extension is unknown, or the file cannot be written.
+        """
+        save_image(self.image, path, recipe=self.recipe)
 
     @cached_property
     def drift(self) -> Drift:

@@ -1,11 +1,12 @@
 """What is asked of an editor in arguments, and the same as data."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeAlias, TypedDict, cast, get_args
 
-from zeroshift.asked.data import GivenMask
+from zeroshift.asked.data import GivenMask, Options
 from zeroshift.asked.edits import EditSpec
 from zeroshift.asked.together import check_together
 from zeroshift.conditioning.direction import Direction
@@ -19,6 +20,8 @@ from zeroshift.options.fields import fields_of
 from zeroshift.options.parts import parts_of
 
 Targets: TypeAlias = list[str] | tuple[str, ...]
+Place: TypeAlias = str | Region | tuple[float, float, float, float]
+"""which part of a picture is edited; four numbers are pixels: left, top, width, height"""
 
 
 class Asked(TypedDict, total=False):
@@ -29,10 +32,12 @@ class Asked(TypedDict, total=False):
     method: Method | str | None
     seed: int
     fit: Fit | None
-    region: str | Region | None
+    region: Place | None
     mask: Said | Picture | None
     soft: int | None
     detail: float
+    strength: float | None
+    fast: bool
     inversions: InversionStore | None
 
 
@@ -68,7 +73,7 @@ def home_of(name: str, known: Iterable[str]) -> str:
             for part in reversed(path[:-1]):
                 nested = f"{{{part!r}: {nested}}}"
             return f"give it as an option of the method, as in method=editor.method({method.name!r}, {nested})"
-    near = get_close_matches(name, [*known, "source", "target", *EditSpec.model_fields], n=1)
+    near = get_close_matches(name, [*known, "source", "target", *EditSpec.model_fields], n=1, cutoff=0.6)
     return f"did you mean `{near[0]}`" if near else "see help(zeroshift.Editor.edit)"
 
 
@@ -80,19 +85,47 @@ def path_of(name: str, method: type[Method]) -> tuple[str, ...] | None:
     return next(((p.name, name) for p in parts for one in p.usual.values() if name in fields_of(type(one))), None)
 
 
-def by_method(specs: list[EditSpec], method: Method | str | None) -> tuple[list[EditSpec], Method | None]:
+def by_method(
+    specs: list[EditSpec], method: Method | str | None, strength: float | None
+) -> tuple[list[EditSpec], Method | None]:
     """Edits by a named method, in place of theirs and its options; or the built one that takes the place of all.
 
     Raises:
-        ValueError: it is neither.
+        OptionError: the strength is out of range.
+        ValueError: it is neither, or a built one is to be faster.
     """
     if isinstance(method, str):
-        return [spec.model_copy(update={"method": method, "options": {}}) for spec in specs], None
-    if method is not None and not isinstance(method, Method):
+        options = options_of(strength)
+        return [spec.model_copy(update={"method": method, "options": options}) for spec in specs], None
+    if method is None:
+        return specs, None
+    if not isinstance(method, Method):
         raise ValueError(
             f"The `method` is the name of one, or one built from its class, as in SDEdit(steps=20), not {method!r}."
         )
+    if any(spec.fast for spec in specs):
+        raise ValueError("A method that is built already is not made `fast`; name it, as in method='sdedit'.")
+    if strength is not None:
+        method = replace(method, conditioning=replace(method.conditioning, strength=strength))
     return specs, method
+
+
+def options_of(strength: float | None) -> Options:
+    """A strength as an option of a method."""
+    return {} if strength is None else {"conditioning": {"strength": strength}}
+
+
+def place_of(region: Place | None) -> str | None:
+    """A region as an ``EditSpec`` has it.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if isinstance(region, (tuple, list)):
+        if len(region) != 4 or not all(isinstance(one, (int, float)) for one in region):
+            raise ValueError(f"The `region` has four numbers, left, top, width and height, not {region!r}.")
+        region = Region(*region)
+    return None if region is None else str(region)
 
 
 def check_targets(specs: Sequence[EditSpec], method: Method | None = None, *, directed: bool, vgg: bool | None) -> None:
@@ -115,10 +148,12 @@ def spec_of(
     prompt: str | None,
     seed: int,
     fit: Fit | None,
-    region: str | Region | None,
+    region: Place | None,
     mask: Said | GivenMask | None,
     soft: int | None,
     detail: float,
+    strength: float | None,
+    fast: bool,
 ) -> EditSpec:
     """What is asked for, in one value.
 
@@ -127,16 +162,18 @@ def spec_of(
         ValueError: it is there as a whole and once more in parts.
     """
     if not isinstance(source, EditSpec):
-        part = None if region is None else str(region)
+        if isinstance(source, str) and source and not target:
+            raise ValueError(f"{source!r} was taken for the source, and there is no target; name it, as in target='dog'.")
         words = {"target": target, "source": source, "prompt": prompt}
-        where = {"fit": fit, "region": part, "mask": mask, "soft": soft, "detail": detail}
-        return EditSpec.parse({**words, "seed": seed, **where})
+        where = {"fit": fit, "region": place_of(region), "mask": mask, "soft": soft, "detail": detail}
+        how = {"options": options_of(strength), "fast": fast}
+        return EditSpec.parse({**words, "seed": seed, **where, **how})
     beside = isinstance(mask, GivenMask) and mask == source.mask  # its picture stands in no spec
-    parts = (prompt, fit, region, soft, None if beside else mask)
-    if target or seed or detail or any(part is not None for part in parts):
+    parts = (prompt, fit, region, soft, strength, None if beside else mask)
+    if target or seed or detail or fast or any(part is not None for part in parts):
         raise ValueError(
-            "An EditSpec says all that is asked for; give target, prompt, seed, fit, region, mask, soft and detail in "
-            "it."
+            "An EditSpec says all that is asked for; give target, prompt, seed, fit, region, mask, soft, detail, "
+            "strength (an option of its conditioning) and fast in it."
         )
     return source
 
