@@ -236,3 +236,19 @@ def test_a_trained_model_edits(capsys, tmp_path):
     done = call(capsys, "train", folder, "--run", "run", "-o", "model", *stages, *small)
     assert (done.code, done.out) == (0, "model\n"), done
     assert edit(capsys, tmp_path / "model", "cat.png").code == 0
+
+
+@pytest.mark.parametrize(
+    ("tokens", "said"),
+    [
+        (("cat.png", "--target", "dog", "tiger"), "If tiger is one more target, write --target tiger."),
+        (("cat.png", "dog.png", "--target", "dog"), "dog.png does not exist: check the path of the picture."),
+        (("cat.png", "--target", "dog", "--method", "pix2pix"), "did you mean pix2pix-zero?"),
+        (("cat.png", "--target", "dog", "--method", "none"), "choose one of: pix2pix-zero,"),
+    ],
+)
+def test_what_was_meant_is_said(capsys, checkpoint, tmp_path, tokens, said):
+    done = call(capsys, "edit", *tokens, "--source", "cat", "--model", checkpoint)
+    assert done.code in (1, 2) and said in done.err
+    assert ("one more target" in done.err) == ("one more target" in said)
+    assert files(tmp_path) == ["cat.png"]

@@ -1,5 +1,6 @@
 """Standard output and errors that are closed or full, and names that they have no letters for."""
 
+import io
 import os
 import sys
 from pathlib import Path
@@ -62,3 +63,10 @@ def test_a_name_that_is_not_utf8(edit, tmp_path, capsys):
     assert edit(name) == 0
     assert capsys.readouterr().out.startswith(r"out/cat\udcff-dog-sdedit-0.png  (")
     assert (tmp_path / "out" / os.fsdecode(b"cat\xff-dog-sdedit-0.png")).is_file()
+
+
+def test_empty_standard_input_is_named(edit, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+    assert edit("cat.png", "-") == 1
+    assert "Standard input is empty, expected a picture" in capsys.readouterr().err
+    assert files(tmp_path) == ["cat.png"]

@@ -15,7 +15,7 @@ from zeroshift.cli.output import FOLDER, check_apart, check_picture, places, unu
 from zeroshift.cli.streams import STDIN, STDOUT
 from zeroshift.cli.wrong import Wrong, usage
 from zeroshift.files import slug
-from zeroshift.image import find_pictures
+from zeroshift.image import ImageError, find_pictures
 from zeroshift.image.save import FORMATS
 from zeroshift.image.sheet import check_rows
 from zeroshift.naming import USUAL, result_stem, suffix_for, table_of
@@ -90,9 +90,20 @@ def photographs_named(images: Sequence[Path], recursive: bool, apart: Path | Non
     """
     if list(images).count(STDIN) > 1:
         raise Wrong("- stands for standard input, which has one picture; give it once.")
-    piped = [Photograph(STDIN, Path(), sys.stdin.buffer.read())] if STDIN in images else []
+    piped = [Photograph(STDIN, Path(), _piped())] if STDIN in images else []
     named = find_pictures([image for image in images if image != STDIN], recursive=recursive, apart=apart)
     return [*piped, *(Photograph(one.path, one.under, None) for one in named)]
+
+
+def _piped() -> bytes:
+    """What standard input has.
+
+    Raises:
+        ImageError: it is empty.
+    """
+    if not (data := sys.stdin.buffer.read()):
+        raise ImageError("Standard input is empty, expected a picture; pipe one in, as in: < photo.jpg.")
+    return data
 
 
 def asked_for(

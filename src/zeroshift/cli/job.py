@@ -12,7 +12,7 @@ from zeroshift.cli.files import PhotographFlags, ResultFlags
 from zeroshift.cli.output import tell_moved, warn
 from zeroshift.cli.previews import Previews
 from zeroshift.cli.progress import Pace, shown
-from zeroshift.cli.remarks import refusal, say, told
+from zeroshift.cli.remarks import other_target, refusal, say, told
 from zeroshift.cli.saved import saved
 from zeroshift.cli.shared import Loudness
 from zeroshift.image import ImageError, unreadable
@@ -84,7 +84,8 @@ def plan(
         say(f"{left} of {len(photographs)} photographs have their results already.", loud)
     faults = unreadable([photographs[k].source for k in todo], flags.megapixels)
     if faults and not flags.keep_going:
-        raise ImageError(refusal(list(faults.values()), len(photographs)))
+        other = other_target(photographs[todo[min(faults)]].path)
+        raise ImageError(refusal(list(faults.values()), len(photographs)) + other)
     failures: dict[int, Exception] = {todo[n]: error for n, error in faults.items()}
     todo = [k for k in todo if k not in failures]
     return Job(photographs, todo, failures, {}, written, specs, direction, mask, flags, results, loud)

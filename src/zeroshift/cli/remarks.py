@@ -26,6 +26,12 @@ def refusal(faults: Sequence[ImageError], photographs: int) -> str:
     return f"{faults[0]}{more}{others}"
 
 
+def other_target(path: Path) -> str:
+    """What to do about a photograph that is not there and may be one more target, as in "--target dog tiger"."""
+    word = not path.exists() and path.name == str(path) and path.suffix == ""
+    return f" If {path} is one more target, write --target {path}." if word else ""
+
+
 def told(
     images: Sequence[Path], frames: "Iterable[FramedPhoto]", loud: Loudness, failed: Failed | None = None
 ) -> "Iterator[FramedPhoto]":

@@ -1,6 +1,7 @@
 """Every method under its name."""
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 
 from zeroshift.inversion.edit_friendly import EditFriendlyInversion
 from zeroshift.methods.base import Method
@@ -44,7 +45,10 @@ def by_name(name: str) -> type[Method]:
     for method in METHODS:
         if method.name == name:
             return method
-    raise ValueError(f'There is no method "{name}"; choose one of: {", ".join(m.name for m in METHODS)}.')
+    names = [method.name for method in METHODS]
+    near = get_close_matches(name, names, n=1)
+    meant = f"did you mean {near[0]}? All are" if near else "choose one of"
+    raise ValueError(f'There is no method "{name}"; {meant}: {", ".join(names)}.')
 
 
 __all__ = [
