@@ -304,9 +304,9 @@ def test_fewer_passes_are_an_argument_as_well(tiny):
 def test_four_numbers_are_a_region_and_anything_else_is_refused(tiny):
     editor, photo = Editor(tiny, {"sdedit": {"steps": 2}}), picture(0)
     given = editor.edit(photo, "cat", "dog", method="sdedit", region=(2, 3, 16, 17))
-    assert given.image.tobytes() == editor.edit(
-        photo, "cat", "dog", method="sdedit", region="2,3,16,17"
-    ).image.tobytes()
+    assert (
+        given.image.tobytes() == editor.edit(photo, "cat", "dog", method="sdedit", region="2,3,16,17").image.tobytes()
+    )
     for wrong in ((1, 2, 3), ("1", 2, 30, 30)):
         with pytest.raises(ValueError, match="has four numbers"):
             editor.edit(photo, "cat", "dog", region=wrong)

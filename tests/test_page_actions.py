@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops
 
 import zeroshift
 from zeroshift.image import Photo, load_image, read_recipe
@@ -19,7 +19,7 @@ from zeroshift.ui.asking import at_intensity, intensity_of, where_of
 from zeroshift.ui.desk import Desk, Host, Where
 from zeroshift.ui.kept import Kept
 from zeroshift.ui.visits import Closed, Stops
-from zeroshift.ui.work import brought
+from zeroshift.ui.work import brought, parting, sliding
 
 pytest.importorskip("gradio", reason="Gradio is not installed; install zeroshift[ui].")
 pytestmark = pytest.mark.slow  # Gradio takes seconds to import
@@ -711,3 +711,14 @@ def test_a_look_inside_offers_the_words_that_name_something(page, desk, monkeypa
     monkeypatch.setattr("zeroshift.ui.inside.look_at", fails)
     said = looked("cat")
     assert said["beside.words"] == [] and "went wrong (MemoryError)" in said["beside.heat"]
+
+
+@pytest.mark.parametrize(("box", "at"), [(None, 50.0), ((10, 5, 30, 20), 25.0), ((60, 0, 80, 40), 87.5)])
+def test_the_slider_parts_what_changed(tmp_path, box, at):
+    before = Image.effect_noise((80, 40), 20).convert("RGB")
+    after = ImageChops.add(before, Image.new("RGB", before.size, (9, 9, 9)))  # a tint that nobody sees
+    if box:
+        after.paste((0, 0, 0), box)
+        before.paste((255, 255, 255), box)
+    files = sliding(tmp_path, before, after)
+    assert parting(*files) == at

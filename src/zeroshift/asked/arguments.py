@@ -163,7 +163,9 @@ def spec_of(
     """
     if not isinstance(source, EditSpec):
         if isinstance(source, str) and source and not target:
-            raise ValueError(f"{source!r} was taken for the source, and there is no target; name it, as in target='dog'.")
+            raise ValueError(
+                f"{source!r} was taken for the source, and there is no target; name it, as in target='dog'."
+            )
         words = {"target": target, "source": source, "prompt": prompt}
         where = {"fit": fit, "region": place_of(region), "mask": mask, "soft": soft, "detail": detail}
         how = {"options": options_of(strength), "fast": fast}

@@ -20,7 +20,7 @@ from zeroshift.ui.kept import Kept
 from zeroshift.ui.layout import Ask, Beside, Show
 from zeroshift.ui.students import Offered, is_students
 from zeroshift.ui.visits import Stops
-from zeroshift.ui.work import MASK, Stopped, Working, edited, in_turn
+from zeroshift.ui.work import MASK, Stopped, Working, edited, in_turn, parting
 
 Update = dict[Any, Any]
 """what becomes of components"""
@@ -112,7 +112,9 @@ class Page:
         masked = made.mask is not None
         return {
             show.stage: gr.HTML(visible=False),
-            show.slider: gr.ImageSlider((str(made.before), str(made.after)), visible=True),
+            show.slider: gr.ImageSlider(
+                (str(made.before), str(made.after)), visible=True, slider_position=parting(made.before, made.after)
+            ),
             show.status: telling.done(made, *telling.let_go(desk)),
             show.actions: gr.Column(visible=True),
             show.download: gr.DownloadButton(value=str(made.file)),

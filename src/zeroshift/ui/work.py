@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from threading import Event
 
-from PIL import Image
+from PIL import Image, ImageChops
 
 from zeroshift.asked.edits import EditSpec
 from zeroshift.cost.estimate import Cost, measure
@@ -38,6 +38,8 @@ MASK = "mask.png"
 """the painted mask among the files of an edit"""
 SLIDER = 1400
 """longer side in pixels of the pictures of the slider"""
+SEEN = [255 * (level > 24) for level in range(256)]
+"""which differences in grey levels are seen"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,6 +151,14 @@ def sliding(folder: Path, before: Image.Image, after: Image.Image) -> tuple[Path
     for file, picture in zip(files, (before, after), strict=True):
         small(picture, SLIDER).save(file)
     return files
+
+
+def parting(before: Path, after: Path) -> float:
+    """Where the slider shows the photograph and the edit at once: in the middle of what changed, in percent."""
+    with Image.open(before) as first, Image.open(after) as second:
+        changed = ImageChops.difference(first.convert("RGB"), second.convert("RGB")).convert("L")
+    box = changed.point(SEEN).getbbox()
+    return 50.0 if box is None else 50.0 * (box[0] + box[2]) / changed.width
 
 
 def brought(
