@@ -8,12 +8,12 @@ from pydantic import ValidationError
 from pydantic_core import to_jsonable_python
 
 from tests.saved import picture
-from zeroshift.image import save_image
 from zeroshift.asked.data import DirectionOfSentences, DirectionOfWords, SavedDirection
 from zeroshift.asked.edits import EditSpec, spec_schema
 from zeroshift.asked.together import spread
 from zeroshift.conditioning.direction import direction_of_words, make_direction
 from zeroshift.editor import Editor
+from zeroshift.image import save_image
 from zeroshift.inversions import InversionMemory
 from zeroshift.methods import METHODS, SDEdit
 from zeroshift.options.errors import OptionError

@@ -9,9 +9,9 @@ from typing import Never, Unpack, overload
 from PIL import Image
 
 from zeroshift.asked.arguments import (
-    Place,
     Asked,
     Batched,
+    Place,
     Targets,
     by_method,
     check_arguments,
@@ -110,8 +110,9 @@ class Editor(Model):
             seeds: a seed for each picture of a list, in place of ``seed``.
             fit: how the picture meets the model's frame.
             region: the part that is edited: "X,Y,W,H" in pixels or percent of the picture, a tuple of four pixels, or a
-                ``Region``; "auto" is where the subject is, "none" all of the picture. By default "auto" if the model has a finder, no ``fit``
-                is given and the target is not a matter of the whole picture, as styles are. The rest stays as it is.
+                ``Region``; "auto" is where the subject is, "none" all of the picture. By default "auto" if the model
+                has a finder, no ``fit`` is given and the target is not a matter of the whole picture, as styles are.
+                The rest stays as it is.
             mask: where it may change, inside the region: "auto" is where the subject is, "grown" there and where the
                 result has grown beyond that, "alpha" where it is transparent, "none" all of it; or a picture of its
                 size, white or transparent there. All else keeps its pixels. By default "grown" where the ``region`` is

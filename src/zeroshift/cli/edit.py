@@ -82,7 +82,8 @@ def edit(
     second_try: Annotated[
         bool,
         Parameter(
-            help="without --method and its options: where the target is not clear, also try edit-friendly inversion, then sdedit",
+            help="without --method and its options: where the target is not clear, also try edit-friendly inversion, "
+            "then sdedit",
             negative="--no-second-try",
         ),
     ] = True,

@@ -101,7 +101,7 @@ class HeadsCaptioner:
         return [clarity(wanted, shown) for shown in self._shown(pictures, wanted)] if wanted.animal else None
 
     def _shown(self, pictures: Sequence[Image.Image], wanted: Wanted) -> list[Shown]:
-        """What results show; a drawing, or an animal that it was not trained on, need not be clearer than a photograph."""
+        """What results show; drawings, and animals that it was not trained on, need not be clearer than photographs."""
         squares, known = self._squares(pictures), self.classifier
         heads, there = known.logits(squares), known.presence(squares)
         least = known.sure_from + (0 if wanted.style or wanted.called in OTHERS else CLEARER)
