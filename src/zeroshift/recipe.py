@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from zeroshift.faults import plain
 from zeroshift.image import Fit
 from zeroshift.image.framing import MOST_SIZE
 from zeroshift.image.masks import MOST_SOFT
@@ -161,9 +162,8 @@ def parse_recipe(written: Mapping[str, object], name: str = "The picture") -> Re
     try:
         recipe = RECIPE.validate_python(dict(written))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = printable(".".join(str(part) for part in first["loc"][1:]))
-        raise ValueError(f"The recipe in {name} is damaged ({where}: {first['msg']}); edit anew.") from error
+        why = printable(plain(error, skipped=1))  # of the two kinds of recipes
+        raise ValueError(f"The recipe in {name} is damaged ({why}); edit anew.") from error
     if recipe.row >= recipe.rows:
         raise ValueError(f"The recipe in {name} is damaged (row {recipe.row} of {recipe.rows}); edit anew.")
     return recipe

@@ -185,9 +185,20 @@ def sentence(error: Exception) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
         return f"This needs {error.name}, which is not installed; {lacking(EXTRAS[error.name])}."
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}." if error.filename else f"{error.strerror}."
+        if error.filename:
+            return f"{error.filename} cannot be read or written ({error.strerror}); check the path and its permissions."
+        return f"{unwritten()} ({error.strerror}); make room, or lead it elsewhere."
     first = next(iter(str(error).strip().splitlines()), "no more is known")
     return f"unexpected {type(error).__name__}: {first} (--debug shows where)."
+
+
+def unwritten() -> str:
+    """What could not be written, where an error does not name it: standard output still holds what it does not take."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        return "Standard output takes no more"
+    return "A file cannot be written"
 
 
 def complain(text: str, code: int) -> int:

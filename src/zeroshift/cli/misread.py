@@ -10,6 +10,7 @@ from cyclopts import (
     CoercionError,
     CycloptsError,
     MissingArgumentError,
+    Token,
     UnknownOptionError,
     UnusedCliTokensError,
     ValidationError,
@@ -74,9 +75,16 @@ def misread(error: CycloptsError, tokens: Sequence[str]) -> str:
             return (
                 needs_value(given, tokens) if given else f"{verb} needs {argument.name}; see: zeroshift {verb} --help."
             )
+        case CoercionError(argument=argument) if argument is not None and (given := _empty(argument.tokens)):
+            return f"{given} is empty; give it a value, or leave it out."
         case CoercionError(token=token, target_type=kind) if token is not None and kind is Path:
             return f"{token.keyword or verb} takes the name of a file or folder, not {token.value or 'nothing'}."
     return str(error)
+
+
+def _empty(tokens: Iterable[Token]) -> str | None:
+    """The option that was given nothing."""
+    return next((token.keyword for token in tokens if token.keyword and not token.value), None)
 
 
 def needs_value(option: str, tokens: Sequence[str]) -> str:

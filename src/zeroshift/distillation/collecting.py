@@ -22,6 +22,7 @@ from zeroshift.distillation.pairs import About, Pair, Scores, add_pairs, read_pa
 from zeroshift.editor import Editor
 from zeroshift.files import sha256_of_file, write_atomically
 from zeroshift.framed import FramedPhoto
+from zeroshift.image.reader import check_there
 from zeroshift.masks.locating import found_by
 from zeroshift.presets import options_of
 from zeroshift.results import Result
@@ -90,11 +91,14 @@ def collect(
 
     Raises:
         ValueError: an option makes no sense, or the folder holds pairs of another edit.
+        ImageError: a photograph is no file that can be read.
         Unsupported: CLIP is to tell gains, and the model has none.
     """
     check(editor, wanted)
     known = {pair.key for pair in read_pairs(root)}
     facts = facts_of(editor, spec, wanted)
+    for path in photographs:
+        check_there(path)
     named = {key_of(facts, sha256_of_file(path)): path for path in photographs}
     todo = {key: path for key, path in named.items() if key not in known}
     done = len(named) - len(todo)
