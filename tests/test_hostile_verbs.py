@@ -1,4 +1,4 @@
-"""Odd values, damaged files and damaged models for every verb but ``edit``, which ``test_hostile`` has.
+"""Odd values, damaged files and damaged models for the verbs beside ``edit``, which ``test_hostile`` has.
 
 Cases are drawn with a seed, the number of the case. Each ends in one sentence, or in work that is whole.
 """
@@ -65,7 +65,6 @@ VERBS: Mapping[str, tuple[tuple[str, ...], str]] = {
         "--strengths --seeds --between --min-overlap --min-gain --batch --count --method --region --mask -o --model",
     ),
     "distill export": (("distill", "export", "student", "-o", "new.onnx"), "--runtime --model -o"),
-    "doctor": (("doctor", "model", "--threads", "1"), "--device --precision --method --threads --revision"),
 }
 """a whole command line of each verb, and some of its flags"""
 RESUMED = ("bench run", "distill collect")

@@ -5,11 +5,13 @@ A pipe that nobody writes into would be waited for without end, and a device be 
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
+import zeroshift
 from tests.shell import KINDS, call, files, photograph, refused, within
 from tests.tiny_student import tiny_student
 from zeroshift.bench.items import read_plain
@@ -109,7 +111,7 @@ def benchmark(folder: Path) -> Path:
         ("b/a_ti2i.yaml", ("bench", "run", "b", "-o", "out", "--method", "ddim", *MODEL)),
         ("b/plan.json", ("bench", "run", "b", "-o", "out", "--plan", "b/plan.json", *MODEL)),
         ("b/captions.csv", ("quality", "b", "-o", "measured")),
-        ("b/about.json", ("distill", "train", "b", "-o", "student")),
+        ("b/about.json", ("distill", "train", "b", "-o", "learned")),
         ("student/config.json", ("distill", "export", "student", "-o", "x.onnx")),
         ("student/model.safetensors", ("edit", "cat.png", "--student", "student", "--target", "dog")),
         ("model/model_index.json", (*EDIT, "--model", "model")),
@@ -158,6 +160,39 @@ def test_what_reads_files_waits_for_none(tmp_path, kind, read):
     KINDS[kind](place)
     with within(20), pytest.raises((OSError, ValueError)):
         read(place)
+
+
+READS = re.compile(
+    r"\.read_bytes\(\)|\.read_text\(|\b(?:safe_open|load_file|ZipFile)\(|(?:torch\.load|tarfile\.open)\((?!io\.)"
+)
+GUARDED = {
+    "backbones/alone.py",  # a checkpoint whose head was read
+    "backbones/original.py",
+    "backbones/tokenizer.py",  # the package's own files, and the system's
+    "bench/papers.py",
+    "diffusion/machine.py",
+    "distillation/exporting.py",
+    "ui/homes.py",
+    "ui/look.py",
+    "cli/sentences_from.py",  # files that were looked at
+    "control/perceptual.py",
+    "evaluation/imagenet.py",
+    "evaluation/lpips.py",
+    "ui/filed.py",
+    "ui/work.py",
+}
+"""modules whose files are not a user's, or were seen to be files before"""
+
+
+def test_no_module_reads_files_by_itself():
+    """Whatever reads a file that somebody names does so by ``files.regular``, ``read_regular`` or ``read_text``."""
+    root = Path(zeroshift.__file__).parent
+    lines = {
+        path.relative_to(root).as_posix(): [line for line in path.read_text("utf-8").splitlines() if READS.search(line)]
+        for path in root.rglob("*.py")
+    }
+    bare = {name for name, found in lines.items() if any("regular(" not in line for line in found)}
+    assert bare - GUARDED - {"files.py", "directions/exchange.py"} == set()
 
 
 def test_what_is_no_folder_is_said(capsys, checkpoint):
