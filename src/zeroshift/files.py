@@ -128,6 +128,11 @@ def _is_there(path: Path) -> bool:
     return True
 
 
+def in_utf8(name: str) -> str:
+    """A name as JSON can hold it: bytes that are no UTF-8 are escaped, as in cat\\udcff.png."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def slug(text: str) -> str:
     """A text as a short part of a file name."""
     return re.sub(r"\W+", "-", text.strip().lower()).strip("-")[:40].rstrip("-") or "edit"

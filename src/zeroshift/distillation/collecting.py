@@ -20,7 +20,7 @@ from zeroshift.diffusion.backbone import Unsupported
 from zeroshift.distillation.filters import ODD, Filters, gains, lacking, objects, overlap, reason
 from zeroshift.distillation.pairs import About, Pair, Scores, add_pairs, read_pairs
 from zeroshift.editor import Editor
-from zeroshift.files import sha256_of_file, write_atomically
+from zeroshift.files import in_utf8, sha256_of_file, write_atomically
 from zeroshift.framed import FramedPhoto
 from zeroshift.image.reader import check_there
 from zeroshift.masks.locating import found_by
@@ -163,10 +163,12 @@ def edited(editor: Editor, files: dict[str, Path], spec: EditSpec, wanted: Colle
     for place, (key, path) in enumerate(files.items()):
         if place not in made:
             why = ODD if isinstance(failed[place], Odd) else f"it cannot be edited: {failed[place]}"
-            pairs.append(Pair(key, path.name, 0, 0, (), Scores(), why))
+            pairs.append(Pair(key, in_utf8(path.name), 0, 0, (), Scores(), why))
             continue
         frame, one, scores = made[place][0], *best[place]
-        pair = Pair(key, path.name, one.seed, one.strength, tuple(one.pictures), scores, reason(scores, wanted))
+        pair = Pair(
+            key, in_utf8(path.name), one.seed, one.strength, tuple(one.pictures), scores, reason(scores, wanted)
+        )
         for intensity, picture in {0.0: frame.pixels, **one.pictures}.items():
             write_atomically(pair.file(root, intensity), webp(picture))
         write_atomically(pair.mask_file(root), webp(one.mask))
