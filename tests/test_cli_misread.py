@@ -55,7 +55,7 @@ def test_a_verb_alone_shows_how_it_is_used(capsys, verb):
         ),
         (["edit", "", *S], "edit takes the name of a file or folder, not nothing."),
         (["edit", "cat.png", *S, "--direction", ""], "--direction is empty; give it a value, or leave it out."),
-        (["edit", "cat.png", *S, "--inversion-file="], "--inversion-file takes the name of a file or folder, not no"),
+        (["edit", "cat.png", *S, "--inversion-file="], "--inversion-file is empty; give it a value, or leave it out."),
         (["redo", ""], "redo takes the name of a file or folder, not nothing."),
         (["invert", "cat.png", "tom.png", "--source", "cat"], "invert takes one photograph at a time, and tom.png is "),
         (["redo", "a", "b"], "redo takes one edited picture at a time, and b is left over; see: zeroshift redo --help"),
