@@ -114,6 +114,8 @@ def open_student(place: str | Path, revision: str | None = None, model: str | Pa
             shape["model"] = str(model or shape["model"])
         network = KINDS[shape.pop("architecture", "residual")](**shape)
         network.load_state_dict(load_file(regular(root / FILES[1])))
+        if type(network.size) is not int:
+            raise ValueError(f"size is {network.size!r}, expected a whole number")
     sha256 = sha256_of([root / name for name in FILES], root)
     return Student(laid(network.eval(), torch.channels_last), name, sha256)
 
