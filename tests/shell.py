@@ -1,6 +1,10 @@
 """The command line in this process, on a tiny model."""
 
+import os
 import shutil
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +22,14 @@ METHOD = ("--method", "pix2pix-zero")
 FEW = (*METHOD, "--steps", "2", "--sentences", "10")
 
 
+KINDS: Mapping[str, Callable[[Path], None]] = {
+    "pipe": lambda path: os.mkfifo(path),
+    "device": lambda path: path.symlink_to("/dev/zero"),
+    "loop": lambda path: path.symlink_to(path),
+}
+"""what can stand in a file's place, of which reading never ends"""
+
+
 @dataclass(frozen=True)
 class Outcome:
     code: int
@@ -32,6 +44,22 @@ def call(capsys, *tokens) -> Outcome:
         main([str(token) for token in tokens])
     said = capsys.readouterr()
     return Outcome(ended.value.code, said.out, said.err)
+
+
+@contextmanager
+def within(seconds: int) -> Iterator[None]:
+    """Fail where what is done inside takes longer, as when it waits for a pipe."""
+
+    def too_long(*_: object) -> None:
+        pytest.fail(f"it took more than {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def edit(capsys, checkpoint: Path, *tokens) -> Outcome:

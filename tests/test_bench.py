@@ -199,7 +199,7 @@ def test_other_folders_are_read(tmp_path):
     (ti2i / "imnetr-ti2i.yaml").write_text("- {init_img: 3}")
     with pytest.raises(ValueError, match="is not a table of Plug-and-Play's"):
         open_benchmark(ti2i)
-    with pytest.raises(ValueError, match="items.json is not a benchmark's table: .*field required"):
+    with pytest.raises(ValueError, match="items.json is not a benchmark's table: items.0.picture is missing"):
         write_plain(tmp_path, "x", [])
         (tmp_path / "items.json").write_text('{"name": "x", "items": [{"name": "a"}]}')
         open_benchmark(tmp_path)

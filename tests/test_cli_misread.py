@@ -54,8 +54,8 @@ def test_a_verb_alone_shows_how_it_is_used(capsys, verb):
             "--guidance-scale of sdedit takes a number from 1 to 50, not 'z'.",
         ),
         (["edit", "", *S], "edit takes the name of a file or folder, not nothing."),
-        (["edit", "cat.png", *S, "--direction", ""], "--direction takes the name of a file or folder, not nothing."),
-        (["edit", "cat.png", *S, "--inversion-file="], "--inversion-file takes the name of a file or folder, not no"),
+        (["edit", "cat.png", *S, "--direction", ""], "--direction is empty; give it a value, or leave it out."),
+        (["edit", "cat.png", *S, "--inversion-file="], "--inversion-file is empty; give it a value, or leave it out."),
         (["redo", ""], "redo takes the name of a file or folder, not nothing."),
         (["invert", "cat.png", "tom.png", "--source", "cat"], "invert takes one photograph at a time, and tom.png is "),
         (["redo", "a", "b"], "redo takes one edited picture at a time, and b is left over; see: zeroshift redo --help"),
@@ -94,11 +94,11 @@ def test_too_little_or_too_much(capsys, tmp_path, tokens, said):
     assert files(tmp_path) == ["-cat.png", "cat.png", "tom.png"]
 
 
-@pytest.mark.parametrize("name", ["../x", "./x", "x/..", ".x/y", "-x/y", "a/b/c", "x", ""])
+@pytest.mark.parametrize("name", ["../x", "./x", "x/..", ".x/y", "-x/y", "a/b/c", "x"])
 def test_a_path_is_no_hub_id(capsys, name):
     """What is no folder here is not asked of the hub."""
     for flag in ("--model", "--clip"):
-        refused(call(capsys, "edit", "cat.png", *S, f"{flag}={name}"), 1, "hub id", "the folder" if not name else name)
+        refused(call(capsys, "edit", "cat.png", *S, f"{flag}={name}"), 1, "hub id", name)
 
 
 def test_more_threads_than_a_machine_has_any_use_for(capsys, checkpoint):

@@ -215,6 +215,7 @@ def test_pictures_without_an_edit_are_refused(capsys, checkpoint):
         ({"model": {"name": "tiny", "revision": None}}, "model.sha256"),
         ({"threads": 0}, "threads"),
         ({"seed": "x"}, "seed"),
+        ({"rows": 99}, "rows is 99, expected a number of at most 64)"),
         ({"fit": "squash"}, "fit"),
         ({"row": 3}, "row 3 of 1"),
     ],

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.shell import files, photograph
-from zeroshift.cli.main import main
+from zeroshift.cli import cost
+from zeroshift.cli.main import UNREAD, main
 
 FULL = Path("/dev/full")
 full_disk = pytest.mark.skipif(not FULL.exists(), reason="Linux's full device")
@@ -45,6 +46,36 @@ def test_full_standard_output_loses_no_picture_silently(edit, tmp_path, monkeypa
     said = capsys.readouterr().err
     assert "out/cat-dog-sdedit-0.png is written, but standard output takes no more (No space left" in said
     assert files(tmp_path) == ["cat.png", "out/cat-dog-sdedit-0.png"]
+    sys.stdout.close()
+
+
+@full_disk
+@pytest.mark.parametrize("tokens", [["methods"], ["cost", "--steps", "2"], ["methods", "--json"], ["keep", "--help"]])
+def test_full_standard_output_is_named(monkeypatch, capsys, tokens):
+    """What was being written is said, and not only that there is no space left."""
+    monkeypatch.setattr(cost, "PATIENCE", 600)
+    monkeypatch.setattr(sys, "stdout", FULL.open("w"))
+    with pytest.raises(SystemExit) as ended:
+        main(tokens)
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == (
+        "zeroshift: error: Standard output takes no more (No space left on device); make room, or lead it elsewhere.\n"
+    )
+    sys.stdout.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX pipes")
+@pytest.mark.parametrize("tokens", [["methods"], ["cost", "--steps", "2"]])
+def test_nobody_reads_on(monkeypatch, capsys, tokens):
+    """As of a program that SIGPIPE ends, without a word."""
+    monkeypatch.setattr(cost, "PATIENCE", 600)
+    reading, writing = os.pipe()
+    os.close(reading)
+    monkeypatch.setattr(sys, "stdout", os.fdopen(writing, "w"))
+    with pytest.raises(SystemExit) as ended:
+        main(tokens)
+    assert ended.value.code == UNREAD
+    assert capsys.readouterr().err == ""
     sys.stdout.close()
 
 

@@ -149,3 +149,75 @@ def test_output_that_nobody_reads_ends_quietly(tokens):
     command = f"{sys.executable} -m zeroshift {tokens} | true; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize(
+    ("verb", "flag"),
+    [
+        *(
+            ("edit", flag)
+            for flag in ("--model", "--clip", "--captioner", "--lora", "--revision", "--region", "--prompt")
+        ),
+        *(
+            ("edit", flag)
+            for flag in ("--strength", "--seeds", "--sentences-from", "--mask", "-o", "--seed", "--device")
+        ),
+        *(("serve", flag) for flag in ("--name", "--host", "--host-name", "--also", "--api-keys", "--port")),
+        *(("redo", flag) for flag in ("--model", "--clip", "--lora")),
+        ("generate", "--model"),
+        ("cost", "--model"),
+        ("bench run", "--task"),
+        ("bench report", "--title"),
+        ("distill train", "--reals"),
+        ("convert", "--revision"),
+        ("doctor", "--revision"),
+    ],
+)
+def test_empty_values(capsys, tmp_path, verb, flag):
+    """An option that is given nothing is refused as usage, before anything is loaded, whatever it is of."""
+    own = {
+        "edit": ("cat.png", *KEPT[:2], "--target", "dog", *METHOD),
+        "redo": ("cat.png",),
+        "generate": ("a cat",),
+        "bench run": (".", "-o", "out"),
+        "bench report": ("x.csv", "-o", "x.html"),
+        "distill train": (".", "-o", "out"),
+        "convert": ("x", "y"),
+    }
+    done = call(capsys, *verb.split(), *own.get(verb, ()), flag, "")
+    refused(done, 2, flag if flag != "-o" else "-")
+    assert "empty" in done.err or "''" in done.err or "nothing" in done.err
+    assert files(tmp_path) == ["cat.png"]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "words"),
+    [
+        (["--lora", "x:nan"], ["The weight of a LoRA is a number from -10 to 10, not nan."]),
+        (["--lora", "x.safetensors:11"], ["from -10 to 10, not 11."]),
+        (["--region", "0.4,0.4,0.4,0.4"], ["--region 0.4,0.4,0.4,0.4 is under 16 px", "pixels or percent"]),
+        (["--max-megapixels", "inf"], ["--max-megapixels takes a number above 0, not 'inf'."]),
+        (["--max-megapixels", "nan"], ["--max-megapixels takes a number above 0, not 'nan'."]),
+        (["--detail", "nan"], ["--detail takes a number from 0 to 1, not 'nan'."]),
+        (["--revision", "main"], ["--revision says how a model is downloaded, and this one is not"]),
+        (["--revision", "main", "--cache-dir", "x"], ["--revision and --cache-dir say how a model is downloaded"]),
+    ],
+)
+def test_what_no_model_could_do_is_refused_before_one_is_loaded(capsys, tmp_path, monkeypatch, tokens, words):
+    monkeypatch.setattr("zeroshift.loading.load", None)  # it would fail, and with another code
+    refused(call(capsys, "edit", "cat.png", *KEPT[:2], "--target", "dog", *METHOD, *tokens), 2, *words)
+    assert files(tmp_path) == ["cat.png"]
+
+
+@pytest.mark.parametrize("verb", [("caption",), ("invert", *KEPT)])
+def test_a_region_of_fractions(capsys, monkeypatch, verb):
+    monkeypatch.setattr("zeroshift.loading.load", None)
+    refused(call(capsys, verb[0], "cat.png", *verb[1:], "--region", "0,0,1,1"), 2, "--region 0,0,1,1 is under 16 px")
+
+
+def test_no_extras_of_a_preset_are_asked_for_by_an_empty_value():
+    """The one value that may be empty: a model may recommend extras, and this takes them off."""
+    from zeroshift.cli.edit import flags_for
+
+    (flag,) = (one for one in flags_for(["--method", "sdedit", "--extras", ""])[1] if one.name == "extras")
+    assert flag.several == ()

@@ -19,7 +19,7 @@ from torch import Tensor
 from zeroshift.conditioning.means import Moments
 from zeroshift.diffusion.embedding import Embedding
 from zeroshift.doubts import doubt
-from zeroshift.files import refuse_pipe, write_atomically
+from zeroshift.files import refuse_pipe, regular, why_unwritable, write_atomically
 
 T = TypeVar("T")
 VARIABLE = "ZEROSHIFT_CACHE"
@@ -114,8 +114,8 @@ class CacheFolder:
             self._make_room()
         except OSError as error:
             doubt(
-                f"{self.what.capitalize()} {self.folder} cannot be written ({error.strerror}), so that {self.repeated} "
-                "every time; name another folder, or none."
+                f"{self.what.capitalize()} {self.folder} cannot be written ({why_unwritable(error)}), so that "
+                f"{self.repeated} every time; name another folder, or none."
             )
 
     def entries(self) -> list[Kept]:
@@ -169,7 +169,7 @@ class MeanFolder(CacheFolder):
     @staticmethod
     def about(path: Path) -> Mapping[str, str]:
         """Model, number of sentences and the first."""
-        with safe_open(path, framework="pt") as file:
+        with safe_open(regular(path), framework="pt") as file:
             said = {str(name): str(value) for name, value in _said(file.metadata())["about"].items()}
         return said if {"model", "sentences", "first"} <= said.keys() else {}
 
@@ -198,7 +198,7 @@ def read_mean(path: Path) -> Moments:
         SafetensorError, ValueError, KeyError, TypeError, AttributeError: it is damaged.
     """
     refuse_pipe(path)
-    with safe_open(path, framework="pt") as file:
+    with safe_open(regular(path), framework="pt") as file:
         values = {name: file.get_tensor(name) for name in PARTS if name in file.keys()}  # noqa: SIM118
         said = _said(file.metadata())
     if _hash(values) != said["sha256"]:

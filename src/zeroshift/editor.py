@@ -15,6 +15,7 @@ from zeroshift.asked.arguments import (
     Targets,
     by_method,
     check_arguments,
+    check_store,
     check_targets,
     seeds_of,
     spec_of,
@@ -131,7 +132,8 @@ class Editor(Model):
             TypeError: there is no such argument.
             ValueError: a picture, word or option is unusable; the sentence says why.
         """
-        check_arguments("edit", Batched.__annotations__, others)
+        check_arguments("edit", Batched.__annotations__, others, method)
+        check_store(inversions)
         single = isinstance(image, (str, bytes)) or not isinstance(image, Sequence)
         pictures: Sequence[Picture] = [image] if single else image  # type: ignore[assignment,list-item]
         said, given = told(mask)
@@ -181,7 +183,8 @@ class Editor(Model):
             TypeError: there is no such argument.
             ValueError: the picture, a word or an option is unusable; the sentence says why.
         """
-        check_arguments("stream", Asked.__annotations__, others)
+        check_arguments("stream", Asked.__annotations__, others, method)
+        check_store(inversions)
         said, given = told(mask)
         asked, along = (prompt, seed, fit, region, said, soft, detail, strength, fast), as_direction(direction)
         (spec,), method = by_method([spec_of(source, target, *asked)], method, strength)
@@ -260,8 +263,11 @@ class Editor(Model):
         """Only invert; the last step has the trajectory. ``seeds`` has a seed for each picture, in place of ``seed``.
 
         Raises:
+            TypeError: the pictures are no list, or the request is something else.
             ValueError: the pictures frame to different sizes, or there are more or fewer seeds than pictures.
         """
+        if not isinstance(request, Request) or isinstance(pictures, str) or not isinstance(pictures, Sequence):
+            raise TypeError("Inverted is a list of pictures as a Request says; give those two.")
         frames = [*look(self, pictures, fit=fit, region=region, size=size)]
         return invert(self.backbone, frames, request, seeds=seeds_of(pictures, seed, seeds))
 
@@ -285,6 +291,7 @@ class Editor(Model):
         A Turbo model (``backbones/turbo.py``) takes 4 steps and no guidance.
 
         Raises:
+            TypeError: the prompt is no text.
             ValueError: the prompt is empty, or the number of steps does not fit.
         """
         steps = self.sampled.steps if steps is None else steps

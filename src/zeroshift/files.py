@@ -18,8 +18,27 @@ def read_regular(path: Path) -> bytes:
     Raises:
         OSError: it is missing, a folder, no regular file, behind a loop of links, or cannot be read.
     """
+    return regular(path).read_bytes()
+
+
+def read_text(path: Path, encoding: str = "utf-8") -> str:
+    """The text of a regular file.
+
+    Raises:
+        OSError: as ``read_regular``.
+        UnicodeDecodeError: it is no such text.
+    """
+    return read_regular(path).decode(encoding)
+
+
+def regular(path: Path) -> Path:
+    """``path`` itself, for what opens files by their names; a pipe or a device is refused.
+
+    Raises:
+        OSError: it is one, or nothing is there, or a loop of links.
+    """
     refuse_pipe(path)
-    return path.read_bytes()
+    return path
 
 
 def refuse_pipe(path: Path) -> None:
@@ -46,6 +65,27 @@ def check_readable(path: Path, missing: str) -> None:
         raise ValueError(missing) from error
     except OSError as error:
         raise ValueError(f"{path} cannot be read ({error.strerror}); give another file.") from error
+
+
+def check_no_pipe(path: Path, instead: str) -> None:
+    """Refuse what is there and neither file nor folder; ``instead`` is what is given in its place.
+
+    Raises:
+        ValueError: it is a pipe, a device or a loop of links.
+    """
+    try:
+        refuse_pipe(path)
+    except OSError as error:
+        if os.path.lexists(path) and error.errno != errno.ENOENT:
+            raise ValueError(f"{path} cannot be read ({error.strerror}); give {instead}.") from error
+
+
+def why_unwritable(error: OSError) -> str:
+    """Why a file or folder cannot be made, in a few words."""
+    if isinstance(error, FileExistsError | NotADirectoryError) and error.filename:
+        place = next((one for one in (Path(error.filename), *Path(error.filename).parents) if os.path.lexists(one)), "")
+        return f"{place} is no folder"
+    return str(error.strerror)
 
 
 def check_replaceable(path: Path) -> None:
@@ -86,6 +126,11 @@ def _is_there(path: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def in_utf8(name: str) -> str:
+    """A name as JSON can hold it: bytes that are no UTF-8 are escaped, as in cat\\udcff.png."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def slug(text: str) -> str:
@@ -129,7 +174,7 @@ def write_safetensors(path: Path, data: bytes, what: str) -> None:
     try:
         write_atomically(path, data)
     except OSError as error:
-        raise ValueError(f"{path} cannot be written ({error.strerror}); choose another place.") from error
+        raise ValueError(f"{path} cannot be written ({why_unwritable(error)}); choose another place.") from error
 
 
 @contextmanager
@@ -163,9 +208,13 @@ def sha256_of(paths: Iterable[Path], root: Path) -> str:
 
 
 def sha256_of_file(path: Path) -> str:
-    """The hash of a file's bytes."""
+    """The hash of a regular file's bytes.
+
+    Raises:
+        OSError: as ``read_regular``.
+    """
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with regular(path).open("rb") as file:
         while block := file.read(1 << 22):
             digest.update(block)
     return digest.hexdigest()

@@ -5,7 +5,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from threading import Lock
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -19,6 +19,7 @@ MOST_BYTES = 1 << 30
 """that an ``InversionMemory`` holds by default"""
 
 
+@runtime_checkable
 class InversionStore(Protocol):
     """Where inversions are kept by their ``inversion_key``. Any thread may call any method at any time."""
 

@@ -1,11 +1,13 @@
 """From a folder or hub id to an editor."""
 
 from collections.abc import Sequence
+from os.path import lexists
 from pathlib import Path
 from typing import Literal, get_args
 
 import torch
 
+from zeroshift.asked.loads import check_kinds
 from zeroshift.backbones import open_backbone
 from zeroshift.backbones.checkpoint import (
     CLASSIFIER,
@@ -90,8 +92,12 @@ def load(
             ZEROSHIFT_CACHE names, else the user's cache folder; False for none. Results are the same bytes.
 
     Raises:
+        TypeError: an argument is of another type.
         ValueError: the model cannot be found or loaded, or an option has no such value; the sentence says why.
     """
+    parts = {"captioner": captioner, "finder": finder, "segmenter": segmenter, "sentences": sentences}
+    names = {"model": model, "revision": revision, "cache_dir": cache_dir, "clip": clip, "vgg": vgg, "cache": cache}
+    check_kinds({**names, **parts, "loras": loras})
     check_choices(device, precision, memory)
     checkpoint = find_checkpoint(model, revision, cache_dir)
     apart = None if clip is None else find_clip(clip, cache_dir)
@@ -172,7 +178,7 @@ def open_segmenter(folder: str | Path, device: torch.device) -> Segmenter | None
 
 def own_captioner(root: Path) -> Captioner | None:
     """Captioner of a model's folder, made of its classifier; None where it has none. Nothing is read yet."""
-    if not (root / CLASSIFIER / "config.json").is_file():
+    if not lexists(root / CLASSIFIER / "config.json"):
         return None
     from zeroshift.miniature.captioner import read_captioner
 
@@ -181,7 +187,7 @@ def own_captioner(root: Path) -> Captioner | None:
 
 def own_finder(root: Path) -> SubjectFinder | None:
     """The finder of heads in a model's folder; None where it has none. Nothing is read yet."""
-    if not (root / FINDER / "config.json").is_file():
+    if not lexists(root / FINDER / "config.json"):
         return None
     from zeroshift.miniature.finder import read_finder
 
@@ -190,7 +196,7 @@ def own_finder(root: Path) -> SubjectFinder | None:
 
 def own_segmenter(root: Path) -> Segmenter | None:
     """The segmenter in a model's folder; None where it has none. Nothing is read yet."""
-    if not (root / SEGMENTER / "config.json").is_file():
+    if not lexists(root / SEGMENTER / "config.json"):
         return None
     from zeroshift.miniature.segmenter import read_segmenter
 

@@ -12,6 +12,7 @@ from zeroshift.image import Fit
 from zeroshift.masks.locating import Segmenter
 from zeroshift.methods import USUAL, Method
 from zeroshift.methods.idle import check_idle
+from zeroshift.options.errors import given
 from zeroshift.presets import Options, build_method, faster, recommended
 from zeroshift.words import KnownWords, about_unknown, doubts_of_words, offered, unknown_words
 
@@ -92,11 +93,15 @@ class Model:
         have it for edits of the whole picture, such as styles.
 
         Raises:
+            TypeError: the name is no text.
             ValueError: there is no such method or option, a value is out of range, or an option would do nothing.
         """
+        if not isinstance(name, str):
+            raise TypeError(f"A method is called by its name, as in {USUAL}, not {given(name)}.")
         preset = {} if paper else recommended(self.presets, name, whole)
-        built = build_method(name, preset, faster(name, preset) if fast else {}, options or {})
-        check_idle(built, options or {})
+        own = {} if options is None else options
+        built = build_method(name, preset, faster(name, preset) if fast else {}, own)
+        check_idle(built, own)
         return built
 
     def doubts(self, prompts: Sequence[str], sentences: Sequence[str] = (), caption: str = "") -> tuple[str, ...]:

@@ -7,6 +7,7 @@ picture" lies over that of the method NAME where an edit is a matter of the whol
 import json
 from collections.abc import Mapping, Sequence
 from itertools import product
+from os.path import lexists
 from pathlib import Path
 from typing import TypeGuard
 
@@ -14,9 +15,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from zeroshift.backbones.checkpoint import PRESETS
 from zeroshift.backbones.turbo import GUIDANCE, STEPS, is_turbo
+from zeroshift.files import read_regular
 from zeroshift.methods import METHODS, Method, by_name
 from zeroshift.methods.fast import FAST
-from zeroshift.options.errors import option_error
+from zeroshift.options.errors import OptionError, given, option_error
 
 Options = Mapping[str, object]
 WHOLE = ", whole picture"
@@ -31,10 +33,10 @@ def read_presets(model_root: Path) -> dict[str, Options]:
         ValueError: its presets are not as they should be, or exchange a part for one of another kind.
     """
     path = model_root / PRESETS
-    if not path.is_file():
+    if not lexists(path):
         return {}
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
+        table = json.loads(read_regular(path))
         found: dict[str, Options] = {name: _TABLE.validate_python(entry["options"]) for name, entry in table.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(
@@ -102,6 +104,8 @@ def build_method(name: str, *layers: Options) -> Method:
     method = by_name(name)
     merged = defaults_of(method)
     for layer in layers:
+        if not isinstance(layer, Mapping):
+            raise OptionError(f"{name} takes options with their values, as in {{'steps': 20}}, not {given(layer)}.")
         merged = overlay(merged, layer)
     try:
         return TypeAdapter(method).validate_python(merged)

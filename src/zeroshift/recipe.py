@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, TypeAdapter, ValidationError, WithJsonSchema
 
+from zeroshift.faults import plain
 from zeroshift.image import Fit
 from zeroshift.image.framing import MOST_SIZE
 from zeroshift.image.masks import MOST_SOFT
@@ -15,6 +16,18 @@ MOST_ROWS = 64
 STUDENT = "student"
 """the method of a picture that a distilled network made"""
 Text: TypeAlias = Annotated[str, Field(max_length=10_000)]
+
+
+def _file_name(name: object) -> str:
+    """A name of any bytes: of those that are no UTF-8 pydantic's texts have none."""
+    if not isinstance(name, str) or len(name) > 10_000:
+        raise ValueError("it is no name of a file")
+    return name
+
+
+FileName: TypeAlias = Annotated[
+    str, PlainValidator(_file_name), WithJsonSchema({"type": "string", "maxLength": 10_000})
+]
 Hash: TypeAlias = Annotated[str, Field(max_length=64)]
 Pixel: TypeAlias = Annotated[int, Field(ge=0, lt=2**31)]
 
@@ -87,7 +100,7 @@ class EditRecipe(_Made):
     """what the model's captioner said of the photograph, where it was asked"""
     direction_sha256: Hash | None = None
     """of the edit direction, if the edit goes along one"""
-    direction_path: Text | None = None
+    direction_path: FileName | None = None
     """of the file that it was read from, as seen from the picture's folder"""
     vgg_sha256: Hash | None = None
     """of VGG16's weights, if the edit looked at them"""
@@ -104,7 +117,7 @@ class EditRecipe(_Made):
     """of the picture that says it"""
     segmenter_sha256: Hash | None = None
     """of the network that had a part in finding the mask ``auto`` or ``grown``; none: the words alone did"""
-    mask_path: Text | None = None
+    mask_path: FileName | None = None
     """of its file, as seen from the picture's folder"""
     soft: Annotated[int, Field(ge=0, le=MOST_SOFT)] | None = None
     """pixels over which the edit fades in, where that was said"""
@@ -114,7 +127,7 @@ class EditRecipe(_Made):
     """how the edit differs from the photograph, inside and outside of where it was made, and how far it moved"""
     source_sha256: Hash | None = None
     """of the photograph; none where the model generated the source"""
-    source_path: Text = "source"
+    source_path: FileName = "source"
     """of the photograph, as seen from the picture's folder"""
     inversion_sha256: Hash | None = None
     """of the photograph's inversion"""
@@ -161,9 +174,8 @@ def parse_recipe(written: Mapping[str, object], name: str = "The picture") -> Re
     try:
         recipe = RECIPE.validate_python(dict(written))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = printable(".".join(str(part) for part in first["loc"][1:]))
-        raise ValueError(f"The recipe in {name} is damaged ({where}: {first['msg']}); edit anew.") from error
+        why = printable(plain(error, skipped=1))  # of the two kinds of recipes
+        raise ValueError(f"The recipe in {name} is damaged ({why}); edit anew.") from error
     if recipe.row >= recipe.rows:
         raise ValueError(f"The recipe in {name} is damaged (row {recipe.row} of {recipe.rows}); edit anew.")
     return recipe

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
 from itertools import groupby
+from os.path import lexists
 from pathlib import Path
 
 from zeroshift.backbones.checkpoint import WORDS
 from zeroshift.captioning.base import Offering, Vocabulary
 from zeroshift.diffusion.backbone import Backbone
-from zeroshift.files import write_atomically
+from zeroshift.files import read_regular, write_atomically
 from zeroshift.options.errors import OptionError
 
 LEAST_LETTERS = 2.5
@@ -54,10 +55,10 @@ def read_known_words(root: Path) -> KnownWords | None:
         ValueError: the file is not as it should be.
     """
     path = root / WORDS
-    if not path.is_file():
+    if not lexists(path):
         return None
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
+        table = json.loads(read_regular(path))
         words, subjects = table["words"], table["subjects"]
         if not all(isinstance(word, str) for word in (*words, *subjects)):
             raise TypeError("not all are words")

@@ -16,6 +16,7 @@ from zeroshift.image.masks import Said
 from zeroshift.image.regions import Region
 from zeroshift.inversions import InversionStore
 from zeroshift.methods import METHODS, USUAL, Method
+from zeroshift.options.errors import given
 from zeroshift.options.fields import fields_of
 from zeroshift.options.parts import parts_of
 
@@ -48,26 +49,38 @@ class Batched(Asked, total=False):
     batch: int | None
 
 
-def check_arguments(called: str, known: Iterable[str], others: Iterable[str]) -> None:
+def check_arguments(called: str, known: Iterable[str], others: Iterable[str], method: object = None) -> None:
     """Refuse named arguments that ``Editor.edit`` or ``stream`` does not have, and say where the first belongs.
 
     Args:
         called: which of them.
         known: what it has.
         others: the arguments that it has not.
+        method: what was given as such, whose options are looked through first.
 
     Raises:
         TypeError: there are any.
     """
     for name in others:
-        raise TypeError(f"`{called}` has no argument `{name}`; {home_of(name, known)}.")
+        raise TypeError(f"`{called}` has no argument `{name}`; {home_of(name, known, method)}.")
 
 
-def home_of(name: str, known: Iterable[str]) -> str:
+def check_store(inversions: object) -> None:
+    """Refuse what cannot keep inversions.
+
+    Raises:
+        TypeError: it is such.
+    """
+    if inversions is not None and not isinstance(inversions, InversionStore):
+        raise TypeError(f"`inversions` keeps inversions, as InversionMemory() does, and not {given(inversions)}.")
+
+
+def home_of(name: str, known: Iterable[str], asked: object = None) -> str:
     """Where an argument belongs that ``Editor.edit`` does not have: in an ``EditSpec``, or in a method's options."""
+    first = asked.name if isinstance(asked, Method) else asked if isinstance(asked, str) else USUAL
     if name in EditSpec.model_fields:
         return f"give all that is asked for as an EditSpec, as in EditSpec(target=..., {name}=...)"
-    for method in sorted(METHODS, key=lambda method: method.name != USUAL):
+    for method in sorted(METHODS, key=lambda method: (method.name != first, method.name != USUAL)):
         if (path := path_of(name, method)) is not None:
             nested = f"{{{path[-1]!r}: ...}}"
             for part in reversed(path[:-1]):
@@ -101,7 +114,8 @@ def by_method(
         return specs, None
     if not isinstance(method, Method):
         raise ValueError(
-            f"The `method` is the name of one, or one built from its class, as in SDEdit(steps=20), not {method!r}."
+            "The `method` is the name of one, or one built from its class, as in SDEdit(steps=20), not "
+            f"{given(method)}."
         )
     if any(spec.fast for spec in specs):
         raise ValueError("A method that is built already is not made `fast`; name it, as in method='sdedit'.")

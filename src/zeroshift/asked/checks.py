@@ -109,14 +109,14 @@ def check_directed(options: Options, method: Method) -> None:
 
 
 def check_region(region: str) -> None:
-    """Refuse what is no region.
+    """Refuse what is no region, or too small in any picture.
 
     Raises:
-        OptionError: it is none.
+        OptionError: so it is.
     """
     if region in get_args(Told):
         return
     try:
-        Region.parse(region)
+        Region.parse(region).check_sides()
     except ImageError as error:
         raise OptionError(str(error), ("region",), region) from error

@@ -13,6 +13,7 @@ from zeroshift.backbones.refused import check_folder, check_network
 from zeroshift.backbones.weights import only_pickled, variant_in, weights_in
 from zeroshift.backbones.whole import check_depth, check_weights, read_object
 from zeroshift.diffusion.backbone import Unsupported
+from zeroshift.files import check_no_pipe
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
@@ -126,7 +127,7 @@ def find_checkpoint(
     if Path(model).is_file():
         return find_file(Path(model))
     if is_folder(model):
-        return check(Path(model), Path(model).resolve().name, None)
+        return check(Path(model), named(Path(model)), None)
     root = _download(str(model), revision, cache_dir)
     return check(root, str(model), root.name)
 
@@ -142,7 +143,7 @@ def find_configs(model: str | Path, revision: str | None, cache_dir: str | Path 
         return find_file(Path(model))
     folder = is_folder(model)
     root = Path(model) if folder else snapshot(str(model), revision, cache_dir, TEXTS)
-    name, commit = (root.resolve().name, None) if folder else (str(model), root.name)
+    name, commit = (named(root), None) if folder else (str(model), root.name)
     return Checkpoint(root, name, check_parts(root, name), commit, {})
 
 
@@ -156,10 +157,15 @@ def find_clip(clip: str | Path, cache_dir: str | Path | None) -> ClipFolder:
     folder = is_folder(clip, "a CLIP as transformers saves it")
     wanted = ["*.json", "*.txt", "*.safetensors"]
     root = Path(clip) if folder else snapshot(str(clip), None, cache_dir, wanted, what="CLIP")
-    name, commit = (root.resolve().name, None) if folder else (str(clip), root.name)
+    name, commit = (named(root), None) if folder else (str(clip), root.name)
     if not (root / "config.json").is_file():
         raise Unsupported(f"The CLIP {name} has no config.json; give the folder of a CLIP as transformers saves it.")
     return ClipFolder(root, name, commit, variant_in(root, "model", f"The CLIP {name}"))
+
+
+def named(folder: Path) -> str:
+    """What a folder is called; the root of all has no name of its own."""
+    return folder.resolve().name or str(folder.resolve())
 
 
 def is_folder(model: str | Path, what: str = "a checkpoint in diffusers format") -> bool:
@@ -171,6 +177,7 @@ def is_folder(model: str | Path, what: str = "a checkpoint in diffusers format")
     folder = Path(model)
     if not str(model):
         raise ValueError(f"The name is empty; give the folder of {what}, or a hub id.")
+    check_no_pipe(folder, f"the folder of {what}, or a hub id")
     if folder.is_file():
         raise ValueError(f"{model} is a file; give the folder of {what}, or a hub id.")
     if not folder.is_dir() and not _HUB_ID.fullmatch(str(model)):

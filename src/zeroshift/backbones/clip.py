@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from os.path import lexists
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -24,6 +25,7 @@ from zeroshift.backbones.checkpoint import IMAGE_ENCODER, Checkpoint, ClipFolder
 from zeroshift.backbones.weights import variant_in, weights_in
 from zeroshift.backbones.whole import check_loaded, check_weights, loading, no_bars, read_object
 from zeroshift.diffusion.backbone import Tokens, Unsupported
+from zeroshift.files import read_regular, regular
 
 Colour: TypeAlias = tuple[float, float, float]
 
@@ -168,7 +170,7 @@ def own_text_projection(checkpoint: Checkpoint, text: CLIPTextModel) -> Tensor |
         return torch.eye(text.config.hidden_size, dtype=text.dtype, device=text.device)
     files = weights_in(checkpoint.root / "text_encoder", "model", checkpoint.variants["text_encoder"])
     for path in (path for path in files if path.suffix == ".safetensors"):
-        with safe_open(path, "pt") as file:
+        with safe_open(regular(path), "pt") as file:
             if "text_projection.weight" in file.keys():  # noqa: SIM118 - safetensors has no iterator
                 found: Tensor = file.get_tensor("text_projection.weight").to(text.device, text.dtype)
                 return found
@@ -220,9 +222,9 @@ def read_colours(folders: Sequence[Path], name: str) -> tuple[Colour, Colour]:
         Unsupported: no folder does.
     """
     for path in (folder / "preprocessor_config.json" for folder in folders):
-        if path.is_file():
+        if lexists(path):
             try:
-                facts = json.loads(path.read_text(encoding="utf-8"))
+                facts = json.loads(read_regular(path))
                 (a, b, c), (d, e, f) = facts["image_mean"], facts["image_std"]
                 return (float(a), float(b), float(c)), (float(d), float(e), float(f))
             except (OSError, ValueError, KeyError, TypeError) as error:

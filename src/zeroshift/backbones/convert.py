@@ -19,9 +19,9 @@ from zeroshift.backbones.hub import snapshot
 from zeroshift.backbones.one_file import PICKLES, Head, OneFile, find_file, known
 from zeroshift.backbones.original import parts_of_file, parts_of_tensors
 from zeroshift.backbones.parts import Parts
-from zeroshift.backbones.whole import reason
 from zeroshift.diffusion.backbone import Unsupported
-from zeroshift.files import folder_atomically
+from zeroshift.faults import plain
+from zeroshift.files import folder_atomically, read_text, regular
 
 
 def convert(model: str | Path, folder: Path, revision: str | None = None, cache_dir: str | Path | None = None) -> None:
@@ -67,7 +67,7 @@ def of_safetensors(path: Path) -> Parts:
         Unsupported: it holds no whole Stable Diffusion.
     """
     file = find_file(path)
-    return parts_of_file(file, precision_of(file, load_file(path)))
+    return parts_of_file(file, precision_of(file, load_file(regular(path))))
 
 
 def parts_of_pickle(path: Path) -> Parts:
@@ -95,10 +95,10 @@ def unpickled(path: Path) -> dict[str, Any]:
         Unsupported: it holds more, and what that does when opened nobody can say, or it is damaged.
     """
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        found = torch.load(regular(path), map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
         raise Unsupported(
-            f"{path.name} holds more than tensors and plain data, or is damaged ({reason(error)}); take the "
+            f"{path.name} holds more than tensors and plain data, or is damaged ({plain(error)}); take the "
             ".safetensors that most checkpoints come as, too."
         ) from error
     if not isinstance(found, dict):
@@ -145,7 +145,7 @@ def unpickle(source: Path, target: Path) -> None:
                 save_file(tensors, target / renamed(path.name), {"format": "pt"})
         elif path.name.endswith(".bin.index.json"):
             if not plain:
-                (target / renamed(path.name)).write_text(renamed(path.read_text(encoding="utf-8")), encoding="utf-8")
+                (target / renamed(path.name)).write_text(renamed(read_text(path)), encoding="utf-8")
         elif path.is_file():
             shutil.copyfile(path, target / path.name)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from os.path import lexists
 from pathlib import Path
 
 from zeroshift.backbones.refused import instead_of
@@ -115,4 +116,4 @@ def index_of(root: Path, name: str) -> dict[str, object]:
     Raises:
         Unsupported: the file is damaged.
     """
-    return read_object(root / INDEX, f"the checkpoint {name}") if (root / INDEX).is_file() else {}
+    return read_object(root / INDEX, f"the checkpoint {name}") if lexists(root / INDEX) else {}

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from zeroshift.faults import plain
+
 _NOT_LOADED = ("*.fp16*", "*.non_ema*", "*flax*", "*openvino*", "*onnx*")
 
 
@@ -27,9 +29,42 @@ def snapshot(
             model, revision=revision, cache_dir=cache_dir, allow_patterns=list(wanted), ignore_patterns=list(skipped)
         )
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ValueError(f"The {what} {model} is not in the cache and cannot be downloaded ({reason}).") from error
+        raise ValueError(
+            f"The {what} {model} is not in the cache and cannot be downloaded ({why_not(error)}); check the name, or "
+            "give a folder."
+        ) from error
     return Path(folder)
+
+
+def why_not(error: Exception) -> str:
+    """Why nothing was downloaded, in a few words: the hub's own sentences go on for a paragraph."""
+    from huggingface_hub import constants
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    match error:
+        case GatedRepoError():
+            return "its owner admits people one by one: ask for that on its page, and log in"
+        case RepositoryNotFoundError():
+            return "the hub has no such repository, or only for others"
+        case RevisionNotFoundError():
+            return "it has no such revision"
+        case HFValidationError():
+            return "that is no name of a repository"
+        case OfflineModeIsEnabled():
+            return "HF_HUB_OFFLINE is set"
+        case LocalEntryNotFoundError():
+            return "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else "the hub cannot be reached"
+        case HfHubHTTPError() if error.response is not None:
+            return f"the hub answered {error.response.status_code}"
+    return plain(error)
 
 
 def pickled(model: str, commit: str, part: str) -> bool:

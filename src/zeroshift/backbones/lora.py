@@ -20,8 +20,9 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from zeroshift.backbones.parts import Parts
-from zeroshift.backbones.whole import reason
 from zeroshift.diffusion.backbone import Unsupported
+from zeroshift.faults import plain
+from zeroshift.files import check_no_pipe, regular
 
 FILE = "pytorch_lora_weights.safetensors"
 """what diffusers calls a LoRA in a folder"""
@@ -60,20 +61,35 @@ class Lora:
         Raises:
             ValueError: there is no such file, or the weight is no number from -10 to 10.
         """
-        name, _, number = text.rpartition(":")
-        try:
-            path, weight = (Path(text), 1.0) if not name or Path(text).exists() else (Path(name), float(number))
-        except ValueError:
-            path, weight = Path(text), 1.0
+        path, weight = parted(text)
         path = path / FILE if path.is_dir() else path
+        check_no_pipe(path, "a .safetensors file, as in style.safetensors:0.8")
         if not path.is_file():
             raise ValueError(f"There is no LoRA {path}; give a .safetensors file, as in style.safetensors:0.8.")
-        if not (isfinite(weight) and abs(weight) <= 10):
-            raise ValueError(f"The weight of a LoRA is a number from -10 to 10, not {number}.")
         return cls(path, weight)
 
     def __str__(self) -> str:
         return f"{self.path.name}:{self.weight:g}"
+
+
+def parted(text: str) -> tuple[Path, float]:
+    """The file and the weight of "FILE" or "FILE:WEIGHT"; what follows a colon and is no number is of the name.
+
+    Raises:
+        ValueError: the name is empty, or the weight is not from -10 to 10.
+    """
+    if not text:
+        raise ValueError("The name of a LoRA is empty; give a .safetensors file, as in style.safetensors:0.8.")
+    name, _, number = text.rpartition(":")
+    if not name or Path(text).exists():
+        return Path(text), 1.0
+    try:
+        weight = float(number)
+    except ValueError:
+        return Path(text), 1.0
+    if not (isfinite(weight) and abs(weight) <= 10):
+        raise ValueError(f"The weight of a LoRA is a number from -10 to 10, not {number}.")
+    return Path(name), weight
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,13 +158,13 @@ def read_changes(path: Path, layers: int) -> dict[str, Change]:
         Unsupported: it is damaged, or holds another kind of change.
     """
     try:
-        with safe_open(path, "pt") as file:
+        with safe_open(regular(path), "pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no iterator
             metadata = file.metadata() or {}
         said = json.loads(metadata.get("lora_adapter_metadata", "{}"))
     except (OSError, SafetensorError, ValueError) as error:
         raise Unsupported(
-            f"The LoRA {path.name} is no .safetensors file, or damaged ({reason(error)}); get it anew."
+            f"The LoRA {path.name} is no .safetensors file, or damaged ({plain(error)}); get it anew."
         ) from error
     for mark, kind in _OTHERS.items():
         if any(mark in name for name in tensors):

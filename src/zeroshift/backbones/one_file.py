@@ -25,8 +25,9 @@ from zeroshift.backbones.layout import (
     vae_config,
 )
 from zeroshift.backbones.refused import BASE, CHANNELS
-from zeroshift.backbones.whole import reason
 from zeroshift.diffusion.backbone import Unsupported
+from zeroshift.faults import plain
+from zeroshift.files import regular
 
 Kind = Literal["1", "2", "XL"]
 """which Stable Diffusion a file holds"""
@@ -80,13 +81,13 @@ def find_file(path: Path) -> OneFile:
             f"zeroshift convert {path} FOLDER."
         )
     try:
-        with safe_open(path, "pt") as file:
+        with safe_open(regular(path), "pt") as file:
             names = list(file.keys())
             shapes = {name: file.get_slice(name).get_shape() for name in names}
             return known(Head(shapes, file.metadata() or {}, file.get_tensor), path)
     except (OSError, SafetensorError) as error:
         raise Unsupported(
-            f"{path.name} is no .safetensors file, or damaged ({reason(error)}); give a checkpoint's file or its "
+            f"{path.name} is no .safetensors file, or damaged ({plain(error)}); give a checkpoint's file or its "
             "folder in diffusers format."
         ) from error
 
@@ -102,7 +103,7 @@ def known(head: Head, path: Path) -> OneFile:
         return OneFile(path, path.name, kind, configs_of(head, kind))
     except (KeyError, IndexError, ValueError, StopIteration) as error:
         raise Unsupported(
-            f"{path.name} is not laid out as Stable Diffusion's checkpoints are ({reason(error)}); take {BASE}."
+            f"{path.name} is not laid out as Stable Diffusion's checkpoints are ({plain(error)}); take {BASE}."
         ) from error
 
 

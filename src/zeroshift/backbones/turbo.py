@@ -5,7 +5,7 @@ Adversarial diffusion distillation (Sauer et al. 2023, arXiv:2311.17042).
 
 from pathlib import Path
 
-from zeroshift.backbones.families import INDEX, index_of
+from zeroshift.backbones.families import index_of
 from zeroshift.backbones.whole import read_object
 
 STEPS, GUIDANCE = 4, 1.0
@@ -28,7 +28,7 @@ def is_turbo(root: Path, name: str) -> bool:
     What counts is the folder's own name or hub id, and that of the checkpoint it was saved from, which diffusers writes
     into ``model_index.json`` and ``unet/config.json`` (``_name_or_path``).
     """
-    index = index_of(root, name) if (root / INDEX).is_file() else {}
+    index = index_of(root, name)
     unet = read_object(root / "unet/config.json", f"the unet of {name}")
     names = (name, index.get("_name_or_path"), unet.get("_name_or_path"))
     return is_scheduled_as_turbo(root, name) and any("turbo" in str(one).lower() for one in names)

@@ -9,6 +9,8 @@ from typing import Any, NoReturn
 from safetensors import SafetensorError, safe_open
 
 from zeroshift.diffusion.backbone import Unsupported
+from zeroshift.faults import plain
+from zeroshift.files import read_regular, regular
 
 MOST_LAYERS = 1000
 """that a part of a network has: several times those of any that is known"""
@@ -21,11 +23,11 @@ def read_object(path: Path, what: str) -> dict[str, Any]:
         Unsupported: it is no file, or holds something else; NaN and infinity are no JSON.
     """
     try:
-        found = json.loads(path.read_bytes() if path.is_file() else b"", parse_constant=_refuse)
+        found = json.loads(read_regular(path), parse_constant=_refuse)
         if not isinstance(found, dict):
             raise ValueError(f"it holds a {type(found).__name__}")
     except (OSError, ValueError, RecursionError) as error:
-        raise Unsupported(f"{path.name} of {what} is not a table in JSON ({reason(error)}); get it anew.") from error
+        raise Unsupported(f"{path.name} of {what} is not a table in JSON ({plain(error)}); get it anew.") from error
     return found
 
 
@@ -54,11 +56,11 @@ def check_weights(paths: Iterable[Path], what: str) -> None:
     for path in paths:
         if path.suffix == ".safetensors":
             try:
-                with safe_open(path, "pt"):
+                with safe_open(regular(path), "pt"):
                     pass
             except (OSError, SafetensorError) as error:
                 raise Unsupported(
-                    f"{path.name} of {what} is damaged or cut short ({reason(error)}); get it anew."
+                    f"{path.name} of {what} is damaged or cut short ({plain(error)}); get it anew."
                 ) from error
 
 
@@ -75,7 +77,7 @@ def loading(what: str, files: str) -> Iterator[None]:
         raise
     except Exception as error:  # what is made of a damaged file can fail in any way
         raise Unsupported(
-            f"{what[0].upper()}{what[1:]} cannot be made of {files} ({reason(error)}); get it anew."
+            f"{what[0].upper()}{what[1:]} cannot be made of {files} ({plain(error)}); get it anew."
         ) from error
 
 
@@ -91,13 +93,6 @@ def no_bars() -> Iterator[None]:
     finally:
         if drawn:
             logging.enable_progress_bar()
-
-
-def reason(error: Exception) -> str:
-    """An error's first sentence, without what it advises programmers."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    said = " ".join(lines[: 1 + lines[0].endswith(":")]).partition(". ")[0].replace("`", "")
-    return f"no {said}" if isinstance(error, KeyError) else said.rstrip(".")
 
 
 def check_loaded(info: Mapping[str, Any], what: str, files: str) -> None:

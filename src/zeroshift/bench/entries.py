@@ -9,7 +9,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from zeroshift.asked.edits import EditSpec
 from zeroshift.asked.together import spread
-from zeroshift.bench.items import Item, first_fault
+from zeroshift.bench.items import Item
+from zeroshift.faults import plain
+from zeroshift.files import read_regular
 from zeroshift.image.masks import Said
 from zeroshift.presets import overlay
 
@@ -77,9 +79,9 @@ def read_plan(path: Path) -> list[Entry]:
         ValueError: it is no such list, two entries have one name, or a name is no name of a folder.
     """
     try:
-        entries = _ENTRIES.validate_json(path.read_bytes())
+        entries = _ENTRIES.validate_json(read_regular(path))
     except (OSError, ValidationError) as error:
-        raise ValueError(f"{path} is no list of methods to compare: {first_fault(error)}.") from error
+        raise ValueError(f"{path} is no list of methods to compare: {plain(error)}.") from error
     names = [entry.name for entry in entries]
     if len(set(names)) < len(names) or not names:
         raise ValueError(f"{path} names an entry twice, or none; give each its own name.")

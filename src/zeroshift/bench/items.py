@@ -13,6 +13,8 @@ from PIL import Image
 from pydantic import TypeAdapter, ValidationError
 
 from zeroshift.evaluation.regions import Mode
+from zeroshift.faults import plain
+from zeroshift.files import read_regular, regular
 from zeroshift.image import load_image
 from zeroshift.image.errors import ImageError
 from zeroshift.image.registration import Mask
@@ -69,10 +71,10 @@ class Item:
         if self.mask is None:
             return None
         try:
-            with Image.open(self.mask) as picture:
+            with Image.open(regular(self.mask)) as picture:
                 found: Mask = np.asarray(picture.convert("L")) >= 128
         except OSError as error:
-            raise ImageError(f"The mask {self.mask} cannot be read ({error}); get it anew.") from error
+            raise ImageError(f"The mask {self.mask} cannot be read ({plain(error)}); get it anew.") from error
         return found
 
 
@@ -156,9 +158,9 @@ def read_plain(root: Path) -> Benchmark:
     """
     path = root / ITEMS
     try:
-        table = _TABLE.validate_json(path.read_bytes())
+        table = _TABLE.validate_json(read_regular(path))
     except (OSError, ValidationError) as error:
-        raise ValueError(f"{path} is not a benchmark's table: {first_fault(error)}.") from error
+        raise ValueError(f"{path} is not a benchmark's table: {plain(error)}.") from error
     items = tuple(
         Item(
             row.name,
@@ -203,14 +205,6 @@ def picture_of(item: Item) -> Image.Image:
         ImageError: it cannot be read.
     """
     return load_image(item.picture).image
-
-
-def first_fault(error: OSError | ValidationError) -> str:
-    """What is wrong with a table, in a few words."""
-    if isinstance(error, ValidationError):
-        fault = error.errors()[0]
-        return f"{'.'.join(map(str, fault['loc'])) or 'it'}: {fault['msg'].rstrip('.').lower()}"
-    return error.strerror or str(error)
 
 
 def _draw(item: Item) -> str:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from os.path import lexists
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -52,7 +53,7 @@ def read_provenance(table: Path) -> Provenance:
         ValueError: that is damaged.
     """
     path = place_of(table)
-    if path.is_file():
+    if lexists(path):
         return read_own(_PROVENANCE, path, "without it, a report knows no commands")
     ran = read_run(table.parent)
     return Provenance(commands=ran.commands, entries=ran.entries)

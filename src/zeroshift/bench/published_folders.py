@@ -8,7 +8,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, NonNegativeInt, TypeAdapter, ValidationError
 
-from zeroshift.bench.items import ITEMS, Benchmark, Item, Runs, checked, first_fault, read_plain
+from zeroshift.bench.items import ITEMS, Benchmark, Item, Runs, checked, read_plain
+from zeroshift.faults import plain
+from zeroshift.files import read_regular, read_text
 from zeroshift.image.errors import ImageError
 from zeroshift.image.folders import EXTENSIONS, find_pictures
 
@@ -80,9 +82,9 @@ def read_pie(root: Path) -> Benchmark:
         ValueError: its table is not as it should be.
     """
     try:
-        rows = _PIE.validate_json((root / PIE).read_bytes())
+        rows = _PIE.validate_json(read_regular(root / PIE))
     except (OSError, ValidationError) as error:
-        raise ValueError(f"{root / PIE} is not PIE-Bench's table: {first_fault(error)}.") from error
+        raise ValueError(f"{root / PIE} is not PIE-Bench's table: {plain(error)}.") from error
     items = tuple(
         Item(
             name,
@@ -123,9 +125,9 @@ def read_ti2i(root: Path) -> Benchmark:
 
     (path, *_) = sorted(root.glob("*ti2i*.yaml"))
     try:
-        rows = _TI2I.validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
+        rows = _TI2I.validate_python(yaml.safe_load(read_text(path)))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
-        fault = first_fault(error) if isinstance(error, OSError | ValidationError) else "it is no YAML"
+        fault = plain(error) if isinstance(error, OSError | ValidationError) else "it is no YAML"
         raise ValueError(f"{path} is not a table of Plug-and-Play's: {fault}.") from error
     items = tuple(
         Item(
@@ -173,7 +175,7 @@ def _of_task(folder: Path) -> Iterator[Item]:
     source, target = named["source"], named["target"]
     for picture in (one.path for one in find_pictures([folder])):
         captions = (folder / place / f"{picture.stem}.txt" for place in PROMPTS)
-        caption = next((path.read_text(encoding="utf-8").strip() for path in captions if path.is_file()), "")
+        caption = next((read_text(path).strip() for path in captions if path.is_file()), "")
         said = caption if source in caption else f"a photo of a {source}"
         name = f"{folder.name}-{picture.stem}"
         yield Item(name, picture, source, target, said, said.replace(source, target), folder.name)

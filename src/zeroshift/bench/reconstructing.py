@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from os.path import lexists
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -104,4 +105,4 @@ def read_returned(folder: Path) -> dict[str, Returned]:
         ValueError: the file is damaged.
     """
     path = folder / FILE
-    return read_own(_RETURNED, path, "it is measured again then") if path.is_file() else {}
+    return read_own(_RETURNED, path, "it is measured again then") if lexists(path) else {}

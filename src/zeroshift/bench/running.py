@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from os.path import lexists
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, TypeVar
@@ -12,10 +13,11 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from zeroshift.bench.entries import Entry
-from zeroshift.bench.items import Benchmark, Item, first_fault
+from zeroshift.bench.items import Benchmark, Item
 from zeroshift.bench.resuming import due, file_of
 from zeroshift.diffusion.backbone import Unsupported
-from zeroshift.files import write_atomically
+from zeroshift.faults import plain
+from zeroshift.files import read_regular, write_atomically
 from zeroshift.image import save_image
 
 if TYPE_CHECKING:
@@ -170,7 +172,7 @@ def read_times(folder: Path) -> dict[str, Made]:
         ValueError: the file is damaged.
     """
     path = folder / TIMES
-    if not path.is_file():
+    if not lexists(path):
         return {}
     found = read_own(_TIMES, path, "without it, the seconds of edits that are there are not known")
     return {name: Made(folder.name, name, one.seconds, one.error) for name, one in found.items()}
@@ -219,7 +221,7 @@ def read_run(out: Path) -> Ran:
         ValueError: it is damaged.
     """
     path = out / RUN
-    return read_own(_RAN, path, "without it, a report knows neither commands nor curves") if path.is_file() else Ran()
+    return read_own(_RAN, path, "without it, a report knows neither commands nor curves") if lexists(path) else Ran()
 
 
 def read_own(kind: TypeAdapter[T], path: Path, lost: str) -> T:
@@ -229,6 +231,6 @@ def read_own(kind: TypeAdapter[T], path: Path, lost: str) -> T:
         ValueError: it is damaged.
     """
     try:
-        return kind.validate_json(path.read_bytes())
+        return kind.validate_json(read_regular(path))
     except (OSError, ValidationError) as error:
-        raise ValueError(f"{path} is damaged ({first_fault(error)}); mend it or take it away: {lost}.") from error
+        raise ValueError(f"{path} is damaged ({plain(error)}); mend it or take it away: {lost}.") from error

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
+from os.path import lexists
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from zeroshift.bench.judging import BETTER, Judges, figures_of
 from zeroshift.bench.matching import matched
 from zeroshift.bench.reconstructing import read_returned
 from zeroshift.bench.running import Made, read_times
-from zeroshift.files import sha256_of_file
+from zeroshift.files import read_regular, sha256_of_file
 from zeroshift.image import load_image
 from zeroshift.image.errors import ImageError
 from zeroshift.image.folders import EXTENSIONS
@@ -155,10 +156,10 @@ def read_scores(place: Path) -> list[Scored]:
     Raises:
         ValueError: a line is something else than a row.
     """
-    if not place.is_file():
+    if not lexists(place):
         return []
     rows = list[Scored]()
-    for number, line in enumerate(place.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+    for number, line in enumerate(read_regular(place).decode("utf-8", "replace").splitlines(), start=1):
         try:
             found = _JSON.validate_json(line)
         except ValidationError:

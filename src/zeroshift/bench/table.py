@@ -10,7 +10,7 @@ from pathlib import Path
 from zeroshift.bench.judging import BETTER
 from zeroshift.bench.scoring import Scored
 from zeroshift.extras import lacking
-from zeroshift.files import write_atomically
+from zeroshift.files import regular, write_atomically
 
 TOLD = ("benchmark", "mode", "judges")
 """columns that say what scored; tables that were written before do not have them"""
@@ -45,7 +45,7 @@ def read_csv(path: Path) -> list[Scored]:
         ValueError: it is none, or it has no rows.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with regular(path).open(newline="", encoding="utf-8") as file:
             rows = [_row(line) for line in csv.DictReader(file)]
     except (OSError, UnicodeDecodeError, KeyError, TypeError, ValueError, csv.Error) as error:
         raise ValueError(f"{path} is not a table of scored edits; make one with bench score.") from error

@@ -9,6 +9,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
+from zeroshift.asked.checks import check_region
 from zeroshift.captioning import Seen
 from zeroshift.cli.cache import DEFAULT_CACHE, CacheFlags
 from zeroshift.cli.editing import photographs_named
@@ -16,7 +17,7 @@ from zeroshift.cli.files import MEGAPIXELS, REGION, KeepGoing, Recursive
 from zeroshift.cli.remarks import left_out, refusal
 from zeroshift.cli.shared import DEFAULT_MODEL, OUTPUT, Loudness, ModelFlags, Text, as_app
 from zeroshift.cli.streams import called
-from zeroshift.cli.wrong import Wrong
+from zeroshift.cli.wrong import Wrong, usage
 from zeroshift.image import Fit, ImageError, unreadable
 
 
@@ -41,6 +42,8 @@ def caption(
     """Say what photographs show, a line for each: what an edit without --source takes as its source."""
     if not images:
         raise Wrong("Give one photograph or more.")
+    with usage():
+        check_region(region or "none")
     from zeroshift.running.looking import look
 
     found, loud = photographs_named(images, recursive), Loudness(json=json)

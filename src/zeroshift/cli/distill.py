@@ -144,6 +144,7 @@ def collect(
     from zeroshift.distillation.collecting import about
     from zeroshift.distillation.pairs import read_pairs, write_about
     from zeroshift.image import find_pictures
+    from zeroshift.image.reader import check_there
 
     wanted = pairs.options()
     with usage():
@@ -153,6 +154,8 @@ def collect(
     check_folder(output)
     check_apart([("the folder of photographs", one) for one in photographs], [output])
     files = [one.path for one in find_pictures(photographs, recursive=recursive, apart=output)][:count]
+    for file in files:
+        check_there(file)
     editor, _ = model.opened(loud, cache=cache.place)
     write_about(output, about(editor, spec, as_typed()))
     follow(_steps(editor, files, spec, wanted, output), loud.silent)

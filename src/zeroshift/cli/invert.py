@@ -7,6 +7,7 @@ from typing import Annotated, cast
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
+from zeroshift.asked.checks import check_region
 from zeroshift.asked.request import Request, inversion_facts
 from zeroshift.cli.files import REGION, FrameSize
 from zeroshift.cli.flags import Flag, Given, with_flags
@@ -87,6 +88,7 @@ def invert(
     """
     with usage():
         words = None if source is None else complete_source(source, prompt)
+        check_region(region or "none")
     if words is None and prompt is not None:
         raise Wrong("--prompt is a sentence with the word --source in it; give both, or leave both out.")
     output, report = settled_places(checked_method(method, given), image, output, report, overwrite, loud)

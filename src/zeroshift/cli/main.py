@@ -14,7 +14,7 @@ from zeroshift import __version__
 from zeroshift.cli.help import PlainHelp
 from zeroshift.cli.misread import EXAMPLES, how_to, misread
 from zeroshift.cli.start import leave_quickly, uncollected
-from zeroshift.cli.streams import dashes_named, emptied, mend_streams
+from zeroshift.cli.streams import NAME, dashes_named, emptied, mend_streams, named
 from zeroshift.cli.typed import remember
 from zeroshift.cli.wrong import Wrong, as_flags
 from zeroshift.extras import lacking
@@ -86,9 +86,9 @@ def run(tokens: list[str], debug: bool) -> int:
         if len(tokens) == 1 and tokens[0] in EXAMPLES:
             print(how_to(tokens[0], app), file=sys.stderr)
             return 2
-        with doubts_told(quiet=bool({"--quiet", "-q", "--json"}.intersection(tokens))):
+        with doubts_told(quiet=bool({"--quiet", "-q", "--json"}.intersection(tokens))), named(sys.stdout):
             app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
-        sys.stdout.flush()
+            sys.stdout.flush()
         return 0
     except KeyboardInterrupt:
         return complain("stopped; what was not finished was not written.", INTERRUPTED)
@@ -185,7 +185,11 @@ def sentence(error: Exception) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
         return f"This needs {error.name}, which is not installed; {lacking(EXTRAS[error.name])}."
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}." if error.filename else f"{error.strerror}."
+        if error.filename:
+            if error.filename == NAME:
+                return f"Standard output takes no more ({error.strerror}); make room, or lead it elsewhere."
+            return f"{error.filename} cannot be read or written ({error.strerror}); check the path and its permissions."
+        return f"A file cannot be written ({error.strerror}); make room, or write elsewhere."
     first = next(iter(str(error).strip().splitlines()), "no more is known")
     return f"unexpected {type(error).__name__}: {first} (--debug shows where)."
 

@@ -10,6 +10,7 @@ from cyclopts import (
     CoercionError,
     CycloptsError,
     MissingArgumentError,
+    Token,
     UnknownOptionError,
     UnusedCliTokensError,
     ValidationError,
@@ -59,6 +60,9 @@ def misread(error: CycloptsError, tokens: Sequence[str]) -> str:
     verb = " ".join(error.command_chain or ())
     if isinstance(error, (CoercionError, ValidationError)) and (said := misread_number(error)) is not None:
         return said
+    dashed = next((token for token in tokens if token.startswith("-") and Path(token).exists()), None)
+    if dashed is not None and isinstance(error, MissingArgumentError):
+        return f"{verb} has no option {dashed}; write ./{dashed} for the file of that name."
     match error:
         case UnknownOptionError():
             there = [name for argument in error.argument_collection for name in argument.names]
@@ -76,7 +80,14 @@ def misread(error: CycloptsError, tokens: Sequence[str]) -> str:
             )
         case CoercionError(token=token, target_type=kind) if token is not None and kind is Path:
             return f"{token.keyword or verb} takes the name of a file or folder, not {token.value or 'nothing'}."
+        case CoercionError(argument=argument) if argument is not None and (given := _empty(argument.tokens)):
+            return f"{given} is empty; give it a value, or leave it out."
     return str(error)
+
+
+def _empty(tokens: Iterable[Token]) -> str | None:
+    """The option that was given nothing."""
+    return next((token.keyword for token in tokens if token.keyword and not token.value), None)
 
 
 def needs_value(option: str, tokens: Sequence[str]) -> str:

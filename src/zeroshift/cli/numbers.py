@@ -1,5 +1,6 @@
 """Numbers on the command line: whole ones are never rounded, and what is no number is said in one sentence."""
 
+import math
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -51,6 +52,7 @@ def span(validators: object) -> str:
 CONVERTERS: dict[object, Callable[[type, Sequence[Token]], object]] = {
     int: lambda hint, tokens: number(int, tokens[0].value),
     float: lambda hint, tokens: number(float, tokens[0].value),
+    str: lambda hint, tokens: tokens[0].value,
 }
 """of the options of methods, which say themselves what is wrong with a text"""
 
@@ -70,7 +72,12 @@ def check_threads(threads: int | None) -> None:
 
 
 def read(hint: Any, tokens: Sequence[Token]) -> Any:  # noqa: ANN401 - a type expression and a value of it
-    """Read an option's words as cyclopts does, but round no number to a whole one, and take no empty file name."""
+    """Read an option's words as cyclopts does, but round no number to a whole one, and take nothing empty or endless.
+
+    What stands without an option may be empty: the verb says what is missing.
+    """
+    if any(token.keyword and not token.value for token in tokens):
+        raise ValueError("empty")
     return convert(hint, tokens, converter=_read_one)
 
 
@@ -78,8 +85,11 @@ def _read_one(kind: type, word: str) -> object:
     if kind is int and number(int, word) is word or kind is Path and not word:
         raise ValueError(word)
     try:
-        return convert(kind, [word])
+        found: object = convert(kind, [word])
     except CoercionError as error:
         if kind in (int, float):
             raise ValueError(word) from error  # cyclopts then says which option it was
         raise
+    if isinstance(found, float) and not math.isfinite(found):
+        raise ValueError(word)
+    return found

@@ -12,7 +12,7 @@ from PIL.Image import registered_extensions
 
 from zeroshift.cli.streams import STDOUT, called
 from zeroshift.cli.wrong import Wrong, as_flags
-from zeroshift.files import check_replaceable, free
+from zeroshift.files import check_replaceable, free, why_unwritable
 from zeroshift.sentences import printable
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def check_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
         TemporaryFile(dir=path).close()
     except OSError as error:
-        raise ValueError(f"{path} cannot be written into ({error.strerror}); choose another folder.") from error
+        raise ValueError(f"{path} cannot be written into ({why_unwritable(error)}); choose another folder.") from error
 
 
 def check_writable(path: Path, extension: str) -> None:
@@ -157,7 +157,7 @@ def check_writable(path: Path, extension: str) -> None:
     try:
         check_replaceable(path)
     except OSError as error:
-        raise ValueError(f"{path} cannot be written ({error.strerror}); choose another name.") from error
+        raise ValueError(f"{path} cannot be written ({why_unwritable(error)}); choose another name.") from error
     check_folder(path.parent)
 
 

@@ -15,6 +15,7 @@ from zeroshift.backbones.checkpoint import SHIPPED
 from zeroshift.cli.output import check_apart, check_folder
 from zeroshift.cli.progress import PAUSE, with_lines
 from zeroshift.cli.shared import as_app, hush_libraries
+from zeroshift.files import check_no_pipe
 from zeroshift.miniature.quality.extent import Extent
 
 if TYPE_CHECKING:
@@ -71,6 +72,9 @@ def quality(
 ) -> None:
     """Measure a model: what its autoencoder and inversion keep, what its samples show, and how good their judge is."""
     check_apart([("the folder of pictures", folder), ("the model", model)], [output])
+    check_no_pipe(model, "a model's folder in diffusers format")
+    if not model.is_dir():
+        raise ValueError(f"There is no folder {model}; give a model's folder in diffusers format.")
     check_folder(output)
     extent = Extent(**asdict(amount))
     hush_libraries()

@@ -1,12 +1,12 @@
 """Where the model, the photograph and the direction of a recipe are found. A stranger may have written it."""
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
 
 from zeroshift.backbones.checkpoint import Device, Precision
 from zeroshift.cli.shared import ModelFlags
 from zeroshift.cli.wrong import Wrong
+from zeroshift.files import sha256_of_file
 from zeroshift.recipe import EditRecipe, Recipe
 from zeroshift.sentences import printable
 
@@ -86,7 +86,7 @@ def original(recipe: Recipe, edited: Path, image: Path | None) -> Path | None:
     places = [image] if image else [*near(edited, stored), edited.parent / stored.name, Path(stored.name)]
     there = [place for place in places if place.is_file()]
     for place in there:
-        if hashlib.sha256(place.read_bytes()).hexdigest() == recipe.source_sha256:
+        if sha256_of_file(place) == recipe.source_sha256:
             return place
     if there:
         raise ValueError(f"{there[0]} is not the picture that {edited} was made from; give that with --image.")
@@ -136,7 +136,7 @@ def mask_of(recipe: Recipe, edited: Path, mask: Path | None) -> Path | None:
         return None
     stored = Path(recipe.mask_path or "mask.png")
     for place in [mask] if mask else near(edited, stored):
-        if place.is_file() and hashlib.sha256(place.read_bytes()).hexdigest() == recipe.mask_sha256:
+        if place.is_file() and sha256_of_file(place) == recipe.mask_sha256:
             return place
     name = name_of(stored, "of an unknown name")
     raise ValueError(f"{edited} was made with the mask {name}, which is not there; give it with --mask.")

@@ -15,6 +15,7 @@ from zeroshift.cli.recipes import check_vgg, mask_of, model_flags, original, sav
 from zeroshift.cli.shared import DEFAULT_LOUDNESS, Loras, Loudness, Output, Overwrite, Text, Vgg, as_app
 from zeroshift.cli.streams import STDOUT
 from zeroshift.cli.wrong import Wrong
+from zeroshift.files import read_regular
 from zeroshift.image import load_image, read_recipe
 from zeroshift.image.save import FORMATS
 from zeroshift.recipe import STUDENT, EditRecipe, parse_recipe
@@ -82,7 +83,7 @@ def redo(
             editor = replace(editor, segmenter=open_segmenter(segmenter, editor.backbone.device))
         last, seconds = follow(replay(editor, recipe, photo, along, where), loud.silent)
         result = result_of(recipe, last)
-    before = edited.read_bytes()
+    before = read_regular(edited)
     again = remade_bytes(recipe, written, result, before, FORMATS.get(kept.suffix.lower(), "PNG"), photo)
     put(again, path)
     same = again == before

@@ -11,7 +11,7 @@ from cyclopts.validators import Number
 
 from zeroshift.cli.shared import ModelFlags, Text, hub_id, hush_libraries
 from zeroshift.cli.wrong import Wrong, usage
-from zeroshift.files import free, slug, write_atomically
+from zeroshift.files import free, slug, why_unwritable, write_atomically
 
 if TYPE_CHECKING:
     from zeroshift.asked.edits import EditSpec
@@ -144,7 +144,7 @@ def keep_lines(direction: Path, lines: Mapping[str, Sequence[str]]) -> list[Path
         try:
             write_atomically(place, text_of(said))
         except OSError as error:
-            raise ValueError(f"{place} cannot be written ({error.strerror}); choose another place.") from error
+            raise ValueError(f"{place} cannot be written ({why_unwritable(error)}); choose another place.") from error
     return list(places)
 
 
@@ -182,7 +182,7 @@ def kept_on_failure(directions: "GeneratedDirections | None", folder: Path) -> I
     try:
         yield
     except BaseException as error:  # Ctrl-C as well: the next word may take hours
-        there = {file.read_bytes() for file in folder.glob("*.txt")}
+        there = {file.read_bytes() for file in folder.glob("*.txt") if file.is_file()}
         returned = {} if directions is None else directions.returned
         said = {slug(word): lines for word, lines in returned.items() if text_of(lines) not in there}
         kept = keep_lines(folder / "unfinished.safetensors", said)

@@ -12,6 +12,7 @@ from cyclopts.validators import Number
 from zeroshift.cli.serve_limits import LimitFlags
 from zeroshift.cli.shared import DEFAULT_MODEL, Loudness, ModelFlags, Text, Vgg, as_app
 from zeroshift.cli.wrong import Wrong
+from zeroshift.files import read_text
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -141,7 +142,7 @@ def keys_in(file: Path | None) -> list[str]:
     if file is None:
         return [key] if (key := os.environ.get(KEY)) else []
     try:
-        lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
+        lines = [line.strip() for line in read_text(file, "utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise Wrong(f"The file of keys {file} cannot be read; give a text file (UTF-8) with a key a line.") from error
     if not (keys := [line for line in lines if line and not line.startswith("#")]):

@@ -112,6 +112,12 @@ class ModelFlags:
         """
         check_hub(self.model, self.revision, self.cache_dir, self.clip, self.captioner, hub_id(sentences))
         check_threads(self.threads)
+        if self.lora:
+            from zeroshift.backbones.lora import parted
+
+            with usage():  # a weight is refused before anything is loaded
+                for lora in self.lora:
+                    parted(lora)
         if self.deterministic:
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it once
         import torch
@@ -178,7 +184,8 @@ def check_hub(model: str | None, revision: str | None, cache_dir: Path | None, *
     idle += ["--cache-dir"] * (local and not apart and cache_dir is not None)
     if idle:
         raise Wrong(
-            f"{' and '.join(idle)} say how a model is downloaded, and this one is not; leave that out, or name "
+            f"{' and '.join(idle)} {'say' if idle[1:] else 'says'} how a model is downloaded, and this one is not; "
+            "leave that out, or name "
             "a hub id with --model."
         )
 

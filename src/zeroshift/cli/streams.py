@@ -2,16 +2,18 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
+NAME = "standard output"
 STDIN, STDOUT = Path("/dev/stdin"), Path("/dev/stdout")
 
 
 def called(path: Path) -> str:
     """What a file is called in messages."""
-    return {STDIN: "standard input", STDOUT: "standard output"}.get(path, str(path))
+    return {STDIN: "standard input", STDOUT: NAME}.get(path, str(path))
 
 
 def mend_streams() -> None:
@@ -34,6 +36,32 @@ def dashes_named(tokens: Sequence[str]) -> list[str]:
         if token == "-":
             named[at] = str(STDOUT if at and tokens[at - 1] in ("-o", "--output") else STDIN)
     return named
+
+
+@contextmanager
+def named(stream: TextIO) -> Iterator[None]:
+    """Let errors of standard output bear its name, as those of files do."""
+
+    def told(act: Callable[..., object]) -> Callable[..., object]:
+        def acting(*given: object) -> object:
+            try:
+                return act(*given)
+            except BrokenPipeError:
+                raise
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, NAME) from error
+
+        return acting
+
+    own = {name: told(getattr(stream, name)) for name in ("write", "flush")}
+    for name, act in own.items():
+        setattr(stream, name, act)
+    try:
+        yield
+    finally:
+        for name in own:
+            with suppress(AttributeError):
+                delattr(stream, name)
 
 
 def emptied(stream: TextIO) -> bool:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from contextvars import ContextVar
 from shlex import join
 
+from zeroshift.files import in_utf8
+
 _TOKENS: ContextVar[tuple[str, ...]] = ContextVar("tokens", default=())
 
 
@@ -14,4 +16,4 @@ def remember(tokens: Sequence[str]) -> None:
 
 def as_typed() -> str:
     """The whole line, quoted for a shell."""
-    return join(["zeroshift", *_TOKENS.get()])
+    return in_utf8(join(["zeroshift", *_TOKENS.get()]))

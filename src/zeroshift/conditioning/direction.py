@@ -14,7 +14,8 @@ from torch import Tensor
 from zeroshift.conditioning.means import hash_of, mean_of
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.embedding import Embedding
-from zeroshift.files import check_readable, write_safetensors
+from zeroshift.files import check_readable, regular, write_safetensors
+from zeroshift.options.errors import given
 from zeroshift.sentences import contains_word, template_sentences
 
 
@@ -124,7 +125,7 @@ def load_direction(path: Path) -> Direction:
     """
     check_readable(path, f"There is no edit direction {path}; make one with: zeroshift direction make.")
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(regular(path), framework="pt") as file:
             delta, said = file.get_tensor("delta"), json.loads((file.metadata() or {})["provenance"])
             pooled = file.get_tensor("pooled") if "pooled" in file.keys() else None  # noqa: SIM118 - no iterator
         provenance = {str(name): str(value) for name, value in dict(said).items()}
@@ -142,9 +143,14 @@ def as_direction(direction: Direction | str | PathLike[str] | None) -> Direction
     """Read an edit direction where its file is given.
 
     Raises:
+        TypeError: it is neither an edit direction nor a name.
         ValueError: the file is missing or is not an edit direction.
     """
-    return load_direction(Path(direction)) if isinstance(direction, (str, PathLike)) else direction
+    if isinstance(direction, (str, PathLike)):
+        return load_direction(Path(direction))
+    if direction is not None and not isinstance(direction, Direction):
+        raise TypeError(f"`direction` is an edit direction or the name of its file, not {given(direction)}.")
+    return direction
 
 
 def check_moves(direction: Direction, name: str) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from zeroshift.options.errors import given
+
 
 def generators(seeds: Sequence[int]) -> list[torch.Generator]:
     """One generator per seed, on the CPU, so that the device changes no number."""
@@ -27,8 +29,10 @@ def check_seeds(seeds: Sequence[int], rows: Sequence[object]) -> None:
     Raises:
         ValueError: one is none, or there are more or fewer.
     """
+    if isinstance(seeds, (str, bytes)) or not isinstance(seeds, Sequence):
+        raise ValueError(f"There is one seed for each picture, as in [0, 1, 2], not {given(seeds)}.")
     for seed in seeds:
         if type(seed) is not int or not 0 <= seed < 2**63:
-            raise ValueError(f"A seed is a whole number from 0 to {2**63 - 1}, not {seed!r}.")
+            raise ValueError(f"A seed is a whole number from 0 to {2**63 - 1}, not {given(seed)}.")
     if len(seeds) != len(rows):
         raise ValueError(f"There are {len(seeds)} seeds for {len(rows)} pictures; give one seed for each.")

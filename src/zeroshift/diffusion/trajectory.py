@@ -14,7 +14,7 @@ from torch import Tensor
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.schedule import Schedule, join
 from zeroshift.diffusion.sites import Recording
-from zeroshift.files import check_readable, write_safetensors
+from zeroshift.files import check_readable, regular, write_safetensors
 
 _FORMAT = "zeroshift.diffusion.trajectory"
 
@@ -151,7 +151,7 @@ def load_trajectory(path: Path, backbone: Backbone) -> tuple[Trajectory, dict[st
     """
     check_readable(path, f"There is no inversion {path}; make one with: zeroshift invert.")
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(regular(path), framework="pt") as file:
             metadata = file.metadata() or {}
             if metadata["format"] != _FORMAT:
                 raise KeyError(_FORMAT)

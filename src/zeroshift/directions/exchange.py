@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from zeroshift.conditioning.direction import Direction, check_moves
-from zeroshift.files import read_regular, write_atomically
+from zeroshift.files import read_regular, why_unwritable, write_atomically
 
 MOST_BYTES = 64 << 20
 """of a file of one word: far more than any text encoder's tokens take"""
@@ -118,5 +118,7 @@ def export_pair(direction: Direction, folder: Path, names: tuple[str, str]) -> l
         try:
             write_atomically(paths[-1], buffer.getvalue())
         except OSError as error:
-            raise ValueError(f"{paths[-1]} cannot be written ({error.strerror}); choose another folder.") from error
+            raise ValueError(
+                f"{paths[-1]} cannot be written ({why_unwritable(error)}); choose another folder."
+            ) from error
     return paths

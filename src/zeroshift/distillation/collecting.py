@@ -20,8 +20,9 @@ from zeroshift.diffusion.backbone import Unsupported
 from zeroshift.distillation.filters import ODD, Filters, gains, lacking, objects, overlap, reason
 from zeroshift.distillation.pairs import About, Pair, Scores, add_pairs, read_pairs
 from zeroshift.editor import Editor
-from zeroshift.files import sha256_of_file, write_atomically
+from zeroshift.files import in_utf8, sha256_of_file, write_atomically
 from zeroshift.framed import FramedPhoto
+from zeroshift.image.reader import check_there
 from zeroshift.masks.locating import found_by
 from zeroshift.presets import options_of
 from zeroshift.results import Result
@@ -90,11 +91,14 @@ def collect(
 
     Raises:
         ValueError: an option makes no sense, or the folder holds pairs of another edit.
+        ImageError: a photograph is no file that can be read.
         Unsupported: CLIP is to tell gains, and the model has none.
     """
     check(editor, wanted)
     known = {pair.key for pair in read_pairs(root)}
     facts = facts_of(editor, spec, wanted)
+    for path in photographs:
+        check_there(path)
     named = {key_of(facts, sha256_of_file(path)): path for path in photographs}
     todo = {key: path for key, path in named.items() if key not in known}
     done = len(named) - len(todo)
@@ -159,10 +163,12 @@ def edited(editor: Editor, files: dict[str, Path], spec: EditSpec, wanted: Colle
     for place, (key, path) in enumerate(files.items()):
         if place not in made:
             why = ODD if isinstance(failed[place], Odd) else f"it cannot be edited: {failed[place]}"
-            pairs.append(Pair(key, path.name, 0, 0, (), Scores(), why))
+            pairs.append(Pair(key, in_utf8(path.name), 0, 0, (), Scores(), why))
             continue
         frame, one, scores = made[place][0], *best[place]
-        pair = Pair(key, path.name, one.seed, one.strength, tuple(one.pictures), scores, reason(scores, wanted))
+        pair = Pair(
+            key, in_utf8(path.name), one.seed, one.strength, tuple(one.pictures), scores, reason(scores, wanted)
+        )
         for intensity, picture in {0.0: frame.pixels, **one.pictures}.items():
             write_atomically(pair.file(root, intensity), webp(picture))
         write_atomically(pair.mask_file(root), webp(one.mask))

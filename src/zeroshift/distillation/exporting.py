@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from zeroshift.distillation.students import Student
 from zeroshift.extras import lacking
+from zeroshift.files import read_regular, read_text
 
 OPSET = 18
 NAMES = ("picture", "direction", "intensity")
@@ -82,9 +83,9 @@ def page(student: Student, runtime: Path) -> str:
         if not path.is_file():
             raise ValueError(f"{runtime} has no {path.name}; give the folder dist of npm's package onnxruntime-web.")
     parts = {
-        "RUNTIME": script.read_text(encoding="utf-8").replace("</script", "<\\/script"),
-        "LOADER": json.dumps(base64.b64encode(loader.read_bytes()).decode()),
-        "WASM": json.dumps(base64.b64encode(binary.read_bytes()).decode()),
+        "RUNTIME": read_text(script).replace("</script", "<\\/script"),
+        "LOADER": json.dumps(base64.b64encode(read_regular(loader)).decode()),
+        "WASM": json.dumps(base64.b64encode(read_regular(binary)).decode()),
         "STUDENT": json.dumps(base64.b64encode(onnx_bytes(student)).decode()),
         "FACTS": json.dumps({"directions": student.directions, "size": student.network.size, "name": student.name}),
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 from pydantic import TypeAdapter, ValidationError
 
-from zeroshift.files import write_atomically
+from zeroshift.files import read_regular, read_text, write_atomically
 
 LOG = "pairs.jsonl"
 """one line for each photograph and seed that was looked at"""
@@ -92,10 +92,10 @@ def read_pairs(root: Path) -> list[Pair]:
         ValueError: the log is none.
     """
     path = root / LOG
-    if not path.is_file():
+    if not os.path.lexists(path):
         return []
     found = dict[str, Pair]()
-    lines = path.read_text(encoding="utf-8").split("\n")
+    lines = read_text(path).split("\n")
     for number, line in enumerate(lines[:-1], start=1):  # what follows the last line's end was cut off by a kill
         try:
             pair = _PAIR.validate_json(line)
@@ -141,7 +141,7 @@ def read_about(root: Path) -> About:
         ValueError: it is no folder of pairs.
     """
     try:
-        return _ABOUT.validate_json((root / ABOUT).read_bytes())
+        return _ABOUT.validate_json(read_regular(root / ABOUT))
     except (OSError, ValidationError) as error:
         raise ValueError(f"{root} is no folder of pairs; make one with `zeroshift distill collect`.") from error
 

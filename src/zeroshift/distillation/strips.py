@@ -13,7 +13,7 @@ from torch import nn
 
 from zeroshift.bench.curves import curve
 from zeroshift.distillation.examples import Examples
-from zeroshift.files import write_atomically
+from zeroshift.files import regular, write_atomically
 from zeroshift.image.sheet import sheet
 from zeroshift.image.tensors import to_pictures, to_png, to_tensor
 
@@ -91,7 +91,7 @@ def losses(folder: Path) -> dict[str, list[tuple[float, float]]]:
     """Every loss that a training logged, as steps and values in their order."""
     found = dict[str, list[tuple[float, float]]]()
     for path in sorted(folder.glob("**/metrics.csv"), key=lambda one: one.stat().st_mtime):
-        with path.open(encoding="utf-8", newline="") as file:
+        with regular(path).open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
                 for name, value in row.items():
                     if value and name not in ("step", "epoch"):

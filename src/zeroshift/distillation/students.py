@@ -19,7 +19,8 @@ from zeroshift.distillation.comod import CoModulated
 from zeroshift.distillation.one_step import OneStep
 from zeroshift.distillation.parts import laid
 from zeroshift.distillation.residual import Residual
-from zeroshift.files import sha256_of, write_atomically
+from zeroshift.faults import plain
+from zeroshift.files import read_regular, regular, sha256_of, write_atomically
 
 SHIPPED_NAME = "shipped"
 FILES = ("config.json", "model.safetensors")
@@ -112,7 +113,9 @@ def open_student(place: str | Path, revision: str | None = None, model: str | Pa
         if "model" in shape:
             shape["model"] = str(model or shape["model"])
         network = KINDS[shape.pop("architecture", "residual")](**shape)
-        network.load_state_dict(load_file(root / FILES[1]))
+        network.load_state_dict(load_file(regular(root / FILES[1])))
+        if type(network.size) is not int:
+            raise ValueError(f"size is {network.size!r}, expected a whole number")
     sha256 = sha256_of([root / name for name in FILES], root)
     return Student(laid(network.eval(), torch.channels_last), name, sha256)
 
@@ -147,7 +150,7 @@ def folder_of(place: str | Path, revision: str | None) -> tuple[Path, str]:
 
 def shape_of(root: Path) -> dict[str, Any]:
     """What config.json says; it may be wrong in any way."""
-    return dict(json.loads((root / FILES[0]).read_text(encoding="utf-8")))
+    return dict(json.loads(read_regular(root / FILES[0])))
 
 
 @contextmanager
@@ -162,7 +165,7 @@ def undamaged(root: Path) -> Iterator[None]:
     except AnotherBase:
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
-        raise ValueError(f"The student in {root} is damaged; write it anew ({str(error).splitlines()[0]}).") from error
+        raise ValueError(f"The student in {root} is damaged; write it anew ({plain(error)}).") from error
 
 
 def check_base(root: Path, shape: Mapping[str, Any], model: str | Path | None) -> None:

@@ -1,14 +1,15 @@
 """Identify a picture file from its header, by Pillow's readers but with this package's own size limit."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from PIL import Image, ImageFile
 
-from zeroshift.files import read_regular
+from zeroshift.files import read_regular, regular
 from zeroshift.image.errors import ImageError
 
 READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "AVIF")
@@ -43,9 +44,26 @@ def read_bytes(source: Source) -> tuple[bytes, str]:
     return data, name
 
 
+def check_there(path: Path) -> None:
+    """Refuse what cannot be read as a file, without reading it.
+
+    Raises:
+        ImageError: it does not exist, is a folder, a pipe or a device, or may not be read.
+    """
+    with _said(path):
+        regular(path).open("rb").close()
+
+
 def _of_path(path: Path) -> bytes:
-    try:
+    with _said(path):
         return read_regular(path)
+
+
+@contextmanager
+def _said(path: Path) -> Iterator[None]:
+    """Say in a sentence why ``path`` cannot be read."""
+    try:
+        yield
     except FileNotFoundError as error:
         raise ImageError(f"{path} does not exist: check the path of the picture.") from error
     except IsADirectoryError as error:

@@ -39,7 +39,8 @@ class Region:
         x, y, width, height = (float(number) for number in found.groups()[::2])
         if not width or not height:
             raise ImageError(f"The `region` {text} has no area; give {_EXPECTED}.")
-        return Region(x, y, width, height, tuple("%" if unit == "%" else "px" for unit in found.groups()[1::2]))
+        units: tuple[Unit, ...] = tuple("%" if unit == "%" else "px" for unit in found.groups()[1::2])
+        return Region(x, y, width, height, units)
 
     @staticmethod
     def of(box: Box) -> "Region":
@@ -51,6 +52,16 @@ class Region:
         """The form that ``parse`` reads."""
         numbers = (self.x, self.y, self.width, self.height)
         return ",".join(f"{n:g}{'%' if unit == '%' else ''}" for n, unit in zip(numbers, self.units, strict=True))
+
+    def check_sides(self) -> None:
+        """Refuse a region that is too small whatever the picture, as one in fractions of it is.
+
+        Raises:
+            ImageError: a side is under 16 px.
+        """
+        units = self.units[2:]
+        if any(side < MIN_REGION and unit == "px" for side, unit in zip((self.width, self.height), units, strict=True)):
+            raise ImageError(f"The `region` {self} is under {MIN_REGION} px wide or high; give {_EXPECTED}.")
 
     def box(self, size: Size) -> Box:
         """The box in pixels in a picture of ``size``.

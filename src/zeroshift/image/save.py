@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from PIL import Image
 
-from zeroshift.files import check_replaceable, temporary_beside, write_atomically
+from zeroshift.files import check_replaceable, temporary_beside, why_unwritable, write_atomically
 from zeroshift.image.errors import ImageError
 from zeroshift.image.pixels import flatten, without_metadata
 from zeroshift.image.recipe import exif_block, png_chunk
@@ -48,9 +48,12 @@ def save_image(image: Image.Image, path: str | Path, *, recipe: Mapping[str, obj
     The bytes are those of ``encode_image``; the file appears under its name only when complete.
 
     Raises:
+        TypeError: an argument is of another type.
         ImageError: the extension is unknown, the picture or the recipe does not fit the format, or the folder cannot
             be written.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"The `path` of a picture is text or a Path, not {type(path).__name__}.")
     path = Path(path)
     write_picture(encode_image(image, _format_of(path), recipe, capture=capture), path)
 
@@ -91,8 +94,14 @@ def encode_image(
     a PNG loses nothing with any.
 
     Raises:
+        TypeError: the picture is none of Pillow's, or the recipe no mapping.
         ImageError: the format is another one, or the picture or the recipe does not fit it.
     """
+    if not isinstance(image, Image.Image) or not isinstance(recipe, Mapping):
+        raise TypeError(
+            f"A Pillow picture and a recipe, names with their values, are written, not {type(image).__name__} and "
+            f"{type(recipe).__name__}."
+        )
     kind = format.upper().removeprefix("IMAGE/")
     if kind not in _LONGEST_SIDE:
         raise ImageError(f"There is no format {format} to write: use one of {', '.join(_LONGEST_SIDE)}.")
@@ -125,4 +134,6 @@ def _jpeg_exif(recipe: Mapping[str, object], capture: bytes) -> bytes:
 
 
 def _unwritable(path: Path, error: OSError) -> ImageError:
-    return ImageError(f"{path} cannot be written ({error.strerror}): choose a folder with space that you may write in.")
+    return ImageError(
+        f"{path} cannot be written ({why_unwritable(error)}): choose a folder with space that you may write in."
+    )

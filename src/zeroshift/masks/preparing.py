@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from os.path import lexists
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def preparation_in(root: Path, what: str) -> Preparation:
         Unsupported: it is no table.
     """
     file = root / "preprocessor_config.json"
-    facts = read_object(file, what) if file.is_file() else {}
+    facts = read_object(file, what) if lexists(file) else {}
     colours = (facts.get("image_mean", _USUAL[0]), facts.get("image_std", _USUAL[1]))
     mean, deviation = (torch.tensor(np.asarray(one, np.float32))[None, :, None, None] for one in colours)
     return Preparation(side_of(facts.get("size")), mean, deviation)

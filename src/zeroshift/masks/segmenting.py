@@ -14,7 +14,7 @@ from transformers import AutoModelForSemanticSegmentation
 
 from zeroshift.backbones.whole import check_weights, loading, no_bars
 from zeroshift.diffusion.backbone import Unsupported
-from zeroshift.files import sha256_of
+from zeroshift.files import check_no_pipe, sha256_of
 from zeroshift.image.tensors import to_tensor
 from zeroshift.masks.preparing import Preparation, classes_of, preparation_in, share_of
 
@@ -38,6 +38,7 @@ class SegmentationNetwork:
 
     def __post_init__(self) -> None:
         root = Path(self.folder)
+        check_no_pipe(root, f"{_WHAT}, or an ONNX file")
         if not root.is_dir():
             raise Unsupported(f"There is no folder or .onnx file {self.folder}; give {_WHAT}, or an ONNX file.")
         if not (root / "config.json").is_file():

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from os.path import lexists
 from pathlib import Path
 from typing import Any, final
 
@@ -140,7 +141,7 @@ class OnnxSegmenter:
     @cached_property
     def _labels(self) -> list[str]:
         file = self._root / "config.json"
-        named = read_object(file, self._what).get("id2label", {}) if file.is_file() else {}
+        named = read_object(file, self._what).get("id2label", {}) if lexists(file) else {}
         return [str(named[key]) for key in sorted(named, key=int)]
 
 

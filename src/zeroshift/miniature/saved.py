@@ -7,7 +7,7 @@ from pathlib import Path
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from zeroshift.files import write_atomically
+from zeroshift.files import check_no_pipe, regular, write_atomically
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
@@ -18,14 +18,17 @@ def check_saved(folder: Path, what: str) -> None:
     Raises:
         ValueError: it does.
     """
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is no folder; give one that the {what}'s trainer wrote.")
     for name in (CONFIG, WEIGHTS):
+        check_no_pipe(folder / name, f"a {what} whose {name} is a file")
         if not (folder / name).is_file():
             raise ValueError(f"{folder} has no {name}; give a folder that the {what}'s trainer wrote.")
 
 
 def saved_state(folder: Path) -> dict[str, Tensor]:
     """The weights in ``folder``, in float32."""
-    return {name: x.float() for name, x in load_file(folder / WEIGHTS).items()}
+    return {name: x.float() for name, x in load_file(regular(folder / WEIGHTS)).items()}
 
 
 def save_network(folder: Path, network: nn.Module, config: Mapping[str, object]) -> None:

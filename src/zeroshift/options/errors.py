@@ -190,9 +190,9 @@ def ranged(noun: str, info: FieldInfo) -> str:
 
 def given(value: object) -> str:
     """A value as it would be written, the beginning of a long one."""
-    if value in ((), [], None):
+    if value is None or isinstance(value, (tuple, list)) and not value:
         return "none"
-    if len(written := repr(value)) <= _LONGEST:
+    if len(written := " ".join(repr(value).split())) <= _LONGEST:
         return written
     return (
         f"{written[:_LONGEST]}... ({len(value)} characters)" if isinstance(value, str) else f"{written[:_LONGEST]}..."

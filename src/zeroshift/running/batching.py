@@ -15,6 +15,7 @@ from zeroshift.memory.need import need
 from zeroshift.memory.room import Room
 from zeroshift.methods.base import Method
 from zeroshift.model import Model
+from zeroshift.options.errors import given
 from zeroshift.recipe import MOST_ROWS
 from zeroshift.running.grouping import BATCH, Asked, Group, grouped
 from zeroshift.running.looking import check_sure
@@ -64,8 +65,8 @@ def room_of(editor: Model, batch: int | None) -> Room:
         ValueError: it is out of range.
     """
     if batch is not None:
-        if not 1 <= batch <= MOST_ROWS:
-            raise ValueError(f"A batch has 1 to {MOST_ROWS} pictures, not {batch}.")
+        if type(batch) is not int or not 1 <= batch <= MOST_ROWS:
+            raise ValueError(f"A batch has 1 to {MOST_ROWS} pictures, not {given(batch)}.")
         return Room(batch)
 
     def of_picture(requests: tuple[Request, ...], size: tuple[int, int]) -> int:

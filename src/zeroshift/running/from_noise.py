@@ -15,6 +15,7 @@ from zeroshift.diffusion.noise import check_seeds, random_start
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.image.tensors import to_pictures
 from zeroshift.methods.base import Planned
+from zeroshift.options.errors import given
 from zeroshift.recipe import GenerateRecipe, check_rows
 from zeroshift.results import Natives, Result, decode, recipe_of
 from zeroshift.running.sampling import Branch
@@ -73,14 +74,21 @@ def generate(
     """Sample one picture per prompt and seed; yield after every network step.
 
     Raises:
+        TypeError: a prompt is no text.
         ValueError: a prompt is empty, a number is none or out of range, or there are more or fewer seeds than prompts.
     """
     check_seeds(seeds, prompts)
     if type(steps) is not int:
-        raise ValueError(f"The number of steps is a whole number, not {steps!r}.")
-    if not 1 <= guidance_scale <= 50:
-        raise ValueError(f"The guidance scale is a number from 1, where it is off, to 50, not {guidance_scale!r}.")
+        raise ValueError(f"The number of steps is a whole number, not {given(steps)}.")
+    if (
+        isinstance(guidance_scale, bool)
+        or not isinstance(guidance_scale, (int, float))
+        or not 1 <= guidance_scale <= 50
+    ):
+        raise ValueError(f"The guidance scale is a number from 1, where it is off, to 50, not {given(guidance_scale)}.")
     check_rows(len(prompts))
+    if strange := [prompt for prompt in prompts if not isinstance(prompt, str)]:
+        raise TypeError(f"A prompt is text, as in: a photo of a cat; not {given(strange[0])}.")
     if any(not prompt.strip() for prompt in prompts):
         raise ValueError("The prompt is empty; describe the picture, as in: a photo of a cat.")
     rows = guidance_rows(backbone.embed([""]).repeat(len(prompts)), backbone.embed(prompts), guidance_scale)

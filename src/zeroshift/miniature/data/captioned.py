@@ -14,6 +14,8 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from zeroshift.faults import plain
+from zeroshift.files import read_regular, regular
 from zeroshift.image import flatten
 
 
@@ -45,7 +47,7 @@ class CaptionedFolder:
         table = Path(root) / "captions.csv"
         if not table.is_file():
             raise ValueError(f"{root} has no captions.csv; the trainer needs one with the columns file and caption.")
-        with table.open(newline="", encoding="utf-8-sig") as lines:
+        with regular(table).open(newline="", encoding="utf-8-sig") as lines:
             reader = csv.DictReader(lines)
             missing = {"file", "caption"} - set(reader.fieldnames or ())
             if missing:
@@ -73,10 +75,12 @@ class CaptionedFolder:
     def _read(self, picture: CaptionedPicture, size: int, members: dict[str, zipfile.ZipFile]) -> Tensor:
         loose = self.root / picture.file
         try:
-            data = loose.read_bytes() if picture.file not in members else members[picture.file].read(picture.file)
+            data = read_regular(loose) if picture.file not in members else members[picture.file].read(picture.file)
             image = flatten(ImageOps.exif_transpose(Image.open(io.BytesIO(data))))
         except (OSError, SyntaxError, ValueError, zipfile.BadZipFile, Image.DecompressionBombError) as error:
-            raise ValueError(f"The picture {picture.file} of {self.root} cannot be read: {error}.") from error
+            raise ValueError(
+                f"The picture {picture.file} of {self.root} cannot be read ({plain(error)}); get it anew."
+            ) from error
         return torch.from_numpy(_square(image, size).copy()).permute(2, 0, 1)
 
 
@@ -154,7 +158,7 @@ def frequent(rows: Iterable[CaptionedPicture], column: str, minimum: int) -> tup
 
 def _archive(path: Path) -> zipfile.ZipFile:
     try:
-        return zipfile.ZipFile(path)
+        return zipfile.ZipFile(regular(path))
     except (OSError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} cannot be read as a zip file: {error}; copy it again or take it away.") from error
 

@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 
 from PIL import Image, UnidentifiedImageError
 
-from zeroshift.files import write_atomically
+from zeroshift.files import regular, write_atomically
 from zeroshift.sentences import with_article
 
 Box = tuple[float, float, float, float]
@@ -141,7 +141,7 @@ def _head(data: bytes) -> Box:
 
 
 def _members(archive: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
-    with tarfile.open(archive) as tar:
+    with tarfile.open(regular(archive)) as tar:
         for member in tar:
             file = tar.extractfile(member)
             if file is not None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from torch import Tensor
 
 from zeroshift.evaluation.imagenet import GROUPS, ImageNetJudge, open_network
-from zeroshift.files import write_atomically
+from zeroshift.files import read_regular, write_atomically
 from zeroshift.image.tensors import to_pictures
 from zeroshift.miniature.data.breeds import breed_of
 from zeroshift.miniature.data.captioned import CaptionedFolder, CaptionedPicture
@@ -73,7 +73,7 @@ def screen(folder: Path, judge: ImageNetJudge, thresholds: Thresholds) -> tuple[
     kept, gone = screened(table.pictures, seen, thresholds)
     before = {row.file: row.labels.get("breed", "") for row in table.pictures}
     if not (folder / BEFORE).exists():
-        write_atomically(folder / BEFORE, (folder / "captions.csv").read_bytes())
+        write_atomically(folder / BEFORE, read_regular(folder / "captions.csv"))
     write_atomically(folder / "captions.csv", _table(kept).encode())
     return len(kept), len(gone), sum(row.labels["breed"] != before[row.file] for row in kept)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from diffusers import UNet2DConditionModel
 
-from zeroshift.files import folder_atomically
+from zeroshift.files import folder_atomically, read_regular
 from zeroshift.miniature.training.averages import combined
 from zeroshift.miniature.training.command import at_work, parser_of
 from zeroshift.miniature.training.run_folder import check_free
@@ -36,7 +36,7 @@ def make(model: Path, out: Path, length: float, run: Path) -> float:
     unet.load_state_dict(weights)
     with folder_atomically(out) as folder:
         shutil.copytree(model, folder, dirs_exist_ok=True)
-        config = (folder / "unet" / "config.json").read_bytes()
+        config = read_regular(folder / "unet" / "config.json")
         unet.to(torch.float16).save_pretrained(folder / "unet")
         (folder / "unet" / "config.json").write_bytes(config)
     return missing

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from zeroshift.files import write_atomically
+from zeroshift.files import regular, write_atomically
 
 KEPT = (0.05, 0.10)
 """lengths of the two averages, as in the paper"""
@@ -135,6 +135,6 @@ def combined(folder: Path, length: float) -> tuple[dict[str, Tensor], float]:
     multiples, missing = shares([profile for _, profile in kept], Profile(wanted, kept[-1][1].step))
     total: dict[str, Tensor] = {}
     for (path, _), multiple in zip(kept, multiples.tolist(), strict=True):
-        for name, value in load_file(path).items():
+        for name, value in load_file(regular(path)).items():
             total[name] = total.get(name, torch.zeros(())) + multiple * value.double()
     return {name: value.float() for name, value in total.items()}, missing

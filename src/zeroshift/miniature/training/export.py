@@ -8,7 +8,7 @@ import torch
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPConfig, CLIPModel, CLIPTextModel, CLIPTokenizer, CLIPVisionModelWithProjection
 
-from zeroshift.files import folder_atomically
+from zeroshift.files import folder_atomically, read_regular
 from zeroshift.words import KnownWords, write_known_words
 
 REGULARISATION, SD15 = 20, 64 * 64 * 4
@@ -85,7 +85,7 @@ def step_size(values: int) -> float:
 
 def _add(file: Path, facts: Mapping[str, object]) -> None:
     """Put facts into a JSON file, which need not be there yet; where a part was loaded from is nobody's business."""
-    before = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    before = json.loads(read_regular(file)) if file.is_file() else {}
     before.pop("_name_or_path", None)
     file.write_text(json.dumps({**before, **facts}, indent=2) + "\n", encoding="utf-8")
 
@@ -101,7 +101,7 @@ def check_model(model: Path, *, factor: int, latent_channels: int) -> None:
     for part in ("vae", "unet", "text_encoder", "image_encoder", "tokenizer"):
         if not (model / part / "config.json").is_file() and not (model / part / "tokenizer_config.json").is_file():
             raise ValueError(f"{model} has no {part}; start from the folder of a model that this trainer saved.")
-    config = json.loads((model / "vae/config.json").read_text(encoding="utf-8"))
+    config = json.loads(read_regular(model / "vae/config.json"))
     halvings = len(config["block_out_channels"]) - 1
     for option, asked, own in (
         ("factor", factor, 2**halvings),

@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from zeroshift.backbones.read import pick_device
 from zeroshift.diffusion.machine import quick_in_bf16
 from zeroshift.doubts import doubt
-from zeroshift.files import write_atomically
+from zeroshift.files import regular, write_atomically
 
 TrainPrecision = Literal["auto", "fp32", "bf16"]
 
@@ -152,7 +152,7 @@ def fit(
     ``beside`` are callbacks beyond those that every stage has.
     """
     last = folder / "last.ckpt"
-    step = torch.load(last, weights_only=True, mmap=True)["global_step"] if last.exists() else 0
+    step = torch.load(regular(last), weights_only=True, mmap=True)["global_step"] if last.exists() else 0
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     trainer = lightning.Trainer(
         accelerator="auto",

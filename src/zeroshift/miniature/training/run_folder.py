@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from lightning.pytorch.utilities import rank_zero_only as once
 
-from zeroshift.files import write_atomically
+from zeroshift.files import read_regular, why_unwritable, write_atomically
 
 Facts: TypeAlias = dict[str, object]
 
@@ -24,7 +24,7 @@ def parted(options: Any, may_change: Collection[str]) -> tuple[Facts, Facts]:  #
 
 def captions_hash(folder: Path) -> str:
     """The SHA-256 of the table of a captioned folder."""
-    return hashlib.sha256((folder / "captions.csv").read_bytes()).hexdigest()
+    return hashlib.sha256(read_regular(folder / "captions.csv")).hexdigest()
 
 
 def check_free(out: Path) -> None:
@@ -41,7 +41,7 @@ def check_free(out: Path) -> None:
         out.resolve().parent.mkdir(parents=True, exist_ok=True)
         TemporaryFile(dir=out.resolve().parent).close()
     except OSError as error:
-        raise ValueError(f"{out} cannot be written ({error.strerror}); choose another place.") from error
+        raise ValueError(f"{out} cannot be written ({why_unwritable(error)}); choose another place.") from error
 
 
 def remember(run: Path, fixed: Mapping[str, object], changeable: Mapping[str, object], *, trace: Path) -> None:
@@ -55,7 +55,7 @@ def remember(run: Path, fixed: Mapping[str, object], changeable: Mapping[str, ob
         ValueError: ``run`` belongs to another training.
     """
     kept = run / "job.json"
-    before: Facts | None = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else None
+    before: Facts | None = json.loads(read_regular(kept)) if kept.is_file() else None
     if before is None and trace.exists():
         raise ValueError(f"{run} holds a training that no job.json describes; name another `run`, or remove it.")
     history: Any = [] if before is None else before.pop("changeable", [])

@@ -17,7 +17,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from zeroshift.evaluation.imagenet import open_network
-from zeroshift.files import folder_atomically
+from zeroshift.files import folder_atomically, read_regular
 from zeroshift.image.cutting import INSIDE
 from zeroshift.image.framing import middle
 from zeroshift.miniature.data import CaptionedFolder, CaptionedPicture
@@ -140,7 +140,7 @@ def trimaps(data: CaptionedFolder, rows: Iterable[CaptionedPicture]) -> Tensor:
 
 def _trimap(root: Path, name: str, members: Mapping[str, zipfile.ZipFile]) -> Tensor:
     try:
-        file = members[name].read(name) if name in members else (root / name).read_bytes()
+        file = members[name].read(name) if name in members else read_regular(root / name)
         picture = Image.open(io.BytesIO(file))
         square = picture.resize((SIDE, SIDE), Image.Resampling.NEAREST, middle(picture.size))
         parts = np.asarray(square)

@@ -15,7 +15,7 @@ from torch import Tensor
 from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer
 
 from zeroshift.extras import lacking
-from zeroshift.files import folder_atomically, write_atomically
+from zeroshift.files import folder_atomically, regular, write_atomically
 from zeroshift.miniature.data import CaptionedFolder
 from zeroshift.miniature.quality.latents import upper_share
 from zeroshift.miniature.training import autoencoder, clip, denoiser, export
@@ -187,7 +187,7 @@ def cached_latents(vae: AutoencoderKL, pictures: Tensor, path: Path) -> Tensor:
     """
     made_from = digest([pictures, *vae.state_dict().values()])
     if path.exists():
-        with safe_open(path, "pt") as file:
+        with safe_open(regular(path), "pt") as file:
             if (file.metadata() or {}).get("made_from") == made_from:
                 kept: Tensor = file.get_tensor("latents")
                 return kept
