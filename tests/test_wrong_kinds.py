@@ -38,13 +38,13 @@ def check(call: Callable[[], object]) -> None:
     assert "\n" not in sentence and not PYTHON.search(sentence), sentence
 
 
-WORKS = {"seed": [5], "batch": [5], "source": ["x", b"x"], "target": ["x", b"x"], "image": [[]]}
+WORKS = {"seed": [5], "strength": [1.5], "batch": [5], "source": ["x", b"x"], "target": ["x", b"x"], "image": [[]]}
 """of those, what the arguments of an edit take"""
 
 
 @pytest.mark.parametrize(
     "name",
-    "seed seeds region mask fit batch soft detail direction prompt inversions method source target image".split(),
+    "seed seeds region mask fit batch soft detail strength fast direction prompt inversions method source target image".split(),
 )
 @pytest.mark.parametrize("odd", ODD, ids=lambda odd: repr(odd)[:12])
 def test_edit(editor, picture, name, odd):

@@ -6,6 +6,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeAlias, TypedDict, cast, get_args
 
+from pydantic import ValidationError
+
 from zeroshift.asked.data import GivenMask, Options
 from zeroshift.asked.edits import EditSpec
 from zeroshift.asked.together import check_together
@@ -16,7 +18,7 @@ from zeroshift.image.masks import Said
 from zeroshift.image.regions import Region
 from zeroshift.inversions import InversionStore
 from zeroshift.methods import METHODS, USUAL, Method
-from zeroshift.options.errors import given
+from zeroshift.options.errors import given, option_error
 from zeroshift.options.fields import fields_of
 from zeroshift.options.parts import parts_of
 
@@ -120,13 +122,25 @@ def by_method(
     if any(spec.fast for spec in specs):
         raise ValueError("A method that is built already is not made `fast`; name it, as in method='sdedit'.")
     if strength is not None:
-        method = replace(method, conditioning=replace(method.conditioning, strength=strength))
+        conditioning = method.conditioning
+        try:
+            method = replace(method, conditioning=replace(conditioning, strength=strength))
+        except ValidationError as error:
+            raise option_error(method.name, type(conditioning), error) from error
     return specs, method
 
 
 def options_of(strength: float | None) -> Options:
-    """A strength as an option of a method."""
-    return {} if strength is None else {"conditioning": {"strength": strength}}
+    """A strength as an option of a method.
+
+    Raises:
+        ValueError: it is no number.
+    """
+    if strength is None:
+        return {}
+    if isinstance(strength, bool) or not isinstance(strength, (int, float)):
+        raise ValueError(f"The `strength` is a number, as in strength=0.7, not {type(strength).__name__}.")
+    return {"conditioning": {"strength": strength}}
 
 
 def place_of(region: Place | None) -> str | None:
@@ -176,7 +190,7 @@ def spec_of(
         ValueError: it is there as a whole and once more in parts.
     """
     if not isinstance(source, EditSpec):
-        if isinstance(source, str) and source and not target:
+        if isinstance(source, str) and source and isinstance(target, str) and not target:
             raise ValueError(
                 f"{source!r} was taken for the source, and there is no target; name it, as in target='dog'."
             )
