@@ -20,7 +20,7 @@ WHOLE: Mapping[str, Sizes] = {
 }
 SMALL: Mapping[str, Sizes] = {
     "defaults": (("bench-test cat-dog", 24, 6), ("bench-test dog-cat", 24, 6)),
-    "ablations": (("bench-test cat-dog", 6, 4), ("bench-test dog-cat", 6, 4)),
+    "ablations": (("bench-test cat-dog", 24, 4), ("bench-test dog-cat", 24, 4)),
     "diversity": (("bench-test cat-dog", 4, 4), ("bench-test dog-cat", 4, 4)),
     "targets": (("bench-test cat-tiger", 12, 0), ("bench-test *-sketch", 4, 0), ("bench-test *-painting", 4, 0)),
     "matrix": (("bench-test cat-dog", 24, 2), ("bench-test dog-cat", 24, 2)),
