@@ -107,6 +107,12 @@ def test_more_threads_than_a_machine_has_any_use_for(capsys, checkpoint):
     refused(done, 2, f"--threads takes a whole number from 1 to {THREADS_PER_CORE * cores} on the {cores} cores")
 
 
+@pytest.mark.parametrize("tokens", [("--prompt=" + "a" * 300,), ("x.jpg", "--targ", "dog", "--prompt=" + "a" * 300)])
+def test_a_long_sentence_is_no_file(capsys, tokens):
+    done = call(capsys, "edit", *tokens)
+    assert done.code == 2 and done.err.startswith(("zeroshift: error: ", "Usage: "))
+
+
 def test_a_name_that_begins_with_a_dash(capsys, checkpoint, tmp_path):
     done = call(capsys, "edit", "./-cat.png", *S, "--model", checkpoint, "--threads", "1", "-o=-dog.png")
     assert done.code == 0, done

@@ -40,6 +40,16 @@ def test_time_left_is_of_the_stage_at_its_own_pace():
     assert said(pause=-1) == LINES
 
 
+def test_the_next_thing_that_is_tried_has_a_pace_of_its_own():
+    tries = [(n, total) for total in (30, 32) for n in range(1, total + 1)] + [(n, 32) for n in range(1, 33)]
+    steps = [Progress("again", done, total, None) for done, total in tries]
+    clock = [0.0, *(60.0 * sum(k >= at for at in (0, 30, 62)) + k for k in range(len(steps)))]  # a second a step
+    times = iter(clock)
+    lines = [line for _, line in with_lines(iter(steps), lambda: next(times), -1)]
+    assert lines[32] == "again 3/32, about 29 s left of this stage"
+    assert lines[-30] == "again 3/32, about 29 s left of this stage"
+
+
 @pytest.mark.parametrize(("pause", "told"), [(15, [0, 4, 6]), (120, [5]), (200, [])])
 def test_pause_between_lines(pause: float, told: list[int]):
     assert said(pause) == [line if k in told else None for k, line in enumerate(LINES)]

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
@@ -307,7 +308,10 @@ def test_four_numbers_are_a_region_and_anything_else_is_refused(tiny):
     assert (
         given.image.tobytes() == editor.edit(photo, "cat", "dog", method="sdedit", region="2,3,16,17").image.tobytes()
     )
-    for wrong in ((1, 2, 3), ("1", 2, 30, 30)):
+    assert given.recipe["region"] == [2, 3, 18, 20]
+    counted = editor.edit(photo, "cat", "dog", method="sdedit", region=tuple(np.array([2, 3, 16, 17])))
+    assert counted.image.tobytes() == given.image.tobytes()
+    for wrong in ((1, 2, 3), ("1", 2, 30, 30), (True, 2, 30, 30)):
         with pytest.raises(ValueError, match="has four numbers"):
             editor.edit(photo, "cat", "dog", region=wrong)
 

@@ -16,9 +16,13 @@ from zeroshift.captioning import Judge
 from zeroshift.conditioning.task import make_task
 from zeroshift.editor import Editor
 from zeroshift.image import ImageError, Photo
+from zeroshift.inversions import InversionMemory
 from zeroshift.recipe import parse_recipe
 from zeroshift.redo import replay
 from zeroshift.results import Result
+from zeroshift.running.batching import groups
+from zeroshift.running.groups import run_group
+from zeroshift.running.looking import look_at
 from zeroshift.verdicts import CELLS, CHANGED, NIGHT, PLAIN, STYLED, blank_as, change_between, judged, verdict_of
 
 SPEC = EditSpec(target="dog", source="cat", method="sdedit", options={"steps": 2})
@@ -241,6 +245,29 @@ def test_where_the_target_cannot_be_seen_other_methods_are_tried(tiny, clear, ta
     assert result.image.tobytes() == alone.image.tobytes()
     *_, last = replay(trying(tiny, 9), parse_recipe(result.recipe), taken)
     assert last.results[0][0].image.tobytes() == result.image.tobytes()
+
+
+def test_where_memory_is_too_small_for_a_try_the_first_result_stays(tiny, monkeypatch):
+    def runs_out(*_, **__):
+        raise MemoryError
+
+    taken = large(0)
+    monkeypatch.setattr("zeroshift.running.second.translate", runs_out)
+    result = trying(tiny, -2).edit(taken, "cat", "dog")
+    alone = trying(tiny, 9).edit(taken, "cat", "dog")
+    assert result.note is None and result.image.tobytes() == alone.image.tobytes()
+
+
+def test_tries_keep_their_inversions_and_leave_given_ones_alone(tiny):
+    editor, taken, kept = trying(tiny, -2, 1, -2, 1), large(0), InversionMemory()
+    first = editor.edit(taken, "cat", "dog", inversions=kept)
+    stages = [step.stage for step in editor.stream(taken, "cat", "dog", inversions=kept)]
+    assert "invert" not in stages and stages.count("again") < 5
+    spec = EditSpec(target="dog", source="cat")
+    (group,) = groups(editor, look_at(editor, [taken], spec), [spec])
+    *_, inverted = editor.invert([taken], group.requests[0], region="auto")
+    *_, last = run_group(trying(tiny, -2), group, trajectory=inverted.trajectory)
+    assert first.note is not None and last.results[0][0].note is None
 
 
 def test_of_a_batch_those_are_tried_again_that_need_it(tiny):

@@ -44,7 +44,10 @@ WORKS = {"seed": [5], "strength": [1.5], "batch": [5], "source": ["x", b"x"], "t
 
 @pytest.mark.parametrize(
     "name",
-    "seed seeds region mask fit batch soft detail strength fast direction prompt inversions method source target image".split(),
+    [
+        *"seed seeds region mask fit batch soft detail strength fast direction".split(),
+        *"prompt inversions method source target image".split(),
+    ],
 )
 @pytest.mark.parametrize("odd", ODD, ids=lambda odd: repr(odd)[:12])
 def test_edit(editor, picture, name, odd):

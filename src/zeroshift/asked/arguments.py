@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
+from numbers import Real
 from pathlib import Path
 from typing import TypeAlias, TypedDict, cast, get_args
 
@@ -124,7 +125,10 @@ def by_method(
     if strength is not None:
         conditioning = method.conditioning
         try:
-            method = replace(method, conditioning=replace(conditioning, strength=strength))
+            method = replace(
+                method,
+                conditioning=replace(conditioning, strength=float(strength) if is_number(strength) else strength),
+            )
         except ValidationError as error:
             raise option_error(method.name, type(conditioning), error) from error
     return specs, method
@@ -136,11 +140,15 @@ def options_of(strength: float | None) -> Options:
     Raises:
         ValueError: it is no number.
     """
-    if strength is None:
-        return {}
-    if isinstance(strength, bool) or not isinstance(strength, (int, float)):
+    if strength is not None and not is_number(strength):
         raise ValueError(f"The `strength` is a number, as in strength=0.7, not {type(strength).__name__}.")
-    return {"conditioning": {"strength": strength}}
+    # 1 is what every method does by itself, and options leave the choice of methods to nobody
+    return {} if strength is None or strength == 1 else {"conditioning": {"strength": float(strength)}}
+
+
+def is_number(value: object) -> bool:
+    """Whether it is a number of Python's or of NumPy's, and no truth value."""
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def place_of(region: Place | None) -> str | None:
@@ -150,9 +158,9 @@ def place_of(region: Place | None) -> str | None:
         ValueError: it is something else.
     """
     if isinstance(region, (tuple, list)):
-        if len(region) != 4 or not all(isinstance(one, (int, float)) for one in region):
+        if len(region) != 4 or not all(map(is_number, region)):
             raise ValueError(f"The `region` has four numbers, left, top, width and height, not {region!r}.")
-        region = Region(*region)
+        region = Region(*map(float, region))
     return None if region is None else str(region)
 
 

@@ -70,8 +70,8 @@ class EditSpec(Data):
     paper_defaults: StrictBool = False
     """whether what the model recommends is left out"""
     second_try: StrictBool = True
-    """whether other methods are tried where the model can hardly see the target in what the default method made of the
-    subject without ``options``; the result that shows it most clearly is taken"""
+    """whether other ways are tried where the target is not clear to the model in what the default method made of the
+    subject without ``options``; a result that shows it much more clearly is taken instead"""
     fast: StrictBool = False
     """whether fewer passes of the network are made, by what is known of the method; ``options`` go before it"""
     seed: Seed = 0
@@ -205,7 +205,7 @@ class EditSpec(Data):
         return 2 if found and (self.region == "auto" or not self.changes_all(editor.vocabulary)) else 0
 
     def tries(self, editor: Model) -> tuple[Method, ...]:
-        """What is tried where the target can hardly be seen in a result of the default method."""
+        """What is tried where the target is not clear in a result of the default method."""
         chosen = self.options or self.paper_defaults or self.direction is not None
         if not self.second_try or chosen or self.method != USUAL or not isinstance(editor.judge, Rating):
             return ()

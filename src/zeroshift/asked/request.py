@@ -48,7 +48,7 @@ class Request:
     soft: int | None = None
     """pixels of the photograph over which an edit with a mask fades in; by default 1/60 of the shorter side"""
     tries: tuple[Method, ...] = ()
-    """what is tried, one after another, where the target can hardly be seen in a result"""
+    """what is tried, one after another, where the target is not clear in a result"""
     words_alone: bool = False
     """whether a strength moves the prompts and nothing else, as in version 0.1"""
     whole: bool = field(default=False, compare=False)

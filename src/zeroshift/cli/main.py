@@ -1,5 +1,6 @@
 """The entry point: finds the verb, runs it, and turns what goes wrong into one sentence and an exit code."""
 
+import errno
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -189,7 +190,8 @@ def sentence(error: Exception) -> str:
             if error.filename == NAME:
                 return f"Standard output takes no more ({error.strerror}); make room, or lead it elsewhere."
             return f"{error.filename} cannot be read or written ({error.strerror}); check the path and its permissions."
-        return f"A file cannot be written ({error.strerror}); make room, or write elsewhere."
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS):
+            return f"A file cannot be written ({error.strerror}); make room, or write elsewhere."
     first = next(iter(str(error).strip().splitlines()), "no more is known")
     return f"unexpected {type(error).__name__}: {first} (--debug shows where)."
 

@@ -1,5 +1,6 @@
 """What is wrong with a command line, in one sentence; for a verb that stands alone, how it is used."""
 
+import os
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from itertools import pairwise
@@ -60,7 +61,7 @@ def misread(error: CycloptsError, tokens: Sequence[str]) -> str:
     verb = " ".join(error.command_chain or ())
     if isinstance(error, (CoercionError, ValidationError)) and (said := misread_number(error)) is not None:
         return said
-    dashed = next((token for token in tokens if token.startswith("-") and Path(token).exists()), None)
+    dashed = next((token for token in tokens if token.startswith("-") and os.path.lexists(token)), None)
     if dashed is not None and isinstance(error, MissingArgumentError):
         return f"{verb} has no option {dashed}; write ./{dashed} for the file of that name."
     match error:
@@ -103,7 +104,7 @@ def _takes(verb: str) -> str:
 
 def unknown(option: str, verb: str, tokens: Sequence[str], there: Iterable[str]) -> str:
     """What to do about an option that a verb does not have, which has ``there``."""
-    if Path(option).exists():
+    if os.path.lexists(option):
         return f"{verb} has no option {option}; write ./{option} for the file of that name."
     words = [name.removeprefix("--") for name in there if name.startswith("--")]
     near = get_close_matches(option.partition("=")[0].lstrip("-"), words, n=1)

@@ -73,13 +73,15 @@ def with_lines(
     """Yield every step, with a line about it where ``pause`` seconds of ``clock`` went by since the last one.
 
     The pace is measured from a stage's first step on, which itself includes the work between two stages: a stage's
-    first line has no time. Nothing is said of later stages, whose pace is not known.
+    first line has no time. A stage that begins again, as of the next thing that is tried, is another one. Nothing is
+    said of later stages, whose pace is not known.
     """
-    said_at, said, first, since = clock(), ("", 0), ("", 0), 0.0
+    said_at, said, first, since, last = clock(), ("", 0), ("", 0), 0.0, ("", 0, 0)
     for step in steps:
         now, here = clock(), (step.stage, step.done)
-        if step.stage != first[0]:
+        if (step.stage, step.total) != last[::2] or step.done < last[1]:
             first, since = here, now
+        last = step.stage, step.done, step.total
         line = None
         if now - said_at > pause and here != said:
             line, said_at, said = spelled(step, step.done - first[1], now - since), now, here

@@ -1,6 +1,7 @@
 """What an edit says beside its results, on stderr: of photographs, of words, of what is left out."""
 
 import json
+import shlex
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -29,7 +30,7 @@ def refusal(faults: Sequence[ImageError], photographs: int) -> str:
 def other_target(path: Path) -> str:
     """What to do about a photograph that is not there and may be one more target, as in "--target dog tiger"."""
     word = not path.exists() and path.name == str(path) and path.suffix == ""
-    return f" If {path} is one more target, write --target {path}." if word else ""
+    return f" If {path} is one more target, write --target {shlex.quote(str(path))}." if word else ""
 
 
 def told(

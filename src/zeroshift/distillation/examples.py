@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from zeroshift.distillation.pairs import Pair, kept, read_about, read_pairs
+from zeroshift.files import regular
 
 WHOLE, KNOWN = 0.6, 0.25
 """shares of examples at intensity 1, and at another that the teacher made; the others lie between two of these"""
@@ -53,7 +54,7 @@ class Memory:
         """A picture's bytes (3, H, W)."""
         if (found := self.known.get(path)) is not None:
             return found
-        pixels = torch.from_numpy(np.array(Image.open(path).convert("RGB"))).permute(2, 0, 1)
+        pixels = torch.from_numpy(np.array(Image.open(regular(path)).convert("RGB"))).permute(2, 0, 1)
         if pixels.nbytes <= self.left:
             self.left -= pixels.nbytes
             self.known[path] = pixels

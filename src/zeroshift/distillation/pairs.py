@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 from pydantic import TypeAdapter, ValidationError
 
-from zeroshift.files import read_regular, read_text, write_atomically
+from zeroshift.files import read_regular, read_text, regular, write_atomically
 
 LOG = "pairs.jsonl"
 """one line for each photograph and seed that was looked at"""
@@ -59,7 +59,7 @@ class Pair:
 
     def picture(self, root: Path, intensity: float) -> Image.Image:
         """A picture of it, RGB."""
-        return Image.open(self.file(root, intensity)).convert("RGB")
+        return Image.open(regular(self.file(root, intensity))).convert("RGB")
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from zeroshift.distillation.pairs import Pair, kept, read_about
+from zeroshift.files import regular
 from zeroshift.image.sheet import sheet
 
 SHOWN, LEFT_OUT = 24, 12
@@ -30,7 +31,8 @@ def contact_sheet(root: Path, pairs: Sequence[Pair]) -> Image.Image:
     chosen = [*spaced(list(kept(edited)), SHOWN), *spaced([pair for pair in edited if pair.why], LEFT_OUT)]
     intensities, about = edited[0].intensities, read_about(root)
     rows = [
-        [*(pair.picture(root, one) for one in (0, *intensities)), Image.open(pair.mask_file(root))] for pair in chosen
+        [*(pair.picture(root, one) for one in (0, *intensities)), Image.open(regular(pair.mask_file(root)))]
+        for pair in chosen
     ]
     names = [f"{about.source} to {about.target} {one:g}" for one in intensities]
     return sheet(rows, [pair.why or f"kept: {pair.photo}" for pair in chosen], ["photograph", *names, "mask"])

@@ -51,7 +51,7 @@ class Region:
     def __str__(self) -> str:
         """The form that ``parse`` reads."""
         numbers = (self.x, self.y, self.width, self.height)
-        return ",".join(f"{n:g}{'%' if unit == '%' else ''}" for n, unit in zip(numbers, self.units, strict=True))
+        return ",".join(f"{n:.9g}{'%' if unit == '%' else ''}" for n, unit in zip(numbers, self.units, strict=True))
 
     def check_sides(self) -> None:
         """Refuse a region that is too small whatever the picture, as one in fractions of it is.

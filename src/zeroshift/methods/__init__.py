@@ -31,7 +31,7 @@ TRIES: tuple[tuple[str, Mapping[str, object]], ...] = (
     (USUAL, {"inversion": {"kind": EditFriendlyInversion.kind}}),
     (SDEdit.name, {}),
 )
-"""what is tried with which options, in this order, where the target can hardly be seen in what the usual one made: an
+"""what is tried with which options, in this order, where the target is not clear in what the usual one made: an
 inversion that leaves out the noisiest steps, after which faces lie where the photograph's did, and what keeps least of
 the structure"""
 

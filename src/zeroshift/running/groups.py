@@ -129,4 +129,6 @@ def run_group(
         vgg=editor.vgg,
         segmenter=editor.segmenter,
     )
-    return with_second_tries(editor, with_verdicts(editor.judge, steps, group.requests, group.frames), group)
+    judged = with_verdicts(editor.judge, steps, group.requests, group.frames)
+    # who gives an inversion wants an edit by that
+    return judged if trajectory is not None else with_second_tries(editor, judged, group, inversions)

@@ -1,7 +1,7 @@
-"""Second tries: where the target can hardly be seen in a result, other methods are asked, one after another.
+"""Second tries: where the target is not clear in a result, other ways are tried, one after another.
 
 A method that keeps the structure of a photograph fails where the target has another one: a cat that holds its head up
-has no room for a dog's muzzle. After another inversion it may succeed, and costs nothing but the time; another method,
+has no room for a dog's muzzle. After another inversion the same method may succeed, and keeps as much; another method,
 which begins in noise, makes room, but keeps less, and is asked where the target can hardly be seen.
 """
 
@@ -10,6 +10,8 @@ from dataclasses import replace
 from math import inf
 
 from zeroshift.captioning import Judge, Rating
+from zeroshift.inversions import InversionStore
+from zeroshift.memory.room import is_shortage
 from zeroshift.methods import Method
 from zeroshift.model import Model
 from zeroshift.results import Result
@@ -19,13 +21,20 @@ from zeroshift.running.walking import AGAIN, Progress
 from zeroshift.verdicts import with_verdicts
 
 
-def with_second_tries(editor: Model, steps: Iterator[Progress], group: Group) -> Iterator[Progress]:
-    """The steps of a group's run with verdicts and of its second tries, the last with the results that are taken."""
+def with_second_tries(
+    editor: Model, steps: Iterator[Progress], group: Group, inversions: InversionStore | None = None
+) -> Iterator[Progress]:
+    """The steps of a group's run with verdicts and of its second tries, the last with the results that are taken.
+
+    Where memory runs out in one, what was there before it stays.
+    """
     for step in steps:
-        yield step if not step.results else (yield from _clearer(editor, step, group))
+        yield step if not step.results else (yield from _clearer(editor, step, group, inversions))
 
 
-def _clearer(editor: Model, last: Progress, group: Group) -> Generator[Progress, None, Progress]:
+def _clearer(
+    editor: Model, last: Progress, group: Group, inversions: InversionStore | None
+) -> Generator[Progress, None, Progress]:
     """Do the second tries of results that need one; the last step with the results that are taken is returned."""
     table = [list(row) for row in last.results]
     for n, request in enumerate(group.requests):
@@ -34,7 +43,12 @@ def _clearer(editor: Model, last: Progress, group: Group) -> Generator[Progress,
             rows = [k for k, row in enumerate(table) if unclear(row[n], editor.judge, hardly=other)]
             if not rows:
                 continue
-            results = yield from _made(editor, group, n, rows, method)
+            try:
+                results = yield from _made(editor, group, n, rows, method, inversions)
+            except (RuntimeError, MemoryError) as error:
+                if not is_shortage(error):
+                    raise
+                continue
             for k, result in zip(rows, results, strict=True):
                 if is_clearer(result, table[k][n], editor.judge):
                     note = note_of(last.results[k][n], request.method, method, editor.judge)
@@ -43,12 +57,20 @@ def _clearer(editor: Model, last: Progress, group: Group) -> Generator[Progress,
 
 
 def _made(
-    editor: Model, group: Group, n: int, rows: Sequence[int], method: Method
+    editor: Model, group: Group, n: int, rows: Sequence[int], method: Method, inversions: InversionStore | None
 ) -> Generator[Progress, None, list[Result]]:
     """What a method makes of the pictures in these rows, by the ``n``-th request."""
     again = replace(group.requests[n], method=method, tries=())
     frames, seeds = [group.frames[k] for k in rows], [group.seeds[k] for k in rows]
-    steps = translate(editor.backbone, frames, [again], seeds=seeds, vgg=editor.vgg, segmenter=editor.segmenter)
+    steps = translate(
+        editor.backbone,
+        frames,
+        [again],
+        seeds=seeds,
+        inversions=inversions,
+        vgg=editor.vgg,
+        segmenter=editor.segmenter,
+    )
     for step in with_verdicts(editor.judge, steps, [again], frames):
         if not step.results:
             yield replace(step, stage=AGAIN, latents=None)

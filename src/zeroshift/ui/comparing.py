@@ -139,5 +139,5 @@ def briefly(at: Working) -> str:
         case "invert":
             return f"inverting {at.done}/{at.total}"
         case "again":
-            return f"trying another method {at.done}/{at.total}"
+            return f"trying another way {at.done}/{at.total}"
     return f"editing {at.done}/{at.total}"
