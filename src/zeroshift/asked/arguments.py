@@ -160,7 +160,8 @@ def place_of(region: Place | None) -> str | None:
     if isinstance(region, (tuple, list)):
         if len(region) != 4 or not all(map(is_number, region)):
             raise ValueError(f"The `region` has four numbers, left, top, width and height, not {region!r}.")
-        region = Region(*map(float, region))
+        x, y, width, height = map(float, region)
+        region = Region(x, y, width, height)
     return None if region is None else str(region)
 
 
