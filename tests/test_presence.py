@@ -134,6 +134,7 @@ def test_it_misses_the_animal_and_the_style_that_a_prompt_names(able):
     lions = captioner.lacking(pictures, "a photo of a lion")
     present = (able.presence(arrays.permute(0, 3, 1, 2)) >= able.sure_from).tolist()
     assert lions == ["" if there else "a lion (no animal is clear in it)" for there in present]
+    assert captioner.lacking([], "a photo of a dog") == captioner.clarity([], "a photo of a dog") == []
     assert captioner.clarity(pictures, "a photo of a lion") is captioner.clarity(pictures, "a photo of a lorry") is None
     strange = captioner.lacking(pictures, "a photo of a lorry", "a photo of a cat", ["lorry"])
     for said, scene, there in zip(strange, scenes, clear, strict=True):

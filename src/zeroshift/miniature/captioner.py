@@ -102,6 +102,8 @@ class HeadsCaptioner:
 
     def _shown(self, pictures: Sequence[Image.Image], wanted: Wanted) -> list[Shown]:
         """What results show; drawings, and animals that it was not trained on, need not be clearer than photographs."""
+        if not pictures:
+            return []
         squares, known = self._squares(pictures), self.classifier
         heads, there = known.logits(squares), known.presence(squares)
         least = known.sure_from + (0 if wanted.style or wanted.called in OTHERS else CLEARER)
