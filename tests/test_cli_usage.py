@@ -185,7 +185,7 @@ def test_empty_values(capsys, tmp_path, verb, flag):
         "convert": ("x", "y"),
     }
     done = call(capsys, *verb.split(), *own.get(verb, ()), flag, "")
-    refused(done, 2, flag if flag != "-o" else "-")
+    refused(done, 2, flag)
     assert "empty" in done.err or "''" in done.err or "nothing" in done.err
     assert files(tmp_path) == ["cat.png"]
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from zeroshift.conditioning.means import Moments
 from zeroshift.diffusion.embedding import Embedding
 from zeroshift.doubts import doubt
-from zeroshift.files import refuse_pipe, regular, why_unwritable, write_atomically
+from zeroshift.files import regular, why_unwritable, write_atomically
 
 T = TypeVar("T")
 VARIABLE = "ZEROSHIFT_CACHE"
@@ -197,7 +197,6 @@ def read_mean(path: Path) -> Moments:
         OSError: the file is not there, or cannot be read.
         SafetensorError, ValueError, KeyError, TypeError, AttributeError: it is damaged.
     """
-    refuse_pipe(path)
     with safe_open(regular(path), framework="pt") as file:
         values = {name: file.get_tensor(name) for name in PARTS if name in file.keys()}  # noqa: SIM118
         said = _said(file.metadata())

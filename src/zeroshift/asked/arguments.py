@@ -89,7 +89,7 @@ def home_of(name: str, known: Iterable[str], asked: object = None) -> str:
             for part in reversed(path[:-1]):
                 nested = f"{{{part!r}: {nested}}}"
             return f"give it as an option of the method, as in method=editor.method({method.name!r}, {nested})"
-    near = get_close_matches(name, [*known, "source", "target", *EditSpec.model_fields], n=1, cutoff=0.6)
+    near = get_close_matches(name, [*known, "source", "target", *EditSpec.model_fields], n=1)
     return f"did you mean `{near[0]}`" if near else "see help(zeroshift.Editor.edit)"
 
 
@@ -125,10 +125,7 @@ def by_method(
     if strength is not None:
         conditioning = method.conditioning
         try:
-            method = replace(
-                method,
-                conditioning=replace(conditioning, strength=float(strength) if is_number(strength) else strength),
-            )
+            method = replace(method, conditioning=replace(conditioning, strength=float(strength)))
         except ValidationError as error:
             raise option_error(method.name, type(conditioning), error) from error
     return specs, method

@@ -137,14 +137,14 @@ def unpickle(source: Path, target: Path) -> None:
     if not source.is_dir():
         return
     target.mkdir()
-    plain = any(source.glob("*.safetensors"))
+    whole = any(source.glob("*.safetensors"))
     for path in sorted(source.iterdir()):
         if path.suffix == ".bin":
-            if not plain:
+            if not whole:
                 tensors = {name: x.contiguous().clone() for name, x in unpickled(path).items() if isinstance(x, Tensor)}
                 save_file(tensors, target / renamed(path.name), {"format": "pt"})
         elif path.name.endswith(".bin.index.json"):
-            if not plain:
+            if not whole:
                 (target / renamed(path.name)).write_text(renamed(read_text(path)), encoding="utf-8")
         elif path.is_file():
             shutil.copyfile(path, target / path.name)

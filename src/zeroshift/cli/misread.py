@@ -61,9 +61,9 @@ def misread(error: CycloptsError, tokens: Sequence[str]) -> str:
     verb = " ".join(error.command_chain or ())
     if isinstance(error, (CoercionError, ValidationError)) and (said := misread_number(error)) is not None:
         return said
-    dashed = next((token for token in tokens if token.startswith("-") and os.path.lexists(token)), None)
-    if dashed is not None and isinstance(error, MissingArgumentError):
-        return f"{verb} has no option {dashed}; write ./{dashed} for the file of that name."
+    dashed = (token for token in tokens if token.startswith("-") and os.path.lexists(token))
+    if isinstance(error, MissingArgumentError) and (file := next(dashed, None)) is not None:
+        return f"{verb} has no option {file}; write ./{file} for the file of that name."
     match error:
         case UnknownOptionError():
             there = [name for argument in error.argument_collection for name in argument.names]

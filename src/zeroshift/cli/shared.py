@@ -185,8 +185,7 @@ def check_hub(model: str | None, revision: str | None, cache_dir: Path | None, *
     if idle:
         raise Wrong(
             f"{' and '.join(idle)} {'say' if idle[1:] else 'says'} how a model is downloaded, and this one is not; "
-            "leave that out, or name "
-            "a hub id with --model."
+            "leave that out, or name a hub id with --model."
         )
 
 
