@@ -19,8 +19,8 @@ WHOLE: Mapping[str, Sizes] = {
     "tuning": (("bench-val cat-dog", 8, 8), ("bench-val dog-cat", 8, 8)),
 }
 SMALL: Mapping[str, Sizes] = {
-    "defaults": (("bench-test cat-dog", 24, 6), ("bench-test dog-cat", 24, 6)),
-    "ablations": (("bench-test cat-dog", 24, 4), ("bench-test dog-cat", 24, 4)),
+    "defaults": (("bench-test cat-dog", None, 24), ("bench-test dog-cat", None, 24)),
+    "ablations": FEW,
     "diversity": (("bench-test cat-dog", 4, 4), ("bench-test dog-cat", 4, 4)),
     "targets": (("bench-test cat-tiger", 12, 0), ("bench-test *-sketch", 4, 0), ("bench-test *-painting", 4, 0)),
     "matrix": (("bench-test cat-dog", 24, 2), ("bench-test dog-cat", 24, 2)),
