@@ -25,13 +25,13 @@ from zeroshift.methods import SDEdit
 from zeroshift.miniature.classifier import build_classifier, save_classifier
 from zeroshift.miniature.finder import Finder, save_finder
 from zeroshift.miniature.finder_network import FinderNetwork
-from zeroshift.miniature.reading import changes_all
+from zeroshift.miniature.reading import changes_all, share_of
 from zeroshift.options.errors import OptionError
 from zeroshift.recipe import parse_recipe
 from zeroshift.redo import replay, result_of
 from zeroshift.running.looking import framed_alike, look, look_at
 
-SPEC = EditSpec(target="dog", source="cat", method="sdedit", options={"steps": 2})
+SPEC = EditSpec(target="cat", source="dog", method="sdedit", options={"steps": 2})
 WORDS = own_captioner(SHIPPED)
 """what knows styles from animals; nothing here asks it to look at a picture"""
 
@@ -115,7 +115,7 @@ def test_edits_of_the_whole_picture_take_all_of_it(tiny):
     (frame,) = look_at(editor, [photo(120, 80)], SPEC.model_copy(update={"target": "sketch", "region": "auto"}))
     assert frame.region == (60, 10, 108, 58)
     specs = [SPEC.model_copy(update={"target": target}) for target in ("dog", "sketch", "tabby cat", "night")]
-    assert framed_alike(editor, specs) == [(0, 2), (1, 3)]
+    assert framed_alike(editor, specs) == [(0,), (1, 3), (2,)]  # a dog is seen from nearer than a cat
     assert framed_alike(Editor(tiny, {}, captioner=WORDS), specs) == [(0, 1, 2, 3)]
 
 
@@ -215,6 +215,39 @@ def test_styles_light_and_backgrounds_are_of_the_whole_picture(source: str | Non
     assert changes_all(source, target) is all_of_it
 
 
+@pytest.mark.parametrize(
+    ("target", "share"),
+    [
+        ("tiger", 0.72),
+        ("a photo of a tiger", 0.72),
+        ("lion", 0.85),
+        ("dog", 0.88),
+        ("golden retriever", 0.88),
+        ("a close-up photo of a husky", 0.88),
+        ("cat", 1),
+        ("orange", 1),
+        ("orange tabby cat", 1),
+        ("helicopter", 1),
+    ],
+)
+def test_animals_are_edited_as_near_as_the_model_knows_them(target: str, share: float):
+    assert share_of(target) == share
+
+
+def test_the_middle_of_a_found_part_is_edited_where_a_target_wants_it_nearer(tiny):
+    editor, tiger = editor_of(tiny, (20, 10, 70, 60)), SPEC.model_copy(update={"target": "tiger"})
+    (frame,) = look_at(editor, [photo(120, 80)], tiger)
+    assert (frame.region, frame.part) == ((27, 17, 63, 53), "the head at 27,17,36,36")  # 0.72 * 50 around (45, 35)
+    (whole,) = look_at(editor, [photo(120, 80)], tiger, near=False)
+    given = tiger.model_copy(update={"region": "20,10,50,50"})
+    (asked,) = look_at(editor, [photo(120, 80)], given)
+    assert whole.region == asked.region == (20, 10, 70, 60)
+    assert framed_alike(editor, [tiger, SPEC, tiger]) == [(0, 2), (1,)]
+    assert framed_alike(editor, [one.model_copy(update={"fit": "pad"}) for one in (tiger, SPEC)]) == [(0, 1)]
+    (framed_before,) = look_at(editor, [photo(40, 40)], tiger)
+    assert framed_before.region is None
+
+
 def test_squares_lie_in_the_picture():
     assert square((50, 40), 20, (100, 80)) == (40, 30, 60, 50)
     assert square((2, 79), 30, (100, 80)) == (0, 50, 30, 80)
@@ -299,3 +332,20 @@ def test_a_mask_that_a_region_cuts_is_told(tiny):
     mask = Photo.of(Image.new("RGB", (120, 80), "white"))
     with pytest.warns(Doubt, match="reaches beyond the part that is edited"):
         Editor(tiny, {}).edit(photo(120, 80), "cat", "dog", method=SDEdit(steps=2), mask=mask, region="0,0,40,40")
+
+
+def test_a_saved_inversion_serves_a_target_that_is_seen_from_nearer(capsys, finding):
+    """It was made of all of the part that is found, before anybody said what that becomes."""
+    shutil.copytree(SHIPPED / "classifier", "model/classifier")  # whose captioner knows how near a tiger is seen
+    photograph(finding / "cat.png", 800, 240)
+    few = ("--source", "cat", "--model", "model", "--method", "ddim", "--steps", "2")
+    inverted = call(capsys, "invert", "cat.png", *few, "-o", "cat.safetensors")
+    assert inverted.code == 0, inverted.err
+    tiger = ("edit", "cat.png", *few, "--target", "tiger", "-o")
+    made = call(capsys, *tiger, "saved.png", "--inversion-file", "cat.safetensors")
+    assert made.code == 0, made.err
+    left, top, right, bottom = read_recipe(Path("saved.png"))["region"]
+    assert call(capsys, *tiger, "nearer.png").code == 0
+    near = read_recipe(Path("nearer.png"))["region"]
+    assert near[2] - near[0] == round(0.72 * (right - left))
+    assert left < near[0] < near[2] < right and top < near[1] < near[3] < bottom

@@ -85,6 +85,7 @@ def choosing(
     whole: bool = False,
     size: int | None = None,
     allowed: Allowed | None = None,
+    share: float = 1.0,
 ) -> Choose:
     """What chooses the part of every picture that is edited.
 
@@ -96,17 +97,18 @@ def choosing(
         size: side in pixels of the square whose pixels the frame has; None is the model's own, or of all of a picture
             up to ``WHOLE`` times that.
         allowed: where a photograph may change, if a mask says so: the part around it goes before one that is found.
+        share: how much of a part that is found is taken, by its side.
 
     Raises:
         Unsupported: the subject shall be found, and the model has no finder.
         ImageError: it is no region.
     """
-    choose, own = _chooser(frames, fit, region, whole, allowed), frames.size
+    choose, own = _chooser(frames, fit, region, whole, allowed, share), frames.size
     return choose if size is None else lambda photo: replace(choose(photo), size=None if size == own else size)
 
 
 def _chooser(
-    frames: Frames, fit: Fit | None, region: str | Region | None, whole: bool, allowed: Allowed | None
+    frames: Frames, fit: Fit | None, region: str | Region | None, whole: bool, allowed: Allowed | None, share: float
 ) -> Choose:
     finder, usual, size = frames.finder, fit or frames.usual, frames.size
     if region == "auto" and finder is None:
@@ -122,7 +124,7 @@ def _chooser(
             return lambda photo: around(allowed(photo), fit or "aspect", usual, size)
         if region is None and whole:
             return lambda photo: all_of(finder, photo.image, size, frames.multiple)
-        return lambda photo: found(finder, photo.image, fit or "aspect", usual, size)
+        return lambda photo: found(finder, photo.image, fit or "aspect", usual, size, share)
     wanted = Region.parse(region) if isinstance(region, str) else region
     return lambda photo: Choice(fit or "aspect", wanted.box(photo.image.size))
 
@@ -155,14 +157,17 @@ def framed_before(picture: Image.Image, size: int) -> bool:
     return picture.width == picture.height <= size * 5 / 4
 
 
-def found(finder: SubjectFinder, picture: Image.Image, fit: Fit, usual: Fit, size: int) -> Choice:
-    """The part around the subject with ``fit``; all of the picture with ``usual`` where that is as good.
+def found(
+    finder: SubjectFinder, picture: Image.Image, fit: Fit, usual: Fit, size: int, share: float = 1.0
+) -> Choice:
+    """The part around the subject with ``fit``, or its middle ``share``; the middle with ``usual`` where that is it.
 
     A square picture of no more than about ``size`` pixels a side is taken as it is: it was framed before.
     """
     if framed_before(picture, size):
         return Choice(usual)
-    boxes = finder.every(picture) if isinstance(finder, FindsAll) else [box for box in [finder.find(picture)] if box]
+    every = finder.every(picture) if isinstance(finder, FindsAll) else [box for box in [finder.find(picture)] if box]
+    boxes = [nearer(box, share, picture.size) for box in every]
     if not boxes:
         taken = "the middle" if usual != "crop" else f"the middle, {Region.of(middle(picture.size))}"
         return Choice(usual, said=f"{taken}, since no {finder.subject} was found; `region` says where it is")
@@ -171,6 +176,14 @@ def found(finder: SubjectFinder, picture: Image.Image, fit: Fit, usual: Fit, siz
     if overlap(box, middle(picture.size)) >= ALIKE:
         return Choice(usual, said=f"the middle, where the {finder.subject} is{more}")
     return Choice(fit, box, f"the {finder.subject} at {Region.of(box)}{more}")
+
+
+def nearer(box: Box, share: float, size: Size) -> Box:
+    """The middle of a square in a picture of ``size``, whose side is that ``share`` of it."""
+    left, top, right, bottom = box
+    if share == 1:
+        return box
+    return square(((left + right) / 2, (top + bottom) / 2), share * min(right - left, bottom - top), size)
 
 
 def overlap(a: Box, b: Box) -> float:

@@ -25,7 +25,7 @@ from zeroshift.asked.data import (
     Seed,
 )
 from zeroshift.asked.request import Request
-from zeroshift.captioning import Rating, Scope, Vocabulary
+from zeroshift.captioning import Nearing, Rating, Scope, Vocabulary
 from zeroshift.conditioning.direction import Direction, direction_of_words, make_direction
 from zeroshift.conditioning.direction import doubts as doubts_of_direction
 from zeroshift.conditioning.task import Task, check_target, complete_source, make_task
@@ -184,6 +184,10 @@ class EditSpec(Data):
     def changes_all(self, vocabulary: Vocabulary) -> bool:
         """Whether the target is a matter of the whole picture, such as a style, to those who know its words."""
         return isinstance(vocabulary, Scope) and vocabulary.changes_all(self.source_prompt, self.target)
+
+    def share(self, vocabulary: Vocabulary) -> float:
+        """How much of the part that is found around the subject is edited, by its side."""
+        return vocabulary.share_of(self.target) if isinstance(vocabulary, Nearing) else 1.0
 
     def built(self, editor: Model) -> Method:
         """The named method with ``editor``'s presets and the options.

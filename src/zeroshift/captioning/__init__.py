@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from zeroshift.captioning.base import Captioner, Doubting, Judge, Knowing, Offering, Rating, Scope, Seen, Vocabulary
+from zeroshift.captioning.base import Captioner, Doubting, Judge, Knowing, Nearing, Offering, Rating, Scope, Seen, Vocabulary
 from zeroshift.captioning.sentences import PlainEnglish
 
 
@@ -36,6 +36,7 @@ __all__ = [
     "Doubting",
     "Judge",
     "Knowing",
+    "Nearing",
     "Offering",
     "PlainEnglish",
     "Rating",

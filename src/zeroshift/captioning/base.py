@@ -70,6 +70,18 @@ class Scope(Protocol):
 
 
 @runtime_checkable
+class Nearing(Protocol):
+    """How near a vocabulary's subjects are to be seen; one without this sees all as its model's finder frames them."""
+
+    def share_of(self, target: str) -> float:
+        """How much of the part around a subject is edited, by its side, above 0 to 1.
+
+        Args:
+            target: a word or a whole prompt.
+        """
+
+
+@runtime_checkable
 class Offering(Protocol):
     """A vocabulary that can say which targets it has; of others only what the model was trained on is known."""
 

@@ -208,7 +208,8 @@ def frames_of(job: Job, editor: "Editor", spec: "EditSpec", failed: Failed | Non
         Unsupported: nothing is said of the source, and the model has no captioner.
     """
     pictures, megapixels = [job.photographs[k].source for k in job.todo], job.flags.megapixels
-    frames = look_at(editor, pictures, spec, mask=job.mask, max_megapixels=megapixels, failed=failed)
+    near = job.flags.inversion_file is None  # which was made of all that is found, whatever it becomes
+    frames = look_at(editor, pictures, spec, mask=job.mask, max_megapixels=megapixels, failed=failed, near=near)
     return told([job.photographs[k].path for k in job.todo], frames, job.loud, failed)
 
 

@@ -187,9 +187,9 @@ def tried(
         for one in spread(spec, [strength * share for share in shares])
     ]
     frames, results = dict[int, FramedPhoto](), dict[int, dict[int, Result]]()
-    seen = showing(
-        editor, look_at(editor, photographs, specs[0], batch=wanted.batch, failed=failed), spec, wanted, failed
-    )
+    # the student will see all of the part that is found, whatever it makes of it
+    looked = look_at(editor, photographs, specs[0], batch=wanted.batch, failed=failed, near=False)
+    seen = showing(editor, looked, spec, wanted, failed)
     for group, step in run_groups(
         editor, groups(editor, seen, specs, batch=wanted.batch, failed=failed), failed=failed
     ):

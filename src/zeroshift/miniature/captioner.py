@@ -15,8 +15,8 @@ from zeroshift.captioning.base import Seen
 from zeroshift.conditioning.task import Task
 from zeroshift.image import flatten
 from zeroshift.miniature import reading
-from zeroshift.miniature.judging import CLEARER_BY, ENOUGH, HARDLY, OTHERS, Shown, Wanted, clarity, missing, wanted_by
-from zeroshift.miniature.vocabulary import STYLES, Scene
+from zeroshift.miniature.judging import CLEARER_BY, ENOUGH, HARDLY, Shown, Wanted, clarity, missing, wanted_by
+from zeroshift.miniature.vocabulary import BIG_CATS, STYLES, Scene
 
 if TYPE_CHECKING:
     from zeroshift.miniature.classifier import Classifier, Heads
@@ -106,7 +106,7 @@ class HeadsCaptioner:
             return []
         squares, known = self._squares(pictures), self.classifier
         heads, there = known.logits(squares), known.presence(squares)
-        least = known.sure_from + (0 if wanted.style or wanted.called in OTHERS else CLEARER)
+        least = known.sure_from + (0 if wanted.style or wanted.called in BIG_CATS else CLEARER)
         clear = [0.0] * len(squares) if there is None else (there - least).tolist()
         found = []
         for second, styles, presence in zip(heads[0].sigmoid().tolist(), known.styles_of(heads), clear, strict=True):
@@ -146,6 +146,10 @@ class HeadsCaptioner:
     def changes_all(self, source: str | None, target: str) -> bool:
         """Whether a target is a style, a light or a background; see ``miniature.reading``."""
         return reading.changes_all(source, target)
+
+    def share_of(self, target: str) -> float:
+        """How near an animal is known; see ``miniature.reading``."""
+        return reading.share_of(target)
 
     def targets(self) -> dict[str, tuple[str, ...]]:
         """Coats, styles, light, closeness and backgrounds; see ``miniature.reading``."""

@@ -10,15 +10,11 @@ from dataclasses import dataclass
 from zeroshift.captioning.subject import subject_of
 from zeroshift.miniature.data.breeds import animal_of
 from zeroshift.miniature.reading import style_of
-from zeroshift.miniature.vocabulary import MEDIA, STYLES
+from zeroshift.miniature.vocabulary import BIG_CATS, MEDIA, STYLES
 from zeroshift.sentences import contains_word, with_article
 
 STYLE_FROM = 0.9
 """probability from which on another style is said: what a model draws is less clear than what was rendered"""
-
-
-OTHERS = ("tiger", "lion", "cheetah")
-"""animals that the model knows besides"""
 
 
 @dataclass(frozen=True)
@@ -64,7 +60,7 @@ def wanted_by(
     strange = " ".join(unknown)
     if animal not in classes or (drawn and before == animal):
         animal = ""
-    other = "" if drawn else next((word for word in OTHERS if contains_word(target, word)), "")
+    other = "" if drawn else next((word for word in BIG_CATS if contains_word(target, word)), "")
     called = called_in(target, animal) or strange or other
     return Wanted(animal, called, before, bool(strange) and not animal, drawn)
 

@@ -30,6 +30,7 @@ def look(
     max_megapixels: float = 100,
     failed: Failed | None = None,
     allowed: Allowed | None = None,
+    share: float = 1.0,
 ) -> Iterator[FramedPhoto]:
     """Open pictures and bring them, or a part of each, to the model's frame; with ``caption`` say what they show.
 
@@ -46,6 +47,7 @@ def look(
         caption: whether to say what it shows.
         batch: how many are captioned together at most.
         allowed: where a photograph may change, if a mask says so.
+        share: how much of the part around a subject that is found is taken, by its side.
 
     Raises:
         Unsupported: captions or the subject are asked for, and the model has no captioner or finder.
@@ -57,7 +59,7 @@ def look(
             "give the `source`, or a `captioner`: a BLIP, such as Salesforce/blip-image-captioning-base, or a file of "
             "captions (.csv, .json, .txt)."
         )
-    choose = choosing(editor.frames, fit, region, whole=whole, size=size, allowed=allowed)
+    choose = choosing(editor.frames, fit, region, whole=whole, size=size, allowed=allowed, share=share)
     frames = opened(editor.backbone, pictures, choose, max_megapixels, failed)
     if not caption or editor.captioner is None:
         return frames
@@ -75,11 +77,14 @@ def look_at(
     batch: int = BATCH,
     max_megapixels: float = 100,
     failed: Failed | None = None,
+    near: bool = True,
 ) -> Iterator[FramedPhoto]:
     """Open and frame pictures as ``spec`` asks, and say what they show if it names no source; see ``look``.
 
     Args:
         mask: the picture of a ``GivenMask``; every picture has its size.
+        near: whether of the part around a subject that is found only as much is taken as the target wants; not where
+            the same part is to serve any target, as of a saved inversion.
     """
     given = ALPHA if spec.mask == "alpha" else spec.given_mask(mask)
     frames = look(
@@ -94,19 +99,23 @@ def look_at(
         max_megapixels=max_megapixels,
         failed=failed,
         allowed=None if given is None else lambda photo: allowed_in(photo, given),
+        share=spec.share(editor.vocabulary) if near else 1.0,
     )
     return frames if given is None else masked(frames, given, failed)
 
 
 def framed_alike(editor: Model, specs: Sequence[EditSpec]) -> list[tuple[int, ...]]:
-    """Edits by index that take the same part of a picture: those of all of it, and those of its subject.
+    """Edits by index that take the same part of a picture: those of all of it, and those of its subject, as near.
 
     One ``look_at`` frames pictures for the edits of one of these.
     """
-    parts: dict[bool, list[int]] = {}
+    parts: dict[tuple[bool, float], list[int]] = {}
     for n, spec in enumerate(specs):
         chosen = editor.finder is not None and spec.fit is None and spec.region is None
-        parts.setdefault(chosen and spec.changes_all(editor.vocabulary), []).append(n)
+        whole = chosen and spec.changes_all(editor.vocabulary)
+        near = not whole and (chosen or spec.region == "auto")
+        share = spec.share(editor.vocabulary) if near else 1.0
+        parts.setdefault((whole, share), []).append(n)
     return [tuple(part) for part in parts.values()]
 
 
