@@ -10,7 +10,7 @@ from PIL import Image
 
 from zeroshift.diffusion.backbone import Unsupported
 from zeroshift.image import Fit, Photo
-from zeroshift.image.framing import Box, Size, middle
+from zeroshift.image.framing import WHOLE_BOX, Box, Size, Within, middle
 from zeroshift.image.regions import MIN_REGION, Region
 from zeroshift.image.registration import Mask
 
@@ -85,7 +85,7 @@ def choosing(
     whole: bool = False,
     size: int | None = None,
     allowed: Allowed | None = None,
-    share: float = 1.0,
+    within: Within = WHOLE_BOX,
 ) -> Choose:
     """What chooses the part of every picture that is edited.
 
@@ -97,18 +97,23 @@ def choosing(
         size: side in pixels of the square whose pixels the frame has; None is the model's own, or of all of a picture
             up to ``WHOLE`` times that.
         allowed: where a photograph may change, if a mask says so: the part around it goes before one that is found.
-        share: how much of a part that is found is taken, by its side.
+        within: what is taken of a part that is found.
 
     Raises:
         Unsupported: the subject shall be found, and the model has no finder.
         ImageError: it is no region.
     """
-    choose, own = _chooser(frames, fit, region, whole, allowed, share), frames.size
+    choose, own = _chooser(frames, fit, region, whole, allowed, within), frames.size
     return choose if size is None else lambda photo: replace(choose(photo), size=None if size == own else size)
 
 
 def _chooser(
-    frames: Frames, fit: Fit | None, region: str | Region | None, whole: bool, allowed: Allowed | None, share: float
+    frames: Frames,
+    fit: Fit | None,
+    region: str | Region | None,
+    whole: bool,
+    allowed: Allowed | None,
+    within: Within,
 ) -> Choose:
     finder, usual, size = frames.finder, fit or frames.usual, frames.size
     if region == "auto" and finder is None:
@@ -124,7 +129,7 @@ def _chooser(
             return lambda photo: around(allowed(photo), fit or "aspect", usual, size)
         if region is None and whole:
             return lambda photo: all_of(finder, photo.image, size, frames.multiple)
-        return lambda photo: found(finder, photo.image, fit or "aspect", usual, size, share)
+        return lambda photo: found(finder, photo.image, fit or "aspect", usual, size, within)
     wanted = Region.parse(region) if isinstance(region, str) else region
     return lambda photo: Choice(fit or "aspect", wanted.box(photo.image.size))
 
@@ -158,16 +163,16 @@ def framed_before(picture: Image.Image, size: int) -> bool:
 
 
 def found(
-    finder: SubjectFinder, picture: Image.Image, fit: Fit, usual: Fit, size: int, share: float = 1.0
+    finder: SubjectFinder, picture: Image.Image, fit: Fit, usual: Fit, size: int, within: Within = WHOLE_BOX
 ) -> Choice:
-    """The part around the subject with ``fit``, or its middle ``share``; the middle with ``usual`` where that is it.
+    """What is taken ``within`` the part around the subject, with ``fit``; the middle with ``usual`` where that is it.
 
     A square picture of no more than about ``size`` pixels a side is taken as it is: it was framed before.
     """
     if framed_before(picture, size):
         return Choice(usual)
     every = finder.every(picture) if isinstance(finder, FindsAll) else [box for box in [finder.find(picture)] if box]
-    boxes = [nearer(box, share, picture.size) for box in every]
+    boxes = [nearer(box, within, picture.size) for box in every]
     if not boxes:
         taken = "the middle" if usual != "crop" else f"the middle, {Region.of(middle(picture.size))}"
         return Choice(usual, said=f"{taken}, since no {finder.subject} was found; `region` says where it is")
@@ -178,12 +183,13 @@ def found(
     return Choice(fit, box, f"the {finder.subject} at {Region.of(box)}{more}")
 
 
-def nearer(box: Box, share: float, size: Size) -> Box:
-    """The middle of a square in a picture of ``size``, whose side is that ``share`` of it."""
-    left, top, right, bottom = box
-    if share == 1:
+def nearer(box: Box, within: Within, size: Size) -> Box:
+    """What is taken of a box in a picture of ``size``."""
+    if within == WHOLE_BOX:
         return box
-    return square(((left + right) / 2, (top + bottom) / 2), share * min(right - left, bottom - top), size)
+    left, top, right, bottom = box
+    side = min(right - left, bottom - top)
+    return square(((left + right) / 2, (top + bottom) / 2 - within.lift * side), within.share * side, size)
 
 
 def overlap(a: Box, b: Box) -> float:

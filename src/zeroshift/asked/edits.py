@@ -31,7 +31,7 @@ from zeroshift.conditioning.direction import doubts as doubts_of_direction
 from zeroshift.conditioning.task import Task, check_target, complete_source, make_task
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.image import Fit, Photo
-from zeroshift.image.framing import MOST_SIZE
+from zeroshift.image.framing import MOST_SIZE, WHOLE_BOX, Within
 from zeroshift.image.masks import MOST_SOFT, Said
 from zeroshift.methods import METHODS, TRIES, USUAL, Method, by_name
 from zeroshift.methods.idle import check_idle, check_vgg
@@ -185,9 +185,9 @@ class EditSpec(Data):
         """Whether the target is a matter of the whole picture, such as a style, to those who know its words."""
         return isinstance(vocabulary, Scope) and vocabulary.changes_all(self.source_prompt, self.target)
 
-    def share(self, vocabulary: Vocabulary) -> float:
-        """How much of the part that is found around the subject is edited, by its side."""
-        return vocabulary.share_of(self.target) if isinstance(vocabulary, Nearing) else 1.0
+    def within(self, vocabulary: Vocabulary) -> Within:
+        """What is edited of the part that is found around the subject."""
+        return vocabulary.within(self.target) if isinstance(vocabulary, Nearing) else WHOLE_BOX
 
     def built(self, editor: Model) -> Method:
         """The named method with ``editor``'s presets and the options.

@@ -4,7 +4,18 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from zeroshift.captioning.base import Captioner, Doubting, Judge, Knowing, Nearing, Offering, Rating, Scope, Seen, Vocabulary
+from zeroshift.captioning.base import (
+    Captioner,
+    Doubting,
+    Judge,
+    Knowing,
+    Nearing,
+    Offering,
+    Rating,
+    Scope,
+    Seen,
+    Vocabulary,
+)
 from zeroshift.captioning.sentences import PlainEnglish
 
 

@@ -8,6 +8,7 @@ from PIL import Image
 
 from zeroshift.conditioning.task import Task
 from zeroshift.image import Photo
+from zeroshift.image.framing import Within
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,8 @@ class Scope(Protocol):
 class Nearing(Protocol):
     """How near a vocabulary's subjects are to be seen; one without this sees all as its model's finder frames them."""
 
-    def share_of(self, target: str) -> float:
-        """How much of the part around a subject is edited, by its side, above 0 to 1.
+    def within(self, target: str) -> Within:
+        """What is edited of the part that is found around a subject.
 
         Args:
             target: a word or a whole prompt.

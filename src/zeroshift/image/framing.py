@@ -25,6 +25,19 @@ _MATCHED = 4  # over this fraction of its side colours that are far off at its b
 
 
 @dataclass(frozen=True)
+class Within:
+    """A square inside of a box."""
+
+    share: float = 1.0
+    """its side, of the box's shorter one; above 0 to 1"""
+    lift: float = 0.0
+    """how far its middle is above the box's, of the same side"""
+
+
+WHOLE_BOX = Within()
+
+
+@dataclass(frozen=True)
 class Framing:
     """Which part of a picture the model saw, and where in the model's frame that part lies. All in pixels."""
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from zeroshift.captioning.base import Seen
 from zeroshift.conditioning.task import Task
 from zeroshift.image import flatten
+from zeroshift.image.framing import Within
 from zeroshift.miniature import reading
 from zeroshift.miniature.judging import CLEARER_BY, ENOUGH, HARDLY, Shown, Wanted, clarity, missing, wanted_by
 from zeroshift.miniature.vocabulary import BIG_CATS, STYLES, Scene
@@ -147,9 +148,9 @@ class HeadsCaptioner:
         """Whether a target is a style, a light or a background; see ``miniature.reading``."""
         return reading.changes_all(source, target)
 
-    def share_of(self, target: str) -> float:
-        """How near an animal is known; see ``miniature.reading``."""
-        return reading.share_of(target)
+    def within(self, target: str) -> Within:
+        """As near as an animal is known; see ``miniature.reading``."""
+        return reading.within(target)
 
     def targets(self) -> dict[str, tuple[str, ...]]:
         """Coats, styles, light, closeness and backgrounds; see ``miniature.reading``."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from zeroshift.captioning.sentences import check_new, plain, swapped, without_article
 from zeroshift.captioning.subject import Subject, subject_of
 from zeroshift.conditioning.task import Task, check_target, is_prompt, make_task
+from zeroshift.image.framing import WHOLE_BOX, Within
 from zeroshift.miniature.data.breeds import animal_of
 from zeroshift.miniature.vocabulary import BACKGROUND, CALLED, COATS, COLOURS, MEDIA, NEAR, STYLES, empty
 from zeroshift.sentences import contains_word, swap_word, with_article
@@ -105,10 +106,10 @@ def changes_all(source: str | None, target: str) -> bool:
     return any(_apart(source or "", target, told) for told in (style_of, _light_of, _background_of))
 
 
-def share_of(target: str) -> float:
-    """How much of the frame around a head is edited for a target, a word or a whole prompt, by its side."""
+def within(target: str) -> Within:
+    """What is edited of the frame that is found around a head, for a target: a word or a whole prompt."""
     animal = animal_of(target) or next((word for word in NEAR if contains_word(target, word)), "")
-    return NEAR.get(animal, 1.0)
+    return NEAR.get(animal, WHOLE_BOX)
 
 
 def _apart(source: str, target: str, told: Callable[[str], str]) -> bool:

@@ -6,6 +6,7 @@ what the other wrote.
 
 from dataclasses import dataclass
 
+from zeroshift.image.framing import Within
 from zeroshift.sentences import with_article
 
 MEDIA = {
@@ -46,12 +47,12 @@ CALLED = {
 """names of the keys of ``MEDIA``, where one is asked for alone"""
 BIG_CATS = ("tiger", "lion", "cheetah")
 """animals that the shipped model knows besides cats and dogs"""
-NEAR = {"dog": 0.88, "tiger": 0.72, "lion": 0.85, "cheetah": 0.85}
-"""how much of the frame that is found around head and shoulders is edited into an animal, by its side: found frames are
-1.13 times as wide as those that the model was trained on (the median of 103 heads of ``val`` and ``bench-val`` put into
-scenes), and big cats were seen from nearer. Of twelve whole photographs, edited with 0.64 to 1 and looked at, tigers have
-eyes from 0.75 down and seldom at 1, a mane wants more room, and dogs are clearer and seldom lose an eye. All of it is
-taken for a cat, whose ears stand above a dog's head"""
+NEAR = {"dog": Within(0.88, lift=0.06), "tiger": Within(0.72), "lion": Within(0.85), "cheetah": Within(0.85)}
+"""what is edited into an animal of the frame that is found around head and shoulders. Found frames are 1.13 times as
+wide as those that the model was trained on (the median of 103 heads of ``val`` and ``bench-val`` put into scenes), and
+it saw big cats from nearer. Of twelve whole photographs, edited with 0.64 to 1 and looked at, tigers have eyes at 0.75
+or less and seldom at 1, a mane wants more room, and dogs are clearer at 0.88 and seldom lose an eye; their frame keeps its
+top, or a cat's ears stay. All of it becomes a cat, whose ears stand above a dog's head"""
 COATS = (
     "tabby",
     "black",

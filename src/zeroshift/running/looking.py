@@ -10,6 +10,7 @@ from zeroshift.diffusion.backbone import Backbone, Unsupported
 from zeroshift.framed import FramedPhoto, framed_as
 from zeroshift.frames import Allowed, Choose, choosing
 from zeroshift.image import Fit, Photo, Picture, as_photo
+from zeroshift.image.framing import WHOLE_BOX, Within
 from zeroshift.image.masks import ALPHA
 from zeroshift.image.regions import Region
 from zeroshift.masks.masking import Failed, allowed_in, masked
@@ -30,7 +31,7 @@ def look(
     max_megapixels: float = 100,
     failed: Failed | None = None,
     allowed: Allowed | None = None,
-    share: float = 1.0,
+    within: Within = WHOLE_BOX,
 ) -> Iterator[FramedPhoto]:
     """Open pictures and bring them, or a part of each, to the model's frame; with ``caption`` say what they show.
 
@@ -47,7 +48,7 @@ def look(
         caption: whether to say what it shows.
         batch: how many are captioned together at most.
         allowed: where a photograph may change, if a mask says so.
-        share: how much of the part around a subject that is found is taken, by its side.
+        within: what is taken of the part around a subject that is found.
 
     Raises:
         Unsupported: captions or the subject are asked for, and the model has no captioner or finder.
@@ -59,7 +60,7 @@ def look(
             "give the `source`, or a `captioner`: a BLIP, such as Salesforce/blip-image-captioning-base, or a file of "
             "captions (.csv, .json, .txt)."
         )
-    choose = choosing(editor.frames, fit, region, whole=whole, size=size, allowed=allowed, share=share)
+    choose = choosing(editor.frames, fit, region, whole=whole, size=size, allowed=allowed, within=within)
     frames = opened(editor.backbone, pictures, choose, max_megapixels, failed)
     if not caption or editor.captioner is None:
         return frames
@@ -99,7 +100,7 @@ def look_at(
         max_megapixels=max_megapixels,
         failed=failed,
         allowed=None if given is None else lambda photo: allowed_in(photo, given),
-        share=spec.share(editor.vocabulary) if near else 1.0,
+        within=spec.within(editor.vocabulary) if near else WHOLE_BOX,
     )
     return frames if given is None else masked(frames, given, failed)
 
@@ -109,13 +110,13 @@ def framed_alike(editor: Model, specs: Sequence[EditSpec]) -> list[tuple[int, ..
 
     One ``look_at`` frames pictures for the edits of one of these.
     """
-    parts: dict[tuple[bool, float], list[int]] = {}
+    parts: dict[tuple[bool, Within], list[int]] = {}
     for n, spec in enumerate(specs):
         chosen = editor.finder is not None and spec.fit is None and spec.region is None
         whole = chosen and spec.changes_all(editor.vocabulary)
         near = not whole and (chosen or spec.region == "auto")
-        share = spec.share(editor.vocabulary) if near else 1.0
-        parts.setdefault((whole, share), []).append(n)
+        within = spec.within(editor.vocabulary) if near else WHOLE_BOX
+        parts.setdefault((whole, within), []).append(n)
     return [tuple(part) for part in parts.values()]
 
 
