@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from tests.shell import call, photograph
+from zeroshift.asked.data import GivenMask
 from zeroshift.asked.edits import EditSpec
 from zeroshift.backbones.checkpoint import SHIPPED
 from zeroshift.diffusion.backbone import Unsupported
@@ -247,6 +248,15 @@ def test_the_middle_of_a_found_part_is_edited_where_a_target_wants_it_nearer(tin
     assert framed_alike(editor, [one.model_copy(update={"fit": "pad"}) for one in (tiger, SPEC)]) == [(0, 1)]
     (framed_before,) = look_at(editor, [photo(40, 40)], tiger)
     assert framed_before.region is None
+    dog = SPEC.model_copy(update={"source": "cat", "target": "dog"})
+    (lifted,) = look_at(editor, [photo(120, 80)], dog)
+    assert lifted.region == (23, 10, 67, 54)  # 0.88 * 50 wide, the top where it was
+    (close,) = look_at(editor_of(tiny, (20, 0, 100, 80)), [photo(120, 80)], dog)
+    assert close.region == (25, 0, 95, 70)  # though all of what is found is the middle of the picture
+    for mask in ("alpha", GivenMask(sha256="0" * 64)):  # the part around a mask goes before what is found
+        asked = [one.model_copy(update={"mask": mask}) for one in (tiger, SPEC)]
+        assert framed_alike(editor, asked) == [(0, 1)]
+    assert framed_alike(editor, [tiger, SPEC], near=False) == [(0, 1)]
 
 
 def test_squares_lie_in_the_picture():

@@ -30,7 +30,7 @@ from zeroshift.image import Fit, Photo, Picture, check_files
 from zeroshift.image.masks import Alpha, Said
 from zeroshift.image.regions import Region
 from zeroshift.image.tensors import to_pictures
-from zeroshift.inversions import InversionStore
+from zeroshift.inversions import InversionMemory, InversionStore
 from zeroshift.masks.masking import allowed_in, masked
 from zeroshift.methods import Method
 from zeroshift.model import Model
@@ -101,7 +101,7 @@ class Editor(Model):
                 and the results' recipes have the ``caption``. Or all that is asked for as an ``EditSpec``, with
                 ``direction``, ``method``, ``seeds``, ``batch`` and its mask's picture beside it at most.
             target: what it shall show: a word that takes the source's place, or a whole prompt. A list gives a list of
-                results in its place, one per target, on the same inversion.
+                results in its place, one per target, on the same inversion if they are edited in the same part.
             prompt: description of the picture that has the word ``source`` in it; default "a photo of a SOURCE".
             direction: an edit direction, or the file of a saved one, to use instead of one made from the words.
             method: the name of one, with this model's presets; or one built from its class, which is taken as it is,
@@ -124,7 +124,7 @@ class Editor(Model):
             fast: whether fewer passes of the network are made, by what is known of the method.
             batch: how many pictures of a list run together at most; by default what memory has room for, up to 16.
                 Where it runs out all the same, halves are run.
-            inversions: where inversions are kept, so that another edit of the same pictures inverts nothing.
+            inversions: where inversions are kept, so that another edit of the same part of a picture inverts nothing.
             others: none; what else is given is refused by a sentence that says where it belongs.
 
         Raises:
@@ -145,7 +145,10 @@ class Editor(Model):
         check_targets(specs, method, directed=along is not None, vgg=None if self.vgg else False)
         check_files(pictures)
         found: dict[tuple[int, int], Result] = {}
-        for part in framed_alike(self, specs):
+        parts = framed_alike(self, specs)
+        if inversions is None and len(parts) > 1:
+            inversions = InversionMemory()  # some pictures may be framed alike for all targets
+        for part in parts:
             wanted = [specs[n] for n in part]
             frames = look_at(self, pictures, wanted[0], mask=given)
             work = groups(self, frames, wanted, direction=along, method=method, seeds=seeds, batch=batch)
@@ -231,6 +234,7 @@ class Editor(Model):
     ) -> Iterator[Progress]:
         """Do several edits of several pictures of one framed size; the edits share inversion and source branch.
 
+        All of the part that is found around a subject is edited, whatever it becomes, as ``invert`` inverts it.
         ``seeds`` has a seed for each picture, in place of ``seed``. With ``reconstruct`` the results have the source
         branch's picture, too. Nothing is inverted with a ``trajectory`` that ``invert`` made of the same pictures and
         prompt, or with one that ``inversions`` has kept from an earlier run; that keeps new ones. ``size`` is the side

@@ -165,22 +165,24 @@ def framed_before(picture: Image.Image, size: int) -> bool:
 def found(
     finder: SubjectFinder, picture: Image.Image, fit: Fit, usual: Fit, size: int, within: Within = WHOLE_BOX
 ) -> Choice:
-    """What is taken ``within`` the part around the subject, with ``fit``; the middle with ``usual`` where that is it.
+    """The part around the subject, or what is taken ``within`` it, with ``fit``.
+
+    The middle of the picture with ``usual`` where nothing is found, or where all of the part is taken and is as good.
 
     A square picture of no more than about ``size`` pixels a side is taken as it is: it was framed before.
     """
     if framed_before(picture, size):
         return Choice(usual)
-    every = finder.every(picture) if isinstance(finder, FindsAll) else [box for box in [finder.find(picture)] if box]
-    boxes = [nearer(box, within, picture.size) for box in every]
+    boxes = finder.every(picture) if isinstance(finder, FindsAll) else [box for box in [finder.find(picture)] if box]
     if not boxes:
         taken = "the middle" if usual != "crop" else f"the middle, {Region.of(middle(picture.size))}"
         return Choice(usual, said=f"{taken}, since no {finder.subject} was found; `region` says where it is")
     box, *others = boxes
     more = f", and leaves another one at {Region.of(others[0])}" if others else ""
-    if overlap(box, middle(picture.size)) >= ALIKE:
+    if within == WHOLE_BOX and overlap(box, middle(picture.size)) >= ALIKE:
         return Choice(usual, said=f"the middle, where the {finder.subject} is{more}")
-    return Choice(fit, box, f"the {finder.subject} at {Region.of(box)}{more}")
+    taken = nearer(box, within, picture.size)
+    return Choice(fit, taken, f"the {finder.subject} at {Region.of(taken)}{more}")
 
 
 def nearer(box: Box, within: Within, size: Size) -> Box:

@@ -101,7 +101,7 @@ def carry_out(job: Job, editor: "Editor", along: "Direction | None", loaded: flo
     failed: Failed | None = {} if job.flags.keep_going else None
     runs = with_doubts(job, editor, groups_of(job, editor, along, failed))
     trajectory, wanted = saved(job.flags.inversion_file, editor, runs, job.loud)
-    several = len({(spec.method, spec.seed) for spec in job.specs}) > 1
+    several = len({(spec.method, spec.seed) for spec in job.specs}) > 1 or len(parts_of(job, editor)) > 1
     kept = InversionMemory() if several else None
     steps = run_groups(editor, wanted, trajectory=trajectory, inversions=kept, failed=failed)
     write(job, editor, steps, failed, loaded)
@@ -115,8 +115,7 @@ def groups_of(job: Job, editor: "Editor", along: "Direction | None", failed: Fai
     Raises:
         ValueError: a photograph is unusable, or the work cannot be done.
     """
-    parts = framed_alike(editor, job.specs) if job.photographs else [tuple(range(len(job.specs)))]
-    for part in parts:
+    for part in parts_of(job, editor):
         specs = [job.specs[n] for n in part]
         own: Failed | None = None if failed is None else {}  # places are counted by what fails among these frames
         single: Senseless = {}
@@ -126,6 +125,16 @@ def groups_of(job: Job, editor: "Editor", along: "Direction | None", failed: Fai
             note(job, part, own, single)
             yield replace(group, edits=tuple(part[n] for n in group.edits))
         note(job, part, own, single)
+
+
+def parts_of(job: Job, editor: "Editor") -> list[tuple[int, ...]]:
+    """The edits, by index, that take the same part of a photograph."""
+    return framed_alike(editor, job.specs, near=near(job)) if job.photographs else [tuple(range(len(job.specs)))]
+
+
+def near(job: Job) -> bool:
+    """Whether of what is found only as much is edited as a target wants: a saved inversion was made of all of it."""
+    return job.flags.inversion_file is None
 
 
 def note(job: Job, part: Sequence[int], failed: Failed | None, senseless: Senseless) -> None:
@@ -208,8 +217,7 @@ def frames_of(job: Job, editor: "Editor", spec: "EditSpec", failed: Failed | Non
         Unsupported: nothing is said of the source, and the model has no captioner.
     """
     pictures, megapixels = [job.photographs[k].source for k in job.todo], job.flags.megapixels
-    near = job.flags.inversion_file is None  # which was made of all that is found, whatever it becomes
-    frames = look_at(editor, pictures, spec, mask=job.mask, max_megapixels=megapixels, failed=failed, near=near)
+    frames = look_at(editor, pictures, spec, mask=job.mask, max_megapixels=megapixels, failed=failed, near=near(job))
     return told([job.photographs[k].path for k in job.todo], frames, job.loud, failed)
 
 

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from zeroshift.image.filling import behind, pulled_and_pushed
 from zeroshift.image.registration import Floats, Mask
 
 _ALIKE = 3.0  # how many times the usual difference to the original still counts as colour, not as another content
@@ -36,7 +37,8 @@ def blended(
         known: where ``edited`` says something of the original's colours, (H, W); of that only what lies outside the
             mask is read.
         share: how much of the edit there is at most, (H, W), 0 to 1, as of ``eased``.
-        kept: where the edit's colours are right, (H, W): what it got wrong around that is no error of these.
+        kept: where the edit's colours are right, (H, W): what it got wrong around that is no error of these, and beside
+            them, as far as ``behind`` says, the original's surroundings go on instead of what the edit made of them.
         reach: pixels from the border over which an error that is too large for a tint fades out, see ``_near``; None
             where all of the edit has one tint, however strong.
     """
@@ -47,7 +49,11 @@ def blended(
     before, after, inside = original[place].astype(np.float32), edited[place].astype(np.float32), mask[place]
     error = _spread(before - after, known[place] & ~inside, max(1, soft // 2))
     error = error if reach is None else _near(error, inside, reach)
-    matched = after + (error if kept is None else error * (1 - _blurred(kept[place], soft / 2))[..., None])
+    matched = after + error
+    if kept is not None:
+        around, far = behind(original[place], inside, known[place])
+        own = _blurred(kept[place], soft / 2)[..., None]
+        matched = own * after + (1 - own) * (far * around + (1 - far) * matched)
     weight = (fade(inside, soft) * (1 if share is None else share[place]))[..., None]
     mixed = np.clip(np.rint(weight * matched + (1 - weight) * before), 0, 255).astype(np.uint8)
     result[place][inside] = mixed[inside]
@@ -114,17 +120,5 @@ def _spread(error: Floats, known: Mask, step: int) -> Floats:
     coarse = (max(1, width // step), max(1, height // step))
     sums = cv2.resize(error * weight[..., None], coarse, interpolation=cv2.INTER_AREA)
     counts = cv2.resize(weight, coarse, interpolation=cv2.INTER_AREA)
-    filled = _filled(sums, counts)
+    filled = pulled_and_pushed(sums, counts)
     return np.asarray(cv2.resize(filled, (width, height), interpolation=cv2.INTER_LINEAR))
-
-
-def _filled(sums: Floats, counts: Floats) -> Floats:
-    """Pull and push: means where the counts are 1, and elsewhere those of the next coarser level, and so on."""
-    means = sums / np.maximum(counts, 1e-6)[..., None]
-    if min(counts.shape) <= 2:
-        total = float(counts.sum())
-        return np.broadcast_to(sums.sum((0, 1)) / max(total, 1e-6), sums.shape).astype(np.float32)
-    sure = np.minimum(1, counts)[..., None]
-    pulled = _filled(cv2.pyrDown(sure * means), np.asarray(cv2.pyrDown(np.minimum(1, counts))))
-    pushed = cv2.pyrUp(pulled, dstsize=(counts.shape[1], counts.shape[0]))
-    return np.asarray(sure * means + (1 - sure) * pushed, dtype=np.float32)

@@ -26,7 +26,7 @@ _MATCHED = 4  # over this fraction of its side colours that are far off at its b
 
 @dataclass(frozen=True)
 class Within:
-    """A square inside of a box."""
+    """A square in the place of a box."""
 
     share: float = 1.0
     """its side, of the box's shorter one; above 0 to 1"""

@@ -8,7 +8,7 @@ from zeroshift.captioning.subject import Subject, subject_of
 from zeroshift.conditioning.task import Task, check_target, is_prompt, make_task
 from zeroshift.image.framing import WHOLE_BOX, Within
 from zeroshift.miniature.data.breeds import animal_of
-from zeroshift.miniature.vocabulary import BACKGROUND, CALLED, COATS, COLOURS, MEDIA, NEAR, STYLES, empty
+from zeroshift.miniature.vocabulary import BACKGROUND, BIG_CATS, CALLED, COATS, COLOURS, MEDIA, NEAR, STYLES, empty
 from zeroshift.sentences import contains_word, swap_word, with_article
 
 _BEFORE = "|".join(way.format(colour) for way in BACKGROUND for colour in COLOURS)
@@ -108,7 +108,7 @@ def changes_all(source: str | None, target: str) -> bool:
 
 def within(target: str) -> Within:
     """What is edited of the frame that is found around a head, for a target: a word or a whole prompt."""
-    animal = animal_of(target) or next((word for word in NEAR if contains_word(target, word)), "")
+    animal = animal_of(target) or next((word for word in BIG_CATS if contains_word(target, word)), "")
     return NEAR.get(animal, WHOLE_BOX)
 
 

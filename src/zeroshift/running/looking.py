@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import count, islice
 
+from zeroshift.asked.data import GivenMask
 from zeroshift.asked.edits import EditSpec
 from zeroshift.captioning import Captioner, Knowing, Seen, see
 from zeroshift.diffusion.backbone import Backbone, Unsupported
@@ -105,17 +106,18 @@ def look_at(
     return frames if given is None else masked(frames, given, failed)
 
 
-def framed_alike(editor: Model, specs: Sequence[EditSpec]) -> list[tuple[int, ...]]:
+def framed_alike(editor: Model, specs: Sequence[EditSpec], *, near: bool = True) -> list[tuple[int, ...]]:
     """Edits by index that take the same part of a picture: those of all of it, and those of its subject, as near.
 
-    One ``look_at`` frames pictures for the edits of one of these.
+    One ``look_at``, with the same ``near``, frames pictures for the edits of one of these.
     """
     parts: dict[tuple[bool, Within], list[int]] = {}
     for n, spec in enumerate(specs):
         chosen = editor.finder is not None and spec.fit is None and spec.region is None
         whole = chosen and spec.changes_all(editor.vocabulary)
-        near = not whole and (chosen or spec.region == "auto")
-        within = spec.within(editor.vocabulary) if near else WHOLE_BOX
+        masked_part = spec.mask == "alpha" or isinstance(spec.mask, GivenMask)  # which goes before what is found
+        found = not whole and not masked_part and (chosen or spec.region == "auto")
+        within = spec.within(editor.vocabulary) if near and found else WHOLE_BOX
         parts.setdefault((whole, within), []).append(n)
     return [tuple(part) for part in parts.values()]
 

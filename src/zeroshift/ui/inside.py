@@ -60,7 +60,8 @@ class Inside:
         """
         assert desk.photo is not None
         spec = asked_for(desk, replace(fields, target=fields.target or "dog"), desk.photo)
-        (frame,) = look_at(self.page.editor, [desk.photo], spec, mask=desk.where.painted)
+        wanted = bool(fields.target)
+        (frame,) = look_at(self.page.editor, [desk.photo], spec, mask=desk.where.painted, near=wanted)
         prompt = spec.source_prompt or frame.caption or ""
         desk.looked = (frame, words_in(self.page.editor.backbone, frame, prompt))
         return prompt, desk.looked[1]
