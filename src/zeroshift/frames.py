@@ -181,8 +181,8 @@ def found(
     more = f", and leaves another one at {Region.of(others[0])}" if others else ""
     if within == WHOLE_BOX and overlap(box, middle(picture.size)) >= ALIKE:
         return Choice(usual, said=f"the middle, where the {finder.subject} is{more}")
-    taken = nearer(box, within, picture.size)
-    return Choice(fit, taken, f"the {finder.subject} at {Region.of(taken)}{more}")
+    part = nearer(box, within, picture.size)
+    return Choice(fit, part, f"the {finder.subject} at {Region.of(part)}{more}")
 
 
 def nearer(box: Box, within: Within, size: Size) -> Box:
