@@ -39,6 +39,8 @@ class Place:
     """whether the photograph's alpha would hide the edit, as where it is the mask, so that it is opaque there"""
     shown: Mask | None = None
     """where the result shows its subject, (H, W), which keeps its colours; None where nobody looked at the result"""
+    absent: Mask | None = None
+    """where it surely does not, (H, W): the photograph's surroundings go on there; None where nobody can tell"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,7 +186,9 @@ def whole(
     original, edit = np.asarray(photo.image), np.asarray(restored)
     # where nobody looked at the result, what is far off at the border is no more believed than without a mask
     reach = framing.reach if place.shown is None else None
-    pixels = blended(original, edit, inside, place.soft, seen, share, kept=place.shown, reach=reach)
+    pixels = blended(
+        original, edit, inside, place.soft, seen, share, kept=place.shown, absent=place.absent, reach=reach
+    )
     image, mask = Image.fromarray(pixels), mask_picture(inside)
     return (revealed(photo, image, inside, place.soft, share) if place.shows else photo.with_alpha(image)), mask
 

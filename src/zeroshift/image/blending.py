@@ -25,6 +25,7 @@ def blended(
     known: Mask,
     share: Floats | None = None,
     kept: Mask | None = None,
+    absent: Mask | None = None,
     reach: int | None = None,
 ) -> np.ndarray:
     """The original, byte for byte, with the edit where ``mask`` is, uint8.
@@ -37,8 +38,8 @@ def blended(
         known: where ``edited`` says something of the original's colours, (H, W); of that only what lies outside the
             mask is read.
         share: how much of the edit there is at most, (H, W), 0 to 1, as of ``eased``.
-        kept: where the edit's colours are right, (H, W): what it got wrong around that is no error of these, and beside
-            them, as far as ``behind`` says, the original's surroundings go on instead of what the edit made of them.
+        kept: where the edit's colours are right, (H, W): what it got wrong around that is no error of these.
+        absent: where the original's surroundings go on instead of the edit, (H, W), as far as ``filling.behind`` says.
         reach: pixels from the border over which an error that is too large for a tint fades out, see ``_near``; None
             where all of the edit has one tint, however strong.
     """
@@ -49,11 +50,11 @@ def blended(
     before, after, inside = original[place].astype(np.float32), edited[place].astype(np.float32), mask[place]
     error = _spread(before - after, known[place] & ~inside, max(1, soft // 2))
     error = error if reach is None else _near(error, inside, reach)
-    matched = after + error
-    if kept is not None:
+    matched = after + (error if kept is None else error * (1 - _blurred(kept[place], soft / 2))[..., None])
+    if absent is not None:
         around, far = behind(original[place], inside, known[place])
-        own = _blurred(kept[place], soft / 2)[..., None]
-        matched = own * after + (1 - own) * (far * around + (1 - far) * matched)
+        far = far * _blurred(absent[place], soft / 2)[..., None]
+        matched = far * around + (1 - far) * matched
     weight = (fade(inside, soft) * (1 if share is None else share[place]))[..., None]
     mixed = np.clip(np.rint(weight * matched + (1 - weight) * before), 0, 255).astype(np.uint8)
     result[place][inside] = mixed[inside]

@@ -3,12 +3,14 @@
 A mask that binds every step leaves a dog the room that the cat had: its ears stand where the cat's did. So the edit is
 made without one. Then the words look at the result, as they did at the photograph, or the segmenter that knows what it
 shows: where either shows its subject, the photograph changes. What the edit made of the background there is matched to
-the photograph's colours, its subject is not.
+the photograph's colours, its subject is not; where a segmenter is sure that there is no subject any more, as where a
+cat had its ears above a dog's head, the photograph's surroundings go on.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 from PIL import Image
 from torch import Tensor
 
@@ -16,9 +18,14 @@ from zeroshift.asked.request import Request
 from zeroshift.conditioning.task import backwards
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.framed import FramedPhoto
+from zeroshift.image.masks import mask_picture
+from zeroshift.image.registration import Mask
 from zeroshift.masks.locating import Segmenter, knowing, subject_of, where_words_look
 from zeroshift.masks.masking import cut, in_photograph
 from zeroshift.results import Natives, Place
+
+ABSENT = 0.1
+"""probability of the subject below which a place of the result is taken to show none of it"""
 
 
 def grown(
@@ -52,14 +59,25 @@ def grown(
             else asked.where(pictures, subject_of(back))
         )
         rows = zip(where, frames, pictures, sure[:, None], strict=True)
-        found.append([_joined(place, frame, picture, one) for place, frame, picture, one in rows])
+        told = asked is not None  # words look at what is alike, and are sure of nothing
+        found.append([_joined(place, frame, picture, one, told) for place, frame, picture, one in rows])
     return found
 
 
-def _joined(place: Place | None, frame: FramedPhoto, picture: Image.Image, sure: Tensor) -> Place | None:
-    """A place with what a result shows, by how surely that is where, (1, 1, h, w); one of a given mask stays."""
+def _joined(place: Place | None, frame: FramedPhoto, picture: Image.Image, sure: Tensor, told: bool) -> Place | None:
+    """A place with what a result shows, by how surely that is where, (1, 1, h, w); one of a given mask stays.
+
+    Where it is not is ``told`` by a segmenter alone.
+    """
     if place is None or frame.mask is not None:
         return place
     shown = cut(replace(frame, pixels=picture), sure)
     more = in_photograph(frame.framing, shown, place.soft)
-    return replace(place, mask=place.mask | more, shown=in_photograph(frame.framing, shown, 0))
+    shown_there = in_photograph(frame.framing, shown, 0)
+    gone = in_photograph(frame.framing, _widened(sure < ABSENT, picture), 0) & ~shown_there if told else None
+    return replace(place, mask=place.mask | more, shown=shown_there, absent=gone)
+
+
+def _widened(where: Tensor, picture: Image.Image) -> Mask:
+    """A map (1, 1, h, w) at the size of a picture."""
+    return np.asarray(mask_picture(where[0, 0].numpy()).resize(picture.size)) >= 128
