@@ -1,9 +1,21 @@
 """What is guessed to lie behind a subject that is gone."""
 
-import numpy as np
+from dataclasses import dataclass
 
+import numpy as np
+import torch
+from PIL import Image
+
+from zeroshift.asked.request import Request
+from zeroshift.conditioning.task import make_task
+from zeroshift.framed import framed_as
+from zeroshift.frames import Choice
+from zeroshift.image import Photo
 from zeroshift.image.blending import blended
 from zeroshift.image.filling import behind
+from zeroshift.masks.growing import HARDLY, PERHAPS, grown
+from zeroshift.methods import DDIM
+from zeroshift.results import Place
 
 EVERYWHERE = np.ones((96, 128), bool)
 
@@ -58,3 +70,63 @@ def test_ears_that_a_result_has_no_more_are_gone():
     assert (result[disc(64, 52, 15)] == 30).all() and (result[~mask] == photograph[~mask]).all()
     unsure = blended(photograph, edited, mask, 2, EVERYWHERE, kept=head)
     assert np.abs(unsure[gone].astype(int) - wall()[gone]).mean() > 20  # where nobody is sure the edit stays
+
+
+def test_a_subject_that_leaves_no_rim_is_not_filled_with_black():
+    subject = EVERYWHERE.copy()
+    subject[[0, -1], :] = subject[:, [0, -1]] = False
+    light = np.full((96, 128, 3), 200, np.uint8)
+    assert not behind(light, subject, EVERYWHERE)[1].any()
+    assert blended(light, light, subject, 2, EVERYWHERE, kept=disc(64, 48, 9), absent=~disc(64, 48, 9)).min() == 200
+
+
+@dataclass(frozen=True)
+class Frames:
+    size: int = 96
+    multiple: int = 8
+
+
+@dataclass(frozen=True)
+class Told:
+    """A segmenter that sees the same in every picture."""
+
+    sure: torch.Tensor
+    sha256: str = "0" * 64
+    strict: bool = False
+
+    def knows(self, subject: str) -> bool:
+        return True
+
+    def where(self, pictures, subject: str) -> torch.Tensor:
+        return self.sure.expand(len(pictures), 1, *self.sure.shape)
+
+
+def places_of(photo: Photo, sure: np.ndarray) -> Place:
+    """Where an edit took place whose result shows its subject so surely, (96, 96)."""
+    frame = framed_as(Frames(), photo, Choice("stretch"))
+    request = Request(make_task("cat", "dog"), DDIM(), auto_mask=True, grown=True)
+    before = Place(np.ones((96, 96), bool), 2, False)
+    natives = [([frame.pixels], [None])]
+    told = Told(torch.from_numpy(sure).float())
+    ((place,),) = grown([[before]], [frame], [request], None, [None], natives, [0], told)
+    return place
+
+
+def test_surroundings_go_on_where_a_result_shows_nothing_of_its_subject():
+    picture = Image.fromarray(wall()[:, :96])
+    sure = np.full((96, 96), 0.9)
+    sure[:, 48:], sure[:, 72:] = (PERHAPS + HARDLY) / 2, 0
+    sure[20:30, 80:90], sure[60:70, 80:90] = (PERHAPS + HARDLY) / 2, 2 * HARDLY  # apart from all that is seen
+    place = places_of(Photo.of(picture), sure)
+    assert place.shown[:, :40].all() and not place.shown[:, 72:].any()
+    assert not place.absent[:, :70].any()  # what hardly shows it may belong to what does
+    assert place.absent[:60, 74:].all() and not place.absent[63:67, 83:87].any()
+
+
+def test_nothing_goes_on_where_nothing_is_recognised_or_surroundings_are_hidden():
+    picture, sure = Image.fromarray(wall()[:, :96]), np.full((96, 96), 0.9)
+    sure[:, 48:] = 0.0
+    assert places_of(Photo.of(picture), np.full((96, 96), PERHAPS / 2)).absent is None
+    assert places_of(Photo.of(picture), sure).absent is not None
+    picture.putalpha(Image.new("L", (96, 96), 128))
+    assert places_of(Photo.of(picture), sure).absent is None

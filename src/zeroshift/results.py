@@ -40,7 +40,7 @@ class Place:
     shown: Mask | None = None
     """where the result shows its subject, (H, W), which keeps its colours; None where nobody looked at the result"""
     absent: Mask | None = None
-    """where it surely does not, (H, W): the photograph's surroundings go on there; None where nobody can tell"""
+    """where it shows none of it, (H, W): the photograph's surroundings go on there; None where nobody can tell"""
 
 
 @dataclass(frozen=True, eq=False)

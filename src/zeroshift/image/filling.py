@@ -15,24 +15,24 @@ _NEARER, _FURTHER = 0.35, 0.65
 def behind(picture: NDArray[np.uint8], subject: Mask, known: Mask) -> tuple[Floats, Floats]:
     """A picture's surroundings, gone on with smoothly where its subject is, and how much to believe of that.
 
-    Nothing is believed where the subject reaches the end of the known part: there it goes on itself, as a body does
-    below a head, and no background is behind it.
+    Nothing is believed where the subject goes on in the picture beyond the known part, as a body does below a head: it
+    goes on itself there, and no background is behind it.
 
     Args:
         picture: RGB, (H, W, 3).
-        subject: where it is, and where the picture may show it, (H, W).
+        subject: where it is, (H, W), with what else is not to be gone on with.
         known: the part that is looked at, (H, W); beyond it the subject may go on.
 
     Returns:
         the picture, (H, W, 3), 0 to 255, and shares of it, (H, W, 1), 0 to 1.
     """
     height, width = subject.shape
+    seen = (_wider(subject) == 0).astype(np.float32)
     outside = known & ~subject
-    if not outside.any():
+    if not outside.any() or not seen.any():
         return picture.astype(np.float32), np.zeros((height, width, 1), np.float32)
     scale = min(1.0, _SIDE / max(height, width))
     size = (max(1, round(scale * width)), max(1, round(scale * height)))
-    seen = (_wider(subject) == 0).astype(np.float32)
     sums = cv2.resize(picture.astype(np.float32) * seen[..., None], size, interpolation=cv2.INTER_AREA)
     guess = pulled_and_pushed(sums, cv2.resize(seen, size, interpolation=cv2.INTER_AREA))
     filled = np.asarray(cv2.resize(guess, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)

@@ -3,13 +3,14 @@
 A mask that binds every step leaves a dog the room that the cat had: its ears stand where the cat's did. So the edit is
 made without one. Then the words look at the result, as they did at the photograph, or the segmenter that knows what it
 shows: where either shows its subject, the photograph changes. What the edit made of the background there is matched to
-the photograph's colours, its subject is not; where a segmenter is sure that there is no subject any more, as where a
-cat had its ears above a dog's head, the photograph's surroundings go on.
+the photograph's colours, its subject is not; where a segmenter sees no subject any more, as where a cat had its ears
+above a dog's head, the photograph's surroundings go on.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
 
+import cv2
 import numpy as np
 from PIL import Image
 from torch import Tensor
@@ -18,14 +19,15 @@ from zeroshift.asked.request import Request
 from zeroshift.conditioning.task import backwards
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.framed import FramedPhoto
-from zeroshift.image.masks import mask_picture
 from zeroshift.image.registration import Mask
 from zeroshift.masks.locating import Segmenter, knowing, subject_of, where_words_look
 from zeroshift.masks.masking import cut, in_photograph
 from zeroshift.results import Natives, Place
 
-ABSENT = 0.1
-"""probability of the subject below which a place of the result is taken to show none of it"""
+PERHAPS, HARDLY = 0.04, 0.1
+"""how surely a place of the result is its subject, from which on it may be a part of what is seen beside it, and below
+which what stands alone is none: of the shipped segmenter, whose values are moved so that it cuts out from 0.4 on, those
+are probabilities of its network of 0.36 and 0.6"""
 
 
 def grown(
@@ -67,17 +69,28 @@ def grown(
 def _joined(place: Place | None, frame: FramedPhoto, picture: Image.Image, sure: Tensor, told: bool) -> Place | None:
     """A place with what a result shows, by how surely that is where, (1, 1, h, w); one of a given mask stays.
 
-    Where it is not is ``told`` by a segmenter alone.
+    Where it is not is ``told`` by a segmenter alone, and of photographs whose surroundings are all seen.
     """
     if place is None or frame.mask is not None:
         return place
     shown = cut(replace(frame, pixels=picture), sure)
     more = in_photograph(frame.framing, shown, place.soft)
     shown_there = in_photograph(frame.framing, shown, 0)
-    gone = in_photograph(frame.framing, _widened(sure < ABSENT, picture), 0) & ~shown_there if told else None
+    # a result of which nothing is recognised says nothing of where its subject is not
+    told = told and frame.photo.alpha is None and bool(shown_there.any())
+    gone = in_photograph(frame.framing, absent(shown, sure), 0) & ~shown_there if told else None
     return replace(place, mask=place.mask | more, shown=shown_there, absent=gone)
 
 
-def _widened(where: Tensor, picture: Image.Image) -> Mask:
-    """A map (1, 1, h, w) at the size of a picture."""
-    return np.asarray(mask_picture(where[0, 0].numpy()).resize(picture.size)) >= 128
+def absent(shown: Mask, sure: Tensor) -> Mask:
+    """Where a result shows nothing of its subject, (H, W): not what is ``shown``, nor what may belong to that.
+
+    Args:
+        shown: where its subject was cut out, (H, W).
+        sure: how surely each place is it, (1, 1, h, w).
+    """
+    size = (shown.shape[1], shown.shape[0])
+    here = cv2.resize(sure[0, 0].float().cpu().numpy(), size, interpolation=cv2.INTER_LINEAR)
+    _, parts = cv2.connectedComponents(((here >= PERHAPS) | shown).astype(np.uint8))
+    beside = np.isin(parts, np.unique(parts[shown])) & (parts > 0)
+    return np.asarray((here < HARDLY) & ~beside)
