@@ -77,6 +77,9 @@ def test_a_subject_that_leaves_no_rim_is_not_filled_with_black():
     subject[[0, -1], :] = subject[:, [0, -1]] = False
     light = np.full((96, 128, 3), 200, np.uint8)
     assert not behind(light, subject, EVERYWHERE)[1].any()
+    nearly = EVERYWHERE.copy()
+    nearly[:5, :5] = False  # of which a few pixels are far enough from the subject
+    assert not behind(light, nearly, EVERYWHERE)[1].any()
     assert blended(light, light, subject, 2, EVERYWHERE, kept=disc(64, 48, 9), absent=~disc(64, 48, 9)).min() == 200
 
 

@@ -8,6 +8,8 @@ from zeroshift.image.registration import Floats, Mask
 
 _SIDE = 192
 """pixels of the longer side at which the guess is made: it has no detail"""
+_FEWEST = 1e-3
+"""share of a picture that is to be seen, so that the rest can be guessed"""
 _NEARER, _FURTHER = 0.35, 0.65
 """how far on the way from where the subject goes on to its surroundings nothing is guessed, and all"""
 
@@ -29,7 +31,7 @@ def behind(picture: NDArray[np.uint8], subject: Mask, known: Mask) -> tuple[Floa
     height, width = subject.shape
     seen = (_wider(subject) == 0).astype(np.float32)
     outside = known & ~subject
-    if not outside.any() or not seen.any():
+    if not outside.any() or seen.mean() < _FEWEST:
         return picture.astype(np.float32), np.zeros((height, width, 1), np.float32)
     scale = min(1.0, _SIDE / max(height, width))
     size = (max(1, round(scale * width)), max(1, round(scale * height)))

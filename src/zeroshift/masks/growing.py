@@ -92,5 +92,5 @@ def absent(shown: Mask, sure: Tensor) -> Mask:
     size = (shown.shape[1], shown.shape[0])
     here = cv2.resize(sure[0, 0].float().cpu().numpy(), size, interpolation=cv2.INTER_LINEAR)
     _, parts = cv2.connectedComponents(((here >= PERHAPS) | shown).astype(np.uint8))
-    beside = np.isin(parts, np.unique(parts[shown])) & (parts > 0)
+    beside = np.isin(parts, np.unique(parts[shown]))
     return np.asarray((here < HARDLY) & ~beside)
