@@ -176,12 +176,12 @@ def pets(data: Path, out: Path, part: str) -> Benchmark:
 
 
 def asked(part: str, whole: Benchmark, sizes: Sizes, patterns: Sequence[str]) -> list[tuple[Benchmark, list[Entry]]]:
-    """What is edited by what: the entries of a part that are named like one of ``patterns``, slow ones apart."""
-    many, few = drawn(whole, sizes, slow=False), drawn(whole, sizes, slow=True)
+    """What is edited by what: a part's entries that are named like one of ``patterns``, apart those that get fewer."""
+    many, few = (drawn(whole, sizes, fewer=fewer) for fewer in (False, True))
     planned = plans.matrix(many.items[0]) if part == "matrix" else PLANS[part]()
     entries = [entry for entry in planned if any(fnmatch.fnmatch(entry.name, one) for one in patterns)]
-    slow, fast = ([one for one in entries if plans.is_slow(one) == long] for long in (True, False))
-    return [(items, some) for items, some in ((many, fast), (few, slow)) if some and items.items]
+    rest, most = ([one for one in entries if plans.gets_fewer(part, one) == fewer] for fewer in (True, False))
+    return [(items, some) for items, some in ((many, most), (few, rest)) if some and items.items]
 
 
 def said(one: Work) -> str:
@@ -210,7 +210,7 @@ def tell(part: str, whole: Benchmark, sizes: Sizes, out: Path) -> None:
 
     ``whole`` has the photographs that edits are to look like.
     """
-    benchmark = drawn(whole, sizes, slow=False)
+    benchmark = drawn(whole, sizes, fewer=False)
     entries = [entry for _, own in asked(part, whole, sizes, ["*"]) for entry in own if (out / entry.name).is_dir()]
     judges = Judges(imagenet=open_judge(), shipped_clip=open_shipped_clip())
     rows = [row for _, _, row in score(judges, benchmark, entries_in(out), out / "scores.jsonl")]

@@ -22,6 +22,14 @@ def is_slow(entry: Entry) -> bool:
     return (kind or entry.method) in SLOW or entry.method in LONG
 
 
+def gets_fewer(part: str, entry: Entry) -> bool:
+    """Whether an entry gets the fewer items of a part: slow ones, but of the methods' own, which all get the whole.
+
+    In the part ``defaults`` that is for other strengths and masks.
+    """
+    return not as_it_is(entry) if part == "defaults" else is_slow(entry)
+
+
 def as_it_is(entry: Entry) -> bool:
     """Whether a method edits the whole photograph at full strength: others invert as that does."""
     return entry.mask is None and entry.intensity in (None, 1)

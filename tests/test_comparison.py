@@ -218,20 +218,23 @@ def test_sheets_of_a_comparison_that_was_stopped(seeded):
     assert [corner == (211, 211, 211) for corner in corners] == [False, True, False]
 
 
-def test_slow_methods_get_fewer_items():
-    """Nothing of the whole comparison reads what is tuned on, and tuning reads nothing else."""
+def test_some_entries_get_fewer_items():
+    """Every method is compared as it is on all items; what is tuned on, only tuning reads, and nothing else."""
     names = [f"{split} {task}" for split in ("test", "bench-test", "bench-val") for task in ("cat-dog", "dog-cat")]
     words = ("cat", "dog", "a photo of a cat", "a photo of a dog")
     items = tuple(Item(f"{name} {k}", Path(), *words, name) for name in names for k in range(30))
     whole = Benchmark("x", items)
     for sizes in (WHOLE, SMALL):
         for part, lines in sizes.items():
-            splits = {item.task.split()[0] for item in drawn(whole, lines, slow=False).items}
+            splits = {item.task.split()[0] for item in drawn(whole, lines, fewer=False).items}
             assert (splits == {"bench-val"}) == (part == "tuning")
-    (many, fast), (few, slow) = asked("defaults", whole, SMALL["defaults"], ["*"])
+    (many, own), (few, others) = asked("defaults", whole, SMALL["defaults"], ["*"])
     assert {item.name for item in few.items} < {item.name for item in many.items}
+    assert {one.name for one in own} == {method.name for method in METHODS}
+    assert {one.method for one in others} == {one.name for one in own}
+    (many, fast), (few, slow) = asked("ablations", whole, (("*", 2, 1),), ["*"])
     assert {one.method for one in slow} == {"style-diffusion", "mirror-diffusion"}
-    assert not any(is_slow(one) for one in fast)
+    assert len(few.items) < len(many.items) and not any(is_slow(one) for one in fast)
 
 
 def test_returning_photographs_are_measured_once_a_method(tmp_path):
