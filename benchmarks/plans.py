@@ -23,9 +23,9 @@ def is_slow(entry: Entry) -> bool:
 
 
 def gets_fewer(part: str, entry: Entry) -> bool:
-    """Whether an entry gets the fewer items of a part: slow ones, but of the methods' own, which all get the whole.
+    """Whether an entry gets the fewer items of a part: what is slow, but in ``defaults`` other strengths and masks.
 
-    In the part ``defaults`` that is for other strengths and masks.
+    There every method is compared as it is on all items, however slow.
     """
     return not as_it_is(entry) if part == "defaults" else is_slow(entry)
 
