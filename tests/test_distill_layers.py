@@ -7,7 +7,6 @@ import torch
 import torch.nn.functional as F
 from diffusers.models.upsampling import Upsample2D
 
-from zeroshift.distillation.adversary import Adversary, adversarys_loss, penalty, students_loss
 from zeroshift.distillation.comod import CoModulated, Discriminator, widths_of
 from zeroshift.distillation.enlarging import Enlarging
 from zeroshift.distillation.parts import Modulated as Film
@@ -15,6 +14,7 @@ from zeroshift.distillation.residual import Residual
 from zeroshift.distillation.stylegan import FILTER, Conv, Dense, Mapping, Modulated, blurred, doubled, spread_within
 from zeroshift.distillation.trunk import Trunk
 from zeroshift.evaluation.imagenet import open_network
+from zeroshift.miniature.training.adversary import Adversary, adversarys_loss, penalty, students_loss
 from zeroshift.miniature.training.decoder import ImageNetFeatures
 
 

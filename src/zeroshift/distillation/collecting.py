@@ -25,6 +25,7 @@ from zeroshift.framed import FramedPhoto
 from zeroshift.image.reader import check_there
 from zeroshift.masks.locating import found_by
 from zeroshift.presets import options_of
+from zeroshift.restoring import restorer_for
 from zeroshift.results import Result
 from zeroshift.running.batching import groups
 from zeroshift.running.groups import run_groups
@@ -126,12 +127,15 @@ def check(editor: Editor, wanted: CollectOptions) -> None:
 
 def facts_of(editor: Editor, spec: EditSpec, wanted: CollectOptions) -> dict[str, object]:
     """All that pairs depend on but their photographs and the thresholds."""
-    asked = None
+    asked = restorer = None
+    if spec.source is not None:
+        restorer = restorer_for(editor.restorer, spec.task(editor.vocabulary).target_prompt, spec.restores(editor))
     if spec.source is not None and (spec.looks(editor) or wanted.min_overlap):
         there_and_back = spec.looks(editor) > 1 or bool(wanted.min_overlap)
         asked = found_by(editor.segmenter, make_task(spec.source, spec.target), grown=there_and_back)
     return {
         **({} if asked is None else {"segmenter": asked.sha256}),
+        **({} if restorer is None else {"restorer": restorer.sha256}),
         "model": editor.backbone.identity.sha256,
         "method": options_of(spec.built(editor)),
         "edit": spec.model_dump(mode="json", include=FRAMING),

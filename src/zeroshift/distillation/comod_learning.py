@@ -6,13 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zeroshift.distillation.adversary import penalty
 from zeroshift.distillation.augmenting import augmented
 from zeroshift.distillation.comod import CoModulated, Discriminator
 from zeroshift.distillation.examples import Batch, Examples
 from zeroshift.distillation.options import DistillOptions
-from zeroshift.distillation.stage import DistillStage, features_at_hand
-from zeroshift.miniature.training.decoder import unlike
+from zeroshift.distillation.stage import DistillStage
+from zeroshift.miniature.training.adversary import penalty
+from zeroshift.miniature.training.decoder import features_at_hand, unlike
 
 LAZY = 16
 """steps between two gradient penalties, each with so many steps' weight (StyleGAN2, section 3.1)"""

@@ -7,15 +7,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zeroshift.distillation.adversary import Adversary
 from zeroshift.distillation.augmenting import augmented
 from zeroshift.distillation.examples import Examples
 from zeroshift.distillation.options import DistillOptions
 from zeroshift.distillation.reals import Reals
 from zeroshift.distillation.residual import Residual, mask
-from zeroshift.distillation.stage import DistillStage, features_at_hand, stage_options
+from zeroshift.distillation.stage import DistillStage, stage_options
 from zeroshift.evaluation.imagenet import open_network
-from zeroshift.miniature.training.decoder import unlike
+from zeroshift.miniature.training.adversary import Adversary
+from zeroshift.miniature.training.decoder import features_at_hand, unlike
 from zeroshift.miniature.training.loop import adamw
 
 TRUNK = 0.1

@@ -7,13 +7,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zeroshift.diffusion.schedule import join
-from zeroshift.distillation.adversary import Adversary
 from zeroshift.distillation.examples import Examples
 from zeroshift.distillation.latent_examples import LatentBatch, LatentExamples
 from zeroshift.distillation.one_step import OneStep, mask
 from zeroshift.distillation.options import DistillOptions
 from zeroshift.distillation.reals import Reals
 from zeroshift.distillation.stage import DistillStage, stage_options
+from zeroshift.miniature.training.adversary import Adversary
 from zeroshift.miniature.training.loop import adamw
 
 LEVELS = (0.02, 0.6)

@@ -44,6 +44,15 @@ class ImageNetFeatures(nn.Module):
         return maps
 
 
+def features_at_hand() -> list[ImageNetFeatures]:
+    """The ImageNet network whose features are compared; empty where its packages are not installed."""
+    if not all(find_spec(name) for name in PACKAGES):
+        return []
+    network = ImageNetFeatures()
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return [network]
+
+
 class DecoderStage(Stage):
     """Absolute error of pixels, of an area's mean colour, and of what an ImageNet network sees, the encoder frozen.
 
@@ -64,9 +73,7 @@ class DecoderStage(Stage):
         self.model, self.pictures, self.options = model, pictures, options
         model.encoder.requires_grad_(False)
         model.quant_conv.requires_grad_(False)
-        self.seen = (
-            [ImageNetFeatures()] if all(find_spec(name) for name in PACKAGES) else []
-        )  # neither averaged nor kept
+        self.seen = features_at_hand()  # neither averaged nor kept
 
     def training_step(self, indices: Tensor, _: int) -> Tensor:
         x = augment(detail(self.pictures[indices.cpu()], self.side).to(self.device))
@@ -89,8 +96,13 @@ class DecoderStage(Stage):
 
 def unlike(made: Sequence[Tensor], real: Sequence[Tensor]) -> Tensor:
     """Mean absolute difference of feature maps (N, C, H, W), as a share of the real ones' mean size."""
+    return unlike_each(made, real).mean()
+
+
+def unlike_each(made: Sequence[Tensor], real: Sequence[Tensor]) -> Tensor:
+    """The same of every picture, (N,)."""
     shares = [
         (a.float() - b.float()).abs().mean((1, 2, 3)) / b.float().abs().mean((1, 2, 3))
         for a, b in zip(made, real, strict=True)
     ]
-    return torch.stack(shares).mean()
+    return torch.stack(shares).mean(0)

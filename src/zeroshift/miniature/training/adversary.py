@@ -1,4 +1,4 @@
-"""The discriminator of the student ``residual``: heads on a frozen network's features, told which target it judges.
+"""A discriminator for what is drawn: heads on a frozen network's features, told which target they judge.
 
 Projected discriminators: Sauer et al. 2021 (arXiv:2111.01007), section 3. Relativistic pairing with both gradient
 penalties: Huang et al. 2025, R3GAN (arXiv:2501.05441), equations 2 and 5; the penalties are taken at the features that

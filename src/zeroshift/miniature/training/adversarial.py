@@ -1,0 +1,60 @@
+"""What trainings against an adversary share: two optimisers, of which the first alone counts steps."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zeroshift.miniature.training.adversary import Adversary, adversarys_loss, penalty, students_loss
+from zeroshift.miniature.training.loop import CLIP, Stage
+
+
+class AdversarialStage(Stage):
+    """A training with an adversary beside what learns to draw."""
+
+    def __init__(self, *, lr: float, weight: float, smooth: float) -> None:
+        """Learning rate, and weights of the adversary's verdict and of its gradient penalties."""
+        super().__init__()
+        self.automatic_optimization = False
+        self.lr, self.weight, self.smooth = lr, weight, smooth
+
+    def exactly(self) -> torch.autocast:
+        """What runs inside is in float32, whatever the training's precision."""
+        return torch.autocast(self.device.type, enabled=False)
+
+    def updated(self, number: int, network: nn.Module, loss: Tensor, *, counted: bool) -> None:
+        """One step of one of the optimisers; those of ``counted`` ones are the training's."""
+        wrapped: Any = self.optimizers()
+        chosen = wrapped[number] if isinstance(wrapped, list) else wrapped
+        chosen.zero_grad()
+        self.manual_backward(loss)
+        nn.utils.clip_grad_norm_(network.parameters(), CLIP)
+        (chosen if counted else chosen.optimizer).step()
+
+    def against(
+        self,
+        adversary: Adversary,
+        real: Sequence[Tensor],
+        made: Sequence[Tensor],
+        target: Tensor,
+        told: dict[str, Tensor],
+    ) -> Tensor:
+        """Train the adversary on maps of photographs and of what was made, and say how; what the maker has to pay."""
+        with self.exactly():
+            shown, drawn = (adversary.projected([one.float() for one in side]) for side in (real, made))
+            seen, fake = ([one.detach().requires_grad_(True) for one in side] for side in (shown, drawn))
+            said_real, said_fake = adversary(seen, target), adversary(fake, target)
+            told["adversary"] = adversarys_loss(said_real, said_fake)
+            told["ahead"] = (said_real - said_fake).mean().detach()
+            told["penalty"] = slopes = penalty(said_real, seen) + penalty(said_fake, fake)
+            self.updated(1, adversary, told["adversary"] + self.smooth / 2 * slopes, counted=False)
+            adversary.heads.requires_grad_(False)
+            paid = self.weight * students_loss(adversary(shown, target), adversary(drawn, target))
+            adversary.heads.requires_grad_(True)
+        return paid
+
+    def optimizer_of(self, adversary: Adversary) -> torch.optim.Optimizer:
+        """That of the adversary's heads, which learn more slowly than what they judge."""
+        heads = adversary.heads.parameters()
+        return torch.optim.AdamW(heads, lr=self.lr / 4, betas=(0.0, 0.99), weight_decay=0.0)
