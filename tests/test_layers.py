@@ -39,10 +39,13 @@ ALLOWED_BETWEEN_SHELLS = {
 DOORKEEPER = {"zeroshift.service.security", "zeroshift.service.refusals"}
 COMMANDS = {
     "miniature/data/screened.py",
-    *(f"miniature/training/{name}.py" for name in ("average", "classifier", "finder", "presence", "segmenter")),
+    *(
+        f"miniature/training/{name}.py"
+        for name in ("average", "classifier", "finder", "presence", "restorer", "segmenter")
+    ),
 }
 """command lines of their own"""
-PARTS_READ = ("unet", "classifier", "finder", "segmenter")
+PARTS_READ = ("unet", "classifier", "finder", "segmenter", "restorer")
 FACE = {"loading.py": {"miniature"}}
 """the one door: the Python face opens the shipped model's captioner, inside a function and only where there is one"""
 

@@ -37,8 +37,12 @@ def to_pictures(x: Tensor) -> list[Image.Image]:
             "The VAE's decoder returned values that are not numbers; use `precision` bf16 or fp32, or a lower guidance "
             "weight."
         )
-    rounded = to_bytes((x.detach().float().cpu() + 1) * 127.5)
-    return [Image.fromarray(picture) for picture in rounded.permute(0, 2, 3, 1).numpy()]
+    return from_bytes(to_bytes((x.detach().float().cpu() + 1) * 127.5))
+
+
+def from_bytes(x: Tensor) -> list[Image.Image]:
+    """uint8 (N, 3, H, W) as RGB pictures."""
+    return [Image.fromarray(picture) for picture in x.permute(0, 2, 3, 1).numpy()]
 
 
 def to_png(picture: Image.Image) -> bytes:

@@ -1,16 +1,18 @@
 """Photographs as a model draws them: their own outlines in its softness and colours."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import final
 
 import numpy as np
 import torch
 from diffusers import StableDiffusionImg2ImgPipeline
 from diffusers.utils.logging import disable_progress_bar
-from PIL import Image
 from torch import Tensor
 
 from zeroshift.backbones.whole import loading, no_bars
+from zeroshift.image.tensors import from_bytes
 
 STRENGTHS = (0.3, 0.5)
 """shares of the noise from which pictures are drawn again, by SDEdit: up to about a half outlines stay"""
@@ -27,6 +29,56 @@ def check_model(model: Path) -> None:
         raise ValueError(f"{model} has no model_index.json; give the folder of a model in diffusers' format.")
 
 
+@final
+@dataclass(frozen=True, eq=False)
+class Redrawer:
+    """A model that draws pictures again from a share of the noise: SDEdit (Meng et al. 2022)."""
+
+    pipeline: StableDiffusionImg2ImgPipeline
+
+    @property
+    def side(self) -> int:
+        """Of the pictures that the model draws, in pixels."""
+        return int(self.pipeline.vae_scale_factor * self.pipeline.unet.config.sample_size)
+
+    def drawn(
+        self,
+        pictures: Tensor,
+        captions: Sequence[str],
+        seeds: Sequence[int],
+        *,
+        strength: float,
+        steps: int = STEPS,
+        scale: float = SCALE,
+    ) -> Tensor:
+        """Pictures (N, 3, S, S) drawn again from ``strength`` of the noise, both uint8.
+
+        ``steps`` are those of all of the noise, of which a share is taken; ``scale`` is that of guidance.
+        """
+        made = self.pipeline(
+            list(captions),
+            image=from_bytes(pictures),
+            strength=strength,
+            guidance_scale=scale,
+            num_inference_steps=steps,
+            generator=[torch.Generator().manual_seed(seed) for seed in seeds],
+        )
+        return torch.from_numpy(np.stack([np.asarray(picture) for picture in made.images])).permute(0, 3, 1, 2)
+
+
+def open_redrawer(model: Path) -> Redrawer:
+    """Open a model's folder in diffusers' format.
+
+    Raises:
+        ValueError: the folder holds no such model.
+    """
+    with loading(f"the model in {model}", "its files"), no_bars():
+        disable_progress_bar()
+        pipeline = StableDiffusionImg2ImgPipeline.from_pretrained(model, safety_checker=None, local_files_only=True)
+    pipeline.set_progress_bar_config(disable=True)
+    return Redrawer(pipeline)
+
+
 def redrawn(model: Path, pictures: Tensor, captions: Sequence[str], seed: int) -> Tensor:
     """All pictures at each of ``STRENGTHS``, uint8 (len(STRENGTHS) * N, 3, S, S), in that order.
 
@@ -39,22 +91,10 @@ def redrawn(model: Path, pictures: Tensor, captions: Sequence[str], seed: int) -
     Raises:
         ValueError: the folder holds no such model.
     """
-    with loading(f"the model in {model}", "its files"), no_bars():
-        disable_progress_bar()
-        pipeline = StableDiffusionImg2ImgPipeline.from_pretrained(model, safety_checker=None, local_files_only=True)
-    pipeline.set_progress_bar_config(disable=True)
-    views = [Image.fromarray(picture.permute(1, 2, 0).numpy()) for picture in pictures]
-    drawn: list[Image.Image] = []
+    by, drawn = open_redrawer(model), list[Tensor]()
     for strength in STRENGTHS:
-        for at in range(0, len(views), BATCH):
-            part = range(at, min(at + BATCH, len(views)))
-            made = pipeline(
-                [captions[k] for k in part],
-                image=[views[k] for k in part],
-                strength=strength,
-                guidance_scale=SCALE,
-                num_inference_steps=STEPS,
-                generator=[torch.Generator().manual_seed(seed + k) for k in part],
-            )
-            drawn += made.images
-    return torch.from_numpy(np.stack([np.asarray(picture) for picture in drawn])).permute(0, 3, 1, 2)
+        for at in range(0, len(pictures), BATCH):
+            part = slice(at, at + BATCH)
+            seeds = [seed + k for k in range(len(pictures))[part]]
+            drawn.append(by.drawn(pictures[part], captions[part], seeds, strength=strength))
+    return torch.cat(drawn)

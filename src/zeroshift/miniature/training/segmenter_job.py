@@ -20,6 +20,7 @@ from zeroshift.evaluation.imagenet import open_network
 from zeroshift.files import folder_atomically, read_regular
 from zeroshift.image.cutting import INSIDE
 from zeroshift.image.framing import middle
+from zeroshift.image.tensors import from_bytes
 from zeroshift.miniature.data import CaptionedFolder, CaptionedPicture
 from zeroshift.miniature.data.captioned import zipped
 from zeroshift.miniature.segmenter import TrainedSegmenter, load_segmenter, save_segmenter
@@ -157,8 +158,7 @@ def figures(segmenter: TrainedSegmenter, pictures: Tensor, masks: Tensor) -> dic
     Found is what a mask would be before its edges are cut out. Pictures without one of the two count for the other
     alone.
     """
-    views = [Image.fromarray(picture.permute(1, 2, 0).numpy()) for picture in pictures]
-    found = segmenter.where(views) >= INSIDE
+    found = segmenter.where(from_bytes(pictures)) >= INSIDE
     inside, outside = (found & masks).sum((1, 2, 3)), (~found & ~masks).sum((1, 2, 3))
     covered, kept = inside / masks.sum((1, 2, 3)), outside / (~masks).sum((1, 2, 3))
     overlap = inside / (found | masks).sum((1, 2, 3))
