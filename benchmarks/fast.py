@@ -89,7 +89,7 @@ def successes(one: NDArray[np.float64], other: NDArray[np.float64]) -> tuple[str
 
 def usual_and_fast(way: Way, method: str, extras: Sequence[str]) -> tuple[EditSpec, EditSpec]:
     """A method's usual way, and the fast one or the usual one with ``extras``."""
-    spec = EditSpec(source=way.source, target=way.target, method=method, fit="stretch")
+    spec = EditSpec(source=way.source, target=way.target, method=method, fit="stretch", restore=False)
     options = {"extras": [{"kind": kind} for kind in extras]}
     return spec, spec.model_copy(update={"options": options} if extras else {"fast": True})
 
@@ -98,7 +98,7 @@ def costs(methods: Sequence[str]) -> Iterator[str]:
     """Yield the table of what ``fast`` stands for, with passes of the network for a first edit."""
     yield head(("method", "`--fast` stands for", "SF at Stable Diffusion 1.5, 512 px", "without"))
     for name in methods:
-        spec = EditSpec(source="cat", target="dog", method=name)
+        spec = EditSpec(source="cat", target="dog", method=name, restore=False)
         quick, usual = (measure(one.bare_method) for one in (spec.model_copy(update={"fast": True}), spec))
         cells = [name, f"`{' '.join(flags(FAST[name]))}`"]
         yield row([*cells, *(f"{one.first_edit_sf:.0f}" for one in (quick, usual))])

@@ -90,7 +90,7 @@ def main(words: Sequence[str] | None = None) -> None:
     for name in given.methods:
         made = list[NDArray[np.float64]]()
         for way in ways:
-            spec = EditSpec(source=way.source, target=way.target, method=name, mask=given.mask)
+            spec = EditSpec(source=way.source, target=way.target, method=name, mask=given.mask, restore=False)
             made.append(figures(way, edited(editor, way.files, by_marks(spec, given.marks))))
         every = np.concatenate(made, axis=1)
         print(row([name, str(every.shape[1]), *cells(every)]), flush=True)

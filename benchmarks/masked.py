@@ -120,7 +120,7 @@ def main(words: Sequence[str] | None = None) -> None:
     for name in given.methods:
         made = list[list[list[list[float]]]]()
         for way in ways:
-            spec = EditSpec(source=way.source, target=way.target, method=name)
+            spec = EditSpec(source=way.source, target=way.target, method=name, restore=False)
             *inside, everywhere = edited(editor, way, spec, given.masks)
             made.append([rows(way, one, everywhere) for one in inside])
         for n, mask in enumerate(given.masks):

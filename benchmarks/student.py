@@ -77,7 +77,7 @@ class Edits:
 def taught(about: About, *, exact: bool = False) -> EditSpec:
     """The teacher's edit: as the pairs were made, or ``exact``, the paper's, in all its steps."""
     words = {"source": about.source, "target": about.target, "method": about.method}
-    spec = EditSpec.parse({**words, "paper_defaults": True, "mask": about.mask})
+    spec = EditSpec.parse({**words, "paper_defaults": True, "mask": about.mask, "restore": False})
     if exact:
         return spec.model_copy(update={"mask": "none"})
     return spec.model_copy(update={"options": about.options, "region": about.region})

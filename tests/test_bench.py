@@ -457,6 +457,7 @@ def test_entries_say_what_is_asked_for(small, tmp_path):
         seed=3,
         region="none",
         second_try=False,
+        restore=False,
     )
     assert plain.spec(style, 0).prompt is None and plain.spec(style, 0).source == "a photo of a cat"
     blend = Entry("p2p", "prompt-to-prompt", {"control": {"self_until": 0.6}}, blend=True)

@@ -32,7 +32,7 @@ from zeroshift.running import walking
 from zeroshift.running.turns import Turns
 from zeroshift.ui import photographs, telling
 from zeroshift.ui.asking import Fields, asked_for, laid_out, numbers, where_of
-from zeroshift.ui.controls import put, read, sections_of
+from zeroshift.ui.controls import control, put, read, sections_of
 from zeroshift.ui.copies import python_of
 from zeroshift.ui.desk import Desk, Host, Where, file_name
 from zeroshift.ui.students import offered as offered_student
@@ -120,6 +120,19 @@ def test_a_range_is_a_slider_and_a_literal_a_choice():
     assert (scale.value, scale.changed, scale.marks) == (4.0, False, "preset 4, paper 5")
     (grid,) = [one for part in sections_of("pix2pix-zero", usual, {}) for one in part.controls if one.label == "Grid"]
     assert grid.widget == "choice" and "diffusers" in grid.choices
+
+
+@pytest.mark.parametrize(("value", "shown"), [(None, "as usual"), (True, True), (False, False)])
+def test_what_is_on_or_off_or_left_out_is_a_choice_of_three(value, shown):
+    info = EditSpec.model_fields["restore"]
+    one = control(("restore",), info, value, info.default, info.default)
+    pytest.importorskip("gradio", reason="Gradio is not installed; install zeroshift[ui].")
+    from zeroshift.ui.panel import NOTHING, widget
+
+    component = widget(one)
+    assert [given for _, given in component.choices] == [NOTHING, True, False] and component.value == shown
+    assert read(one, shown) == shown
+    assert one.changed == (value is not None)
 
 
 def test_what_controls_give_are_options_that_build_the_method():

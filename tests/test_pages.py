@@ -88,7 +88,7 @@ def test_every_kind_and_its_options_are_on_a_page(part, kind):
 
 @pytest.mark.parametrize("page", PAGES, ids=named_ids)
 def test_options_on_a_page_exist(page):
-    texts = [text.read_text().replace("--[no-]", "--") for text in DOCS.glob("help/*.txt")]
+    texts = [re.sub(r"--\[no-\](\S+)", r"--\1 --no-\1", text.read_text()) for text in DOCS.glob("help/*.txt")]
     helped = set[str]().union(*(OPTION.findall(text) for text in texts))
     known = (
         helped | {f.spelled for part, kind in KINDS for f in of_kind(part, kind)} | BENCHMARKS | TRAINERS | PIP | DOCKER

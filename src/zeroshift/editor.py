@@ -285,14 +285,22 @@ class Editor(Model):
         Raises:
             ValueError: the edits cannot share a source.
         """
-        return translate_generated(self.backbone, requests, seeds=[seed] if seeds is None else seeds, vgg=self.vgg)
+        given = [seed] if seeds is None else seeds
+        return translate_generated(self.backbone, requests, seeds=given, vgg=self.vgg, restorer=self.restorer)
 
     def generate(
-        self, prompt: str, *, seed: int = 0, steps: int | None = None, guidance_scale: float | None = None
+        self,
+        prompt: str,
+        *,
+        seed: int = 0,
+        steps: int | None = None,
+        guidance_scale: float | None = None,
+        restore: bool = True,
     ) -> Image.Image:
         """Sample a picture from a prompt, at the model's own size; by default in 50 steps at a guidance scale of 5.
 
-        A Turbo model (``backbones/turbo.py``) takes 4 steps and no guidance.
+        A Turbo model (``backbones/turbo.py``) takes 4 steps and no guidance. With ``restore`` the model's restorer
+        redraws pictures that it knows; without, they are as the model draws them.
 
         Raises:
             TypeError: the prompt is no text.
@@ -300,7 +308,8 @@ class Editor(Model):
         """
         steps = self.sampled.steps if steps is None else steps
         scale = self.sampled.guidance_scale if guidance_scale is None else guidance_scale
-        *_, last = generate(self.backbone, [prompt], seeds=[seed], steps=steps, guidance_scale=scale)
+        restorer = self.restorer if restore else None
+        *_, last = generate(self.backbone, [prompt], seeds=[seed], steps=steps, guidance_scale=scale, restorer=restorer)
         return last.results[0][0].image
 
     def preview(self, step: Progress) -> list[Image.Image]:

@@ -12,6 +12,7 @@ from zeroshift.backbones import open_backbone
 from zeroshift.backbones.checkpoint import (
     CLASSIFIER,
     FINDER,
+    RESTORER,
     SEGMENTER,
     Device,
     Memory,
@@ -35,6 +36,7 @@ from zeroshift.generators.making import GeneratedDirections, generator_of
 from zeroshift.masks.locating import Segmenter
 from zeroshift.model import Sampling
 from zeroshift.presets import presets_of
+from zeroshift.restoring import Restorer
 from zeroshift.words import read_known_words
 
 WORDS_ALONE = "words"
@@ -124,7 +126,7 @@ def load(
     own, presets, finds = own_captioner(root), presets_of(root, name), finder or own_finder(root)
     sampled = Sampling(STEPS, GUIDANCE) if is_turbo(root, name) else Sampling()
     known, sees = read_known_words(root), captioner or own
-    return Editor(backbone, presets, sees, compared, finds, directions, known, own, sampled, masks)
+    return Editor(backbone, presets, sees, compared, finds, directions, known, own, sampled, masks, own_restorer(root))
 
 
 def check_choices(device: str, precision: str, memory: str) -> None:
@@ -201,3 +203,12 @@ def own_segmenter(root: Path) -> Segmenter | None:
     from zeroshift.miniature.segmenter import read_segmenter
 
     return read_segmenter(root / SEGMENTER)
+
+
+def own_restorer(root: Path) -> Restorer | None:
+    """The restorer in a model's folder; None where it has none. Nothing is read yet."""
+    if not lexists(root / RESTORER / "config.json"):
+        return None
+    from zeroshift.miniature.restorer import read_restorer
+
+    return read_restorer(root / RESTORER)

@@ -14,6 +14,7 @@ from zeroshift.methods import USUAL, Method
 from zeroshift.methods.idle import check_idle
 from zeroshift.options.errors import given
 from zeroshift.presets import Options, build_method, faster, recommended
+from zeroshift.restoring import Restorer
 from zeroshift.words import KnownWords, about_unknown, doubts_of_words, offered, unknown_words
 
 
@@ -47,6 +48,8 @@ class Model:
     """how ``generate`` samples by default"""
     segmenter: Segmenter | None = None
     """what finds the subjects of masks that it knows; None: where the words look"""
+    restorer: Restorer | None = None
+    """what redraws edits of subjects that it knows; None: they stay as the model drew them"""
 
     def __repr__(self) -> str:
         """One line, where the networks' would be hundreds."""

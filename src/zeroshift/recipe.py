@@ -75,6 +75,8 @@ class _Made(BaseModel):
     """which of them this is"""
     tile: Annotated[int, Field(ge=1, le=65536)] | None = None
     """side in pixels of the tiles that passed the VAE, where memory was saved and the picture is larger"""
+    restorer_sha256: Hash | None = None
+    """of the network that redrew what the model drew; none: it stays as it was drawn"""
     native: bool = False
     """whether the picture has the model's own size"""
     exif: bool = False

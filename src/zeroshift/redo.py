@@ -14,6 +14,7 @@ from zeroshift.image.save import Format
 from zeroshift.installed import version
 from zeroshift.presets import build_method
 from zeroshift.recipe import EditRecipe, GenerateRecipe, Recipe
+from zeroshift.restoring import Restorer
 from zeroshift.results import Result
 from zeroshift.running.from_noise import generate
 from zeroshift.running.walking import Progress
@@ -44,9 +45,17 @@ def replay(
             exist.
     """
     check_model(editor, recipe)
+    restorer = restorer_of(recipe, editor)
     if isinstance(recipe, GenerateRecipe):
         prompts, seeds = [recipe.prompt] * recipe.rows, [recipe.seed] * recipe.rows
-        return generate(editor.backbone, prompts, seeds=seeds, steps=recipe.steps, guidance_scale=recipe.guidance_scale)
+        return generate(
+            editor.backbone,
+            prompts,
+            seeds=seeds,
+            steps=recipe.steps,
+            guidance_scale=recipe.guidance_scale,
+            restorer=restorer,
+        )
     check_inputs(recipe, photo, direction, mask)
     editor = with_segmenter_of(recipe, editor)
     prompt = None if is_prompt(recipe.source) else recipe.source_prompt
@@ -57,6 +66,7 @@ def replay(
         method,
         auto_mask=recipe.mask in ("auto", "grown"),
         grown=recipe.mask == "grown",
+        restored=restorer is not None,
         soft=recipe.soft,
         detail=recipe.detail,
         words_alone=recipe.zeroshift.startswith("0.1."),
@@ -104,6 +114,24 @@ def with_segmenter_of(recipe: EditRecipe, editor: Editor) -> Editor:
             "that out for the model's own."
         )
     return editor
+
+
+def restorer_of(recipe: Recipe, editor: Editor) -> Restorer | None:
+    """The restorer of a recipe; none, where it names none.
+
+    Raises:
+        ValueError: the model has another one, or none.
+    """
+    if recipe.restorer_sha256 is None:
+        return None
+    given = None if editor.restorer is None else editor.restorer.sha256
+    if recipe.restorer_sha256 != given:
+        has = "has no restorer" if given is None else "has another restorer"
+        raise ValueError(
+            f"This picture was redrawn by a restorer ({printable(recipe.restorer_sha256[:12])}), and the model "
+            f"{editor.backbone.identity.name} {has}; give the model as it was then (`model`), or make it anew."
+        )
+    return editor.restorer
 
 
 def check_inputs(

@@ -9,6 +9,7 @@ from zeroshift.model import Model
 from zeroshift.options.errors import OptionError
 from zeroshift.presets import build_method, difference, options_of
 from zeroshift.recipe import EditRecipe
+from zeroshift.restoring import restorer_for
 
 
 def asked_again(recipe: EditRecipe, editor: Model) -> EditSpec:
@@ -40,7 +41,10 @@ def asked_again(recipe: EditRecipe, editor: Model) -> EditSpec:
         detail=0.0 if by_itself else recipe.detail,
     )
     usual = options_of(bare.built(editor))
-    return EditSpec.parse({**dict(bare), "options": difference(usual, options_of(method))})
+    redrawn = recipe.restorer_sha256 is not None
+    as_usual = redrawn == (restorer_for(editor.restorer, recipe.target_prompt, bare.restores(editor)) is not None)
+    said = {"options": difference(usual, options_of(method)), "restore": None if as_usual else redrawn}
+    return EditSpec.parse({**dict(bare), **said})
 
 
 def mask_of(recipe: EditRecipe) -> Said | GivenMask:

@@ -40,6 +40,7 @@ from zeroshift.options.errors import OptionError, option_error
 from zeroshift.options.fields import fields_of
 from zeroshift.options.schema import with_options
 from zeroshift.presets import build_method, faster
+from zeroshift.restoring import restorer_for
 from zeroshift.sentences import template_sentences
 from zeroshift.words import DoubtfulWords
 
@@ -48,6 +49,7 @@ WHOLE_PROMPTS = (
     "the words that differ as source and target, and the sentence as `prompt`."
 )
 """what is said where sentences were asked for and play no part"""
+NOT_RESTORED = "`restore` does nothing: the model has no restorer, or none that knows what the edit shows."
 NO_DIRECTION = "Sentences are for a method that goes along an edit direction, such as pix2pix-zero; this one has none."
 """the same of a method that goes along no direction"""
 NOT_THERE = "The edit direction {} is not there; pass it beside what is asked for."
@@ -92,6 +94,9 @@ class EditSpec(Data):
     """pixels over which the edit fades in, inside the mask; by default 1/60 of the shorter side"""
     detail: Annotated[StrictFloat, Field(ge=0, le=1)] = 0.0
     """how much of the photograph's own detail is given back where the edit changes nothing"""
+    restore: StrictBool | None = None
+    """whether the model's restorer redraws what the model drew, if it knows the target; by default where the mask is
+    ``grown``, and what is generated"""
     direction: AnyDirection | None = None
     """what to use instead of a direction made of ``source`` and ``target``"""
     strict: StrictBool = False
@@ -208,6 +213,10 @@ class EditSpec(Data):
         found = editor.finder is not None and self.fit is None and self.region in (None, "auto")
         return 2 if found and (self.region == "auto" or not self.changes_all(editor.vocabulary)) else 0
 
+    def restores(self, editor: Model) -> bool:
+        """Whether a photograph's edit is redrawn by the model's restorer, if that knows what it shows."""
+        return self.looks(editor) > 1 if self.restore is None else self.restore
+
     def tries(self, editor: Model) -> tuple[Method, ...]:
         """What is tried where the target is not clear in a result of the default method."""
         chosen = self.options or self.paper_defaults or self.direction is not None
@@ -263,11 +272,22 @@ class EditSpec(Data):
         check_soft(self, looks > 0 or self.mask is not None)
         # the weaker an edit, the nearer to the photograph: what the model loses of it is given back as far
         detail = max(self.detail, 1 - by.strength) if photograph and 0 < by.strength < 1 else self.detail
-        request = Request(replace(task, direction=along), by, looks > 0, looks > 1, detail, self.soft)
+        restored = self.restores(editor) if photograph else self.restore is not False
+        request = Request(
+            replace(task, direction=along),
+            by,
+            auto_mask=looks > 0,
+            grown=looks > 1,
+            detail=detail,
+            restored=restored,
+            soft=self.soft,
+        )
         if photograph and method is None and along is None:
             request = replace(request, tries=self.tries(editor))
         seen = (caption or "") if self.source is None else ""
         doubts = editor.doubts(request.texts, [*request.sentences, *self.given_sentences], seen)
+        if self.restore and restorer_for(editor.restorer, task.target_prompt, restored) is None:
+            doubts = (*doubts, NOT_RESTORED)
         if along is not None:
             doubts = (*doubts, *doubts_of_direction(along, editor.backbone, task.source, task.target))
         elif editor.directions is not None and task.words is None and "sentences" in fields_of(type(by.conditioning)):

@@ -15,6 +15,7 @@ from zeroshift.installed import version
 from zeroshift.masks.locating import Segmenter, found_by
 from zeroshift.methods import Method
 from zeroshift.methods.base import source_key
+from zeroshift.restoring import Restorer, restorer_for
 from zeroshift.sentences import template_sentences
 
 _ON_THE_SOURCE = (
@@ -45,6 +46,8 @@ class Request:
     """whether the result is looked at, too, which then has all of the part to grow in; only with ``auto_mask``"""
     detail: float = 0.0
     """how much of the photograph's own detail is given back where nothing changes, 0 to 1"""
+    restored: bool = False
+    """whether results are redrawn by the model's restorer, if it has one that knows what they show"""
     soft: int | None = None
     """pixels of the photograph over which an edit with a mask fades in; by default 1/60 of the shorter side"""
     tries: tuple[Method, ...] = ()
@@ -124,11 +127,14 @@ def inversion_facts(
     }
 
 
-def describe(backbone: Backbone, request: Request, segmenter: Segmenter | None = None) -> dict[str, object]:
+def describe(
+    backbone: Backbone, request: Request, segmenter: Segmenter | None = None, restorer: Restorer | None = None
+) -> dict[str, object]:
     """The part of a recipe that says what was asked for and by what it was done."""
     task = request.task
     asked = found_by(segmenter, task, grown=request.grown)
     by = {} if asked is None else {"segmenter_sha256": asked.sha256}
+    redrawn = restorer_for(restorer, task.target_prompt, request.restored)
     options = TypeAdapter(type(request.method)).dump_python(request.method, mode="json")
     return {
         "command": "edit",
@@ -141,6 +147,7 @@ def describe(backbone: Backbone, request: Request, segmenter: Segmenter | None =
         **({"mask": "grown" if request.grown else "auto", **by} if request.auto_mask else {}),
         **({} if request.soft is None else {"soft": request.soft}),
         **({"detail": request.detail} if request.detail else {}),
+        **({} if redrawn is None else {"restorer_sha256": redrawn.sha256}),
         **made_by(backbone),
     }
 

@@ -41,13 +41,15 @@ FINDER = "finder"
 """the part that finds subjects; no edit of a given region depends on it, so it does not count either"""
 SEGMENTER = "segmenter"
 """the part that finds where a subject is; an edit by it says so in its recipe, so it does not count either"""
+RESTORER = "restorer"
+"""the part that redraws edits; an edit by it says so in its recipe, so it does not count either"""
 _PREPARATION = (IMAGE_ENCODER, "feature_extractor")
 PRESETS = "presets.json"
 """the options that a checkpoint recommends for methods; most have none"""
 WORDS = "words.json"
 """the words that a checkpoint was trained with; most do not say"""
 _PARTS = tuple(dict.fromkeys(part for family in FAMILIES for part in family.parts))
-_BESIDE = (CLASSIFIER, FINDER, SEGMENTER)
+_BESIDE = (CLASSIFIER, FINDER, SEGMENTER, RESTORER)
 TEXTS = [INDEX, *(f"{part}/*{end}" for part in (*_PARTS, *_PREPARATION, *_BESIDE) for end in (".json", ".txt"))]
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
 """owner/name; what begins with a dot, such as ../name, is a path"""

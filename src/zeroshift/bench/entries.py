@@ -56,6 +56,7 @@ class Entry:
             seed=seed if self.seed is None else self.seed,
             region="none",
             second_try=False,  # an entry is the method that it names
+            restore=False,
             mask=self.mask,
         )
         spec.check()

@@ -125,6 +125,7 @@ def _facts_of(recipe: EditRecipe) -> dict[str, object]:
         "seed": recipe.seed,
         "mask": recipe.mask,
         "segmenter": recipe.segmenter_sha256,
+        "restorer": recipe.restorer_sha256,
         "source prompt": recipe.source_prompt,
         "target prompt": recipe.target_prompt,
         **_flat(options_of(build_method(recipe.method, recipe.method_options))),
@@ -151,6 +152,7 @@ def _asked(editor: "Editor", entry: Entry, item: Item, seed: int, hashed: Callab
         words = {"source prompt": task.source_prompt, "target prompt": task.target_prompt}
         found = found_by(editor.segmenter, task, grown=spec.mask == "grown") if spec.mask in ("auto", "grown") else None
         words["segmenter"] = None if found is None else found.sha256
+        words["restorer"] = None  # an entry asks for none
     common = _of_entry(editor, entry, seed)
     photograph = {"photograph": hashed(item.picture)} if item.picture.is_file() else {}
     return {

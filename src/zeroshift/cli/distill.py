@@ -148,7 +148,9 @@ def collect(
 
     wanted = pairs.options()
     with usage():
-        asked = {"source": source, "target": target, "prompt": prompt, "method": method, "options": given}
+        # a student learns what the model draws: what would be guessed of that comes after it
+        how = {"method": method, "options": given, "restore": False}
+        asked = {"source": source, "target": target, "prompt": prompt, **how}
         spec = EditSpec.parse({**asked, "fast": fast, "paper_defaults": paper_defaults, "region": region, "mask": mask})
         spec.check()
     check_folder(output)

@@ -87,6 +87,14 @@ def edit(
             negative="--no-second-try",
         ),
     ] = True,
+    restore: Annotated[
+        bool | None,
+        Parameter(
+            help="redraw what the model drew as sharp as photographs, where it knows the target [default: with the "
+            "mask grown]",
+            negative="--no-restore",
+        ),
+    ] = None,
     fast: Annotated[
         bool, Parameter(help="fewer passes of the network, as measured for the method; options go before it")
     ] = False,
@@ -119,6 +127,7 @@ def edit(
         "paper_defaults": paper_defaults,
         "fast": fast,
         "second_try": second_try,
+        "restore": restore,
         "seed": seed,
         "strict": strict,
     }

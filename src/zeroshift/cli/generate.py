@@ -49,6 +49,10 @@ def generate(
             validator=Number(gte=1, lte=50),
         ),
     ] = None,
+    restore: Annotated[
+        bool,
+        Parameter(help="redraw photographs of animals that the model knows, sharper", negative="--no-restore"),
+    ] = True,
     strict: Strict = False,
     output: Annotated[Output, Parameter(help="file, folder of several, or - [default out/PROMPT-SEED.png]")] = None,
     overwrite: Overwrite = False,
@@ -72,7 +76,7 @@ def generate(
 
     seeds, usual = [seed] * len(prompts), editor.sampled
     steps, guidance_scale = steps or usual.steps, guidance_scale or usual.guidance_scale
-    work = generate_all(editor, prompts, seeds=seeds, steps=steps, guidance_scale=guidance_scale)
+    work = generate_all(editor, prompts, seeds=seeds, steps=steps, guidance_scale=guidance_scale, restore=restore)
     begun = time.perf_counter()
     for part, step in shown(work, len(prompts), loud.silent):
         if not step.results:

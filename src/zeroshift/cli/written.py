@@ -38,6 +38,10 @@ def _words_of(spec: EditSpec, mask: str) -> Iterator[str]:
     for name in _SWITCHES:
         if getattr(spec, name):
             yield f"--{name.replace('_', '-')}"
+    if spec.restore is not None:
+        yield "--restore" if spec.restore else "--no-restore"
+    if not spec.second_try:
+        yield "--no-second-try"
     if spec.seed:
         yield from _given("seed", spec.seed)
     yield from where_words(spec, mask)

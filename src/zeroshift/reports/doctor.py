@@ -13,6 +13,7 @@ from zeroshift.backbones.checkpoint import (
     FINDER,
     IMAGE_ENCODER,
     PRESETS,
+    RESTORER,
     SEGMENTER,
     WORDS,
     Checkpoint,
@@ -40,6 +41,7 @@ OPTIONAL = {
     CLASSIFIER: "config.json",
     FINDER: "config.json",
     SEGMENTER: "config.json",
+    RESTORER: "config.json",
     WORDS: "",
     PRESETS: "",
 }

@@ -17,17 +17,24 @@ from zeroshift.image.tensors import to_pictures
 from zeroshift.methods.base import Planned
 from zeroshift.options.errors import given
 from zeroshift.recipe import GenerateRecipe, check_rows
+from zeroshift.restoring import Restorer, restorer_for
 from zeroshift.results import Natives, Result, decode, recipe_of
 from zeroshift.running.sampling import Branch
 from zeroshift.running.walking import Progress, planned_for, prepared, progress_of, walk
 
 
 def translate_generated(
-    backbone: Backbone, requests: Sequence[Request], *, seeds: Sequence[int], vgg: Vgg | None = None
+    backbone: Backbone,
+    requests: Sequence[Request],
+    *,
+    seeds: Sequence[int],
+    vgg: Vgg | None = None,
+    restorer: Restorer | None = None,
 ) -> Iterator[Progress]:
     """Edit pictures that the model generates itself from the source prompt, one per seed (pix2pix-zero, section 4.1).
 
-    The results' ``reconstruction`` is the generated source.
+    The results' ``reconstruction`` is the generated source. A ``restorer`` redraws edits that ask for it, with their
+    sources, as far as it knows them.
 
     Raises:
         ValueError: the requests do not share source prompt and steps.
@@ -41,10 +48,18 @@ def translate_generated(
     start = random_start(latent_shape(backbone), seeds).to(prompt.tokens)
     trajectory = Trajectory(backbone.schedule(lead.method.steps), (start,))
     planned = planned_for(backbone, requests, directions, prompt, trajectory, None, vgg)
+    redraw = [restorer_for(restorer, request.task.target_prompt, request.restored) for request in requests]
+    again = [restorer_for(by, lead.task.source_prompt, True) for by in redraw]
     step = yield from walk(backbone, trajectory, planned, reconstruct=True)
-    natives = decode(backbone, step, reconstruct=True)
+    natives: Natives = []
+    for (edits, sources), one, other in zip(decode(backbone, step, reconstruct=True), redraw, again, strict=True):
+        edits = edits if one is None else [*map(one.restored, edits)]
+        sources = sources if other is None else [other.restored(each) for each in sources if each is not None]
+        natives.append((edits, sources))
     passed = tiles(backbone, (backbone.size, backbone.size))
-    facts = [{**describe(backbone, r), **p.facts, **passed} for r, p in zip(requests, planned, strict=True)]
+    facts = [
+        {**describe(backbone, r, None, restorer), **p.facts, **passed} for r, p in zip(requests, planned, strict=True)
+    ]
     yield replace(progress_of(step, trajectory), results=_generated(natives, requests, facts, seeds))
 
 
@@ -69,9 +84,17 @@ def _generated(
 
 
 def generate(
-    backbone: Backbone, prompts: Sequence[str], *, seeds: Sequence[int], steps: int, guidance_scale: float
+    backbone: Backbone,
+    prompts: Sequence[str],
+    *,
+    seeds: Sequence[int],
+    steps: int,
+    guidance_scale: float,
+    restorer: Restorer | None = None,
 ) -> Iterator[Progress]:
     """Sample one picture per prompt and seed; yield after every network step.
+
+    A ``restorer`` redraws pictures of the prompts that it knows.
 
     Raises:
         TypeError: a prompt is no text.
@@ -95,8 +118,10 @@ def generate(
     start = random_start(latent_shape(backbone), seeds).to(rows.tokens)
     trajectory = Trajectory(backbone.schedule(steps), (start,))
     only = Planned(Branch(FixedPrompts(rows, rows), Control()), {})
+    by = [restorer_for(restorer, prompt, True) for prompt in prompts]
     step = yield from walk(backbone, trajectory, [only], reconstruct=False)
     pictures = to_pictures(backbone.decode(step.targets[0]))
+    pictures = [one if own is None else own.restored(one) for one, own in zip(pictures, by, strict=True)]
     recipe = {
         "command": "generate",
         "steps": steps,
@@ -107,7 +132,8 @@ def generate(
     results = []
     for row, (picture, prompt, seed) in enumerate(zip(pictures, prompts, seeds, strict=True)):
         own = {"seed": seed, "prompt": prompt, "rows": len(prompts), "row": row}
-        written = GenerateRecipe.model_validate({**recipe, **own}).written()
+        redrawn = {} if (one := by[row]) is None else {"restorer_sha256": one.sha256}
+        written = GenerateRecipe.model_validate({**recipe, **own, **redrawn}).written()
         results.append((Result(picture, picture, None, written),))
     yield replace(progress_of(step, trajectory), results=tuple(results))
 

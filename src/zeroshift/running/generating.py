@@ -12,12 +12,19 @@ from zeroshift.running.walking import Progress
 
 
 def generate_all(
-    editor: Model, prompts: Sequence[str], *, seeds: Sequence[int], steps: int, guidance_scale: float
+    editor: Model,
+    prompts: Sequence[str],
+    *,
+    seeds: Sequence[int],
+    steps: int,
+    guidance_scale: float,
+    restore: bool = True,
 ) -> Iterator[tuple[range, Progress]]:
     """Sample one picture per prompt and seed; yield every step with the places of its prompts among all.
 
     As many run together as have room in the free memory, 16 at most. Where it runs out all the same halves are run, and
-    for one picture memory is saved from then on, if the model was loaded so. The last step of a run has its results.
+    for one picture memory is saved from then on, if the model was loaded so. The last step of a run has its results,
+    which the model's restorer redraws where it knows them, unless ``restore`` is off.
 
     Raises:
         Shortage: memory is too small for one picture.
@@ -29,12 +36,14 @@ def generate_all(
     )
     if room.is_short((), size):
         saves(editor, room)
-    first = 0
+    first, restorer = 0, editor.restorer if restore else None
     while first < len(prompts):
         most = room.together((), size) if len(prompts) > 1 else 1
         part = range(first, min(first + most, len(prompts)))
         given = [prompts[k] for k in part], [seeds[k] for k in part]
-        run = generate(editor.backbone, given[0], seeds=given[1], steps=steps, guidance_scale=guidance_scale)
+        run = generate(
+            editor.backbone, given[0], seeds=given[1], steps=steps, guidance_scale=guidance_scale, restorer=restorer
+        )
         fits = yield from _tried(part, run)
         if fits:
             first = part.stop

@@ -128,6 +128,7 @@ def run_group(
         inversions=inversions,
         vgg=editor.vgg,
         segmenter=editor.segmenter,
+        restorer=editor.restorer,
     )
     judged = with_verdicts(editor.judge, steps, group.requests, group.frames)
     # who gives an inversion wants an edit by that

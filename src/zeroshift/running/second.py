@@ -70,6 +70,7 @@ def _made(
         inversions=inversions,
         vgg=editor.vgg,
         segmenter=editor.segmenter,
+        restorer=editor.restorer,
     )
     for step in with_verdicts(editor.judge, steps, [again], frames):
         if not step.results:

@@ -17,6 +17,7 @@ from zeroshift.masks.growing import grown
 from zeroshift.masks.locating import Segmenter
 from zeroshift.masks.masking import masked_by, placed
 from zeroshift.recipe import check_rows
+from zeroshift.restoring import Restorer, restorer_for
 from zeroshift.results import Detail, decode, put_back
 from zeroshift.running.inverting import check_given, found
 from zeroshift.running.walking import Progress, planned_for, prepared, progress_of, walk
@@ -33,6 +34,7 @@ def translate(
     inversions: InversionStore | None = None,
     vgg: Vgg | None = None,
     segmenter: Segmenter | None = None,
+    restorer: Restorer | None = None,
 ) -> Iterator[Progress]:
     """Edit pictures that frame to one size, all requests on the same inversion; yield after every network step.
 
@@ -40,7 +42,7 @@ def translate(
     source branch. With the ``trajectory`` of an earlier run of the same ``inversion_facts``, or one that
     ``inversions`` has kept, nothing is inverted; what is inverted is given to ``inversions``.
     ``seeds`` has one seed per picture, so that a picture's result does not depend on what it is batched with. ``vgg``
-    is for refinement, ``segmenter`` finds masks that the words would.
+    is for refinement, ``segmenter`` finds masks that the words would, ``restorer`` redraws results that ask for it.
 
     Raises:
         ValueError: the pictures frame to different sizes, the requests cannot share one inversion (see
@@ -63,23 +65,32 @@ def translate(
         bounded(one, request, frames, where, photographs)
         for one, request, where in zip(planned, requests, places, strict=True)
     ]
+    redraw = [restorer_for(restorer, request.task.target_prompt, request.restored) for request in requests]
     step = yield from walk(backbone, trajectory, within, reconstruct)
-    facts = [{**describe(backbone, r, segmenter), **p.facts} for r, p in zip(requests, planned, strict=True)]
-    natives = decode(backbone, step, reconstruct)
+    facts = [{**describe(backbone, r, segmenter, restorer), **p.facts} for r, p in zip(requests, planned, strict=True)]
+    natives = [
+        (edited if by is None else [*map(by.restored, edited)], source)
+        for by, (edited, source) in zip(redraw, decode(backbone, step, reconstruct), strict=True)
+    ]
     places = grown(places, frames, requests, backbone, step.targets, natives, seeds, segmenter)
-    details = _details(requests, photographs)
+    details = _details(requests, photographs, redraw)
     passed = tiles(backbone, frames[0].pixels.size)
     origins = [_origin(frames, row, seeds[row], trajectory) | passed for row in range(len(frames))]
     results = put_back(natives, frames, facts, origins, places, details)
     yield replace(progress_of(step, trajectory), results=with_stills(results, requests, frames))
 
 
-def _details(requests: Sequence[Request], photographs: Encoded) -> list[Detail | None]:
-    """What is given back to every request's edits, if it asks for any."""
+def _details(
+    requests: Sequence[Request], photographs: Encoded, redraw: Sequence[Restorer | None]
+) -> list[Detail | None]:
+    """What is given back to every request's edits, if it asks for any: what they lack where they changed nothing."""
     if not any(request.detail for request in requests):
         return [None] * len(requests)
     plain = to_pictures(photographs.backbone.decode(photographs.x0))
-    return [Detail(plain, request.detail) if request.detail else None for request in requests]
+    return [
+        Detail(plain if by is None else [*map(by.restored, plain)], request.detail) if request.detail else None
+        for request, by in zip(requests, redraw, strict=True)
+    ]
 
 
 def _named(file: str) -> dict[str, str]:

@@ -67,6 +67,8 @@ class ImageEdit(BaseModel):
     """pixels over which the edit fades in, inside the mask"""
     detail: float | None = None
     """how much of the photograph's own detail is given back, 0 to 1"""
+    restore: bool | None = None
+    """whether the model's restorer redraws what the model drew; by default where the model finds the part to edit"""
     strict: bool | None = None
     """whether words that the model does not know are refused"""
     direction: Annotated[str, Field(max_length=200)] | None = None
@@ -116,6 +118,7 @@ class ImageEdit(BaseModel):
             "fit": self.fit,
             "soft": self.soft,
             "detail": self.detail,
+            "restore": self.restore,
             "strict": self.strict,
             "mask": where,
             "direction": None if direction is None else SavedDirection(sha256=direction.sha256),

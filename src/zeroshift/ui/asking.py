@@ -18,7 +18,7 @@ MOST_NUMBERS = 16
 """edits side by side, of seeds or intensities"""
 LARGEST = 2**63
 """below which a number is"""
-FRAMING = ("fit", "size", "soft", "detail", "paper_defaults", "strict")
+FRAMING = ("fit", "size", "soft", "detail", "restore", "paper_defaults", "strict")
 """fields of an ``EditSpec`` that have controls of their types beside the method's"""
 
 

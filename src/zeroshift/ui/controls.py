@@ -15,7 +15,7 @@ from zeroshift.options.fields import bare, fields_of, marks_in, shown, unmarked
 from zeroshift.options.parts import Part, parts_of, summary
 from zeroshift.presets import defaults_of, is_list, overlay
 
-Widget: TypeAlias = Literal["slider", "number", "choice", "choices", "switch", "text", "list"]
+Widget: TypeAlias = Literal["slider", "number", "choice", "choices", "switch", "yes or no", "text", "list"]
 Options: TypeAlias = Mapping[str, object]
 Path: TypeAlias = tuple[str, ...]
 MOST_SPAN = 1000.0
@@ -127,7 +127,7 @@ def control(path: Path, info: FieldInfo, value: object, usual: object, paper: ob
     if get_origin(hint) is tuple:
         return _made("list", *given, one=bare(get_args(hint)[0]))
     if hint is bool:
-        return _made("switch", *given)
+        return _made("yes or no" if optional else "switch", *given)
     if hint is str:
         return _made("text", *given, optional=optional)
     low, high = range_of(info)

@@ -110,11 +110,17 @@ def widget(one: Control) -> Any:
             return gr.Number(one.value, precision=0 if one.one is int else None, **same)
         case "switch":
             return gr.Checkbox(bool(one.value), **same)
+        case "yes or no":
+            return gr.Dropdown([NOTHING, ("yes", True), ("no", False)], value=_or_nothing(one.value), **same)
         case "choice":
             choices = [*([NOTHING] if one.optional else []), *one.choices]
-            return gr.Dropdown(choices, value=NOTHING if one.value is None else one.value, **same)
+            return gr.Dropdown(choices, value=_or_nothing(one.value), **same)
         case "choices":
             return gr.Dropdown(list(one.choices), value=one.value, multiselect=True, **same)
         case "list":
             return gr.Textbox(", ".join(map(str, one.value or ())), placeholder="with commas between", **same)
     return gr.Textbox(one.value or "", placeholder=NOTHING if one.optional else "", **same)
+
+
+def _or_nothing(value: object) -> object:
+    return NOTHING if value is None else value
