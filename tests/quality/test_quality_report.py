@@ -1,11 +1,13 @@
 """The report of a model's figures, and the command that writes it."""
 
 import json
+import shutil
 from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 from rich.console import Console
 
@@ -17,6 +19,8 @@ from zeroshift.miniature.quality.extent import Extent
 from zeroshift.miniature.quality.figures import Quality, print_report, report
 from zeroshift.miniature.quality.subject import recommended_guidance
 from zeroshift.miniature.quality.table import table
+from zeroshift.miniature.restorer import TrainedRestorer, load_restorer, save_restorer
+from zeroshift.miniature.restorer_network import RestorerNetwork
 from zeroshift.running.walking import Progress
 
 FEW = Extent(per_class=2, per_coat=3, inversions=2, steps=2)
@@ -80,6 +84,26 @@ def test_the_report_is_written_and_repeats(model: Path, coated: Path, tmp_path: 
     assert again.figures.items() < figures.items()
     for name in sizes:
         assert (tmp_path / "a" / f"{name}.png").read_bytes() == (tmp_path / "b" / f"{name}.png").read_bytes()
+
+
+def test_samples_are_shown_and_looked_at_as_the_restorer_redraws_them(model: Path, data: Path, tmp_path: Path) -> None:
+    few = Extent(per_class=2, per_coat=0, inversions=0, steps=1)
+    plain = finished(report(model, data, tmp_path / "plain", few)).figures
+    torch.manual_seed(0)
+    network = RestorerNetwork()
+    torch.nn.init.normal_(network.last.weight, std=0.05)
+    save_restorer(TrainedRestorer(network, ("cat", "dog")), model / "restorer")
+    try:
+        redrawn = finished(report(model, data, tmp_path / "redrawn", few)).figures
+        own = load_restorer(model / "restorer")
+    finally:
+        shutil.rmtree(model / "restorer")
+    assert not [name for name in plain if "restored" in name]
+    assert {name for name in redrawn if "restored" in name} >= {f"imagenet_restored_share_{a}" for a in ("cat", "dog")}
+    assert plain.items() <= redrawn.items()
+    with Image.open(tmp_path / "plain/samples.png") as before, Image.open(tmp_path / "redrawn/samples.png") as after:
+        first = (0, 0, 16, 16)  # of the grid
+        assert after.crop(first).tobytes() == own.restored(before.crop(first).convert("RGB")).tobytes()
 
 
 def test_what_cannot_be_measured_is_left_out(model: Path, data: Path, tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def test_the_readme_shows_what_was_measured(place):
     photograph(place.work / "quality/samples.png")
     quality.fill(place)
     assert "animal, by the classifier | 50.0 % |" in (place.root / "README.md").read_text()
-    assert (place.model / "samples.png").is_file()
+    assert (place.model / "samples.jpg").is_file()
 
 
 @pytest.mark.slow

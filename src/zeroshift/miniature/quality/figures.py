@@ -162,12 +162,13 @@ def counted(stage: str, parts: Iterable[Tensor], total: int) -> Generator[Progre
 def sample_figures(subject: Subject, samples: Tensor, wanted: list[Order], out: Path) -> dict[str, float]:
     """What samples tell: agreement with their prompts, and how like the nearest training pictures they are.
 
-    ``samples.png`` shows the first 32 of each class, in turn, row by row; ``neighbours.png`` the first ten of these,
-    each followed by the ten pictures of ``train`` that are most like it, mirrored or not.
+    ``samples.png`` shows the first 32 of each class, in turn, row by row, as the model's restorer redraws them, where
+    it has one; ``neighbours.png`` the first ten of these as they were drawn, each followed by the ten pictures of
+    ``train`` that are most like it, mirrored or not.
     """
     classifier = subject.classifier
     shown = interleaved(wanted, classifier.classes)
-    save(grid(samples[shown]), out / "samples.png")
+    save(grid(subject.redrawn(samples[shown])), out / "samples.png")
     likeness, positions = nearest(samples, subject.train)
     of_test, _ = nearest(subject.test, subject.train, 1)
     ten = beside(samples[shown[:10]], subject.train, positions[shown[:10]])

@@ -28,7 +28,8 @@ def imagenet_figures(
     """How often samples are taken for the animal of their prompt, and how unlike photographs its features are.
 
     For each animal, to one half of its photographs of ``test``, over random halvings: of samples, and of the other half
-    as it is, reduced to 32 pixels and enlarged again, and through the autoencoder. Nothing without the network.
+    as it is, reduced to 32 pixels and enlarged again, and through the autoencoder; of samples and these also as the
+    model's restorer redraws them, where it has one. Nothing without the network.
     """
     animals = subject.seen_by_judge
     if subject.judge is None or not animals:
@@ -47,13 +48,18 @@ def of_animal(subject: Subject, judge: "ImageNetJudge", animal: str, samples: Te
     rows = [k for k, row in enumerate(subject.data.split("test")) if row.labels.get("species") == animal]
     photographs = subject.test[rows]
     seen, real = looked_at(judge, samples), looked_at(judge, photographs)
-    made = {"coarsened": coarsened(photographs), "round_trip": reconstructed(subject.pipeline.vae, photographs)}
-    features = {name: looked_at(judge, pictures).features for name, pictures in made.items()}
+    back = reconstructed(subject.pipeline.vae, photographs)
+    made = {"coarsened": coarsened(photographs), "round_trip": back}
     shares = {"probability": seen.of(animal).mean(), "share": (seen.of(animal) > HALF).float().mean()}
     shares["photographs_share"] = (real.of(animal) > HALF).float().mean()
+    sets = {"samples": seen.features}
+    if subject.restorer is not None:
+        made["restored_round_trip"], redrawn = subject.redrawn(back), looked_at(judge, subject.redrawn(samples))
+        sets["restored"], shares["restored_share"] = redrawn.features, (redrawn.of(animal) > HALF).float().mean()
+    features = {name: looked_at(judge, pictures).features for name, pictures in made.items()}
     found = {name: float(share) for name, share in shares.items()}
     if min(len(samples), len(photographs) // 2) >= 2:
-        for name, both in over_halvings(real.features, features, {"samples": seen.features}).items():
+        for name, both in over_halvings(real.features, features, sets).items():
             found |= {f"distance_{name}": both[0], f"distance_deviation_{name}": both[1]}
     return {f"imagenet_{name}_{animal}": value for name, value in found.items()}
 

@@ -4,17 +4,23 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
+import torch
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
 from pydantic import TypeAdapter
 from torch import Tensor
 
+from zeroshift.backbones.checkpoint import RESTORER
 from zeroshift.evaluation.imagenet import GROUPS, JUDGE, ImageNetJudge, open_judge
 from zeroshift.extras import lacking
+from zeroshift.image.tensors import from_bytes
 from zeroshift.methods import Pix2PixZero
 from zeroshift.miniature.classifier import Classifier, load_classifier
 from zeroshift.miniature.data import CaptionedFolder, load_pictures, with_coat
 from zeroshift.miniature.quality.agreement import coat_pairs, frequent_pairs, open_pipeline
 from zeroshift.miniature.quality.extent import Extent
+from zeroshift.miniature.restorer import TrainedRestorer, load_restorer
+from zeroshift.miniature.saved import CONFIG
 from zeroshift.presets import read_presets
 
 
@@ -36,6 +42,15 @@ class Subject:
     """of the samples; 1 is off"""
     judge: ImageNetJudge | None = None
     """a network that has no part in training, where it is installed"""
+    restorer: TrainedRestorer | None = None
+    """what redraws the model's pictures, where it has such a network"""
+
+    def redrawn(self, pictures: Tensor) -> Tensor:
+        """Uint8 pictures (N, 3, S, S) as the restorer redraws them; as they are where there is none."""
+        if self.restorer is None:
+            return pictures
+        found = [np.asarray(self.restorer.restored(one)) for one in from_bytes(pictures)]
+        return torch.from_numpy(np.stack(found)).permute(0, 3, 1, 2)
 
     @property
     def seen_by_judge(self) -> list[str]:
@@ -58,7 +73,8 @@ def opened(model: Path, data: Path, guidance_scale: float) -> Subject:
     size = picture_size(pipeline)
     test, train = (load_pictures(folder, split, size)[0] for split in ("test", "train"))
     judge = open_judge() if find_spec(JUDGE) else None
-    return Subject(model, pipeline, classifier, folder, size, test, train, guidance_scale, judge)
+    restorer = load_restorer(model / RESTORER) if (model / RESTORER / CONFIG).is_file() else None
+    return Subject(model, pipeline, classifier, folder, size, test, train, guidance_scale, judge, restorer)
 
 
 def missing(subject: Subject, extent: Extent) -> list[str]:

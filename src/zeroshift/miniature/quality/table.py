@@ -32,10 +32,13 @@ ROWS: Mapping[str, tuple[str, Unit]] = {
 """the figures that a table names, in order; ``quality.json`` has all"""
 SEEN: Mapping[str, tuple[str, Unit]] = {
     "share_{}": ("samples of a {} that an ImageNet network takes for one", "%"),
+    "restored_share_{}": ("samples of a {}, redrawn by the restorer, that it takes for one", "%"),
     "photographs_share_{}": ("photographs of a {} that it takes for one", "%"),
     "distance_samples_{}": ("kernel distance of its features, samples of a {} to photographs", ""),
+    "distance_restored_{}": ("the same of samples of a {}, redrawn", ""),
     "distance_coarsened_{}": ("the same of photographs of a {} through 32 pixels", ""),
     "distance_round_trip_{}": ("the same of photographs of a {} through the autoencoder", ""),
+    "distance_restored_round_trip_{}": ("the same of photographs of a {} through the autoencoder, redrawn", ""),
     "distance_photographs_{}": ("the same of other photographs of a {}", ""),
 }
 """figures by an ImageNet network, for each animal"""
