@@ -30,7 +30,9 @@ def asked(words: str, usual: str = "pix2pix-zero") -> EditSpec:
         raise ValueError(f"Say with --source what the photograph shows, beside {words}; nothing looks at it here.")
     (target,) = found["target"]
     same: dict[str, object] = {
-        name: found[name] for name in ("source", "prompt", "method", "paper_defaults", "fast", "seed") if name in found
+        name: found[name]
+        for name in ("source", "prompt", "method", "paper_defaults", "fast", "restore", "seed")
+        if name in found
     }
     photographs = found.get("photographs", DEFAULT_PHOTOGRAPHS)
     own = {"fit": photographs.fit, "region": photographs.region}

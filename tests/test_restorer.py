@@ -61,7 +61,10 @@ def editor(folder: Path) -> zeroshift.Editor:
         ("a photo of a cat", True),
         ("a photo of a black Dog", True),
         ("a close-up photograph of a cat", True),
+        ("photos of cats", True),
         ("a photo of a painting of a cat", False),
+        ("a photo of sketches of cats", False),
+        ("a photo of a plush cat", False),
         ("a photo of a cat in the style of a cartoon", False),
         ("a pencil sketch of a cat", False),
         ("a photo of a catalogue", False),
@@ -278,6 +281,7 @@ def test_a_damaged_one_is_told_before_anything_is_drawn(folder, tmp_path, harm):
         lambda: next(generate(opened.backbone, ["a photo of a cat"], **SAMPLED, restorer=opened.restorer)),
         lambda: opened.edit(PHOTOGRAPH, EditSpec(**FEW, restore=True)),
         lambda: opened.edit(PHOTOGRAPH, EditSpec(**FEW, mask="grown")),
+        lambda: next(opened.stream(PHOTOGRAPH, EditSpec(**FEW, mask="grown"))),
     ):
         with pytest.raises(ValueError, match="restorer in .* cannot be made of .*Or leave it out: `restore` off"):
             run()

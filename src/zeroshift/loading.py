@@ -207,8 +207,8 @@ def own_segmenter(root: Path) -> Segmenter | None:
 
 def own_restorer(root: Path) -> Restorer | None:
     """The restorer in a model's folder; None where it has none. Nothing is read yet."""
-    if not lexists(root / RESTORER / "config.json"):
+    if not lexists(root / RESTORER):
         return None
-    from zeroshift.miniature.restorer import read_restorer
+    from zeroshift.miniature.restorer import restorer_in
 
-    return read_restorer(root / RESTORER)
+    return restorer_in(root)

@@ -49,7 +49,7 @@ class Model:
     segmenter: Segmenter | None = None
     """what finds the subjects of masks that it knows; None: where the words look"""
     restorer: Restorer | None = None
-    """what redraws edits of subjects that it knows; None: they stay as the model drew them"""
+    """what redraws pictures of subjects that it knows; None: they stay as the model drew them"""
 
     def __repr__(self) -> str:
         """One line, where the networks' would be hundreds."""

@@ -14,7 +14,7 @@ from zeroshift.image.save import Format
 from zeroshift.installed import version
 from zeroshift.presets import build_method
 from zeroshift.recipe import EditRecipe, GenerateRecipe, Recipe
-from zeroshift.restoring import Restorer
+from zeroshift.restoring import Restorer, restorer_for
 from zeroshift.results import Result
 from zeroshift.running.from_noise import generate
 from zeroshift.running.walking import Progress
@@ -125,7 +125,8 @@ def restorer_of(recipe: Recipe, editor: Editor) -> Restorer | None:
     if recipe.restorer_sha256 is None:
         return None
     given = None if editor.restorer is None else editor.restorer.sha256
-    if recipe.restorer_sha256 != given:
+    prompt = recipe.prompt if isinstance(recipe, GenerateRecipe) else recipe.target_prompt
+    if recipe.restorer_sha256 != given or restorer_for(editor.restorer, prompt, True) is None:
         has = "has no restorer" if given is None else "has another restorer"
         raise ValueError(
             f"This picture was redrawn by a restorer ({printable(recipe.restorer_sha256[:12])}), and the model "

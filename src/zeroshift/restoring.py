@@ -10,7 +10,7 @@ class Restorer(Protocol):
 
     @property
     def sha256(self) -> str:
-        """The hash of its weights."""
+        """The hash of its weights and of the words that it knows."""
         ...
 
     def knows(self, prompt: str) -> bool:

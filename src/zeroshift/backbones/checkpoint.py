@@ -42,7 +42,7 @@ FINDER = "finder"
 SEGMENTER = "segmenter"
 """the part that finds where a subject is; an edit by it says so in its recipe, so it does not count either"""
 RESTORER = "restorer"
-"""the part that redraws edits; an edit by it says so in its recipe, so it does not count either"""
+"""the part that redraws pictures; what it redrew says so in its recipe, so it does not count either"""
 _PREPARATION = (IMAGE_ENCODER, "feature_extractor")
 PRESETS = "presets.json"
 """the options that a checkpoint recommends for methods; most have none"""

@@ -90,8 +90,8 @@ def edit(
     restore: Annotated[
         bool | None,
         Parameter(
-            help="redraw what the model drew as sharp as photographs, where it knows the target [default: with the "
-            "mask grown]",
+            help="redraw what the model drew as sharp as photographs, where its restorer knows the target [default: "
+            "with the mask grown]",
             negative="--no-restore",
         ),
     ] = None,

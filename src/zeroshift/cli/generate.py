@@ -51,7 +51,7 @@ def generate(
     ] = None,
     restore: Annotated[
         bool,
-        Parameter(help="redraw photographs of animals that the model knows, sharper", negative="--no-restore"),
+        Parameter(help="redraw photos of animals as sharp as photographs, if the model can", negative="--no-restore"),
     ] = True,
     strict: Strict = False,
     output: Annotated[Output, Parameter(help="file, folder of several, or - [default out/PROMPT-SEED.png]")] = None,

@@ -8,6 +8,8 @@ discriminator from edits (as GFP-GAN does for old faces; Wang et al. 2021, arXiv
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import sha256
+from os.path import lexists
 from pathlib import Path
 from typing import final
 
@@ -16,8 +18,9 @@ import torch.nn.functional as F
 from PIL import Image
 from pydantic import BaseModel
 
+from zeroshift.backbones.checkpoint import RESTORER
 from zeroshift.backbones.whole import loading, read_object
-from zeroshift.files import sha256_of
+from zeroshift.files import read_regular
 from zeroshift.image.tensors import to_pictures, to_tensor
 from zeroshift.miniature.restorer_network import MULTIPLE, RestorerNetwork
 from zeroshift.miniature.saved import CONFIG, WEIGHTS, check_saved, save_network, saved_state
@@ -25,8 +28,9 @@ from zeroshift.words import words_of
 
 PHOTOGRAPHS = frozenset({"photo", "photograph"})
 DRAWN = frozenset(
-    "painting painted drawing drawn sketch illustration render rendering cartoon comic watercolor watercolour print "
-    "engraving etching poster statue sculpture figurine toy silhouette style".split()
+    "painting painted oil canvas drawing drawn doodle sketch sketches illustration render rendering cartoon comic "
+    "anime watercolor watercolour print engraving etching poster graffiti tattoo mosaic statue statuette sculpture "
+    "carving carved figurine plush silhouette style".split()
 )
 """words of prompts whose pictures are to have other textures than photographs of animals"""
 
@@ -57,7 +61,7 @@ class TrainedRestorer:
 
         "a photo of a dog" does, "a pencil sketch of a dog" and "a photo in the style of a painting of a dog" do not.
         """
-        words = {*words_of(prompt)}
+        words = {form for word in words_of(prompt) for form in (word, word.removesuffix("s"))}
         return bool(words & PHOTOGRAPHS and words & {*self.animals}) and not words & DRAWN
 
     @torch.no_grad()
@@ -94,10 +98,10 @@ class OwnRestorer:
         """The hash of its weights and of the words that it knows.
 
         Raises:
-            ValueError: they are not there.
+            ValueError: it cannot be read.
         """
-        check_saved(self.folder, "restorer")
-        return sha256_of([self.folder / CONFIG, self.folder / WEIGHTS], self.folder)
+        words = "\n".join(self.trained.animals).encode()
+        return sha256(read_regular(self.folder / WEIGHTS) + words).hexdigest()
 
     def knows(self, prompt: str) -> bool:
         """Whether it restores pictures of this prompt."""
@@ -136,3 +140,8 @@ def save_restorer(restorer: TrainedRestorer, folder: str | Path) -> None:
 def read_restorer(folder: str | Path) -> OwnRestorer:
     """The restorer of a folder, which is read at the first picture."""
     return OwnRestorer(Path(folder), load_restorer)
+
+
+def restorer_in(root: Path) -> OwnRestorer | None:
+    """The restorer of a model's folder; None where it has none. Nothing is read yet."""
+    return read_restorer(root / RESTORER) if lexists(root / RESTORER / CONFIG) else None

@@ -43,13 +43,13 @@ def translate_generated(
     check_seeds(seeds, seeds)
     check_shared(requests, photograph=False)
     lead = requests[0]
+    redraw = [restorer_for(restorer, request.task.target_prompt, request.restored) for request in requests]
+    again = [restorer_for(by, lead.task.source_prompt, True) for by in redraw]
     prompt = backbone.embed([lead.task.source_prompt]).repeat(len(seeds))
     directions = prepared(backbone, requests, vgg)
     start = random_start(latent_shape(backbone), seeds).to(prompt.tokens)
     trajectory = Trajectory(backbone.schedule(lead.method.steps), (start,))
     planned = planned_for(backbone, requests, directions, prompt, trajectory, None, vgg)
-    redraw = [restorer_for(restorer, request.task.target_prompt, request.restored) for request in requests]
-    again = [restorer_for(by, lead.task.source_prompt, True) for by in redraw]
     step = yield from walk(backbone, trajectory, planned, reconstruct=True)
     natives: Natives = []
     for (edits, sources), one, other in zip(decode(backbone, step, reconstruct=True), redraw, again, strict=True):

@@ -52,6 +52,7 @@ def translate(
     check_seeds(seeds, frames)
     check_rows(len(frames))
     check_shared(requests, photograph=True)
+    redraw = [restorer_for(restorer, request.task.target_prompt, request.restored) for request in requests]
     lead, photographs = requests[0], Encoded(backbone, stacked(frames))
     prompt = backbone.embed([lead.task.source_prompt]).repeat(len(frames))
     directions = prepared(backbone, requests, vgg)
@@ -65,7 +66,6 @@ def translate(
         bounded(one, request, frames, where, photographs)
         for one, request, where in zip(planned, requests, places, strict=True)
     ]
-    redraw = [restorer_for(restorer, request.task.target_prompt, request.restored) for request in requests]
     step = yield from walk(backbone, trajectory, within, reconstruct)
     facts = [{**describe(backbone, r, segmenter, restorer), **p.facts} for r, p in zip(requests, planned, strict=True)]
     natives = [

@@ -68,7 +68,7 @@ class ImageEdit(BaseModel):
     detail: float | None = None
     """how much of the photograph's own detail is given back, 0 to 1"""
     restore: bool | None = None
-    """whether the model's restorer redraws what the model drew; by default where the model finds the part to edit"""
+    """whether the model's restorer redraws what the model drew; by default where the mask is ``grown``"""
     strict: bool | None = None
     """whether words that the model does not know are refused"""
     direction: Annotated[str, Field(max_length=200)] | None = None

@@ -10,7 +10,6 @@ from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import Stabl
 from pydantic import TypeAdapter
 from torch import Tensor
 
-from zeroshift.backbones.checkpoint import RESTORER
 from zeroshift.evaluation.imagenet import GROUPS, JUDGE, ImageNetJudge, open_judge
 from zeroshift.extras import lacking
 from zeroshift.image.tensors import from_bytes
@@ -19,8 +18,7 @@ from zeroshift.miniature.classifier import Classifier, load_classifier
 from zeroshift.miniature.data import CaptionedFolder, load_pictures, with_coat
 from zeroshift.miniature.quality.agreement import coat_pairs, frequent_pairs, open_pipeline
 from zeroshift.miniature.quality.extent import Extent
-from zeroshift.miniature.restorer import TrainedRestorer, load_restorer
-from zeroshift.miniature.saved import CONFIG
+from zeroshift.miniature.restorer import OwnRestorer, restorer_in
 from zeroshift.presets import read_presets
 
 
@@ -42,11 +40,11 @@ class Subject:
     """of the samples; 1 is off"""
     judge: ImageNetJudge | None = None
     """a network that has no part in training, where it is installed"""
-    restorer: TrainedRestorer | None = None
+    restorer: OwnRestorer | None = None
     """what redraws the model's pictures, where it has such a network"""
 
     def redrawn(self, pictures: Tensor) -> Tensor:
-        """Uint8 pictures (N, 3, S, S) as the restorer redraws them; as they are where there is none."""
+        """Uint8 pictures (N, 3, S, S) as the restorer redraws them, whatever their prompt; else as is."""
         if self.restorer is None:
             return pictures
         found = [np.asarray(self.restorer.restored(one)) for one in from_bytes(pictures)]
@@ -73,7 +71,7 @@ def opened(model: Path, data: Path, guidance_scale: float) -> Subject:
     size = picture_size(pipeline)
     test, train = (load_pictures(folder, split, size)[0] for split in ("test", "train"))
     judge = open_judge() if find_spec(JUDGE) else None
-    restorer = load_restorer(model / RESTORER) if (model / RESTORER / CONFIG).is_file() else None
+    restorer = restorer_in(model)
     return Subject(model, pipeline, classifier, folder, size, test, train, guidance_scale, judge, restorer)
 
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zeroshift.miniature.restorer_network import RestorerNetwork
+from zeroshift.miniature.restorer_network import MULTIPLE, RestorerNetwork
 from zeroshift.miniature.training.adversarial import AdversarialStage
 from zeroshift.miniature.training.adversary import Adversary
 from zeroshift.miniature.training.autoencoder import augment, detail
@@ -47,6 +47,7 @@ class RestorerStage(AdversarialStage):
         super().__init__(lr=options.lr, weight=VERDICT, smooth=SMOOTH)
         self.network, self.options = network, options
         self.photographs, self.animals, self.examples = photographs, animals, examples
+        self.side = min(SIDE, photographs.shape[-1] // MULTIPLE * MULTIPLE)
         self.every = [(animals == k).nonzero()[:, 0] for k in range(int(animals.max()) + 1)]
         self.seen = features_at_hand()  # neither averaged nor kept
         self.adversary = Adversary(CHANNELS, len(self.every))
@@ -58,7 +59,7 @@ class RestorerStage(AdversarialStage):
         known = same * (1 - DOUBT * noise.to(self.device)).clamp(min=LEAST)
         both = torch.cat([self.photographs[begun], self.examples.drawn[chosen]], 1)
         with self.exactly():
-            x, y = augment(detail(both, SIDE).to(self.device)).split(3, 1)
+            x, y = augment(detail(both, self.side).to(self.device)).split(3, 1)
         made = self.network(y).float()
         told = {"pixels": _mean((made - x).abs().mean((1, 2, 3)) * known, same)}
         told["colours"] = (F.avg_pool2d(made, AREA) - F.avg_pool2d(y, AREA)).abs().mean()
@@ -77,7 +78,7 @@ class RestorerStage(AdversarialStage):
     def others(self, target: Tensor) -> Tensor:
         """Details of photographs of the animals (B,), drawn anew, in [-1, 1]."""
         drawn = [self.every[int(k)][torch.randint(len(self.every[int(k)]), ())] for k in target]
-        return augment(detail(self.photographs[torch.stack(drawn)], SIDE).to(self.device))
+        return augment(detail(self.photographs[torch.stack(drawn)], self.side).to(self.device))
 
     def configure_optimizers(self) -> Any:
         return [adamw(self.network, self.options, decay=0.0), self.optimizer_of(self.adversary)]
