@@ -10,8 +10,9 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from zeroshift.backbones.whole import loading
 from zeroshift.conditioning.task import complete_source
-from zeroshift.files import write_atomically
+from zeroshift.files import regular, write_atomically
 from zeroshift.miniature.training.loop import TrainPrecision, in_bf16
 from zeroshift.miniature.training.redrawn import BATCH, Redrawer
 
@@ -85,8 +86,13 @@ def save_examples(examples: RestorerExamples, path: Path) -> None:
 
 
 def load_examples(path: Path) -> RestorerExamples:
-    """Read what ``save_examples`` wrote."""
-    return RestorerExamples(**load_file(path))
+    """Read what ``save_examples`` wrote.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    with loading(f"the restorer's examples in {path}", "what lies there"):
+        return RestorerExamples(**load_file(regular(path)))
 
 
 def _others(animals: Tensor, often: Tensor, random: torch.Generator) -> Tensor:
