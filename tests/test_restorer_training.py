@@ -17,7 +17,7 @@ from zeroshift.miniature.restorer_network import RestorerNetwork
 
 
 def pets(root: Path, count: int = 8) -> Path:
-    """Two kinds of noise, of two animals; some pictures are held out, one is of neither."""
+    """Two kinds of noise, of two animals; every fourth is held out."""
     root.mkdir()
     draw = np.random.default_rng(0)
     rows = []

@@ -50,6 +50,7 @@ WHOLE_PROMPTS = (
 )
 """what is said where sentences were asked for and play no part"""
 NOT_RESTORED = "`restore` does nothing: the model has no restorer, or none that knows what the edit shows."
+"""what is said where it was asked for and plays no part"""
 NO_DIRECTION = "Sentences are for a method that goes along an edit direction, such as pix2pix-zero; this one has none."
 """the same of a method that goes along no direction"""
 NOT_THERE = "The edit direction {} is not there; pass it beside what is asked for."

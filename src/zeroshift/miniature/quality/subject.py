@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
+from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_img2img import StableDiffusionImg2ImgPipeline
 from pydantic import TypeAdapter
 from torch import Tensor
 
@@ -110,6 +111,6 @@ def recommended_guidance(model: Path) -> float:
     return TypeAdapter(float).validate_python(options.get("guidance_scale", Pix2PixZero.guidance_scale))
 
 
-def picture_size(pipeline: StableDiffusionPipeline) -> int:
+def picture_size(pipeline: StableDiffusionPipeline | StableDiffusionImg2ImgPipeline) -> int:
     """The sides in pixels of the pictures that the model generates by default."""
     return int(pipeline.vae_scale_factor * pipeline.unet.config.sample_size)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from zeroshift.backbones.whole import loading, no_bars
 from zeroshift.image.tensors import from_bytes
+from zeroshift.miniature.quality.subject import picture_size
 
 STRENGTHS = (0.3, 0.5)
 """shares of the noise from which pictures are drawn again, by SDEdit: up to about a half outlines stay"""
@@ -39,7 +40,7 @@ class Redrawer:
     @property
     def side(self) -> int:
         """Of the pictures that the model draws, in pixels."""
-        return int(self.pipeline.vae_scale_factor * self.pipeline.unet.config.sample_size)
+        return picture_size(self.pipeline)
 
     def drawn(
         self,

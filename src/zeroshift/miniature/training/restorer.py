@@ -3,8 +3,8 @@
     python -m zeroshift.miniature.training.restorer FOLDER MODEL OUT
 
 trains one on what the model draws from the pictures of the split train, by what an EfficientNet-Lite0 trained on
-ImageNet sees (the extra ``textures``). The figures that are printed and kept are of the split
-val, by the extra ``eval``.
+ImageNet sees (the extra ``textures``). The figures that are printed and kept are of the split val, by the extra
+``eval``.
 """
 
 from argparse import ArgumentParser
