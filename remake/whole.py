@@ -10,16 +10,16 @@ from zeroshift.image import Photo, before_after, load_image, save_image
 FILE = "docs/whole.png"
 EDITS: Sequence[tuple[str, str]] = (
     ("cat_abyssinian_106", "dog"),
-    ("cat_abyssinian_137", "tiger"),
+    ("cat_abyssinian_137", "dog"),
     ("cat_abyssinian_145", "dog"),
-    ("cat_abyssinian_29", "tiger"),
+    ("cat_abyssinian_29", "dog"),
     ("cat_abyssinian_44", "dog"),
-    ("cat_abyssinian_51", "tiger"),
+    ("cat_abyssinian_51", "dog"),
     ("cat_bengal_182", "dog"),
     ("dog_american_bulldog_125", "cat"),
     ("dog_american_bulldog_43", "cat"),
 )
-"""photographs of ``demo`` in the data folder and what they become; they were chosen before they were edited"""
+"""photographs of ``demo`` in the data folder, chosen before they were edited, and what they become"""
 FIRST_FILE = "docs/first.png"
 FIRST = ("cat_abyssinian_137", "cat_abyssinian_145", "cat_abyssinian_44")
 """those of the first picture"""

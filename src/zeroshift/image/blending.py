@@ -39,20 +39,21 @@ def blended(
             mask is read.
         share: how much of the edit there is at most, (H, W), 0 to 1, as of ``eased``.
         kept: where the edit's colours are right, (H, W): what it got wrong around that is no error of these.
-        absent: where the original's surroundings go on instead of the edit, (H, W), as far as ``filling.behind`` says.
+        absent: where the original's surroundings go on instead of the edit, (H, W), as far as ``filling.behind`` believes
+            it.
         reach: pixels from the border over which an error that is too large for a tint fades out, see ``_near``; None
             where all of the edit has one tint, however strong.
     """
     result = original.copy()
     if not mask.any():
         return result
-    place = _around(mask, 4 * soft + 16)
+    place = _around(mask, 4 * soft + 16, absent is not None)
     before, after, inside = original[place].astype(np.float32), edited[place].astype(np.float32), mask[place]
     error = _spread(before - after, known[place] & ~inside, max(1, soft // 2))
     error = error if reach is None else _near(error, inside, reach)
     matched = after + (error if kept is None else error * (1 - _blurred(kept[place], soft / 2))[..., None])
     if absent is not None:
-        around, far = behind(original[place], inside, known[place])
+        around, far = behind(original[place], inside, known[place], max(2, soft // 2))
         far = far * _blurred(absent[place], soft / 2)[..., None]
         matched = far * around + (1 - far) * matched
     weight = (fade(inside, soft) * (1 if share is None else share[place]))[..., None]
@@ -102,9 +103,10 @@ def eased(mask: Mask, known: Mask, width: int) -> Floats:
     return fade(~(beyond & mask & known), width)
 
 
-def _around(mask: Mask, margin: int) -> tuple[slice, slice]:
-    """The box of the mask with a margin, inside the picture."""
+def _around(mask: Mask, margin: int, wide: bool) -> tuple[slice, slice]:
+    """The box of the mask with a margin, inside the picture; a ``wide`` one shows half as much beside it again."""
     x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
+    margin = max(margin, max(width, height) // 2) if wide else margin
     return slice(max(0, y - margin), y + height + margin), slice(max(0, x - margin), x + width + margin)
 
 

@@ -1,21 +1,29 @@
-"""What is known in part of a picture, spread over the rest: what lies behind a subject that is gone."""
+"""What is known in part of a picture, gone on with over the rest: what lies behind a subject that is gone.
+
+Its colours are spread smoothly (pull and push; Gortler et al. 1996, section 3.4); its texture is copied from elsewhere in
+the picture by the offsets at which that repeats itself, a wall's bricks or grass (He and Sun, "Statistics of patch offsets
+for image completion", ECCV 2012, as OpenCV does it).
+"""
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from zeroshift.image.changes import disk
 from zeroshift.image.registration import Floats, Mask
 
-_SIDE = 192
-"""pixels of the longer side at which the guess is made: it has no detail"""
-_FEWEST = 1e-3
-"""share of a picture that is to be seen, so that the rest can be guessed"""
+_SIDE, _TEXTURE_SIDE = 192, 160
+"""pixels of the longer side at which colours are guessed, which have no detail, and texture, which takes long"""
+_BROAD = 1 / 20
+"""of the longer side: what is broader than that is colour, what is finer texture"""
+_FEWEST, _ENOUGH = 1e-3, 0.05
+"""share of a picture that is to be seen, so that colours of the rest can be guessed, and its texture"""
 _NEARER, _FURTHER = 0.35, 0.65
 """how far on the way from where the subject goes on to its surroundings nothing is guessed, and all"""
 
 
-def behind(picture: NDArray[np.uint8], subject: Mask, known: Mask) -> tuple[Floats, Floats]:
-    """A picture's surroundings, gone on with smoothly where its subject is, and how much to believe of that.
+def behind(picture: NDArray[np.uint8], subject: Mask, known: Mask, rim: int = 2) -> tuple[Floats, Floats]:
+    """A picture's surroundings, gone on with where its subject is, and how much to believe of that.
 
     Nothing is believed where the subject goes on in the picture beyond the known part, as a body does below a head: it
     goes on itself there, and no background is behind it.
@@ -24,27 +32,57 @@ def behind(picture: NDArray[np.uint8], subject: Mask, known: Mask) -> tuple[Floa
         picture: RGB, (H, W, 3).
         subject: where it is, (H, W), with what else is not to be gone on with.
         known: the part that is looked at, (H, W); beyond it the subject may go on.
+        rim: pixels around the subject that may have something of it, as whiskers, shadows, or what a lens blurs.
 
     Returns:
         the picture, (H, W, 3), 0 to 255, and shares of it, (H, W, 1), 0 to 1.
     """
     height, width = subject.shape
-    seen = (_wider(subject) == 0).astype(np.float32)
+    seen = ~_wider(subject, rim)
     outside = known & ~subject
     if not outside.any() or seen.mean() < _FEWEST:
         return picture.astype(np.float32), np.zeros((height, width, 1), np.float32)
-    scale = min(1.0, _SIDE / max(height, width))
-    size = (max(1, round(scale * width)), max(1, round(scale * height)))
-    sums = cv2.resize(picture.astype(np.float32) * seen[..., None], size, interpolation=cv2.INTER_AREA)
-    guess = pulled_and_pushed(sums, cv2.resize(seen, size, interpolation=cv2.INTER_AREA))
-    filled = np.asarray(cv2.resize(guess, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
-    end = subject & (_wider(~known) > 0)
+    filled = _smooth(picture, seen)
+    if seen.mean() >= _ENOUGH:
+        filled += np.where(seen[..., None], picture - filled, _texture(picture, ~seen, filled))
+    end = subject & _wider(~known, rim)
     share = np.ones((height, width), np.float32)
     if end.any():
         from_end, from_outside = _distance(end), _distance(outside)
         way = from_end / np.maximum(from_end + from_outside, 1e-6)
         share = np.clip((way - _NEARER) / (_FURTHER - _NEARER), 0, 1)
     return filled, share[..., None]
+
+
+def _smooth(picture: NDArray[np.uint8], seen: Mask) -> Floats:
+    """The colours of a picture (H, W, 3), of which it is seen in part, spread over the rest."""
+    height, width = seen.shape
+    size = _size(height, width, _SIDE)
+    weight = seen.astype(np.float32)
+    sums = cv2.resize(picture * weight[..., None], size, interpolation=cv2.INTER_AREA)
+    guess = pulled_and_pushed(sums, cv2.resize(weight, size, interpolation=cv2.INTER_AREA))
+    return np.asarray(cv2.resize(guess, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def _texture(picture: NDArray[np.uint8], hole: Mask, filled: Floats) -> Floats:
+    """What is finer than colours, (H, W, 3), of a picture whose ``hole`` is filled with copies of the rest.
+
+    Args:
+        filled: the picture with its colours spread over the hole, of which no copies are found for some.
+    """
+    height, width = hole.shape
+    size = _size(height, width, _TEXTURE_SIDE)
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    inside = cv2.resize(hole.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0
+    copied = np.zeros_like(small)
+    cv2.setRNGSeed(0)  # offsets are searched for from a random start
+    known = np.where(inside, 0, 255).astype(np.uint8)
+    cv2.xphoto.inpaint(cv2.cvtColor(small, cv2.COLOR_RGB2LAB), known, copied, cv2.xphoto.INPAINT_SHIFTMAP)
+    copies = cv2.cvtColor(copied, cv2.COLOR_LAB2RGB).astype(np.float32)
+    left = inside & (copied == 0).all(2)
+    copies[left] = cv2.resize(filled, size, interpolation=cv2.INTER_AREA)[left]
+    broad = cv2.GaussianBlur(copies, (0, 0), max(1.0, max(size) * _BROAD))
+    return np.asarray(cv2.resize(copies - broad, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
 
 
 def pulled_and_pushed(sums: Floats, counts: Floats) -> Floats:
@@ -59,9 +97,15 @@ def pulled_and_pushed(sums: Floats, counts: Floats) -> Floats:
     return np.asarray(sure * means + (1 - sure) * pushed, dtype=np.float32)
 
 
-def _wider(mask: Mask) -> NDArray[np.uint8]:
-    """A mask with two pixels around it, 0 and 255."""
-    return np.asarray(cv2.dilate(255 * mask.astype(np.uint8), np.ones((5, 5), np.uint8)), dtype=np.uint8)
+def _size(height: int, width: int, most: int) -> tuple[int, int]:
+    """Width and height of a copy with no side longer than ``most``."""
+    scale = min(1.0, most / max(height, width))
+    return max(1, round(scale * width)), max(1, round(scale * height))
+
+
+def _wider(mask: Mask, by: int) -> Mask:
+    """A mask with so many pixels around it."""
+    return np.asarray(cv2.dilate(mask.astype(np.uint8), disk(by)) > 0)
 
 
 def _distance(mask: Mask) -> Floats:

@@ -10,8 +10,6 @@ above a dog's head, the photograph's surroundings go on.
 from collections.abc import Sequence
 from dataclasses import replace
 
-import cv2
-import numpy as np
 from PIL import Image
 from torch import Tensor
 
@@ -23,11 +21,6 @@ from zeroshift.image.registration import Mask
 from zeroshift.masks.locating import Segmenter, knowing, subject_of, where_words_look
 from zeroshift.masks.masking import cut, in_photograph
 from zeroshift.results import Natives, Place
-
-PERHAPS, HARDLY = 0.04, 0.1
-"""how surely a place of the result is its subject, from which on it may be a part of what is seen beside it, and below
-which what stands alone is none: of the shipped segmenter, whose values are moved so that it cuts out from 0.4 on, those
-are probabilities of its network of 0.36 and 0.6"""
 
 
 def grown(
@@ -78,19 +71,5 @@ def _joined(place: Place | None, frame: FramedPhoto, picture: Image.Image, sure:
     shown_there = in_photograph(frame.framing, shown, 0)
     # a result of which nothing is recognised says nothing of where its subject is not
     told = told and frame.photo.alpha is None and bool(shown_there.any())
-    gone = in_photograph(frame.framing, absent(shown, sure), 0) & ~shown_there if told else None
+    gone = ~shown_there if told else None
     return replace(place, mask=place.mask | more, shown=shown_there, absent=gone)
-
-
-def absent(shown: Mask, sure: Tensor) -> Mask:
-    """Where a result shows nothing of its subject, (H, W): not what is ``shown``, nor what may belong to that.
-
-    Args:
-        shown: where its subject was cut out, (H, W).
-        sure: how surely each place is it, (1, 1, h, w).
-    """
-    size = (shown.shape[1], shown.shape[0])
-    here = cv2.resize(sure[0, 0].float().cpu().numpy(), size, interpolation=cv2.INTER_LINEAR)
-    _, parts = cv2.connectedComponents(((here >= PERHAPS) | shown).astype(np.uint8))
-    beside = np.isin(parts, np.unique(parts[shown]))
-    return np.asarray((here < HARDLY) & ~beside)
