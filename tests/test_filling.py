@@ -13,11 +13,13 @@ from zeroshift.frames import Choice
 from zeroshift.image import Photo
 from zeroshift.image.blending import blended
 from zeroshift.image.filling import behind
+from zeroshift.masks.beyond import beyond
 from zeroshift.masks.growing import grown
 from zeroshift.methods import DDIM
 from zeroshift.results import Place
 
 EVERYWHERE = np.ones((96, 128), bool)
+NOWHERE = ~EVERYWHERE
 
 
 def wall() -> np.ndarray:
@@ -33,7 +35,7 @@ def disc(x: int, y: int, radius: int) -> np.ndarray:
 def test_a_wall_goes_on_behind_what_stood_before_it():
     photograph, subject = wall(), disc(64, 48, 20)
     photograph[subject] = (250, 10, 10)
-    guess, share = behind(photograph, disc(64, 48, 22), EVERYWHERE)
+    guess, share = behind(photograph, disc(64, 48, 22), NOWHERE)
     assert (share == 1).all()  # all of its surroundings are seen
     assert np.abs(guess[subject] - wall()[subject]).max() < 14  # of the 40 levels that the wall has there
     assert np.abs(guess[~disc(64, 48, 30)] - photograph[~disc(64, 48, 30)]).max() <= 1
@@ -42,11 +44,12 @@ def test_a_wall_goes_on_behind_what_stood_before_it():
 def test_a_body_goes_on_below_a_head_and_no_wall_is_guessed_there():
     subject = disc(64, 48, 20)
     subject[48:, 54:75] = True  # the body, down to where the part that is looked at ends
-    _, share = behind(wall(), subject, EVERYWHERE)
-    assert (share == 1).all()  # the end of the photograph is none of what is seen
-    known = EVERYWHERE.copy()
-    known[80:] = False
-    _, share = behind(wall(), subject, known)
+    _, share = behind(wall(), subject, NOWHERE)
+    assert (share == 1).all()  # it ends with the photograph
+    body = NOWHERE.copy()
+    body[80:, 50:80] = True
+    subject[80:] = False
+    _, share = behind(wall(), subject, body)
     assert share[79, 64, 0] == 0 and share[78, 60, 0] == 0  # where the body leaves it
     assert share[30, 64, 0] == share[48, 46, 0] == 1  # the crown and the cheek stand before the wall
     assert share[40:50, 64, 0].min() > share[60:, 64, 0].max()  # less of it on the way down
@@ -63,7 +66,7 @@ def test_bricks_go_on_behind_what_stood_before_them():
     """A pattern that repeats itself continues in its own step, where colours alone would only be even."""
     photograph, subject = bricks(), disc(64, 48, 16)
     photograph[subject] = (10, 10, 250)
-    guess, _ = behind(photograph, subject, EVERYWHERE)
+    guess, _ = behind(photograph, subject, NOWHERE)
     truth, wrong = bricks()[subject], guess[subject]
     assert np.corrcoef(truth[:, 1], wrong[:, 1])[0, 1] > 0.8
     assert np.abs(truth.mean(0) - wrong.mean(0)).max() < 15
@@ -72,18 +75,18 @@ def test_bricks_go_on_behind_what_stood_before_them():
 def test_what_lies_around_a_subject_may_have_something_of_it():
     photograph, subject, haze = wall(), disc(64, 48, 16), disc(64, 48, 22)
     photograph[haze] = (250, 10, 10)
-    near, far = (behind(photograph, subject, EVERYWHERE, rim)[0][subject] for rim in (2, 8))
+    near, far = (behind(photograph, subject, NOWHERE, rim)[0][subject] for rim in (2, 8))
     assert np.abs(far - wall()[subject]).max() < 14 < np.abs(near - wall()[subject]).max()
 
 
 def test_the_same_surroundings_are_guessed_again():
     photograph = bricks()
-    first, again = (behind(photograph, disc(64, 48, 16), EVERYWHERE)[0] for _ in range(2))
+    first, again = (behind(photograph, disc(64, 48, 16), NOWHERE)[0] for _ in range(2))
     assert (first == again).all()
 
 
 def test_nothing_is_guessed_where_nothing_is_seen():
-    _, share = behind(wall(), EVERYWHERE, EVERYWHERE)
+    _, share = behind(wall(), EVERYWHERE, NOWHERE)
     assert not share.any()
 
 
@@ -106,10 +109,10 @@ def test_a_subject_that_leaves_no_rim_is_not_filled_with_black():
     subject = EVERYWHERE.copy()
     subject[[0, -1], :] = subject[:, [0, -1]] = False
     light = np.full((96, 128, 3), 200, np.uint8)
-    assert not behind(light, subject, EVERYWHERE)[1].any()
+    assert not behind(light, subject, NOWHERE)[1].any()
     nearly = EVERYWHERE.copy()
     nearly[:5, :5] = False  # of which a few pixels are far enough from the subject
-    assert not behind(light, nearly, EVERYWHERE)[1].any()
+    assert not behind(light, nearly, NOWHERE)[1].any()
     assert blended(light, light, subject, 2, EVERYWHERE, kept=disc(64, 48, 9), absent=~disc(64, 48, 9)).min() == 200
 
 
@@ -161,3 +164,71 @@ def test_nothing_goes_on_where_nothing_is_recognised_or_surroundings_are_hidden(
     assert places_of(Photo.of(picture), sure).absent is not None
     picture.putalpha(Image.new("L", (96, 96), 128))
     assert places_of(Photo.of(picture), sure).absent is None
+
+
+def test_where_a_body_stays_the_photograph_does():
+    """A result that shows nothing of it there changes nothing of it."""
+    photograph, body = wall(), disc(64, 90, 30)
+    photograph[body] = (90, 60, 30)
+    inside, stays = EVERYWHERE.copy(), body.copy()
+    inside[70:] = stays[:70] = False
+    edited = np.full((96, 128, 3), 255, np.uint8)
+    head = disc(64, 30, 12)
+    result = blended(photograph, edited, inside, 2, inside, kept=head, absent=~head, body=stays)
+    assert np.abs(result[66:70, 60:68].astype(int) - (90, 60, 30)).max() <= 3
+    assert (result[disc(64, 30, 8)] == 255).all()
+
+
+@dataclass(frozen=True)
+class Drawn(Told):
+    """A segmenter that sees what is painted red."""
+
+    def where(self, pictures, subject: str) -> torch.Tensor:
+        pixels = torch.from_numpy(np.stack([np.asarray(one) for one in pictures])).float()
+        return ((pixels[..., 0] > 180) & (pixels[..., 1] < 120)).float()[:, None]
+
+
+def cat_and_part() -> tuple[Photo, Frames, tuple[int, int, int, int]]:
+    """A red head with ears, on a body, and the part that is edited: the head without the ears' tips."""
+    pixels = np.full((240, 240, 3), 140, np.uint8)
+    red = (230, 20, 20)
+    pixels[80:150, 85:155] = red
+    pixels[50:85, 90:104] = pixels[50:85, 136:150] = red
+    pixels[150:240, 60:200] = red
+    return Photo.of(Image.fromarray(pixels)), Frames(), (72, 68, 168, 164)
+
+
+def place_beyond(shown: np.ndarray) -> Place:
+    photo, frames, part = cat_and_part()
+    frame = framed_as(frames, photo, Choice("aspect", part))
+    inside = np.zeros((240, 240), bool)
+    inside[68:164, 72:168] = True
+    place = Place(inside & (np.asarray(photo.image)[..., 0] > 180), 1, False, shown=shown, absent=~shown)
+    return beyond(frame, frames, Drawn(torch.zeros(())), "cat", place)
+
+
+def test_ears_beyond_the_edited_part_go_with_those_in_it_and_the_body_stays():
+    shown = np.zeros((240, 240), bool)
+    shown[90:164, 85:155] = True
+    place = place_beyond(shown)
+    assert place.mask[56:84, 93:101].all() and place.mask[56:84, 139:147].all()
+    assert place.body[170:190, 70:190].all() and not place.body[:148].any()
+    assert not place.mask[170:].any()
+
+
+def test_an_ear_that_a_result_goes_on_with_stays():
+    shown = np.zeros((240, 240), bool)
+    shown[90:164, 85:155] = shown[68:90, 86:108] = True  # one ear reaches the part's end
+    place = place_beyond(shown)
+    assert not place.mask[50:66, 93:101].any() and place.body[56:66, 93:101].all()
+    assert place.mask[56:84, 139:147].all()
+
+
+def test_a_photograph_that_is_edited_whole_has_nothing_beyond():
+    photo, frames, _ = cat_and_part()
+    frame = framed_as(frames, photo, Choice("stretch"))
+    shown = np.ones((240, 240), bool)
+    place = Place(shown, 1, False, shown=shown, absent=~shown)
+    assert beyond(frame, frames, Drawn(torch.zeros(())), "cat", place) is place
+    nobody = Place(shown, 1, False)
+    assert beyond(frame, frames, Drawn(torch.zeros(())), "cat", nobody) is nobody

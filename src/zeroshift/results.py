@@ -41,6 +41,8 @@ class Place:
     """where the result shows its subject, (H, W), which keeps its colours; None where nobody looked at the result"""
     absent: Mask | None = None
     """where it shows none of it, (H, W): the photograph's surroundings go on there; None where nobody can tell"""
+    body: Mask | None = None
+    """what of the photograph's subject stays beyond the edited part, (H, W); None where nobody looked there"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,16 +183,19 @@ def whole(
         ended = framing.faded if frame.region is None else framing.matched
         return photo.with_alpha(ended(laid, photo.image)), mask_picture(seen)
     restored = framing.faded(laid, photo.image)
-    share = eased(place.mask, seen, round(min(right - left, bottom - top) * EASE))
-    inside = place.mask & seen
+    # where nobody knows, all that reaches the part's end goes on there
+    body = ~seen if place.body is None else place.body
+    inside = place.mask & (seen if place.body is None else ~body)
+    share = eased(place.mask | body, ~body, round(min(right - left, bottom - top) * EASE))
     original, edit = np.asarray(photo.image), np.asarray(restored)
     # where nobody looked at the result, what is far off at the border is no more believed than without a mask
     reach = framing.reach if place.shown is None else None
     pixels = blended(
-        original, edit, inside, place.soft, seen, share, kept=place.shown, absent=place.absent, reach=reach
+        original, edit, inside, place.soft, seen, share, kept=place.shown, absent=place.absent, body=body, reach=reach
     )
-    image, mask = Image.fromarray(pixels), mask_picture(inside)
-    return (revealed(photo, image, inside, place.soft, share) if place.shows else photo.with_alpha(image)), mask
+    image = Image.fromarray(pixels)
+    shows = revealed(photo, image, inside, place.soft, share) if place.shows else photo.with_alpha(image)
+    return shows, mask_picture(inside)
 
 
 def revealed(photo: Photo, image: Image.Image, inside: Mask, soft: int, share: Floats) -> Image.Image:

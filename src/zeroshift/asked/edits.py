@@ -284,7 +284,8 @@ class EditSpec(Data):
             soft=self.soft,
         )
         if photograph and method is None and along is None:
-            request = replace(request, tries=self.tries(editor))
+            tries = self.tries(editor)
+            request = replace(request, tries=tries, nearer=self.within(editor.vocabulary).again if tries else 1.0)
         seen = (caption or "") if self.source is None else ""
         doubts = editor.doubts(request.texts, [*request.sentences, *self.given_sentences], seen)
         if self.restore and restorer_for(editor.restorer, task.target_prompt, restored) is None:

@@ -131,6 +131,14 @@ class Rating(Protocol):
     def clearer_by(self) -> float:
         """By how much more clearly it is to be seen in what is tried, so that this is taken instead."""
 
+    @property
+    def clear(self) -> float:
+        """How clearly a target is to be seen, so that it is not tried from nearer."""
+
+    @property
+    def nearer_by(self) -> float:
+        """By how much more clearly it is to be seen from nearer, so that this is taken instead."""
+
     def clarity(self, pictures: Sequence[Image.Image], prompt: str, source: str = "") -> list[float] | None:
         """How clearly each picture shows what a prompt names: below 0 it cannot be seen.
 

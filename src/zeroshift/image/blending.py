@@ -26,6 +26,7 @@ def blended(
     share: Floats | None = None,
     kept: Mask | None = None,
     absent: Mask | None = None,
+    body: Mask | None = None,
     reach: int | None = None,
 ) -> np.ndarray:
     """The original, byte for byte, with the edit where ``mask`` is, uint8.
@@ -39,8 +40,9 @@ def blended(
             mask is read.
         share: how much of the edit there is at most, (H, W), 0 to 1, as of ``eased``.
         kept: where the edit's colours are right, (H, W): what it got wrong around that is no error of these.
-        absent: where the original's surroundings go on instead of the edit, (H, W), as far as ``filling.behind`` believes
-            it.
+        absent: where the original's surroundings go on instead of the edit, (H, W), as far as ``filling.behind``
+            believes it.
+        body: what of a subject stays beyond the mask, (H, W), where something is absent.
         reach: pixels from the border over which an error that is too large for a tint fades out, see ``_near``; None
             where all of the edit has one tint, however strong.
     """
@@ -53,9 +55,10 @@ def blended(
     error = error if reach is None else _near(error, inside, reach)
     matched = after + (error if kept is None else error * (1 - _blurred(kept[place], soft / 2))[..., None])
     if absent is not None:
-        around, far = behind(original[place], inside, known[place], max(2, soft // 2))
-        far = far * _blurred(absent[place], soft / 2)[..., None]
-        matched = far * around + (1 - far) * matched
+        stays = np.zeros_like(inside) if body is None else body[place]
+        around, far = behind(original[place], inside, stays, max(2, soft // 2))
+        gone = _blurred(absent[place], soft / 2)[..., None]
+        matched = gone * (far * around + (1 - far) * before) + (1 - gone) * matched
     weight = (fade(inside, soft) * (1 if share is None else share[place]))[..., None]
     mixed = np.clip(np.rint(weight * matched + (1 - weight) * before), 0, 255).astype(np.uint8)
     result[place][inside] = mixed[inside]

@@ -1,8 +1,8 @@
 """What is known in part of a picture, gone on with over the rest: what lies behind a subject that is gone.
 
-Its colours are spread smoothly (pull and push; Gortler et al. 1996, section 3.4); its texture is copied from elsewhere in
-the picture by the offsets at which that repeats itself, a wall's bricks or grass (He and Sun, "Statistics of patch offsets
-for image completion", ECCV 2012, as OpenCV does it).
+Its colours are spread smoothly (pull and push; Gortler et al. 1996, section 3.4). Its texture is copied from elsewhere
+in the picture, by the offsets at which that repeats itself, as bricks do or grass (He and Sun, ECCV 2012, as OpenCV
+does it).
 """
 
 import cv2
@@ -16,36 +16,37 @@ _SIDE, _TEXTURE_SIDE = 192, 160
 """pixels of the longer side at which colours are guessed, which have no detail, and texture, which takes long"""
 _BROAD = 1 / 20
 """of the longer side: what is broader than that is colour, what is finer texture"""
+_ROUGHNESS = 2.0
+"""pixels over which texture's contrast is compared with that of the surroundings"""
 _FEWEST, _ENOUGH = 1e-3, 0.05
 """share of a picture that is to be seen, so that colours of the rest can be guessed, and its texture"""
 _NEARER, _FURTHER = 0.35, 0.65
 """how far on the way from where the subject goes on to its surroundings nothing is guessed, and all"""
 
 
-def behind(picture: NDArray[np.uint8], subject: Mask, known: Mask, rim: int = 2) -> tuple[Floats, Floats]:
+def behind(picture: NDArray[np.uint8], subject: Mask, body: Mask, rim: int = 2) -> tuple[Floats, Floats]:
     """A picture's surroundings, gone on with where its subject is, and how much to believe of that.
 
-    Nothing is believed where the subject goes on in the picture beyond the known part, as a body does below a head: it
-    goes on itself there, and no background is behind it.
+    Nothing is believed where the subject goes on as a body that stays, as below a head: there is no background.
 
     Args:
         picture: RGB, (H, W, 3).
         subject: where it is, (H, W), with what else is not to be gone on with.
-        known: the part that is looked at, (H, W); beyond it the subject may go on.
+        body: where the subject goes on and stays, (H, W).
         rim: pixels around the subject that may have something of it, as whiskers, shadows, or what a lens blurs.
 
     Returns:
         the picture, (H, W, 3), 0 to 255, and shares of it, (H, W, 1), 0 to 1.
     """
     height, width = subject.shape
-    seen = ~_wider(subject, rim)
-    outside = known & ~subject
+    seen = ~_wider(subject | body, rim)
+    outside = ~subject & ~body
     if not outside.any() or seen.mean() < _FEWEST:
         return picture.astype(np.float32), np.zeros((height, width, 1), np.float32)
     filled = _smooth(picture, seen)
     if seen.mean() >= _ENOUGH:
         filled += np.where(seen[..., None], picture - filled, _texture(picture, ~seen, filled))
-    end = subject & _wider(~known, rim)
+    end = subject & _wider(body, rim)
     share = np.ones((height, width), np.float32)
     if end.any():
         from_end, from_outside = _distance(end), _distance(outside)
@@ -82,7 +83,12 @@ def _texture(picture: NDArray[np.uint8], hole: Mask, filled: Floats) -> Floats:
     left = inside & (copied == 0).all(2)
     copies[left] = cv2.resize(filled, size, interpolation=cv2.INTER_AREA)[left]
     broad = cv2.GaussianBlur(copies, (0, 0), max(1.0, max(size) * _BROAD))
-    return np.asarray(cv2.resize(copies - broad, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
+    fine = copies - broad
+    outside = ~inside[..., None]
+    around = pulled_and_pushed(outside * fine**2, outside[..., 0].astype(np.float32)).mean(2)
+    here = cv2.GaussianBlur((fine**2).mean(2), (0, 0), _ROUGHNESS)
+    fine *= np.sqrt(np.minimum(1, around / np.maximum(here, 1e-6)))[..., None]  # no rougher than what is beside it
+    return np.asarray(cv2.resize(fine, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
 
 
 def pulled_and_pushed(sums: Floats, counts: Floats) -> Floats:

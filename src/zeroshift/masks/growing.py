@@ -17,7 +17,7 @@ from zeroshift.asked.request import Request
 from zeroshift.conditioning.task import backwards
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.framed import FramedPhoto
-from zeroshift.image.registration import Mask
+from zeroshift.masks.beyond import beyond
 from zeroshift.masks.locating import Segmenter, knowing, subject_of, where_words_look
 from zeroshift.masks.masking import cut, in_photograph
 from zeroshift.results import Natives, Place
@@ -55,7 +55,15 @@ def grown(
         )
         rows = zip(where, frames, pictures, sure[:, None], strict=True)
         told = asked is not None  # words look at what is alike, and are sure of nothing
-        found.append([_joined(place, frame, picture, one, told) for place, frame, picture, one in rows])
+        joined = [_joined(place, frame, picture, one, told) for place, frame, picture, one in rows]
+        subject = subject_of(request.task)
+        before = knowing(segmenter, subject)
+        if before is not None:
+            joined = [
+                place if place is None or place.absent is None else beyond(frame, backbone, before, subject, place)
+                for place, frame in zip(joined, frames, strict=True)
+            ]
+        found.append(joined)
     return found
 
 

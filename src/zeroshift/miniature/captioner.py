@@ -16,7 +16,18 @@ from zeroshift.conditioning.task import Task
 from zeroshift.image import flatten
 from zeroshift.image.framing import Within
 from zeroshift.miniature import reading
-from zeroshift.miniature.judging import CLEARER_BY, ENOUGH, HARDLY, Shown, Wanted, clarity, missing, wanted_by
+from zeroshift.miniature.judging import (
+    CLEAR,
+    CLEARER_BY,
+    ENOUGH,
+    HARDLY,
+    NEARER_BY,
+    Shown,
+    Wanted,
+    clarity,
+    missing,
+    wanted_by,
+)
 from zeroshift.miniature.vocabulary import BIG_CATS, STYLES, Scene
 
 if TYPE_CHECKING:
@@ -92,6 +103,16 @@ class HeadsCaptioner:
     def clearer_by(self) -> float:
         """By how much more clearly it is to be seen in what is tried, so that this is taken instead."""
         return CLEARER_BY
+
+    @property
+    def clear(self) -> float:
+        """How clearly a target is to be seen, so that it is not tried from nearer."""
+        return CLEAR
+
+    @property
+    def nearer_by(self) -> float:
+        """By how much more clearly it is to be seen from nearer, so that this is taken instead."""
+        return NEARER_BY
 
     def clarity(self, pictures: Sequence[Image.Image], prompt: str, source: str = "") -> list[float] | None:
         """How clearly each result shows the animal of a prompt: below 0 it cannot be seen.

@@ -2,14 +2,21 @@
 
 A method that keeps the structure of a photograph fails where the target has another one: a cat that holds its head up
 has no room for a dog's muzzle. After another inversion the same method may succeed, and keeps as much; another method,
-which begins in noise, makes room, but keeps less, and is asked where the target can hardly be seen.
+which begins in noise, makes room, but keeps less, and is asked where the target can hardly be seen. And a face of which
+the model sees more pixels may be clearer, so that a part that was found is tried from nearer.
 """
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from math import inf
 
+from zeroshift.asked.request import Request
 from zeroshift.captioning import Judge, Rating
+from zeroshift.diffusion.backbone import Backbone
+from zeroshift.framed import FramedPhoto, framed_as
+from zeroshift.frames import Choice, nearer
+from zeroshift.image.framing import Within
+from zeroshift.image.regions import Region
 from zeroshift.inversions import InversionStore
 from zeroshift.memory.room import is_shortage
 from zeroshift.methods import Method
@@ -53,15 +60,58 @@ def _clearer(
                 if is_clearer(result, table[k][n], editor.judge):
                     note = note_of(last.results[k][n], request.method, method, editor.judge)
                     table[k][n] = replace(result, note=note)
+        yield from _from_nearer(editor, n, table, group, inversions)
     return replace(last, results=tuple(map(tuple, table)))
 
 
+def _from_nearer(
+    editor: Model, n: int, table: list[list[Result]], group: Group, inversions: InversionStore | None
+) -> Generator[Progress, None, None]:
+    """Try the ``n``-th request from nearer where that may be clearer; what is clearer takes its place in the table."""
+    request, judge = group.requests[n], editor.judge
+    rows = [k for k, frame in enumerate(group.frames) if may_be_nearer(request, frame, table[k][n], judge)]
+    if not rows or not isinstance(judge, Rating):
+        return
+    frames = [nearer_still(editor.backbone, group.frames[k], request.nearer) for k in rows]
+    try:
+        results = yield from _made(editor, group, n, rows, request.method, inversions, frames)
+    except (RuntimeError, MemoryError) as error:
+        if not is_shortage(error):
+            raise
+        return
+    for k, result in zip(rows, results, strict=True):
+        if clarity_of(result) >= max(clarity_of(table[k][n]) + judge.nearer_by, 0.0):
+            table[k][n] = replace(result, note="The target was less clear in the usual part; this is made from nearer.")
+
+
+def may_be_nearer(request: Request, frame: FramedPhoto, result: Result, judge: Judge | None) -> bool:
+    """Whether a part was found of which less may be taken, and the target is not clear in the result."""
+    found = request.nearer < 1 and frame.part is not None and frame.region is not None and frame.mask is None
+    return found and isinstance(judge, Rating) and clarity_of(result) < judge.clear
+
+
+def nearer_still(backbone: Backbone, frame: FramedPhoto, share: float) -> FramedPhoto:
+    """The middle of a part that was found, a square of ``share`` of its side, with what was said of it."""
+    assert frame.region is not None  # see ``may_be_nearer``
+    box = nearer(frame.region, Within(share), frame.photo.image.size)
+    part = f"{(frame.part or '').partition(' at ')[0]} at {Region.of(box)}"
+    near = framed_as(backbone, frame.photo, Choice(frame.fit, box, part, size=frame.size))
+    return replace(near, caption=frame.caption, seen=frame.seen)
+
+
 def _made(
-    editor: Model, group: Group, n: int, rows: Sequence[int], method: Method, inversions: InversionStore | None
+    editor: Model,
+    group: Group,
+    n: int,
+    rows: Sequence[int],
+    method: Method,
+    inversions: InversionStore | None,
+    frames: Sequence[FramedPhoto] | None = None,
 ) -> Generator[Progress, None, list[Result]]:
-    """What a method makes of the pictures in these rows, by the ``n``-th request."""
-    again = replace(group.requests[n], method=method, tries=())
-    frames, seeds = [group.frames[k] for k in rows], [group.seeds[k] for k in rows]
+    """What a method makes of the pictures in these rows, or of other ``frames`` of them, by the ``n``-th request."""
+    again = replace(group.requests[n], method=method, tries=(), nearer=1.0)
+    seeds = [group.seeds[k] for k in rows]
+    frames = [group.frames[k] for k in rows] if frames is None else frames
     steps = translate(
         editor.backbone,
         frames,

@@ -1,0 +1,186 @@
+"""Second tries: other methods, and the same from nearer, where a target is not clear."""
+
+from collections.abc import Sequence
+
+import pytest
+from PIL import Image
+
+from tests.saved import picture
+from tests.test_verdicts import Sees
+from zeroshift.asked.edits import EditSpec
+from zeroshift.captioning.sentences import PlainEnglish
+from zeroshift.editor import Editor
+from zeroshift.image import Photo
+from zeroshift.image.framing import Within
+from zeroshift.inversions import InversionMemory
+from zeroshift.recipe import parse_recipe
+from zeroshift.redo import replay
+from zeroshift.running.batching import groups
+from zeroshift.running.groups import run_group
+from zeroshift.running.looking import look_at
+
+
+class Rates(Sees):
+    """A captioner that sees the target as clearly as it is told, picture by picture."""
+
+    enough, hardly, clearer_by = 1.0, 0.3, 0.5
+    clear, nearer_by = 2.0, 0.25
+
+    def __init__(self, *clear: float) -> None:
+        super().__init__("")
+        self.clarities = [*clear]
+
+    def clarity(self, pictures: Sequence[Image.Image], prompt: str, source: str = "") -> list[float] | None:
+        return [self.clarities.pop(0) for _ in pictures]
+
+
+class Everywhere:
+    """A finder that takes nearly all of a picture."""
+
+    subject = "head"
+
+    def find(self, picture: Image.Image) -> tuple[int, int, int, int]:
+        return 2, 2, min(picture.size), min(picture.size)
+
+
+def large(seed: int) -> Photo:
+    """A picture of more pixels than a frame has."""
+    return Photo.of(picture(seed).image.resize((80, 80)))
+
+
+FEW = {"plug-and-play": {"steps": 2}, "sdedit": {"steps": 4}}
+
+
+def trying(tiny, *clear: float) -> Editor:
+    return Editor(tiny, FEW, Rates(*clear), finder=Everywhere())
+
+
+DIRECT, OTHER, LAST = ("plug-and-play", "direct"), ("plug-and-play", "edit-friendly"), ("sdedit", "noised")
+
+
+@pytest.mark.parametrize(
+    ("clear", "taken_by"),
+    [
+        ((1.5,), DIRECT),
+        ((-2, 1), OTHER),
+        ((-2, -1, 1), LAST),
+        ((-2, -1, -0.4), DIRECT),
+        ((-2, 0.2, 0.6), OTHER),
+        ((-2, 0.2, 0.7), LAST),
+        ((-2, 0.3), OTHER),
+        ((0.2, 0.6, 0.7), LAST),
+        ((0.2, 0.6, 0.6), DIRECT),
+        ((0.9, 1.3), DIRECT),
+        ((0.9, 1.4), OTHER),
+    ],
+)
+def test_where_the_target_cannot_be_seen_other_methods_are_tried(tiny, clear, taken_by):
+    editor, taken = trying(tiny, *clear), large(0)
+    result = editor.edit(taken, "cat", "dog")
+    method, kind = result.recipe["method"], result.recipe["options"]["inversion"]["kind"]
+    assert (method, kind) == taken_by and editor.captioner.clarities == []
+    assert (result.note is not None) == (taken_by != DIRECT)
+    options = {"inversion": {"kind": kind}}
+    alone = trying(tiny, 9).edit(taken, "cat", "dog", method=editor.method(method, options), mask="grown")
+    assert result.image.tobytes() == alone.image.tobytes()
+    *_, last = replay(trying(tiny, 9), parse_recipe(result.recipe), taken)
+    assert last.results[0][0].image.tobytes() == result.image.tobytes()
+
+
+def test_where_memory_is_too_small_for_a_try_the_first_result_stays(tiny, monkeypatch):
+    def runs_out(*_, **__):
+        raise MemoryError
+
+    taken = large(0)
+    monkeypatch.setattr("zeroshift.running.second.translate", runs_out)
+    result = trying(tiny, -2).edit(taken, "cat", "dog")
+    alone = trying(tiny, 9).edit(taken, "cat", "dog")
+    assert result.note is None and result.image.tobytes() == alone.image.tobytes()
+
+
+def test_tries_keep_their_inversions_and_leave_given_ones_alone(tiny):
+    editor, taken, kept = trying(tiny, -2, 1, -2, 1), large(0), InversionMemory()
+    first = editor.edit(taken, "cat", "dog", inversions=kept)
+    stages = [step.stage for step in editor.stream(taken, "cat", "dog", inversions=kept)]
+    assert "invert" not in stages and stages.count("again") < 5
+    spec = EditSpec(target="dog", source="cat")
+    (group,) = groups(editor, look_at(editor, [taken], spec), [spec])
+    *_, inverted = editor.invert([taken], group.requests[0], region="auto")
+    *_, last = run_group(trying(tiny, -2), group, trajectory=inverted.trajectory)
+    assert first.note is not None and last.results[0][0].note is None
+
+
+def test_of_a_batch_those_are_tried_again_that_need_it(tiny):
+    results = trying(tiny, 1, -1, -1, 3, 0.2, 2).edit([large(n) for n in range(3)], "cat", "dog")
+    kinds = [(one.recipe["method"], one.recipe["options"]["inversion"]["kind"]) for one in results]
+    assert kinds == [DIRECT, OTHER, LAST]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"method": "ddim"}, {"options": {"steps": 2}}, {"mask": "auto"}, {"region": "none"}, {"second_try": False}],
+)
+def test_who_says_how_gets_that_alone(tiny, asked):
+    spec = EditSpec(target="dog", source="cat").model_copy(update=asked)
+    assert spec.resolve(trying(tiny)).tries == ()
+    assert EditSpec(target="dog", source="cat").resolve(trying(tiny)).tries
+
+
+class Nears(Rates, PlainEnglish):
+    """The same, which also looks at dogs from nearer where they are not clear."""
+
+    def within(self, target: str) -> Within:
+        return Within(0.9, again=0.8)
+
+
+def nearing(tiny, *clear: float) -> Editor:
+    return Editor(tiny, FEW, Nears(*clear), finder=Everywhere())
+
+
+FOUND, NEARER = [6, 6, 76, 76], [13, 13, 69, 69]
+
+
+@pytest.mark.parametrize(
+    ("clear", "taken_by", "region"),
+    [
+        ((2.5,), DIRECT, FOUND),  # clear
+        ((1.5, 1.8), DIRECT, NEARER),
+        ((1.5, 1.7), DIRECT, FOUND),  # not enough clearer
+        ((0.9, 1.4, 1.6), OTHER, FOUND),  # after another method
+        ((0.9, 1.4, 1.7), DIRECT, NEARER),
+        ((-2, -1, -1.5, -0.1), DIRECT, FOUND),  # not to be seen from nearer either
+    ],
+)
+def test_a_part_that_was_found_is_tried_from_nearer_where_the_target_is_not_clear(tiny, clear, taken_by, region):
+    editor, taken = nearing(tiny, *clear), large(0)
+    result = editor.edit(taken, "cat", "dog")
+    assert editor.captioner.clarities == []
+    method, kind = result.recipe["method"], result.recipe["options"]["inversion"]["kind"]
+    assert (method, kind) == taken_by and result.recipe["region"] == region
+    assert ("nearer" in (result.note or "")) == (region == NEARER)
+    assert result.part == f"the head at {region[0]},{region[1]},{region[2] - region[0]},{region[3] - region[1]}"
+    *_, last = replay(nearing(tiny, 9), parse_recipe(result.recipe), taken)
+    assert last.results[0][0].image.tobytes() == result.image.tobytes()
+
+
+def test_of_a_batch_those_are_looked_at_from_nearer_that_are_not_clear(tiny):
+    editor = nearing(tiny, 3, 1, 1.5, 3, 0.5)
+    results = editor.edit([large(n) for n in range(3)], "cat", "dog")
+    assert [one.recipe["region"] for one in results] == [FOUND, NEARER, FOUND]
+    alone = nearing(tiny, 1, 3).edit(large(1), "cat", "dog")
+    assert results[1].recipe["source_sha256"] == alone.recipe["source_sha256"]
+
+
+def test_a_given_region_is_never_left(tiny):
+    spec = EditSpec(target="dog", source="cat", region="6,6,70,70", mask="grown")
+    editor = nearing(tiny, 1.5)
+    assert editor.edit(large(0), spec).recipe["region"] == FOUND
+
+
+def test_where_memory_is_too_small_for_a_nearer_look_the_first_result_stays(tiny, monkeypatch):
+    def runs_out(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr("zeroshift.running.second.translate", runs_out)
+    result = nearing(tiny, 1.5).edit(large(0), "cat", "dog")
+    assert result.note is None and result.recipe["region"] == FOUND
