@@ -83,7 +83,7 @@ def edit(
         bool,
         Parameter(
             help="without --method and its options: where the target is not clear, also try edit-friendly inversion, "
-            "then sdedit",
+            "then sdedit, and a dog from nearer",
             negative="--no-second-try",
         ),
     ] = True,
