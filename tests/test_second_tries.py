@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -168,7 +169,7 @@ def test_of_a_batch_those_are_looked_at_from_nearer_that_are_not_clear(tiny):
     results = editor.edit([large(n) for n in range(3)], "cat", "dog")
     assert [one.recipe["region"] for one in results] == [FOUND, NEARER, FOUND]
     alone = nearing(tiny, 1, 3).edit(large(1), "cat", "dog")
-    assert results[1].recipe["source_sha256"] == alone.recipe["source_sha256"]
+    assert np.abs(np.asarray(results[1].image).astype(int) - np.asarray(alone.image)).max() <= 1
 
 
 def test_a_given_region_is_never_left(tiny):

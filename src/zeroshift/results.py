@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -183,10 +184,8 @@ def whole(
         ended = framing.faded if frame.region is None else framing.matched
         return photo.with_alpha(ended(laid, photo.image)), mask_picture(seen)
     restored = framing.faded(laid, photo.image)
-    # where nobody knows, all that reaches the part's end goes on there
+    inside, share = eased_in(place, seen, round(min(right - left, bottom - top) * EASE))
     body = ~seen if place.body is None else place.body
-    inside = place.mask & (seen if place.body is None else ~body)
-    share = eased(place.mask | body, ~body, round(min(right - left, bottom - top) * EASE))
     original, edit = np.asarray(photo.image), np.asarray(restored)
     # where nobody looked at the result, what is far off at the border is no more believed than without a mask
     reach = framing.reach if place.shown is None else None
@@ -196,6 +195,24 @@ def whole(
     image = Image.fromarray(pixels)
     shows = revealed(photo, image, inside, place.soft, share) if place.shows else photo.with_alpha(image)
     return shows, mask_picture(inside)
+
+
+def eased_in(place: Place, seen: Mask, width: int) -> tuple[Mask, Floats]:
+    """Where a photograph changes, and how much of the edit there is at most, both (H, W).
+
+    Args:
+        place: what is known of that.
+        seen: the part that is edited, (H, W).
+        width: pixels over which an edit fades in where the same thing goes on beyond it.
+    """
+    if place.body is None:
+        return place.mask & seen, eased(place.mask, seen, width)
+    goes_on = place.body
+    if place.shown is not None:  # what the result shows at the part's end is not to end there
+        shown = cv2.dilate((place.shown & seen).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        goes_on = goes_on | (shown & ~seen)
+    inside = place.mask & ~place.body
+    return inside, eased(inside | goes_on, ~goes_on, width)
 
 
 def revealed(photo: Photo, image: Image.Image, inside: Mask, soft: int, share: Floats) -> Image.Image:

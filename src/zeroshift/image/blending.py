@@ -40,8 +40,8 @@ def blended(
             mask is read.
         share: how much of the edit there is at most, (H, W), 0 to 1, as of ``eased``.
         kept: where the edit's colours are right, (H, W): what it got wrong around that is no error of these.
-        absent: where the original's surroundings go on instead of the edit, (H, W), as far as ``filling.behind``
-            believes it.
+        absent: where the original's surroundings go on instead of the edit, (H, W), and near a body that stays the
+            original itself, see ``filling.behind``; the edit stays where nothing can be said of them.
         body: what of a subject stays beyond the mask, (H, W), where something is absent.
         reach: pixels from the border over which an error that is too large for a tint fades out, see ``_near``; None
             where all of the edit has one tint, however strong.
@@ -56,9 +56,11 @@ def blended(
     matched = after + (error if kept is None else error * (1 - _blurred(kept[place], soft / 2))[..., None])
     if absent is not None:
         stays = np.zeros_like(inside) if body is None else body[place]
-        around, far = behind(original[place], inside, stays, max(2, soft // 2))
-        gone = _blurred(absent[place], soft / 2)[..., None]
-        matched = gone * (far * around + (1 - far) * before) + (1 - gone) * matched
+        guess = behind(original[place], inside, stays, max(2, soft // 2))
+        if guess is not None:
+            around, far = guess
+            gone = _blurred(absent[place], soft / 2)[..., None]
+            matched = gone * (far * around + (1 - far) * before) + (1 - gone) * matched
     weight = (fade(inside, soft) * (1 if share is None else share[place]))[..., None]
     mixed = np.clip(np.rint(weight * matched + (1 - weight) * before), 0, 255).astype(np.uint8)
     result[place][inside] = mixed[inside]
@@ -107,9 +109,9 @@ def eased(mask: Mask, known: Mask, width: int) -> Floats:
 
 
 def _around(mask: Mask, margin: int, wide: bool) -> tuple[slice, slice]:
-    """The box of the mask with a margin, inside the picture; a ``wide`` one shows half as much beside it again."""
+    """The box of the mask with a margin, inside the picture; a ``wide`` one shows a third as much on every side."""
     x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
-    margin = max(margin, max(width, height) // 2) if wide else margin
+    margin = max(margin, max(width, height) // 3) if wide else margin
     return slice(max(0, y - margin), y + height + margin), slice(max(0, x - margin), x + width + margin)
 
 

@@ -12,9 +12,14 @@ from numpy.typing import NDArray
 from zeroshift.image.changes import disk
 from zeroshift.image.registration import Floats, Mask
 
-_SIDE, _TEXTURE_SIDE = 192, 160
+if not hasattr(cv2, "xphoto"):
+    raise ImportError(
+        "This OpenCV lacks its module xphoto; uninstall opencv-python and opencv-python-headless, and install "
+        "opencv-contrib-python-headless."
+    )
+_SIDE, _TEXTURE_SIDE = 192, 128
 """pixels of the longer side at which colours are guessed, which have no detail, and texture, which takes long"""
-_BROAD = 1 / 20
+_BROAD = 1 / 40
 """of the longer side: what is broader than that is colour, what is finer texture"""
 _ROUGHNESS = 2.0
 """pixels over which texture's contrast is compared with that of the surroundings"""
@@ -24,7 +29,7 @@ _NEARER, _FURTHER = 0.35, 0.65
 """how far on the way from where the subject goes on to its surroundings nothing is guessed, and all"""
 
 
-def behind(picture: NDArray[np.uint8], subject: Mask, body: Mask, rim: int = 2) -> tuple[Floats, Floats]:
+def behind(picture: NDArray[np.uint8], subject: Mask, body: Mask, rim: int = 2) -> tuple[Floats, Floats] | None:
     """A picture's surroundings, gone on with where its subject is, and how much to believe of that.
 
     Nothing is believed where the subject goes on as a body that stays, as below a head: there is no background.
@@ -36,13 +41,13 @@ def behind(picture: NDArray[np.uint8], subject: Mask, body: Mask, rim: int = 2) 
         rim: pixels around the subject that may have something of it, as whiskers, shadows, or what a lens blurs.
 
     Returns:
-        the picture, (H, W, 3), 0 to 255, and shares of it, (H, W, 1), 0 to 1.
+        the picture, (H, W, 3), 0 to 255, and shares of it, (H, W, 1), 0 to 1; None where nothing or all of it is seen.
     """
     height, width = subject.shape
     seen = ~_wider(subject | body, rim)
     outside = ~subject & ~body
-    if not outside.any() or seen.mean() < _FEWEST:
-        return picture.astype(np.float32), np.zeros((height, width, 1), np.float32)
+    if seen.all() or not outside.any() or seen.mean() < _FEWEST:
+        return None
     filled = _smooth(picture, seen)
     if seen.mean() >= _ENOUGH:
         filled += np.where(seen[..., None], picture - filled, _texture(picture, ~seen, filled))

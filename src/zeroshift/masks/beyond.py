@@ -4,6 +4,7 @@ An edit that leaves them behind leaves a dog with a cat's ears. So a segmenter l
 small and high of the subject there belongs to the head and goes, what is large is a body and stays.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import cv2
@@ -11,21 +12,25 @@ import numpy as np
 
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.framed import FramedPhoto, framed_as
-from zeroshift.frames import Choice, square
+from zeroshift.frames import Choice
 from zeroshift.image.changes import disk
+from zeroshift.image.framing import Box
+from zeroshift.image.registration import Mask
 from zeroshift.masks.locating import Segmenter
 from zeroshift.masks.masking import cut, in_photograph
 from zeroshift.results import Place
 
-ROOM = 1.6
-"""side of what the segmenter looks at, of the edited part's"""
+ROOM = 0.3
+"""of the edited part's longer side: how far beyond it the segmenter looks"""
 SMALL, HIGH = 0.08, 0.5
-"""of that part: how much of its area an ear takes at most, and how far down in it ears reach with their middle"""
+"""of the edited part: how much of its area an ear takes at most, and how far down in it ears reach with their middle"""
 GONE = 0.5
-"""how much of where such a part meets the edited one shows no subject in the result, so that it has to go, too"""
+"""how much of where an ear meets the edited part shows no subject in the result, so that it has to go, too"""
 
 
-def beyond(frame: FramedPhoto, backbone: Backbone, segmenter: Segmenter, subject: str, place: Place) -> Place:
+def beyond(
+    frame: FramedPhoto, backbone: Backbone, segmenter: Segmenter, subject: str, place: Place | None
+) -> Place | None:
     """A place whose result shows its subject, with the small parts of the photograph's that it does not go on with.
 
     Args:
@@ -33,24 +38,51 @@ def beyond(frame: FramedPhoto, backbone: Backbone, segmenter: Segmenter, subject
         subject: what the photograph shows.
         place: where it is edited, and where its result shows what; one of which nobody knows that stays.
     """
-    if place.shown is None:
+    part, size = frame.framing.box, frame.photo.image.size
+    wide = _larger(part, size)
+    if place is None or place.shown is None or place.absent is None or wide == part:
         return place
-    left, top, right, bottom = frame.framing.box
-    side, middle = min(right - left, bottom - top), ((left + right) / 2, (top + bottom) / 2)
-    wide = square(middle, ROOM * max(right - left, bottom - top), frame.photo.image.size)
-    if wide == frame.framing.box:
-        return place
-    wider = framed_as(backbone, frame.photo, Choice("aspect", wide))
-    where = in_photograph(wider.framing, cut(wider, segmenter.where([wider.pixels], subject)), place.soft)
+    left, top, right, bottom = wide
+    # of a large photograph nothing else is looked at
+    view = framed_as(backbone, replace(frame.photo, image=frame.photo.image.crop(wide), alpha=None), Choice("aspect"))
+    where = in_photograph(view.framing, cut(view, segmenter.where([view.pixels], subject)), place.soft)
     edited = np.zeros(where.shape, np.bool_)
-    edited[top:bottom, left:right] = True
-    count, parts, stats, middles = cv2.connectedComponentsWithStats((where & ~edited).astype(np.uint8))
-    small = np.zeros_like(where)
+    inner = slice(part[1] - top, part[3] - top), slice(part[0] - left, part[2] - left)
+    edited[inner] = True
+    here = slice(top, bottom), slice(left, right)
+    open_sides = (left > 0, top > 0, right < size[0], bottom < size[1])
+    ears = _ears(where & ~edited, edited, place.shown[here], inner, open_sides, place.soft)
+    mask, body = place.mask.copy(), np.ones_like(place.mask)  # what nobody looked at stays
+    mask[here] = ((mask[here] | where) & edited) | ears
+    body[here] = where & ~edited & ~ears
+    return replace(place, mask=mask, body=body)
+
+
+def _ears(
+    outside: Mask, edited: Mask, shown: Mask, inner: tuple[slice, slice], open_sides: Sequence[bool], soft: int
+) -> Mask:
+    """The small and high parts of ``outside`` that a result does not go on with; what the view cuts is none."""
+    rows, columns = inner
+    height, width = rows.stop - rows.start, columns.stop - columns.start
+    count, parts, stats, middles = cv2.connectedComponentsWithStats(outside.astype(np.uint8))
+    found = []
     for k in range(1, count):
-        if stats[k, cv2.CC_STAT_AREA] > SMALL * side**2 or middles[k, 1] > top + HIGH * side:
+        x, y, across, down, area = (int(value) for value in stats[k])
+        ends = (x == 0, y == 0, x + across == outside.shape[1], y + down == outside.shape[0])
+        if any(one and side for one, side in zip(ends, open_sides, strict=True)):
             continue
-        meets = edited & (cv2.dilate((parts == k).astype(np.uint8), disk(place.soft + 1)) > 0)
-        if meets.any() and place.shown[meets].mean() <= 1 - GONE:
-            small |= parts == k
-    mask = (place.mask & edited) | small | (where & edited)
-    return replace(place, mask=mask, body=where & ~edited & ~small)
+        if area > SMALL * min(height, width) ** 2 or middles[k][1] > rows.start + HIGH * height:
+            continue
+        reach = soft + 1
+        around = slice(max(0, y - reach), y + down + reach), slice(max(0, x - reach), x + across + reach)
+        meets = edited[around] & (cv2.dilate((parts[around] == k).astype(np.uint8), disk(reach)) > 0)
+        if meets.any() and shown[around][meets].mean() <= 1 - GONE:
+            found.append(k)
+    return np.asarray(np.isin(parts, found))
+
+
+def _larger(part: Box, size: tuple[int, int]) -> Box:
+    """A part with room around it, in a photograph of ``size``."""
+    left, top, right, bottom = part
+    room = round(ROOM * max(right - left, bottom - top))
+    return max(0, left - room), max(0, top - room), min(size[0], right + room), min(size[1], bottom + room)

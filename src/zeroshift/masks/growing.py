@@ -59,10 +59,8 @@ def grown(
         subject = subject_of(request.task)
         before = knowing(segmenter, subject)
         if before is not None:
-            joined = [
-                place if place is None or place.absent is None else beyond(frame, backbone, before, subject, place)
-                for place, frame in zip(joined, frames, strict=True)
-            ]
+            pairs = zip(joined, frames, strict=True)
+            joined = [beyond(frame, backbone, before, subject, place) for place, frame in pairs]
         found.append(joined)
     return found
 

@@ -83,9 +83,9 @@ edit-friendly inversion made clearer (-3.3 to 1.3, 4.8 to 10.1; the target's pro
 0.17, 0.72 to 0.97); the others stay. Of 15 whole photographs that became dogs or cats nine have less than 5, three of
 which it made clearer (0.2 to 6.0, 4.1 to 6.0, 4.7 to 8.1), two of these to the eye as well"""
 CLEAR, NEARER_BY = 10.5, 1.0
-"""the same of edits from nearer, see ``vocabulary.NEAR``: of seven whole photographs of cats that became dogs, five were
-clearer by that in 0.88 of the usual part; two of these to the eye as well, which have both eyes only there (7.8 to 9.8,
-10.0 to 11.2), and one less so"""
+"""the same of edits from nearer, see ``vocabulary.NEAR``: of seven whole photographs of cats that became dogs, five
+were clearer by that in 0.88 of the usual part; two of these to the eye as well, which have both eyes only there (7.8 to
+9.8, 10.0 to 11.2), and one less so"""
 
 
 def clarity(wanted: Wanted, shown: Shown) -> float:

@@ -15,7 +15,7 @@ from zeroshift.captioning import Judge, Rating
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.framed import FramedPhoto, framed_as
 from zeroshift.frames import Choice, nearer
-from zeroshift.image.framing import Within
+from zeroshift.image.framing import Box, Within
 from zeroshift.image.regions import Region
 from zeroshift.inversions import InversionStore
 from zeroshift.memory.room import is_shortage
@@ -87,16 +87,26 @@ def _from_nearer(
 def may_be_nearer(request: Request, frame: FramedPhoto, result: Result, judge: Judge | None) -> bool:
     """Whether a part was found of which less may be taken, and the target is not clear in the result."""
     found = request.nearer < 1 and frame.part is not None and frame.region is not None and frame.mask is None
-    return found and isinstance(judge, Rating) and clarity_of(result) < judge.clear
+    return (
+        found
+        and _box(frame, request.nearer) != frame.region
+        and isinstance(judge, Rating)
+        and clarity_of(result) < judge.clear
+    )
 
 
 def nearer_still(backbone: Backbone, frame: FramedPhoto, share: float) -> FramedPhoto:
     """The middle of a part that was found, a square of ``share`` of its side, with what was said of it."""
-    assert frame.region is not None  # see ``may_be_nearer``
-    box = nearer(frame.region, Within(share), frame.photo.image.size)
-    part = f"{(frame.part or '').partition(' at ')[0]} at {Region.of(box)}"
+    box, region = _box(frame, share), frame.region
+    assert box is not None and region is not None  # see ``may_be_nearer``
+    part = (frame.part or "").replace(str(Region.of(region)), str(Region.of(box)), 1)
     near = framed_as(backbone, frame.photo, Choice(frame.fit, box, part, size=frame.size))
     return replace(near, caption=frame.caption, seen=frame.seen)
+
+
+def _box(frame: FramedPhoto, share: float) -> Box | None:
+    """The square of ``share`` of a part's side in its middle; None where all of a photograph is edited."""
+    return None if frame.region is None else nearer(frame.region, Within(share), frame.photo.image.size)
 
 
 def _made(
