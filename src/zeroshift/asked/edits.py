@@ -89,8 +89,8 @@ class EditSpec(Data):
     picture that a small model edits up to twice that"""
     mask: Said | GivenMask | None = None
     """where the picture may change, inside the part that is edited: "auto" is where the subject is, "grown" there and
-    where the result has grown beyond that, and of ears that stand out of the part all, "alpha" where it is transparent, "none" all of it; all else keeps its
-    pixels. By default "grown" where the model finds the part"""
+    where the result has grown beyond that, and all of ears that stand out of the part, "alpha" where it is transparent,
+    "none" all of it; all else keeps its pixels. By default "grown" where the model finds the part"""
     soft: Annotated[StrictInt, Field(ge=0, le=MOST_SOFT)] | None = None
     """pixels over which the edit fades in, inside the mask; by default 1/60 of the shorter side"""
     detail: Annotated[StrictFloat, Field(ge=0, le=1)] = 0.0
