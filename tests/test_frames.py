@@ -32,7 +32,7 @@ from zeroshift.recipe import parse_recipe
 from zeroshift.redo import replay, result_of
 from zeroshift.running.looking import framed_alike, look, look_at
 
-SPEC = EditSpec(target="cat", source="dog", method="sdedit", options={"steps": 2})
+SPEC = EditSpec(target="helicopter", source="dog", method="sdedit", options={"steps": 2})
 WORDS = own_captioner(SHIPPED)
 """what knows styles from animals; nothing here asks it to look at a picture"""
 
@@ -225,7 +225,8 @@ def test_styles_light_and_backgrounds_are_of_the_whole_picture(source: str | Non
         ("dog", 0.88),
         ("golden retriever", 0.88),
         ("a close-up photo of a husky", 0.88),
-        ("cat", 1),
+        ("cat", 0.82),
+        ("a photo of a kitten", 0.82),
         ("orange", 1),
         ("orange tabby cat", 1),
         ("helicopter", 1),
