@@ -17,7 +17,7 @@ from zeroshift.image.filling import behind
 from zeroshift.masks.beyond import beyond
 from zeroshift.masks.growing import grown
 from zeroshift.methods import DDIM
-from zeroshift.results import Place, eased_in
+from zeroshift.results import Place, eased_in, whole
 
 EVERYWHERE = np.ones((96, 128), bool)
 NOWHERE = ~EVERYWHERE
@@ -171,6 +171,8 @@ def test_nothing_goes_on_where_nothing_is_recognised_or_surroundings_are_hidden(
     sure[:, 48:] = 0.0
     assert places_of(Photo.of(picture), np.full((96, 96), 0.02)).absent is None
     assert places_of(Photo.of(picture), sure).absent is not None
+    picture.putalpha(255)
+    assert places_of(Photo.of(picture), sure).absent is not None
     picture.putalpha(Image.new("L", (96, 96), 128))
     assert places_of(Photo.of(picture), sure).absent is None
 
@@ -278,6 +280,30 @@ def test_an_edit_ends_with_a_mask_that_ends_with_the_part_and_fades_where_someth
         inside, share = eased_in(place, seen, 24)
         assert (inside == seen).all() and share[139, 120] < 0.1 < share[130, 120] < 0.9 and share[110, 120] == 1
         assert share[30, 120] == share[80, 61] == 1
+
+
+def test_a_cheek_inside_of_the_part_is_no_body_beyond():
+    pixels = np.full((240, 240, 3), 140, np.uint8)
+    pixels[80:150, 85:165] = (230, 20, 20)
+    frame = framed_as(Frames(), Photo.of(Image.fromarray(pixels)), Choice("aspect", (72, 68, 168, 164)))
+    shown = np.zeros((240, 240), bool)
+    shown[90:140, 90:150] = True
+    place = beyond(frame, Frames(), Drawn(torch.zeros(())), "cat", Place(shown, 5, False, shown=shown, absent=~shown))
+    assert not place.body[80:150, 168:175].any()
+
+
+def test_ears_go_beside_a_crown_that_reaches_the_parts_end():
+    """What fades there is the edit, not the wall that goes on where the ears were."""
+    photo, frames, part = cat_and_part()
+    frame = framed_as(frames, photo, Choice("aspect", part))
+    inside, shown = np.zeros((240, 240), bool), np.zeros((240, 240), bool)
+    inside[68:164, 72:168] = True
+    shown[90:164, 85:155] = shown[68:90, 108:132] = True
+    mask = inside & (np.asarray(photo.image)[..., 0] > 180) | shown
+    place = beyond(frame, frames, Drawn(torch.zeros(())), "cat", Place(mask, 1, False, shown=shown, absent=~shown))
+    edited = np.asarray(whole(Image.new("RGB", (96, 96), (30, 30, 30)), frame, place, None)[0]).astype(int)
+    assert np.abs(edited[54:80, 93:101] - 140).max() < 12 and np.abs(edited[54:80, 139:147] - 140).max() < 12
+    assert np.abs(edited[69, 110:130] - 140).max() < 25 and edited[120, 120].max() < 60
 
 
 def test_a_photograph_that_is_edited_whole_has_nothing_beyond():

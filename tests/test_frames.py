@@ -227,6 +227,8 @@ def test_styles_light_and_backgrounds_are_of_the_whole_picture(source: str | Non
         ("a close-up photo of a husky", 0.88),
         ("cat", 0.82),
         ("a photo of a kitten", 0.82),
+        ("a photo of a cat on a white background", 0.82),
+        ("grey cat", 1),
         ("orange", 1),
         ("orange tabby cat", 1),
         ("helicopter", 1),

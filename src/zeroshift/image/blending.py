@@ -52,7 +52,7 @@ def blended(
     place = _around(mask, 4 * soft + 16, absent is not None)
     before, after, inside = original[place].astype(np.float32), edited[place].astype(np.float32), mask[place]
     error = _spread(before - after, known[place] & ~inside, max(1, soft // 2))
-    error = error if reach is None else _near(error, inside, reach)
+    error = (error if reach is None else _near(error, inside, reach)) * known[place][..., None]
     matched = after + (error if kept is None else error * (1 - _blurred(kept[place], soft / 2))[..., None])
     if absent is not None:
         stays = np.zeros_like(inside) if body is None else body[place]
@@ -60,7 +60,9 @@ def blended(
         if guess is not None:
             around, far = guess
             gone = _blurred(absent[place], soft / 2)[..., None]
-            matched = gone * (far * around + (1 - far) * before) + (1 - gone) * matched
+            there = 1.0 if share is None else share[place][..., None]  # the edit fades, not what is guessed
+            matched = gone * (far * around + (1 - far) * before) + (1 - gone) * (there * matched + (1 - there) * before)
+            share = None
     weight = (fade(inside, soft) * (1 if share is None else share[place]))[..., None]
     mixed = np.clip(np.rint(weight * matched + (1 - weight) * before), 0, 255).astype(np.uint8)
     result[place][inside] = mixed[inside]

@@ -45,7 +45,8 @@ def beyond(
     left, top, right, bottom = wide
     # of a large photograph nothing else is looked at
     view = framed_as(backbone, replace(frame.photo, image=frame.photo.image.crop(wide), alpha=None), Choice("aspect"))
-    where = in_photograph(view.framing, cut(view, segmenter.where([view.pixels], subject)), place.soft)
+    bare = cut(view, segmenter.where([view.pixels], subject))
+    where = in_photograph(view.framing, bare, place.soft)
     edited = np.zeros(where.shape, np.bool_)
     inner = slice(part[1] - top, part[3] - top), slice(part[0] - left, part[2] - left)
     edited[inner] = True
@@ -54,7 +55,7 @@ def beyond(
     ears = _ears(where & ~edited, edited, place.shown[here], inner, open_sides, place.soft)
     mask, body = place.mask.copy(), np.ones_like(place.mask)  # what nobody looked at stays
     mask[here] = ((mask[here] | where) & edited) | ears
-    body[here] = where & ~edited & ~ears
+    body[here] = in_photograph(view.framing, bare, 0) & ~edited & ~ears
     return replace(place, mask=mask, body=body)
 
 

@@ -76,6 +76,7 @@ def _joined(place: Place | None, frame: FramedPhoto, picture: Image.Image, sure:
     more = in_photograph(frame.framing, shown, place.soft)
     shown_there = in_photograph(frame.framing, shown, 0)
     # a result of which nothing is recognised says nothing of where its subject is not
-    told = told and frame.photo.alpha is None and bool(shown_there.any())
+    alpha = frame.photo.alpha
+    told = told and (alpha is None or alpha.getextrema()[0] == 255) and bool(shown_there.any())
     gone = ~shown_there if told else None
     return replace(place, mask=place.mask | more, shown=shown_there, absent=gone)

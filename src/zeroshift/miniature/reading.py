@@ -109,7 +109,8 @@ def changes_all(source: str | None, target: str) -> bool:
 def within(target: str) -> Within:
     """What is edited of the frame that is found around a head, for a target: a word or a whole prompt."""
     animal = animal_of(target) or next((word for word in BIG_CATS if contains_word(target, word)), "")
-    if animal == "cat" and any(contains_word(target, coat) for coat in COATS):
+    said = _BACKGROUND.sub("", target).casefold().replace("grey", "gray")
+    if animal == "cat" and any(contains_word(said, coat) for coat in COATS):
         return WHOLE_BOX  # a cat takes that coat, of which as much as can is to be seen
     return NEAR.get(animal, WHOLE_BOX)
 
