@@ -242,26 +242,31 @@ def test_what_nobody_looked_at_stays():
     assert place.body[200:].all() and place.body[:30].all()  # the view ends 29 pixels beyond the part
 
 
+def seen_beyond(pixels: np.ndarray, part: tuple[int, int, int, int], shown: np.ndarray, soft: int = 1) -> Place:
+    """What is known beyond a part of a photograph whose result shows its subject there."""
+    frame = framed_as(Frames(), Photo.of(Image.fromarray(pixels)), Choice("aspect", part))
+    place = Place(shown, soft, False, shown=shown, absent=~shown)
+    return beyond(frame, Frames(), Drawn(torch.zeros(())), "cat", place)
+
+
 def test_what_the_view_cuts_is_no_ear():
     """A tail that rises beside the head, of which only a piece is seen."""
-    photo, frames, part = cat_and_part()
+    photo, _, part = cat_and_part()
     pixels = np.asarray(photo.image).copy()
     pixels[:120, 180:186] = (230, 20, 20)
     pixels[112:120, 150:186] = (230, 20, 20)
     shown = np.zeros((240, 240), bool)
     shown[90:110, 85:155] = True
-    frame = framed_as(frames, Photo.of(Image.fromarray(pixels)), Choice("aspect", part))
-    place = beyond(frame, frames, Drawn(torch.zeros(())), "cat", Place(shown, 1, False, shown=shown, absent=~shown))
+    place = seen_beyond(pixels, part, shown)
     assert place.body[45:115, 181:185].all() and not place.mask[:110, 181:185].any()
 
 
 def test_a_part_that_is_no_square_is_seen_all_around():
     pixels = np.full((100, 300, 3), 140, np.uint8)
     pixels[20:90, 40:270] = (230, 20, 20)
-    frame = framed_as(Frames(), Photo.of(Image.fromarray(pixels)), Choice("aspect", (60, 10, 240, 90)))
     shown = np.zeros((100, 300), bool)
     shown[30:80, 100:200] = True
-    place = beyond(frame, Frames(), Drawn(torch.zeros(())), "cat", Place(shown, 1, False, shown=shown, absent=~shown))
+    place = seen_beyond(pixels, (60, 10, 240, 90), shown)
     assert place.body[30:80, 45:58].all() and place.body[30:80, 243:265].all()
 
 
@@ -285,10 +290,9 @@ def test_an_edit_ends_with_a_mask_that_ends_with_the_part_and_fades_where_someth
 def test_a_cheek_inside_of_the_part_is_no_body_beyond():
     pixels = np.full((240, 240, 3), 140, np.uint8)
     pixels[80:150, 85:165] = (230, 20, 20)
-    frame = framed_as(Frames(), Photo.of(Image.fromarray(pixels)), Choice("aspect", (72, 68, 168, 164)))
     shown = np.zeros((240, 240), bool)
     shown[90:140, 90:150] = True
-    place = beyond(frame, Frames(), Drawn(torch.zeros(())), "cat", Place(shown, 5, False, shown=shown, absent=~shown))
+    place = seen_beyond(pixels, (72, 68, 168, 164), shown, soft=5)
     assert not place.body[80:150, 168:175].any()
 
 

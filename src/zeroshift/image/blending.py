@@ -54,16 +54,17 @@ def blended(
     error = _spread(before - after, known[place] & ~inside, max(1, soft // 2))
     error = (error if reach is None else _near(error, inside, reach)) * known[place][..., None]
     matched = after + (error if kept is None else error * (1 - _blurred(kept[place], soft / 2))[..., None])
-    if absent is not None:
+    if share is not None:
+        there = share[place][..., None]
+        matched = there * matched + (1 - there) * before
+    if absent is not None:  # what is guessed does not fade where the edit does
         stays = np.zeros_like(inside) if body is None else body[place]
         guess = behind(original[place], inside, stays, max(2, soft // 2))
         if guess is not None:
             around, far = guess
             gone = _blurred(absent[place], soft / 2)[..., None]
-            there = 1.0 if share is None else share[place][..., None]  # the edit fades, not what is guessed
-            matched = gone * (far * around + (1 - far) * before) + (1 - gone) * (there * matched + (1 - there) * before)
-            share = None
-    weight = (fade(inside, soft) * (1 if share is None else share[place]))[..., None]
+            matched = gone * (far * around + (1 - far) * before) + (1 - gone) * matched
+    weight = fade(inside, soft)[..., None]
     mixed = np.clip(np.rint(weight * matched + (1 - weight) * before), 0, 255).astype(np.uint8)
     result[place][inside] = mixed[inside]
     return result

@@ -10,12 +10,11 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from math import inf
 
-from zeroshift.asked.request import Request
 from zeroshift.captioning import Judge, Rating
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.framed import FramedPhoto, framed_as
 from zeroshift.frames import Choice, nearer
-from zeroshift.image.framing import Box, Within
+from zeroshift.image.framing import Within
 from zeroshift.image.regions import Region
 from zeroshift.inversions import InversionStore
 from zeroshift.memory.room import is_shortage
@@ -57,7 +56,7 @@ def _clearer(
                     raise
                 continue
             for k, result in zip(rows, results, strict=True):
-                if is_clearer(result, table[k][n], editor.judge):
+                if isinstance(editor.judge, Rating) and is_clearer(result, table[k][n], editor.judge.clearer_by):
                     note = note_of(last.results[k][n], request.method, method, editor.judge)
                     table[k][n] = replace(result, note=note)
         yield from _from_nearer(editor, n, table, group, inversions)
@@ -69,10 +68,16 @@ def _from_nearer(
 ) -> Generator[Progress, None, None]:
     """Try the ``n``-th request from nearer where that may be clearer; what is clearer takes its place in the table."""
     request, judge = group.requests[n], editor.judge
-    rows = [k for k, frame in enumerate(group.frames) if may_be_nearer(request, frame, table[k][n], judge)]
-    if not rows or not isinstance(judge, Rating):
+    if not isinstance(judge, Rating):
         return
-    frames = [nearer_still(editor.backbone, group.frames[k], request.nearer) for k in rows]
+    near = {
+        k: frame
+        for k, usual in enumerate(group.frames)
+        if clarity_of(table[k][n]) < judge.clear and (frame := nearer_still(editor.backbone, usual, request.nearer))
+    }
+    if not near:
+        return
+    rows, frames = [*near], [*near.values()]
     try:
         results = yield from _made(editor, group, n, rows, request.method, inversions, frames)
     except (RuntimeError, MemoryError) as error:
@@ -80,33 +85,24 @@ def _from_nearer(
             raise
         return
     for k, result in zip(rows, results, strict=True):
-        if clarity_of(result) >= max(clarity_of(table[k][n]) + judge.nearer_by, 0.0):
+        if is_clearer(result, table[k][n], judge.nearer_by):
             table[k][n] = replace(result, note="The target was less clear in the usual part; this is made from nearer.")
 
 
-def may_be_nearer(request: Request, frame: FramedPhoto, result: Result, judge: Judge | None) -> bool:
-    """Whether a part was found of which less may be taken, and the target is not clear in the result."""
-    found = request.nearer < 1 and frame.part is not None and frame.region is not None and frame.mask is None
-    return (
-        found
-        and _box(frame, request.nearer) != frame.region
-        and isinstance(judge, Rating)
-        and clarity_of(result) < judge.clear
-    )
+def nearer_still(backbone: Backbone, frame: FramedPhoto, share: float) -> FramedPhoto | None:
+    """The middle of a part that was found, a square of ``share`` of its side, with what was said of it.
 
-
-def nearer_still(backbone: Backbone, frame: FramedPhoto, share: float) -> FramedPhoto:
-    """The middle of a part that was found, a square of ``share`` of its side, with what was said of it."""
-    box, region = _box(frame, share), frame.region
-    assert box is not None and region is not None  # see ``may_be_nearer``
-    part = (frame.part or "").replace(str(Region.of(region)), str(Region.of(box)), 1)
+    None where no part was found, or no less of it can be taken.
+    """
+    region = frame.region
+    if share >= 1 or region is None or frame.part is None or frame.mask is not None:
+        return None
+    box = nearer(region, Within(share), frame.photo.image.size)
+    if box == region:
+        return None
+    part = frame.part.replace(str(Region.of(region)), str(Region.of(box)), 1)
     near = framed_as(backbone, frame.photo, Choice(frame.fit, box, part, size=frame.size))
     return replace(near, caption=frame.caption, seen=frame.seen)
-
-
-def _box(frame: FramedPhoto, share: float) -> Box | None:
-    """The square of ``share`` of a part's side in its middle; None where all of a photograph is edited."""
-    return None if frame.region is None else nearer(frame.region, Within(share), frame.photo.image.size)
 
 
 def _made(
@@ -149,10 +145,9 @@ def clarity_of(result: Result) -> float:
     return inf if known is None else known
 
 
-def is_clearer(result: Result, before: Result, judge: Judge | None) -> bool:
-    """Whether a result shows the target, and that more clearly than another, by as much as the judge asks for."""
-    least = clarity_of(before) + (judge.clearer_by if isinstance(judge, Rating) else 0.0)
-    return clarity_of(result) >= max(least, 0.0)
+def is_clearer(result: Result, before: Result, by: float) -> bool:
+    """Whether a result shows the target, and that by so much more clearly than another."""
+    return clarity_of(result) >= max(clarity_of(before) + by, 0.0)
 
 
 def note_of(first: Result, usual: Method, tried: Method, judge: Judge | None) -> str:
