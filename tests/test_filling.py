@@ -73,6 +73,41 @@ def test_bricks_go_on_behind_what_stood_before_them():
     assert np.abs(truth.mean(0) - wrong.mean(0)).max() < 15
 
 
+def test_colours_meet_what_is_seen_without_a_step():
+    """A wall with a shadow's edge behind the subject: what is guessed begins where the wall ends, all around."""
+    photograph = np.full((96, 128, 3), 170, np.uint8)
+    photograph[:, 64:] = 90
+    subject = disc(64, 48, 22)
+    photograph[subject] = (250, 10, 10)
+    guess, _ = behind(photograph, subject, NOWHERE, 1)
+    ring = disc(64, 48, 22) & ~disc(64, 48, 20) & ~disc(64, 26, 8) & ~disc(64, 70, 8)  # but for where the edge begins
+    wanted = np.where(np.arange(128) < 64, 170, 90)[None, :, None]
+    assert np.abs(guess - wanted)[ring].max() < 12
+
+
+def test_a_smooth_wall_beside_a_rope_gets_nothing_of_the_rope():
+    """Patches of other colours would leave their outlines there."""
+    grain = np.random.default_rng(0).normal(0, 2, (96, 128, 1))
+    photograph = (wall() + grain).clip(0, 255).astype(np.uint8)
+    photograph[:, 100:] = np.where((np.mgrid[:96, :28].sum(0) % 8 < 4)[..., None], (150, 120, 70), (90, 70, 40))
+    photograph[disc(64, 48, 24)] = (250, 10, 10)
+    guess, _ = behind(photograph, disc(64, 48, 24), NOWHERE, 1)
+    fine = guess - cv2.GaussianBlur(guess, (0, 0), 3)
+    assert np.abs(fine[disc(64, 48, 20)]).mean() < 1.5  # the grain's is 1.5
+
+
+def test_a_photograph_stays_around_a_subject_that_is_gone():
+    """Also where the mask is wider than the subject, as where a result has its own outline."""
+    photograph, ears = bricks(), disc(64, 30, 8)
+    photograph[ears] = (10, 10, 250)
+    edited = np.full((96, 128, 3), 255, np.uint8)
+    head, mask = disc(64, 60, 14), disc(64, 50, 36)
+    result = blended(photograph, edited, mask, 2, EVERYWHERE, kept=head, absent=~head, gone=ears)
+    stays = ~disc(64, 30, 12) & ~disc(64, 60, 20)
+    assert (result[stays] == photograph[stays]).all()
+    assert np.abs(result[ears].astype(int) - bricks()[ears]).mean() < 40 and (result[disc(64, 60, 9)] == 255).all()
+
+
 def test_what_lies_around_a_subject_may_have_something_of_it():
     photograph, subject, haze = wall(), disc(64, 48, 16), disc(64, 48, 22)
     photograph[haze] = (250, 10, 10)
@@ -214,7 +249,8 @@ def place_beyond(shown: np.ndarray) -> Place:
     frame = framed_as(frames, photo, Choice("aspect", part))
     inside = np.zeros((240, 240), bool)
     inside[68:164, 72:168] = True
-    place = Place(inside & (np.asarray(photo.image)[..., 0] > 180), 1, False, shown=shown, absent=~shown)
+    red = inside & (np.asarray(photo.image)[..., 0] > 180)
+    place = Place(red, 1, False, shown=shown, absent=~shown, before=red)
     return beyond(frame, frames, Drawn(torch.zeros(())), "cat", place)
 
 
@@ -224,6 +260,8 @@ def test_ears_beyond_the_edited_part_go_with_those_in_it_and_the_body_stays():
     place = place_beyond(shown)
     assert place.mask[56:84, 93:101].all() and place.mask[56:84, 139:147].all()
     assert place.body[170:230, 70:190].all() and not place.body[60:148, 80:160].any()
+    assert place.before[58:84, 93:101].all() and place.before[84:146, 88:152].all()
+    assert not place.before[60:76, 108:132].any()  # between the ears is the wall
     assert not place.mask[170:].any()
 
 

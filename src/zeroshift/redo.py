@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from zeroshift.asked.request import LIBRARIES, Request
+from zeroshift.asked.request import OF_PICTURES, Request
 from zeroshift.conditioning.direction import Direction
 from zeroshift.conditioning.task import is_prompt, make_task
 from zeroshift.editor import Editor
@@ -199,7 +199,7 @@ def remade(made: Mapping[str, object], written: Mapping[str, object]) -> dict[st
 
 def why_different(recipe: Recipe, made: Mapping[str, object]) -> str:
     """Say why the bytes of a picture made again may differ; ``made`` is its new recipe."""
-    then = {**{name: recipe.versions.get(name) for name in LIBRARIES}, "zeroshift": recipe.zeroshift}
+    then = {**{name: recipe.versions.get(name) for name in OF_PICTURES}, "zeroshift": recipe.zeroshift}
     changed = [
         f"{name} {printable(old)} then, {version(name)} now"
         for name, old in then.items()

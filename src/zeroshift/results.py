@@ -42,6 +42,8 @@ class Place:
     """where the result shows its subject, (H, W), which keeps its colours; None where nobody looked at the result"""
     absent: Mask | None = None
     """where it shows none of it, (H, W): the photograph's surroundings go on there; None where nobody can tell"""
+    before: Mask | None = None
+    """where the photograph shows its subject, (H, W), without anything around it; None where no words say that"""
     body: Mask | None = None
     """what of the photograph's subject stays beyond the edited part, (H, W); None where nobody looked there"""
 
@@ -190,7 +192,17 @@ def whole(
     # where nobody looked at the result, what is far off at the border is no more believed than without a mask
     reach = framing.reach if place.shown is None else None
     pixels = blended(
-        original, edit, inside, place.soft, seen, share, kept=place.shown, absent=place.absent, body=body, reach=reach
+        original,
+        edit,
+        inside,
+        place.soft,
+        seen,
+        share,
+        kept=place.shown,
+        absent=place.absent,
+        gone=place.before,
+        body=body,
+        reach=reach,
     )
     image = Image.fromarray(pixels)
     shows = revealed(photo, image, inside, place.soft, share) if place.shows else photo.with_alpha(image)

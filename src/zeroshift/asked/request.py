@@ -28,6 +28,9 @@ _ON_THE_SOURCE = (
 PROMPTS = ("negative", "source_text", "source_negative", "inversion_prompt")
 """options of parts that are prompts"""
 LIBRARIES = ("torch", "diffusers", "transformers", "pillow", "numpy")
+"""what latents depend on"""
+OF_PICTURES = (*LIBRARIES, "opencv-contrib-python-headless")
+"""what pictures depend on: OpenCV fits edits into photographs, and goes on with their surroundings"""
 
 
 @dataclass(frozen=True)
@@ -171,7 +174,7 @@ def made_by(backbone: Backbone) -> dict[str, object]:
             "revision": identity.revision,
             **{name: told for name, told in apart.items() if told},
         },
-        "versions": {name: version(name) for name in LIBRARIES},
+        "versions": {name: version(name) for name in OF_PICTURES},
         "threads": torch.get_num_threads(),
         "device": backbone.device.type,
         "machine": machine_of(backbone.device),

@@ -9,7 +9,7 @@ from pydantic import Field, StrictFloat, StrictInt
 from torch import Tensor
 
 from zeroshift.asked.data import Data
-from zeroshift.asked.request import LIBRARIES
+from zeroshift.asked.request import OF_PICTURES
 from zeroshift.diffusion.machine import machine_of
 from zeroshift.distillation.students import Student
 from zeroshift.framed import FramedPhoto, framed_as
@@ -119,7 +119,7 @@ class StudentEditor:
             "target_prompt": target,
             "zeroshift": version("zeroshift"),
             "model": ModelOfRecipe(name=self.student.name, sha256=self.student.sha256).model_dump(exclude_none=True),
-            "versions": {name: version(name) for name in LIBRARIES},
+            "versions": {name: version(name) for name in OF_PICTURES},
             "threads": torch.get_num_threads(),
             "device": "cpu",
             "machine": machine_of(torch.device("cpu")),

@@ -26,6 +26,7 @@ def blended(
     share: Floats | None = None,
     kept: Mask | None = None,
     absent: Mask | None = None,
+    gone: Mask | None = None,
     body: Mask | None = None,
     reach: int | None = None,
 ) -> np.ndarray:
@@ -42,6 +43,8 @@ def blended(
         kept: where the edit's colours are right, (H, W): what it got wrong around that is no error of these.
         absent: where the original's surroundings go on instead of the edit, (H, W), and near a body that stays the
             original itself, see ``filling.behind``; the edit stays where nothing can be said of them.
+        gone: where the original shows the subject that is absent, (H, W): around it are its surroundings, also in the
+            mask; None where that may be all of the mask.
         body: what of a subject stays beyond the mask, (H, W), where something is absent.
         reach: pixels from the border over which an error that is too large for a tint fades out, see ``_near``; None
             where all of the edit has one tint, however strong.
@@ -59,11 +62,12 @@ def blended(
         matched = there * matched + (1 - there) * before
     if absent is not None:  # what is guessed does not fade where the edit does
         stays = np.zeros_like(inside) if body is None else body[place]
-        guess = behind(original[place], inside, stays, max(2, soft // 2))
+        subject = inside if gone is None else gone[place] & inside
+        guess = behind(original[place], subject, stays, max(2, soft // 2))
         if guess is not None:
             around, far = guess
-            gone = _blurred(absent[place], soft / 2)[..., None]
-            matched = gone * (far * around + (1 - far) * before) + (1 - gone) * matched
+            bare = _blurred(absent[place], soft / 2)[..., None]
+            matched = bare * (far * around + (1 - far) * before) + (1 - bare) * matched
     weight = fade(inside, soft)[..., None]
     mixed = np.clip(np.rint(weight * matched + (1 - weight) * before), 0, 255).astype(np.uint8)
     result[place][inside] = mixed[inside]

@@ -1,6 +1,7 @@
 """What is known in part of a picture, gone on with over the rest: what lies behind a subject that is gone.
 
-Its colours are spread smoothly (pull and push; Gortler et al. 1996, section 3.4). Its texture is copied from elsewhere
+Its colours are spread smoothly (pull and push, Gortler et al. 1996, section 3.4; then relaxed towards a membrane, as
+Laplace's equation has it, which meets the known ones without a step). Its texture is copied from elsewhere
 in the picture, by the offsets at which that repeats itself, as bricks do or grass (He and Sun, ECCV 2012, as OpenCV
 does it).
 """
@@ -19,8 +20,12 @@ if not hasattr(cv2, "xphoto"):
     )
 _SIDE, _TEXTURE_SIDE = 192, 128
 """pixels of the longer side at which colours are guessed, which have no detail, and texture, which takes long"""
+_RELAXED = 400
+"""steps towards the membrane: what pulling and pushing lacks is near the border, and soon there"""
 _BROAD = 1 / 40
 """of the longer side: what is broader than that is colour, what is finer texture"""
+_GREY = 128.0
+"""the byte that stands for no texture; 0 is where none was copied"""
 _ROUGHNESS = 2.0
 """pixels over which texture's contrast is compared with that of the surroundings"""
 _FEWEST, _ENOUGH = 1e-3, 0.05
@@ -66,7 +71,8 @@ def _smooth(picture: NDArray[np.uint8], seen: Mask) -> Floats:
     size = _size(height, width, _SIDE)
     weight = seen.astype(np.float32)
     sums = cv2.resize(picture * weight[..., None], size, interpolation=cv2.INTER_AREA)
-    guess = pulled_and_pushed(sums, cv2.resize(weight, size, interpolation=cv2.INTER_AREA))
+    counts = cv2.resize(weight, size, interpolation=cv2.INTER_AREA)
+    guess = _relaxed(pulled_and_pushed(sums, counts), counts)
     return np.asarray(cv2.resize(guess, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
@@ -78,22 +84,22 @@ def _texture(picture: NDArray[np.uint8], hole: Mask, filled: Floats) -> Floats:
     """
     height, width = hole.shape
     size = _size(height, width, _TEXTURE_SIDE)
-    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     inside = cv2.resize(hole.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0
-    copied = np.zeros_like(small)
+    seen = (~inside).astype(np.float32)
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    sigma = max(1.0, max(size) * _BROAD)
+    counts = np.maximum(cv2.GaussianBlur(seen, (0, 0), sigma), 1e-6)[..., None]
+    fine = (small - cv2.GaussianBlur(small * seen[..., None], (0, 0), sigma) / counts) * seen[..., None]
+    copied = np.zeros_like(small, np.uint8)
     cv2.setRNGSeed(0)  # offsets are searched for from a random start
-    known = np.where(inside, 0, 255).astype(np.uint8)
-    cv2.xphoto.inpaint(cv2.cvtColor(small, cv2.COLOR_RGB2LAB), known, copied, cv2.xphoto.INPAINT_SHIFTMAP)
-    copies = cv2.cvtColor(copied, cv2.COLOR_LAB2RGB).astype(np.float32)
-    left = inside & (copied == 0).all(2)
-    copies[left] = cv2.resize(filled, size, interpolation=cv2.INTER_AREA)[left]
-    broad = cv2.GaussianBlur(copies, (0, 0), max(1.0, max(size) * _BROAD))
-    fine = copies - broad
-    outside = ~inside[..., None]
-    around = pulled_and_pushed(outside * fine**2, outside[..., 0].astype(np.float32)).mean(2)
-    here = cv2.GaussianBlur((fine**2).mean(2), (0, 0), _ROUGHNESS)
-    fine *= np.sqrt(np.minimum(1, around / np.maximum(here, 1e-6)))[..., None]  # no rougher than what is beside it
-    return np.asarray(cv2.resize(fine, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
+    shown = np.clip(np.rint(fine + _GREY), 1, 255).astype(np.uint8)
+    cv2.xphoto.inpaint(shown, (255 * seen).astype(np.uint8), copied, cv2.xphoto.INPAINT_SHIFTMAP)
+    none = inside & (copied == 0).all(2)  # no copy was found
+    copies = np.where(none[..., None], 0.0, copied - _GREY).astype(np.float32)
+    around = pulled_and_pushed(fine**2, seen).mean(2)
+    here = cv2.GaussianBlur((copies**2).mean(2), (0, 0), _ROUGHNESS)
+    copies *= np.sqrt(np.minimum(1, around / np.maximum(here, 1e-6)))[..., None]  # no rougher than what is beside it
+    return np.asarray(cv2.resize(copies, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
 
 
 def pulled_and_pushed(sums: Floats, counts: Floats) -> Floats:
@@ -106,6 +112,13 @@ def pulled_and_pushed(sums: Floats, counts: Floats) -> Floats:
     pulled = pulled_and_pushed(cv2.pyrDown(sure * means), np.asarray(cv2.pyrDown(np.minimum(1, counts))))
     pushed = cv2.pyrUp(pulled, dstsize=(counts.shape[1], counts.shape[0]))
     return np.asarray(sure * means + (1 - sure) * pushed, dtype=np.float32)
+
+
+def _relaxed(guess: Floats, counts: Floats) -> Floats:
+    """Colours (H, W, 3) that are, where nothing is counted, the means of those around them, nearly (Jacobi's steps)."""
+    for _ in range(_RELAXED):
+        guess = np.where(counts[..., None] > 0, guess, cv2.blur(guess, (3, 3)))
+    return guess
 
 
 def _size(height: int, width: int, most: int) -> tuple[int, int]:

@@ -53,10 +53,13 @@ def beyond(
     here = slice(top, bottom), slice(left, right)
     open_sides = (left > 0, top > 0, right < size[0], bottom < size[1])
     ears = _ears(where & ~edited, edited, place.shown[here], inner, open_sides, place.soft)
-    mask, body = place.mask.copy(), np.ones_like(place.mask)  # what nobody looked at stays
+    mask, before = place.mask.copy(), place.mask.copy() if place.before is None else place.before.copy()
+    body = np.ones_like(place.mask)  # what nobody looked at stays
+    tight = in_photograph(view.framing, bare, 0)
     mask[here] = ((mask[here] | where) & edited) | ears
-    body[here] = in_photograph(view.framing, bare, 0) & ~edited & ~ears
-    return replace(place, mask=mask, body=body)
+    before[here] |= tight & (edited | ears)
+    body[here] = tight & ~edited & ~ears
+    return replace(place, mask=mask, before=before, body=body)
 
 
 def _ears(

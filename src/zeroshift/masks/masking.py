@@ -177,9 +177,9 @@ def places_of(frames: Sequence[FramedPhoto], soft: int | None, sure: Tensor | No
             shows = frame.mask_sha256 is None or hides(frame.photo, frame.mask)
             places.append(Place(frame.mask, width, shows=shows))
         elif sure is not None:
-            places.append(
-                Place(in_photograph(frame.framing, cut(frame, sure[row : row + 1]), width), width, shows=False)
-            )
+            found = cut(frame, sure[row : row + 1])
+            wide, bare = (in_photograph(frame.framing, found, by) for by in (width, 0))
+            places.append(Place(wide, width, shows=False, before=bare))
         else:
             places.append(None)
     return places
