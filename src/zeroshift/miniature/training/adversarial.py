@@ -39,20 +39,39 @@ class AdversarialStage(Stage):
         made: Sequence[Tensor],
         target: Tensor,
         told: dict[str, Tensor],
+        *,
+        number: int = 1,
+        weight: float | None = None,
+        penalised: int = 1,
     ) -> Tensor:
-        """Train the adversary on maps of photographs and of what was made, and say how; what the maker has to pay."""
+        """Train the adversary on maps of photographs and of what was made, and say how; what the maker has to pay.
+
+        Args:
+            adversary: whom.
+            real: maps of photographs.
+            made: maps of what was made.
+            target: what both are to show.
+            told: what happened is noted here.
+            number: that of the adversary's optimiser.
+            weight: of the verdict, in place of ``self.weight``.
+            penalised: times that the gradient penalties count, as where they are taken in one step of so many (lazy
+                regularisation, Karras et al. 2020, section 3.1); 0 leaves them out.
+        """
         with self.exactly():
             shown, drawn = (adversary.projected([one.float() for one in side]) for side in (real, made))
             seen, fake = ([one.detach().requires_grad_(True) for one in side] for side in (shown, drawn))
             said_real, said_fake = adversary(seen, target), adversary(fake, target)
             told["adversary"] = adversarys_loss(said_real, said_fake)
             told["ahead"] = (said_real - said_fake).mean().detach()
-            told["penalty"] = slopes = penalty(said_real, seen) + penalty(said_fake, fake)
-            self.updated(1, adversary, told["adversary"] + self.smooth / 2 * slopes, counted=False)
+            loss = told["adversary"]
+            if penalised:
+                told["penalty"] = slopes = penalty(said_real, seen) + penalty(said_fake, fake)
+                loss = loss + penalised * self.smooth / 2 * slopes
+            self.updated(number, adversary, loss, counted=False)
             adversary.heads.requires_grad_(False)
-            paid = self.weight * students_loss(adversary(shown, target), adversary(drawn, target))
+            verdict = students_loss(adversary(shown, target), adversary(drawn, target))
             adversary.heads.requires_grad_(True)
-        return paid
+        return (self.weight if weight is None else weight) * verdict
 
     def optimizer_of(self, adversary: Adversary) -> torch.optim.Optimizer:
         """That of the adversary's heads, which learn more slowly than what they judge."""

@@ -1,8 +1,11 @@
-"""Eyes cut out of pictures: what people look at first, and what a small model draws worst.
+"""Eyes and faces cut out of pictures: what people look at first, and what a small model draws worst.
 
-A verdict on these parts alone beside that on all of a picture is GFP-GAN's facial component loss (Wang et al. 2021,
+A verdict on these parts alone, beside that on all of a picture, is GFP-GAN's facial component loss (Wang et al. 2021,
 arXiv:2101.04061, section 3.3).
 """
+
+from dataclasses import dataclass
+from typing import final
 
 import torch
 import torch.nn.functional as F
@@ -11,33 +14,76 @@ from torch import Tensor
 EYE, FACE = 48, 64
 """sides in pixels that eyes and faces are brought to"""
 EYE_SHARE, FACE_SHARE, BELOW = 0.8, 2.2, 0.45
-"""sides of what is cut out, and how far beneath the eyes' middle a face's is, in distances between the eyes"""
+"""sides of what is cut out, and how far beneath the eyes' middle that of a face is, in distances between the eyes"""
+SURE, CLEAR = 0.35, 0.5
+"""how sure eyes are from which they are cut out, and from which they are shown as what eyes look like"""
+NEAREST, APART = 10 / 128, 22 / 128
+"""shares of the side between two eyes: at least, and where they are shown as what eyes look like"""
+BORDER = 4
+"""pixels between a picture's border and an eye that is cut out"""
+AS_PHOTOGRAPHED = 0.35
+"""share of the noise up to which a drawn picture has its eyes where the photograph has them"""
 
 
-def eyes_of(x: Tensor, marks: Tensor) -> Tensor:
+@final
+@dataclass(frozen=True, eq=False)
+class Eyes:
+    """Both eyes of N pictures."""
+
+    at: Tensor
+    """x, y of the left and the right one as one sees them, in pixels, (N, 2, 2)"""
+    seen: Tensor
+    """whether both are there, bool (N,)"""
+
+    def __getitem__(self, rows: Tensor) -> "Eyes":
+        return Eyes(self.at[rows], self.seen[rows])
+
+    def inside(self, left: int, top: int, side: int) -> "Eyes":
+        """The same in a detail of the pictures."""
+        at = self.at - torch.tensor([left, top])
+        return Eyes(at, self.seen & ((at > BORDER) & (at < side - BORDER)).all(2).all(1))
+
+    def mirrored(self, where: Tensor, side: int) -> "Eyes":
+        """The same where the pictures of some rows, bool (N,), are mirrored."""
+        turned = self.at.flip(1) * torch.tensor([-1, 1]) + torch.tensor([side, 0])
+        return Eyes(torch.where(where[:, None, None], turned, self.at), self.seen)
+
+    def or_else(self, others: "Eyes", where: Tensor) -> "Eyes":
+        """Those of ``others`` in some rows, bool (N,), if they are seen there."""
+        taken = where & others.seen
+        return Eyes(torch.where(taken[:, None, None], others.at, self.at), self.seen | taken)
+
+
+def eyes_in(found: Tensor, side: int) -> tuple[Eyes, Tensor]:
+    """Eyes by what ``MarkNetwork.find`` says of pictures (N, 3, side, side), and which show what eyes look like."""
+    across = found[:, 1, :2] - found[:, 0, :2]
+    apart, sure = across.norm(dim=1), found[:, :2, 2].min(1).values
+    seen = (sure > SURE) & (apart > NEAREST) & (across[:, 0] > 0)
+    return Eyes(side * found[:, :2, :2], seen), seen & (sure > CLEAR) & (apart > APART)
+
+
+def cut_eyes(x: Tensor, at: Tensor) -> Tensor:
     """The eyes (2 N, 3, EYE, EYE) of pictures (N, 3, H, W), upright, those on the right mirrored.
 
-    ``marks`` (N, 2, 2) are the places x, y of the left and the right eye in pixels; outside a picture its edge goes on.
+    ``at`` (N, 2, 2) is as in ``Eyes``; outside of a picture its border goes on.
     """
-    across = marks[:, 1] - marks[:, 0]
-    both = [_cut(x, marks[:, n], across, EYE_SHARE, EYE, mirrored=n == 1) for n in (0, 1)]
+    across = at[:, 1] - at[:, 0]
+    both = [_cut(x, at[:, n], across, EYE_SHARE, EYE, mirrored=n == 1) for n in (0, 1)]
     return torch.cat(both)
 
 
-def faces_of(x: Tensor, marks: Tensor) -> Tensor:
-    """The faces (N, 3, FACE, FACE) around the same places."""
-    across = marks[:, 1] - marks[:, 0]
+def cut_faces(x: Tensor, at: Tensor) -> Tensor:
+    """The faces (N, 3, FACE, FACE) around the same places, upright."""
+    across = at[:, 1] - at[:, 0]
     down = torch.stack([-across[:, 1], across[:, 0]], 1)
-    return _cut(x, marks.mean(1) + BELOW * down, across, FACE_SHARE, FACE)
+    return _cut(x, at.mean(1) + BELOW * down, across, FACE_SHARE, FACE)
 
 
 def _cut(x: Tensor, middle: Tensor, across: Tensor, share: float, side: int, mirrored: bool = False) -> Tensor:
     """Squares of ``share`` of the length of ``across`` (N, 2), which becomes horizontal, around ``middle`` (N, 2)."""
     size = x.new_tensor([x.shape[-1], x.shape[-2]])
-    half = share * across  # in the coordinates of affine_grid a half of a side is 1 / size
+    half = share * across.to(x)  # of a side of 2, as affine_grid has it
     down = torch.stack([-half[:, 1], half[:, 0]], 1)
-    columns = torch.stack([-half if mirrored else half, down, 2 * middle], 2)
-    matrix = columns / size[:, None]
-    matrix[:, :, 2] -= 1
-    grid = F.affine_grid(matrix, [len(x), 3, side, side], align_corners=False)
+    matrix = torch.stack([-half if mirrored else half, down, 2 * middle.to(x) - size], 2) / size[:, None]
+    grid = F.affine_grid(matrix, [len(x), x.shape[1], side, side], align_corners=False)
     return F.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)

@@ -33,6 +33,7 @@ REMARKS = (
     ".*isinstance\\(treespec, LeafSpec\\).*",
     ".*weights_only.*",
     ".*dirpath has changed.*",
+    ".*in eval mode at the start.*",
 )
 
 
@@ -198,7 +199,7 @@ def watchers(options: StageOptions, folder: Path, save_every: timedelta) -> list
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Leave out Lightning's remarks about what is meant here: used and moved folders, one process, no validation."""
+    """Leave out Lightning's remarks about what is meant: used and moved folders, one process, frozen parts."""
     with warnings.catch_warnings():
         for remark in REMARKS:
             warnings.filterwarnings("ignore", message=remark)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -14,13 +15,14 @@ from torch import Tensor
 
 from zeroshift.evaluation.imagenet import feature_kid, open_judge
 from zeroshift.extras import lacking
-from zeroshift.files import folder_atomically
+from zeroshift.files import folder_atomically, read_regular
 from zeroshift.image.tensors import from_bytes
 from zeroshift.miniature.data import CaptionedFolder, CaptionedPicture
 from zeroshift.miniature.restorer import TrainedRestorer, load_restorer, save_restorer
 from zeroshift.miniature.restorer_network import RestorerNetwork
 from zeroshift.miniature.training.decoder import PACKAGES
 from zeroshift.miniature.training.loop import StageOptions, TrainPrecision, fit
+from zeroshift.miniature.training.marks import TABLE, marking
 from zeroshift.miniature.training.redrawn import Redrawer, check_model, open_redrawer
 from zeroshift.miniature.training.restorer_examples import (
     RestorerExamples,
@@ -28,6 +30,7 @@ from zeroshift.miniature.training.restorer_examples import (
     load_examples,
     save_examples,
 )
+from zeroshift.miniature.training.restorer_eyes import RestorerEyesStage
 from zeroshift.miniature.training.restorer_stage import RestorerStage
 from zeroshift.miniature.training.run_folder import captions_hash, check_free, parted, remember
 from zeroshift.miniature.training.segmenter_job import named
@@ -70,14 +73,16 @@ def train_restorer(
     """Train on what ``model`` draws from the pictures of the split ``train``; write the folder ``out``.
 
     The column species names what a picture shows; the words that the restorer will know are species and breeds. What
-    the model draws is kept in ``run``, from which a killed training goes on when called again. Its figures are of the
-    split ``val``, where there is one and the extra ``eval`` is installed: how unlike photographs the features of an
-    ImageNet network are that had no part in the training (``held_out_kid_*``), of what is drawn and of what is
-    restored.
+    the model draws is kept in ``run``, from which a killed training goes on when called again. Where a file
+    ``marks.csv`` says of some pictures where eyes and noses are (see ``marks.read_marks``), that is learned to be found
+    in all of them, and eyes and faces count once more. Its figures are of the split ``val``, where there is one and the
+    extra ``eval`` is installed: how unlike photographs the features of an ImageNet network are that had no part in the
+    training (``held_out_kid_*``), of what is drawn and of what is restored.
 
     Raises:
         ValueError: no picture of ``train`` has a species, one cannot be read, EfficientNet-Lite0 is not installed,
-            ``model`` is none, ``out`` holds something, or ``run`` belongs to another training.
+            ``model`` is none, marks cannot be read or are too few, ``out`` holds something, or ``run`` belongs to
+            another training.
     """
     rows = _with_species(data, LEARNED)
     if not rows:
@@ -87,7 +92,9 @@ def train_restorer(
         raise ValueError(f"The restorer learns by {' and '.join(PACKAGES)}; {lacking('textures')}.")
     check_free(out)
     fixed, changeable = parted(options, MAY_CHANGE)
-    facts = {"captions": captions_hash(data.root), "model": str(model)}
+    marks = data.root / TABLE
+    marked = {"marks": sha256(read_regular(marks)).hexdigest()} if marks.is_file() else {}
+    facts = {"captions": captions_hash(data.root), "model": str(model), **marked}
     remember(run, {**fixed, **facts}, changeable, trace=run / "restorer")
     names = sorted({row.labels["species"] for row in rows})
     held = [row for row in _with_species(data, HELD_OUT) if row.labels["species"] in names]
@@ -96,9 +103,15 @@ def train_restorer(
     kept = run / "examples.safetensors"
     if not kept.is_file():
         save_examples(_drawn(by, pictures, animals, names, options, options.examples), kept)
+    examples = load_examples(kept)
+    points = marking(data, rows, pictures, run / "marks", options.seed, options.precision)
     torch.manual_seed(options.seed)
-    stage = RestorerStage(RestorerNetwork(), pictures, animals, load_examples(kept), options.stage)
-    weights = torch.ones(len(stage.examples.drawn))
+    learned = RestorerNetwork(), pictures, animals, examples, options.stage
+    if points is None:
+        stage = RestorerStage(*learned)
+    else:
+        stage = RestorerEyesStage(*learned, (points.find(pictures), points.find(examples.drawn)))
+    weights = torch.ones(len(examples.drawn))
     fit(stage, weights, stage.options, run / "restorer", options.seed, options.precision)
     known, _ = named(data.pictures)
     trained = TrainedRestorer(stage.network.cpu().eval(), known, trained_on=_sources(rows))

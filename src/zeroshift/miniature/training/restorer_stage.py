@@ -1,6 +1,8 @@
 """What the restorer learns in one step."""
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, final
 
 import torch
 import torch.nn.functional as F
@@ -18,14 +20,41 @@ SIDE, AREA = 96, 8
 """sides in pixels of the details that it learns from, and of the areas whose mean colours stay"""
 FEATURES, KEPT, VERDICT = 0.5, 0.3, 0.15
 """weights of an ImageNet network's features, of an edit's own pixels and of the verdict; pixels and colours have 1"""
-SMOOTH = 0.05
-"""weight of the adversary's gradient penalties"""
+SMOOTH, LAZY = 0.05, 4
+"""weight of the adversaries' gradient penalties, and in one of how many steps they are taken"""
 RISE = 0.05
-"""share of the budget over which the adversary's verdict comes to count"""
+"""share of the budget over which the adversaries' verdicts come to count"""
 DOUBT, LEAST = 1.2, 0.3
 """how much less a photograph counts with the share of the noise that it was drawn again from, and how much at least"""
 CHANNELS = (16, 24, 40, 112)
-"""of the feature maps that the adversary sees"""
+"""of the feature maps that the adversaries see"""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """What one step is about: B examples, and which detail of their pictures."""
+
+    rows: Tensor
+    """numbers (B,) of the examples"""
+    begun: Tensor
+    """numbers (B,) of the photographs that they were drawn from"""
+    target: Tensor
+    """numbers (B,) of the animals that they are to show"""
+    noise: Tensor
+    """shares of the noise (B,)"""
+    same: Tensor
+    """1 where the photographs show what they are to show, (B,)"""
+    left: int
+    top: int
+    """where the detail is in the pictures, in pixels"""
+    mirrored: Tensor
+    """bool (B,)"""
+
+    @property
+    def known(self) -> Tensor:
+        """How well the photographs say what is to be drawn, (B,)."""
+        return self.same * (1 - DOUBT * self.noise).clamp(min=LEAST)
 
 
 class RestorerStage(AdversarialStage):
@@ -51,37 +80,71 @@ class RestorerStage(AdversarialStage):
         self.every = [(animals == k).nonzero()[:, 0] for k in range(int(animals.max()) + 1)]
         self.seen = features_at_hand()  # neither averaged nor kept
         self.adversary = Adversary(CHANNELS, len(self.every))
+        self.steps, self.penalised = 0, LAZY
 
     def training_step(self, indices: Tensor, _: int) -> None:
-        chosen = indices.cpu()
-        begun, target, noise = (getattr(self.examples, name)[chosen] for name in ("begun", "target", "noise"))
-        same = (self.animals[begun] == target).float().to(self.device)
-        known = same * (1 - DOUBT * noise.to(self.device)).clamp(min=LEAST)
-        both = torch.cat([self.photographs[begun], self.examples.drawn[chosen]], 1)
-        with self.exactly():
-            x, y = augment(detail(both, self.side).to(self.device)).split(3, 1)
+        self.penalised = 0 if self.steps % LAZY else LAZY
+        self.steps += 1
+        of = self.drawn(indices.cpu())
+        x, y = (self.details(one, of) for one in (self.photographs[of.begun], self.examples.drawn[of.rows]))
         made = self.network(y).float()
-        told = {"pixels": _mean((made - x).abs().mean((1, 2, 3)) * known, same)}
+        known, same, told = of.known.to(self.device), of.same.to(self.device), dict[str, Tensor]()
+        told["pixels"] = _mean((made - x).abs().mean((1, 2, 3)) * known, same)
         told["colours"] = (F.avg_pool2d(made, AREA) - F.avg_pool2d(y, AREA)).abs().mean()
         told["kept"] = _mean((made - y).abs().mean((1, 2, 3)) * (1 - same), 1 - same)
-        network = self.seen[0].to(self.device)
-        maps = network(made.clamp(-1.2, 1.2).contiguous(memory_format=torch.channels_last))
+        maps = self.maps(made)
         with torch.no_grad():
-            wanted = network(x.contiguous(memory_format=torch.channels_last))
-            real = network(self.others(target).contiguous(memory_format=torch.channels_last))
+            wanted, real = self.maps(x), self.maps(self.others(of.target))
         told["features"] = _mean(unlike_each(maps, wanted) * known, same)
-        paid = self.against(self.adversary, real, maps, target.to(self.device), told)
+        target = of.target.to(self.device)
+        paid = self.against(self.adversary, real, maps, target, told, penalised=self.penalised)
         loss = told["pixels"] + told["colours"] + KEPT * told["kept"] + FEATURES * told["features"]
-        self.log_dict(told, prog_bar=True)
-        self.updated(0, self.network, loss + min(1.0, self.progress / RISE) * paid, counted=True)
+        more, more_paid = self.beside(made, x, of, told)
+        self.log_dict({name: value.detach() for name, value in told.items()}, prog_bar=True)
+        rise = min(1.0, self.progress / RISE)
+        self.updated(0, self.network, loss + more + rise * (paid + more_paid), counted=True)
+
+    def beside(self, made: Tensor, x: Tensor, of: Drawn, told: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """What else counts of what was made of the photographs ``x``: losses, and what adversaries have one pay."""
+        return made.new_zeros(()), made.new_zeros(())
+
+    def drawn(self, rows: Tensor) -> Drawn:
+        """The examples of these numbers (B,), and a detail at random."""
+        begun, target, noise = (getattr(self.examples, name)[rows] for name in ("begun", "target", "noise"))
+        room = max(self.photographs.shape[-1] - self.side, 0)
+        top, left = torch.randint(room + 1, (2,)).tolist()
+        same = (self.animals[begun] == target).float()
+        return Drawn(rows, begun, target, noise, same, left, top, torch.rand(len(rows)) < 0.5)
+
+    def details(self, pictures: Tensor, of: Drawn) -> Tensor:
+        """That detail of uint8 pictures (B, 3, S, S), in [-1, 1]."""
+        part = pictures[..., of.top : of.top + self.side, of.left : of.left + self.side].to(self.device)
+        with self.exactly():
+            x = part.float() / 127.5 - 1
+            return torch.where(of.mirrored.to(self.device)[:, None, None, None], x.flip(-1), x)
+
+    def maps(self, x: Tensor) -> list[Tensor]:
+        """What the ImageNet network sees in pictures."""
+        network = self.seen[0].to(self.device)
+        found: list[Tensor] = network(x.clamp(-1.2, 1.2).contiguous(memory_format=torch.channels_last))
+        return found
 
     def others(self, target: Tensor) -> Tensor:
         """Details of photographs of the animals (B,), drawn anew, in [-1, 1]."""
-        drawn = [self.every[int(k)][torch.randint(len(self.every[int(k)]), ())] for k in target]
-        return augment(detail(self.photographs[torch.stack(drawn)], self.side).to(self.device))
+        drawn = one_of_each(self.every, target)
+        return augment(detail(self.photographs[drawn], self.side).to(self.device))
+
+    def adversaries(self) -> list[Adversary]:
+        """All of them, in the order of their optimisers."""
+        return [self.adversary]
 
     def configure_optimizers(self) -> Any:
-        return [adamw(self.network, self.options, decay=0.0), self.optimizer_of(self.adversary)]
+        return [adamw(self.network, self.options, decay=0.0), *map(self.optimizer_of, self.adversaries())]
+
+
+def one_of_each(rows: Sequence[Tensor], target: Tensor) -> Tensor:
+    """A random one of the rows of each animal of ``target`` (B,)."""
+    return torch.stack([rows[int(k)][torch.randint(len(rows[int(k)]), ())] for k in target])
 
 
 def _mean(values: Tensor, counted: Tensor) -> Tensor:

@@ -1,0 +1,97 @@
+"""What the restorer learns of eyes and faces, where it is known where they are."""
+
+from collections.abc import Callable
+from typing import TypeAlias, final
+
+import torch
+from torch import Tensor
+
+from zeroshift.miniature.restorer_network import RestorerNetwork
+from zeroshift.miniature.training.adversary import Adversary
+from zeroshift.miniature.training.decoder import unlike_each
+from zeroshift.miniature.training.eyes import AS_PHOTOGRAPHED, Eyes, cut_eyes, cut_faces, eyes_in
+from zeroshift.miniature.training.loop import StageOptions
+from zeroshift.miniature.training.restorer_examples import RestorerExamples
+from zeroshift.miniature.training.restorer_stage import CHANNELS, Drawn, RestorerStage, one_of_each
+
+EYES, OF_EYES, OF_FACES = 0.5, 0.4, 0.2
+"""weights of eyes' pixels and features, and of the verdicts on eyes and on faces"""
+FEWEST = 8
+"""photographs with clear eyes that an animal needs for a verdict on what was made of it"""
+Cut: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+
+
+@final
+class RestorerEyesStage(RestorerStage):
+    """A restorer's training in which eyes, and the faces around them, count once more, with their own adversaries."""
+
+    def __init__(
+        self,
+        network: RestorerNetwork,
+        photographs: Tensor,
+        animals: Tensor,
+        examples: RestorerExamples,
+        options: StageOptions,
+        found: tuple[Tensor, Tensor],
+    ) -> None:
+        """``found`` is where the points of photographs and of examples are, as ``MarkNetwork.find`` says."""
+        super().__init__(network, photographs, animals, examples, options)
+        side = photographs.shape[-1]
+        (self.photographed, clear), (self.in_drawn, _) = (eyes_in(one, side) for one in found)
+        self.clear = [rows[clear[rows]] for rows in self.every]
+        self.of_eyes, self.of_faces = (Adversary(CHANNELS, len(self.every)) for _ in range(2))
+
+    def beside(self, made: Tensor, x: Tensor, of: Drawn, told: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        photographed, drawn = self.photographed[of.begun], self.in_drawn[of.rows]
+        drawn = drawn.or_else(photographed, (of.same > 0) & (of.noise < AS_PHOTOGRAPHED))
+        photographed, drawn = (
+            eyes.inside(of.left, of.top, self.side).mirrored(of.mirrored, self.side) for eyes in (photographed, drawn)
+        )
+        loss = paid = made.new_zeros(())
+        rows = (photographed.seen & (of.known > 0)).nonzero()[:, 0]
+        if len(rows):
+            told["eyes"] = self.unlike(made[rows], x[rows], photographed.at[rows], of.known[rows])
+            loss = EYES * told["eyes"]
+        able = torch.tensor([len(self.clear[int(k)]) >= FEWEST for k in of.target])
+        rows = (drawn.seen & able).nonzero()[:, 0]
+        if len(rows):
+            asked = made[rows], drawn[rows], of.target[rows], told
+            paid = self.verdict("of_eyes", cut_eyes, OF_EYES, *asked) + self.verdict(
+                "of_faces", cut_faces, OF_FACES, *asked
+            )
+        return loss, paid
+
+    def unlike(self, made: Tensor, x: Tensor, at: Tensor, known: Tensor) -> Tensor:
+        """How much the eyes of what was made differ from those of the photographs ``x``, in pixels and features."""
+        drawn, wanted = cut_eyes(made, at), cut_eyes(x, at)
+        with torch.no_grad():
+            seen = self.maps(wanted)
+        weight = torch.cat([known, known]).to(made)
+        each = unlike_each(self.maps(drawn), seen) + (drawn - wanted).abs().mean((1, 2, 3))
+        return (each * weight).mean()
+
+    def verdict(
+        self, name: str, cut: Cut, weight: float, made: Tensor, eyes: Eyes, target: Tensor, told: dict[str, Tensor]
+    ) -> Tensor:
+        """What the adversary of this name has the maker pay for parts of pictures that are to show ``target`` (B,)."""
+        shown = one_of_each(self.clear, target)
+        photographs = self.photographs[shown].to(made.device).float() / 127.5 - 1
+        with torch.no_grad():
+            real = self.maps(cut(photographs, self.photographed.at[shown]))
+        drawn, said = self.maps(cut(made, eyes.at)), dict[str, Tensor]()
+        adversary = getattr(self, name)
+        paid = self.against(
+            adversary,
+            real,
+            drawn,
+            target.repeat(len(drawn[0]) // len(target)).to(made.device),
+            said,
+            number=self.adversaries().index(adversary) + 1,
+            weight=weight,
+            penalised=self.penalised,
+        )
+        told[name] = said["adversary"]
+        return paid
+
+    def adversaries(self) -> list[Adversary]:
+        return [self.adversary, self.of_eyes, self.of_faces]
