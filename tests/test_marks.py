@@ -116,6 +116,18 @@ def test_eyes_stay_in_a_detail_that_is_mirrored():
     assert torch.allclose(found, wanted.flip(0), atol=1e-4)
 
 
+def test_pixels_around_eyes_are_known():
+    eyes = Eyes(torch.tensor([[[20.5, 30.5], [60.5, 30.5]], [[20.5, 30.5], [60.5, 30.5]]]), torch.tensor([True, False]))
+    around = eyes.around(80)
+    assert around.shape == (2, 1, 80, 80) and not around[1].any()
+    rows, columns = around[0, 0].nonzero().T
+    left = columns < 40
+    for there, middle in ((left, 20), (~left, 60)):
+        assert (rows[there].min(), rows[there].max()) == (30 - 11, 30 + 11)
+        assert (columns[there].min(), columns[there].max()) == (middle - 11, middle + 11)
+    assert abs(len(rows) - 2 * 3.1416 * 12**2) < 40
+
+
 def test_a_photographs_eyes_stand_in_where_they_are_seen():
     none, there = torch.zeros(3, 2, 2), torch.ones(3, 2, 2)
     own, others = Eyes(none, torch.tensor([True, False, False])), Eyes(there, torch.tensor([True, True, False]))

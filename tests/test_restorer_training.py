@@ -144,6 +144,8 @@ def test_eyes_count_where_they_are_seen():
     # the unseen one has none, and of four photographs of the second animal nothing is learned of its eyes
     assert asked == [(2, [0, 0], 2), (3, [0], 1)] and float(paid) == 2
     assert float(same) == 0
+    free = made.free(of)
+    assert free.shape == (3, 1, 96, 96) and free[0].any() and free[2].any() and not free[1].any()
     eyes, other = x.clone(), x.clone()
     left = (
         made.photographed[of.begun].inside(of.left, of.top, made.side).mirrored(of.mirrored, made.side).at[0, 0].long()

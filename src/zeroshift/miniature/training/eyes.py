@@ -19,6 +19,8 @@ SURE, CLEAR = 0.35, 0.5
 """how sure eyes are from which they are cut out, and from which they are shown as what eyes look like"""
 NEAREST, APART = 10 / 128, 22 / 128
 """shares of the side between two eyes: at least, and where they are shown as what eyes look like"""
+AROUND = 0.3
+"""of the distance between the eyes: how far from its middle an eye reaches, lids and all"""
 BORDER = 4
 """pixels between a picture's border and an eye that is cut out"""
 AS_PHOTOGRAPHED = 0.35
@@ -47,6 +49,15 @@ class Eyes:
         """The same where the pictures of some rows, bool (N,), are mirrored."""
         turned = self.at.flip(1) * torch.tensor([-1, 1]) + torch.tensor([side, 0])
         return Eyes(torch.where(where[:, None, None], turned, self.at), self.seen)
+
+    def around(self, side: int) -> Tensor:
+        """Which pixels of pictures of this side belong to eyes that are seen, bool (N, 1, side, side)."""
+        reach = AROUND * (self.at[:, 1] - self.at[:, 0]).norm(dim=1)
+        pixels = torch.arange(side) + 0.5
+        across, down = (pixels - self.at[..., axis, None] for axis in (0, 1))  # (N, 2, side)
+        far = across[:, :, None, :] ** 2 + down[:, :, :, None] ** 2
+        near = (far < reach[:, None, None, None] ** 2) & self.seen[:, None, None, None]
+        return near.any(1, keepdim=True)
 
     def or_else(self, others: "Eyes", where: Tensor) -> "Eyes":
         """Those of ``others`` in some rows, bool (N,), if they are seen there."""

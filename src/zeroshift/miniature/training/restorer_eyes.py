@@ -23,7 +23,10 @@ Cut: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
 @final
 class RestorerEyesStage(RestorerStage):
-    """A restorer's training in which eyes, and the faces around them, count once more, with their own adversaries."""
+    """A restorer's training in which eyes, and the faces around them, count once more, with their own adversaries.
+
+    The colours of eyes are free: one that was drawn in the colours of fur is to become dark.
+    """
 
     def __init__(
         self,
@@ -42,11 +45,7 @@ class RestorerEyesStage(RestorerStage):
         self.of_eyes, self.of_faces = (Adversary(CHANNELS, len(self.every)) for _ in range(2))
 
     def beside(self, made: Tensor, x: Tensor, of: Drawn, told: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        photographed, drawn = self.photographed[of.begun], self.in_drawn[of.rows]
-        drawn = drawn.or_else(photographed, (of.same > 0) & (of.noise < AS_PHOTOGRAPHED))
-        photographed, drawn = (
-            eyes.inside(of.left, of.top, self.side).mirrored(of.mirrored, self.side) for eyes in (photographed, drawn)
-        )
+        photographed, drawn = self.inside(self.photographed[of.begun], of), self.inside(self.there(of), of)
         loss = paid = made.new_zeros(())
         rows = (photographed.seen & (of.known > 0)).nonzero()[:, 0]
         if len(rows):
@@ -60,6 +59,18 @@ class RestorerEyesStage(RestorerStage):
                 "of_faces", cut_faces, OF_FACES, *asked
             )
         return loss, paid
+
+    def there(self, of: Drawn) -> Eyes:
+        """The eyes of the examples."""
+        found = self.in_drawn[of.rows]
+        return found.or_else(self.photographed[of.begun], (of.same > 0) & (of.noise < AS_PHOTOGRAPHED))
+
+    def inside(self, eyes: Eyes, of: Drawn) -> Eyes:
+        """The same in the details."""
+        return eyes.inside(of.left, of.top, self.side).mirrored(of.mirrored, self.side)
+
+    def free(self, of: Drawn) -> Tensor:
+        return self.inside(self.there(of), of).around(self.side)
 
     def unlike(self, made: Tensor, x: Tensor, at: Tensor, known: Tensor) -> Tensor:
         """How much the eyes of what was made differ from those of the photographs ``x``, in pixels and features."""

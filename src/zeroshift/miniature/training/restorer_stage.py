@@ -61,7 +61,7 @@ class RestorerStage(AdversarialStage):
     """Pixels and features of the photograph, as far as it can be known, and a verdict that what is drawn is one.
 
     Where the model drew the photograph's own animal, that is to come back; where it drew another, there is none, and
-    the adversary alone says what is missing. Colours of areas stay everywhere.
+    the adversary alone says what is missing. Colours of areas stay.
     """
 
     def __init__(
@@ -90,8 +90,9 @@ class RestorerStage(AdversarialStage):
         made = self.network(y).float()
         known, same, told = of.known.to(self.device), of.same.to(self.device), dict[str, Tensor]()
         told["pixels"] = _mean((made - x).abs().mean((1, 2, 3)) * known, same)
-        told["colours"] = (F.avg_pool2d(made, AREA) - F.avg_pool2d(y, AREA)).abs().mean()
-        told["kept"] = _mean((made - y).abs().mean((1, 2, 3)) * (1 - same), 1 - same)
+        changed = made - y if (free := self.free(of)) is None else (made - y) * ~free.to(self.device)
+        told["colours"] = F.avg_pool2d(changed, AREA).abs().mean()
+        told["kept"] = _mean(changed.abs().mean((1, 2, 3)) * (1 - same), 1 - same)
         maps = self.maps(made)
         with torch.no_grad():
             wanted, real = self.maps(x), self.maps(self.others(of.target))
@@ -107,6 +108,10 @@ class RestorerStage(AdversarialStage):
     def beside(self, made: Tensor, x: Tensor, of: Drawn, told: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """What else counts of what was made of the photographs ``x``: losses, and what adversaries have one pay."""
         return made.new_zeros(()), made.new_zeros(())
+
+    def free(self, of: Drawn) -> Tensor | None:
+        """Which pixels of the details may have other colours than were drawn, bool (B, 1, H, W); None for none."""
+        return None
 
     def drawn(self, rows: Tensor) -> Drawn:
         """The examples of these numbers (B,), and a detail at random."""
