@@ -14,7 +14,7 @@ from zeroshift.miniature.training.loop import StageOptions
 from zeroshift.miniature.training.restorer_examples import RestorerExamples
 from zeroshift.miniature.training.restorer_stage import CHANNELS, Drawn, RestorerStage, one_of_each
 
-EYES, OF_EYES, OF_FACES = 0.5, 0.4, 0.2
+EYES, OF_EYES, OF_FACES = 0.5, 0.5, 0.25
 """weights of eyes' pixels and features, and of the verdicts on eyes and on faces"""
 FEWEST = 8
 """photographs with clear eyes that an animal needs for a verdict on what was made of it"""
