@@ -15,7 +15,7 @@ from zeroshift.image import Photo
 from zeroshift.image.blending import blended
 from zeroshift.image.filling import behind
 from zeroshift.masks.beyond import beyond
-from zeroshift.masks.growing import grown
+from zeroshift.masks.growing import grown, without_thin
 from zeroshift.methods import DDIM
 from zeroshift.results import Place, eased_in, whole
 
@@ -199,6 +199,18 @@ def test_surroundings_go_on_where_a_result_shows_nothing_of_its_subject():
     place = places_of(Photo.of(picture), sure)
     assert place.shown[:, :40].all() and not place.shown[:, 56:].any()
     assert (place.absent == ~place.shown).all()
+
+
+def test_what_is_thinner_than_an_ear_is_not_shown():
+    head = disc(48, 60, 24)[:, :96]
+    ear, whisker = np.zeros((96, 96), bool), np.zeros((96, 96), bool)
+    ear[28:44, 34:46] = whisker[60:63, 4:30] = True
+    found = without_thin(head | ear | whisker)
+    assert (head | ear | whisker)[found].all() and not found[60:63, 4:20].any()
+    assert (found & ear).sum() > 0.85 * ear.sum() and (found & head).sum() > 0.98 * head.sum()
+    assert (without_thin(whisker) == whisker).all()  # of which nothing would be left
+    place = places_of(Photo.of(Image.fromarray(wall()[:, :96])), 0.9 * (head | whisker))
+    assert place.absent[61, 8] and not place.shown[61, 8] and place.shown[60, 48]
 
 
 def test_nothing_goes_on_where_nothing_is_recognised_or_surroundings_are_hidden():

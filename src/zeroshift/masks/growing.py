@@ -10,6 +10,8 @@ above a dog's head, the photograph's surroundings go on.
 from collections.abc import Sequence
 from dataclasses import replace
 
+import cv2
+import numpy as np
 from PIL import Image
 from torch import Tensor
 
@@ -17,10 +19,15 @@ from zeroshift.asked.request import Request
 from zeroshift.conditioning.task import backwards
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.framed import FramedPhoto
+from zeroshift.image.changes import disk
+from zeroshift.image.registration import Mask
 from zeroshift.masks.beyond import beyond
 from zeroshift.masks.locating import Segmenter, knowing, subject_of, where_words_look
 from zeroshift.masks.masking import cut, in_photograph
 from zeroshift.results import Natives, Place
+
+THIN = 0.06
+"""of the shorter side of what the model saw: what is thinner is no part of what a result shows"""
 
 
 def grown(
@@ -72,7 +79,7 @@ def _joined(place: Place | None, frame: FramedPhoto, picture: Image.Image, sure:
     """
     if place is None or frame.mask is not None:
         return place
-    shown = cut(replace(frame, pixels=picture), sure)
+    shown = without_thin(cut(replace(frame, pixels=picture), sure))
     more = in_photograph(frame.framing, shown, place.soft)
     shown_there = in_photograph(frame.framing, shown, 0)
     # a result of which nothing is recognised says nothing of where its subject is not
@@ -80,3 +87,10 @@ def _joined(place: Place | None, frame: FramedPhoto, picture: Image.Image, sure:
     told = told and (alpha is None or alpha.getextrema()[0] == 255) and bool(shown_there.any())
     gone = ~shown_there if told else None
     return replace(place, mask=place.mask | more, shown=shown_there, absent=gone)
+
+
+def without_thin(shown: Mask) -> Mask:
+    """A mask without what is thinner than any ear, such as what is left of those that are gone; all of a thin one."""
+    reach = round(min(shown.shape) * THIN / 2)
+    opened = cv2.morphologyEx(shown.astype(np.uint8), cv2.MORPH_OPEN, disk(reach)) > 0
+    return np.asarray(opened) if opened.any() else shown
