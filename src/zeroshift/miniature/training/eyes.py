@@ -57,7 +57,8 @@ class Eyes:
         across, down = (pixels - self.at[..., axis, None] for axis in (0, 1))  # (N, 2, side)
         far = across[:, :, None, :] ** 2 + down[:, :, :, None] ** 2
         near = (far < reach[:, None, None, None] ** 2) & self.seen[:, None, None, None]
-        return near.any(1, keepdim=True)
+        found: Tensor = near.any(1, keepdim=True)
+        return found
 
     def or_else(self, others: "Eyes", where: Tensor) -> "Eyes":
         """Those of ``others`` in some rows, bool (N,), if they are seen there."""
