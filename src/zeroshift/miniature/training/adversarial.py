@@ -1,6 +1,7 @@
 """What trainings against an adversary share: two optimisers, of which the first alone counts steps."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -55,12 +56,12 @@ class AdversarialStage(Stage):
             number: that of the adversary's optimiser.
             weight: of the verdict, in place of ``self.weight``.
             penalised: times that the gradient penalties count, as where they are taken in one step of so many (lazy
-                regularisation, Karras et al. 2020, section 3.1); 0 leaves them out.
+                regularisation, Karras et al. 2020, section 3.1); 0 leaves them out, and with them float32.
         """
-        with self.exactly():
+        with self.exactly() if penalised else nullcontext():
             shown, drawn = (adversary.projected([one.float() for one in side]) for side in (real, made))
             seen, fake = ([one.detach().requires_grad_(True) for one in side] for side in (shown, drawn))
-            said_real, said_fake = adversary(seen, target), adversary(fake, target)
+            said_real, said_fake = (adversary(side, target).float() for side in (seen, fake))
             told["adversary"] = adversarys_loss(said_real, said_fake)
             told["ahead"] = (said_real - said_fake).mean().detach()
             loss = told["adversary"]
@@ -69,7 +70,7 @@ class AdversarialStage(Stage):
                 loss = loss + penalised * self.smooth / 2 * slopes
             self.updated(number, adversary, loss, counted=False)
             adversary.heads.requires_grad_(False)
-            verdict = students_loss(adversary(shown, target), adversary(drawn, target))
+            verdict = students_loss(*(adversary(side, target).float() for side in (shown, drawn)))
             adversary.heads.requires_grad_(True)
         return (self.weight if weight is None else weight) * verdict
 

@@ -5,7 +5,7 @@ arXiv:2101.04061, section 3.3).
 """
 
 from dataclasses import dataclass
-from typing import final
+from typing import Protocol, final
 
 import torch
 import torch.nn.functional as F
@@ -18,13 +18,21 @@ EYE_SHARE, FACE_SHARE, BELOW = 0.8, 2.2, 0.45
 SURE, CLEAR = 0.35, 0.5
 """how sure eyes are from which they are cut out, and from which they are shown as what eyes look like"""
 NEAREST, APART = 10 / 128, 22 / 128
-"""shares of the side between two eyes: at least, and where they are shown as what eyes look like"""
+"""shares of the side between two eyes: at least, and of those that adversaries see, made or photographed"""
 AROUND = 0.3
 """of the distance between the eyes: how far from its middle an eye reaches, lids and all"""
 BORDER = 4
-"""pixels between a picture's border and an eye that is cut out"""
+"""pixels between a picture's border and an eye whose pixels are compared"""
 AS_PHOTOGRAPHED = 0.35
 """share of the noise up to which a drawn picture has its eyes where the photograph has them"""
+
+
+class Cut(Protocol):
+    """``cut_eyes`` or ``cut_faces``."""
+
+    def __call__(self, x: Tensor, at: Tensor, padding: str = "border") -> Tensor:
+        """What is cut out of pictures (N, C, H, W), once or twice of each."""
+        ...
 
 
 @final
@@ -45,6 +53,11 @@ class Eyes:
         at = self.at - torch.tensor([left, top])
         return Eyes(at, self.seen & ((at > BORDER) & (at < side - BORDER)).all(2).all(1))
 
+    @property
+    def apart(self) -> Tensor:
+        """Pixels between the two, (N,)."""
+        return (self.at[:, 1] - self.at[:, 0]).norm(dim=1)
+
     def mirrored(self, where: Tensor, side: int) -> "Eyes":
         """The same where the pictures of some rows, bool (N,), are mirrored."""
         turned = self.at.flip(1) * torch.tensor([-1, 1]) + torch.tensor([side, 0])
@@ -52,7 +65,7 @@ class Eyes:
 
     def around(self, side: int) -> Tensor:
         """Which pixels of pictures of this side belong to eyes that are seen, bool (N, 1, side, side)."""
-        reach = AROUND * (self.at[:, 1] - self.at[:, 0]).norm(dim=1)
+        reach = AROUND * self.apart
         pixels = torch.arange(side) + 0.5
         across, down = (pixels - self.at[..., axis, None] for axis in (0, 1))  # (N, 2, side)
         far = across[:, :, None, :] ** 2 + down[:, :, :, None] ** 2
@@ -74,28 +87,38 @@ def eyes_in(found: Tensor, side: int) -> tuple[Eyes, Tensor]:
     return Eyes(side * found[:, :2, :2], seen), seen & (sure > CLEAR) & (apart > APART)
 
 
-def cut_eyes(x: Tensor, at: Tensor) -> Tensor:
+def whole_in(eyes: Eyes, side: int, cut: Cut) -> Tensor:
+    """Whether what is cut out lies in pictures of this side, bool (N,): a border that goes on would give it away."""
+    inside = cut(torch.ones(len(eyes.at), 1, side, side), eyes.at, padding="zeros")
+    found: Tensor = inside.unflatten(0, (-1, len(eyes.at))).amin((0, 2, 3, 4)) > 0.99
+    return eyes.seen & found
+
+
+def cut_eyes(x: Tensor, at: Tensor, padding: str = "border") -> Tensor:
     """The eyes (2 N, 3, EYE, EYE) of pictures (N, 3, H, W), upright, those on the right mirrored.
 
-    ``at`` (N, 2, 2) is as in ``Eyes``; outside of a picture its border goes on.
+    ``at`` (N, 2, 2) is as in ``Eyes``; outside of a picture its border goes on, or there is what ``padding`` says.
     """
     across = at[:, 1] - at[:, 0]
-    both = [_cut(x, at[:, n], across, EYE_SHARE, EYE, mirrored=n == 1) for n in (0, 1)]
+    both = [_cut(x, at[:, n], across, EYE_SHARE, EYE, padding, mirrored=n == 1) for n in (0, 1)]
     return torch.cat(both)
 
 
-def cut_faces(x: Tensor, at: Tensor) -> Tensor:
+def cut_faces(x: Tensor, at: Tensor, padding: str = "border") -> Tensor:
     """The faces (N, 3, FACE, FACE) around the same places, upright."""
     across = at[:, 1] - at[:, 0]
     down = torch.stack([-across[:, 1], across[:, 0]], 1)
-    return _cut(x, at.mean(1) + BELOW * down, across, FACE_SHARE, FACE)
+    return _cut(x, at.mean(1) + BELOW * down, across, FACE_SHARE, FACE, padding)
 
 
-def _cut(x: Tensor, middle: Tensor, across: Tensor, share: float, side: int, mirrored: bool = False) -> Tensor:
+def _cut(
+    x: Tensor, middle: Tensor, across: Tensor, share: float, side: int, padding: str, mirrored: bool = False
+) -> Tensor:
     """Squares of ``share`` of the length of ``across`` (N, 2), which becomes horizontal, around ``middle`` (N, 2)."""
-    size = x.new_tensor([x.shape[-1], x.shape[-2]])
-    half = share * across.to(x)  # of a side of 2, as affine_grid has it
-    down = torch.stack([-half[:, 1], half[:, 0]], 1)
-    matrix = torch.stack([-half if mirrored else half, down, 2 * middle.to(x) - size], 2) / size[:, None]
-    grid = F.affine_grid(matrix, [len(x), x.shape[1], side, side], align_corners=False)
-    return F.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    with torch.autocast(x.device.type, enabled=False):  # places are more exact than bfloat16
+        size = x.new_tensor([x.shape[-1], x.shape[-2]])
+        half = share * across.to(x)  # of a side of 2, as affine_grid has it
+        down = torch.stack([-half[:, 1], half[:, 0]], 1)
+        matrix = torch.stack([-half if mirrored else half, down, 2 * middle.to(x) - size], 2) / size[:, None]
+        grid = F.affine_grid(matrix, [len(x), x.shape[1], side, side], align_corners=False)
+        return F.grid_sample(x, grid, mode="bilinear", padding_mode=padding, align_corners=False)

@@ -1,7 +1,6 @@
 """What the restorer learns of eyes and faces, where it is known where they are."""
 
-from collections.abc import Callable
-from typing import TypeAlias, final
+from typing import final
 
 import torch
 from torch import Tensor
@@ -9,7 +8,7 @@ from torch import Tensor
 from zeroshift.miniature.restorer_network import RestorerNetwork
 from zeroshift.miniature.training.adversary import Adversary
 from zeroshift.miniature.training.decoder import unlike_each
-from zeroshift.miniature.training.eyes import AS_PHOTOGRAPHED, Eyes, cut_eyes, cut_faces, eyes_in
+from zeroshift.miniature.training.eyes import APART, AS_PHOTOGRAPHED, Cut, Eyes, cut_eyes, cut_faces, eyes_in, whole_in
 from zeroshift.miniature.training.loop import StageOptions
 from zeroshift.miniature.training.restorer_examples import RestorerExamples
 from zeroshift.miniature.training.restorer_stage import CHANNELS, Drawn, RestorerStage, one_of_each
@@ -18,7 +17,6 @@ EYES, OF_EYES, OF_FACES = 0.5, 0.5, 0.25
 """weights of eyes' pixels and features, and of the verdicts on eyes and on faces"""
 FEWEST = 8
 """photographs with clear eyes that an animal needs for a verdict on what was made of it"""
-Cut: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
 
 @final
@@ -41,6 +39,7 @@ class RestorerEyesStage(RestorerStage):
         super().__init__(network, photographs, animals, examples, options)
         side = photographs.shape[-1]
         (self.photographed, clear), (self.in_drawn, _) = (eyes_in(one, side) for one in found)
+        clear = clear & whole_in(self.photographed, side, cut_faces)
         self.clear = [rows[clear[rows]] for rows in self.every]
         self.of_eyes, self.of_faces = (Adversary(CHANNELS, len(self.every)) for _ in range(2))
 
@@ -52,12 +51,19 @@ class RestorerEyesStage(RestorerStage):
             told["eyes"] = self.unlike(made[rows], x[rows], photographed.at[rows], of.known[rows])
             loss = EYES * told["eyes"]
         able = torch.tensor([len(self.clear[int(k)]) >= FEWEST for k in of.target])
-        rows = (drawn.seen & able).nonzero()[:, 0]
-        if len(rows):
-            asked = made[rows], drawn[rows], of.target[rows], told
-            paid = self.verdict("of_eyes", cut_eyes, OF_EYES, *asked) + self.verdict(
-                "of_faces", cut_faces, OF_FACES, *asked
-            )
+        large = drawn.apart > APART * self.photographs.shape[-1]
+        for number, adversary, cut, weight in (
+            (2, self.of_eyes, cut_eyes, OF_EYES),
+            (3, self.of_faces, cut_faces, OF_FACES),
+        ):
+            rows = (whole_in(drawn, self.side, cut) & able & large).nonzero()[:, 0]
+            if len(rows):
+                target, said = of.target[rows], dict[str, Tensor]()
+                maps = self.maps(self.real(cut, target)), self.maps(cut(made[rows], drawn.at[rows]))
+                twice = target.repeat(len(maps[1][0]) // len(rows)).to(made.device)
+                given = {"number": number, "weight": weight, "penalised": self.penalised}
+                paid = paid + self.against(adversary, *maps, twice, said, **given)
+                told[f"of_{cut.__name__.removeprefix('cut_')}"] = said["adversary"]
         return loss, paid
 
     def there(self, of: Drawn) -> Eyes:
@@ -81,28 +87,11 @@ class RestorerEyesStage(RestorerStage):
         each = unlike_each(self.maps(drawn), seen) + (drawn - wanted).abs().mean((1, 2, 3))
         return (each * weight).mean()
 
-    def verdict(
-        self, name: str, cut: Cut, weight: float, made: Tensor, eyes: Eyes, target: Tensor, told: dict[str, Tensor]
-    ) -> Tensor:
-        """What the adversary of this name has the maker pay for parts of pictures that are to show ``target`` (B,)."""
+    @torch.no_grad()
+    def real(self, cut: Cut, target: Tensor) -> Tensor:
+        """Parts of photographs that show ``target`` (B,), drawn anew."""
         shown = one_of_each(self.clear, target)
-        photographs = self.photographs[shown].to(made.device).float() / 127.5 - 1
-        with torch.no_grad():
-            real = self.maps(cut(photographs, self.photographed.at[shown]))
-        drawn, said = self.maps(cut(made, eyes.at)), dict[str, Tensor]()
-        adversary = getattr(self, name)
-        paid = self.against(
-            adversary,
-            real,
-            drawn,
-            target.repeat(len(drawn[0]) // len(target)).to(made.device),
-            said,
-            number=self.adversaries().index(adversary) + 1,
-            weight=weight,
-            penalised=self.penalised,
-        )
-        told[name] = said["adversary"]
-        return paid
+        return cut(self.photographs[shown].to(self.device).float() / 127.5 - 1, self.photographed.at[shown])
 
     def adversaries(self) -> list[Adversary]:
         return [self.adversary, self.of_eyes, self.of_faces]
