@@ -103,6 +103,8 @@ def test_a_photograph_stays_around_a_subject_that_is_gone():
     edited = np.full((96, 128, 3), 255, np.uint8)
     head, mask = disc(64, 60, 14), disc(64, 50, 36)
     result = blended(photograph, edited, mask, 2, EVERYWHERE, kept=head, absent=~head, gone=ears)
+    nothing = blended(photograph, edited, mask, 2, EVERYWHERE, kept=head, absent=~head, gone=NOWHERE)
+    assert (nothing[~disc(64, 60, 20)] == photograph[~disc(64, 60, 20)]).all()
     stays = ~disc(64, 30, 12) & ~disc(64, 60, 20)
     assert (result[stays] == photograph[stays]).all()
     assert np.abs(result[ears].astype(int) - bricks()[ears]).mean() < 40 and (result[disc(64, 60, 9)] == 255).all()
@@ -127,7 +129,8 @@ def test_the_same_surroundings_are_guessed_again():
 
 def test_nothing_is_guessed_where_nothing_is_seen():
     assert behind(wall(), EVERYWHERE, NOWHERE) is None
-    assert behind(wall(), NOWHERE, NOWHERE) is None  # and nothing where all of it is
+    guess, share = behind(wall(), NOWHERE, NOWHERE)  # and where all of it is, that is it
+    assert (guess == wall()).all() and (share == 1).all()
 
 
 def test_ears_that_a_result_has_no_more_are_gone():
@@ -202,14 +205,22 @@ def test_surroundings_go_on_where_a_result_shows_nothing_of_its_subject():
 
 
 def test_what_is_thinner_than_an_ear_is_not_shown():
-    head = disc(48, 60, 24)[:, :96]
-    ear, whisker = np.zeros((96, 96), bool), np.zeros((96, 96), bool)
-    ear[28:44, 34:46] = whisker[60:63, 4:30] = True
-    found = without_thin(head | ear | whisker)
-    assert (head | ear | whisker)[found].all() and not found[60:63, 4:20].any()
-    assert (found & ear).sum() > 0.85 * ear.sum() and (found & head).sum() > 0.98 * head.sum()
-    assert (without_thin(whisker) == whisker).all()  # of which nothing would be left
-    place = places_of(Photo.of(Image.fromarray(wall()[:, :96])), 0.9 * (head | whisker))
+    rows, columns = np.mgrid[:128, :128]
+    head = (columns - 64) ** 2 + (rows - 80) ** 2 <= 32**2
+    ears = np.zeros((128, 128), bool)
+    for x, half in ((48, 8), (80, 12)):  # 16 and 24 pixels wide, 28 high, to a point
+        ears |= (rows >= 30) & (rows < 58) & (np.abs(columns - x) <= half * (rows - 30) / 28)
+    scraps = np.zeros((128, 128), bool)
+    scraps[78:82, 6:34] = scraps[40:50, 62:65] = True
+    scraps &= ~head & ~ears
+    found = without_thin(head | ears | scraps)
+    assert (found & ears).sum() > 0.98 * ears.sum() and (found & head).sum() > 0.98 * head.sum()
+    assert not found[78:82, 6:30].any() and not found[scraps & (rows < 46)].any()
+    assert (without_thin(scraps) == scraps).all()  # of which nothing would be left
+    small = (columns[:96, :96] - 48) ** 2 + (rows[:96, :96] - 60) ** 2 <= 24**2
+    whisker = np.zeros((96, 96), bool)
+    whisker[60:63, 4:30] = True
+    place = places_of(Photo.of(Image.fromarray(wall()[:, :96])), 0.9 * (small | whisker))
     assert place.absent[61, 8] and not place.shown[61, 8] and place.shown[60, 48]
 
 
@@ -295,7 +306,7 @@ def test_what_nobody_looked_at_stays():
 def seen_beyond(pixels: np.ndarray, part: tuple[int, int, int, int], shown: np.ndarray, soft: int = 1) -> Place:
     """What is known beyond a part of a photograph whose result shows its subject there."""
     frame = framed_as(Frames(), Photo.of(Image.fromarray(pixels)), Choice("aspect", part))
-    place = Place(shown, soft, False, shown=shown, absent=~shown)
+    place = Place(shown, soft, False, shown=shown, absent=~shown, before=shown)
     return beyond(frame, Frames(), Drawn(torch.zeros(())), "cat", place)
 
 
@@ -354,7 +365,8 @@ def test_ears_go_beside_a_crown_that_reaches_the_parts_end():
     inside[68:164, 72:168] = True
     shown[90:164, 85:155] = shown[68:90, 108:132] = True
     mask = inside & (np.asarray(photo.image)[..., 0] > 180) | shown
-    place = beyond(frame, frames, Drawn(torch.zeros(())), "cat", Place(mask, 1, False, shown=shown, absent=~shown))
+    place = Place(mask, 1, False, shown=shown, absent=~shown, before=mask & ~shown)
+    place = beyond(frame, frames, Drawn(torch.zeros(())), "cat", place)
     edited = np.asarray(whole(Image.new("RGB", (96, 96), (30, 30, 30)), frame, place, None)[0]).astype(int)
     assert np.abs(edited[54:80, 93:101] - 140).max() < 12 and np.abs(edited[54:80, 139:147] - 140).max() < 12
     assert np.abs(edited[69, 110:130] - 140).max() < 25 and edited[120, 120].max() < 60

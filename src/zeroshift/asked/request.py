@@ -11,7 +11,7 @@ from zeroshift.conditioning.task import Task
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.machine import machine_of
 from zeroshift.framed import FramedPhoto
-from zeroshift.installed import version
+from zeroshift.installed import LIBRARIES, version, versions_of_pictures
 from zeroshift.masks.locating import Segmenter, found_by
 from zeroshift.methods import Method
 from zeroshift.methods.base import source_key
@@ -27,10 +27,6 @@ _ON_THE_SOURCE = (
 """what the parts of a source's key stand for"""
 PROMPTS = ("negative", "source_text", "source_negative", "inversion_prompt")
 """options of parts that are prompts"""
-LIBRARIES = ("torch", "diffusers", "transformers", "pillow", "numpy")
-"""what latents depend on"""
-OF_PICTURES = (*LIBRARIES, "opencv-contrib-python-headless")
-"""what pictures depend on: OpenCV fits edits into photographs, and goes on with their surroundings"""
 
 
 @dataclass(frozen=True)
@@ -174,7 +170,7 @@ def made_by(backbone: Backbone) -> dict[str, object]:
             "revision": identity.revision,
             **{name: told for name, told in apart.items() if told},
         },
-        "versions": {name: version(name) for name in OF_PICTURES},
+        "versions": versions_of_pictures(),
         "threads": torch.get_num_threads(),
         "device": backbone.device.type,
         "machine": machine_of(backbone.device),

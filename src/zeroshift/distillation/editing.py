@@ -9,7 +9,6 @@ from pydantic import Field, StrictFloat, StrictInt
 from torch import Tensor
 
 from zeroshift.asked.data import Data
-from zeroshift.asked.request import OF_PICTURES
 from zeroshift.diffusion.machine import machine_of
 from zeroshift.distillation.students import Student
 from zeroshift.framed import FramedPhoto, framed_as
@@ -20,7 +19,7 @@ from zeroshift.image.masks import ALPHA, MOST_SOFT, Alpha
 from zeroshift.image.regions import Region
 from zeroshift.image.registration import Mask
 from zeroshift.image.tensors import to_pictures, to_tensor
-from zeroshift.installed import version
+from zeroshift.installed import version, versions_of_pictures
 from zeroshift.masks.masking import allowed_in, in_photograph, masked_by, places_of, width_of, with_mask
 from zeroshift.recipe import STUDENT, EditRecipe, ModelOfRecipe
 from zeroshift.results import Place, Result, Verdict, recipe_of, whole
@@ -119,7 +118,7 @@ class StudentEditor:
             "target_prompt": target,
             "zeroshift": version("zeroshift"),
             "model": ModelOfRecipe(name=self.student.name, sha256=self.student.sha256).model_dump(exclude_none=True),
-            "versions": {name: version(name) for name in OF_PICTURES},
+            "versions": versions_of_pictures(),
             "threads": torch.get_num_threads(),
             "device": "cpu",
             "machine": machine_of(torch.device("cpu")),

@@ -23,19 +23,6 @@ ROWS = 8
 CURVES = "losses.html"
 
 
-class Saves(Callback):
-    """Write a checkpoint every few minutes; Lightning's own does so only where it takes the steps itself."""
-
-    def __init__(self, path: Path, seconds: float) -> None:
-        self.path, self.seconds, self.last = path, seconds, time.monotonic()
-
-    def on_train_batch_end(self, trainer: Any, *_: object) -> None:
-        due = trainer.strategy.broadcast(time.monotonic() - self.last >= self.seconds)
-        if due:
-            self.last = time.monotonic()
-            trainer.save_checkpoint(self.path, weights_only=False)
-
-
 class Strips(Callback):
     """Write every few minutes what the student makes of the same few photographs."""
 

@@ -1,6 +1,7 @@
 """Training a student on pairs, resumable, and saving it."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import torch
@@ -19,7 +20,7 @@ from zeroshift.distillation.parts import laid
 from zeroshift.distillation.reals import reals_of
 from zeroshift.distillation.residual import Residual
 from zeroshift.distillation.stage import DistillStage, stage_options
-from zeroshift.distillation.strips import CURVES, Saves, Strips, draw_losses
+from zeroshift.distillation.strips import CURVES, Strips, draw_losses
 from zeroshift.distillation.students import save_student
 from zeroshift.miniature.training.loop import Report, fit
 from zeroshift.miniature.training.run_folder import check_free, parted, remember
@@ -61,10 +62,8 @@ def train(
         options.seed,
         options.precision,
         options.processes,
-        beside=[
-            Saves(run / STUDENT / "last.ckpt", 60 * options.save_every),
-            Strips(examples, run / STRIPS, run / STUDENT, options.strips_every),
-        ],
+        timedelta(minutes=options.save_every),
+        beside=[Strips(examples, run / STRIPS, run / STUDENT, options.strips_every)],
     )
     draw_losses(run / STUDENT, run / STRIPS / CURVES)
     laid(student, torch.contiguous_format)

@@ -28,6 +28,7 @@ def blended(
     absent: Mask | None = None,
     gone: Mask | None = None,
     body: Mask | None = None,
+    rim: int = 2,
     reach: int | None = None,
 ) -> np.ndarray:
     """The original, byte for byte, with the edit where ``mask`` is, uint8.
@@ -46,6 +47,7 @@ def blended(
         gone: where the original shows the subject that is absent, (H, W): around it are its surroundings, also in the
             mask; None where that may be all of the mask.
         body: what of a subject stays beyond the mask, (H, W), where something is absent.
+        rim: pixels around what is gone that may have something of it; half of ``soft`` at least.
         reach: pixels from the border over which an error that is too large for a tint fades out, see ``_near``; None
             where all of the edit has one tint, however strong.
     """
@@ -63,7 +65,7 @@ def blended(
     if absent is not None:  # what is guessed does not fade where the edit does
         stays = np.zeros_like(inside) if body is None else body[place]
         subject = inside if gone is None else gone[place] & inside
-        guess = behind(original[place], subject, stays, max(2, soft // 2))
+        guess = behind(original[place], subject, stays, max(rim, soft // 2))
         if guess is not None:
             around, far = guess
             bare = _blurred(absent[place], soft / 2)[..., None]

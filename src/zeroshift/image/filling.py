@@ -46,16 +46,18 @@ def behind(picture: NDArray[np.uint8], subject: Mask, body: Mask, rim: int = 2) 
         rim: pixels around the subject that may have something of it, as whiskers, shadows, or what a lens blurs.
 
     Returns:
-        the picture, (H, W, 3), 0 to 255, and shares of it, (H, W, 1), 0 to 1; None where nothing or all of it is seen.
+        the picture, (H, W, 3), 0 to 255, and shares of it, (H, W, 1), 0 to 1: all of it where there is no subject; None
+        where too little of it is seen.
     """
     height, width = subject.shape
     seen = ~_wider(subject | body, rim)
     outside = ~subject & ~body
-    if seen.all() or not outside.any() or seen.mean() < _FEWEST:
+    if not outside.any() or seen.mean() < _FEWEST:
         return None
     filled = _smooth(picture, seen)
-    if seen.mean() >= _ENOUGH:
-        filled += np.where(seen[..., None], picture - filled, _texture(picture, ~seen, filled))
+    if _ENOUGH <= seen.mean() < 1:
+        filled += _texture(picture, ~seen)
+    filled = np.where(seen[..., None], picture.astype(np.float32), filled)
     end = subject & _wider(body, rim)
     share = np.ones((height, width), np.float32)
     if end.any():
@@ -76,12 +78,8 @@ def _smooth(picture: NDArray[np.uint8], seen: Mask) -> Floats:
     return np.asarray(cv2.resize(guess, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
-def _texture(picture: NDArray[np.uint8], hole: Mask, filled: Floats) -> Floats:
-    """What is finer than colours, (H, W, 3), of a picture whose ``hole`` is filled with copies of the rest.
-
-    Args:
-        filled: the picture with its colours spread over the hole, of which no copies are found for some.
-    """
+def _texture(picture: NDArray[np.uint8], hole: Mask) -> Floats:
+    """What is finer than colours, (H, W, 3), of a picture whose ``hole`` is filled with copies of the rest."""
     height, width = hole.shape
     size = _size(height, width, _TEXTURE_SIDE)
     inside = cv2.resize(hole.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0

@@ -40,7 +40,7 @@ def beyond(
     """
     part, size = frame.framing.box, frame.photo.image.size
     wide = _larger(part, size)
-    if place is None or place.shown is None or place.absent is None or wide == part:
+    if place is None or place.before is None or place.shown is None or place.absent is None or wide == part:
         return place
     left, top, right, bottom = wide
     # of a large photograph nothing else is looked at
@@ -53,8 +53,7 @@ def beyond(
     here = slice(top, bottom), slice(left, right)
     open_sides = (left > 0, top > 0, right < size[0], bottom < size[1])
     ears = _ears(where & ~edited, edited, place.shown[here], inner, open_sides, place.soft)
-    mask, before = place.mask.copy(), place.mask.copy() if place.before is None else place.before.copy()
-    body = np.ones_like(place.mask)  # what nobody looked at stays
+    mask, before, body = place.mask.copy(), place.before.copy(), np.ones_like(place.mask)  # what nobody saw stays
     tight = in_photograph(view.framing, bare, 0)
     mask[here] = ((mask[here] | where) & edited) | ears
     before[here] |= tight & (edited | ears)

@@ -28,6 +28,8 @@ from zeroshift.results import Natives, Place
 
 THIN = 0.06
 """of the shorter side of what the model saw: what is thinner is no part of what a result shows"""
+ROOT = 0.75
+"""of that: how wide what is thinner is at its root where it tapers"""
 
 
 def grown(
@@ -90,7 +92,16 @@ def _joined(place: Place | None, frame: FramedPhoto, picture: Image.Image, sure:
 
 
 def without_thin(shown: Mask) -> Mask:
-    """A mask without what is thinner than any ear, such as what is left of those that are gone; all of a thin one."""
+    """A mask without what is thinner than any ear, such as what is left of those that are gone.
+
+    What tapers, as an ear does towards its tip, is as wide as that at its root, and stays; all of a thin mask does.
+    """
     reach = round(min(shown.shape) * THIN / 2)
     opened = cv2.morphologyEx(shown.astype(np.uint8), cv2.MORPH_OPEN, disk(reach)) > 0
-    return np.asarray(opened) if opened.any() else shown
+    if not opened.any():
+        return shown
+    count, parts = cv2.connectedComponents((shown & ~opened).astype(np.uint8))
+    at_root = parts[cv2.dilate(opened.astype(np.uint8), disk(1)) > 0]
+    wide = np.bincount(at_root, minlength=count) >= 2 * reach * ROOT
+    wide[0] = False
+    return np.asarray(opened | wide[parts])

@@ -56,7 +56,8 @@ class Eyes:
     @property
     def apart(self) -> Tensor:
         """Pixels between the two, (N,)."""
-        return (self.at[:, 1] - self.at[:, 0]).norm(dim=1)
+        between = self.at[:, 1] - self.at[:, 0]
+        return between.square().sum(1).sqrt()
 
     def mirrored(self, where: Tensor, side: int) -> "Eyes":
         """The same where the pictures of some rows, bool (N,), are mirrored."""

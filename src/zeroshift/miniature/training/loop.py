@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
+from time import monotonic
 from typing import Annotated, Any, Literal, final
 
 import lightning
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar, Timer, WeightAveraging
+from lightning.pytorch.callbacks import Callback, RichProgressBar, Timer, WeightAveraging
 from lightning.pytorch.loggers import CSVLogger
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -57,6 +58,8 @@ class StageOptions:
     """share of the budget, at its end, over which the learning rate falls to a hundredth"""
 
 
+LAST = "last.ckpt"
+"""what a stage's checkpoint is called"""
 CLIP = 1.0
 """largest norm of a step's gradient"""
 
@@ -136,6 +139,20 @@ class Stage(lightning.LightningModule):
         torch.nn.utils.clip_grad_norm_(self.parameters(), CLIP)
 
 
+@final
+class Saves(Callback):
+    """Write a checkpoint every so often; Lightning's own does so only where it takes the steps itself."""
+
+    def __init__(self, path: Path, every: timedelta) -> None:
+        self.path, self.seconds, self.last = path, every.total_seconds(), monotonic()
+
+    def on_train_batch_end(self, trainer: Any, *_: object) -> None:
+        due = trainer.strategy.broadcast(monotonic() - self.last >= self.seconds)  # all processes save, or none
+        if due:
+            self.last = monotonic()
+            trainer.save_checkpoint(self.path, weights_only=False)
+
+
 def fit(
     module: Stage,
     weights: Tensor,
@@ -152,7 +169,7 @@ def fit(
     On return ``module`` holds the averaged weights, in eval mode. A run that is killed loses at most ``save_every``.
     ``beside`` are callbacks beyond those that every stage has.
     """
-    last = folder / "last.ckpt"
+    last = folder / LAST
     step = torch.load(regular(last), weights_only=True, mmap=True)["global_step"] if last.exists() else 0
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     trainer = lightning.Trainer(
@@ -166,6 +183,7 @@ def fit(
         logger=CSVLogger(folder, name=None, version="log", flush_logs_every_n_steps=100),
         log_every_n_steps=50,
         enable_model_summary=False,
+        enable_checkpointing=False,
         plugins=[WholeCheckpoints()],
     )
     first = step * processes + trainer.global_rank
@@ -191,10 +209,13 @@ def watchers(options: StageOptions, folder: Path, save_every: timedelta) -> list
     """What accompanies a training: averaging, checkpoints, learning rate, progress and time limit."""
     timer = Timer(duration=timedelta(minutes=options.minutes)) if options.minutes else None
     average = WeightAveraging(use_buffers=False, multi_avg_fn=ramped_average(options.ema))
-    keep = ModelCheckpoint(
-        folder, filename="last", save_top_k=1, train_time_interval=save_every, enable_version_counter=False
-    )
-    return [average, keep, Pace(options, timer), Bar(folder.name), *([timer] if timer else [])]
+    return [
+        average,
+        Pace(options, timer),
+        Bar(folder.name),
+        *([timer] if timer else []),
+        Saves(folder / LAST, save_every),
+    ]
 
 
 @contextmanager

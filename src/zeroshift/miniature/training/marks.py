@@ -2,14 +2,17 @@
 
 import csv
 from collections.abc import Sequence
+from math import isnan
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from zeroshift.files import regular
+from zeroshift.backbones.whole import loading
+from zeroshift.files import regular, write_atomically
 from zeroshift.miniature.data import CaptionedFolder, CaptionedPicture
 from zeroshift.miniature.training.augmentation import recoloured, roughened, uniform
 from zeroshift.miniature.training.decoder import ImageNetFeatures
@@ -28,39 +31,56 @@ SPOT = 1.2
 """standard deviation of a mark in its map, in pixels of that"""
 TURN, NEARER, FURTHER, SHIFT = 0.5, 0.45, 0.35, 0.3
 """augmentation: radians, logarithms of the scale, shares of a half of the side"""
+FOCUS = 1.5
+"""how little counts what is nearly right: beta of the quality focal loss (Li et al. 2020, arXiv:2006.04388, Eq. 2)"""
 BATCH = 64
 OPTIONS = StageOptions(steps=300, batch=32, lr=1e-3, ema=0.98, warmup=50, cooldown=1.0)
 
 
-def read_marks(folder: Path, rows: Sequence[CaptionedPicture]) -> Tensor:
-    """The marks of pictures (N, 3, 2), x and y as shares of the sides; NaN where a point is not marked.
+def read_marks(folder: Path, rows: Sequence[CaptionedPicture]) -> tuple[Tensor, Tensor]:
+    """The marks of pictures (N, 3, 2), and which pictures somebody looked at, bool (N,).
 
-    ``folder/marks.csv`` has the columns ``file`` and ``COLUMNS``; left and right are as one sees them, and a point that
-    cannot be seen is left empty. Pictures that it does not name have none.
+    ``folder/marks.csv`` has the columns ``file`` and ``COLUMNS``: x and y as shares of the sides of a picture's centred
+    square, left and right as one sees them. What cannot be seen is left empty, and is NaN, as of other pictures.
 
     Raises:
-        ValueError: it lacks a column, or a mark is no number from 0 to 1.
+        ValueError: the table cannot be read, lacks a column, names a picture twice, has half a point, or a mark that is
+            no number from 0 to 1.
     """
-    with regular(folder / TABLE).open(newline="", encoding="utf-8-sig") as lines:
-        reader = csv.DictReader(lines)
-        if missing := {"file", *COLUMNS} - set(reader.fieldnames or ()):
-            raise ValueError(f"{folder / TABLE} lacks the column {', '.join(sorted(missing))}.")
-        table = {row["file"]: [_share(row, name, folder) for name in COLUMNS] for row in reader}
-    none = [float("nan")] * len(COLUMNS)
-    return torch.tensor([table.get(row.file, none) for row in rows]).view(len(rows), len(POINTS), 2)
-
-
-def _share(row: dict[str, str], name: str, folder: Path) -> float:
-    text = (row[name] or "").strip()
-    if not text:
-        return float("nan")
+    path, table = folder / TABLE, dict[str, list[float]]()
     try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise ValueError(f"The {name} of {row['file']} in {folder / TABLE} is {text!r}, expected a number from 0 to 1.")
-    return value
+        with regular(path).open(newline="", encoding="utf-8-sig") as lines:
+            reader = csv.DictReader(lines)
+            if missing := {"file", *COLUMNS} - set(reader.fieldnames or ()):
+                raise ValueError(f"{path} lacks the column {', '.join(sorted(missing))}.")
+            for row in reader:
+                where = f"Line {reader.line_num} of {path}"
+                if None in row or None in row.values() or row["file"] in table:
+                    raise ValueError(f"{where} has other columns, or names a picture again; write one per picture.")
+                table[row["file"]] = _marks(row, where)
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is no table of comma-separated values in UTF-8 ({error}); write it anew.") from error
+    none = [float("nan")] * len(COLUMNS)
+    marks = torch.tensor([table.get(row.file, none) for row in rows]).view(len(rows), len(POINTS), 2)
+    return marks, torch.tensor([row.file in table for row in rows])
+
+
+def _marks(row: dict[str, str], where: str) -> list[float]:
+    """The values of ``COLUMNS``."""
+    found = []
+    for name in COLUMNS:
+        text = row[name].strip()
+        try:
+            value = float(text) if text else float("nan")
+        except ValueError:
+            value = -1.0
+        if text and not 0 <= value <= 1:
+            raise ValueError(f"{where}: {name} is {text!r}, expected a number from 0 to 1.")
+        found.append(value)
+    for point, (x, y) in zip(POINTS, zip(found[::2], found[1::2], strict=True), strict=True):
+        if isnan(x) != isnan(y):
+            raise ValueError(f"{where} has one of {point}_x and {point}_y; give both or none.")
+    return found
 
 
 class MarkNetwork(nn.Module):
@@ -82,7 +102,7 @@ class MarkNetwork(nn.Module):
         maps = self.trunk(x)[1:]
         h = self.mixed[-1](self.across[-1](maps[-1]))
         for k in reversed(range(len(maps) - 1)):
-            h = self.mixed[k](self.across[k](maps[k]) + F.interpolate(h, scale_factor=2.0, mode="bilinear"))
+            h = self.mixed[k](self.across[k](maps[k]) + F.interpolate(h, maps[k].shape[-2:], mode="bilinear"))
         found: Tensor = self.last(F.silu(self.hidden(h)))
         return found.float()
 
@@ -121,13 +141,13 @@ class MarkStage(Stage):
 
     def training_step(self, indices: Tensor, _: int) -> Tensor:
         chosen = indices.cpu()
-        x, marks = moved(self.pictures[chosen].float() / 127.5 - 1, self.marks[chosen])
-        x = roughened(recoloured(x, torch.full((len(x),), 0.5)), 0.3)
+        with torch.autocast("cpu", enabled=False):  # places are more exact than bfloat16
+            x, marks = moved(self.pictures[chosen].float() / 127.5 - 1, self.marks[chosen])
+            x = roughened(recoloured(x, torch.full((len(x),), 0.5)), 0.3)
         logits = self.network(x.to(self.device))
         wanted = spots(marks, logits.shape[-1]).to(self.device)
         miss = (logits.sigmoid() - wanted).abs()
-        # the quality focal loss: what is nearly right hardly counts (Li et al. 2020, arXiv:2006.04388, Eq. 2)
-        each = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none") * miss**1.5
+        each = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none") * miss**FOCUS
         loss: Tensor = each.sum((1, 2, 3)).mean()
         self.log_dict({"marks": loss}, prog_bar=True)
         return loss
@@ -163,31 +183,39 @@ def spots(marks: Tensor, side: int) -> Tensor:
     return torch.exp(-(across**2 + down**2) / (2 * SPOT**2)).nan_to_num(0.0)
 
 
-def marking(
-    data: CaptionedFolder,
-    rows: Sequence[CaptionedPicture],
-    pictures: Tensor,
-    run: Path,
-    seed: int,
-    precision: TrainPrecision,
-) -> MarkNetwork | None:
-    """A network that finds the points, trained on the pictures uint8 (N, 3, S, S) of ``rows`` that are marked.
-
-    None where ``data`` has no marks. Checkpoints lie in ``run``.
+def marks_of(data: CaptionedFolder, rows: Sequence[CaptionedPicture]) -> tuple[Tensor, Tensor] | None:
+    """What ``read_marks`` reads; None where ``data`` has no marks.
 
     Raises:
         ValueError: fewer than ``FEWEST`` of the pictures are marked, or the marks cannot be read.
     """
     if not (data.root / TABLE).is_file():
         return None
-    marks = read_marks(data.root, rows)
-    marked = ~marks.isnan().all(2).all(1)
-    if int(marked.sum()) < FEWEST:
+    marks, looked_at = read_marks(data.root, rows)
+    if int(looked_at.sum()) < FEWEST:
         raise ValueError(
-            f"{data.root / TABLE} marks {int(marked.sum())} of the pictures, expected {FEWEST} or more; mark some "
+            f"{data.root / TABLE} marks {int(looked_at.sum())} of the pictures, expected {FEWEST} or more; mark some "
             "more, or remove it."
         )
+    return marks, looked_at
+
+
+def points_of(
+    sets: Sequence[Tensor], marked: tuple[Tensor, Tensor], run: Path, seed: int, precision: TrainPrecision
+) -> list[Tensor]:
+    """The points of sets of pictures, as of ``MarkNetwork.find``, the first of which was ``marked``.
+
+    A network learns to find them; it and they are kept in ``run``.
+    """
+    kept = run / "points.safetensors"
+    if kept.is_file():
+        with loading(f"the points in {kept}", "what lies there"):
+            found = load_file(regular(kept))
+            return [found[str(k)] for k in range(len(sets))]
+    marks, looked_at = marked
     torch.manual_seed(seed)
-    stage = MarkStage(MarkNetwork(), pictures[marked], marks[marked])
-    fit(stage, torch.ones(int(marked.sum())), OPTIONS, run, seed, precision)
-    return stage.network.eval()
+    stage = MarkStage(MarkNetwork(), sets[0][looked_at], marks[looked_at])
+    fit(stage, torch.ones(int(looked_at.sum())), OPTIONS, run, seed, precision)
+    points = [stage.network.eval().find(pictures) for pictures in sets]
+    write_atomically(kept, save({str(k): one for k, one in enumerate(points)}))
+    return points

@@ -61,8 +61,9 @@ class RestorerEyesStage(RestorerStage):
                 target, said = of.target[rows], dict[str, Tensor]()
                 maps = self.maps(self.real(cut, target)), self.maps(cut(made[rows], drawn.at[rows]))
                 twice = target.repeat(len(maps[1][0]) // len(rows)).to(made.device)
-                given = {"number": number, "weight": weight, "penalised": self.penalised}
-                paid = paid + self.against(adversary, *maps, twice, said, **given)
+                paid = paid + self.against(
+                    adversary, *maps, twice, said, number=number, weight=weight, penalised=self.penalised
+                )
                 told[f"of_{cut.__name__.removeprefix('cut_')}"] = said["adversary"]
         return loss, paid
 

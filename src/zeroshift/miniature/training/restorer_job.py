@@ -22,7 +22,7 @@ from zeroshift.miniature.restorer import TrainedRestorer, load_restorer, save_re
 from zeroshift.miniature.restorer_network import RestorerNetwork
 from zeroshift.miniature.training.decoder import PACKAGES
 from zeroshift.miniature.training.loop import StageOptions, TrainPrecision, fit
-from zeroshift.miniature.training.marks import TABLE, marking
+from zeroshift.miniature.training.marks import TABLE, marks_of, points_of
 from zeroshift.miniature.training.redrawn import Redrawer, check_model, open_redrawer
 from zeroshift.miniature.training.restorer_examples import (
     RestorerExamples,
@@ -92,9 +92,9 @@ def train_restorer(
         raise ValueError(f"The restorer learns by {' and '.join(PACKAGES)}; {lacking('textures')}.")
     check_free(out)
     fixed, changeable = parted(options, MAY_CHANGE)
-    marks = data.root / TABLE
-    marked = {"marks": sha256(read_regular(marks)).hexdigest()} if marks.is_file() else {}
-    facts = {"captions": captions_hash(data.root), "model": str(model), **marked}
+    marked = marks_of(data, rows)
+    by_marks = {} if marked is None else {"marks": sha256(read_regular(data.root / TABLE)).hexdigest()}
+    facts = {"captions": captions_hash(data.root), "model": str(model), **by_marks}
     remember(run, {**fixed, **facts}, changeable, trace=run / "restorer")
     names = sorted({row.labels["species"] for row in rows})
     held = [row for row in _with_species(data, HELD_OUT) if row.labels["species"] in names]
@@ -104,13 +104,15 @@ def train_restorer(
     if not kept.is_file():
         save_examples(_drawn(by, pictures, animals, names, options, options.examples), kept)
     examples = load_examples(kept)
-    points = marking(data, rows, pictures, run / "marks", options.seed, options.precision)
-    torch.manual_seed(options.seed)
-    learned = RestorerNetwork(), pictures, animals, examples, options.stage
-    if points is None:
-        stage = RestorerStage(*learned)
-    else:
-        stage = RestorerEyesStage(*learned, (points.find(pictures), points.find(examples.drawn)))
+    stage = _stage(
+        pictures,
+        animals,
+        examples,
+        options,
+        None
+        if marked is None
+        else points_of([pictures, examples.drawn], marked, run / "marks", options.seed, options.precision),
+    )
     weights = torch.ones(len(examples.drawn))
     fit(stage, weights, stage.options, run / "restorer", options.seed, options.precision)
     known, _ = named(data.pictures)
@@ -124,6 +126,21 @@ def train_restorer(
             shipped = replace(shipped, figures=figures(shipped, seen, _drawn(by, seen, of, names, options, count)))
             save_restorer(shipped, folder)
     return shipped
+
+
+def _stage(
+    pictures: Tensor,
+    animals: Tensor,
+    examples: RestorerExamples,
+    options: RestorerOptions,
+    points: Sequence[Tensor] | None,
+) -> RestorerStage:
+    """An untrained restorer's, with eyes where it is known where they are, of pictures and of examples."""
+    torch.manual_seed(options.seed)
+    if points is None:
+        return RestorerStage(RestorerNetwork(), pictures, animals, examples, options.stage)
+    of_pictures, of_drawn = points
+    return RestorerEyesStage(RestorerNetwork(), pictures, animals, examples, options.stage, (of_pictures, of_drawn))
 
 
 def figures(restorer: TrainedRestorer, photographs: Tensor, examples: RestorerExamples) -> dict[str, float]:
