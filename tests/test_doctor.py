@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from tests import replicas
 from tests.original_layout import write_original
@@ -111,3 +112,17 @@ def test_pictures_leave_room_for_kernels():
     assert pictures_within(16, 100, 10) == int(TAKEN * 10)
     assert pictures_within(16, 10**6, 1) == 16
     assert pictures_within(16, 1, 10) == 1
+
+
+def test_parts_beside_tell_their_size_and_their_damage(tmp_path):
+    root = tiny_checkpoint(tmp_path / "tiny")
+    weights = {"whole": torch.zeros(300, 500), "scale": torch.ones(())}
+    for part in ("restorer", "segmenter", "finder"):
+        (root / part).mkdir()
+        (root / part / "config.json").write_text("{}")
+    save_file(weights, root / "restorer/model.safetensors")
+    (root / "segmenter/model.safetensors").write_bytes((root / "restorer/model.safetensors").read_bytes()[:-1])
+    about = {part.name: part.about for part in examined(root).parts if part.found}
+    assert about["restorer"] == "0.2 M parameters"  # 150,001
+    for part in ("segmenter", "finder"):  # torn, and none
+        assert about[part].startswith("its model.safetensors cannot be read; get the model anew")

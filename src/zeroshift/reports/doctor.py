@@ -1,11 +1,13 @@
 """What a machine and a checkpoint can do together: devices, memory, parts, and what each method takes."""
 
+import math
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError, safe_open
 
 from zeroshift.backbones.alone import forward_seconds, networks_of, outline_as_loaded, read_unet
 from zeroshift.backbones.checkpoint import (
@@ -28,6 +30,7 @@ from zeroshift.backbones.stable_diffusion import StableDiffusion
 from zeroshift.backbones.whole import read_object
 from zeroshift.cost.counting import count, direction_flops
 from zeroshift.cost.flops import forward_flops
+from zeroshift.files import regular
 from zeroshift.memory.free import free_bytes
 from zeroshift.memory.need import need
 from zeroshift.memory.room import pictures_within
@@ -195,7 +198,17 @@ def parts_of(checkpoint: Checkpoint | OneFile, shapes: StableDiffusion | StableD
     yield FoundPart("scheduler", True, scheduler_about(checkpoint))
     for part, tells in OPTIONAL.items():
         there = isinstance(checkpoint, Checkpoint) and (checkpoint.root / part / tells).is_file()
-        yield FoundPart(part, there, "")
+        yield FoundPart(part, there, weights_about(checkpoint.root / part) if there and tells else "")
+
+
+def weights_about(folder: Path) -> str:
+    """How many parameters a part beside the family's has, by the header of its weights, or that these are damaged."""
+    try:
+        with safe_open(regular(folder / "model.safetensors"), "pt") as weights:
+            number = sum(math.prod(weights.get_slice(name).get_shape()) for name in weights.keys())  # noqa: SIM118
+    except (OSError, ValueError, SafetensorError):
+        return "its model.safetensors cannot be read; get the model anew, or remove this folder"
+    return f"{number / 1e6:.1f} M parameters"
 
 
 def scheduler_about(checkpoint: Checkpoint | OneFile) -> str:
