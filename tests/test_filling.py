@@ -13,6 +13,7 @@ from zeroshift.framed import framed_as
 from zeroshift.frames import Choice
 from zeroshift.image import Photo
 from zeroshift.image.blending import blended
+from zeroshift.image.changes import disk
 from zeroshift.image.filling import behind
 from zeroshift.masks.beyond import beyond
 from zeroshift.masks.growing import grown, without_thin
@@ -217,6 +218,12 @@ def test_what_is_thinner_than_an_ear_is_not_shown():
     assert (found & ears).sum() > 0.98 * ears.sum() and (found & head).sum() > 0.98 * head.sum()
     assert not found[78:82, 6:30].any() and not found[scraps & (rows < 46)].any()
     assert (without_thin(scraps) == scraps).all()  # of which nothing would be left
+    hollow = head | (ears & ~cv2.erode(ears.astype(np.uint8), disk(3)).astype(bool))  # outlines of ears that are gone
+    assert (without_thin(hollow) & ears & ~head)[:50].sum() < 4
+    thin = np.zeros((128, 128), bool)
+    thin[20:110, 60:67] = thin[10:20, 20:30] = True
+    assert (without_thin(thin) == thin).all()  # most of which would be gone
+    assert not without_thin(np.zeros((128, 128), bool)).any()
     small = (columns[:96, :96] - 48) ** 2 + (rows[:96, :96] - 60) ** 2 <= 24**2
     whisker = np.zeros((96, 96), bool)
     whisker[60:63, 4:30] = True

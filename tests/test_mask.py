@@ -265,3 +265,15 @@ def test_a_photograph_is_encoded_once_whatever_asks_for_its_latents(tiny, monkey
     asked = {"method": few("pix2pix-zero"), "mask": "auto", "fit": "stretch", "detail": 0.5}
     zeroshift.Editor(tiny, {}).edit(PHOTOGRAPH, "cat", target=["dog", "fox"], **asked)
     assert seen == [1]
+
+
+def test_where_a_subject_was_is_what_a_segmenter_says_alone(tiny):
+    """Words look at what is alike, and know nothing of where the subject is not."""
+    (frame,) = framed(tiny, [Photo.of(Image.new("RGB", (64, 64)))], "stretch")
+    sure = torch.zeros(1, 1, 64, 64)
+    sure[..., 16:48, 16:48] = 1
+    for told in (True, False):
+        (place,) = places_of([frame], 4, sure, told)
+        assert place.mask[14:50, 14:50].all() and (place.before is not None) == told
+    (place,) = places_of([frame], 4, sure, True)
+    assert place.before[20:44, 20:44].all() and not place.before[:12].any() and not place.before[52:].any()

@@ -4,6 +4,7 @@ import shutil
 from importlib.metadata import version
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -16,9 +17,10 @@ from zeroshift import load
 from zeroshift.conditioning.direction import load_direction
 from zeroshift.editor import Editor
 from zeroshift.image import load_image, read_recipe, save_image
+from zeroshift.installed import versions_of_pictures
 from zeroshift.methods import METHODS
 from zeroshift.recipe import RECIPE, EditRecipe, GenerateRecipe, parse_recipe
-from zeroshift.redo import replay, result_of
+from zeroshift.redo import replay, result_of, why_different
 from zeroshift.sentences import printable
 
 OLD = Path(__file__).parent / "data/recipes-0.1"
@@ -63,7 +65,7 @@ def test_recipes_of_version_0_1_are_redone_byte_for_byte(
     capsys, checkpoint, tmp_path, monkeypatch, same_last_bits, name, now
 ):
     recipe = parse_recipe(read_recipe(OLD / name), name)
-    if any(version(library) != old for library, old in recipe.versions.items()):
+    if any(versions_of_pictures()[library] != old for library, old in recipe.versions.items()):
         pytest.skip("other versions of the libraries")
     if not same_last_bits:
         pytest.skip("made on a CPU of other last bits")
@@ -205,3 +207,12 @@ def test_every_number_among_the_options_has_a_limit(method):
         or (one.get("type") == "array" and field not in ("extras", "fusion_weights") and "maxItems" not in one)
     ]
     assert found == []
+
+
+def test_the_opencv_that_fits_edits_in_is_named_and_told_where_it_is_another():
+    made = {"versions": versions_of_pictures(), "machine": None, "threads": None}
+    assert made["versions"]["opencv"] == cv2.__version__
+    recipe = parse_recipe(read_recipe(OLD / "plain.png"), "plain.png")
+    assert "opencv" not in recipe.versions and "opencv" not in why_different(recipe, made)
+    other = recipe.model_copy(update={"versions": {**recipe.versions, "opencv": "4.0.0"}})
+    assert f"opencv 4.0.0 then, {cv2.__version__} now" in why_different(other, made)

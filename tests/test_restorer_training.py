@@ -183,28 +183,50 @@ def test_adversaries_of_eyes_learn_beside_the_pictures_own(tmp_path):
     assert torch.load(tmp_path / "last.ckpt", weights_only=True)["global_step"] == 2
 
 
-def test_a_checkpoint_is_kept_while_adversaries_train(tmp_path, monkeypatch):
-    """Lightning's own keeps none of a stage that steps its optimisers itself."""
-    pytest.importorskip("lightning")
+class Stopped(Exception):
+    """What a callback stops a training with."""
+
+
+def test_a_training_with_adversaries_that_is_killed_goes_on(tmp_path):
+    """As if nobody had killed it; Lightning's own checkpoints leave out stages that step their own optimisers."""
+    lightning = pytest.importorskip("lightning")
     from datetime import timedelta
 
-    from zeroshift.miniature.training.loop import Saves
+    from zeroshift.miniature.training.adversarial import AdversarialStage
+    from zeroshift.miniature.training.loop import StageOptions, fit
 
-    class Trainer:
-        class strategy:  # noqa: N801 - as Lightning calls it
-            broadcast = staticmethod(lambda value: value)
+    class Line(AdversarialStage):
+        def __init__(self):
+            super().__init__(lr=0.1, weight=1.0, smooth=0.0)
+            self.maker = torch.nn.Linear(1, 1)
+            torch.nn.init.zeros_(self.maker.weight)
+            torch.nn.init.zeros_(self.maker.bias)
 
-        saved: list[Path] = []
+        def training_step(self, indices, _):
+            x = indices.float()[:, None] / 8
+            self.updated(0, self.maker, (self.maker(x) - 2 * x).square().mean(), counted=True)
 
-        def save_checkpoint(self, path, weights_only):
-            self.saved.append(path)
+        def configure_optimizers(self):
+            return [torch.optim.SGD(self.maker.parameters(), lr=0.1), torch.optim.SGD(self.maker.parameters(), lr=0.1)]
 
-    now = [0.0]
-    monkeypatch.setattr("zeroshift.miniature.training.loop.monotonic", lambda: now[0])
-    saves, trainer = Saves(tmp_path / "last.ckpt", timedelta(seconds=10)), Trainer()
-    for now[0] in range(1, 31):
-        saves.on_train_batch_end(trainer, None)
-    assert trainer.saved == [tmp_path / "last.ckpt"] * 3
+    class Kill(lightning.Callback):
+        def on_train_batch_end(self, trainer, *_):
+            if trainer.global_step == self.at:
+                raise Stopped
+
+    def trained(folder, *beside):
+        stage = Line()
+        fit(stage, torch.ones(8), options, folder, 0, "fp32", save_every=timedelta(0), beside=beside)
+        return stage.maker.weight.detach().clone()
+
+    options = StageOptions(steps=12, batch=4, lr=0.1, ema=0.9, warmup=1, cooldown=0.5)
+    wanted = trained(tmp_path / "whole")
+    for at in (5, 12):  # in the middle, and when all steps are done but nothing is finished
+        kill = Kill()
+        kill.at = at
+        with pytest.raises(Stopped):
+            trained(tmp_path / str(at), kill)
+        assert torch.equal(trained(tmp_path / str(at)), wanted)
 
 
 def test_penalties_of_every_fourth_step_count_four_times():

@@ -44,7 +44,7 @@ class Place:
     absent: Mask | None = None
     """where it shows none of it, (H, W): the photograph's surroundings go on there; None where nobody can tell"""
     before: Mask | None = None
-    """where the photograph shows its subject, (H, W), without anything around it; None where no words say that"""
+    """where the photograph shows its subject, (H, W), without anything around it; None where nobody can tell"""
     body: Mask | None = None
     """what of the photograph's subject stays beyond the edited part, (H, W); None where nobody looked there"""
 

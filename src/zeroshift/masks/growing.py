@@ -94,14 +94,14 @@ def _joined(place: Place | None, frame: FramedPhoto, picture: Image.Image, sure:
 def without_thin(shown: Mask) -> Mask:
     """A mask without what is thinner than any ear, such as what is left of those that are gone.
 
-    What tapers, as an ear does towards its tip, is as wide as that at its root, and stays; all of a thin mask does.
+    What tapers, as an ear does towards its tip, is as wide as that at its root, and stays; all stays of what is mostly
+    thin.
     """
     reach = round(min(shown.shape) * THIN / 2)
     opened = cv2.morphologyEx(shown.astype(np.uint8), cv2.MORPH_OPEN, disk(reach)) > 0
-    if not opened.any():
-        return shown
-    count, parts = cv2.connectedComponents((shown & ~opened).astype(np.uint8))
-    at_root = parts[cv2.dilate(opened.astype(np.uint8), disk(1)) > 0]
-    wide = np.bincount(at_root, minlength=count) >= 2 * reach * ROOT
-    wide[0] = False
-    return np.asarray(opened | wide[parts])
+    _, parts = cv2.connectedComponents((shown & ~opened).astype(np.uint8))
+    roots = (parts > 0) & (cv2.dilate(opened.astype(np.uint8), disk(1)) > 0)
+    _, rooted = cv2.connectedComponents(roots.astype(np.uint8))
+    wide = np.bincount(rooted.ravel())[rooted] >= 2 * reach * ROOT  # what has two thin roots is an outline
+    kept = np.asarray(opened | np.isin(parts, parts[wide & roots]))
+    return kept if kept.sum() >= shown.sum() / 2 else shown

@@ -146,6 +146,7 @@ def placed(
         ValueError: a strict one does not know it.
     """
     looked: dict[tuple[str, str, str], Tensor] = {}
+    told: dict[tuple[str, str, str], bool] = {}
     places = []
     for request in requests:
         task = request.task
@@ -153,22 +154,27 @@ def placed(
         words = (task.source_prompt, task.target_prompt, subject)
         if request.auto_mask and words not in looked:
             asked = asked_about(segmenter, subject)
+            told[words] = asked is not None
             looked[words] = (
                 where_words_look(photographs.backbone, photographs.x0, task, seeds)
                 if asked is None
                 else asked.where([frame.pixels for frame in frames], subject)
             )
-        places.append(places_of(frames, request.soft, looked[words] if request.auto_mask else None))
+        sure = looked[words] if request.auto_mask else None
+        places.append(places_of(frames, request.soft, sure, told.get(words, False)))
     return places
 
 
-def places_of(frames: Sequence[FramedPhoto], soft: int | None, sure: Tensor | None) -> list[Place | None]:
+def places_of(
+    frames: Sequence[FramedPhoto], soft: int | None, sure: Tensor | None, told: bool = False
+) -> list[Place | None]:
     """Where each photograph is edited: by its own mask, or by ``sure``; None where it has neither.
 
     Args:
         frames: photographs as the model sees them.
         soft: pixels over which the edit fades in, if that is said.
         sure: how surely each place is edited, (B, 1, h, w), 0 to 1; None where no words say it.
+        told: whether a segmenter says it, who also knows where the subject is not.
     """
     places: list[Place | None] = []
     for row, frame in enumerate(frames):
@@ -178,8 +184,8 @@ def places_of(frames: Sequence[FramedPhoto], soft: int | None, sure: Tensor | No
             places.append(Place(frame.mask, width, shows=shows))
         elif sure is not None:
             found = cut(frame, sure[row : row + 1])
-            wide, bare = (in_photograph(frame.framing, found, by) for by in (width, 0))
-            places.append(Place(wide, width, shows=False, before=bare))
+            bare = in_photograph(frame.framing, found, 0) if told else None
+            places.append(Place(in_photograph(frame.framing, found, width), width, shows=False, before=bare))
         else:
             places.append(None)
     return places

@@ -49,6 +49,8 @@ OPTIONAL = {
     PRESETS: "",
 }
 """what a folder may have beside its family's parts, and the file that tells"""
+OWN = (CLASSIFIER, FINDER, SEGMENTER, RESTORER)
+"""of these the ones whose weights are always one file, for they are of this package"""
 
 
 @dataclass(frozen=True)
@@ -198,11 +200,12 @@ def parts_of(checkpoint: Checkpoint | OneFile, shapes: StableDiffusion | StableD
     yield FoundPart("scheduler", True, scheduler_about(checkpoint))
     for part, tells in OPTIONAL.items():
         there = isinstance(checkpoint, Checkpoint) and (checkpoint.root / part / tells).is_file()
-        yield FoundPart(part, there, weights_about(checkpoint.root / part) if there and tells else "")
+        own = there and part in OWN
+        yield FoundPart(part, there, weights_about(checkpoint.root / part) if own else "")
 
 
 def weights_about(folder: Path) -> str:
-    """How many parameters a part beside the family's has, by the header of its weights, or that these are damaged."""
+    """How many parameters one of ``OWN`` has, by the header of its weights, or that these are damaged."""
     try:
         with safe_open(regular(folder / "model.safetensors"), "pt") as weights:
             number = sum(math.prod(weights.get_slice(name).get_shape()) for name in weights.keys())  # noqa: SIM118

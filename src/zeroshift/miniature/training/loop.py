@@ -33,7 +33,6 @@ REMARKS = (
     ".*does not have many workers.*",
     ".*isinstance\\(treespec, LeafSpec\\).*",
     ".*weights_only.*",
-    ".*dirpath has changed.*",
     ".*in eval mode at the start.*",
 )
 
@@ -170,7 +169,12 @@ def fit(
     ``beside`` are callbacks beyond those that every stage has.
     """
     last = folder / LAST
-    step = torch.load(regular(last), weights_only=True, mmap=True)["global_step"] if last.exists() else 0
+    saved = torch.load(regular(last), weights_only=True, mmap=True) if last.exists() else {"global_step": 0}
+    step = saved["global_step"]
+    if step >= options.steps:  # Lightning would skip the loop, and with it the averages, which lie there as the weights
+        module.load_state_dict(saved["state_dict"])
+        module.eval()
+        return
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     trainer = lightning.Trainer(
         accelerator="auto",
@@ -220,7 +224,7 @@ def watchers(options: StageOptions, folder: Path, save_every: timedelta) -> list
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Leave out Lightning's remarks about what is meant: used and moved folders, one process, frozen parts."""
+    """Leave out Lightning's remarks about what is meant: used folders, one process, frozen parts."""
     with warnings.catch_warnings():
         for remark in REMARKS:
             warnings.filterwarnings("ignore", message=remark)

@@ -210,8 +210,10 @@ def points_of(
     kept = run / "points.safetensors"
     if kept.is_file():
         with loading(f"the points in {kept}", "what lies there"):
-            found = load_file(regular(kept))
-            return [found[str(k)] for k in range(len(sets))]
+            found = [points for _, points in sorted(load_file(regular(kept)).items())]
+        if [*map(len, found)] != [*map(len, sets)]:
+            raise ValueError(f"{kept} is of other pictures; name another `run`, or remove it.")
+        return found
     marks, looked_at = marked
     torch.manual_seed(seed)
     stage = MarkStage(MarkNetwork(), sets[0][looked_at], marks[looked_at])

