@@ -199,9 +199,9 @@ def parts_of(checkpoint: Checkpoint | OneFile, shapes: StableDiffusion | StableD
         yield FoundPart(part, True, "CLIP's own, which comes with the package" if inside else "")
     yield FoundPart("scheduler", True, scheduler_about(checkpoint))
     for part, tells in OPTIONAL.items():
-        there = isinstance(checkpoint, Checkpoint) and (checkpoint.root / part / tells).is_file()
-        own = there and part in OWN
-        yield FoundPart(part, there, weights_about(checkpoint.root / part) if own else "")
+        path = checkpoint.root / part if isinstance(checkpoint, Checkpoint) else None
+        there = path is not None and (path / tells).is_file()
+        yield FoundPart(part, there, weights_about(path) if path is not None and there and part in OWN else "")
 
 
 def weights_about(folder: Path) -> str:
