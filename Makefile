@@ -5,7 +5,7 @@ BIN := .venv/bin
 .DEFAULT_GOAL := help
 
 demo: .venv/ready  ## edit examples/cat.png into a dog, offline, on the CPU; pictures in out/
-	$(BIN)/zeroshift edit examples/cat.png --source cat --target dog --fit pad --inversion edit-friendly --mask auto -o out/cat-dog.png --before-after out/before-after.png --overwrite
+	$(BIN)/zeroshift edit examples/cat.png --source cat --target dog --fit pad --inversion edit-friendly --mask grown -o out/cat-dog.png --before-after out/before-after.png --overwrite
 
 test: .venv/ready-dev  ## set up and run the fast tests
 	$(BIN)/python -m pytest -n 2
