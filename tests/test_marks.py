@@ -12,7 +12,7 @@ pytest.importorskip("lightning")
 from zeroshift.miniature.data import CaptionedPicture
 from zeroshift.miniature.training import eyes as of_eyes
 from zeroshift.miniature.training import marks as of_marks
-from zeroshift.miniature.training.eyes import Eyes, cut_eyes, cut_faces, eyes_in
+from zeroshift.miniature.training.eyes import EYES, FACES, Eyes, eyes_in
 from zeroshift.miniature.training.marks import COLUMNS, moved, places, read_marks, spots
 
 OWN = Path(__file__).parent.parent / "training"
@@ -111,22 +111,22 @@ def coordinates(width: int = 80, height: int = 60) -> torch.Tensor:
 
 def test_eyes_are_cut_out_upright_and_the_right_one_mirrored():
     at = torch.tensor([[[30.0, 20.0], [46.0, 32.0]]])  # 20 pixels apart, turned by the angle of 3 : 4 : 5
-    left, right = cut_eyes(coordinates(), at)
-    middle = of_eyes.EYE // 2
-    step = of_eyes.EYE_SHARE * 20 / of_eyes.EYE
+    left, right = EYES.cut(coordinates(), at)
+    middle = EYES.side // 2
+    step = EYES.share * 20 / EYES.side
     for eye, place, sign in ((left, at[0, 0], 1), (right, at[0, 1], -1)):
         assert torch.allclose(eye[:2, middle - 1 : middle + 1, middle - 1 : middle + 1].mean((1, 2)), place, atol=1e-3)
-        across = (eye[:2, middle, -1] - eye[:2, middle, 0]) / (of_eyes.EYE - 1)
-        down = (eye[:2, -1, middle] - eye[:2, 0, middle]) / (of_eyes.EYE - 1)
+        across = (eye[:2, middle, -1] - eye[:2, middle, 0]) / (EYES.side - 1)
+        down = (eye[:2, -1, middle] - eye[:2, 0, middle]) / (EYES.side - 1)
         assert torch.allclose(across, sign * step * torch.tensor([0.8, 0.6]), atol=1e-3)
         assert torch.allclose(down, step * torch.tensor([-0.6, 0.8]), atol=1e-3)
 
 
 def test_a_face_hangs_below_its_eyes():
     at = torch.tensor([[[34.0, 26.0], [46.0, 26.0]]])
-    (face,) = cut_faces(coordinates(), at)
+    (face,) = FACES.cut(coordinates(), at)
     width = face[0, 0, -1] - face[0, 0, 0]
-    assert float(width) == pytest.approx(of_eyes.FACE_SHARE * 12 * (1 - 1 / of_eyes.FACE), abs=1e-3)
+    assert float(width) == pytest.approx(FACES.share * 12 * (1 - 1 / FACES.side), abs=1e-3)
     assert face[0].mean().item() == pytest.approx(40, abs=1e-3)
     assert face[1].mean().item() == pytest.approx(26 + of_eyes.BELOW * 12, abs=1e-3)
 
@@ -139,11 +139,11 @@ def test_eyes_stay_in_a_detail_that_is_mirrored():
     here = eyes.inside(10, 6, 80)
     assert here.seen.tolist() == [True, False]  # the second's left one is on the border
     detail = picture[..., 6:86, 10:90]
-    plain, wanted = cut_eyes(detail[:1], here.at[:1]), cut_eyes(picture[:1], eyes.at[:1])
+    plain, wanted = EYES.cut(detail[:1], here.at[:1]), EYES.cut(picture[:1], eyes.at[:1])
     assert torch.allclose(plain, wanted, atol=1e-4)
     turned = here.mirrored(torch.tensor([True, False]), 80)
     assert torch.equal(turned.at[1], here.at[1])
-    found = cut_eyes(detail[:1].flip(-1), turned.at[:1])
+    found = EYES.cut(detail[:1].flip(-1), turned.at[:1])
     assert torch.allclose(found, wanted.flip(0), atol=1e-4)
 
 
@@ -162,8 +162,8 @@ def test_pixels_around_eyes_are_known():
 def test_what_is_shown_lies_whole_in_its_picture():
     at = torch.tensor([[[30.0, 40], [50, 40]], [[6.0, 40], [26, 40]], [[10.0, 40], [30, 40]], [[30.0, 40], [50, 40]]])
     eyes = Eyes(at, torch.tensor([True, True, True, False]))
-    assert of_eyes.whole_in(eyes, 96, cut_eyes).tolist() == [True, False, True, False]
-    assert of_eyes.whole_in(eyes, 96, cut_faces).tolist() == [True, False, False, False]
+    assert EYES.whole(eyes, 96).tolist() == [True, False, True, False]
+    assert FACES.whole(eyes, 96).tolist() == [True, False, False, False]
 
 
 def test_a_photographs_eyes_stand_in_where_they_are_seen():

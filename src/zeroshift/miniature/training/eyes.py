@@ -4,17 +4,16 @@ A verdict on these parts alone, beside that on all of a picture, is GFP-GAN's fa
 arXiv:2101.04061, section 3.3).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, final
+from typing import final
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-EYE, FACE = 48, 64
-"""sides in pixels that eyes and faces are brought to"""
-EYE_SHARE, FACE_SHARE, BELOW = 0.8, 2.2, 0.45
-"""sides of what is cut out, and how far beneath the eyes' middle that of a face is, in distances between the eyes"""
+BELOW = 0.45
+"""how far beneath the eyes' middle that of a face is, in distances between the eyes"""
 SURE, CLEAR = 0.35, 0.5
 """how sure eyes are from which they are cut out, and from which they are shown as what eyes look like"""
 NEAREST, APART = 10 / 128, 22 / 128
@@ -25,14 +24,6 @@ BORDER = 4
 """pixels between a picture's border and an eye whose pixels are compared"""
 AS_PHOTOGRAPHED = 0.35
 """share of the noise up to which a drawn picture has its eyes where the photograph has them"""
-
-
-class Cut(Protocol):
-    """``cut_eyes`` or ``cut_faces``."""
-
-    def __call__(self, x: Tensor, at: Tensor, padding: str = "border") -> Tensor:
-        """What is cut out of pictures (N, C, H, W), once or twice of each."""
-        ...
 
 
 @final
@@ -88,38 +79,57 @@ def eyes_in(found: Tensor, side: int) -> tuple[Eyes, Tensor]:
     return Eyes(side * found[:, :2, :2], seen), seen & (sure > CLEAR) & (apart > APART)
 
 
-def whole_in(eyes: Eyes, side: int, cut: Cut) -> Tensor:
-    """Whether what is cut out lies in pictures of this side, bool (N,): a border that goes on would give it away."""
-    inside = cut(torch.ones(len(eyes.at), 1, side, side), eyes.at, padding="zeros")
-    found: Tensor = inside.unflatten(0, (-1, len(eyes.at))).amin((0, 2, 3, 4)) > 0.99
-    return eyes.seen & found
+@final
+@dataclass(frozen=True)
+class Part:
+    """What is cut out of pictures around their eyes: squares, upright, the second one of a picture mirrored."""
+
+    name: str
+    side: int
+    """pixels that it is brought to"""
+    share: float
+    """side of what is cut out, in distances between the eyes"""
+    middles: Callable[[Tensor], list[Tensor]]
+    """the squares' middles (N, 2) by the places (N, 2, 2) of ``Eyes``"""
+
+    def cut(self, x: Tensor, at: Tensor) -> Tensor:
+        """The parts (k N, C, side, side) of pictures (N, C, H, W); outside of a picture its border goes on."""
+        across = self.share * (at[:, 1] - at[:, 0])
+        return torch.cat([_cut(x, middle, -across if k else across, across, self.side) for k, middle in self.every(at)])
+
+    def whole(self, eyes: Eyes, side: int) -> Tensor:
+        """Whether all of it lies in pictures of this side, bool (N,): a border that goes on would give it away."""
+        half = self.share / 2 * (eyes.at[:, 1] - eyes.at[:, 0])
+        arms = half, _down(half)
+        corners = [
+            middle + i * arms[0] + j * arms[1] for _, middle in self.every(eyes.at) for i in (-1, 1) for j in (-1, 1)
+        ]
+        there = torch.stack(corners)
+        return eyes.seen & ((there >= 0) & (there <= side)).all(2).all(0)
+
+    def every(self, at: Tensor) -> list[tuple[int, Tensor]]:
+        """The middles, numbered."""
+        return [*enumerate(self.middles(at))]
 
 
-def cut_eyes(x: Tensor, at: Tensor, padding: str = "border") -> Tensor:
-    """The eyes (2 N, 3, EYE, EYE) of pictures (N, 3, H, W), upright, those on the right mirrored.
-
-    ``at`` (N, 2, 2) is as in ``Eyes``; outside of a picture its border goes on, or there is what ``padding`` says.
-    """
-    across = at[:, 1] - at[:, 0]
-    both = [_cut(x, at[:, n], across, EYE_SHARE, EYE, padding, mirrored=n == 1) for n in (0, 1)]
-    return torch.cat(both)
+def _below(at: Tensor) -> list[Tensor]:
+    return [at.mean(1) + BELOW * _down(at[:, 1] - at[:, 0])]
 
 
-def cut_faces(x: Tensor, at: Tensor, padding: str = "border") -> Tensor:
-    """The faces (N, 3, FACE, FACE) around the same places, upright."""
-    across = at[:, 1] - at[:, 0]
-    down = torch.stack([-across[:, 1], across[:, 0]], 1)
-    return _cut(x, at.mean(1) + BELOW * down, across, FACE_SHARE, FACE, padding)
+EYES = Part("eyes", 48, 0.8, lambda at: [at[:, 0], at[:, 1]])
+FACES = Part("faces", 64, 2.2, _below)
 
 
-def _cut(
-    x: Tensor, middle: Tensor, across: Tensor, share: float, side: int, padding: str, mirrored: bool = False
-) -> Tensor:
-    """Squares of ``share`` of the length of ``across`` (N, 2), which becomes horizontal, around ``middle`` (N, 2)."""
+def _down(across: Tensor) -> Tensor:
+    """What is as long and points down where ``across`` (N, 2) points to the right."""
+    return torch.stack([-across[:, 1], across[:, 0]], 1)
+
+
+def _cut(x: Tensor, middle: Tensor, right: Tensor, across: Tensor, side: int) -> Tensor:
+    """Squares around ``middle`` (N, 2) as long as ``across`` (N, 2), which ``right`` becomes horizontal in."""
     with torch.autocast(x.device.type, enabled=False):  # places are more exact than bfloat16
         size = x.new_tensor([x.shape[-1], x.shape[-2]])
-        half = share * across.to(x)  # of a side of 2, as affine_grid has it
-        down = torch.stack([-half[:, 1], half[:, 0]], 1)
-        matrix = torch.stack([-half if mirrored else half, down, 2 * middle.to(x) - size], 2) / size[:, None]
+        # affine_grid has sides of 2
+        matrix = torch.stack([right.to(x), _down(across).to(x), 2 * middle.to(x) - size], 2) / size[:, None]
         grid = F.affine_grid(matrix, [len(x), x.shape[1], side, side], align_corners=False)
-        return F.grid_sample(x, grid, mode="bilinear", padding_mode=padding, align_corners=False)
+        return F.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)

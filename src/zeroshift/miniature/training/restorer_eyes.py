@@ -8,12 +8,12 @@ from torch import Tensor
 from zeroshift.miniature.restorer_network import RestorerNetwork
 from zeroshift.miniature.training.adversary import Adversary
 from zeroshift.miniature.training.decoder import unlike_each
-from zeroshift.miniature.training.eyes import APART, AS_PHOTOGRAPHED, Cut, Eyes, cut_eyes, cut_faces, eyes_in, whole_in
+from zeroshift.miniature.training.eyes import APART, AS_PHOTOGRAPHED, EYES, FACES, Eyes, Part, eyes_in
 from zeroshift.miniature.training.loop import StageOptions
 from zeroshift.miniature.training.restorer_examples import RestorerExamples
 from zeroshift.miniature.training.restorer_stage import CHANNELS, Drawn, RestorerStage, one_of_each
 
-EYES, OF_EYES, OF_FACES = 0.5, 0.5, 0.25
+OWN_EYES, OF_EYES, OF_FACES = 0.5, 0.5, 0.25
 """weights of eyes' pixels and features, and of the verdicts on eyes and on faces"""
 FEWEST = 8
 """photographs with clear eyes that an animal needs for a verdict on what was made of it"""
@@ -39,7 +39,7 @@ class RestorerEyesStage(RestorerStage):
         super().__init__(network, photographs, animals, examples, options)
         side = photographs.shape[-1]
         (self.photographed, clear), (self.in_drawn, _) = (eyes_in(one, side) for one in found)
-        clear = clear & whole_in(self.photographed, side, cut_faces)
+        clear = clear & FACES.whole(self.photographed, side)
         self.clear = [rows[clear[rows]] for rows in self.every]
         self.of_eyes, self.of_faces = (Adversary(CHANNELS, len(self.every)) for _ in range(2))
 
@@ -49,22 +49,22 @@ class RestorerEyesStage(RestorerStage):
         rows = (photographed.seen & (of.known > 0)).nonzero()[:, 0]
         if len(rows):
             told["eyes"] = self.unlike(made[rows], x[rows], photographed.at[rows], of.known[rows])
-            loss = EYES * told["eyes"]
+            loss = OWN_EYES * told["eyes"]
         able = torch.tensor([len(self.clear[int(k)]) >= FEWEST for k in of.target])
         large = drawn.apart > APART * self.photographs.shape[-1]
-        for number, adversary, cut, weight in (
-            (2, self.of_eyes, cut_eyes, OF_EYES),
-            (3, self.of_faces, cut_faces, OF_FACES),
+        for number, adversary, part, weight in (
+            (2, self.of_eyes, EYES, OF_EYES),
+            (3, self.of_faces, FACES, OF_FACES),
         ):
-            rows = (whole_in(drawn, self.side, cut) & able & large).nonzero()[:, 0]
+            rows = (part.whole(drawn, self.side) & able & large).nonzero()[:, 0]
             if len(rows):
                 target, said = of.target[rows], dict[str, Tensor]()
-                maps = self.maps(self.real(cut, target)), self.maps(cut(made[rows], drawn.at[rows]))
+                maps = self.maps(self.real(part, target)), self.maps(part.cut(made[rows], drawn.at[rows]))
                 twice = target.repeat(len(maps[1][0]) // len(rows)).to(made.device)
                 paid = paid + self.against(
                     adversary, *maps, twice, said, number=number, weight=weight, penalised=self.penalised
                 )
-                told[f"of_{cut.__name__.removeprefix('cut_')}"] = said["adversary"]
+                told[f"of_{part.name}"] = said["adversary"]
         return loss, paid
 
     def there(self, of: Drawn) -> Eyes:
@@ -81,7 +81,7 @@ class RestorerEyesStage(RestorerStage):
 
     def unlike(self, made: Tensor, x: Tensor, at: Tensor, known: Tensor) -> Tensor:
         """How much the eyes of what was made differ from those of the photographs ``x``, in pixels and features."""
-        drawn, wanted = cut_eyes(made, at), cut_eyes(x, at)
+        drawn, wanted = EYES.cut(made, at), EYES.cut(x, at)
         with torch.no_grad():
             seen = self.maps(wanted)
         weight = torch.cat([known, known]).to(made)
@@ -89,10 +89,10 @@ class RestorerEyesStage(RestorerStage):
         return (each * weight).mean()
 
     @torch.no_grad()
-    def real(self, cut: Cut, target: Tensor) -> Tensor:
+    def real(self, part: Part, target: Tensor) -> Tensor:
         """Parts of photographs that show ``target`` (B,), drawn anew."""
         shown = one_of_each(self.clear, target)
-        return cut(self.photographs[shown].to(self.device).float() / 127.5 - 1, self.photographed.at[shown])
+        return part.cut(self.photographs[shown].to(self.device).float() / 127.5 - 1, self.photographed.at[shown])
 
     def adversaries(self) -> list[Adversary]:
         return [self.adversary, self.of_eyes, self.of_faces]

@@ -106,15 +106,10 @@ def train_restorer(
     if not kept.is_file():
         save_examples(_drawn(by, pictures, animals, names, options, options.examples), kept)
     examples = load_examples(kept)
-    stage = _stage(
-        pictures,
-        animals,
-        examples,
-        options,
-        None
-        if marked is None
-        else points_of([pictures, examples.drawn], marked, run / "marks", options.seed, options.precision),
-    )
+    points = None
+    if marked is not None:
+        points = points_of([pictures, examples.drawn], marked, run / "marks", options.seed, options.precision)
+    stage = _stage(pictures, animals, examples, options, points)
     weights = torch.ones(len(examples.drawn))
     fit(stage, weights, stage.options, run / "restorer", options.seed, options.precision)
     known, _ = named(data.pictures)

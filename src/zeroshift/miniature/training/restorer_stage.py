@@ -80,11 +80,10 @@ class RestorerStage(AdversarialStage):
         self.every = [(animals == k).nonzero()[:, 0] for k in range(int(animals.max()) + 1)]
         self.seen = features_at_hand()  # neither averaged nor kept
         self.adversary = Adversary(CHANNELS, len(self.every))
-        self.steps, self.penalised = 0, LAZY
+        self.penalised = LAZY
 
     def training_step(self, indices: Tensor, _: int) -> None:
-        self.penalised = 0 if self.steps % LAZY else LAZY
-        self.steps += 1
+        self.penalised = 0 if self.global_step % LAZY else LAZY
         of = self.drawn(indices.cpu())
         x, y = (self.details(one, of) for one in (self.photographs[of.begun], self.examples.drawn[of.rows]))
         made = self.network(y).float()
