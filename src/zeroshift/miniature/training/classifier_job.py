@@ -74,8 +74,8 @@ def train_classifier(
         ValueError: ``train`` lacks one of the two, ``init`` has another shape, ``out`` is a file or holds something, or
             ``run`` belongs to another training.
     """
-    if not present(data, ("train",)):
-        raise ValueError(f"{data.root} needs pictures of a cat and of a dog in train; name them in column species.")
+    if reason := hindrance(data):
+        raise ValueError(reason)
     rows = rows_of(data, ("train",))
     coats = frequent(rows, "coat", MINIMUM)
     torch.manual_seed(options.seed)
@@ -94,6 +94,13 @@ def train_classifier(
     fit(stage, weights, options=options.stage, folder=run, seed=options.seed, precision=options.precision)
     classifier.network.cpu().eval()
     return finished(classifier, data, out=out, held_out=held_out)
+
+
+def hindrance(data: CaptionedFolder) -> str | None:
+    """Why a folder cannot teach a classifier, a sentence; None where it can."""
+    if present(data, ("train",)):
+        return None
+    return f"{data.root} needs pictures of a cat and of a dog in train; name them in column species."
 
 
 def claim(data: CaptionedFolder, out: Path, *, run: Path, options: ClassifierOptions, init: Path | None) -> None:

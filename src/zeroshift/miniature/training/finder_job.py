@@ -72,9 +72,9 @@ def train_finder(data: CaptionedFolder, out: Path, *, classifier: Path, run: Pat
         ValueError: ``train`` is empty, the classifier is none or too shallow, a ``frame`` is no number, ``out`` holds
             something, or ``run`` belongs to another training.
     """
+    if reason := hindrance(data):
+        raise ValueError(reason)
     rows = data.split("train")
-    if not rows:
-        raise ValueError(f"{data.root} has no pictures in train; mark some in the column split.")
     frames = frames_of(rows)
     torch.manual_seed(options.seed)
     network, shape = started(load_classifier(classifier))
@@ -88,6 +88,17 @@ def train_finder(data: CaptionedFolder, out: Path, *, classifier: Path, run: Pat
         stage = FinderStage(network, portraits, options=options.stage(whole=whole), whole=whole)
         fit(stage, drawn, stage.options, run / name, options.seed, options.precision)
     return finished(Finder(network.cpu().eval(), *shape, trained_on=sources(rows)), data, out)
+
+
+def hindrance(data: CaptionedFolder) -> str | None:
+    """Why a folder cannot teach a finder, a sentence; None where it can.
+
+    Raises:
+        ValueError: a ``frame`` is no number from 0 to 3.
+    """
+    rows = data.split("train")
+    frames_of(rows)
+    return None if rows else f"{data.root} has no pictures in train; mark some in the column split."
 
 
 def started(classifier: Classifier) -> tuple[FinderNetwork, tuple[tuple[int, ...], tuple[int, ...]]]:

@@ -22,7 +22,10 @@ from zeroshift.miniature.training.run_folder import captions_hash, check_free, p
 
 SHARES = {"autoencoder": 0.17, "decoder": 0.06, "clip": 0.06, "half": 0.15, "denoiser": 0.56}
 """the stages in their order, and how a time limit is shared out if all of them run"""
-MAY_CHANGE = {"minutes", "processes", "consistency", "immiscible"} | {f"{stage}_steps" for stage in SHARES}
+PARTS = {"classifier": 0.08, "finder": 0.04, "segmenter": 0.04, "restorer": 0.17}
+"""what comes beside the model, in the order in which it is trained, and shares of a time limit in the same measure: a
+quarter of it if everything runs"""
+MAY_CHANGE = {"parts", "minutes", "processes", "consistency", "immiscible"} | {f"{stage}_steps" for stage in SHARES}
 """options that may change when a training goes on; a run remembers all their values"""
 
 
@@ -36,8 +39,12 @@ class TrainOptions:
     """pixels per latent, along a side"""
     latent_channels: Annotated[int, Field(ge=1, le=32)] = 8
     """channels of the latents: more keep more of a picture and are harder to generate"""
-    minutes: Annotated[float, Field(gt=0)] | None = None
-    """time limit for everything, shared out among the stages; without it the step counts alone decide"""
+    minutes: Annotated[float, Field(gt=0, le=100_000)] | None = None
+    """time limit for everything, shared out among the model's stages and the parts beside it; without it the step
+    counts decide, and the classifier takes half an hour"""
+    parts: Literal["all", "none"] = "all"
+    """what comes beside the model: classifier, finder, segmenter and restorer, as far as the pictures and what is
+    installed allow; none leaves them out"""
     autoencoder_steps: Annotated[int, Field(ge=0)] = 8_000
     """steps of the autoencoder; with `init`, 0 keeps the saved one as it is, so that the denoiser alone goes on"""
     equivariance: Annotated[float, Field(ge=0)] = 0.0
@@ -88,7 +95,7 @@ class TrainOptions:
     that"""
 
     def stage(self, name: str, running: tuple[str, ...]) -> StageOptions:
-        """One stage's share of the budget when the stages ``running`` are those that run."""
+        """One stage's share of the budget when the stages and parts ``running`` are those that run."""
         options = {
             "autoencoder": StageOptions(steps=max(self.autoencoder_steps, 1), batch=16, lr=1.2e-3, ema=0.998),
             "decoder": StageOptions(steps=max(self.decoder_steps, 1), batch=8, lr=3e-4, ema=0.996, cooldown=0.6),
@@ -96,8 +103,12 @@ class TrainOptions:
             "half": StageOptions(steps=max(self.half_steps, 1), batch=2 * self.batch, lr=self.lr),
             "denoiser": StageOptions(steps=self.denoiser_steps, batch=self.batch, lr=self.lr),
         }
-        share = SHARES[name] / sum(SHARES[stage] for stage in running)
-        return replace(options[name], minutes=self.minutes * share if self.minutes else None)
+        return replace(options[name], minutes=self.limit(name, running))
+
+    def limit(self, name: str, running: tuple[str, ...]) -> float | None:
+        """The minutes of one of the stages and parts ``running``; None without a limit."""
+        shares = SHARES | PARTS
+        return self.minutes * shares[name] / sum(shares[each] for each in running) if self.minutes else None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -110,6 +121,8 @@ class Job:
     say: Report
     save_every: timedelta = timedelta(minutes=3)
     """how much a kill loses at most"""
+    parts: tuple[str, ...] = ()
+    """what is trained beside the model, of ``PARTS``, in their order"""
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -122,10 +135,19 @@ class Job:
 
     def stage(self, name: str) -> StageOptions:
         """One stage's share of the budget."""
-        return self.options.stage(name, self.stages)
+        return self.options.stage(name, self.stages + self.parts)
+
+    def limit(self, part: str) -> float | None:
+        """The minutes of one of the parts beside the model; None without a limit."""
+        return self.options.limit(part, self.stages + self.parts)
+
+    @property
+    def model(self) -> Path:
+        """The folder of the finished model, without what comes beside it."""
+        return self.run / "model"
 
     def done(self, stage: str) -> Path:
-        """The folder that a finished stage leaves behind."""
+        """The folder that a finished stage, or part, leaves behind."""
         return self.run / stage / "done"
 
     def fit(self, name: str, module: Stage, weights: Tensor, beside: Sequence[Callback] = ()) -> None:

@@ -31,6 +31,9 @@ JITTER = 0.2
 """standard deviations of noise on the features"""
 ACCEPTED = 0.96
 """share of the photographs of ``val`` that it is to be sure of"""
+PICTURES = 900
+"""photographs to learn from"""
+ANIMALS = ("cat", "dog")
 
 
 def with_presence(classifier: Classifier, train: Tensor, val: Tensor, seed: int = 0) -> Classifier:
@@ -47,6 +50,28 @@ def with_presence(classifier: Classifier, train: Tensor, val: Tensor, seed: int 
     scores = able.presence(val)
     assert scores is not None
     return replace(able, sure_from=float(scores.quantile(1 - ACCEPTED)))
+
+
+def hindrance(data: CaptionedFolder) -> str | None:
+    """Why a folder cannot teach such a head to a classifier of cats and dogs, a sentence; None where it can."""
+    for split in ("train", "val"):
+        if not any(row.labels.get("species") in ANIMALS for row in data.split(split)):
+            return (
+                f"{data.root} has no cat or dog in {split}; name some in column species and mark them in column split."
+            )
+    return None
+
+
+def taught_presence(classifier: Classifier, data: CaptionedFolder, pictures: int = PICTURES) -> Classifier:
+    """The classifier with a head trained on so many photographs of ``train``, drawn by chance.
+
+    Raises:
+        ValueError: ``train`` or ``val`` shows nothing of what the classifier knows, or a picture cannot be read.
+    """
+    rows = rows_of(data, ("train",), classifier.classes)
+    chosen = [rows[k] for k in torch.randperm(len(rows), generator=Generator().manual_seed(0))[:pictures]]
+    val = data.read(rows_of(data, ("val",), classifier.classes), classifier.size)
+    return with_presence(classifier, data.read(chosen, classifier.size), val)
 
 
 def grown(classifier: Classifier) -> ClassifierNetwork:
@@ -99,14 +124,11 @@ def main(words: list[str] | None = None) -> None:
     parser = parser_of("python -m zeroshift.miniature.training.presence", "Give a classifier its head for no animal.")
     parser.add_argument("classifier", type=Path, help="folder with config.json and model.safetensors; is written anew")
     parser.add_argument("data", type=Path, help="captioned photographs with the splits train and val")
-    parser.add_argument("--pictures", type=int, default=900, metavar="N", help="photographs to learn from")
+    parser.add_argument("--pictures", type=int, default=PICTURES, metavar="N", help="photographs to learn from")
     given = parser.parse_args(words)
     with at_work(given.classifier):
         table, classifier = CaptionedFolder.open(given.data), load_classifier(given.classifier)
-        rows = rows_of(table, ("train",), classifier.classes)
-        chosen = [rows[k] for k in torch.randperm(len(rows), generator=Generator().manual_seed(0))[: given.pictures]]
-        val = table.read(rows_of(table, ("val",), classifier.classes), classifier.size)
-        made = with_presence(classifier, table.read(chosen, classifier.size), val)
+        made = taught_presence(classifier, table, given.pictures)
         save_classifier(made, given.classifier)
     print(f"{given.classifier}: sure of {ACCEPTED:.0%} of val, from {made.sure_from:.2f}")
 

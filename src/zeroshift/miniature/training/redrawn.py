@@ -1,8 +1,9 @@
 """Photographs as a model draws them: their own outlines in its softness and colours."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from time import monotonic
 from typing import final
 
 import numpy as np
@@ -12,12 +13,17 @@ from diffusers.utils.logging import disable_progress_bar
 from torch import Tensor
 
 from zeroshift.backbones.whole import loading, no_bars
+from zeroshift.files import sha256_of
 from zeroshift.image.tensors import from_bytes
+from zeroshift.miniature.classifier import resized
 from zeroshift.miniature.quality.subject import picture_size
+from zeroshift.miniature.training.loop import StageOptions
 
 STRENGTHS = (0.3, 0.5)
 """shares of the noise from which pictures are drawn again, by SDEdit: up to about a half outlines stay"""
 STEPS, SCALE, BATCH = 25, 4.0, 16
+DRAWING = 1 / 3
+"""share of a training's time limit in which the model draws what is learned from, at most"""
 
 
 def check_model(model: Path) -> None:
@@ -28,6 +34,22 @@ def check_model(model: Path) -> None:
     """
     if not (model / "model_index.json").is_file():
         raise ValueError(f"{model} has no model_index.json; give the folder of a model in diffusers' format.")
+
+
+def weights_of(model: Path) -> str:
+    """The hash of what a model's folder draws by: whose drawings they are, wherever the folder lies."""
+    files = [path for part in ("text_encoder", "unet", "vae") for path in model.glob(f"{part}/*") if path.is_file()]
+    return sha256_of(files, model)
+
+
+def drawing_time(minutes: float | None) -> float | None:
+    """The seconds of a time limit in which the model may draw; None without a limit."""
+    return None if minutes is None else 60 * DRAWING * minutes
+
+
+def after_drawing(options: StageOptions) -> StageOptions:
+    """A stage with what drawing leaves it of its time."""
+    return replace(options, minutes=None if options.minutes is None else (1 - DRAWING) * options.minutes)
 
 
 @final
@@ -80,22 +102,35 @@ def open_redrawer(model: Path) -> Redrawer:
     return Redrawer(pipeline)
 
 
-def redrawn(model: Path, pictures: Tensor, captions: Sequence[str], seed: int) -> Tensor:
-    """All pictures at each of ``STRENGTHS``, uint8 (len(STRENGTHS) * N, 3, S, S), in that order.
+def redrawn(
+    model: Path, pictures: Tensor, captions: Sequence[str], seed: int, seconds: float | None = None
+) -> tuple[Tensor, ...]:
+    """The pictures at each of ``STRENGTHS``, in that order, all uint8 (M, 3, S, S).
+
+    M is N, or fewer, of the first pictures, where the time is over before all are drawn; some always are.
 
     Args:
-        model: a model's folder in diffusers' format.
-        pictures: uint8 (N, 3, S, S), of the model's size.
+        model: a model's folder in diffusers' format, which draws them at its own size.
+        pictures: uint8 (N, 3, S, S).
         captions: what each shows.
         seed: of the noise.
+        seconds: time limit; a batch that was begun is finished.
 
     Raises:
         ValueError: the folder holds no such model.
     """
-    by, drawn = open_redrawer(model), list[Tensor]()
-    for strength in STRENGTHS:
-        for at in range(0, len(pictures), BATCH):
-            part = slice(at, at + BATCH)
-            seeds = [seed + k for k in range(len(pictures))[part]]
-            drawn.append(by.drawn(pictures[part], captions[part], seeds, strength=strength))
-    return torch.cat(drawn)
+    by, began = open_redrawer(model), monotonic()
+    drawn: list[list[Tensor]] = [[] for _ in STRENGTHS]
+    for at in range(0, len(pictures), BATCH):
+        part = slice(at, at + BATCH)
+        seeds, begun = [seed + k for k in range(len(pictures))[part]], _sized(pictures[part], by.side)
+        for found, strength in zip(drawn, STRENGTHS, strict=True):
+            made = by.drawn(begun, captions[part], seeds, strength=strength)
+            found.append(_sized(made, pictures.shape[-1]))
+        if seconds is not None and monotonic() - began > seconds:
+            break
+    return tuple(map(torch.cat, drawn))
+
+
+def _sized(pictures: Tensor, side: int) -> Tensor:
+    return resized(pictures, side).round().to(torch.uint8)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
+from time import monotonic
 from typing import final
 
 import torch
@@ -50,15 +51,18 @@ def draw_examples(
     count: int,
     seed: int,
     precision: TrainPrecision,
+    seconds: float | None = None,
 ) -> RestorerExamples:
     """At least ``count`` examples of photographs uint8 (N, 3, S, S) of ``animals`` (N,), numbers of ``names``.
 
     Frequent animals are drawn oftener, by the square roots of their numbers; of one animal alone there are no edits.
+    Within a limit of ``seconds`` there may be fewer: a batch that was begun is finished, and at least ``EDITS`` are
+    drawn, so that there are some of every kind.
     """
     random = torch.Generator().manual_seed(seed)
     often = torch.bincount(animals, minlength=len(names)).float().sqrt()
     each, several = (1 / often)[animals], int((often > 0).sum()) > 1
-    found: list[tuple[Tensor, ...]] = []
+    found, began = list[tuple[Tensor, ...]](), monotonic()
     for n in range(ceil(count / BATCH)):
         begun = torch.multinomial(each, BATCH, replacement=True, generator=random)
         edits = n % EDITS == EDITS - 1 and several
@@ -77,6 +81,8 @@ def draw_examples(
                 scale=scale,
             )
         found.append((drawn, begun, target, torch.full((BATCH,), strength)))
+        if seconds is not None and monotonic() - began > seconds and len(found) >= EDITS:
+            break
     return RestorerExamples(*map(torch.cat, zip(*found, strict=True)))
 
 

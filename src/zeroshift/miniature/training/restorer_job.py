@@ -23,7 +23,14 @@ from zeroshift.miniature.restorer_network import RestorerNetwork
 from zeroshift.miniature.training.decoder import PACKAGES
 from zeroshift.miniature.training.loop import StageOptions, TrainPrecision, fit
 from zeroshift.miniature.training.marks import TABLE, marks_of, points_of
-from zeroshift.miniature.training.redrawn import Redrawer, check_model, open_redrawer
+from zeroshift.miniature.training.redrawn import (
+    Redrawer,
+    after_drawing,
+    check_model,
+    drawing_time,
+    open_redrawer,
+    weights_of,
+)
 from zeroshift.miniature.training.restorer_examples import (
     RestorerExamples,
     draw_examples,
@@ -53,9 +60,9 @@ class RestorerOptions:
     steps: Annotated[int, Field(ge=1)] = 7_500
     """steps at most"""
     minutes: Annotated[float, Field(gt=0, le=100_000)] | None = None
-    """time limit; without it the step count alone decides"""
+    """time limit, of which the model draws for a third at most; without it the counts of steps and examples decide"""
     examples: Annotated[int, Field(ge=2)] = 8_000
-    """pictures that the model draws to learn from"""
+    """pictures that the model draws to learn from, if the time limit lets it"""
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     """seed of weights, examples, batches and details"""
     precision: TrainPrecision = "auto"
@@ -63,10 +70,11 @@ class RestorerOptions:
 
     @property
     def stage(self) -> StageOptions:
-        """How long and how fast it trains."""
-        return StageOptions(
+        """How long and how fast it trains, once its examples are drawn."""
+        whole = StageOptions(
             steps=self.steps, minutes=self.minutes, batch=8, lr=3e-4, ema=0.9985, warmup=50, cooldown=1.0
         )
+        return after_drawing(whole)
 
 
 def train_restorer(
@@ -75,7 +83,8 @@ def train_restorer(
     """Train on what ``model`` draws from the pictures of the split ``train``; write the folder ``out``.
 
     The column species names what a picture shows; the words that the restorer will know are species and breeds. What
-    the model draws is kept in ``run``, from which a killed training goes on when called again. Where a file
+    the model draws is kept in ``run``, from which a killed training goes on when called again. Of a time limit a third
+    at most goes to the drawing, and the rest to the training; finding marks and measuring are not counted. Where a file
     ``marks.csv`` says of some pictures where eyes and noses are (see ``marks.read_marks``), that is learned to be found
     in all of them, and eyes and faces count once more. Its figures are of the split ``val``, where there is one and the
     extra ``eval`` is installed: how unlike photographs the features of an ImageNet network are that had no part in the
@@ -86,17 +95,15 @@ def train_restorer(
             ``model`` is none, marks cannot be read or are too few, ``out`` holds something, or ``run`` belongs to
             another training.
     """
-    rows = _with_species(data, LEARNED)
-    if not rows:
-        raise ValueError(f"{data.root} has no pictures of {LEARNED} with a species; name what they show in a column.")
+    if reason := hindrance(data):
+        raise ValueError(reason)
     check_model(model)
-    if not all(find_spec(name) for name in PACKAGES):
-        raise ValueError(f"The restorer learns by {' and '.join(PACKAGES)}; {lacking('textures')}.")
     check_free(out)
+    rows = _with_species(data, LEARNED)
     fixed, changeable = parted(options, MAY_CHANGE)
     marked = marks_of(data, rows)
     by_marks = {} if marked is None else {"marks": sha256(read_regular(data.root / TABLE)).hexdigest()}
-    facts = {"captions": captions_hash(data.root), "model": str(model), **by_marks}
+    facts = {"captions": captions_hash(data.root), "model": weights_of(model), **by_marks}
     remember(run, {**fixed, **facts}, changeable, trace=run / EXAMPLES)
     names = sorted({row.labels["species"] for row in rows})
     held = [row for row in _with_species(data, HELD_OUT) if row.labels["species"] in names]
@@ -104,7 +111,8 @@ def train_restorer(
     pictures, animals = data.read(rows, by.side), _numbers(rows, names)
     kept = run / EXAMPLES
     if not kept.is_file():
-        save_examples(_drawn(by, pictures, animals, names, options, options.examples), kept)
+        seconds = drawing_time(options.minutes)
+        save_examples(_drawn(by, pictures, animals, names, options, options.examples, seconds), kept)
     examples = load_examples(kept)
     points = None
     if marked is not None:
@@ -119,10 +127,25 @@ def train_restorer(
         shipped = load_restorer(folder)  # judged as it ships: in half precision
         if len(held) > 1 and all(find_spec(name) for name in JUDGES):
             seen, of = data.read(held, by.side), _numbers(held, names)
-            count = max(2, options.examples // MEASURED)
+            count = max(2, min(options.examples, len(examples.drawn)) // MEASURED)
             shipped = replace(shipped, figures=figures(shipped, seen, _drawn(by, seen, of, names, options, count)))
             save_restorer(shipped, folder)
     return shipped
+
+
+def hindrance(data: CaptionedFolder) -> str | None:
+    """Why a folder, or what is installed, cannot teach a restorer, a sentence; None where it can.
+
+    Raises:
+        ValueError: ``marks.csv`` is there and cannot be read, or marks too few.
+    """
+    rows = _with_species(data, LEARNED)
+    if not rows:
+        return f"{data.root} has no pictures of {LEARNED} with a species; name what they show in a column."
+    if not all(find_spec(name) for name in PACKAGES):
+        return f"The restorer learns by {' and '.join(PACKAGES)}; {lacking('textures')}."
+    marks_of(data, rows)
+    return None
 
 
 def _stage(
@@ -150,10 +173,16 @@ def figures(restorer: TrainedRestorer, photographs: Tensor, examples: RestorerEx
 
 
 def _drawn(
-    by: Redrawer, pictures: Tensor, animals: Tensor, names: Sequence[str], options: RestorerOptions, count: int
+    by: Redrawer,
+    pictures: Tensor,
+    animals: Tensor,
+    names: Sequence[str],
+    options: RestorerOptions,
+    count: int,
+    seconds: float | None = None,
 ) -> RestorerExamples:
     seed, precision = options.seed, options.precision
-    return draw_examples(by, pictures, animals, names, count=count, seed=seed, precision=precision)
+    return draw_examples(by, pictures, animals, names, count=count, seed=seed, precision=precision, seconds=seconds)
 
 
 def _with_species(data: CaptionedFolder, split: str) -> list[CaptionedPicture]:

@@ -6,6 +6,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from zeroshift.evaluation.imagenet import open_network
+from zeroshift.extras import lacking
 from zeroshift.files import folder_atomically, read_regular
 from zeroshift.image.cutting import INSIDE
 from zeroshift.image.framing import middle
@@ -25,8 +27,16 @@ from zeroshift.miniature.data import CaptionedFolder, CaptionedPicture
 from zeroshift.miniature.data.captioned import zipped
 from zeroshift.miniature.segmenter import TrainedSegmenter, load_segmenter, save_segmenter
 from zeroshift.miniature.segmenter_network import SegmenterNetwork
+from zeroshift.miniature.training.decoder import PACKAGES
 from zeroshift.miniature.training.loop import StageOptions, TrainPrecision, fit
-from zeroshift.miniature.training.redrawn import STRENGTHS, check_model, redrawn
+from zeroshift.miniature.training.redrawn import (
+    STRENGTHS,
+    after_drawing,
+    check_model,
+    drawing_time,
+    redrawn,
+    weights_of,
+)
 from zeroshift.miniature.training.run_folder import captions_hash, check_free, parted, remember
 from zeroshift.miniature.training.segmenter_stage import SegmenterStage
 from zeroshift.words import words_of
@@ -51,7 +61,7 @@ class SegmenterOptions:
     steps: Annotated[int, Field(ge=1)] = 600
     """steps at most; some hundred masks are learned by heart in more"""
     minutes: Annotated[float, Field(gt=0, le=100_000)] | None = None
-    """time limit; without it the step count alone decides"""
+    """time limit, of which a model draws for a third at most; without it the step count alone decides"""
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     """seed of weights, batches and crops"""
     precision: TrainPrecision = "auto"
@@ -75,12 +85,15 @@ def train_segmenter(
     may stand beside. A killed training goes on from ``run`` when called again.
 
     With the folder of a ``model`` it also learns from what that makes of the pictures, whose outlines stay: what a
-    small model draws is softer than photographs, and the mask ``grown`` is found in such pictures, too.
+    small model draws is softer than photographs, and the mask ``grown`` is found in such pictures, too. Within a time
+    limit it draws of as many of the pictures as it can in a third of that.
 
     Raises:
         ValueError: too few pictures have trimaps, one cannot be read, EfficientNet-Lite0 is not installed, ``model`` is
             none, ``out`` holds something, or ``run`` belongs to another training.
     """
+    if reason := hindrance(data):
+        raise ValueError(reason)
     learned, held = parted_by_name(data)
     if model is not None:
         check_model(model)
@@ -89,14 +102,17 @@ def train_segmenter(
     network.trunk.learned(open_network(0))
     check_free(out)
     fixed, changeable = parted(options, MAY_CHANGE)
-    facts = {"captions": captions_hash(data.root), "model": None if model is None else str(model)}
+    facts = {"captions": captions_hash(data.root), "model": None if model is None else weights_of(model)}
     remember(run, {**fixed, **facts}, changeable, trace=run / "segmenter")
     pictures, masks, shares = data.read(learned, SIDE), trimaps(data, learned), torch.ones(len(learned))
+    stage_options = options.stage
     if model is not None:
-        drawn = redrawn(model, pictures, [row.caption for row in learned], options.seed)
-        pictures, masks = torch.cat([pictures, drawn]), masks.repeat(1 + len(STRENGTHS), 1, 1, 1)
-        shares = torch.cat([shares, torch.full((len(drawn),), DRAWN / len(STRENGTHS))])
-    stage = SegmenterStage(network, pictures, masks, options=options.stage)
+        captions, seconds = [row.caption for row in learned], drawing_time(options.minutes)
+        drawn = redrawn(model, pictures, captions, options.seed, seconds)
+        pictures, masks = torch.cat([pictures, *drawn]), torch.cat([masks, *[masks[: len(drawn[0])]] * len(STRENGTHS)])
+        shares = torch.cat([shares, torch.full((len(pictures) - len(learned),), DRAWN / len(STRENGTHS))])
+        stage_options = after_drawing(stage_options)
+    stage = SegmenterStage(network, pictures, masks, options=stage_options)
     fit(stage, shares, stage.options, run / "segmenter", options.seed, options.precision)
     animals, kinds = named(data.pictures)
     trained = TrainedSegmenter(network.cpu().eval(), animals, kinds, trained_on=sources(learned))
@@ -108,12 +124,22 @@ def train_segmenter(
     return found
 
 
-def parted_by_name(data: CaptionedFolder) -> tuple[list[CaptionedPicture], list[CaptionedPicture]]:
-    """The pictures with trimaps to learn from, and those held out, by the hash of their names.
+def hindrance(data: CaptionedFolder) -> str | None:
+    """Why a folder, or what is installed, cannot teach a segmenter, a sentence; None where it can."""
+    learned, held = parted_by_name(data)
+    if not learned or not held:
+        return (
+            f"{data.root} has {len(learned) + len(held)} pictures with trimaps outside of {' and '.join(NOT_LEARNED)}; "
+            "put a PNG of a picture's name (1 animal, 2 background, 3 outline) beside each of some dozens that are no "
+            "PNGs themselves."
+        )
+    if not all(find_spec(name) for name in PACKAGES):
+        return f"The segmenter learns by {' and '.join(PACKAGES)}; {lacking('textures')}."
+    return None
 
-    Raises:
-        ValueError: there are not enough.
-    """
+
+def parted_by_name(data: CaptionedFolder) -> tuple[list[CaptionedPicture], list[CaptionedPicture]]:
+    """The pictures with trimaps to learn from, and those held out, by the hash of their names; either may be empty."""
     with zipped(data.root) as members:
         names = {path.relative_to(data.root).as_posix() for path in data.root.rglob("*.png")} | set(members)
     able = [row for row in data.pictures if row.split not in NOT_LEARNED and not row.file.endswith(".png")]
@@ -121,11 +147,6 @@ def parted_by_name(data: CaptionedFolder) -> tuple[list[CaptionedPicture], list[
     draws = [int(hashlib.sha256(row.file.encode()).hexdigest(), 16) % HELD_OUT for row in rows]
     learned = [row for row, draw in zip(rows, draws, strict=True) if draw]
     held = [row for row, draw in zip(rows, draws, strict=True) if not draw]
-    if not learned or not held:
-        raise ValueError(
-            f"{data.root} has {len(rows)} pictures with trimaps outside of {' and '.join(NOT_LEARNED)}; put a PNG of a "
-            "picture's name (1 animal, 2 background, 3 outline) beside each of some dozens that are no PNGs themselves."
-        )
     return learned, held
 
 

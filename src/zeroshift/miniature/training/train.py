@@ -1,4 +1,7 @@
-"""Train a miniature Stable Diffusion on a folder of captioned pictures and save it as an ordinary diffusers folder."""
+"""Train a miniature Stable Diffusion on a folder of captioned pictures and save it as an ordinary diffusers folder.
+
+What comes beside it in that folder is trained after it (``parts``).
+"""
 
 import hashlib
 from collections import Counter
@@ -26,16 +29,18 @@ from zeroshift.miniature.training.dataset import Material, column_of, gathered
 from zeroshift.miniature.training.decoder import PACKAGES, DecoderStage
 from zeroshift.miniature.training.job import Job, claim
 from zeroshift.miniature.training.loop import Batches
+from zeroshift.miniature.training.parts import planned, put_together, train_parts
 from zeroshift.miniature.training.tokenizer import train_tokenizer
 from zeroshift.miniature.vocabulary import Scene
 from zeroshift.sentences import template_sentences
 
 
 def train(folder: Path, out: Path, job: Job) -> None:
-    """Train on the split ``train`` of ``folder`` and write the model to ``out``.
+    """Train on the split ``train`` of ``folder`` and write the model, and what comes beside it, to ``out``.
 
     Checkpoints lie under ``job.run``; a killed training goes on from there when called again. ``job.init`` is a
-    saved model of the same shape to start from: its tokenizer and text tower are kept as they are.
+    saved model of the same shape to start from: its tokenizer and text tower are kept as they are, and so are those
+    parts beside it that ``folder`` cannot teach. Of several processes the first alone trains the parts.
 
     Raises:
         ValueError: the folder cannot be read or lacks the column to balance by, ``init`` is not such a model, ``out``
@@ -43,8 +48,23 @@ def train(folder: Path, out: Path, job: Job) -> None:
     """
     table = CaptionedFolder.open(folder)
     options = replace(job.options, balance=column_of(table, job.options.balance))
-    job, size = replace(job, options=options), options.size
+    job = replace(job, options=options)
+    plan = planned(table, job)
+    job = replace(job, parts=plan.trained)
     claim(job, folder, out)
+    for line in plan.remarks:
+        job.say(line)
+    if not job.model.exists():
+        train_model(table, job)
+    if once.rank == 0:
+        train_parts(table, job)
+        put_together(out, job, plan)
+        job.say(f"saved {out}")
+
+
+def train_model(table: CaptionedFolder, job: Job) -> None:
+    """Train all stages, or take the finished ones of an earlier run, and write the folder ``job.model``."""
+    options, size = job.options, job.options.size
     torch.manual_seed(options.seed)
     material = gathered(table, size, options.balance, close_ups=options.close_ups, styles=options.styles)
     job.say(f"{len(material.scenes)} pictures of {size}x{size} pixels, details and renderings among them")
@@ -52,7 +72,7 @@ def train(folder: Path, out: Path, job: Job) -> None:
     tokenizer, towers = trained_clip(material, job)
     unet = trained_denoiser(vae, tokenizer, towers.text_model, material, job)
     once(export.save)(
-        out,
+        job.model,
         vae,
         tokenizer=tokenizer,
         towers=towers,
@@ -60,7 +80,6 @@ def train(folder: Path, out: Path, job: Job) -> None:
         scheduler=denoiser.scheduler(options.zero_snr),
         known=words_said(material.scenes),
     )
-    job.say(f"saved {out}")
 
 
 def trained_autoencoder(material: Material, job: Job) -> AutoencoderKL:
