@@ -57,6 +57,8 @@ def test_examples_are_of_photographs_and_of_other_animals():
         assert steps == of.OF_OTHERS if n % 3 == 2 else of.FEWEST <= steps <= of.MOST
         assert captions == [f"a photo of a {('cat', 'dog')[k]}" for k in target]
     assert {*made.begun.tolist()} & {*range(30, 40)}  # the rarer animal too
+    hurried = of.draw_examples(by, pictures, animals, ("cat", "dog"), count=90, seed=1, precision="fp32", seconds=0)
+    assert torch.equal(hurried.drawn, made.drawn[: of.EDITS * of.BATCH])  # one of each kind, however short the time
     alone = of.draw_examples(by, pictures[:30], animals[:30], ("cat",), count=48, seed=1, precision="fp32")
     assert (alone.target == 0).all()
     rare = of.draw_examples(by, pictures[:30], animals[:30], ("cat", "dog"), count=48, seed=1, precision="fp32")

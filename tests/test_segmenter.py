@@ -238,12 +238,11 @@ def test_without_trimaps_one_sentence_says_what_is_missing(tmp_path):
 
 def test_pictures_are_not_their_own_trimaps_and_masks_are_none(tmp_path):
     pytest.importorskip("lightning")
-    from zeroshift.miniature.training.segmenter_job import parted_by_name, trimaps
+    from zeroshift.miniature.training.segmenter_job import hindrance, trimaps
 
     data = pets(tmp_path / "pets")
     rows = [replace(row, file=row.file.replace(".webp", ".png")) for row in data.pictures]
-    with pytest.raises(ValueError, match="has 0 pictures with trimaps"):
-        parted_by_name(replace(data, pictures=tuple(rows)))
+    assert "has 0 pictures with trimaps" in hindrance(replace(data, pictures=tuple(rows)))
     for values, mode in ((np.full((128, 128), 255), "L"), (np.zeros((128, 128, 3)), "RGB")):
         Image.fromarray(values.astype(np.uint8), mode).save(data.root / "pet_3.png")
         with pytest.raises(ValueError, match=r"trimap pet_3.png .* other values than 1 \(animal\), 2"):
@@ -253,14 +252,21 @@ def test_pictures_are_not_their_own_trimaps_and_masks_are_none(tmp_path):
 @pytest.mark.slow
 def test_a_model_draws_what_is_learned_from_at_each_strength(tmp_path, checkpoint):
     pytest.importorskip("lightning")
-    from zeroshift.miniature.training.redrawn import STRENGTHS, check_model, redrawn
+    from zeroshift.miniature.training.redrawn import BATCH, STRENGTHS, check_model, redrawn
 
     pictures = torch.randint(0, 255, (3, 3, 32, 32), dtype=torch.uint8)
-    drawn = redrawn(checkpoint, pictures, ["a photo of a cat"] * 3, 0)
-    assert drawn.shape == (3 * len(STRENGTHS), 3, 32, 32) and drawn.dtype == torch.uint8
-    less, more = ((drawn[k : k + 3].float() - drawn[:3].float()).abs().mean() for k in (0, 3))
-    assert less == 0 < more  # from more noise other pictures
-    torch.testing.assert_close(redrawn(checkpoint, pictures[1:2], ["a photo of a cat"], 1)[0], drawn[1], atol=1, rtol=0)
+    captions = ["a photo of a cat"] * 3
+    first, second = redrawn(checkpoint, pictures, captions, 0)
+    assert len(STRENGTHS) == 2
+    assert first.shape == second.shape == (3, 3, 32, 32) and first.dtype == second.dtype == torch.uint8
+    assert (first.float() - second.float()).abs().mean() > 0  # from more noise other pictures
+    alone, _ = redrawn(checkpoint, pictures[1:2], captions[:1], 1)
+    torch.testing.assert_close(alone[0], first[1], atol=1, rtol=0)
+    many, larger = pictures.repeat(6, 1, 1, 1), pictures.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    hurried = redrawn(checkpoint, many, captions * 6, 0, seconds=0)
+    assert [len(one) for one in hurried] == [BATCH, BATCH]
+    torch.testing.assert_close(hurried[1][:3], second, atol=1, rtol=0)
+    assert redrawn(checkpoint, larger, captions, 0)[0].shape == (3, 3, 64, 64)  # drawn as the model draws, and enlarged
     with pytest.raises(ValueError, match="has no model_index.json; give the folder of a model"):
         check_model(tmp_path)
 

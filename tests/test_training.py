@@ -1,5 +1,6 @@
 """The parts that the trainer is made of."""
 
+from dataclasses import replace
 from itertools import islice
 
 import pytest
@@ -9,7 +10,7 @@ from torch.optim.swa_utils import AveragedModel
 from zeroshift.miniature.training import autoencoder, clip
 from zeroshift.miniature.training.dataset import Material
 from zeroshift.miniature.training.export import check_model
-from zeroshift.miniature.training.job import SHARES, Job, TrainOptions
+from zeroshift.miniature.training.job import PARTS, SHARES, Job, TrainOptions
 from zeroshift.miniature.training.loop import Batches, Pace, Stage, StageOptions, fit, ramped_average
 from zeroshift.miniature.training.tokenizer import train_tokenizer
 from zeroshift.miniature.training.train import cached_latents, trained_autoencoder
@@ -57,6 +58,17 @@ def test_the_stages_that_run_share_all_of_the_time(tmp_path, init, half_steps):
     minutes = {name: job.stage(name).minutes for name in job.stages}
     assert sum(minutes.values()) == pytest.approx(10)
     assert minutes["denoiser"] / minutes["autoencoder"] == pytest.approx(SHARES["denoiser"] / SHARES["autoencoder"])
+
+
+def test_parts_share_the_time_with_the_stages(tmp_path):
+    job = Job(TrainOptions(minutes=100), tmp_path, None, print, parts=tuple(PARTS))
+    stages, parts = [job.stage(name).minutes for name in job.stages], [job.limit(name) for name in job.parts]
+    assert sum(stages) + sum(parts) == pytest.approx(100) and sum(parts) == pytest.approx(25, abs=1)
+    assert stages[0] / stages[1] == pytest.approx(SHARES["autoencoder"] / SHARES["decoder"])
+    fewer = replace(job, parts=("classifier",))
+    assert sum(fewer.stage(name).minutes for name in fewer.stages) + fewer.limit("classifier") == pytest.approx(100)
+    endless = replace(job, options=TrainOptions())
+    assert endless.stage("clip").minutes is None and endless.limit("restorer") is None
 
 
 def test_a_kept_autoencoder_takes_no_time(tmp_path):

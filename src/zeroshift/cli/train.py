@@ -34,7 +34,7 @@ def train(
     init: Annotated[Path | None, Parameter(help="saved model to start from")] = None,
     given: Given,
 ) -> None:
-    """Train a miniature text-to-image model on a folder of captioned pictures, in diffusers format."""
+    """Train a miniature text-to-image model, and what stands beside it, on a folder of captioned pictures."""
     hush_libraries()
     from lightning.pytorch.utilities import rank_zero_only as once
 
