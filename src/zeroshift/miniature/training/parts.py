@@ -5,7 +5,7 @@ Each part is as its own command makes it by default: ``python -m zeroshift.minia
 """
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -66,14 +66,16 @@ def hindrances(data: CaptionedFolder) -> dict[str, str]:
 
 
 def train_parts(data: CaptionedFolder, job: Job) -> None:
-    """Train ``job.parts`` for the model in ``job.model``, but for those that an earlier call finished.
+    """Train ``job.parts`` for the model in ``job.model``, but for those that an earlier call finished; say figures.
 
     Checkpoints lie under ``job.run``, where each finished part leaves a folder that is there only when it is whole.
     """
     for part in job.parts:
         if not job.done(part).exists():
-            _TRAINERS[part](data, job)
+            figures = _TRAINERS[part](data, job)
             job.say(f"{part}: trained")
+            if figures:
+                job.say(f"{part}: {', '.join(f'{name} {value:.4f}' for name, value in figures.items())}")
 
 
 def put_together(out: Path, job: Job, plan: Plan) -> None:
@@ -86,8 +88,8 @@ def put_together(out: Path, job: Job, plan: Plan) -> None:
             shutil.copytree(kept, folder / kept.name)
 
 
-def train_classifier(data: CaptionedFolder, job: Job) -> None:
-    """The classifier, and, where there is a split to choose by, its head that tells whether there is an animal."""
+def train_classifier(data: CaptionedFolder, job: Job) -> Mapping[str, float]:
+    """Train the classifier and, where there is a split to choose by, its head for no animal; return its figures."""
     bare, options = job.run / "classifier/bare", classifier_job.ClassifierOptions(**_given(job, "classifier"))
     if not bare.exists():
         classifier_job.train_classifier(data, bare, run=bare.parent, options=options)
@@ -96,27 +98,29 @@ def train_classifier(data: CaptionedFolder, job: Job) -> None:
         made = presence.taught_presence(made, data)
     with folder_atomically(job.done("classifier")) as folder:
         save_classifier(made, folder)
+    return made.figures
 
 
-def train_finder(data: CaptionedFolder, job: Job) -> None:
-    """The finder, which starts from the classifier."""
+def train_finder(data: CaptionedFolder, job: Job) -> Mapping[str, float]:
+    """Train the finder, which starts from the classifier; return its figures."""
     out, options = job.done("finder"), finder_job.FinderOptions(**_given(job, "finder"))
-    finder_job.train_finder(data, out, classifier=job.done("classifier"), run=out.parent, options=options)
+    trained = finder_job.train_finder(data, out, classifier=job.done("classifier"), run=out.parent, options=options)
+    return trained.figures
 
 
-def train_segmenter(data: CaptionedFolder, job: Job) -> None:
-    """The segmenter, which also learns from what the model makes of the pictures."""
+def train_segmenter(data: CaptionedFolder, job: Job) -> Mapping[str, float]:
+    """Train the segmenter, also on what the model makes of the pictures; return its figures."""
     out, options = job.done("segmenter"), segmenter_job.SegmenterOptions(**_given(job, "segmenter"))
-    segmenter_job.train_segmenter(data, out, run=out.parent, options=options, model=job.model)
+    return segmenter_job.train_segmenter(data, out, run=out.parent, options=options, model=job.model).figures
 
 
-def train_restorer(data: CaptionedFolder, job: Job) -> None:
-    """The restorer of what the model draws."""
+def train_restorer(data: CaptionedFolder, job: Job) -> Mapping[str, float]:
+    """Train the restorer of what the model draws; return its figures."""
     out, options = job.done("restorer"), restorer_job.RestorerOptions(**_given(job, "restorer"))
-    restorer_job.train_restorer(data, job.model, out, run=out.parent, options=options)
+    return restorer_job.train_restorer(data, job.model, out, run=out.parent, options=options).figures
 
 
-_TRAINERS: dict[str, Callable[[CaptionedFolder, Job], None]] = {
+_TRAINERS: dict[str, Callable[[CaptionedFolder, Job], Mapping[str, float]]] = {
     "classifier": train_classifier,
     "finder": train_finder,
     "segmenter": train_segmenter,
