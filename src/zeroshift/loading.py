@@ -11,6 +11,7 @@ from zeroshift.asked.loads import check_kinds
 from zeroshift.backbones import open_backbone
 from zeroshift.backbones.checkpoint import (
     CLASSIFIER,
+    CRITIC,
     FINDER,
     RESTORER,
     SEGMENTER,
@@ -28,6 +29,7 @@ from zeroshift.captioning import Captioner
 from zeroshift.captioning.written import WrittenCaptions, is_captions
 from zeroshift.conditioning.means import keep_means
 from zeroshift.control.perceptual import load_vgg
+from zeroshift.critic import Critic
 from zeroshift.doubts import doubt
 from zeroshift.editor import Editor
 from zeroshift.frames import SubjectFinder
@@ -126,7 +128,20 @@ def load(
     own, presets, finds = own_captioner(root), presets_of(root, name), finder or own_finder(root)
     sampled = Sampling(STEPS, GUIDANCE) if is_turbo(root, name) else Sampling()
     known, sees = read_known_words(root), captioner or own
-    return Editor(backbone, presets, sees, compared, finds, directions, known, own, sampled, masks, own_restorer(root))
+    return Editor(
+        backbone,
+        presets,
+        sees,
+        compared,
+        finds,
+        directions,
+        known,
+        own,
+        sampled,
+        segmenter=masks,
+        restorer=own_restorer(root),
+        critic=own_critic(root),
+    )
 
 
 def check_choices(device: str, precision: str, memory: str) -> None:
@@ -212,3 +227,12 @@ def own_restorer(root: Path) -> Restorer | None:
     from zeroshift.miniature.restorer import restorer_in
 
     return restorer_in(root)
+
+
+def own_critic(root: Path) -> Critic | None:
+    """The critic in a model's folder; None where it has none. Nothing is read yet."""
+    if not lexists(root / CRITIC):
+        return None
+    from zeroshift.miniature.critic import critic_in
+
+    return critic_in(root)

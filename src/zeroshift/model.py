@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from zeroshift.captioning import Captioner, Judge, Vocabulary, judge_of, vocabulary_of
 from zeroshift.control.perceptual import Vgg
+from zeroshift.critic import Critic
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.frames import Frames, SubjectFinder
 from zeroshift.generators.making import GeneratedDirections
@@ -50,6 +51,8 @@ class Model:
     """what finds the subjects of masks that it knows; None: where the words look"""
     restorer: Restorer | None = None
     """what redraws pictures of subjects that it knows; None: they stay as the model drew them"""
+    critic: Critic | None = None
+    """what says how good results look, so that the best of several is taken; None: nothing does"""
 
     def __repr__(self) -> str:
         """One line, where the networks' would be hundreds."""

@@ -25,7 +25,7 @@ from zeroshift.asked.data import (
     Seed,
 )
 from zeroshift.asked.request import Request
-from zeroshift.captioning import Nearing, Rating, Scope, Vocabulary
+from zeroshift.captioning import Nearing, Rating, Scope, Varying, Vocabulary
 from zeroshift.conditioning.direction import Direction, direction_of_words, make_direction
 from zeroshift.conditioning.direction import doubts as doubts_of_direction
 from zeroshift.conditioning.task import Task, check_target, complete_source, make_task
@@ -226,6 +226,11 @@ class EditSpec(Data):
         tried = TRIES if self.looks(editor) == 2 else ()
         return tuple(editor.method(name, options, fast=self.fast) for name, options in tried)
 
+    def kinds(self, vocabulary: Vocabulary, caption: str | None = None) -> tuple[Task, ...]:
+        """Edits into kinds of the target, of a picture with this ``caption`` where no source is given."""
+        known = vocabulary.kinds(self.target) if isinstance(vocabulary, Varying) else ()
+        return tuple(self.model_copy(update={"target": kind}).task(vocabulary, caption) for kind in known)
+
     @property
     def source_prompt(self) -> str | None:
         """The source in a whole sentence; None where none is named."""
@@ -285,7 +290,8 @@ class EditSpec(Data):
         )
         if photograph and method is None and along is None:
             tries = self.tries(editor)
-            request = replace(request, tries=tries, nearer=self.within(editor.vocabulary).again if tries else 1.0)
+            kinds, again = self.kinds(editor.vocabulary, caption), self.within(editor.vocabulary).again
+            request = replace(request, tries=tries, kinds=kinds, nearer=again) if tries else request
         seen = (caption or "") if self.source is None else ""
         doubts = editor.doubts(request.texts, [*request.sentences, *self.given_sentences], seen)
         if self.restore and restorer_for(editor.restorer, task.target_prompt, restored) is None:

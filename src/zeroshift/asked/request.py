@@ -51,6 +51,8 @@ class Request:
     """pixels of the photograph over which an edit with a mask fades in; by default 1/60 of the shorter side"""
     tries: tuple[Method, ...] = ()
     """what is tried, one after another, where the target is not clear in a result"""
+    kinds: tuple[Task, ...] = ()
+    """edits into kinds of the target, which are tried where a result does not look good enough"""
     nearer: float = 1.0
     """of a part that was found: the share of its side in which the same is tried where the target is not clear"""
     words_alone: bool = False

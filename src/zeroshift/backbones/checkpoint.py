@@ -43,13 +43,15 @@ SEGMENTER = "segmenter"
 """the part that finds where a subject is; an edit by it says so in its recipe, so it does not count either"""
 RESTORER = "restorer"
 """the part that redraws pictures; what it redrew says so in its recipe, so it does not count either"""
+CRITIC = "critic"
+"""the part that says how good results look; what is chosen by it says in its recipe how it was made"""
 _PREPARATION = (IMAGE_ENCODER, "feature_extractor")
 PRESETS = "presets.json"
 """the options that a checkpoint recommends for methods; most have none"""
 WORDS = "words.json"
 """the words that a checkpoint was trained with; most do not say"""
 _PARTS = tuple(dict.fromkeys(part for family in FAMILIES for part in family.parts))
-_BESIDE = (CLASSIFIER, FINDER, SEGMENTER, RESTORER)
+_BESIDE = (CLASSIFIER, FINDER, SEGMENTER, RESTORER, CRITIC)
 TEXTS = [INDEX, *(f"{part}/*{end}" for part in (*_PARTS, *_PREPARATION, *_BESIDE) for end in (".json", ".txt"))]
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
 """owner/name; what begins with a dot, such as ../name, is a path"""

@@ -14,6 +14,7 @@ from zeroshift.captioning.base import (
     Rating,
     Scope,
     Seen,
+    Varying,
     Vocabulary,
 )
 from zeroshift.captioning.sentences import PlainEnglish
@@ -53,6 +54,7 @@ __all__ = [
     "Rating",
     "Scope",
     "Seen",
+    "Varying",
     "Vocabulary",
     "judge_of",
     "see",

@@ -83,6 +83,18 @@ class Nearing(Protocol):
 
 
 @runtime_checkable
+class Varying(Protocol):
+    """A vocabulary that knows kinds of its targets; one without this knows the targets alone."""
+
+    def kinds(self, target: str) -> Sequence[str]:
+        """Kinds of a target, such as breeds of an animal, that the model may draw better than the target as such.
+
+        Args:
+            target: a word or a whole prompt.
+        """
+
+
+@runtime_checkable
 class Offering(Protocol):
     """A vocabulary that can say which targets it has; of others only what the model was trained on is known."""
 

@@ -173,6 +173,10 @@ class HeadsCaptioner:
         """As near as an animal is known; see ``miniature.reading``."""
         return reading.within(target)
 
+    def kinds(self, target: str) -> tuple[str, ...]:
+        """Breeds and coats of an animal; see ``miniature.reading``."""
+        return reading.kinds(target)
+
     def targets(self) -> dict[str, tuple[str, ...]]:
         """Coats, styles, light, closeness and backgrounds; see ``miniature.reading``."""
         return reading.targets()

@@ -8,7 +8,18 @@ from zeroshift.captioning.subject import Subject, subject_of
 from zeroshift.conditioning.task import Task, check_target, is_prompt, make_task
 from zeroshift.image.framing import WHOLE_BOX, Within
 from zeroshift.miniature.data.breeds import animal_of
-from zeroshift.miniature.vocabulary import BACKGROUND, BIG_CATS, CALLED, COATS, COLOURS, MEDIA, NEAR, STYLES, empty
+from zeroshift.miniature.vocabulary import (
+    BACKGROUND,
+    BIG_CATS,
+    CALLED,
+    COATS,
+    COLOURS,
+    KINDS,
+    MEDIA,
+    NEAR,
+    STYLES,
+    empty,
+)
 from zeroshift.sentences import contains_word, swap_word, with_article
 
 _BEFORE = "|".join(way.format(colour) for way in BACKGROUND for colour in COLOURS)
@@ -113,6 +124,11 @@ def within(target: str) -> Within:
     if animal == "cat" and any(contains_word(said, coat) for coat in COATS):
         return WHOLE_BOX  # a cat takes that coat, of which as much as can is to be seen
     return NEAR.get(animal, WHOLE_BOX)
+
+
+def kinds(target: str) -> tuple[str, ...]:
+    """Breeds and coats of a target that is the bare name of an animal; none of others."""
+    return KINDS.get(without_article(target.strip()).casefold(), ())
 
 
 def _apart(source: str, target: str, told: Callable[[str], str]) -> bool:

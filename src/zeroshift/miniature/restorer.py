@@ -5,7 +5,7 @@ photographs that it begins to draw again from some noise (SDEdit), whose photogr
 discriminator from edits (as GFP-GAN does for old faces; Wang et al. 2021, arXiv:2101.04061).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
@@ -57,12 +57,8 @@ class TrainedRestorer:
     """what was measured when it was trained"""
 
     def knows(self, prompt: str) -> bool:
-        """Whether a prompt speaks of a photo, names one of the animals, and speaks of nothing else that is drawn.
-
-        "a photo of a dog" does, "a pencil sketch of a dog" and "a photo in the style of a painting of a dog" do not.
-        """
-        words = {form for word in words_of(prompt) for form in (word, word.removesuffix("s"))}
-        return bool(words & PHOTOGRAPHS and words & {*self.animals}) and not words & DRAWN
+        """Whether a prompt speaks of a photo of one of the animals; see ``speaks_of``."""
+        return speaks_of(prompt, self.animals)
 
     @torch.no_grad()
     def restored(self, picture: Image.Image) -> Image.Image:
@@ -110,6 +106,15 @@ class OwnRestorer:
     def restored(self, picture: Image.Image) -> Image.Image:
         """An RGB picture, redrawn."""
         return self.trained.restored(picture)
+
+
+def speaks_of(prompt: str, animals: Collection[str]) -> bool:
+    """Whether a prompt speaks of a photo, names one of the animals, and speaks of nothing else that is drawn.
+
+    "a photo of a dog" does, "a pencil sketch of a dog" and "a photo in the style of a painting of a dog" do not.
+    """
+    words = {form for word in words_of(prompt) for form in (word, word.removesuffix("s"))}
+    return bool(words & PHOTOGRAPHS and words & {*animals}) and not words & DRAWN
 
 
 def load_restorer(folder: str | Path) -> TrainedRestorer:

@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from zeroshift.backbones.alone import forward_seconds, networks_of, outline_as_loaded, read_unet
 from zeroshift.backbones.checkpoint import (
     CLASSIFIER,
+    CRITIC,
     FINDER,
     IMAGE_ENCODER,
     PRESETS,
@@ -45,11 +46,12 @@ OPTIONAL = {
     FINDER: "config.json",
     SEGMENTER: "config.json",
     RESTORER: "config.json",
+    CRITIC: "config.json",
     WORDS: "",
     PRESETS: "",
 }
 """what a folder may have beside its family's parts, and the file that tells"""
-OWN = (CLASSIFIER, FINDER, SEGMENTER, RESTORER)
+OWN = (CLASSIFIER, FINDER, SEGMENTER, RESTORER, CRITIC)
 """of these the ones whose weights are always one file, for they are of this package"""
 
 

@@ -4,7 +4,7 @@ from collections.abc import Generator, Iterable, Iterator
 
 from zeroshift.diffusion.trajectory import Trajectory
 from zeroshift.doubts import doubt
-from zeroshift.inversions import InversionStore
+from zeroshift.inversions import InversionMemory, InversionStore
 from zeroshift.masks.masking import Failed
 from zeroshift.memory.room import Room, Shortage, is_shortage
 from zeroshift.model import Model
@@ -118,6 +118,8 @@ def run_group(
     if not group.frames:
         generated = translate_generated(editor.backbone, group.requests, seeds=group.seeds, vgg=editor.vgg)
         return with_verdicts(editor.judge, generated, group.requests, ())
+    if inversions is None and trajectory is None and any(request.tries for request in group.requests):
+        inversions = InversionMemory()  # second tries may share them
     steps = translate(
         editor.backbone,
         group.frames,

@@ -2,15 +2,18 @@
 
 A method that keeps the structure of a photograph fails where the target has another one: a cat that holds its head up
 has no room for a dog's muzzle. After another inversion the same method may succeed, and keeps as much; another method,
-which begins in noise, makes room, but keeps less, and is asked where the target can hardly be seen. And a face of which
-the model sees more pixels may be clearer, so that a part that was found is tried from nearer.
+which begins in noise, makes room, but keeps less, and is asked where the target can hardly be seen. Where a critic says
+how good results look, the target's kinds are tried, such as breeds, some of which a small model draws better than the
+animal as such. And a face of which the model sees more pixels may be clearer, so that a part that was found is tried
+from nearer.
 """
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
-from math import inf
 
+from zeroshift.asked.request import Request
 from zeroshift.captioning import Judge, Rating
+from zeroshift.conditioning.task import Task
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.framed import FramedPhoto, framed_as
 from zeroshift.frames import Choice, nearer
@@ -22,17 +25,19 @@ from zeroshift.methods import Method
 from zeroshift.model import Model
 from zeroshift.results import Result
 from zeroshift.running.grouping import Group
+from zeroshift.running.measure import Measure, clarity_of, measure_of
 from zeroshift.running.translate import translate
 from zeroshift.running.walking import AGAIN, Progress
+from zeroshift.sentences import with_article
 from zeroshift.verdicts import with_verdicts
 
 
 def with_second_tries(
-    editor: Model, steps: Iterator[Progress], group: Group, inversions: InversionStore | None = None
+    editor: Model, steps: Iterator[Progress], group: Group, inversions: InversionStore | None
 ) -> Iterator[Progress]:
     """The steps of a group's run with verdicts and of its second tries, the last with the results that are taken.
 
-    Where memory runs out in one, what was there before it stays.
+    Where memory runs out in one, what was there before it stays. ``inversions`` are those of the run, if they are kept.
     """
     for step in steps:
         yield step if not step.results else (yield from _clearer(editor, step, group, inversions))
@@ -42,51 +47,110 @@ def _clearer(
     editor: Model, last: Progress, group: Group, inversions: InversionStore | None
 ) -> Generator[Progress, None, Progress]:
     """Do the second tries of results that need one; the last step with the results that are taken is returned."""
-    table = [list(row) for row in last.results]
+    columns = []
     for n, request in enumerate(group.requests):
-        for method in request.tries:
-            other = method.name != request.method.name
-            rows = [k for k, row in enumerate(table) if unclear(row[n], editor.judge, hardly=other)]
-            if not rows:
-                continue
-            try:
-                results = yield from _made(editor, group, n, rows, method, inversions)
-            except (RuntimeError, MemoryError) as error:
-                if not is_shortage(error):
-                    raise
-                continue
-            for k, result in zip(rows, results, strict=True):
-                if isinstance(editor.judge, Rating) and is_clearer(result, table[k][n], editor.judge.clearer_by):
-                    note = note_of(last.results[k][n], request.method, method, editor.judge)
-                    table[k][n] = replace(result, note=note)
-        yield from _from_nearer(editor, n, table, group, inversions)
-    return replace(last, results=tuple(map(tuple, table)))
+        tries = _Tries(editor, group, request, [row[n] for row in last.results], inversions)
+        columns.append((yield from tries.taken()))
+    return replace(last, results=tuple(zip(*columns, strict=True)))
 
 
-def _from_nearer(
-    editor: Model, n: int, table: list[list[Result]], group: Group, inversions: InversionStore | None
-) -> Generator[Progress, None, None]:
-    """Try the ``n``-th request from nearer where that may be clearer; what is clearer takes its place in the table."""
-    request, judge = group.requests[n], editor.judge
-    if not isinstance(judge, Rating):
-        return
-    near = {
-        k: frame
-        for k, usual in enumerate(group.frames)
-        if clarity_of(table[k][n]) < judge.clear and (frame := nearer_still(editor.backbone, usual, request.nearer))
-    }
-    if not near:
-        return
-    rows, frames = [*near], [*near.values()]
-    try:
-        results = yield from _made(editor, group, n, rows, request.method, inversions, frames)
-    except (RuntimeError, MemoryError) as error:
-        if not is_shortage(error):
-            raise
-        return
-    for k, result in zip(rows, results, strict=True):
-        if is_clearer(result, table[k][n], judge.nearer_by):
-            table[k][n] = replace(result, note="The target was less clear in the usual part; this is made from nearer.")
+class _Tries:
+    """The second tries of one request of a group."""
+
+    def __init__(
+        self, editor: Model, group: Group, request: Request, results: list[Result], inversions: InversionStore | None
+    ) -> None:
+        self.editor, self.group, self.request, self.inversions = editor, group, request, inversions
+        self.first, self.results = [*results], results
+        """what the method made, and what is taken so far"""
+        self.tasks = [request.task for _ in results]
+        """what the pictures are edited into so far: what was asked for, or a kind of it"""
+
+    def taken(self) -> Generator[Progress, None, list[Result]]:
+        """Try what is to be tried; the results that are taken are returned, one per picture."""
+        for method in self.request.tries:
+            yield from self.by(method)
+        measure = measure_of(self.editor, self.request)
+        if measure is not None and self.request.tries:
+            values = measure.values(self.results, self.group.frames)
+            yield from self.of_kinds(measure, values)
+            yield from self.from_nearer(measure, values)
+        return self.results
+
+    def by(self, method: Method) -> Generator[Progress, None, None]:
+        """Try another method where the target is not clear."""
+        judge, usual = self.editor.judge, self.request.method
+        other = method.name != usual.name
+        rows = [k for k, result in enumerate(self.results) if unclear(result, judge, hardly=other)]
+        made = yield from self.made([replace(self.request, method=method)], rows)
+        for k, (result,) in zip(rows, made, strict=False):
+            if isinstance(judge, Rating) and is_clearer(result, self.results[k], judge.clearer_by):
+                self.results[k] = replace(result, note=note_of(self.first[k], usual, method, judge))
+
+    def of_kinds(self, measure: Measure, values: list[float]) -> Generator[Progress, None, None]:
+        """Try the target's kinds where the result does not look good enough; ``values`` become those of what is taken.
+
+        They share an inversion and a walk of the source branch.
+        """
+        kinds = self.request.kinds
+        rows = [k for k, value in enumerate(values) if kinds and value < measure.enough]
+        made = yield from self.made([replace(self.request, task=kind) for kind in kinds], rows)
+        for k, results in zip(rows, made, strict=False):
+            found = measure.values(results, [self.group.frames[k]] * len(results))
+            best = max(range(len(found)), key=lambda n: found[n])
+            if measure.is_better(found[best], values[k]):
+                values[k], self.tasks[k] = found[best], kinds[best]
+                self.results[k] = replace(results[best], note=kind_of(kinds[best], self.request.task))
+
+    def from_nearer(self, measure: Measure, values: Sequence[float]) -> Generator[Progress, None, None]:
+        """Try what was found from nearer where it is not clear, or does not look good, enough."""
+        near = {
+            k: frame
+            for k, usual in enumerate(self.group.frames)
+            if values[k] < measure.enough and (frame := nearer_still(self.editor.backbone, usual, self.request.nearer))
+        }
+        for task in dict.fromkeys(self.tasks[k] for k in near):
+            rows = [k for k in near if self.tasks[k] == task]
+            made = yield from self.made([replace(self.request, task=task)], rows, [near[k] for k in rows])
+            for k, (result,) in zip(rows, made, strict=False):
+                (value,) = measure.values([result], [self.group.frames[k]])
+                if measure.is_better(value, values[k]):
+                    self.results[k] = replace(result, note=joined(self.results[k].note, measure.nearer))
+
+    def made(
+        self, requests: Sequence[Request], rows: Sequence[int], frames: Sequence[FramedPhoto] | None = None
+    ) -> Generator[Progress, None, list[list[Result]]]:
+        """What requests make of the pictures in these rows, or of other ``frames`` of them; nothing without memory."""
+        if not rows:
+            return []
+        try:
+            return (yield from self.walked(requests, rows, frames))
+        except (RuntimeError, MemoryError) as error:
+            if not is_shortage(error):
+                raise
+            return []
+
+    def walked(
+        self, requests: Sequence[Request], rows: Sequence[int], frames: Sequence[FramedPhoto] | None
+    ) -> Generator[Progress, None, list[list[Result]]]:
+        """The same; a shortage is raised."""
+        editor, group = self.editor, self.group
+        again = [replace(request, tries=(), kinds=(), nearer=1.0) for request in requests]
+        frames = [group.frames[k] for k in rows] if frames is None else frames
+        steps = translate(
+            editor.backbone,
+            frames,
+            again,
+            seeds=[group.seeds[k] for k in rows],
+            inversions=self.inversions,
+            vgg=editor.vgg,
+            segmenter=editor.segmenter,
+            restorer=editor.restorer,
+        )
+        for step in with_verdicts(editor.judge, steps, again, frames):
+            if not step.results:
+                yield replace(step, stage=AGAIN, latents=None)
+        return [[*row] for row in step.results]
 
 
 def nearer_still(backbone: Backbone, frame: FramedPhoto, share: float) -> FramedPhoto | None:
@@ -105,44 +169,9 @@ def nearer_still(backbone: Backbone, frame: FramedPhoto, share: float) -> Framed
     return replace(near, caption=frame.caption, seen=frame.seen)
 
 
-def _made(
-    editor: Model,
-    group: Group,
-    n: int,
-    rows: Sequence[int],
-    method: Method,
-    inversions: InversionStore | None,
-    frames: Sequence[FramedPhoto] | None = None,
-) -> Generator[Progress, None, list[Result]]:
-    """What a method makes of the pictures in these rows, or of other ``frames`` of them, by the ``n``-th request."""
-    again = replace(group.requests[n], method=method, tries=(), nearer=1.0)
-    seeds = [group.seeds[k] for k in rows]
-    frames = [group.frames[k] for k in rows] if frames is None else frames
-    steps = translate(
-        editor.backbone,
-        frames,
-        [again],
-        seeds=seeds,
-        inversions=inversions,
-        vgg=editor.vgg,
-        segmenter=editor.segmenter,
-        restorer=editor.restorer,
-    )
-    for step in with_verdicts(editor.judge, steps, [again], frames):
-        if not step.results:
-            yield replace(step, stage=AGAIN, latents=None)
-    return [result for (result,) in step.results]
-
-
 def unclear(result: Result, judge: Judge | None, *, hardly: bool) -> bool:
     """Whether the target can be seen less clearly than is enough, or ``hardly``."""
     return isinstance(judge, Rating) and clarity_of(result) < (judge.hardly if hardly else judge.enough)
-
-
-def clarity_of(result: Result) -> float:
-    """How clearly the target can be seen; without end where nobody can tell."""
-    known = None if result.verdict is None else result.verdict.clarity
-    return inf if known is None else known
 
 
 def is_clearer(result: Result, before: Result, by: float) -> bool:
@@ -156,3 +185,13 @@ def note_of(first: Result, usual: Method, tried: Method, judge: Judge | None) ->
     shown = "did not show the target" if clarity_of(first) < 0 else hardly
     whose = f"{tried.name}'s" if tried.name != usual.name else f"what it made after {tried.inversion.kind} inversion"
     return f"What {usual.name} made {shown}; this is {whose}."
+
+
+def kind_of(kind: Task, asked: Task) -> str:
+    """What is to be known of a result that shows a ``kind`` of what was asked for."""
+    return f"{with_article(kind.target).capitalize()} looks better here than {with_article(asked.target)} as such."
+
+
+def joined(*notes: str | None) -> str:
+    """Notes one after another, those that are there."""
+    return " ".join(note for note in notes if note)
