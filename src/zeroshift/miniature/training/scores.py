@@ -36,9 +36,9 @@ class Scored:
 def read_scores(folder: Path, model_sha256: str) -> list[Scored]:
     """The scores of the table ``folder/scores.csv``, those of a picture one after another.
 
-    Its columns are ``file`` (of the photograph), ``target``, ``options`` (of the usual method, as JSON; empty for none),
-    ``score`` (0 to 4) and ``model`` (the first 12 digits of the model's hash): scores of one model's edits say nothing
-    of another's.
+    Its columns are ``file`` (of the photograph), ``target``, ``options`` (of the usual method, as JSON; empty for
+    none), ``score`` (0 to 4) and ``model`` (the first 12 digits of the hash that ``redrawn.weights_of`` has of it):
+    scores of one model's edits say nothing of another's.
 
     Raises:
         ValueError: the table cannot be read, lacks a column, has a value that is none, or is of another model.
@@ -60,9 +60,8 @@ def _scored(row: dict[str, str], where: str, model_sha256: str) -> Scored:
     if None in row or None in row.values():
         raise ValueError(f"{where} has other columns than the first; write as many.")
     if row["model"] != model_sha256[:KEY]:
-        raise ValueError(
-            f"{where} scores an edit of the model {row['model']}, not of {model_sha256[:KEY]}; score that."
-        )
+        sentence = f"{where} scores an edit of the model {row['model']}, and this one is {model_sha256[:KEY]}"
+        raise ValueError(f"{sentence}; score edits of this one.")
     try:
         options, score = json.loads(row["options"] or "{}"), float(row["score"])
     except ValueError as error:
@@ -94,6 +93,6 @@ def _of_one(
     for options in dict.fromkeys(one.options for one in scored):
         together = [one for one in scored if one.options == options]  # they share an inversion
         method, targets = editor.method(USUAL, json.loads(options)), [one.target for one in together]
-        results = editor.edit(photo, row.labels["species"], targets, method=method, mask="grown")
+        results = editor.edit(photo, row.labels["species"], target=targets, method=method, mask="grown")
         made |= {one: result.image for one, result in zip(together, results, strict=True)}
     return [made[one] for one in scored]
