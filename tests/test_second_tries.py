@@ -185,3 +185,60 @@ def test_where_memory_is_too_small_for_a_nearer_look_the_first_result_stays(tiny
     monkeypatch.setattr("zeroshift.running.second.translate", runs_out)
     result = nearing(tiny, 1.5).edit(large(0), "cat", "dog")
     assert result.note is None and result.recipe["region"] == FOUND
+
+
+class Likes:
+    """A critic that likes results as much as it is told, one after another."""
+
+    enough, better_by = 3.0, 0.5
+
+    def __init__(self, *scores: float) -> None:
+        self.left = [*scores]
+
+    def knows(self, prompt: str) -> bool:
+        return "dog" in prompt
+
+    def scores(self, pictures: Sequence[Image.Image]) -> list[float]:
+        return [self.left.pop(0) for _ in pictures]
+
+
+class Kinds(Nears):
+    """A captioner that also knows two kinds of dogs."""
+
+    def lacking(
+        self, pictures: Sequence[Image.Image], prompt: str, source: str = "", unknown: Sequence[str] = ()
+    ) -> list[str]:
+        return ["" for _ in pictures]
+
+    def kinds(self, target: str) -> tuple[str, ...]:
+        return ("brown dog", "tabby dog") if target == "dog" else ()
+
+
+def liking(tiny, scores: Sequence[float], clear: Sequence[float] = (9, 9, 9, 9)) -> Editor:
+    return Editor(tiny, FEW, Kinds(*clear), finder=Everywhere(), critic=Likes(*scores))
+
+
+@pytest.mark.parametrize(
+    ("scores", "clear", "target", "region"),
+    [
+        ((3,), (9,), "dog", FOUND),  # good enough
+        ((2, 2.4, 2.3, 2.4), (9, 9, 9, 9), "dog", FOUND),  # nothing is so much better
+        ((2, 2.4, 2.3, 2.5), (9, 9, 9, 9), "dog", NEARER),
+        ((2, 2.4, 3.1), (9, 9, 9), "tabby dog", FOUND),
+        ((2, 2.6, 2.5, 3), (9, 9, 9, 9), "brown dog", FOUND),
+        ((2, 2.6, 2.5, 3.2), (9, 9, 9, 9), "brown dog", NEARER),
+        ((2, 3.5, 3.0), (9, -1, 9), "tabby dog", FOUND),  # no brown dog can be seen
+        ((2, 3.5, 3.5, 3.5), (9, -1, -1, -1), "dog", FOUND),
+    ],
+)
+def test_where_a_result_does_not_look_good_kinds_of_the_target_are_tried(tiny, scores, clear, target, region):
+    editor, taken = liking(tiny, scores, clear), large(0)
+    result = editor.edit(taken, "cat", "dog")
+    assert editor.critic.left == [] and editor.captioner.clarities == []
+    assert (result.recipe["target"], result.recipe["region"]) == (target, region)
+    wanted = [] if target == "dog" else [f"A {target} looks better here than a dog as such."]
+    wanted += [] if region == FOUND else ["The target looked less good in the usual part; this is made from nearer."]
+    assert (result.note or "") == " ".join(wanted)
+    *_, last = replay(liking(tiny, (9,)), parse_recipe(result.recipe), taken)
+    assert np.abs(np.asarray(last.results[0][0].image).astype(int) - np.asarray(result.image)).max() <= 1
+    assert last.results[0][0].recipe["target"] == target
