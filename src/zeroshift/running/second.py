@@ -68,13 +68,13 @@ class _Tries:
 
     def taken(self) -> Generator[Progress, None, list[Result]]:
         """Try what is to be tried; the results that are taken are returned, one per picture."""
+        measure = measure_of(self.editor, self.request)
+        if measure is not None:
+            yield from self.of_kinds(measure)
         for method in self.request.tries:
             yield from self.by(method)
-        measure = measure_of(self.editor, self.request)
-        if measure is not None and self.request.tries:
-            values = measure.values(self.results, self.group.frames)
-            yield from self.of_kinds(measure, values)
-            yield from self.from_nearer(measure, values)
+        if measure is not None:
+            yield from self.from_nearer(measure)
         return self.results
 
     def by(self, method: Method) -> Generator[Progress, None, None]:
@@ -87,23 +87,24 @@ class _Tries:
             if isinstance(judge, Rating) and is_clearer(result, self.results[k], judge.clearer_by):
                 self.results[k] = replace(result, note=note_of(self.first[k], usual, method, judge))
 
-    def of_kinds(self, measure: Measure, values: list[float]) -> Generator[Progress, None, None]:
-        """Try the target's kinds where the result does not look good enough; ``values`` become those of what is taken.
-
-        They share an inversion and a walk of the source branch.
-        """
+    def of_kinds(self, measure: Measure) -> Generator[Progress, None, None]:
+        """Try the target's kinds, which share a walk of the source branch, where results do not look good enough."""
         kinds = self.request.kinds
-        rows = [k for k, value in enumerate(values) if kinds and value < measure.enough]
+        values = measure.values(self.results, self.group.frames) if kinds else []
+        rows = [k for k, value in enumerate(values) if value < measure.enough]
         made = yield from self.made([replace(self.request, task=kind) for kind in kinds], rows)
         for k, results in zip(rows, made, strict=False):
             found = measure.values(results, [self.group.frames[k]] * len(results))
             best = max(range(len(found)), key=lambda n: found[n])
             if measure.is_better(found[best], values[k]):
-                values[k], self.tasks[k] = found[best], kinds[best]
+                self.tasks[k] = kinds[best]
                 self.results[k] = replace(results[best], note=kind_of(kinds[best], self.request.task))
 
-    def from_nearer(self, measure: Measure, values: Sequence[float]) -> Generator[Progress, None, None]:
+    def from_nearer(self, measure: Measure) -> Generator[Progress, None, None]:
         """Try what was found from nearer where it is not clear, or does not look good, enough."""
+        if self.request.nearer >= 1:
+            return
+        values = measure.values(self.results, self.group.frames)
         near = {
             k: frame
             for k, usual in enumerate(self.group.frames)
@@ -115,7 +116,8 @@ class _Tries:
             for k, (result,) in zip(rows, made, strict=False):
                 (value,) = measure.values([result], [self.group.frames[k]])
                 if measure.is_better(value, values[k]):
-                    self.results[k] = replace(result, note=joined(self.results[k].note, measure.nearer))
+                    kind = None if task == self.request.task else kind_of(task, self.request.task)
+                    self.results[k] = replace(result, note=joined(kind, measure.nearer))
 
     def made(
         self, requests: Sequence[Request], rows: Sequence[int], frames: Sequence[FramedPhoto] | None = None

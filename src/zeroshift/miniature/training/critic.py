@@ -33,7 +33,7 @@ FOLDS = 5
 """parts into which photographs are divided: each is judged by what the others taught"""
 APART = 1.0
 """points by which two edits of a photograph differ whose order is to be right"""
-ENOUGH, BETTER_BY = 2.25, 0.1
+ENOUGH, BETTER_BY = 2.6, 0.05
 
 
 def train_critic(data: CaptionedFolder, model: Path) -> TrainedCritic:
