@@ -89,8 +89,8 @@ def train_segmenter(
     limit it draws of as many of the pictures as it can in a third of that.
 
     Raises:
-        ValueError: too few pictures have trimaps, one cannot be read, EfficientNet-Lite0 is not installed, ``model`` is
-            none, ``out`` holds something, or ``run`` belongs to another training.
+        ValueError: too few pictures have trimaps, one cannot be read, nothing is named, EfficientNet-Lite0 is not
+            installed, ``model`` is none, ``out`` holds something, or ``run`` belongs to another training.
     """
     if reason := hindrance(data):
         raise ValueError(reason)
@@ -133,8 +133,16 @@ def hindrance(data: CaptionedFolder) -> str | None:
             "put a PNG of a picture's name (1 animal, 2 background, 3 outline) beside each of some dozens that are no "
             "PNGs themselves."
         )
+    if not named(data.pictures)[0]:
+        return (
+            f"{data.root} names nothing that a segmenter could be asked for; name what pictures show in column species."
+        )
     if not all(find_spec(name) for name in PACKAGES):
         return f"The segmenter learns by {' and '.join(PACKAGES)}; {lacking('textures')}."
+    try:
+        trimaps(data, (*learned, *held))
+    except ValueError as error:
+        return str(error)
     return None
 
 
