@@ -234,6 +234,19 @@ def test_the_command_makes_a_model_and_what_stands_beside_it(tmp_path, capsys, m
     assert editor.captioner is not None and editor.finder is not None
 
 
+@pytest.mark.slow
+def test_of_several_processes_one_trains_the_parts(tmp_path):
+    words = ("--size=32", "--factor=4", "--latent-channels=4", "--batch=2", "--precision=fp32", "--minutes=0.05")
+    folder, command = pets(tmp_path / "pets"), [sys.executable, "-m", "zeroshift", "train"]
+    done = subprocess.run(
+        [*command, folder, "-o", "model", *words, "--processes=2"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0 and done.stdout == "model\n", done.stderr
+    assert done.stderr.count("classifier: trained") == done.stderr.count("finder: trained") == 1
+    editor = zeroshift.load(tmp_path / "model", device="cpu")
+    assert editor.captioner is not None and editor.finder is not None
+
+
 KILLED = """
 import sys
 from pathlib import Path

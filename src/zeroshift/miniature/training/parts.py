@@ -110,12 +110,15 @@ def train_finder(data: CaptionedFolder, job: Job) -> Mapping[str, float]:
 def train_segmenter(data: CaptionedFolder, job: Job) -> Mapping[str, float]:
     """Train the segmenter, also on what the model makes of the pictures; return its figures."""
     out, options = job.done("segmenter"), segmenter_job.SegmenterOptions(**_given(job, "segmenter"))
+    job.say("segmenter: the model draws what it learns from")
     return segmenter_job.train_segmenter(data, out, run=out.parent, options=options, model=job.model).figures
 
 
 def train_restorer(data: CaptionedFolder, job: Job) -> Mapping[str, float]:
     """Train the restorer of what the model draws; return its figures."""
     out, options = job.done("restorer"), restorer_job.RestorerOptions(**_given(job, "restorer"))
+    if not (out.parent / restorer_job.EXAMPLES).exists():
+        job.say("restorer: the model draws what it learns from")
     return restorer_job.train_restorer(data, job.model, out, run=out.parent, options=options).figures
 
 
