@@ -40,11 +40,11 @@ class TrainOptions:
     latent_channels: Annotated[int, Field(ge=1, le=32)] = 8
     """channels of the latents: more keep more of a picture and are harder to generate"""
     minutes: Annotated[float, Field(gt=0, le=100_000)] | None = None
-    """time limit for everything, shared out among the model's stages and the parts beside it; without it the step
-    counts decide, and the classifier takes half an hour"""
+    """time limit, shared out among the model's stages and the parts beside it; without it the step counts decide, and
+    the classifier takes half an hour"""
     parts: Literal["all", "none"] = "all"
-    """what comes beside the model: classifier, finder, segmenter and restorer, as far as the pictures and what is
-    installed allow; none leaves them out"""
+    """what comes beside the model for captions and edits: classifier, finder, segmenter and restorer, as far as the
+    pictures and what is installed allow; none leaves them out"""
     autoencoder_steps: Annotated[int, Field(ge=0)] = 8_000
     """steps of the autoencoder; with `init`, 0 keeps the saved one as it is, so that the denoiser alone goes on"""
     equivariance: Annotated[float, Field(ge=0)] = 0.0
