@@ -19,7 +19,7 @@ from zeroshift.miniature.classifier import Classifier, load_classifier, save_cla
 from zeroshift.miniature.data.breeds import CATS, DOGS, animal_of
 from zeroshift.miniature.judging import Shown, clarity, missing, wanted_by
 from zeroshift.miniature.training.no_animal import made_of, shuffled, textures
-from zeroshift.miniature.training.presence import ACCEPTED, with_presence
+from zeroshift.miniature.training.presence import ACCEPTED, main, with_presence
 
 
 def rings(count: int, seed: int) -> torch.Tensor:
@@ -193,6 +193,24 @@ def doubting(checkpoint, tmp_path, monkeypatch):
     save_classifier(Classifier(**{**vars(made), "sure_from": 1e4}), folder / "classifier")
     monkeypatch.chdir(tmp_path)
     return folder
+
+
+def test_the_command_leaves_the_classifier_as_it_is_and_writes_another(tmp_path, capsys):
+    pytest.importorskip("lightning")
+    rows = ["file,caption,split,species"]
+    for k, picture in enumerate(rings(24, 9)):
+        Image.fromarray(picture.permute(1, 2, 0).numpy()).save(tmp_path / f"{k}.png")
+        rows.append(f"{k}.png,a photo of a cat,{'val' if k % 3 == 2 else 'train'},{'dog' if k % 2 else 'cat'}")
+    (tmp_path / "captions.csv").write_text("\n".join(rows))
+    save_classifier(telling(rings(8, 0)), tmp_path / "bare")
+    before = [path.read_bytes() for path in sorted((tmp_path / "bare").iterdir())]
+    words = [str(tmp_path / name) for name in ("bare", ".", "able")]
+    main(words)
+    made = load_classifier(tmp_path / "able")
+    assert made.network.presence_head is not None and f"from {made.sure_from:.2f}" in capsys.readouterr().out
+    assert [path.read_bytes() for path in sorted((tmp_path / "bare").iterdir())] == before
+    with pytest.raises(SystemExit, match="error: .*able is not empty"):
+        main(words)
 
 
 def test_an_edit_of_what_nobody_knows_asks_for_the_source(capsys, doubting):

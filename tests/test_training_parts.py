@@ -1,6 +1,7 @@
 """What `zeroshift train` trains beside the model: what a folder can teach, and whole trainings at tiny size."""
 
 import csv
+import errno
 import json
 import shutil
 import signal
@@ -23,8 +24,8 @@ from zeroshift.miniature.segmenter import load_segmenter
 
 pytest.importorskip("lightning")
 from zeroshift.miniature.training import classifier_job, restorer_job, segmenter_job
-from zeroshift.miniature.training.job import PARTS, SHARES, Job, TrainOptions
-from zeroshift.miniature.training.parts import Plan, hindrances, planned
+from zeroshift.miniature.training.job import PARTS, SHARES, Job, TrainOptions, claim
+from zeroshift.miniature.training.parts import Plan, hindrances, planned, put_together
 from zeroshift.miniature.training.train import train
 
 QUICK = TrainOptions(size=32, factor=4, latent_channels=4, minutes=0.02, precision="fp32")
@@ -112,6 +113,25 @@ def test_what_a_folder_cannot_teach_is_taken_over_and_what_was_finished_stays(tm
     assert (plan.trained, plan.taken) == (("classifier", "finder", "segmenter"), ())
 
 
+def test_a_segmenter_is_left_out_where_it_could_not_be_trained_or_asked(tmp_path):
+    for name in segmenter_job.PACKAGES:
+        pytest.importorskip(name)
+    unnamed = CaptionedFolder.open(pets(tmp_path / "unnamed", trimaps=True, columns=()))
+    assert "names nothing that a segmenter could be asked for" in hindrances(unnamed)["segmenter"]
+    data = CaptionedFolder.open(pets(tmp_path / "pets", trimaps=True))
+    assert "segmenter" not in hindrances(data)
+    shutil.copy(data.root / "1.webp", data.root / "1.png")  # a picture beside a picture
+    assert hindrances(data)["segmenter"].startswith("The trimap 1.png of ")
+
+
+@pytest.mark.parametrize("out", [".", "run", "run/bare", "run/finder", "run/half/model"])
+def test_the_model_is_not_put_where_the_run_keeps_its_own(tmp_path, out):
+    folder = pets(tmp_path / "pets")
+    with pytest.raises(ValueError, match="is where the run .*run keeps its own; name another folder"):
+        train(folder, tmp_path / out, Job(QUICK, tmp_path / "run", None, print))
+    claim(Job(QUICK, tmp_path / "run", None, print), folder, tmp_path / "run/model")
+
+
 @pytest.mark.parametrize("table", ["frame", "marks"])
 def test_tables_that_cannot_be_read_are_refused_before_the_work_begins(tmp_path, table):
     for name in restorer_job.PACKAGES:
@@ -129,7 +149,7 @@ def test_tables_that_cannot_be_read_are_refused_before_the_work_begins(tmp_path,
 @pytest.fixture
 def begun(tmp_path, checkpoint):
     """A run whose model is finished: a tiny one, of which nothing is left to be trained but what comes beside it."""
-    shutil.copytree(checkpoint, tmp_path / "run/model")
+    shutil.copytree(checkpoint, tmp_path / "run/bare")
     return tmp_path / "run"
 
 
@@ -157,8 +177,22 @@ def test_a_model_is_found_with_what_was_trained_beside_it(tmp_path, begun, witho
     said.clear()
     train(folder, tmp_path / "bare", replace(job, options=replace(QUICK, parts="none")))
     assert said == [f"saved {tmp_path / 'bare'}"]
-    assert {path.name for path in (tmp_path / "bare").iterdir()} == {path.name for path in (begun / "model").iterdir()}
+    assert {path.name for path in (tmp_path / "bare").iterdir()} == {path.name for path in (begun / "bare").iterdir()}
     assert not list(tmp_path.rglob("*.part"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX limits")
+def test_a_full_disk_leaves_nothing_and_is_told_with_its_reason(tmp_path, begun):
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+    try:
+        with pytest.raises(OSError) as told:
+            put_together(tmp_path / "out", Job(QUICK, begun, None, print), Plan())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert told.value.errno == errno.EFBIG and {path.name for path in tmp_path.iterdir()} == {"run"}
 
 
 def test_parts_are_taken_over_from_the_model_to_start_from(tmp_path, begun, checkpoint, without_textures, few_channels):
@@ -196,6 +230,19 @@ def test_the_command_makes_a_model_and_what_stands_beside_it(tmp_path, capsys, m
     expected = [*SHARES, "classifier", "finder"]
     assert trained == expected or trained == [*expected, "restorer"]  # by what is installed
     assert "segmenter: left out. " in done.err
+    editor = zeroshift.load(tmp_path / "model", device="cpu")
+    assert editor.captioner is not None and editor.finder is not None
+
+
+@pytest.mark.slow
+def test_of_several_processes_one_trains_the_parts(tmp_path):
+    words = ("--size=32", "--factor=4", "--latent-channels=4", "--batch=2", "--precision=fp32", "--minutes=0.05")
+    folder, command = pets(tmp_path / "pets"), [sys.executable, "-m", "zeroshift", "train"]
+    done = subprocess.run(
+        [*command, folder, "-o", "model", *words, "--processes=2"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0 and done.stdout == "model\n", done.stderr
+    assert done.stderr.count("classifier: trained") == done.stderr.count("finder: trained") == 1
     editor = zeroshift.load(tmp_path / "model", device="cpu")
     assert editor.captioner is not None and editor.finder is not None
 

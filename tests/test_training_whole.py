@@ -93,7 +93,7 @@ def test_a_training_goes_on_after_a_kill_between_saving_and_renaming(folder, tra
     shutil.copytree(trained[0] / "run", run)
     for done, left in ((run / "denoiser/done", ".done.part"), (tmp_path / "model", ".model.part")):
         shutil.rmtree(done, ignore_errors=True)
-        shutil.rmtree(run / "model", ignore_errors=True)
+        shutil.rmtree(run / "bare", ignore_errors=True)
         (done.parent / left).mkdir()
         (done.parent / left / "config.json").write_text("{")
     train(folder, tmp_path / "model", Job(replace(TINY, denoiser_steps=3, consistency=0.5), run, None, said.append))
@@ -167,7 +167,7 @@ def test_a_model_of_another_average(folder, trained, tmp_path, capsys):
     options, run = replace(TINY, autoencoder_steps=0, denoiser_steps=5, snapshots=2, **others), tmp_path / "run"
     job = Job(options, run, trained[0] / "model", print)
     train(folder, tmp_path / "model", job)
-    for done in ("denoiser/done", "model"):
+    for done in ("denoiser/done", "bare"):
         shutil.rmtree(run / done)
     train(folder, tmp_path / "on", replace(job, options=replace(options, denoiser_steps=7)))
     steps = [profile.step for _, profile in written(run / "denoiser/averages")]

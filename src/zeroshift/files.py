@@ -199,6 +199,20 @@ def folder_atomically(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def copy_folder(source: Path, target: Path) -> None:
+    """Copy all that the folder ``source`` holds into the folder ``target``, which is made if it is missing.
+
+    Raises:
+        OSError: what went wrong first; ``shutil.copytree`` goes on and tells everything in an error without a reason.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    for path in source.iterdir():
+        if path.is_dir():
+            copy_folder(path, target / path.name)
+        else:
+            (target / path.name).write_bytes(read_regular(path))
+
+
 def sha256_of(paths: Iterable[Path], root: Path) -> str:
     """One hash over the names (relative to ``root``) and contents of ``paths``."""
     total = hashlib.sha256()

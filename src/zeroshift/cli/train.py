@@ -31,7 +31,10 @@ def train(
     *,
     run: Annotated[Path, Parameter(help="where checkpoints lie; a killed training goes on from there")] = Path("run"),
     output: Annotated[Path, Parameter(name=["--output", "-o"], help="folder of the finished model")] = Path("model"),
-    init: Annotated[Path | None, Parameter(help="saved model to start from")] = None,
+    init: Annotated[
+        Path | None,
+        Parameter(help="saved model to start from; parts beside it that the pictures cannot teach come along"),
+    ] = None,
     given: Given,
 ) -> None:
     """Train a miniature text-to-image model, and what stands beside it, on a folder of captioned pictures."""

@@ -6,13 +6,12 @@ MODEL was trained by ``zeroshift train --snapshots N`` in the folder RUN. LENGTH
 0.05: how far the average reaches back. Which is best is found by measuring (``zeroshift quality``).
 """
 
-import shutil
 from pathlib import Path
 
 import torch
 from diffusers import UNet2DConditionModel
 
-from zeroshift.files import folder_atomically, read_regular
+from zeroshift.files import copy_folder, folder_atomically, read_regular
 from zeroshift.miniature.training.averages import combined
 from zeroshift.miniature.training.command import at_work, parser_of
 from zeroshift.miniature.training.run_folder import check_free
@@ -35,7 +34,7 @@ def make(model: Path, out: Path, length: float, run: Path) -> float:
         raise ValueError(f"The averages of {run} are of another network than that of {model}; name its own `run`.")
     unet.load_state_dict(weights)
     with folder_atomically(out) as folder:
-        shutil.copytree(model, folder, dirs_exist_ok=True)
+        copy_folder(model, folder)
         config = read_regular(folder / "unet" / "config.json")
         unet.to(torch.float16).save_pretrained(folder / "unet")
         (folder / "unet" / "config.json").write_bytes(config)

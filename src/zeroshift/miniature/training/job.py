@@ -40,11 +40,11 @@ class TrainOptions:
     latent_channels: Annotated[int, Field(ge=1, le=32)] = 8
     """channels of the latents: more keep more of a picture and are harder to generate"""
     minutes: Annotated[float, Field(gt=0, le=100_000)] | None = None
-    """time limit for everything, shared out among the model's stages and the parts beside it; without it the step
-    counts decide, and the classifier takes half an hour"""
+    """time limit, shared out among the model's stages and the parts beside it; without it the step counts decide, and
+    the classifier takes half an hour"""
     parts: Literal["all", "none"] = "all"
-    """what comes beside the model: classifier, finder, segmenter and restorer, as far as the pictures and what is
-    installed allow; none leaves them out"""
+    """what comes beside the model for captions and edits: classifier, finder, segmenter and restorer, as far as the
+    pictures and what is installed allow; none leaves them out"""
     autoencoder_steps: Annotated[int, Field(ge=0)] = 8_000
     """steps of the autoencoder; with `init`, 0 keeps the saved one as it is, so that the denoiser alone goes on"""
     equivariance: Annotated[float, Field(ge=0)] = 0.0
@@ -83,8 +83,8 @@ class TrainOptions:
     precision: TrainPrecision = "auto"
     """arithmetic of the training passes; auto is bf16 where the device computes in it, else fp32"""
     processes: Annotated[int, Field(ge=1, le=64)] = 1
-    """processes (CPU) or devices that train together, each on batches of its own; several single-threaded processes
-    are faster than several threads"""
+    """processes (CPU) or devices that train the model together, each on batches of its own: several single-threaded
+    processes are faster than several threads; one trains the parts beside it"""
     close_ups: Annotated[float, Field(ge=0, lt=0.5)] = 0.15
     """share of the draws that are enlarged details, captioned "a close-up photo of ..." """
     styles: Annotated[float, Field(ge=0, lt=0.5)] = 0.25
@@ -144,7 +144,7 @@ class Job:
     @property
     def model(self) -> Path:
         """The folder of the finished model, without what comes beside it."""
-        return self.run / "model"
+        return self.run / "bare"
 
     def done(self, stage: str) -> Path:
         """The folder that a finished stage, or part, leaves behind."""
@@ -172,7 +172,8 @@ def claim(job: Job, folder: Path, out: Path) -> None:
 
     Raises:
         ValueError: ``job.init`` is no saved model of the shape asked for or lacks where it is needed, ``out`` holds
-            something, what ``alignment`` needs is not installed, or ``job.run`` belongs to another training.
+            something or is a place that ``job.run`` needs, what ``alignment`` needs is not installed, or ``job.run``
+            belongs to another training.
     """
     options = job.options
     if options.alignment and not all(find_spec(name) for name in PACKAGES):
@@ -181,6 +182,9 @@ def claim(job: Job, folder: Path, out: Path) -> None:
         check_model(job.init, factor=options.factor, latent_channels=options.latent_channels)
     elif not options.autoencoder_steps:
         raise ValueError("`autoencoder_steps` 0 keeps a saved autoencoder; name its model with `init`, or give steps.")
+    place, run, own = out.resolve(), job.run.resolve(), (job.model.name, *SHARES, *PARTS)
+    if run.is_relative_to(place) or any(place.is_relative_to(run / name) for name in own):
+        raise ValueError(f"{out} is where the run {job.run} keeps its own; name another folder for what is trained.")
     check_free(out)
     fixed, changeable = parted(options, MAY_CHANGE)
     weights = sha256_of(job.init.glob("*/*.safetensors"), job.init) if job.init else None

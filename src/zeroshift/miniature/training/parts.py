@@ -4,13 +4,12 @@ Each part is as its own command makes it by default: ``python -m zeroshift.minia
 ``presence``, ``finder``, ``segmenter`` and ``restorer``.
 """
 
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-from zeroshift.files import folder_atomically
+from zeroshift.files import copy_folder, folder_atomically
 from zeroshift.miniature.classifier import load_classifier, save_classifier
 from zeroshift.miniature.data import CaptionedFolder
 from zeroshift.miniature.training import classifier_job, finder_job, presence, restorer_job, segmenter_job
@@ -81,11 +80,11 @@ def train_parts(data: CaptionedFolder, job: Job) -> None:
 def put_together(out: Path, job: Job, plan: Plan) -> None:
     """Write the folder ``out``, whole: the model and what comes beside it."""
     with folder_atomically(out) as folder:
-        shutil.copytree(job.model, folder, dirs_exist_ok=True)
+        copy_folder(job.model, folder)
         for part in plan.trained:
-            shutil.copytree(job.done(part), folder / part)
+            copy_folder(job.done(part), folder / part)
         for kept in plan.taken:
-            shutil.copytree(kept, folder / kept.name)
+            copy_folder(kept, folder / kept.name)
 
 
 def train_classifier(data: CaptionedFolder, job: Job) -> Mapping[str, float]:
@@ -111,12 +110,15 @@ def train_finder(data: CaptionedFolder, job: Job) -> Mapping[str, float]:
 def train_segmenter(data: CaptionedFolder, job: Job) -> Mapping[str, float]:
     """Train the segmenter, also on what the model makes of the pictures; return its figures."""
     out, options = job.done("segmenter"), segmenter_job.SegmenterOptions(**_given(job, "segmenter"))
+    job.say("segmenter: the model draws what it learns from")
     return segmenter_job.train_segmenter(data, out, run=out.parent, options=options, model=job.model).figures
 
 
 def train_restorer(data: CaptionedFolder, job: Job) -> Mapping[str, float]:
     """Train the restorer of what the model draws; return its figures."""
     out, options = job.done("restorer"), restorer_job.RestorerOptions(**_given(job, "restorer"))
+    if not (out.parent / restorer_job.EXAMPLES).exists():
+        job.say("restorer: the model draws what it learns from")
     return restorer_job.train_restorer(data, job.model, out, run=out.parent, options=options).figures
 
 

@@ -1,6 +1,6 @@
 """Give a trained classifier a head that tells whether there is an animal at all, on its frozen features.
 
-    python -m zeroshift.miniature.training.presence CLASSIFIER DATA [--pictures N]
+    python -m zeroshift.miniature.training.presence CLASSIFIER DATA OUT [--pictures N]
 
 A core-minute or two for a thousand pictures. Animals are photographs of the split ``train``, closer, darker, brighter
 and in all styles; what is none is made of them (``no_animal``). ``sure_from`` is chosen on ``val``.
@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from zeroshift.files import folder_atomically
 from zeroshift.miniature.classifier import (
     Classifier,
     ClassifierNetwork,
@@ -120,17 +121,22 @@ def fit(head: torch.nn.Sequential, there: Tensor, none: Tensor, generator: Gener
 
 
 def main(words: list[str] | None = None) -> None:
-    """Read the command line, train, write the classifier back."""
+    """Read the command line, train, and write the classifier with its head to a new folder."""
+    from zeroshift.miniature.training.run_folder import check_free  # needs the extra train
+
     parser = parser_of("python -m zeroshift.miniature.training.presence", "Give a classifier its head for no animal.")
-    parser.add_argument("classifier", type=Path, help="folder with config.json and model.safetensors; is written anew")
+    parser.add_argument("classifier", type=Path, help="folder of a trained classifier, which stays as it is")
     parser.add_argument("data", type=Path, help="captioned photographs with the splits train and val")
+    parser.add_argument("out", type=Path, help="folder of the classifier with its head")
     parser.add_argument("--pictures", type=int, default=PICTURES, metavar="N", help="photographs to learn from")
     given = parser.parse_args(words)
-    with at_work(given.classifier):
+    with at_work(given.out):
+        check_free(given.out)
         table, classifier = CaptionedFolder.open(given.data), load_classifier(given.classifier)
         made = taught_presence(classifier, table, given.pictures)
-        save_classifier(made, given.classifier)
-    print(f"{given.classifier}: sure of {ACCEPTED:.0%} of val, from {made.sure_from:.2f}")
+        with folder_atomically(given.out) as folder:
+            save_classifier(made, folder)
+    print(f"{given.out}: sure of {ACCEPTED:.0%} of val, from {made.sure_from:.2f}")
 
 
 if __name__ == "__main__":

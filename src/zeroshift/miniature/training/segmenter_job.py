@@ -89,8 +89,8 @@ def train_segmenter(
     limit it draws of as many of the pictures as it can in a third of that.
 
     Raises:
-        ValueError: too few pictures have trimaps, one cannot be read, EfficientNet-Lite0 is not installed, ``model`` is
-            none, ``out`` holds something, or ``run`` belongs to another training.
+        ValueError: too few pictures have trimaps, one cannot be read, nothing is named, EfficientNet-Lite0 is not
+            installed, ``model`` is none, ``out`` holds something, or ``run`` belongs to another training.
     """
     if reason := hindrance(data):
         raise ValueError(reason)
@@ -133,21 +133,29 @@ def hindrance(data: CaptionedFolder) -> str | None:
             "put a PNG of a picture's name (1 animal, 2 background, 3 outline) beside each of some dozens that are no "
             "PNGs themselves."
         )
+    if not named(data.pictures)[0]:
+        return (
+            f"{data.root} names nothing that a segmenter could be asked for; name what pictures show in column species."
+        )
     if not all(find_spec(name) for name in PACKAGES):
         return f"The segmenter learns by {' and '.join(PACKAGES)}; {lacking('textures')}."
+    try:
+        trimaps(data, (*learned, *held))
+    except ValueError as error:
+        return str(error)
     return None
 
 
 def parted_by_name(data: CaptionedFolder) -> tuple[list[CaptionedPicture], list[CaptionedPicture]]:
-    """The pictures with trimaps to learn from, and those held out, by the hash of their names; either may be empty."""
+    """The pictures with trimaps to learn from, and those held out, by the hash of their names; either may be empty.
+
+    They are in the order of the hashes: the first ones, of which a model draws within a time limit, are of every kind.
+    """
     with zipped(data.root) as members:
         names = {path.relative_to(data.root).as_posix() for path in data.root.rglob("*.png")} | set(members)
     able = [row for row in data.pictures if row.split not in NOT_LEARNED and not row.file.endswith(".png")]
-    rows = [row for row in able if _trimap_of(row) in names]
-    draws = [int(hashlib.sha256(row.file.encode()).hexdigest(), 16) % HELD_OUT for row in rows]
-    learned = [row for row, draw in zip(rows, draws, strict=True) if draw]
-    held = [row for row, draw in zip(rows, draws, strict=True) if not draw]
-    return learned, held
+    rows = sorted((row for row in able if _trimap_of(row) in names), key=_hash)
+    return [row for row in rows if _hash(row) % HELD_OUT], [row for row in rows if _hash(row) % HELD_OUT == 0]
 
 
 def trimaps(data: CaptionedFolder, rows: Iterable[CaptionedPicture]) -> Tensor:
@@ -205,6 +213,10 @@ def sources(rows: Sequence[CaptionedPicture]) -> str:
     """What was learned from, in words."""
     counts = Counter(row.labels.get("source") or "pictures of no named source" for row in rows)
     return f"{len(rows)} trimaps: {', '.join(f'{name} {count}' for name, count in sorted(counts.items()))}"
+
+
+def _hash(row: CaptionedPicture) -> int:
+    return int(hashlib.sha256(row.file.encode()).hexdigest(), 16)
 
 
 def _trimap_of(row: CaptionedPicture) -> str:

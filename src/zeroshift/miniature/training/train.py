@@ -43,8 +43,9 @@ def train(folder: Path, out: Path, job: Job) -> None:
     parts beside it that ``folder`` cannot teach. Of several processes the first alone trains the parts.
 
     Raises:
-        ValueError: the folder cannot be read or lacks the column to balance by, ``init`` is not such a model, ``out``
-            is not empty, or ``job.run`` belongs to another training.
+        ValueError: the folder, its frames or marks cannot be read, it lacks the column to balance by, ``init`` is not
+            such a model, ``out`` is not empty or a place that ``job.run`` needs, or ``job.run`` belongs to another
+            training.
     """
     table = CaptionedFolder.open(folder)
     options = replace(job.options, balance=column_of(table, job.options.balance))
@@ -54,8 +55,10 @@ def train(folder: Path, out: Path, job: Job) -> None:
     claim(job, folder, out)
     for line in plan.remarks:
         job.say(line)
+    threads = torch.get_num_threads()
     if not job.model.exists():
         train_model(table, job)
+    torch.set_num_threads(threads)  # of several processes Lightning gives each its share of the cores
     if once.rank == 0:
         train_parts(table, job)
         put_together(out, job, plan)
