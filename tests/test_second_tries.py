@@ -131,7 +131,7 @@ class Nears(Rates, PlainEnglish):
     """The same, which also looks at dogs from nearer where they are not clear."""
 
     def within(self, target: str) -> Within:
-        return Within(0.9, again=0.8)
+        return Within(0.9, again=Within(0.8))
 
 
 def nearing(tiny, *clear: float) -> Editor:

@@ -179,7 +179,7 @@ def found(
         return Choice(usual, said=f"{taken}, since no {finder.subject} was found; `region` says where it is")
     box, *others = boxes
     more = f", and leaves another one at {Region.of(others[0])}" if others else ""
-    if within == WHOLE_BOX and overlap(box, middle(picture.size)) >= ALIKE:
+    if within.share == 1 and overlap(box, middle(picture.size)) >= ALIKE:
         return Choice(usual, said=f"the middle, where the {finder.subject} is{more}")
     part = nearer(box, within, picture.size)
     return Choice(fit, part, f"the {finder.subject} at {Region.of(part)}{more}")
@@ -187,7 +187,7 @@ def found(
 
 def nearer(box: Box, within: Within, size: Size) -> Box:
     """What is taken of a box in a picture of ``size``."""
-    if within == WHOLE_BOX:
+    if within.share == 1:
         return box
     left, top, right, bottom = box
     side = min(right - left, bottom - top)

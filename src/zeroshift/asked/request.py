@@ -11,6 +11,7 @@ from zeroshift.conditioning.task import Task
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.diffusion.machine import machine_of
 from zeroshift.framed import FramedPhoto
+from zeroshift.image.framing import Within
 from zeroshift.installed import LIBRARIES, version, versions_of_pictures
 from zeroshift.masks.locating import Segmenter, found_by
 from zeroshift.methods import Method
@@ -53,8 +54,8 @@ class Request:
     """what is tried, one after another, where the target is not clear in a result"""
     kinds: tuple[Task, ...] = ()
     """edits into kinds of the target, which are tried where a result does not look good enough"""
-    nearer: float = 1.0
-    """of a part that was found: the share of its side in which the same is tried where the target is not clear"""
+    nearer: Within | None = None
+    """what of a part that was found is tried from nearer where the target is not clear"""
     words_alone: bool = False
     """whether a strength moves the prompts and nothing else, as in version 0.1"""
     whole: bool = field(default=False, compare=False)

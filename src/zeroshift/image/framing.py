@@ -32,8 +32,8 @@ class Within:
     """its side, of the box's shorter one; above 0 to 1"""
     lift: float = 0.0
     """how far its middle is above the box's, of the same side"""
-    again: float = 1.0
-    """side of the square, of this one's, in which an edit is tried once more where it is not clear; 1 for none"""
+    again: "Within | None" = None
+    """the square in this one's place in which an edit is tried once more where it is not clear"""
 
 
 WHOLE_BOX = Within()

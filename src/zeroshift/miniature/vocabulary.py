@@ -48,8 +48,8 @@ CALLED = {
 BIG_CATS = ("tiger", "lion", "cheetah")
 """animals that the shipped model knows besides cats and dogs"""
 NEAR = {
-    "cat": Within(0.82),
-    "dog": Within(0.88, lift=0.06, again=0.88),
+    "cat": Within(again=Within(0.82)),
+    "dog": Within(again=Within(0.88, lift=0.06)),
     "tiger": Within(0.72),
     "lion": Within(0.85),
     "cheetah": Within(0.85),
@@ -61,7 +61,7 @@ and six with 0.64 and 0.72, most have eyes at 0.75 or less and few at 1; of six,
 cheetahs are little better with less; of nine, dogs are a little clearer at 0.88; of seven, some dogs have clearer eyes
 from nearer still, and some lose their muzzle, so that this is tried where they are not clear; of six, cats are sharper
 at 0.88 and 0.78 than at 1, and keep a dog's paws: theirs lies between"""
-KINDS = {"dog": ("beagle", "cocker spaniel", "english springer", "sussex spaniel"), "cat": ("tabby cat", "bengal cat")}
+KINDS = {"dog": ("beagle", "cocker spaniel", "english springer", "sussex spaniel")}
 """TODO"""
 COATS = (
     "tabby",

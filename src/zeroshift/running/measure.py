@@ -27,6 +27,11 @@ class Measure:
     nearer: str
     """what is said of a result that was made from nearer and has more"""
 
+    def in_order(self, results: Sequence[Result], frame: FramedPhoto) -> bool:
+        """Whether no result of one picture is worse than the one before it."""
+        values = self.values(results, [frame] * len(results))
+        return values == sorted(values)
+
     def is_better(self, value: float, before: float) -> bool:
         """Whether a result with this value is taken in place of one with that ``before``."""
         return value >= max(before + self.by, 0.0)

@@ -72,19 +72,20 @@ class _Tries:
         if measure is not None:
             yield from self.of_kinds(measure)
         for method in self.request.tries:
-            yield from self.by(method)
+            yield from self.by(method, measure)
         if measure is not None:
             yield from self.from_nearer(measure)
         return self.results
 
-    def by(self, method: Method) -> Generator[Progress, None, None]:
-        """Try another method where the target is not clear."""
+    def by(self, method: Method, measure: Measure | None) -> Generator[Progress, None, None]:
+        """Try another method where the target is not clear; what is clearer and looks worse is not taken."""
         judge, usual = self.editor.judge, self.request.method
         other = method.name != usual.name
         rows = [k for k, result in enumerate(self.results) if unclear(result, judge, hardly=other)]
         made = yield from self.made([replace(self.request, method=method)], rows)
         for k, (result,) in zip(rows, made, strict=False):
-            if isinstance(judge, Rating) and is_clearer(result, self.results[k], judge.clearer_by):
+            clearer = isinstance(judge, Rating) and is_clearer(result, self.results[k], judge.clearer_by)
+            if clearer and measure is not None and measure.in_order([self.results[k], result], self.group.frames[k]):
                 self.results[k] = replace(result, note=note_of(self.first[k], usual, method, judge))
 
     def of_kinds(self, measure: Measure) -> Generator[Progress, None, None]:
@@ -102,7 +103,7 @@ class _Tries:
 
     def from_nearer(self, measure: Measure) -> Generator[Progress, None, None]:
         """Try what was found from nearer where it is not clear, or does not look good, enough."""
-        if self.request.nearer >= 1:
+        if self.request.nearer is None:
             return
         values = measure.values(self.results, self.group.frames)
         near = {
@@ -137,7 +138,7 @@ class _Tries:
     ) -> Generator[Progress, None, list[list[Result]]]:
         """The same; a shortage is raised."""
         editor, group = self.editor, self.group
-        again = [replace(request, tries=(), kinds=(), nearer=1.0) for request in requests]
+        again = [replace(request, tries=(), kinds=(), nearer=None) for request in requests]
         frames = [group.frames[k] for k in rows] if frames is None else frames
         steps = translate(
             editor.backbone,
@@ -155,15 +156,15 @@ class _Tries:
         return [[*row] for row in step.results]
 
 
-def nearer_still(backbone: Backbone, frame: FramedPhoto, share: float) -> FramedPhoto | None:
-    """The middle of a part that was found, a square of ``share`` of its side, with what was said of it.
+def nearer_still(backbone: Backbone, frame: FramedPhoto, within: Within) -> FramedPhoto | None:
+    """What is taken ``within`` a part that was found, with what was said of it.
 
     None where no part was found, or no less of it can be taken.
     """
     region = frame.region
-    if share >= 1 or region is None or frame.part is None or frame.mask is not None:
+    if region is None or frame.part is None or frame.mask is not None:
         return None
-    box = nearer(region, Within(share), frame.photo.image.size)
+    box = nearer(region, within, frame.photo.image.size)
     if box == region:
         return None
     part = frame.part.replace(str(Region.of(region)), str(Region.of(box)), 1)
