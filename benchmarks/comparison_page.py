@@ -7,7 +7,8 @@ alone the page is made, so that without OUT the command makes the page again fro
 A table goes between ``<!-- compared FORM PART PATTERN... -->`` and ``<!-- /compared ... -->`` of any page: of
 the entries of PART that are named like one of the patterns, without patterns of all. FORM is means, beside (the part's
 baseline), matrix, targets, or two methods with a comma between. ``compared cell PART ENTRY HEAD`` is one value of
-means, without its interval. ``compared cost`` is what methods cost, ``compared diversity`` how different edits with
+means, without its interval, ``compared hours PART...`` how long the edits of those parts took together, as their tables
+have it. ``compared cost`` is what methods cost, ``compared diversity`` how different edits with
 other seeds are. Places whose tables are not there stay as they are.
 """
 
@@ -81,7 +82,8 @@ def is_there(mark: str, folder: Path = FOLDER) -> bool:
     form, *rest = mark.split()[1:]
     if form in ("cost", "diversity"):
         return (folder / (COST if form == "cost" else SEEDS)).is_file()
-    return (folder / f"{rest[0]}.csv").is_file()
+    parts = rest if form == "hours" else rest[:1]
+    return all((folder / f"{part}.csv").is_file() for part in parts)
 
 
 def table(mark: str, folder: Path = FOLDER) -> str:
@@ -96,6 +98,8 @@ def table(mark: str, folder: Path = FOLDER) -> str:
         return "\n".join(cost_table(known_costs(folder)))
     if form == "diversity":
         return "\n".join(diversity(read_rows(Apart, folder / SEEDS)))
+    if form == "hours":
+        return f"{sum(row.seconds for part in rest for row in rows_of(folder / f'{part}.csv')) / 3600:.1f} h"
     part, *patterns = rest
     every = rows_of(folder / f"{part}.csv")
     if form == "cell":

@@ -27,7 +27,7 @@ from tests.shell import altered, call, photograph, refused
 from tests.test_several import grey_levels
 from zeroshift.asked.edits import EditSpec
 from zeroshift.bench import foretelling, judging, papers, resuming, scoring, statistics, summary, table
-from zeroshift.bench.entries import Entry, planned, read_plan
+from zeroshift.bench.entries import Entry, of_model, planned, read_plan
 from zeroshift.bench.foretelling import seconds_before
 from zeroshift.bench.items import Benchmark, Row, Runs, picture_of, read_plain, write_plain
 from zeroshift.bench.judging import BETTER, Judges, figures_of
@@ -484,6 +484,39 @@ def test_every_recipe_of_a_published_row_is_an_edit_that_can_be_asked_for(small)
     for recipe in papers.published().recipes:
         recipe.entry.spec(item, 0)
         assert papers.table_named("pie").figures(recipe.row)
+
+
+def test_recipes_name_the_model_that_their_rows_are_of():
+    """The published table says so in its title: Plug-and-Play's rows are of 1.5, the others of 1.4."""
+    assert "SD 1.4 (Plug-and-Play: SD 1.5)" in papers.table_named("pie").title
+    for recipe in papers.published().recipes:
+        version = "5" if recipe.method == "plug-and-play" else "4"
+        assert recipe.entry.model is not None and recipe.entry.model.endswith(f"/stable-diffusion-v1-{version}")
+    for model, count in (("CompVis/stable-diffusion-v1-4", 7), ("models/stable-diffusion-v1-5/", 2)):
+        own, others = of_model(papers.plan(), model)
+        assert len(own) == count and len(own) + len(others) == 9
+    with pytest.raises(ValueError, match='No entry is for the model "shipped"; give CompVis/'):
+        of_model(papers.plan(), "shipped")
+
+
+def test_a_run_makes_the_entries_of_its_model_alone(capsys, tmp_path, checkpoint):
+    root = tmp_path / "plain"
+    root.mkdir()
+    write_plain(root, "Plain", [Row("a", "a.png", "cat", "dog", "a cat", "a dog", "cat-dog")])
+    photograph(root / "a.png")
+    one, other = (
+        {"name": name, "method": "sdedit", "options": {"steps": 2}, "model": model}
+        for name, model in (("own", f"someone/{checkpoint.name}"), ("other", "someone/else"))
+    )
+    run_ = ("bench", "run", root, "-o", tmp_path / "out", "--model", checkpoint, "--threads", "1")
+    (tmp_path / "plan.json").write_text(json.dumps([one, other]))
+    done = call(capsys, *run_, "--plan", tmp_path / "plan.json")
+    assert done.code == 0 and "1 edit made, 0 failed" in done.out and not (tmp_path / "out/other").exists()
+    assert "left out, for another model: other; the same command with --model someone/else makes them" in done.err
+    (made,) = json.loads((tmp_path / "out/run.json").read_text())["entries"]
+    assert (made["name"], made["model"]) == ("own", checkpoint.name)
+    (tmp_path / "plan.json").write_text(json.dumps([other]))
+    refused(call(capsys, *run_, "--plan", tmp_path / "plan.json"), 1, "No entry is for the model", "give someone/else")
 
 
 def test_the_whole_comparison_is_of_edits_that_can_be_asked_for(small):

@@ -88,6 +88,17 @@ def test_prose_takes_single_values_from_the_same_tables(out, tmp_path):
             table(mark, tmp_path)
 
 
+def test_hours_are_those_of_all_edits_of_the_parts(out, tmp_path):
+    """Seven edits of 900 s in either of two parts; without the table of one nothing can be said."""
+    rows = [replace(one, seconds=900.0) for one in read_csv(out / "defaults/items.csv")]
+    assert len(rows) == 7
+    for part in ("defaults", "matrix"):
+        write_csv(rows, tmp_path / f"{part}.csv")
+    assert table("compared hours defaults matrix", tmp_path) == "3.5 h"
+    assert is_there("compared hours defaults matrix", tmp_path)
+    assert not is_there("compared hours defaults ablations", tmp_path)
+
+
 def test_places_whose_tables_are_not_there_stay(out, tmp_path):
     publish("defaults", out, tmp_path)
     named = "compared cell defaults ddim photographs", "compared cell matrix ddim photographs", "compared cost"

@@ -1,5 +1,7 @@
 """The script for a GPU, on the CPU with tiny models: every way runs and is timed, and no case spoils the others."""
 
+import json
+import time
 from collections.abc import Callable
 
 import pytest
@@ -43,6 +45,54 @@ def test_what_fails_and_what_has_no_time_left_is_told(models):
     first, second = measured_all(cases, models | {"broken": broken}, CPU, 1, 1000)
     assert first["why_not"] == "CUDA out of memory" and "seconds" in second
     assert [told["why_not"] for told in measured_all(cases, models, CPU, 2, -1)] == ["no time was left"] * 2
+
+
+def test_the_script_writes_what_it_measured(tmp_path, monkeypatch):
+    """All of ``main``, with a model of the shipped one's size in one step."""
+    monkeypatch.setattr("sys.argv", ["gpu", str(tmp_path / "out.json"), "--tiny", "--steps", "1"])
+    gpu.main()
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert (found["device"], found["torch"], found["steps"]) == ("CPU", torch.__version__, 1)
+    assert [told["way"] for told in found["cases"]] == [case.way for case in gpu.TINY]
+    for told in found["cases"]:
+        assert "why_not" not in told and told["weights_bytes"] > 0
+        assert 0 < told["first_seconds"] + told["seconds"] < told["all_seconds"]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_without_a_gpu_it_says_so_and_writes_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["gpu", str(tmp_path / "out.json")])
+    with pytest.raises(SystemExit, match="no CUDA device here; --tiny"):
+        gpu.main()
+    assert not (tmp_path / "out.json").exists()
+
+
+def test_what_was_measured_stays_when_it_is_stopped(models, tmp_path):
+    def stopped() -> Model:
+        raise KeyboardInterrupt
+
+    cases = [Case("sd15", "fp32"), Case("stopped", "fp32")]
+    with pytest.raises(KeyboardInterrupt):
+        gpu.write_each(tmp_path / "a.json", {"x": 1}, measured_all(cases, models | {"stopped": stopped}, CPU, 1, 1000))
+    (told,) = json.loads((tmp_path / "a.json").read_text())["cases"]
+    assert told["model"] == "sd15" and told["seconds"] > 0
+
+
+def test_a_case_is_stopped_after_its_step_when_the_time_is_up(models):
+    """And one that is thought not to fit is not begun: a slow case came before it."""
+    begun = list[str]()
+
+    def slow() -> Model:
+        begun.append("slow")
+        time.sleep(0.4)
+        return models["sd15"]()
+
+    cases = [Case("slow", "fp32"), Case("slow", "fp32", "low")]
+    first, second = measured_all(cases, {"slow": slow}, CPU, 1, 0.3)
+    assert first["why_not"] == "no time was left for the rest of it" and "seconds" not in first
+    assert second["why_not"] == "no time was left"
+    (never,) = measured_all([Case("slow", "fp32", "compiled")], {"slow": slow}, CPU, 1, gpu.COMPILING - 1)
+    assert never["why_not"] == "no time was left" and begun == ["slow"]
 
 
 def test_random_weights_keep_activations_in_range():

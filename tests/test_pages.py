@@ -33,7 +33,7 @@ BENCHMARKS = {
     "--measure",
 }
 BENCHMARKS |= {"--splits", "--split", "--ways", "--masks", "--marks"}
-BENCHMARKS |= {"--small", "--entries", "--again", "--cost", "--memory", "--pace"}
+BENCHMARKS |= {"--small", "--entries", "--again", "--cost", "--memory", "--pace", "--seconds", "--tiny"}
 """of ``python -m benchmarks`` and its modules"""
 TRAINERS = {"--classifier"}
 """of ``python -m zeroshift.miniature.training.finder``"""

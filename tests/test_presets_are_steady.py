@@ -1,4 +1,7 @@
-"""The shipped model's presets: a photograph alone and in a batch gives one picture, to a grey level."""
+"""The shipped model's presets: ``examples/cat.png`` and its mirror image are the same alone and together.
+
+To a grey level; not every photograph is, see docs/methods/pix2pix-zero.md. Presets that let more grow fail here.
+"""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a comparison may differ by from what was recorded."""
+"""What a comparison may differ by from what was recorded: margins that were chosen, not measured."""
 
 from collections.abc import Mapping
 from typing import TypeAlias

@@ -39,6 +39,8 @@ class Entry:
     """where the photograph may change, as "auto": where the subject is; by default all of it"""
     seed: int | None = None
     """seed of everything random; by default the run's"""
+    model: str | None = None
+    """checkpoint that it is for, a hub id or the name of a folder; by default any"""
 
     def spec(self, item: Item, seed: int) -> EditSpec:
         """What is asked for, of the whole picture; ``seed`` is the run's.
@@ -91,6 +93,28 @@ def read_plan(path: Path) -> list[Entry]:
             f'The name "{wrong[0]}" in {path} is also a folder\'s: take letters, digits and . + @ - alone.'
         )
     return entries
+
+
+def of_model(entries: Sequence[Entry], model: str) -> tuple[list[Entry], list[Entry]]:
+    """The entries that are for a model of this name or for any, and those that are for another.
+
+    A hub id, folder or .safetensors file goes by the last part of its name, so that a copy needs only be called alike.
+
+    Raises:
+        ValueError: all are for another.
+    """
+    own = [entry for entry in entries if entry.model is None or _last(entry.model) == _last(model)]
+    others = [entry for entry in entries if entry not in own]
+    if not own:
+        named = " or ".join(dict.fromkeys(str(entry.model) for entry in others))
+        raise ValueError(
+            f'No entry is for the model "{model}"; give {named}, or a folder or file that is called like it.'
+        )
+    return own, others
+
+
+def _last(model: str) -> str:
+    return model.rstrip("/").rpartition("/")[2].removesuffix(".safetensors")
 
 
 def planned(methods: Sequence[str], strengths: Sequence[float]) -> list[Entry]:

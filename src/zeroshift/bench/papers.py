@@ -80,6 +80,8 @@ class Recipe:
     method: str
     options: str
     """nested options as JSON, over the papers' defaults"""
+    model: str
+    """hub id of the checkpoint that the row is of"""
     blend: bool = False
     differs: str = ""
     """in what it is known to be another procedure"""
@@ -87,7 +89,8 @@ class Recipe:
     @property
     def entry(self) -> Entry:
         """The same as an entry of a comparison."""
-        return Entry(self.name, self.method, json.loads(self.options), paper_defaults=True, blend=self.blend)
+        options = json.loads(self.options)
+        return Entry(self.name, self.method, options, paper_defaults=True, blend=self.blend, model=self.model)
 
 
 @dataclass(frozen=True)

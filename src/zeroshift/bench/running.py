@@ -55,8 +55,6 @@ class Step:
 class Recorded(Entry):
     """An entry as it was run: with its seed, and with the model that made its edits."""
 
-    model: str = ""
-
 
 @dataclass(frozen=True)
 class Ran:
@@ -204,7 +202,7 @@ def write_run(out: Path, benchmark: Benchmark, entries: Sequence[Entry], model: 
     """
     before = read_run(out)
     now = [
-        Recorded(**{**vars(entry), "seed": seed if entry.seed is None else entry.seed}, model=model)
+        Recorded(**{**vars(entry), "seed": seed if entry.seed is None else entry.seed, "model": model})
         for entry in entries
     ]
     known = {entry.name: entry for entry in (*before.entries, *now)}

@@ -95,6 +95,7 @@ def run(
     Items go round: a run that is stopped has as many of every entry, and goes on where it was when started again. What
     failed is tried again.
     """
+    from zeroshift.bench.entries import of_model
     from zeroshift.bench.foretelling import seconds_before
     from zeroshift.bench.resuming import due
     from zeroshift.bench.running import run as steps
@@ -103,7 +104,9 @@ def run(
     check_apart([("the benchmark", benchmark)], [output])
     check_folder(output)
     items = items_of(benchmark, task, count)
-    entries = _entries(plan, method, strengths)
+    entries, others = of_model(_entries(plan, method, strengths), model.model or "shipped")
+    if others and not loud.silent:
+        print(_left_out(others), file=sys.stderr)
     with usage():
         for entry in entries:
             entry.spec(items.items[0], seed)
@@ -121,6 +124,13 @@ def run(
     failed = follow(_counted(work, todo, took_before(entries, output), loud.silent), loud.silent)
     lost = follow(_returned(editor, items, entries, output, seed), loud.silent) if reconstruct else {}
     _after(len(todo), failed, output, loud.json, lost)
+
+
+def _left_out(others: "Sequence[Entry]") -> str:
+    """Which entries of a plan are left out, and with which models they are made."""
+    names = ", ".join(entry.name for entry in others)
+    models = " or ".join(dict.fromkeys(f"--model {entry.model}" for entry in others))
+    return f"left out, for another model: {printable(names)}; the same command with {printable(models)} makes them"
 
 
 def _before(
