@@ -74,7 +74,8 @@ class EditSpec(Data):
     """whether what the model recommends is left out"""
     second_try: StrictBool = True
     """whether other ways are tried where the target is not clear to the model in what the default method made of the
-    subject without ``options``; a result that shows it much more clearly is taken instead"""
+    subject without ``options``, or does not look good to it: also kinds of the target, such as breeds; the best result
+    is taken"""
     fast: StrictBool = False
     """whether fewer passes of the network are made, by what is known of the method; ``options`` go before it"""
     seed: Seed = 0

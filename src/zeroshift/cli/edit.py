@@ -82,8 +82,9 @@ def edit(
     second_try: Annotated[
         bool,
         Parameter(
-            help="without --method and its options: where the target is not clear, also try edit-friendly inversion, "
-            "then sdedit, and a dog from nearer",
+            help="without --method and its options: where a result does not look good, also try kinds of the target "
+            "that the model draws better, such as breeds, and from nearer; where the target is not clear, edit-friendly "
+            "inversion, then sdedit",
             negative="--no-second-try",
         ),
     ] = True,
