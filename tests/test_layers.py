@@ -41,7 +41,7 @@ COMMANDS = {
     "miniature/data/screened.py",
     *(
         f"miniature/training/{name}.py"
-        for name in ("average", "classifier", "finder", "presence", "restorer", "segmenter")
+        for name in ("average", "classifier", "critic", "finder", "presence", "restorer", "segmenter")
     ),
 }
 """command lines of their own"""

@@ -83,8 +83,8 @@ def edit(
         bool,
         Parameter(
             help="without --method and its options: where a result does not look good, also try kinds of the target "
-            "that the model draws better, such as breeds, and from nearer; where the target is not clear, edit-friendly "
-            "inversion, then sdedit",
+            "that the model draws better, such as breeds, and from nearer; where the target is not clear, "
+            "edit-friendly inversion, then sdedit",
             negative="--no-second-try",
         ),
     ] = True,

@@ -58,8 +58,8 @@ NEAR = {
 wide as those that the model was trained on (the median of 103 heads of ``val`` and ``bench-val`` put into scenes), and
 it saw big cats from nearer. Looked at, on whole photographs: of twelve cats that became tigers with 0.7, 0.85 and 1,
 and six with 0.64 and 0.72, most have eyes at 0.75 or less and few at 1; of six, lions' manes want more room, and
-cheetahs are little better with less; of nine, dogs and cats meet their surroundings better at 1, where ears and chins lie
-inside of the frame, and some are clearer at 0.88 and 0.82, which is tried where they do not look good enough"""
+cheetahs are little better with less; of nine, dogs and cats meet their surroundings better at 1, where ears and chins
+lie inside of the frame, and some are clearer at 0.88 and 0.82, which is tried where they do not look good enough"""
 KINDS = {"dog": ("beagle", "cocker spaniel", "english springer", "sussex spaniel")}
 """breeds and coats to try where an animal does not look good enough: of 21 photographs of cats, of ``train`` and
 ``bench-val``, mean scores of 0 to 4 that language models gave are 1.6 for a dog as such, 2.3 for the one of these four

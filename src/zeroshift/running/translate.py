@@ -42,7 +42,8 @@ def translate(
     source branch. With the ``trajectory`` of an earlier run of the same ``inversion_facts``, or one that
     ``inversions`` has kept, nothing is inverted; what is inverted is given to ``inversions``.
     ``seeds`` has one seed per picture, so that a picture's result depends on what it is batched with by rounding
-    alone, which a guided inversion may enlarge. ``vgg`` is for refinement, ``segmenter`` finds masks that the words would, ``restorer`` redraws results that ask for it.
+    alone, which a guided inversion may enlarge. ``vgg`` is for refinement, ``segmenter`` finds masks that the words
+    would, ``restorer`` redraws results that ask for it.
 
     Raises:
         ValueError: the pictures frame to different sizes, the requests cannot share one inversion (see
