@@ -20,6 +20,7 @@ from zeroshift.conditioning.task import backwards
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.framed import FramedPhoto
 from zeroshift.image.changes import disk
+from zeroshift.image.framing import Box
 from zeroshift.image.registration import Mask
 from zeroshift.masks.beyond import beyond
 from zeroshift.masks.locating import Segmenter, knowing, subject_of, where_words_look
@@ -28,6 +29,9 @@ from zeroshift.results import Natives, Place
 
 THIN = 0.06
 """of the shorter side of what the model saw: what is thinner is no part of what a result shows"""
+HEAD, STRAND = 0.6, 0.05
+"""of the height of the edited part: where bodies begin, what of a photograph's subject lies lower and a result does not
+show stays, for it is no background; and of its shorter side, half of the width of what is too narrow for that"""
 ROOT = 0.75
 """of that: how wide what is thinner is at its root where it tapers"""
 
@@ -87,8 +91,30 @@ def _joined(place: Place | None, frame: FramedPhoto, picture: Image.Image, sure:
     # a result of which nothing is recognised says nothing of where its subject is not
     alpha = frame.photo.alpha
     told = told and (alpha is None or alpha.getextrema()[0] == 255) and bool(shown_there.any())
-    gone = ~shown_there if told else None
-    return replace(place, mask=place.mask | more, shown=shown_there, absent=gone)
+    if not told:
+        return replace(place, mask=place.mask | more, shown=shown_there)
+    body = (
+        np.zeros_like(shown_there) if place.before is None else body_of(place.before & ~shown_there, frame.framing.box)
+    )
+    return replace(place, mask=(place.mask & ~body) | more, shown=shown_there, absent=~shown_there & ~body)
+
+
+def body_of(lost: Mask, box: Box) -> Mask:
+    """What lies low in the edited part of that which a photograph shows of its subject and a result does not, (H, W).
+
+    Args:
+        lost: where the photograph shows its subject and the result does not.
+        box: the edited part.
+    """
+    left, top, right, bottom = box
+    low, body = round(top + HEAD * (bottom - top)), np.zeros_like(lost)
+    part = lost[low:bottom, left:right].astype(np.uint8)
+    reach = round(min(right - left, bottom - top) * STRAND)
+    # beyond the part's end it goes on, and towards the head it ends round
+    wide = cv2.copyMakeBorder(part, 0, reach, reach, reach, cv2.BORDER_REPLICATE)
+    wide = cv2.morphologyEx(cv2.copyMakeBorder(wide, reach, 0, 0, 0, cv2.BORDER_CONSTANT), cv2.MORPH_OPEN, disk(reach))
+    body[low:bottom, left:right] = wide[reach : reach + bottom - low, reach : reach + right - left]
+    return body
 
 
 def without_thin(shown: Mask) -> Mask:
