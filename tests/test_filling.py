@@ -16,7 +16,7 @@ from zeroshift.image.blending import blended
 from zeroshift.image.changes import disk
 from zeroshift.image.filling import behind
 from zeroshift.masks.beyond import beyond
-from zeroshift.masks.growing import grown, without_thin
+from zeroshift.masks.growing import body_of, grown, without_thin
 from zeroshift.methods import DDIM
 from zeroshift.results import Place, eased_in, whole
 
@@ -387,3 +387,16 @@ def test_a_photograph_that_is_edited_whole_has_nothing_beyond():
     assert beyond(frame, frames, Drawn(torch.zeros(())), "cat", place) is place
     nobody = Place(shown, 1, False)
     assert beyond(frame, frames, Drawn(torch.zeros(())), "cat", nobody) is nobody
+
+
+def test_a_narrower_body_leaves_the_photographs_own_beside_it():
+    lost = np.zeros((220, 220), np.bool_)
+    lost[20:60, 40:80] = True  # an ear
+    lost[100:200, 10:60] = True  # a shoulder, down to the part's end and to its side
+    lost[150:200, 100:104] = True  # a strand between the two bodies
+    lost[200:, 10:60] = True  # beyond the part
+    body = body_of(lost, (10, 0, 210, 200))
+    assert not body[:120].any() and not body[200:].any() and not body[:, 90:].any()
+    assert body[140:200, 10:60].all() and (body <= lost).all()
+    assert not body[120, 59] and body[120, 35] and body[120, 10]  # towards the head it ends round
+    assert not body_of(np.zeros_like(lost), (10, 0, 210, 200)).any()
