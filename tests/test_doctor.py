@@ -117,13 +117,14 @@ def test_pictures_leave_room_for_kernels():
 def test_parts_beside_tell_their_size_and_their_damage(tmp_path):
     root = tiny_checkpoint(tmp_path / "tiny")
     weights = {"whole": torch.zeros(300, 500), "scale": torch.ones(())}
-    for part in ("restorer", "segmenter", "finder"):
+    for part in ("restorer", "segmenter", "finder", "critic"):
         (root / part).mkdir()
         (root / part / "config.json").write_text("{}")
     save_file(weights, root / "restorer/model.safetensors")
+    save_file(weights, root / "critic/model.safetensors")
     (root / "segmenter/model.safetensors").write_bytes((root / "restorer/model.safetensors").read_bytes()[:-1])
     about = {part.name: part.about for part in examined(root).parts if part.found}
     assert about["image_encoder"] == ""  # its weights may have other names
-    assert about["restorer"] == "0.2 M parameters"  # 150,001
+    assert about["restorer"] == about["critic"] == "0.2 M parameters"  # 150,001
     for part in ("segmenter", "finder"):  # torn, and none
         assert about[part].startswith("its model.safetensors cannot be read; get the model anew")

@@ -37,7 +37,8 @@ NAMES = {
         + ["shorthair", "siamese", "sphynx", "tabby"]
     ),
     "dog": frozenset(
-        {name.split()[-1] for name in DOGS} | {"dog", "puppy", "labrador", "bulldog", "sennenhund", "eskimo", "inu"}
+        {name.split()[-1] for name in DOGS}
+        | {"dog", "puppy", "labrador", "bulldog", "sennenhund", "eskimo", "inu", "springer"}
     ),
 }
 """words that name one of the two animals: the noun, or the last word of a breed"""
