@@ -235,7 +235,6 @@ def test_what_cannot_be_made_again_is_told(model, tmp_path, row, said):
     assert said in str(told.value) and "\n" not in str(told.value) and not (model / "critic").exists()
 
 
-@pytest.mark.xfail(strict=True, reason="nothing is stacked")
 def test_a_table_without_scores_is_told(model, tmp_path):
     folder = pets(tmp_path / "pets", [], weights_of(model))
     with pytest.raises(SystemExit, match="^error: "):
@@ -257,7 +256,6 @@ def test_a_model_without_a_segmenter_has_nothing_to_see_by(checkpoint, tmp_path)
         main([str(folder), str(checkpoint)])
 
 
-@pytest.mark.xfail(strict=True, reason="the folder is made before it is looked at")
 def test_a_model_that_is_not_there_is_not_made(tmp_path):
     folder = pets(tmp_path / "pets", EDITS, HASH)
     with pytest.raises(SystemExit, match="^error: .*nowhere"):

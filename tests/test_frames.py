@@ -349,7 +349,6 @@ def test_the_part_around_a_given_mask_goes_before_one_that_is_found(tiny, where:
     assert step.results[0][0].recipe["region"] == [*box]
 
 
-@pytest.mark.xfail(strict=True, reason="what is tried again tells apart edits whose part is the same")
 def test_targets_that_take_all_of_what_is_found_share_a_frame(tiny):
     specs = [SPEC.model_copy(update={"source": "fox", "target": target}) for target in ("dog", "cat", "tabby cat")]
     assert framed_alike(editor_of(tiny, (60, 10, 108, 58)), specs) == [(0, 1, 2)]

@@ -41,7 +41,7 @@ from zeroshift.options.fields import fields_of
 from zeroshift.options.schema import with_options
 from zeroshift.presets import build_method, faster
 from zeroshift.restoring import restorer_for
-from zeroshift.sentences import template_sentences
+from zeroshift.sentences import contains_word, template_sentences
 from zeroshift.words import DoubtfulWords
 
 WHOLE_PROMPTS = (
@@ -228,9 +228,11 @@ class EditSpec(Data):
         return tuple(editor.method(name, options, fast=self.fast) for name, options in tried)
 
     def kinds(self, vocabulary: Vocabulary, caption: str | None = None) -> tuple[Task, ...]:
-        """Edits into kinds of the target, of a picture with this ``caption`` where no source is given."""
+        """Edits into kinds of the target but the source's, of a picture with this ``caption`` where none is given."""
+        shown = (caption or "") if self.source is None else f"{self.source} {self.prompt or ''}"
         known = vocabulary.kinds(self.target) if isinstance(vocabulary, Varying) else ()
-        return tuple(self.model_copy(update={"target": kind}).task(vocabulary, caption) for kind in known)
+        others = [kind for kind in known if not contains_word(shown, kind)]
+        return tuple(self.model_copy(update={"target": kind}).task(vocabulary, caption) for kind in others)
 
     @property
     def source_prompt(self) -> str | None:
@@ -291,7 +293,9 @@ class EditSpec(Data):
         )
         if photograph and method is None and along is None:
             tries = self.tries(editor)
-            kinds, again = self.kinds(editor.vocabulary, caption), self.within(editor.vocabulary).again
+            again = self.within(editor.vocabulary).again
+            judged = tries and editor.critic is not None and editor.critic.knows(task.target_prompt)
+            kinds = self.kinds(editor.vocabulary, caption) if judged else ()
             request = replace(request, tries=tries, kinds=kinds, nearer=again) if tries else request
         seen = (caption or "") if self.source is None else ""
         doubts = editor.doubts(request.texts, [*request.sentences, *self.given_sentences], seen)

@@ -117,7 +117,7 @@ def framed_alike(editor: Model, specs: Sequence[EditSpec], *, near: bool = True)
         whole = chosen and spec.changes_all(editor.vocabulary)
         masked_part = spec.mask == "alpha" or isinstance(spec.mask, GivenMask)  # which goes before what is found
         found = not whole and not masked_part and (chosen or spec.region == "auto")
-        within = spec.within(editor.vocabulary) if near and found else WHOLE_BOX
+        within = replace(spec.within(editor.vocabulary), again=None) if near and found else WHOLE_BOX
         parts.setdefault((whole, within), []).append(n)
     return [tuple(part) for part in parts.values()]
 

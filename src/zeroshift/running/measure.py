@@ -24,6 +24,8 @@ class Measure:
     """the value from which on nothing else is tried"""
     by: float
     """by how much more something else is to have, so that it is taken instead"""
+    of_looks: bool
+    """whether it is how good they look, and not how clear the target is"""
     nearer: str
     """what is said of a result that was made from nearer and has more"""
 
@@ -42,10 +44,10 @@ def measure_of(editor: Model, request: Request) -> Measure | None:
     critic, judge = editor.critic, editor.judge
     if critic is not None and request.restored and critic.knows(request.task.target_prompt):
         nearer = "The target looked less good in the usual part; this is made from nearer."
-        return Measure(partial(looks, critic), critic.enough, critic.better_by, nearer)
+        return Measure(partial(looks, critic), critic.enough, critic.better_by, of_looks=True, nearer=nearer)
     if isinstance(judge, Rating):
         nearer = "The target was less clear in the usual part; this is made from nearer."
-        return Measure(lambda results, _: [*map(clarity_of, results)], judge.clear, judge.nearer_by, nearer)
+        return Measure(clarities, judge.clear, judge.nearer_by, of_looks=False, nearer=nearer)
     return None
 
 
@@ -54,6 +56,11 @@ def looks(critic: Critic, results: Sequence[Result], frames: Sequence[FramedPhot
     seen = [f.framing.view(result.image.convert("RGB")) for f, result in zip(frames, results, strict=True)]
     scores = critic.scores(seen)
     return [score if clarity_of(result) >= 0 else -1.0 for score, result in zip(scores, results, strict=True)]
+
+
+def clarities(results: Sequence[Result], _: Sequence[FramedPhoto]) -> list[float]:
+    """How clearly the targets of results can be seen."""
+    return [*map(clarity_of, results)]
 
 
 def clarity_of(result: Result) -> float:

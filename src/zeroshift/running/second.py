@@ -68,8 +68,8 @@ class _Tries:
 
     def taken(self) -> Generator[Progress, None, list[Result]]:
         """Try what is to be tried; the results that are taken are returned, one per picture."""
-        measure = measure_of(self.editor, self.request)
-        if measure is not None:
+        measure = measure_of(self.editor, self.request) if self.request.tries else None
+        if measure is not None and measure.of_looks:
             yield from self.of_kinds(measure)
         for method in self.request.tries:
             yield from self.by(method, measure)

@@ -43,8 +43,8 @@ def train_critic(data: CaptionedFolder, model: Path) -> TrainedCritic:
         ValueError: the scores cannot be read or are of another model, a photograph is missing, the model has no
             segmenter, or it has a critic already.
     """
-    check_free(model / CRITIC)
     trunk = load_segmenter(model / SEGMENTER).network.trunk
+    check_free(model / CRITIC)
     editor = load(model, device="cpu", precision="fp32")
     scored = read_scores(data.root, weights_of(model))
     numbers = list[Tensor]()
@@ -55,7 +55,8 @@ def train_critic(data: CaptionedFolder, model: Path) -> TrainedCritic:
     found, scores = torch.stack(numbers), torch.tensor([one.score for one in scored])
     photographs = [n for n, (_, own) in enumerate(groupby(scored, key=lambda one: one.file)) for _ in own]
     network = fitted(found, scores)
-    figures = order(scored, photographs, held_out(found, scores, torch.tensor(photographs)))
+    judged = held_out(found, scores, torch.tensor(photographs))
+    figures = order(scored, photographs, judged) if photographs[-1] else {}  # of one alone nothing is held out
     animals = load_segmenter(model / SEGMENTER).animals
     trained = TrainedCritic(
         trunk,

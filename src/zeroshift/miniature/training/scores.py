@@ -9,6 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from zeroshift.conditioning.task import make_task
 from zeroshift.editor import Editor
 from zeroshift.files import regular
 from zeroshift.image.tensors import from_bytes
@@ -53,6 +54,8 @@ def read_scores(folder: Path, model_sha256: str) -> list[Scored]:
                 found.append(_scored(row, f"Line {reader.line_num} of {path}", model_sha256))
     except (OSError, csv.Error, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is no table of comma-separated values in UTF-8 ({error}); write it anew.") from error
+    if not found:
+        raise ValueError(f"{path} has no scores; add a row for every edit that somebody looked at.")
     return sorted(found, key=lambda one: one.file)
 
 
@@ -75,14 +78,17 @@ def edited(editor: Editor, data: CaptionedFolder, scored: Sequence[Scored]) -> I
     """The edits of each photograph, in the order of ``scored``, as the default method makes them inside its mask.
 
     Raises:
-        ValueError: a photograph is none of the folder's, or its column ``species`` does not say what it shows.
+        ValueError: a photograph is none of the folder's, its column ``species`` does not say what it shows or says the
+            target, or there is no such option; before the first edit.
     """
     rows = {row.file: row for row in data.pictures}
+    for one in scored:
+        if one.file not in rows or not rows[one.file].labels.get("species"):
+            raise ValueError(f"{data.root} does not say the species of {one.file}, whose edits are scored; add it.")
+        make_task(rows[one.file].labels["species"], one.target)
+        editor.method(USUAL, json.loads(one.options))
     for file, of_one in groupby(scored, key=lambda one: one.file):
-        row = rows.get(file)
-        if row is None or not row.labels.get("species"):
-            raise ValueError(f"{data.root} does not say the species of {file}, whose edits are scored; add it.")
-        yield _of_one(editor, data, row, [*of_one])
+        yield _of_one(editor, data, rows[file], [*of_one])
 
 
 def _of_one(
