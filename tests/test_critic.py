@@ -305,6 +305,13 @@ def test_without_a_critic_nothing_says_that_a_kind_looks_better(tiny):
     assert result.recipe["target"] == "dog" and "looks better" not in (result.note or "")
 
 
+def test_kinds_share_the_inversion_of_what_is_asked_for():
+    """A brown spaniel loses its coat for a dog, and keeps it for another spaniel."""
+    spec, own = EditSpec(target="dog"), own_captioner(SHIPPED)
+    found = spec.kinds(own, "a photo of a brown spaniel")
+    assert [(kind.source_prompt, kind.target) for kind in found] == [("a photo of a spaniel", "english springer")]
+
+
 def test_of_a_batch_those_get_a_kind_that_do_not_look_good(tiny):
     """Both kinds of the second picture alone are tried, and none from nearer, for the one that is taken is enough."""
     editor = replace(varying(tiny, 9, 9, 9, 9, 9), critic=Likes(3.2, 1, 3.5, 2, 3.4))

@@ -8,6 +8,7 @@ from PIL import Image
 
 from tests.saved import picture
 from tests.test_verdicts import Sees
+from zeroshift.asked.again import asked_again
 from zeroshift.asked.edits import EditSpec
 from zeroshift.captioning.sentences import PlainEnglish
 from zeroshift.editor import Editor
@@ -245,3 +246,16 @@ def test_where_a_result_does_not_look_good_kinds_of_the_target_are_tried(tiny, s
     *_, last = replay(liking(tiny, (9,)), parse_recipe(result.recipe), taken)
     assert np.abs(np.asarray(last.results[0][0].image).astype(int) - np.asarray(result.image)).max() <= 1
     assert last.results[0][0].recipe["target"] == target
+
+
+@pytest.mark.parametrize(
+    ("scores", "target", "region"),
+    [((2, 2.4, 2.3, 2.5), "dog", NEARER), ((2, 2.6, 2.5, 3), "brown dog", FOUND), ((3,), "dog", FOUND)],
+)
+def test_who_asks_for_a_recipe_again_gets_that_picture_and_no_other_try(tiny, scores, target, region):
+    result = liking(tiny, scores).edit(large(0), "cat", "dog")
+    assert (result.recipe["target"], result.recipe["region"]) == (target, region)
+    editor = liking(tiny, (2, 4, 4, 4), (0.5, 9, 9, 9))
+    again = editor.edit(large(0), asked_again(parse_recipe(result.recipe), editor))
+    assert (again.recipe["target"], again.note) == (target, None)
+    assert np.abs(np.asarray(again.image).astype(int) - np.asarray(result.image)).max() <= 1

@@ -44,7 +44,9 @@ def asked_again(recipe: EditRecipe, editor: Model) -> EditSpec:
     redrawn = recipe.restorer_sha256 is not None
     as_usual = redrawn == (restorer_for(editor.restorer, recipe.target_prompt, bare.restores(editor)) is not None)
     said = {"options": difference(usual, options_of(method)), "restore": None if as_usual else redrawn}
-    return EditSpec.parse({**dict(bare), **said})
+    spec = EditSpec.parse({**dict(bare), **said})
+    # the recipe is of what was taken: other tries, in the part where that was made, might be taken in its place
+    return spec.model_copy(update={"second_try": False}) if spec.tries(editor) else spec
 
 
 def mask_of(recipe: EditRecipe) -> Said | GivenMask:

@@ -232,7 +232,9 @@ class EditSpec(Data):
         shown = (caption or "") if self.source is None else f"{self.source} {self.prompt or ''}"
         known = vocabulary.kinds(self.target) if isinstance(vocabulary, Varying) else ()
         others = [kind for kind in known if not contains_word(shown, kind)]
-        return tuple(self.model_copy(update={"target": kind}).task(vocabulary, caption) for kind in others)
+        tasks = [self.model_copy(update={"target": kind}).task(vocabulary, caption) for kind in others]
+        source = self.task(vocabulary, caption).source_prompt  # they share its inversion
+        return tuple(task for task in tasks if task.source_prompt == source)
 
     @property
     def source_prompt(self) -> str | None:

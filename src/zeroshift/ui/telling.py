@@ -24,7 +24,7 @@ STAGES = {
     "look": "Looking at the photograph",
     "invert": "Inverting the photograph",
     "edit": "Editing",
-    "again": "Trying another way, for the word is not clear in the result",
+    "again": "Trying another way, for the word is not clear in the result, or does not look good",
 }
 """what is said of each of ``work.STAGES``"""
 EMPTY = """<div class="zs-stage zs-empty"><ol>
