@@ -10,7 +10,7 @@ from zeroshift.backbones import load_backbone
 from zeroshift.backbones.checkpoint import SHIPPED
 from zeroshift.diffusion.backbone import Backbone
 from zeroshift.editor import Editor
-from zeroshift.loading import own_captioner, own_finder, own_restorer, own_segmenter
+from zeroshift.loading import own_captioner, own_critic, own_finder, own_restorer, own_segmenter
 from zeroshift.presets import read_presets
 
 
@@ -44,8 +44,15 @@ class Place:
     def editor(self) -> Editor:
         """The model with the presets that it has now."""
         captioner, finder, segmenter = own_captioner(self.model), own_finder(self.model), own_segmenter(self.model)
-        restorer, presets = own_restorer(self.model), read_presets(self.model)
-        return Editor(self.backbone, presets, captioner, finder=finder, segmenter=segmenter, restorer=restorer)
+        return Editor(
+            self.backbone,
+            read_presets(self.model),
+            captioner,
+            finder=finder,
+            segmenter=segmenter,
+            restorer=own_restorer(self.model),
+            critic=own_critic(self.model),
+        )
 
 
 @dataclass(frozen=True)

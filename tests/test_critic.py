@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from tests.tiny import tiny_checkpoint
 from zeroshift import EditSpec
 from zeroshift.backbones.checkpoint import SHIPPED
 from zeroshift.editor import Editor
+from zeroshift.image import save_image
 from zeroshift.loading import own_captioner
 from zeroshift.miniature.critic import TrainedCritic, load_critic, save_critic, seen, segmenter_sha256
 from zeroshift.miniature.critic_network import GRIDS, WIDTH, CriticNetwork, areas
@@ -26,6 +28,7 @@ from zeroshift.miniature.reading import kinds
 from zeroshift.miniature.segmenter import TrainedSegmenter, load_segmenter, save_segmenter
 from zeroshift.miniature.segmenter_network import SIDE
 from zeroshift.miniature.vocabulary import KINDS
+from zeroshift.ui.running import as_made
 from zeroshift.words import read_known_words, words_of
 
 FEW = {"source": "cat", "target": "dog", "method": "ddim", "options": {"steps": 2}, "fit": "stretch"}
@@ -329,3 +332,11 @@ def test_the_shipped_one_likes_the_example_cat_better_than_what_is_broken():
     assert 4 >= good > bad + own.better_by and bad >= 0
     assert own.knows("a photo of a cat") and all(own.knows(f"a photo of a {kind}") for kind in KINDS["dog"])
     assert not own.knows("a sketch of a cat") and 0 < own.enough < 4
+
+
+def test_on_the_page_another_intensity_is_of_the_kind_that_is_shown(tiny, tmp_path):
+    vocabulary = varying(tiny).vocabulary
+    for shown, wanted in (("tabby dog", "tabby dog"), ("dog", "dog"), ("fox", "dog")):
+        save_image(noise(0, 32, 32), tmp_path / f"{shown}.png", recipe={"target": shown})
+        made = SimpleNamespace(spec=EditSpec(target="dog", seed=3), file=tmp_path / f"{shown}.png")
+        assert as_made(made, vocabulary) == EditSpec(target=wanted, seed=3)

@@ -86,6 +86,7 @@ class _Tries:
         for k, (result,) in zip(rows, made, strict=False):
             clearer = isinstance(judge, Rating) and is_clearer(result, self.results[k], judge.clearer_by)
             if clearer and measure is not None and measure.in_order([self.results[k], result], self.group.frames[k]):
+                self.tasks[k] = self.request.task
                 self.results[k] = replace(result, note=note_of(self.first[k], usual, method, judge))
 
     def of_kinds(self, measure: Measure) -> Generator[Progress, None, None]:

@@ -7,12 +7,21 @@ from typing import Any
 import gradio as gr
 
 from zeroshift.asked.edits import EditSpec
+from zeroshift.captioning import Varying, Vocabulary
+from zeroshift.image import read_recipe
 from zeroshift.ui import telling
 from zeroshift.ui.asking import Fields, asked_for, at_intensity, intensity_of
 from zeroshift.ui.desk import Desk, Made
 from zeroshift.ui.parts import NO_PHOTO, Page, Update
 from zeroshift.ui.pictures import inline
 from zeroshift.ui.work import LOOK, WAIT, Stopped, Working
+
+
+def as_made(made: Made, vocabulary: Vocabulary) -> EditSpec:
+    """The shown edit, of the kind of its target that was taken where the target as such did not look good enough."""
+    kinds = vocabulary.kinds(made.spec.target) if isinstance(vocabulary, Varying) else ()
+    shown = (read_recipe(made.file) or {}).get("target") if kinds else None
+    return made.spec.model_copy(update={"target": shown}) if shown in kinds else made.spec
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +53,7 @@ class Running:
             yield {page.show.status: telling.done(made, telling.away(made.name))}
             return
         try:
-            spec = at_intensity(made.spec, intensity)
+            spec = at_intensity(as_made(made, page.editor.vocabulary), intensity)
         except ValueError as error:
             yield {page.show.status: telling.done(made, str(error))}
             return
