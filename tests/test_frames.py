@@ -226,9 +226,9 @@ def test_styles_light_and_backgrounds_are_of_the_whole_picture(source: str | Non
         ("golden retriever", 1, Within(0.88, lift=0.06)),
         ("a close-up photo of a husky", 1, Within(0.88, lift=0.06)),
         ("english springer", 1, Within(0.88, lift=0.06)),
-        ("cat", 1, Within(0.82)),
-        ("a photo of a kitten", 1, Within(0.82)),
-        ("a photo of a cat on a white background", 1, Within(0.82)),
+        ("cat", 0.82, None),
+        ("a photo of a kitten", 0.82, None),
+        ("a photo of a cat on a white background", 0.82, None),
         ("grey cat", 1, None),
         ("orange", 1, None),
         ("orange tabby cat", 1, None),
@@ -350,7 +350,7 @@ def test_the_part_around_a_given_mask_goes_before_one_that_is_found(tiny, where:
 
 
 def test_targets_that_take_all_of_what_is_found_share_a_frame(tiny):
-    specs = [SPEC.model_copy(update={"source": "fox", "target": target}) for target in ("dog", "cat", "tabby cat")]
+    specs = [SPEC.model_copy(update={"source": "fox", "target": target}) for target in ("dog", "pug", "tabby cat")]
     assert framed_alike(editor_of(tiny, (60, 10, 108, 58)), specs) == [(0, 1, 2)]
 
 
