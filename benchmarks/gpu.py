@@ -156,8 +156,8 @@ def measured(
         backbone.unet.to(memory_format=torch.channels_last)
     if case.way in COMPILED:
         compile_parts(backbone.unet)
-    run = by_diffusers(backbone) if case.way == "diffusers" else by_us(backbone, 2 if case.way == "two" else 1)
-    run = until(end, run)
+    bare = by_diffusers(backbone) if case.way == "diffusers" else by_us(backbone, 2 if case.way == "two" else 1)
+    run = until(end, bare)
     weights = sum(x.nbytes for network in backbone.networks for x in network.parameters())
     warm = timed(lambda: run(WARM_UP), device)[0]
     if device.type == "cuda":
@@ -165,18 +165,20 @@ def measured(
     seconds, stages = timed(lambda: run(steps), device)
     told: dict[str, object] = {"weights_bytes": weights, "first_seconds": warm, "seconds": seconds, "stages": stages}
     if device.type == "cuda":
-        told |= {"peak_bytes": torch.cuda.max_memory_allocated(device), "kernels": kernels(lambda: run(WARM_UP))}
+        told |= {"peak_bytes": torch.cuda.max_memory_allocated(device), "kernels": kernels(lambda: bare(WARM_UP))}
     return told
 
 
 def until(end: float, run: Callable[[int], Iterator[str]]) -> Callable[[int], Iterator[str]]:
-    """The same run, stopped by an error after the step in which the clock says ``end``."""
+    """The same run, stopped by an error one step after that in which the clock says ``end``; a whole one is kept."""
 
     def stopping(steps: int) -> Iterator[str]:
+        late = False
         for stage in run(steps):
-            yield stage
-            if time.perf_counter() > end:
+            if late:
                 raise RuntimeError("no time was left for the rest of it")
+            yield stage
+            late = time.perf_counter() > end
 
     return stopping
 

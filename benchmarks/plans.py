@@ -118,9 +118,9 @@ def _ablations() -> Iterator[tuple[str, str, Mapping[str, object]]]:
         yield f"style-diffusion-c{cross:g}-s{self_:g}-u{uncond:g}", "style-diffusion", {"control": shares}
     for learn in ("network", "direct", "random-clamped"):
         yield f"style-diffusion-{learn}", "style-diffusion", {"inversion": {"learn": learn}}
-    for optimise in ("negative", "prompt"):  # what the paper sets beside the value input
-        inversion = {"kind": "null-text", "optimise": optimise}
-        yield f"style-diffusion-null-text-{optimise}", "style-diffusion", {"inversion": inversion}
+    # what the paper sets beside the value input; the negative prompt's is in the matrix
+    by_prompt = {"inversion": {"kind": "null-text", "optimise": "prompt"}}
+    yield "style-diffusion-null-text-prompt", "style-diffusion", by_prompt
     for values in (0.0, 1.0):
         yield f"style-diffusion-v{values:g}", "style-diffusion", {"conditioning": {"values_until": values}}
     yield "mirror-diffusion-with", "mirror-diffusion", {}
