@@ -155,7 +155,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("out", type=Path, help="folder for edits, tables and reports")
     parser.add_argument("--parts", nargs="+", choices=(*PARTS, TUNING), default=list(PARTS), metavar="NAME")
     parser.add_argument("--entries", nargs="+", default=["*"], help="those named like one of these", metavar="PATTERN")
-    parser.add_argument("--small", action="store_true", help="fewer items, those of SMALL: more than 19 h of edits on one core")
+    parser.add_argument("--small", action="store_true", help="fewer items, those of SMALL: 19 h of edits and more")
     parser.add_argument("--batch", type=int, default=8, help="items edited together at most [default 8]")
     parser.add_argument(
         "--reconstruct", action="store_true", help="measure how well photographs come back by each method, too"
