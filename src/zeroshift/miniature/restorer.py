@@ -129,8 +129,6 @@ def load_restorer(folder: str | Path) -> TrainedRestorer:
         known = RestorerConfig.model_validate(read_object(folder / CONFIG, "the restorer"))
         network = RestorerNetwork()
         network.load_state_dict(saved_state(folder))
-        if not all(torch.isfinite(value).all() for value in network.parameters()):
-            raise ValueError("a weight is not a number")
     network.eval().requires_grad_(False)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return TrainedRestorer(network, known.animals, known.trained_on, known.figures)

@@ -27,8 +27,15 @@ def check_saved(folder: Path, what: str) -> None:
 
 
 def saved_state(folder: Path) -> dict[str, Tensor]:
-    """The weights in ``folder``, in float32."""
-    return {name: x.float() for name, x in load_file(regular(folder / WEIGHTS)).items()}
+    """The weights in ``folder``, in float32.
+
+    Raises:
+        ValueError: one is not a number.
+    """
+    state = {name: x.float() for name, x in load_file(regular(folder / WEIGHTS)).items()}
+    if not all(x.isfinite().all() for x in state.values()):
+        raise ValueError("a weight is not a number")
+    return state
 
 
 def save_network(folder: Path, network: nn.Module, config: Mapping[str, object]) -> None:
