@@ -20,6 +20,7 @@ from zeroshift.redo import replay
 from zeroshift.running.batching import groups
 from zeroshift.running.groups import run_group
 from zeroshift.running.looking import look_at
+from zeroshift.running.translate import translate
 
 
 class Rates(Sees):
@@ -259,3 +260,27 @@ def test_who_asks_for_a_recipe_again_gets_that_picture_and_no_other_try(tiny, sc
     again = editor.edit(large(0), asked_again(parse_recipe(result.recipe), editor))
     assert (again.recipe["target"], again.note) == (target, None)
     assert np.abs(np.asarray(again.image).astype(int) - np.asarray(result.image)).max() <= 1
+
+
+def test_where_memory_is_too_small_for_all_kinds_they_are_tried_one_after_another(tiny, monkeypatch):
+    def small(backbone, frames, requests, **given):
+        if len(requests) > 1:
+            raise MemoryError
+        return translate(backbone, frames, requests, **given)
+
+    together = liking(tiny, (2, 2.4, 3.1), (9, 9, 9)).edit(large(0), "cat", "dog")
+    monkeypatch.setattr("zeroshift.running.second.translate", small)
+    apart = liking(tiny, (2, 2.4, 3.1), (9, 9, 9)).edit(large(0), "cat", "dog")
+    assert apart.recipe["target"] == together.recipe["target"] == "tabby dog"
+    assert np.abs(np.asarray(apart.image).astype(int) - np.asarray(together.image)).max() <= 1
+
+
+def test_where_memory_is_too_small_for_one_kind_the_first_result_stays(tiny, monkeypatch):
+    def smaller(backbone, frames, requests, **given):
+        if requests[-1].task.target != "brown dog":
+            raise MemoryError
+        return translate(backbone, frames, requests, **given)
+
+    monkeypatch.setattr("zeroshift.running.second.translate", smaller)
+    result = liking(tiny, (2,), (9, 9)).edit(large(0), "cat", "dog")
+    assert result.recipe["target"] == "dog" and result.note is None

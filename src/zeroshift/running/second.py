@@ -124,7 +124,10 @@ class _Tries:
     def made(
         self, requests: Sequence[Request], rows: Sequence[int], frames: Sequence[FramedPhoto] | None = None
     ) -> Generator[Progress, None, list[list[Result]]]:
-        """What requests make of the pictures in these rows, or of other ``frames`` of them; nothing without memory."""
+        """What requests make of the pictures in these rows, or of other ``frames`` of them; nothing without memory.
+
+        Where memory is too small for several requests together they are made one after another.
+        """
         if not rows:
             return []
         try:
@@ -132,7 +135,12 @@ class _Tries:
         except (RuntimeError, MemoryError) as error:
             if not is_shortage(error):
                 raise
+        if len(requests) == 1:
             return []
+        each = []
+        for request in requests:
+            each.append((yield from self.made([request], rows, frames)))
+        return [[result for (result,) in of_one] for of_one in zip(*each, strict=True)] if all(each) else []
 
     def walked(
         self, requests: Sequence[Request], rows: Sequence[int], frames: Sequence[FramedPhoto] | None
