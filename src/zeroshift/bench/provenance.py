@@ -8,9 +8,10 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from zeroshift.bench.entries import Entry
 from zeroshift.bench.items import Benchmark
 from zeroshift.bench.judging import Judges
-from zeroshift.bench.running import Recorded, read_own, read_run
+from zeroshift.bench.running import read_own, read_run
 from zeroshift.files import write_atomically
 
 
@@ -24,7 +25,7 @@ class Provenance:
     """what scored, and in which mode"""
     commands: tuple[str, ...] = ()
     """what made the edits, where that is known, and the table"""
-    entries: tuple[Recorded, ...] = ()
+    entries: tuple[Entry, ...] = ()
 
 
 _PROVENANCE = TypeAdapter(Provenance)

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from os.path import lexists
 from pathlib import Path
 from statistics import fmean
@@ -52,11 +52,6 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Recorded(Entry):
-    """An entry as it was run: with its seed, and with the model that made its edits."""
-
-
-@dataclass(frozen=True)
 class Ran:
     """All of ``run.json``."""
 
@@ -65,7 +60,8 @@ class Ran:
     """of the last run"""
     commands: tuple[str, ...] = ()
     """what made the edits that lie there"""
-    entries: tuple[Recorded, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    """as they were run: with their seeds, and with the models that made their edits"""
 
 
 @dataclass(frozen=True)
@@ -201,10 +197,7 @@ def write_run(out: Path, benchmark: Benchmark, entries: Sequence[Entry], model: 
         ValueError: what was noted before is damaged.
     """
     before = read_run(out)
-    now = [
-        Recorded(**{**vars(entry), "seed": seed if entry.seed is None else entry.seed, "model": model})
-        for entry in entries
-    ]
+    now = [replace(entry, seed=seed if entry.seed is None else entry.seed, model=model) for entry in entries]
     known = {entry.name: entry for entry in (*before.entries, *now)}
     facts = Ran(
         benchmark.name, len(benchmark.items), (*dict.fromkeys([*before.commands, command]),), (*known.values(),)
