@@ -4,7 +4,8 @@ A mask that binds every step leaves a dog the room that the cat had: its ears st
 made without one. Then the words look at the result, as they did at the photograph, or the segmenter that knows what it
 shows: where either shows its subject, the photograph changes. What the edit made of the background there is matched to
 the photograph's colours, its subject is not; where a segmenter sees no subject any more, as where a cat had its ears
-above a dog's head, the photograph's surroundings go on.
+above a dog's head, the photograph's surroundings go on. Low in the part, where bodies are, the
+photograph stays there.
 """
 
 from collections.abc import Sequence

@@ -20,7 +20,7 @@ from zeroshift.ui.work import LOOK, WAIT, Stopped, Working
 def as_made(made: Made, vocabulary: Vocabulary) -> EditSpec:
     """The shown edit, of the kind of its target that was taken where the target as such did not look good enough."""
     kinds = vocabulary.kinds(made.spec.target) if isinstance(vocabulary, Varying) else ()
-    shown = (read_recipe(made.file) or {}).get("target") if kinds else None
+    shown = read_recipe(made.file).get("target") if kinds else None
     return made.spec.model_copy(update={"target": shown}) if shown in kinds else made.spec
 
 
