@@ -17,7 +17,7 @@ WIDTH = sum(CHANNELS[level] * side**2 for level, side in GRIDS.items())
 class CriticNetwork(nn.Module):
     """Standardises what was seen of pictures and sums it up, each number with a weight of its own.
 
-    Some hundred scored photographs teach no more: deeper heads learn them by heart.
+    Of 120 scored photographs Gaussian kernels of the same numbers learned no more.
     """
 
     def __init__(self) -> None:
