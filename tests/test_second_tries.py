@@ -276,11 +276,14 @@ def test_where_memory_is_too_small_for_all_kinds_they_are_tried_one_after_anothe
 
 
 def test_where_memory_is_too_small_for_one_kind_the_first_result_stays(tiny, monkeypatch):
+    asked = []
+
     def smaller(backbone, frames, requests, **given):
-        if requests[-1].task.target != "brown dog":
-            raise MemoryError
-        return translate(backbone, frames, requests, **given)
+        asked.append([request.task.target for request in requests])
+        raise MemoryError
 
     monkeypatch.setattr("zeroshift.running.second.translate", smaller)
-    result = liking(tiny, (2,), (9, 9)).edit(large(0), "cat", "dog")
+    result = liking(tiny, (2,), (9,)).edit(large(0), "cat", "dog")
     assert result.recipe["target"] == "dog" and result.note is None
+    # both kinds, the first of them alone, and from nearer: of the second nothing is hoped for
+    assert asked == [["brown dog", "tabby dog"], ["brown dog"], ["dog"]]

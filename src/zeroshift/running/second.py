@@ -140,7 +140,9 @@ class _Tries:
         each = []
         for request in requests:
             each.append((yield from self.made([request], rows, frames)))
-        return [[result for (result,) in of_one] for of_one in zip(*each, strict=True)] if all(each) else []
+            if not each[-1]:
+                return []
+        return [[result for (result,) in of_one] for of_one in zip(*each, strict=True)]
 
     def walked(
         self, requests: Sequence[Request], rows: Sequence[int], frames: Sequence[FramedPhoto] | None

@@ -35,9 +35,8 @@ FOLDS = 5
 APART = 1.0
 """points by which two edits of a photograph differ whose order is to be right"""
 ENOUGH, BETTER_BY = 2.6, 0.05
-"""score from which on nothing else is tried, and by how much something else is to score more: of the plain edits that
-the shipped critic learned from, judged by others, nearly none scores as much; of 0 to 0.2 more, mean scores of what is
-taken differ by less than 0.1"""
+"""score from which on nothing else is tried, which few plain edits have, and by how much something else is to score
+more: chosen by the shipped model's scores and by nine whole photographs"""
 
 
 def train_critic(data: CaptionedFolder, model: Path) -> TrainedCritic:
@@ -61,6 +60,7 @@ def train_critic(data: CaptionedFolder, model: Path) -> TrainedCritic:
     network = fitted(found, scores)
     judged = held_out(found, scores, torch.tensor(photographs))
     figures = order(scored, photographs, judged) if photographs[-1] else {}  # of one alone nothing is held out
+    # breeds that ``animal_of`` does not know are left out, too
     learned = {animal_of(one.target) for one in scored} - {""}
     trained = TrainedCritic(
         by.network.trunk,
